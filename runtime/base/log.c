@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/log.h"
+
+#include "base/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum log_level log_min_level = LOG_INFO;
+
+void
+log_line(enum log_level level, const char *fmt, ...)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+	char line[1024], when[28];
+	int head, body;
+	size_t n;
+	va_list ap;
+
+	if (level < log_min_level)
+		return;
+	clock_format(clock_wall_ns(), when);
+	head = snprintf(line, sizeof(line), "%s %s ", when, names[level]);
+	va_start(ap, fmt);
+	body = vsnprintf(line + head, sizeof(line) - (size_t) head - 1, fmt, ap);
+	va_end(ap);
+	n = (size_t) head + (body < 0 ? 0 : (size_t) body);
+	if (n > sizeof(line) - 2)
+		n = sizeof(line) - 2;
+	/* A value may hold what a peer sent; a line stays one line and prints as text. */
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char) line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
+	line[n++] = '\n';
+	/* One write, so that lines of several threads do not mix; nothing to do if it fails. */
+	if (write(STDERR_FILENO, line, n) < 0)
+		return;
+}

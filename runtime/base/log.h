@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The operator's log: few lines, on standard error, `time level message key=value ...`.
+ * It never carries statement text, parameters, rows or secrets: those are the audit log's.
+ */
+#ifndef WEIR_BASE_LOG_H
+#define WEIR_BASE_LOG_H
+
+#include "base/assert.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+/* Lines below this level are dropped. Set once at start. */
+extern enum log_level log_min_level;
+
+void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
+#define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)
+#define log_error(...) log_line(LOG_ERROR, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The gateway's configuration as the runtime sees it. Filled by compiler/config.c from a file whose
+ * lexical rules and diagnostics are the policy language's. All strings live in the arena that the
+ * parser was given; secrets are resolved at load (password-file, -env, -command) and the structure
+ * is wiped with config_wipe before the arena is freed. Immutable after load; a reload builds a
+ * new one.
+ */
+#ifndef WEIR_PROXY_CONFIG_H
+#define WEIR_PROXY_CONFIG_H
+
+#include "base/slice.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+enum tls_mode { TLS_OFF, TLS_PREFER, TLS_REQUIRE, TLS_VERIFY_FULL };
+enum principal_kind { PRINCIPAL_HUMAN, PRINCIPAL_SERVICE, PRINCIPAL_AGENT }; /* facts.def order */
+
+struct endpoint {
+	const char *text; /* "127.0.0.1:5432" as written */
+	const char *host;
+	struct sockaddr_storage addr;
+	socklen_t addr_len;
+	bool loopback;
+};
+
+struct config_target {
+	const char *name;
+	struct endpoint address;
+	const char *database;
+	const char *login;
+	const char *password; /* NULL: none */
+	enum tls_mode tls;
+	const char *ca_file; /* NULL: the system's */
+};
+
+struct config_principal {
+	const char *name;
+	enum principal_kind kind;
+	const struct slice *groups; /* sorted bytewise */
+	size_t n_groups;
+	const char *key; /* NULL: cannot authenticate with a key */
+};
+
+struct config {
+	struct endpoint listen_postgres, listen_admin; /* addr_len 0 = not configured */
+	const char *policy_path; /* absolute, resolved against the configuration's folder */
+	const char *state_path;  /* absolute */
+	const char *tls_cert, *tls_key; /* both NULL: tls off */
+	const struct config_target *targets;
+	size_t n_targets;
+	const struct config_principal *principals;
+	size_t n_principals;
+
+	/* Limits; defaults in compiler/config.c, each settable as `limit NAME VALUE`. */
+	unsigned workers;          /* 0 = one per core */
+	unsigned max_connections;  /* per process */
+	size_t max_message_bytes;  /* one frontend message that must be read whole */
+	unsigned login_seconds;    /* from accept to authenticated */
+	unsigned drain_seconds;    /* SIGTERM to exit */
+	unsigned notice_seconds;   /* between notices of a held command */
+	unsigned catalog_seconds;  /* age at which the catalog is read again */
+};
+
+const struct config_target *config_target_find(const struct config *c, struct slice name);
+const struct config_principal *config_principal_find(const struct config *c, struct slice name);
+bool config_principal_in(const struct config_principal *p, struct slice group);
+void config_wipe(struct config *c);
+
+#endif
