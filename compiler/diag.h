@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Diagnostics: what is wrong, where, and what to do. They are queued while a file is read and
+ * printed together, in the order of the text. Codes and messages are declared once, in
+ * grammar/diags.def, and never change their meaning once released.
+ *
+ *   error[E0210]: no rule 'dll' here
+ *     --> payments.weir:42:18
+ *      |
+ *   42 |   expect hold by dll
+ *      |                  ^^^
+ *   note: did you mean 'ddl'?
+ *     --> ...
+ */
+#ifndef WEIR_COMPILER_DIAG_H
+#define WEIR_COMPILER_DIAG_H
+
+#include "base/buf.h"
+#include "compiler/source.h"
+
+enum diag_severity { DIAG_ERROR, DIAG_WARNING };
+
+enum diag_id {
+#define D(id, code, severity, message) DIAG_##id,
+#include "grammar/diags.def"
+#undef D
+	DIAG_COUNT
+};
+
+/* The messages as arrays, so that the compiler checks each use's arguments against the format. */
+#define D(id, code, severity, message) static const char diag_format_##id[] UNUSED = message;
+#include "grammar/diags.def"
+#undef D
+
+struct diag_note {
+	struct diag_note *next;
+	struct span at; /* SPAN_NONE: a remark without a place */
+	const char *text;
+};
+
+struct diag {
+	struct diag *next;
+	enum diag_id id;
+	enum diag_severity severity;
+	struct span at;
+	const char *text;
+	struct diag_note *notes; /* in the order they were added */
+};
+
+struct diag_queue {
+	struct arena *arena;
+	struct sources *sources;
+	struct diag *first, *last;
+	unsigned n_errors, n_warnings; /* all of them, printed or not */
+	unsigned max_errors;	       /* printed; diag_init sets 20, 0 = no limit */
+};
+
+void diag_init(struct diag_queue *q, struct sources *sources, struct arena *arena);
+
+/* diag(q, BAD_NAME, span, arguments of its message). Returns the diagnostic, never NULL, so that
+ * notes can be added to it. */
+#define diag(q, id, at, ...)                                                                      \
+	diag_add((q), DIAG_##id, (at), diag_format_##id __VA_OPT__(, ) __VA_ARGS__)
+struct diag *diag_add(struct diag_queue *q, enum diag_id id, struct span at, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+/* A further place, or with SPAN_NONE a remark: what to do next. */
+void diag_note(struct diag_queue *q, struct diag *d, struct span at, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+
+const char *diag_code(enum diag_id id); /* "E0101" */
+bool diag_ok(const struct diag_queue *q); /* no errors so far; warnings do not count */
+
+/* Sorts by place and appends the text form; `colour` uses terminal escapes. Control characters of
+ * the source are never passed through to the terminal. */
+void diag_print(struct diag_queue *q, struct buf *out, bool colour);
+/* One JSON object: {"errors": N, "warnings": N, "diagnostics": [{code, severity, message, file,
+ * line, column, end_line, end_column, notes: [...]}, ...]} and a line end. All of them. */
+void diag_print_json(struct diag_queue *q, struct buf *out);
+/* Prints the text form on standard error, in colours if that is a terminal and NO_COLOR unset. */
+void diag_report(struct diag_queue *q);
+
+/* The candidate nearest to `word` by edits, if near enough to be what was meant; else NULL. */
+const char *diag_nearest(struct slice word, const char *const *candidates, size_t n);
+
+#endif
