@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Policy text to image, all of it: parse, check, emit, write, and sign when there is a key. Used by
+ * the tools and by the gateway when it loads or reloads a policy from source.
+ */
+#ifndef WEIR_COMPILER_COMPILE_H
+#define WEIR_COMPILER_COMPILE_H
+
+#include "base/buf.h"
+#include "base/crypto.h"
+#include "compiler/diag.h"
+#include "compiler/parse.h"
+
+struct compile_options {
+	const uint8_t *seed;      /* Ed25519 seed to sign with; NULL: unsigned */
+	uint64_t counter;         /* of the signer */
+	uint32_t n_tests;         /* the policy's tests that passed; 0: not run */
+	const struct slice *text; /* the policy's text when it is at hand; NULL: read it from the path */
+};
+
+/* Compiles the policy at `path` and appends the image to *out. False when there were errors, which
+ * are in the queue; warnings do not prevent an image. The tree is left in *tree unless NULL. */
+bool compile_policy(const char *path, struct arena *arena, struct diag_queue *q, struct buf *out,
+		    const struct compile_options *options, struct policy **tree) MUST_CHECK;
+
+#endif

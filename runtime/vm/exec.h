@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Runs an entry point of an image over facts. Total: no failure, no allocation, at most
+ * image.entry[e].cost instructions. Also the joins that the language defines: of the effects of a
+ * command, and of the masks of a column.
+ */
+#ifndef WEIR_VM_EXEC_H
+#define WEIR_VM_EXEC_H
+
+#include "vm/image.h"
+#include "vm/value.h"
+
+enum verdict { VERDICT_ALLOW = VM_ALLOW, VERDICT_HOLD = VM_HOLD, VERDICT_DENY = VM_DENY };
+
+struct decision {
+	enum verdict verdict; /* ENTRY_RESULT and ENTRY_ROW: always ALLOW */
+	bool by_default;      /* no rule matched (after a join: some effect) */
+	uint32_t ops;         /* instructions run */
+	uint32_t n_words;     /* of matched */
+	uint64_t matched[VM_MAX_RULES / 64]; /* every rule that matched; bit = index in image.rules */
+};
+
+/* ENTRY_COMMAND: f are the facts of one effect. ENTRY_RESULT: `matched` are the mask rules in
+ * force; facts of a single effect are not read. */
+void vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, struct decision *d);
+
+/* A command's decision from those of its effects: start with vm_join_init, add each effect. The
+ * worst verdict wins; rules add up. A command without effects is denied by default. */
+void vm_join_init(const struct image *img, struct decision *d);
+void vm_join(struct decision *into, const struct decision *effect);
+
+/* The next matched rule after `after` (start with -1), in the order of the source; -1 at the end. */
+int decision_next(const struct decision *d, int after);
+/* As above, only rules that made the verdict what it is. */
+int decision_next_deciding(const struct image *img, const struct decision *d, int after);
+
+/* The mask in force for a column under the decision of ENTRY_RESULT: index of the mask rule that
+ * is strictest, or -1 when the column is shown as it is. An empty slice stands for any name. */
+int vm_mask_for(const struct image *img, const struct decision *result, struct slice schema,
+		struct slice table, struct slice column);
+/* Less than 0 when a reveals more than b; 0 only when they are the same mask. */
+int vm_mask_cmp(const struct image_mask *a, const struct image_mask *b);
+
+#endif

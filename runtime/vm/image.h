@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A policy as the gateway runs it: loaded from bytes, verified, read-only.
+ *
+ * The file is deterministic CBOR: a map {0: "weir-image", 1: body (bytes), 2: public key, 3: Ed25519
+ * signature over "weir-image-1\n" and the body}; 2 and 3 are absent in an unsigned image. The
+ * digest of a policy is the SHA-256 of the body. runtime/vm/image.c describes the body. Facts,
+ * actions, opcodes, masks and contexts are stored by name. Loading is a pure function from bytes.
+ */
+#ifndef WEIR_VM_IMAGE_H
+#define WEIR_VM_IMAGE_H
+
+#include "base/arena.h"
+#include "base/crypto.h"
+#include "vm/names.h"
+
+enum { IMAGE_FORMAT = 1, IMAGE_MAX_BYTES = 16 << 20 };
+/* What one image may hold. */
+enum { VM_MAX_RULES = 2048, VM_MAX_OPS = 65536, VM_MAX_CONSTANTS = 65535 };
+
+enum opcode {
+#define OP(id, name, fact, constant, sentence) OP_##id,
+#include "grammar/opcodes.def"
+#undef OP
+	OP_COUNT
+};
+
+enum constant_kind {
+#define CONSTANT(id, name, sentence) CONSTANT_##id,
+#include "grammar/constants.def"
+#undef CONSTANT
+	CONSTANT_COUNT
+};
+
+enum insn_flag {
+	INSN_NOT = 1,       /* the outcome of the test is inverted (not that of "unknown") */
+	INSN_UNKNOWN = 2,   /* an unknown fact counts as true, after INSN_NOT; otherwise as false */
+	INSN_SKIP_TRUE = 4, /* skip when true; otherwise when false */
+	INSN_FLAGS = 7
+};
+
+struct insn {
+	uint8_t op, flags;
+	uint16_t fact;
+	uint16_t skip;
+	uint16_t arg;
+};
+static_assert(sizeof(struct insn) == 8, "instructions are 8 bytes");
+
+struct constant {
+	enum constant_kind kind;
+	union {
+		int64_t number;
+		struct slice string;
+		struct {
+			const struct slice *v; /* strictly ascending */
+			size_t n;
+		} strings;
+		struct action_set actions;
+		struct {
+			enum type type;
+			uint32_t mask; /* bit per value */
+		} values;
+		struct {
+			uint8_t addr[16];
+			uint8_t prefix; /* 0 to 128; IPv4 networks are mapped: 96 to 128 */
+		} network;
+		struct {
+			uint16_t data, contexts;
+		} uses;
+	};
+};
+
+/* Line and column start at 1, the column counts bytes; file indexes image.files. */
+struct image_span {
+	uint32_t file, line, column, length;
+};
+
+struct image_file {
+	struct slice name, text; /* as the compiler was given them */
+};
+
+struct image_group {
+	struct slice name, idp; /* the policy's name for it; the string in user.groups */
+};
+
+struct image_target {
+	struct slice name;
+	enum protocol protocol;
+	struct slice pattern; /* matched with target.name */
+};
+
+/* Each part may hold *; one that the author left out is "*". */
+struct image_column {
+	struct slice schema, table, column;
+};
+
+struct image_data {
+	struct slice name;
+	const struct image_column *columns;
+	size_t n_columns;
+};
+
+/* N different members of the group must approve. */
+struct image_need {
+	uint16_t n, group;
+};
+
+struct image_hold {
+	const struct image_need *needs;
+	size_t n_needs;
+	bool not_self, once, reason, ticket;
+	uint32_t within_s;  /* a decision must come within this time; 0 never occurs */
+	uint32_t expires_s; /* how long an approval may be used; 0: as long as the command waits */
+};
+
+struct image_mask {
+	uint16_t data;
+	enum mask kernel;
+	uint32_t count;    /* last(n), first(n) */
+	struct slice text; /* fixed("...") */
+};
+
+struct image_rule {
+	enum vm_rule kind;
+	struct slice name, sentence; /* the sentence may be empty */
+	struct image_span span;      /* of the rule's name */
+	struct image_hold hold;      /* VM_HOLD */
+	struct image_mask mask;      /* VM_MASK */
+};
+
+struct image_entry {
+	const struct insn *code;
+	size_t n;
+	uint32_t cost;  /* most instructions any run can take */
+	uint64_t facts; /* bit per fact that is read */
+	bool uses;      /* reads the list of data uses (stable) */
+	bool stable;    /* reads stable facts only: a decision may be remembered */
+};
+static_assert(FACT_COUNT <= 64, "facts fit image_entry.facts");
+
+struct image {
+	struct slice policy, title, compiler;
+	bool default_allow;
+	const struct image_rule *rules;
+	size_t n_rules;
+	const struct image_data *data;
+	size_t n_data;
+	const struct image_group *groups;
+	size_t n_groups;
+	const struct image_target *targets;
+	size_t n_targets;
+	const struct image_file *files; /* [0] is the policy, then its imports */
+	size_t n_files;
+	const struct constant *constants;
+	size_t n_constants;
+	struct image_entry entry[ENTRY_COUNT];
+	uint64_t counter;  /* of the signer; later builds are higher */
+	uint32_t n_tests;  /* the policy's own tests, all passed when it was built; 0: not run */
+	uint8_t source_digest[SHA256_LEN];
+	uint8_t digest[SHA256_LEN]; /* SHA-256 of the body: the policy's version */
+	bool is_signed;
+	uint8_t public_key[ED25519_PUB_LEN];
+	struct slice bytes; /* the whole file, in the arena */
+};
+
+enum image_error_code {
+	IMAGE_OK,
+#define IMAGE_ERROR(id, code, sentence) IMAGE_ERROR_##id,
+#include "grammar/image_errors.def"
+#undef IMAGE_ERROR
+	IMAGE_ERROR_COUNT
+};
+
+struct image_error {
+	enum image_error_code code;
+	char text[160]; /* "V0204: command: instruction 17: jump past the end" */
+};
+
+struct image_trust {
+	bool allow_unsigned;
+	const uint8_t (*keys)[ED25519_PUB_LEN]; /* trusted signers; n_keys = 0: any valid signature */
+	size_t n_keys;
+	uint64_t min_counter;
+};
+
+/* True when the bytes look like an image rather than like policy text. */
+bool image_is_image(struct slice bytes);
+/* Copies the bytes into the arena and builds the image there; NULL with *err filled when anything at
+ * all is wrong with them. */
+struct image *image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
+			 struct image_error *err) MUST_CHECK;
+const char *image_error_name(enum image_error_code code); /* "V0204" */
+
+/* Does the column belong to the class? An empty slice stands for any name. */
+bool image_data_matches(const struct image *img, size_t data, struct slice schema,
+			struct slice table, struct slice column);
+/* -1 when there is none of that name. */
+int image_group_find(const struct image *img, struct slice name);
+int image_rule_find(const struct image *img, struct slice name);
+
+#endif
