@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Masks the stream of COPY ... TO STDOUT in text, csv and binary format, incrementally: CopyData
+ * payloads come in cut anywhere, one CopyData message per row goes out. A row is held until it is
+ * complete, up to max_row bytes. Encoding: UTF-8, which the gateway pins; lines end with "\n", as
+ * the server writes them in protocol 3.
+ */
+#ifndef WEIR_PG_COPYOUT_H
+#define WEIR_PG_COPYOUT_H
+
+#include "proto/pg/mask.h"
+#include "proto/pg/wire.h"
+
+enum copyout_format { COPYOUT_TEXT, COPYOUT_CSV, COPYOUT_BINARY };
+
+/* As the statement says them; copyout_defaults fills in PostgreSQL's. */
+struct copyout_options {
+	enum copyout_format format;
+	uint8_t delimiter, quote, escape;
+	struct slice null; /* must outlive the copyout */
+	bool header;       /* text and csv: the first line holds names and passes as it is */
+};
+
+struct copyout_column {
+	const struct mask_spec *mask; /* NULL: passes as it is */
+	uint32_t type;           /* base type OID */
+	int32_t typmod;          /* -1: none */
+};
+
+struct copyout {
+	struct copyout_options o;
+	const struct mask_op *ops; /* per column; mask NULL: passes */
+	uint16_t n_columns;
+	size_t max_row;
+	struct buf row;    /* the row so far, as it will go out */
+	struct buf field;  /* decoded value of a masked field */
+	uint8_t state;
+	uint16_t column;
+	bool quoted, was_quoted, header_left;
+	uint32_t need;     /* binary: bytes still to come of what is being read */
+	uint64_t rows, cells;
+};
+
+void copyout_defaults(struct copyout_options *o, enum copyout_format format);
+/* ops: room for n_columns operations, filled here; both must outlive c. false: options that no
+ * server accepts, or more than 1600 columns. */
+bool copyout_init(struct copyout *c, const struct copyout_options *o,
+		  const struct copyout_column *columns, size_t n_columns, struct mask_op *ops,
+		  size_t max_row) MUST_CHECK;
+void copyout_fini(struct copyout *c);
+/* Takes a piece of payload, appends whole CopyData messages to out. After anything but PG_R_OK
+ * nothing more may be forwarded. */
+enum pg_reason copyout_feed(struct copyout *c, const uint8_t *p, size_t n, struct buf *out)
+	MUST_CHECK;
+/* At CopyDone: PG_R_OK when the stream ended between rows. */
+enum pg_reason copyout_end(struct copyout *c) MUST_CHECK;
+
+#endif
