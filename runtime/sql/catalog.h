@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An immutable snapshot of what names mean in one PostgreSQL database. The gateway runs the queries
+ * below over a connection of its own, in order, and feeds each row as text fields in the order of the
+ * select list; catalog_build_finish() sorts and indexes. A snapshot is shared read-only by all
+ * workers; its digest names it (approvals and caches bind to it).
+ *
+ * Run the queries in one REPEATABLE READ READ ONLY transaction, so that they agree with each other,
+ * with search_path set to pg_catalog (all names below are qualified all the same).
+ */
+#ifndef WEIR_SQL_CATALOG_H
+#define WEIR_SQL_CATALOG_H
+
+#include "base/arena.h"
+#include "base/slice.h"
+
+enum catalog_query {
+	CATALOG_Q_SETTINGS,  /* name, value: server_version_num, server_encoding, ..., search_path */
+	CATALOG_Q_RELATIONS, /* oid, schema, name, relkind, relpersistence, relispartition, version (xmin) */
+	CATALOG_Q_COLUMNS,   /* attrelid, attnum, attname, atttypid, attisdropped, typname, typschema */
+	CATALOG_Q_PARENTS,   /* child oid, parent oid */
+	CATALOG_Q_VIEWS,     /* view oid, base oid, base attnum (0 = whole row or relation only) */
+	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a type */
+	CATALOG_QUERY_COUNT
+};
+
+/* One simple-query statement each; n_fields columns, in text format. */
+struct catalog_query_text {
+	const char *sql;
+	unsigned n_fields;
+};
+extern const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT];
+
+struct catalog_column {
+	struct slice name;
+	uint32_t type;        /* OID; of a domain: the domain's own */
+	uint32_t base_type;   /* OID after unwrapping domains */
+	int16_t attnum;       /* from 1; system columns are not listed */
+	bool dropped;
+};
+
+struct catalog_relation {
+	uint32_t oid;
+	struct slice schema, name;
+	char kind;        /* pg_class.relkind: r v m p f S t c ... */
+	char persistence; /* p permanent, u unlogged, t temporary */
+	bool partition;
+	uint64_t version; /* changes when the relation or its rewrite rule does */
+	const struct catalog_column *columns; /* by attnum, without gaps: columns[attnum - 1] */
+	uint32_t n_columns;
+	uint32_t first_parent, n_parents; /* used by catalog_parent() */
+	uint32_t first_depend, n_depends;
+};
+
+struct catalog_depend {
+	const struct catalog_relation *relation;
+	int16_t attnum; /* 0: the relation, columns unknown: take all */
+};
+
+struct catalog;
+struct catalog_build;
+
+/* Feeding. A row that is malformed (wrong number, not a number) fails the build: catalog_build_row
+ * returns false and finish returns NULL, with a reason in catalog_build_error(). NULL fields: p NULL. */
+struct catalog_build *catalog_build_start(void);
+bool catalog_build_row(struct catalog_build *b, enum catalog_query q, const struct slice *fields,
+		       unsigned n) MUST_CHECK;
+/* Frees the build in any case. */
+struct catalog *catalog_build_finish(struct catalog_build *b, const char **error) MUST_CHECK;
+void catalog_build_abandon(struct catalog_build *b);
+void catalog_free(struct catalog *c);
+
+/* SHA-256 over the rows in sorted order: equal rows, equal digest. */
+const uint8_t *catalog_digest(const struct catalog *c);
+/* "" when unknown: server_version_num, server_encoding, standard_conforming_strings, search_path
+ * (with the role's and database's settings applied, as a new session of this role has it),
+ * session_user, current_database. */
+struct slice catalog_setting(const struct catalog *c, const char *name);
+
+/* A session's search path, parsed: "$user" replaced, pg_temp and pg_catalog first unless listed. */
+struct catalog_path {
+	struct slice schemas[32];
+	unsigned n;
+	bool truncated; /* more than 32: nothing unqualified resolves */
+};
+void catalog_path_parse(struct slice setting, struct slice user, struct catalog_path *out,
+			struct arena *arena);
+
+/* Relation of that exact name; NULL when there is none. A schema of n = 0 means: the first in path that
+ * has the name. */
+const struct catalog_relation *catalog_resolve(const struct catalog *c,
+					       const struct catalog_path *path, struct slice schema,
+					       struct slice name);
+const struct catalog_relation *catalog_by_oid(const struct catalog *c, uint32_t oid);
+const struct catalog_column *catalog_column(const struct catalog_relation *r, int attnum);
+const struct catalog_column *catalog_column_named(const struct catalog_relation *r,
+						  struct slice name);
+/* Direct parents (inheritance, partitioning); NULL past the end. */
+const struct catalog_relation *catalog_parent(const struct catalog *c,
+					      const struct catalog_relation *r, uint32_t i);
+/* What a view or materialized view reads, through views below it as well; n = 0 for a table. */
+const struct catalog_depend *catalog_view_depends(const struct catalog *c,
+						  const struct catalog_relation *r, uint32_t *n);
+/* Something outside pg_catalog and information_schema has this name (kind f, o or t), so that an
+ * unqualified use of a built-in's name cannot be trusted. */
+bool catalog_shadows(const struct catalog *c, char kind, struct slice name);
+size_t catalog_count(const struct catalog *c);
+const struct catalog_relation *catalog_at(const struct catalog *c, size_t i); /* sorted by schema, name */
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a SQL text does, as immutable facts: statements, effects, relations, column uses, outputs.
+ * Names are as written (identifiers folded and unquoted as PostgreSQL does); nothing here knows the
+ * catalog, so facts can be cached per shape and shared by every session of a worker.
+ *
+ * Positions are token ordinals (0 = first token of the message), because one cached facts structure
+ * serves texts of different lengths: sql_token_find() turns them into bytes of the text at hand.
+ *
+ * The reader of uses[] must fail closed: a use whose column no candidate has must be refused unless it
+ * is a ROW_UNLESS_COLUMN use (then it stands for the whole row of row_relation), and a relation that
+ * does not resolve refuses the statement.
+ */
+#ifndef WEIR_SQL_SQL_H
+#define WEIR_SQL_SQL_H
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "sql/shape.h"
+#include "vm/names.h"
+
+enum sql_status {
+	SQL_OK,
+	SQL_ENCODING,    /* 22021: NUL or invalid UTF-8 */
+	SQL_TOO_LONG,    /* 54000: over sql_limits.max_bytes */
+	SQL_TOO_DEEP,    /* 54001: brackets or expressions nest too deep */
+	SQL_SYNTAX,      /* 42601, or what the parser said */
+	SQL_UNKNOWN,     /* parsed, but holds a node this version does not know: never allowed */
+	SQL_MEMORY,      /* 54000: facts over sql_limits.max_facts_bytes */
+};
+
+struct sql_limits {
+	uint32_t max_bytes;       /* of one text */
+	uint32_t max_depth;       /* of brackets and of expressions; at most SQL_DEPTH_MAX */
+	uint32_t max_facts_bytes; /* of the facts of one text */
+};
+enum { SQL_DEPTH_MAX = 1000 };
+#define SQL_LIMITS_DEFAULT ((struct sql_limits){1 << 20, 500, 4 << 20})
+
+enum sql_kind {
+	SQL_KIND_QUERY, /* SELECT, VALUES, TABLE */
+	SQL_KIND_INSERT,
+	SQL_KIND_UPDATE,
+	SQL_KIND_DELETE,
+	SQL_KIND_MERGE,
+	SQL_KIND_CREATE_AS, /* CREATE TABLE AS, SELECT INTO, CREATE MATERIALIZED VIEW */
+	SQL_KIND_COPY,
+	SQL_KIND_EXPLAIN,
+	SQL_KIND_BEGIN,
+	SQL_KIND_COMMIT,
+	SQL_KIND_ROLLBACK,
+	SQL_KIND_SAVEPOINT,
+	SQL_KIND_RELEASE,
+	SQL_KIND_ROLLBACK_TO,
+	SQL_KIND_PREPARE_TRANSACTION,
+	SQL_KIND_COMMIT_PREPARED,
+	SQL_KIND_ROLLBACK_PREPARED,
+	SQL_KIND_SET,       /* set: name, value, local */
+	SQL_KIND_SET_TRANSACTION,
+	SQL_KIND_RESET,     /* set.name */
+	SQL_KIND_RESET_ALL,
+	SQL_KIND_SHOW,      /* set.name; "all" */
+	SQL_KIND_PREPARE,   /* name; outputs, uses, effects of the inner statement */
+	SQL_KIND_EXECUTE,   /* name */
+	SQL_KIND_DEALLOCATE, /* name; empty = ALL */
+	SQL_KIND_DECLARE,   /* name; outputs, uses, effects of the query */
+	SQL_KIND_FETCH,     /* name; MOVE too */
+	SQL_KIND_CLOSE,     /* name; empty = ALL */
+	SQL_KIND_DISCARD,   /* name: all, plans, sequences, temporary */
+	SQL_KIND_LISTEN,    /* name */
+	SQL_KIND_UNLISTEN,  /* name; empty = all */
+	SQL_KIND_NOTIFY,    /* name */
+	SQL_KIND_LOCK,
+	SQL_KIND_CALL,
+	SQL_KIND_OTHER,     /* its effects say */
+};
+
+enum sql_stmt_flags {
+	SQL_PURE_READ = 1,       /* writes nothing, locks nothing, calls only known side-effect-free functions */
+	SQL_CHAIN = 2,           /* COMMIT/ROLLBACK AND CHAIN */
+	SQL_EXPLAIN_ANALYZE = 4, /* the inner statement runs */
+	SQL_READ_ONLY = 8,       /* BEGIN/SET TRANSACTION ... READ ONLY */
+	SQL_WITH_HOLD = 16,      /* cursor outlives its transaction */
+	SQL_BINARY = 32,         /* BINARY cursor or COPY BINARY: results come in binary format */
+	SQL_MOVE = 64,           /* MOVE: a FETCH that returns no rows */
+	SQL_EXECUTES = 128,      /* runs a prepared statement `name` (EXECUTE, also inside CREATE TABLE AS or EXPLAIN) */
+	SQL_CURSOR_WRITE = 256,  /* WHERE CURRENT OF cursor `name` */
+	SQL_DDL = 512,           /* may change the catalog */
+	SQL_RETURNS_ROWS = 1024, /* a row description is expected */
+};
+
+enum sql_copy_format { SQL_COPY_TEXT, SQL_COPY_CSV, SQL_COPY_BINARY };
+enum sql_copy_where { SQL_COPY_STREAM, SQL_COPY_FILE, SQL_COPY_PROGRAM };
+
+struct sql_copy {
+	bool from;             /* COPY ... FROM */
+	bool query;            /* COPY (query) TO */
+	bool unknown_option;   /* an option this version does not know */
+	bool header;           /* HEADER true or match */
+	bool has_null, has_delimiter, has_quote, has_escape;
+	bool force_quote_any;
+	enum sql_copy_format format;
+	enum sql_copy_where where;
+	struct slice file;     /* path or program */
+	struct slice null, delimiter, quote, escape, encoding; /* as given; empty unless has_ */
+};
+
+struct sql_set {
+	struct slice name;  /* folded to lower case */
+	struct slice value; /* list items joined with ", "; numbers as written */
+	bool local;
+	bool is_default; /* SET x TO DEFAULT, RESET x */
+	bool is_session; /* false: SET TRANSACTION */
+};
+
+struct sql_stmt {
+	enum sql_kind kind;
+	enum sql_kind inner; /* of EXPLAIN, PREPARE, DECLARE, COPY (query), CREATE AS; else = kind */
+	uint32_t flags;
+	uint32_t token, n_tokens;
+	struct slice name; /* prepared statement, cursor, savepoint, channel: by kind */
+	struct sql_set set;
+	const struct sql_copy *copy; /* NULL unless COPY */
+	uint32_t effects, n_effects; /* ranges in sql_facts' arrays */
+	uint32_t relations, n_relations;
+	uint32_t uses, n_uses;
+	uint32_t outputs, n_outputs;
+	uint32_t calls, n_calls;
+};
+
+enum sql_effect_flags {
+	SQL_EFFECT_WHERE = 1,          /* has a WHERE (or MERGE condition) of its own */
+	SQL_EFFECT_WHERE_CONSTANT = 2, /* ... that reads no column of its target or sources */
+	SQL_EFFECT_STAR = 4,           /* touches every column */
+	SQL_EFFECT_ONLY = 8,           /* ONLY t: no children */
+	SQL_EFFECT_INNER = 16,         /* of a PREPAREd or DECLAREd statement: judged when it runs, too */
+	SQL_EFFECT_CASCADE = 32,
+	SQL_EFFECT_TEMPORARY = 64,     /* creates in the session's own temporary schema */
+	SQL_EFFECT_CURRENT_OF = 128,
+};
+
+struct sql_effect {
+	enum action action; /* a leaf */
+	uint32_t flags;
+	uint32_t token;
+	struct slice schema;   /* empty: search_path */
+	struct slice object;   /* table, view, sequence, or the object of a DDL statement; empty: none */
+	struct slice function; /* function effects: name (schema as above) */
+	struct slice setting;  /* sql.set, sql.configure, sql.show, sql.reset; folded */
+	const struct slice *columns; /* as written; those read or written. For reads an unqualified name
+				      * counts for every relation in scope */
+	uint32_t n_columns;
+	int32_t relation; /* index in relations[], -1 none */
+};
+
+enum sql_relation_kind {
+	SQL_REL_TABLE,    /* a name to resolve in the catalog */
+	SQL_REL_CTE,      /* its columns are derived; their sources are uses of their own */
+	SQL_REL_SUBQUERY,
+	SQL_REL_FUNCTION, /* function in FROM, JSON/XML table */
+	SQL_REL_VALUES,
+	SQL_REL_JOIN,     /* alias of a join: stands for the relations candidates name */
+	SQL_REL_EXCLUDED, /* ON CONFLICT's excluded, OLD/NEW: columns of the table named */
+};
+
+struct sql_relation {
+	enum sql_relation_kind kind;
+	bool target;  /* written by its statement */
+	bool renamed; /* alias with a column list: names here are not the table's; a whole-row use is recorded */
+	bool only;
+	struct slice catalog, schema, name; /* as written */
+	struct slice alias; /* what references use: alias or name */
+	uint32_t token;
+};
+
+struct sql_candidate {
+	uint32_t relation;
+	uint32_t level; /* 0 = innermost scope; a column found at a level hides those further out */
+};
+
+enum sql_use_flags {
+	SQL_USE_STAR = 1,              /* t.* or *: every column of every candidate */
+	SQL_USE_ROW = 2,               /* whole row of every candidate */
+	SQL_USE_ROW_UNLESS_COLUMN = 4, /* names a relation in scope: its whole row, if no column has that name */
+	SQL_USE_CONSTANT_EQUALITY = 8, /* PREDICATE: compared by = with a literal or parameter */
+	SQL_USE_AMBIGUOUS = 16,        /* qualifier is no relation in scope: composite column or schema-qualified */
+};
+
+struct sql_use {
+	enum context context;
+	uint32_t flags;
+	uint32_t token;
+	struct slice schema, qualifier, column; /* as written; column empty for STAR and ROW */
+	uint32_t candidates, n_candidates;      /* range in candidates[] */
+	int32_t row_relation;                   /* ROW_UNLESS_COLUMN: index in relations[], else -1 */
+};
+
+enum sql_output_kind {
+	SQL_OUTPUT_COLUMN, /* a bare column: uses[use] */
+	SQL_OUTPUT_STAR,   /* expands to all columns of uses[use]'s candidates, in that order */
+	SQL_OUTPUT_OTHER,
+};
+
+struct sql_output {
+	enum sql_output_kind kind;
+	int32_t use;       /* index in uses[], -1 for OTHER */
+	struct slice name; /* where easy: AS name or the column's */
+};
+
+enum sql_call_flags {
+	SQL_CALL_OPERATOR = 1, /* name is an operator */
+	SQL_CALL_TYPE = 2,     /* name is a type cast to */
+	SQL_CALL_SAFE = 4,     /* in the safe table: opaque only if something else has its name */
+};
+
+/* Every function, operator and type named, once per statement: the reader refuses those that the
+ * catalog says are (or may be) user-defined. */
+struct sql_call {
+	struct slice schema, name;
+	uint32_t flags;
+	uint32_t token;
+};
+
+struct sql_facts {
+	enum sql_status status;
+	char sqlstate[6];    /* of a status other than OK */
+	struct slice error;  /* sentence; empty when OK */
+	uint32_t error_at;   /* byte in the text analysed (facts with an error are never cached) */
+	bool literal_dependent; /* cache by exact text only */
+	bool pure_read;         /* every statement is */
+	uint32_t max_param;     /* highest $n */
+	uint32_t n_tokens;
+
+	const struct sql_stmt *stmts;
+	const struct sql_effect *effects;
+	const struct sql_relation *relations;
+	const struct sql_candidate *candidates;
+	const struct sql_use *uses;
+	const struct sql_output *outputs;
+	const struct sql_call *calls;
+	uint32_t n_stmts, n_effects, n_relations, n_candidates, n_uses, n_outputs, n_calls;
+};
+
+/* Analyses a text (NUL after it, see shape.h). Never NULL: trouble is a status, with one sql.unparsed
+ * effect. The facts and all they point to live in the arena. Thread-safe; the first call of a thread
+ * sets up the parser's memory, sql_thread_end() gives it back. */
+const struct sql_facts *sql_analyse(struct slice text, const struct sql_limits *limits,
+				    struct arena *arena);
+void sql_thread_end(void);
+
+const char *sql_kind_name(enum sql_kind k);
+/* One line per fact, for tests and `weir facts`-like tools. */
+void sql_facts_print(struct buf *out, const struct sql_facts *f);
+
+/* ---- cache: shape -> facts, one per worker, no locks, bounded ---- */
+
+struct sql_cache;
+
+struct sql_cache_stats {
+	uint64_t hits, misses, admitted, evicted, uncacheable;
+	size_t bytes, entries;
+};
+
+/* max_bytes bounds facts, shapes and table together (at least 64 KiB). NULL when out of memory. */
+struct sql_cache *sql_cache_open(size_t max_bytes, const struct sql_limits *limits);
+void sql_cache_close(struct sql_cache *c);
+
+/* The facts of a text: from its shape when it was seen before. A shape is kept when it comes the second
+ * time, so that a flood of one-off statements evicts nothing. Never NULL. The result is valid until
+ * the next call with this cache, or, when held, until it is released as often. No allocation on a hit. */
+const struct sql_facts *sql_cache_facts(struct sql_cache *c, struct slice text);
+void sql_facts_hold(const struct sql_facts *f);    /* only facts that came from a cache */
+void sql_facts_release(const struct sql_facts *f); /* on the cache's worker */
+/* A number that names the shape's facts while held or cached: equal ids, equal facts. Never reused. */
+uint64_t sql_facts_id(const struct sql_facts *f);
+struct sql_cache_stats sql_cache_stats(const struct sql_cache *c);
+
+#endif
