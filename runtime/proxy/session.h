@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One client's session with one PostgreSQL target, sans-I/O: bytes of either side go in, calls on
+ * the host come out. The order of work is the gateway's order:
+ *
+ *   bytes ─► frame ─► message ─► facts ─► gate ─► audit (durable intent) ─► server
+ *   rows of the server ─► row plan (masks) ─► client
+ *
+ *        STARTUP ──► AUTH ──► WAITING ──► SERVER_LOGIN ──► READY ──► CLOSED
+ *     (TLS, packet) (SCRAM)  (catalog,     (TLS, SCRAM,    (commands)
+ *                             dial)         parameters)
+ *
+ * Each direction processes its bytes in order until it blocks (on a record that is not durable yet,
+ * on an approval, on the other side's answer); what it could not take yet waits in `pending`, the
+ * host is told to stop delivering, and session_kick goes on. So memory is bounded by one delivery
+ * plus one whole message.
+ *
+ * Invariants, asserted where they are kept:
+ *   I1  no client byte reaches the server unless a message of it was judged and allowed
+ *   I2  no server byte reaches the client before the records of its command's intent are durable
+ *   I3  every Sync and every simple Query is answered by one ReadyForQuery, in order
+ */
+#ifndef WEIR_PROXY_SESSION_H
+#define WEIR_PROXY_SESSION_H
+
+#include "audit/record.h"
+#include "base/buf.h"
+#include "proto/pg/copyout.h"
+#include "proto/pg/wire.h"
+#include "proxy/gate.h"
+#include "proxy/statements.h"
+
+/* enum pg_side as an index, and as where something goes. */
+enum { CLIENT = PG_FROM_CLIENT, SERVER = PG_FROM_SERVER };
+
+struct session;
+struct command;
+struct approvals;
+struct login;
+
+/* The exact bytes of a command: what is judged, approved, recorded and run. */
+struct statement_text {
+	struct slice text;
+	struct slice params; /* Bind's parameter section; empty for a simple query */
+	bool extended;
+};
+
+/* What a session asks of its surroundings. All calls return at once. */
+struct session_host {
+	/* Sends n bytes at p, which lie in the chunk being delivered and stay valid until sent. */
+	void (*forward)(void *ctx, enum pg_side to, const uint8_t *p, size_t n);
+	/* Sends a copy. */
+	void (*emit)(void *ctx, enum pg_side to, struct slice bytes);
+	/* Stops or starts delivery of what `from` sends. */
+	void (*flow)(void *ctx, enum pg_side from, bool deliver);
+	/* Rows are streaming to the client (or not any more): small sends may be gathered. */
+	void (*streaming)(void *ctx, bool on);
+	/* Bytes queued towards `to` and not sent yet. */
+	size_t (*queued)(void *ctx, enum pg_side to);
+	/* The side's transport becomes TLS; session_tls_done follows. The client's "S" was emitted. */
+	void (*start_tls)(void *ctx, enum pg_side side);
+	/* Dials the target; session_server_up or session_server_down follows. */
+	void (*dial)(void *ctx);
+	/* Opens a connection of its own to the target and sends these bytes (a CancelRequest). */
+	void (*cancel_upstream)(void *ctx, struct slice packet);
+	/* A CancelRequest came in: finds the session that was given this key, on whatever worker. */
+	void (*cancel_request)(void *ctx, uint32_t pid, struct slice key);
+	/* Both sides are closed once what was emitted is sent; no more deliveries. */
+	void (*close)(void *ctx);
+
+	/* Appends a record; 0: the log takes no more (the command is refused). */
+	uint64_t (*record)(void *ctx, struct slice record);
+	bool (*durable)(void *ctx, uint64_t ticket);
+	/* Calls session_kick when `ticket` is durable. */
+	void (*when_durable)(void *ctx, uint64_t ticket);
+	/* Calls session_tick at or after the monotonic time; 0 cancels. One timer a session. */
+	void (*timer)(void *ctx, uint64_t at_mono_ns);
+	uint64_t (*now_mono)(void *ctx);
+	uint64_t (*now_wall)(void *ctx);
+	/* The target's catalog is missing or older than a schema change that went through the
+	 * gateway: asks for a fresh one; session_kick follows when it is there or has failed. */
+	void (*want_catalog)(void *ctx);
+	/* A schema change went through: sessions of the target wait for the next catalog. */
+	void (*schema_changed)(void *ctx);
+};
+
+enum session_phase {
+	SESSION_STARTUP, /* waiting for the startup packet (or SSLRequest, CancelRequest) */
+	SESSION_CLIENT_TLS,
+	SESSION_AUTH,    /* SCRAM with the client */
+	SESSION_WAITING, /* for the catalog, then for the server to answer the dial */
+	SESSION_SERVER_TLS,
+	SESSION_SERVER_LOGIN,
+	SESSION_READY,
+	SESSION_CLOSED,
+};
+
+/* What the session owes an answer for, in the order the server (or the gateway) answers. */
+enum reply_kind {
+	REPLY_QUERY,      /* ends with ReadyForQuery */
+	REPLY_PARSE,
+	REPLY_BIND,
+	REPLY_DESCRIBE_STATEMENT,
+	REPLY_DESCRIBE_PORTAL,
+	REPLY_EXECUTE,
+	REPLY_CLOSE,
+	REPLY_SYNC,       /* ends with ReadyForQuery */
+	REPLY_LOCAL,      /* the server knows nothing of it: `error` (and ReadyForQuery) is the answer */
+};
+
+struct reply {
+	enum reply_kind kind;
+	bool swallow;     /* asked by the gateway itself: the client sees none of it */
+	bool with_ready;  /* REPLY_LOCAL: ReadyForQuery follows the error */
+	bool close_portal; /* REPLY_CLOSE: of a portal, else of a statement */
+	struct object *object; /* the statement or portal that this reply makes, drops or runs */
+	struct command *command; /* QUERY, EXECUTE and refusals: what is recorded */
+	struct buf *error; /* replaces the server's ErrorResponse: the refusal */
+};
+
+/* Everything there is to say about one command: from the client's message to the result record. */
+struct command {
+	struct command *next; /* free list */
+	uint8_t id[16];       /* of the intent record */
+	uint64_t ticket;      /* of the intent record */
+	uint64_t started_mono;
+	struct facts_ref *facts;
+	struct gate_verdict verdict;
+	uint64_t rows, bytes_down, cells_masked;
+	bool failed, schema_change, recorded;
+	char tag[64];         /* CommandComplete's, the last one */
+	char sqlstate[6];
+	unsigned completed;   /* statements of the message that completed */
+};
+
+/* One direction: what was delivered and not processed yet. */
+struct inbound {
+	struct buf pending;
+	struct pg_framer framer;
+	bool blocked, flow_off, eof;
+};
+
+struct session {
+	uint32_t magic;
+	enum session_phase phase;
+	const struct session_host *host;
+	void *host_ctx;
+	struct session_env *env; /* shared by the worker's sessions */
+	struct gate_session *gate;
+
+	struct inbound in[2]; /* by pg_side */
+
+	struct reply *replies; /* ring of cap_replies, a power of two */
+	uint32_t first_reply, n_replies, cap_replies;
+	struct name_map statements, portals;
+
+	char tx;             /* 'I', 'T', 'E' as the last ReadyForQuery said */
+	bool unsynced;       /* extended messages were forwarded since the last Sync */
+	bool skip_to_sync;   /* the server (or the gateway) ignores everything up to Sync */
+	bool copy_in;        /* the server takes CopyData */
+	bool client_gone, server_gone;
+	bool schema_changed_in_tx;
+
+	struct command *running; /* of the reply at the head, while rows arrive */
+	struct pg_rowplan *plan; /* of a simple query's current result; owned */
+	struct pg_copyout *copyout; /* masks of the COPY in progress; owned */
+	struct hold *hold;   /* the command that waits for a person; NULL */
+	struct login *login; /* until READY */
+
+	uint32_t cancel_pid; /* ours, given to the client */
+	uint8_t cancel_key[32];
+	uint8_t cancel_key_len; /* 4, or 32 with protocol 3.2 */
+	uint32_t server_pid; /* the server's */
+	uint8_t server_key[256];
+	uint16_t server_key_len;
+
+	struct audit_id id;
+	uint64_t sseq;       /* audit: gapless number of its last record */
+	uint64_t commands, denied, bytes_up, bytes_down, started_mono;
+	const char *end_cause;
+};
+
+/* What a worker's sessions share. */
+struct session_env {
+	struct gate *gate;
+	struct approvals *approvals;
+	struct buf scratch, record, rows; /* reused by every call; empty between calls */
+	struct command *free_commands;
+	struct arena arena;  /* reset after each message */
+	bool tls;            /* the listener can do TLS */
+	unsigned notice_ms, login_ms;
+	size_t max_message;
+	struct {
+		uint64_t sessions, commands, allowed, denied, held, rows_masked, cells_masked,
+			auth_failures, protocol_errors, allocs;
+	} counters;
+};
+
+/* Everything about a client that its socket tells. */
+struct session_client {
+	uint8_t address[16]; /* IPv6 or mapped IPv4 */
+	uint16_t port;
+	bool loopback;
+};
+
+struct session *session_new(struct session_env *env, const struct session_host *host, void *ctx,
+			    const struct session_client *client, uint32_t cancel_pid);
+void session_free(struct session *s);
+
+/* n bytes from a side. `chunk`: they lie in the chunk that host->forward may refer to. */
+void session_deliver(struct session *s, enum pg_side from, uint8_t *p, size_t n);
+void session_eof(struct session *s, enum pg_side from);
+void session_tls_done(struct session *s, enum pg_side side);
+void session_server_up(struct session *s);
+void session_server_down(struct session *s, const char *reason);
+/* Something that a direction may wait for has changed: a record is durable, an approval decided, the
+ * catalog read, queued bytes sent. */
+void session_kick(struct session *s);
+void session_tick(struct session *s);
+/* Our cancel key was presented: a held command ends, a running one is cancelled at the server. */
+void session_cancel(struct session *s, struct slice key);
+/* The gateway stops: an idle session ends now with 57P01, a busy one after its command. */
+void session_drain(struct session *s);
+bool session_is_idle(const struct session *s);
+
+/* ---- between the session's own files ------------------------------------------------------- */
+
+enum step {
+	STEP_FORWARD, /* the message goes on as it is (or as changed in place) */
+	STEP_DONE,    /* dealt with: nothing of it goes on by itself */
+	STEP_BLOCK,   /* not yet: the direction waits, the message will be seen again */
+};
+
+#define SESSION_MAGIC 0x57535301u
+
+/* session.c */
+void session_close(struct session *s, const char *cause);
+/* FATAL to the client, then close. */
+void session_fatal(struct session *s, const char *sqlstate, const char *code, const char *message,
+		   const char *hint);
+/* The peer's bytes cannot be followed: says so to the client and closes both sides. */
+void session_bad(struct session *s, enum pg_side from, enum pg_reason reason);
+void session_emit(struct session *s, enum pg_side to, struct buf *b); /* and empties b */
+struct reply *reply_push(struct session *s, enum reply_kind kind); /* NULL: full */
+struct reply *reply_head(struct session *s);
+struct reply *reply_at(struct session *s, uint32_t i); /* 0 = head */
+void reply_pop(struct session *s);
+struct command *command_new(struct session *s);
+void command_free(struct session *s, struct command *c);
+
+/* session_login.c */
+void login_free(struct login *l);
+size_t login_client_bytes(struct session *s, const uint8_t *p, size_t n);
+enum step login_client_message(struct session *s, const struct pg_frame *f);
+enum step login_server_message(struct session *s, const struct pg_frame *f);
+bool login_server_ssl_answer(struct session *s, uint8_t answer);
+void login_progress(struct session *s);
+
+/* session_client.c, session_server.c */
+enum step client_message(struct session *s, const struct pg_frame *f);
+enum step server_message(struct session *s, struct pg_frame *f);
+/* Answers at the head of the queue that need nothing from the server. */
+void replies_advance(struct session *s);
+
+/* session_record.c */
+bool record_session_start(struct session *s);
+void record_session_end(struct session *s);
+void record_auth_fail(struct session *s, struct slice claimed, const char *cause);
+/* The intent of a command with its decision; sets c->ticket. False: the log takes none. */
+bool record_command(struct session *s, struct command *c, const struct statement_text *t) MUST_CHECK;
+void record_result(struct session *s, struct command *c);
+
+/* session_hold.c */
+struct hold;
+enum step hold_command(struct session *s, struct command *c, const struct statement_text *t);
+void hold_tick(struct session *s);
+void hold_cancel(struct session *s, const char *why);
+
+#endif

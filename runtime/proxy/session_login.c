@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From the first byte to the first ReadyForQuery: TLS and startup packet of the client, SCRAM with
+ * the principal's key, the policy's word on connecting, then the same towards the server with the
+ * target's own login. The server's startup packet is built anew from what is allowed (design:
+ * PostgreSQL 5.12); nothing of the client's packet is passed on as it came.
+ */
+#include "proxy/session.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "proto/pg/scram.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LOGIN_PARAMS = 16 };
+
+struct login {
+	unsigned ssl_requests, gss_requests;
+	bool server_ssl_asked, authenticated, server_ready, dialled;
+	char *user, *database;
+	struct pg_param params[LOGIN_PARAMS]; /* owned copies: what goes to the server */
+	size_t n_params;
+	struct scram_server scram;
+	struct scram_verifier mock_verifier;
+	unsigned sasl_step;
+	struct scram_client server_scram;
+	bool server_scram_started;
+	struct buf held; /* ParameterStatus of the server, until the client may have them */
+};
+
+/* Startup parameters that pass to the server, all of them harmless (grammar: sql.set). */
+static const char *const passed_params[] = {
+	"application_name", "DateStyle", "TimeZone", "IntervalStyle", "extra_float_digits",
+	"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout",
+	"default_transaction_read_only", "default_transaction_isolation", "datestyle", "timezone",
+	"bytea_output", "geqo",
+};
+
+static struct login *
+login_of(struct session *s)
+{
+	if (!s->login)
+		s->login = calloc(1, sizeof(*s->login));
+	assert(s->login != NULL);
+	return s->login;
+}
+
+void
+login_free(struct login *l)
+{
+	if (!l)
+		return;
+	free(l->user);
+	free(l->database);
+	for (size_t i = 0; i < l->n_params; i++) {
+		free((void *) (uintptr_t) l->params[i].name.p);
+		free((void *) (uintptr_t) l->params[i].value.p);
+	}
+	buf_fini(&l->held);
+	scram_client_wipe(&l->server_scram);
+	secret_wipe(l, sizeof(*l));
+	free(l);
+}
+
+static char *
+dup_slice(struct slice v)
+{
+	char *p = malloc(v.n + 1);
+
+	assert(p != NULL);
+	if (v.n)
+		memcpy(p, v.p, v.n);
+	p[v.n] = 0;
+	return p;
+}
+
+static void
+login_param(struct login *l, struct slice name, struct slice value)
+{
+	assert(l->n_params < LOGIN_PARAMS);
+	l->params[l->n_params++] =
+		(struct pg_param){slice_of(dup_slice(name), name.n), slice_of(dup_slice(value), value.n)};
+}
+
+static bool
+ascii_is(struct slice a, const char *b)
+{
+	size_t n = strlen(b);
+
+	if (a.n != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if ((a.p[i] | 0x20) != (b[i] | 0x20))
+			return false;
+	return true;
+}
+
+/* design: PostgreSQL 1.6. Other encodings could hide a quote inside a character. */
+static bool
+is_utf8(struct slice v)
+{
+	return ascii_is(v, "utf8") || ascii_is(v, "utf-8") || ascii_is(v, "unicode") ||
+	       ascii_is(v, "'utf8'") || ascii_is(v, "'utf-8'");
+}
+
+static bool
+take_params(struct session *s, const struct pg_startup *st)
+{
+	struct login *l = s->login;
+
+	for (size_t i = 0; i < st->n_params; i++) {
+		struct slice name = st->params[i].name, value = st->params[i].value;
+		bool known = slice_is(name, "user") || slice_is(name, "database") ||
+			     (name.n > 5 && memcmp(name.p, "_pq_.", 5) == 0) ||
+			     slice_is(name, "replication");
+
+		if (slice_is(name, "client_encoding")) {
+			if (!is_utf8(value)) {
+				session_fatal(s, "0A000", "WEIR-ENCODING",
+					      "the gateway only speaks UTF8 to clients",
+					      "set client_encoding (PGCLIENTENCODING) to UTF8");
+				return false;
+			}
+			known = true;
+		}
+		if (slice_is(name, "options") && value.n == 0)
+			known = true;
+		for (size_t k = 0; k < COUNT_OF(passed_params) && !known; k++) {
+			if (!slice_is(name, passed_params[k]))
+				continue;
+			if (l->n_params + 3 < LOGIN_PARAMS)
+				login_param(l, name, value);
+			known = true;
+		}
+		if (!known) {
+			struct buf m = {0};
+
+			buf_puts(&m, "startup parameter \"");
+			buf_put_slice(&m, name);
+			buf_puts(&m, "\" is not passed through the gateway");
+			buf_putc(&m, 0);
+			session_fatal(s, "0A000", "WEIR-STARTUP-PARAMETER", (char *) m.p,
+				      "leave it out of the connection string, PGOPTIONS or the "
+				      "driver's settings; SET it after connecting if the policy allows");
+			buf_fini(&m);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void
+ask_sasl(struct session *s, const struct pg_startup *st)
+{
+	struct login *l = s->login;
+	struct buf *b = &s->env->scratch;
+	uint8_t nonce[SCRAM_NONCE];
+	const struct scram_verifier *v;
+	struct slice binding = {0};
+	struct buf names = {0};
+
+	if (st->negotiate || st->minor > 0) {
+		/* 3.2 is ours to speak: a longer cancel key is all that is new in it. */
+		s->cancel_key_len = st->minor >= 2 ? 32 : 4;
+		if (st->negotiate)
+			pg_put_negotiate(b, st->minor >= 2 ? 2 : 0, st);
+	}
+	random_bytes(nonce, sizeof(nonce));
+	v = gate_verifier(s->env->gate, st->user);
+	if (!v) {
+		gate_mock_verifier(s->env->gate, st->user, &l->mock_verifier);
+		scram_server_init(&l->scram, &l->mock_verifier, true, binding, nonce);
+	} else {
+		l->mock_verifier = *v; /* a reload may replace the original meanwhile */
+		scram_server_init(&l->scram, &l->mock_verifier, false, binding, nonce);
+	}
+	scram_server_mechanisms(&l->scram, &names);
+	pg_put_auth(b, PG_AUTH_SASL, buf_slice(&names));
+	buf_fini(&names);
+	session_emit(s, CLIENT, b);
+	s->phase = SESSION_AUTH;
+}
+
+static void
+start_session(struct session *s, const struct pg_startup *st)
+{
+	struct login *l = login_of(s);
+
+	if (!s->client_tls && !s->client.loopback) {
+		session_fatal(s, "28000", "WEIR-TLS-REQUIRED",
+			      "connections from other machines must use TLS",
+			      "connect with sslmode=require or stronger");
+		return;
+	}
+	if (st->replication) {
+		session_fatal(s, "0A000", "WEIR-REPLICATION",
+			      "replication connections do not pass through the gateway",
+			      "replicate from the server directly, or use pg_dump");
+		return;
+	}
+	l->user = dup_slice(st->user);
+	l->database = dup_slice(st->database);
+	if (!take_params(s, st))
+		return;
+	ask_sasl(s, st);
+}
+
+/* The client's bytes before authentication: startup packets have no type byte. Returns how many
+ * were consumed. */
+size_t
+login_client_bytes(struct session *s, const uint8_t *p, size_t n)
+{
+	struct pg_startup st;
+	struct login *l = login_of(s);
+	enum wire w = pg_startup_next(p, n, &st);
+
+	if (w == WIRE_MORE)
+		return 0;
+	if (w == WIRE_BAD) {
+		session_bad(s, CLIENT, st.reason);
+		return n;
+	}
+	switch (st.kind) {
+	case PG_START_SSL:
+		/* design: PostgreSQL 5.11. Bytes behind the request would be read as if encrypted. */
+		if (l->ssl_requests++ || s->client_tls || st.size != n) {
+			session_bad(s, CLIENT, PG_R_STARTUP_LENGTH);
+			return n;
+		}
+		if (!s->env->tls) {
+			s->host->emit(s->host_ctx, CLIENT, SLICE_LIT("N"));
+			return st.size;
+		}
+		s->host->emit(s->host_ctx, CLIENT, SLICE_LIT("S"));
+		s->phase = SESSION_CLIENT_TLS;
+		s->host->start_tls(s->host_ctx, CLIENT);
+		return st.size;
+	case PG_START_GSSENC:
+		if (l->gss_requests++ || st.size != n) {
+			session_bad(s, CLIENT, PG_R_STARTUP_LENGTH);
+			return n;
+		}
+		s->host->emit(s->host_ctx, CLIENT, SLICE_LIT("N"));
+		return st.size;
+	case PG_START_CANCEL:
+		s->host->cancel_request(s->host_ctx, st.cancel_pid, st.cancel_key);
+		session_close(s, "cancel request");
+		return n;
+	case PG_START_SESSION:
+		start_session(s, &st);
+		return st.size;
+	}
+	return n;
+}
+
+static void
+auth_failed(struct session *s, const char *cause)
+{
+	struct login *l = s->login;
+	struct buf m = {0};
+
+	s->env->counters.auth_failures++;
+	record_auth_fail(s, slice_str(l->user), cause);
+	buf_printf(&m, "authentication failed for \"%s\"", l->user);
+	buf_putc(&m, 0);
+	session_fatal(s, "28P01", "WEIR-AUTH", (char *) m.p,
+		      "the user is the principal's name, the password its key, as the gateway's "
+		      "configuration has them");
+	buf_fini(&m);
+}
+
+/* Who it is is proven: what may it reach? */
+static void
+authenticated(struct session *s)
+{
+	struct login *l = s->login;
+	struct gate_refusal why;
+
+	l->authenticated = true;
+	s->gate = gate_session_open(s->env->gate, slice_str(l->user), slice_str(l->database),
+				    &s->client_facts);
+	if (!s->gate) {
+		struct buf m = {0};
+
+		buf_printf(&m, "the gateway has no target \"%s\"", l->database);
+		buf_putc(&m, 0);
+		session_fatal(s, "3D000", "WEIR-TARGET", (char *) m.p,
+			      "dbname names a target of the gateway's configuration");
+		buf_fini(&m);
+		return;
+	}
+	if (!gate_connect(s->env->gate, s->gate, s->host->now_wall(s->host_ctx), &why)) {
+		s->env->counters.denied++;
+		record_connect_denied(s, &why);
+		session_fatal(s, "42501", why.code, why.message, why.hint);
+		return;
+	}
+	if (!record_session_start(s)) {
+		session_fatal(s, "58030", "WEIR-AUDIT", "the audit log takes no records",
+			      "the gateway's operator must look at its log and disk");
+		return;
+	}
+	pg_put_auth(&s->env->scratch, PG_AUTH_OK, (struct slice){0});
+	session_emit(s, CLIENT, &s->env->scratch);
+	s->phase = SESSION_WAITING;
+	login_progress(s);
+}
+
+enum step
+login_client_message(struct session *s, const struct pg_frame *f)
+{
+	struct login *l = s->login;
+	struct buf out = {0};
+	enum pg_reason r;
+
+	if (f->type == PG_F_TERMINATE) {
+		session_close(s, "client left during login");
+		return STEP_DONE;
+	}
+	if (f->type != PG_F_PASSWORD || s->phase != SESSION_AUTH || l->sasl_step > 1) {
+		session_bad(s, CLIENT, PG_R_UNKNOWN_TYPE);
+		return STEP_DONE;
+	}
+	if (l->sasl_step++ == 0) {
+		struct pg_msg_sasl_initial m;
+
+		r = pg_read_sasl_initial(f->body, &m);
+		if (r == PG_R_OK)
+			r = scram_server_first(&l->scram, m.mechanism, m.response, &out);
+		if (r == PG_R_OK)
+			pg_put_auth(&s->env->scratch, PG_AUTH_SASL_CONTINUE, buf_slice(&out));
+	} else {
+		r = scram_server_final(&l->scram, f->body, &out);
+		if (r == PG_R_OK)
+			pg_put_auth(&s->env->scratch, PG_AUTH_SASL_FINAL, buf_slice(&out));
+	}
+	buf_wipe(&out);
+	if (r == PG_R_AUTHENTICATION_FAILED || r == PG_R_SASL_BINDING)
+		auth_failed(s, pg_reason_name(r));
+	else if (r != PG_R_OK)
+		session_bad(s, CLIENT, r);
+	else
+		session_emit(s, CLIENT, &s->env->scratch);
+	if (r == PG_R_OK && l->sasl_step == 2)
+		authenticated(s);
+	return STEP_DONE;
+}
+
+/* WAITING: the catalog must be there before the first command, then the server is dialled. */
+void
+login_progress(struct session *s)
+{
+	const char *trouble = NULL;
+
+	if (s->phase != SESSION_WAITING || s->login->dialled)
+		return;
+	switch (gate_catalog_state(s->env->gate, s->gate, &trouble)) {
+	case CATALOG_READY:
+		s->login->dialled = true;
+		s->host->dial(s->host_ctx);
+		break;
+	case CATALOG_WAIT:
+		s->host->want_catalog(s->host_ctx);
+		break;
+	case CATALOG_FAILED:
+		session_fatal(s, "08001", "WEIR-CATALOG",
+			      "the gateway cannot read the target's catalog",
+			      "the gateway's log says why; nothing is let through unresolved");
+		break;
+	}
+}
+
+static void
+send_startup(struct session *s)
+{
+	struct login *l = s->login;
+	const struct config_target *t = gate_target(s->gate);
+	struct pg_param all[LOGIN_PARAMS + 3];
+	size_t n = 0;
+
+	all[n++] = (struct pg_param){SLICE_LIT("user"), slice_str(t->login)};
+	all[n++] = (struct pg_param){SLICE_LIT("database"), slice_str(t->database)};
+	all[n++] = (struct pg_param){SLICE_LIT("client_encoding"), SLICE_LIT("UTF8")};
+	for (size_t i = 0; i < l->n_params; i++)
+		all[n++] = l->params[i];
+	pg_put_startup(&s->env->scratch, 0, all, n);
+	session_emit(s, SERVER, &s->env->scratch);
+	s->phase = SESSION_SERVER_LOGIN;
+}
+
+void
+session_server_up(struct session *s)
+{
+	const struct config_target *t = gate_target(s->gate);
+
+	if (s->phase != SESSION_WAITING)
+		return;
+	if (t->tls == TLS_OFF) {
+		send_startup(s);
+		return;
+	}
+	pg_put_ssl_request(&s->env->scratch);
+	session_emit(s, SERVER, &s->env->scratch);
+	s->login->server_ssl_asked = true;
+	s->phase = SESSION_SERVER_TLS;
+}
+
+/* The server's answer to SSLRequest is one byte, and must be the only one. */
+bool
+login_server_ssl_answer(struct session *s, uint8_t answer)
+{
+	const struct config_target *t = gate_target(s->gate);
+
+	if (answer == 'S') {
+		s->host->start_tls(s->host_ctx, SERVER);
+		return true;
+	}
+	if (answer == 'N' && t->tls == TLS_PREFER) {
+		send_startup(s);
+		return true;
+	}
+	session_fatal(s, "08001", "WEIR-TARGET-TLS", "the target does not offer TLS",
+		      "its configuration in the gateway asks for it");
+	return false;
+}
+
+void
+session_tls_done(struct session *s, enum pg_side side)
+{
+	if (side == (enum pg_side) CLIENT) {
+		assert(s->phase == SESSION_CLIENT_TLS || s->phase == SESSION_CLOSED);
+		if (s->phase != SESSION_CLIENT_TLS)
+			return;
+		s->client_tls = true;
+		s->client_facts.tls = true;
+		s->phase = SESSION_STARTUP;
+	} else if (s->phase == SESSION_SERVER_TLS) {
+		s->server_tls = true;
+		send_startup(s);
+	}
+}
+
+static void
+server_login_failed(struct session *s, const char *what)
+{
+	log_error("target login failed target=%s cause=%s", gate_target(s->gate)->name, what);
+	session_fatal(s, "08001", "WEIR-TARGET-LOGIN", "the target refused the gateway's login",
+		      "the gateway's log says why; its operator must look at the target's login");
+}
+
+static enum pg_reason
+server_sasl(struct session *s, const struct pg_msg_auth *m)
+{
+	struct login *l = s->login;
+	struct buf out = {0};
+	const char *mechanism;
+	enum pg_reason r;
+
+	if (m->kind == PG_AUTH_SASL) {
+		uint8_t nonce[SCRAM_NONCE];
+		const struct config_target *t = gate_target(s->gate);
+
+		random_bytes(nonce, sizeof(nonce));
+		scram_client_init(&l->server_scram, slice_str(t->password),
+				  gate_scram_keys(s->env->gate, s->gate), (struct slice){0}, nonce);
+		l->server_scram_started = true;
+		r = scram_client_first(&l->server_scram, m->data, &mechanism, &out);
+		if (r == PG_R_OK)
+			pg_put_sasl_initial(&s->env->scratch, mechanism, buf_slice(&out));
+	} else if (!l->server_scram_started) {
+		r = PG_R_SASL_MESSAGE;
+	} else if (m->kind == PG_AUTH_SASL_CONTINUE) {
+		r = scram_client_final(&l->server_scram, m->data, &out);
+		if (r == PG_R_OK)
+			pg_put_sasl_response(&s->env->scratch, buf_slice(&out));
+	} else {
+		r = scram_client_verify(&l->server_scram, m->data);
+	}
+	buf_wipe(&out);
+	if (r == PG_R_OK && s->env->scratch.n)
+		session_emit(s, SERVER, &s->env->scratch);
+	return r;
+}
+
+static void
+server_auth(struct session *s, const struct pg_frame *f)
+{
+	struct login *l = s->login;
+	const struct config_target *t = gate_target(s->gate);
+	struct pg_msg_auth m;
+	enum pg_reason r = pg_read_auth(f->body, &m);
+	char md5[36];
+
+	if (r != PG_R_OK) {
+		server_login_failed(s, pg_reason_sentence(r));
+		return;
+	}
+	if (m.kind == PG_AUTH_OK) {
+		/* A server that skips the proof it promised is not the server we know. */
+		if (l->server_scram_started && !scram_client_is_done(&l->server_scram))
+			server_login_failed(s, "the server did not finish SCRAM");
+		else
+			l->server_ready = true;
+		return;
+	}
+	if (!t->password) {
+		server_login_failed(s, "the target asks for a password and none is configured");
+		return;
+	}
+	if (m.kind == PG_AUTH_MD5) {
+		pg_md5_response(md5, slice_str(t->login), slice_str(t->password), m.md5_salt);
+		pg_put_password(&s->env->scratch, slice_str(md5));
+		secret_wipe(md5, sizeof(md5));
+		session_emit(s, SERVER, &s->env->scratch);
+	} else if (m.kind == PG_AUTH_CLEARTEXT) {
+		if (!s->server_tls) {
+			server_login_failed(s, "the target asks for a clear-text password without TLS");
+			return;
+		}
+		pg_put_password(&s->env->scratch, slice_str(t->password));
+		session_emit(s, SERVER, &s->env->scratch);
+	} else {
+		r = server_sasl(s, &m);
+		if (r != PG_R_OK)
+			server_login_failed(s, pg_reason_sentence(r));
+	}
+}
+
+static void
+server_ready(struct session *s, const struct pg_frame *f)
+{
+	struct login *l = s->login;
+	struct buf *b = &s->env->scratch;
+	uint8_t status;
+
+	if (!l->server_ready || pg_read_ready(f->body, &status) != PG_R_OK || status != 'I') {
+		session_bad(s, SERVER, PG_R_BAD_TRANSACTION_STATUS);
+		return;
+	}
+	session_emit(s, CLIENT, &l->held);
+	pg_put_key_data(b, s->cancel_pid, slice_of(s->cancel_key, s->cancel_key_len));
+	pg_put_ready(b, 'I');
+	session_emit(s, CLIENT, b);
+	login_free(l);
+	s->login = NULL;
+	s->tx = 'I';
+	s->phase = SESSION_READY;
+	s->host->timer(s->host_ctx, 0);
+}
+
+enum step
+login_server_message(struct session *s, const struct pg_frame *f)
+{
+	struct pg_msg_key_data key;
+	struct pg_param param;
+	struct pg_msg_error e;
+	char what[200];
+
+	switch (f->type) {
+	case PG_B_AUTHENTICATION:
+		server_auth(s, f);
+		break;
+	case PG_B_PARAMETER_STATUS:
+		if (pg_read_parameter_status(f->body, &param) != PG_R_OK ||
+		    !session_parameter(s, &param))
+			return STEP_DONE;
+		if (s->login->held.n < 65536)
+			buf_put_slice(&s->login->held, f->raw);
+		break;
+	case PG_B_BACKEND_KEY_DATA:
+		if (pg_read_key_data(f->body, &key) == PG_R_OK && key.key.n <= sizeof(s->server_key)) {
+			s->server_pid = key.pid;
+			memcpy(s->server_key, key.key.p, key.key.n);
+			s->server_key_len = (uint16_t) key.key.n;
+		}
+		break;
+	case PG_B_READY_FOR_QUERY:
+		server_ready(s, f);
+		break;
+	case PG_B_ERROR_RESPONSE:
+		if (pg_read_error(f->body, &e) == PG_R_OK)
+			snprintf(what, sizeof(what), "%.5s %.*s", (const char *) e.sqlstate.p,
+				 (int) (e.message.n > 150 ? 150 : e.message.n),
+				 (const char *) e.message.p);
+		else
+			snprintf(what, sizeof(what), "unreadable error");
+		server_login_failed(s, what);
+		break;
+	case PG_B_NOTICE_RESPONSE:
+		break; /* of the gateway's login, not of the client's */
+	default:
+		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
+	}
+	return STEP_DONE;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/statements.h"
+
+#include "base/secret.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+static bool
+own(struct slice *to, struct slice s)
+{
+	uint8_t *p = malloc(s.n ? s.n : 1);
+
+	if (!p)
+		return false;
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	*to = slice_of(p, s.n);
+	return true;
+}
+
+static void
+disown(struct slice *s)
+{
+	/* Statement text and parameters may hold what a client meant for the database alone. */
+	if (s->p)
+		secret_wipe((void *) (uintptr_t) s->p, s->n);
+	free((void *) (uintptr_t) s->p);
+	*s = (struct slice){0};
+}
+
+/* Names come from the client: a keyed seed keeps it from choosing collisions. */
+static uint32_t
+hash_name(struct slice name)
+{
+	static _Thread_local uint64_t seed;
+
+	while (!seed)
+		random_bytes(&seed, sizeof(seed));
+	return (uint32_t) XXH3_64bits_withSeed(name.p, name.n, seed);
+}
+
+struct statement *
+statement_new(struct slice name, struct slice text, struct facts_ref *facts)
+{
+	struct statement *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		goto fail;
+	s->object.kind = OBJECT_STATEMENT;
+	s->object.refs = 1;
+	s->facts = facts;
+	if (!own(&s->object.name, name) || !own(&s->text, text))
+		goto fail;
+	return s;
+fail:
+	if (s)
+		statement_unref(s);
+	else
+		facts_unref(facts);
+	return NULL;
+}
+
+bool
+statement_describe(struct statement *s, const struct column_origin *columns, uint16_t n)
+{
+	struct column_origin *copy = malloc(n ? n * sizeof(*copy) : 1);
+
+	if (!copy)
+		return false;
+	if (n)
+		memcpy(copy, columns, n * sizeof(*copy));
+	free(s->columns);
+	s->columns = copy;
+	s->n_columns = n;
+	s->described = true;
+	return true;
+}
+
+struct portal *
+portal_new(struct slice name, struct statement *s, struct slice params)
+{
+	struct portal *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->object.kind = OBJECT_PORTAL;
+	p->object.refs = 1;
+	p->statement = statement_ref(s);
+	if (!own(&p->object.name, name) || !own(&p->params, params)) {
+		portal_unref(p);
+		return NULL;
+	}
+	return p;
+}
+
+void
+statement_unref(struct statement *s)
+{
+	if (!s || --s->object.refs)
+		return;
+	facts_unref(s->facts);
+	disown(&s->object.name);
+	disown(&s->text);
+	free(s->columns);
+	free(s);
+}
+
+void
+portal_unref(struct portal *p)
+{
+	if (!p || --p->object.refs)
+		return;
+	statement_unref(p->statement);
+	disown(&p->object.name);
+	disown(&p->params);
+	free(p->formats);
+	free(p->plan);
+	free(p);
+}
+
+void
+object_unref(struct object *n)
+{
+	if (!n)
+		return;
+	if (n->kind == OBJECT_STATEMENT)
+		statement_unref((struct statement *) n);
+	else
+		portal_unref((struct portal *) n);
+}
+
+static uint32_t
+find(const struct name_map *m, struct slice name, uint32_t hash)
+{
+	uint32_t i = hash & (m->cap - 1);
+
+	while (m->slot[i] && !(m->slot[i]->hash == hash && slice_eq(m->slot[i]->name, name)))
+		i = (i + 1) & (m->cap - 1);
+	return i;
+}
+
+struct object *
+names_get(const struct name_map *m, struct slice name)
+{
+	return m->cap ? m->slot[find(m, name, hash_name(name))] : NULL;
+}
+
+static bool
+grow(struct name_map *m)
+{
+	struct name_map next = {.cap = m->cap ? m->cap * 2 : 8, .n = m->n};
+
+	next.slot = calloc(next.cap, sizeof(struct object *));
+	if (!next.slot)
+		return false;
+	for (uint32_t i = 0; i < m->cap; i++)
+		if (m->slot[i])
+			next.slot[find(&next, m->slot[i]->name, m->slot[i]->hash)] = m->slot[i];
+	free(m->slot);
+	*m = next;
+	return true;
+}
+
+bool
+names_put(struct name_map *m, struct object *n, uint32_t max)
+{
+	uint32_t i;
+
+	if ((m->n + 1) * 4 > m->cap * 3 && !grow(m)) {
+		object_unref(n);
+		return false;
+	}
+	n->hash = hash_name(n->name);
+	i = find(m, n->name, n->hash);
+	if (!m->slot[i] && m->n >= max) {
+		object_unref(n);
+		return false;
+	}
+	if (!m->slot[i])
+		m->n++;
+	object_unref(m->slot[i]);
+	m->slot[i] = n;
+	return true;
+}
+
+void
+names_drop(struct name_map *m, struct slice name)
+{
+	uint32_t i, j;
+
+	if (!m->cap)
+		return;
+	i = find(m, name, hash_name(name));
+	if (!m->slot[i])
+		return;
+	object_unref(m->slot[i]);
+	m->slot[i] = NULL;
+	m->n--;
+	/* Closes the gap: every later entry of the run moves to where a search would find it. */
+	for (j = (i + 1) & (m->cap - 1); m->slot[j]; j = (j + 1) & (m->cap - 1)) {
+		struct object *n = m->slot[j];
+
+		m->slot[j] = NULL;
+		m->slot[find(m, n->name, n->hash)] = n;
+	}
+}
+
+void
+names_clear(struct name_map *m)
+{
+	for (uint32_t i = 0; i < m->cap; i++)
+		object_unref(m->slot[i]);
+	free(m->slot);
+	*m = (struct name_map){0};
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A session's prepared statements and portals. The maps follow the server's own replies
+ * (ParseComplete, BindComplete, CloseComplete ...), never the client's requests (design: PostgreSQL
+ * 5.3, 5.5); what is still in flight hangs in the reply queue. SQL PREPARE and the wire's Parse share
+ * one namespace, as do DECLARE and Bind, as in the server.
+ */
+#ifndef WEIR_PROXY_STATEMENTS_H
+#define WEIR_PROXY_STATEMENTS_H
+
+#include "base/crypto.h"
+#include "base/slice.h"
+#include "proto/pg/rowplan.h"
+#include "sql/sql.h"
+
+/* Bounds of one session; a request beyond them is refused with 54000. */
+enum { STATEMENTS_MAX = 4096, PORTALS_MAX = 1024 };
+
+/* One result column, as RowDescription named it. */
+struct column_origin {
+	uint32_t table_oid, type_oid;
+	int16_t attnum;
+};
+
+/* What a map holds: counted, named, and freed by its kind. */
+struct object {
+	enum object_kind { OBJECT_STATEMENT, OBJECT_PORTAL } kind;
+	unsigned refs;
+	uint32_t hash;
+	struct slice name; /* owned */
+};
+
+struct statement {
+	struct object object;
+	struct facts_ref *facts; /* holds a reference */
+	struct slice text;       /* owned */
+	struct column_origin *columns; /* from Describe; meaningful when described */
+	uint16_t n_columns;
+	bool described;
+};
+
+struct portal {
+	struct object object;
+	struct statement *statement; /* holds a reference */
+	uint16_t *formats; /* result formats as Bind gave them: none, one, or one per column */
+	uint16_t n_formats;
+	struct pg_rowplan *plan; /* NULL: rows pass untouched */
+	bool planned; /* the columns are known, so `plan` means what it says */
+	struct slice params; /* owned: Bind's parameter section, for the approver and the record */
+};
+
+/* NULL when out of memory; text and name are copied, the facts reference is taken over. */
+struct statement *statement_new(struct slice name, struct slice text, struct facts_ref *facts);
+bool statement_describe(struct statement *s, const struct column_origin *columns, uint16_t n);
+/* Takes a reference to s. */
+struct portal *portal_new(struct slice name, struct statement *s, struct slice params);
+
+static inline struct statement *
+statement_ref(struct statement *s)
+{
+	s->object.refs++;
+	return s;
+}
+
+static inline struct portal *
+portal_ref(struct portal *p)
+{
+	p->object.refs++;
+	return p;
+}
+
+void object_unref(struct object *n); /* NULL is fine */
+void statement_unref(struct statement *s);
+void portal_unref(struct portal *p);
+
+/* Open addressing, linear probing; zeroed memory is an empty map that owns nothing. */
+struct name_map {
+	struct object **slot;
+	uint32_t cap, n;
+};
+
+struct object *names_get(const struct name_map *m, struct slice name);
+/* Takes over a reference and replaces one of the same name. False (and the reference dropped): the
+ * map holds `max` already or memory is out. */
+bool names_put(struct name_map *m, struct object *n, uint32_t max) MUST_CHECK;
+void names_drop(struct name_map *m, struct slice name);
+void names_clear(struct name_map *m);
+
+#endif
