@@ -124,7 +124,7 @@ struct command {
 	uint8_t id[16];       /* of the intent record */
 	uint64_t ticket;      /* of the intent record */
 	uint64_t started_mono;
-	struct facts_ref *facts;
+	const struct sql_facts *facts;
 	struct gate_verdict verdict;
 	uint64_t rows, bytes_down, cells_masked;
 	bool failed, schema_change, recorded;
@@ -138,6 +138,13 @@ struct inbound {
 	struct buf pending;
 	struct pg_framer framer;
 	bool blocked, flow_off, eof;
+};
+
+/* Everything about a client that its socket tells. */
+struct session_client {
+	uint8_t address[16]; /* IPv6 or mapped IPv4 */
+	uint16_t port;
+	bool loopback;
 };
 
 struct session {
@@ -166,6 +173,9 @@ struct session {
 	struct pg_copyout *copyout; /* masks of the COPY in progress; owned */
 	struct hold *hold;   /* the command that waits for a person; NULL */
 	struct login *login; /* until READY */
+	struct session_client client;
+	struct gate_client client_facts;
+	bool client_tls, server_tls;
 
 	uint32_t cancel_pid; /* ours, given to the client */
 	uint8_t cancel_key[32];
@@ -194,13 +204,6 @@ struct session_env {
 		uint64_t sessions, commands, allowed, denied, held, rows_masked, cells_masked,
 			auth_failures, protocol_errors, allocs;
 	} counters;
-};
-
-/* Everything about a client that its socket tells. */
-struct session_client {
-	uint8_t address[16]; /* IPv6 or mapped IPv4 */
-	uint16_t port;
-	bool loopback;
 };
 
 struct session *session_new(struct session_env *env, const struct session_host *host, void *ctx,
@@ -240,6 +243,8 @@ void session_fatal(struct session *s, const char *sqlstate, const char *code, co
 		   const char *hint);
 /* The peer's bytes cannot be followed: says so to the client and closes both sides. */
 void session_bad(struct session *s, enum pg_side from, enum pg_reason reason);
+/* A ParameterStatus of the server: false (and the session is over) when it would blind the gateway. */
+bool session_parameter(struct session *s, const struct pg_param *p) MUST_CHECK;
 void session_emit(struct session *s, enum pg_side to, struct buf *b); /* and empties b */
 struct reply *reply_push(struct session *s, enum reply_kind kind); /* NULL: full */
 struct reply *reply_head(struct session *s);
@@ -263,7 +268,8 @@ enum step server_message(struct session *s, struct pg_frame *f);
 void replies_advance(struct session *s);
 
 /* session_record.c */
-bool record_session_start(struct session *s);
+bool record_session_start(struct session *s) MUST_CHECK;
+void record_connect_denied(struct session *s, const struct gate_refusal *why);
 void record_session_end(struct session *s);
 void record_auth_fail(struct session *s, struct slice claimed, const char *cause);
 /* The intent of a command with its decision; sets c->ticket. False: the log takes none. */

@@ -41,7 +41,7 @@ hash_name(struct slice name)
 }
 
 struct statement *
-statement_new(struct slice name, struct slice text, struct facts_ref *facts)
+statement_new(struct slice name, struct slice text, const struct sql_facts *facts)
 {
 	struct statement *s = calloc(1, sizeof(*s));
 
@@ -57,7 +57,7 @@ fail:
 	if (s)
 		statement_unref(s);
 	else
-		facts_unref(facts);
+		sql_facts_release(facts);
 	return NULL;
 }
 
@@ -99,7 +99,7 @@ statement_unref(struct statement *s)
 {
 	if (!s || --s->object.refs)
 		return;
-	facts_unref(s->facts);
+	sql_facts_release(s->facts);
 	disown(&s->object.name);
 	disown(&s->text);
 	free(s->columns);

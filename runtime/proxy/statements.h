@@ -32,7 +32,7 @@ struct object {
 
 struct statement {
 	struct object object;
-	struct facts_ref *facts; /* holds a reference */
+	const struct sql_facts *facts; /* held */
 	struct slice text;       /* owned */
 	struct column_origin *columns; /* from Describe; meaningful when described */
 	uint16_t n_columns;
@@ -49,8 +49,8 @@ struct portal {
 	struct slice params; /* owned: Bind's parameter section, for the approver and the record */
 };
 
-/* NULL when out of memory; text and name are copied, the facts reference is taken over. */
-struct statement *statement_new(struct slice name, struct slice text, struct facts_ref *facts);
+/* NULL when out of memory; text and name are copied, the facts hold is taken over. */
+struct statement *statement_new(struct slice name, struct slice text, const struct sql_facts *facts);
 bool statement_describe(struct statement *s, const struct column_origin *columns, uint16_t n);
 /* Takes a reference to s. */
 struct portal *portal_new(struct slice name, struct statement *s, struct slice params);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/epoch.h"
+
+#include "base/secret.h"
+
+#include <stdlib.h>
+
+struct epoch *
+epoch_new(void)
+{
+	static atomic_ulong last;
+	struct epoch *e = calloc(1, sizeof(*e));
+
+	assert(e != NULL);
+	atomic_init(&e->refs, 1);
+	e->number = atomic_fetch_add(&last, 1) + 1;
+	arena_init(&e->arena, 0);
+	return e;
+}
+
+static void
+derive_masks(struct epoch *e, const uint8_t secret[SHA256_LEN])
+{
+	const struct image *img = e->image;
+	uint8_t key[SHA256_LEN];
+
+	/* Keyed per policy by its name, not its digest: pseudonyms survive an edit of the policy. */
+	hmac_sha256(key, slice_of(secret, SHA256_LEN), img->policy);
+	mask_key_init(&e->mask_key, slice_of(key, sizeof(key)));
+	secret_wipe(key, sizeof(key));
+	e->masks = ARENA_ARRAY(&e->arena, struct mask_spec, img->n_rules + 1);
+	for (size_t i = 0; i < img->n_rules; i++) {
+		const struct image_mask *m = &img->rules[i].mask;
+
+		if (img->rules[i].kind == RULE_MASK)
+			e->masks[i] = (struct mask_spec){m->kernel, m->count, m->text, &e->mask_key};
+	}
+}
+
+void
+epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN])
+{
+	const struct config *c = &e->config;
+
+	derive_masks(e, mask_secret);
+	random_bytes(e->mock_key, sizeof(e->mock_key));
+	e->verifiers = ARENA_ARRAY(&e->arena, struct scram_verifier, c->n_principals + 1);
+	for (size_t i = 0; i < c->n_principals; i++) {
+		uint8_t salt[SCRAM_SALT];
+
+		if (!c->principals[i].key)
+			continue;
+		random_bytes(salt, sizeof(salt));
+		scram_verifier_derive(&e->verifiers[i], slice_str(c->principals[i].key), salt,
+				      SCRAM_ITERATIONS);
+	}
+}
+
+struct epoch *
+epoch_ref(struct epoch *e)
+{
+	atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+	return e;
+}
+
+void
+epoch_unref(struct epoch *e)
+{
+	if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	config_wipe(&e->config);
+	secret_wipe(&e->mask_key, sizeof(e->mask_key));
+	arena_fini(&e->arena);
+	free(e);
+}
+
+struct catalog_ref *
+catalog_ref_new(struct catalog *c)
+{
+	struct catalog_ref *r = calloc(1, sizeof(*r));
+
+	assert(r != NULL);
+	atomic_init(&r->refs, 1);
+	r->catalog = c;
+	return r;
+}
+
+struct catalog_ref *
+catalog_ref_get(struct catalog_ref *r)
+{
+	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	return r;
+}
+
+void
+catalog_ref_put(struct catalog_ref *r)
+{
+	if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	catalog_free(r->catalog);
+	free(r);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a reload replaces whole: the configuration, the policy image and what is derived from them.
+ * Counted, immutable and shared by all threads; freed (and its secrets wiped) with the last
+ * reference.
+ */
+#ifndef WEIR_PROXY_EPOCH_H
+#define WEIR_PROXY_EPOCH_H
+
+#include "base/arena.h"
+#include "proto/pg/mask.h"
+#include "proto/pg/scram.h"
+#include "proxy/config.h"
+#include "sql/catalog.h"
+#include "vm/image.h"
+
+#include <stdatomic.h>
+
+struct epoch {
+	atomic_uint refs;
+	uint64_t number;
+	struct arena arena; /* holds all of the below */
+	struct config config;
+	struct image *image;
+	struct mask_spec *masks; /* by rule index; meaningful for mask rules */
+	struct mask_key mask_key;
+	struct scram_verifier *verifiers; /* by principal */
+	uint8_t mock_key[SHA256_LEN];
+};
+
+/* An empty epoch with one reference: the caller loads config and image into its arena, then
+ * epoch_finish derives the rest. mask_secret: 32 bytes that stay the same across restarts. */
+struct epoch *epoch_new(void);
+void epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN]);
+struct epoch *epoch_ref(struct epoch *e);
+void epoch_unref(struct epoch *e); /* NULL is fine */
+
+/* A catalog snapshot, counted. */
+struct catalog_ref {
+	atomic_uint refs;
+	struct catalog *catalog;
+};
+struct catalog_ref *catalog_ref_new(struct catalog *c); /* takes it over */
+struct catalog_ref *catalog_ref_get(struct catalog_ref *r);
+void catalog_ref_put(struct catalog_ref *r); /* NULL is fine */
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The gate: facts of a command, what the session is, and the catalog go in; a verdict comes out.
+ * Sans-I/O. One gate per worker; epochs (policy, principals) and catalogs are shared read-only.
+ *
+ * Sessions that look the same to the policy (principal, target and whatever else it reads of a
+ * session) share a class, which holds the masks in force for them, resolved to table OIDs and
+ * column numbers. A verdict that read only stable facts is remembered per class and statement shape;
+ * a new policy or catalog makes new classes, so nothing stale is ever found.
+ */
+#ifndef WEIR_PROXY_GATE_H
+#define WEIR_PROXY_GATE_H
+
+#include "base/arena.h"
+#include "proto/pg/copyout.h"
+#include "proto/pg/rowplan.h"
+#include "proto/pg/scram.h"
+#include "proxy/config.h"
+#include "proxy/epoch.h"
+#include "sql/catalog.h"
+#include "sql/sql.h"
+#include "vm/exec.h"
+
+struct gate;
+struct gate_session;
+
+/* Why something is refused: code and texts are static or live in the arena given. */
+struct gate_refusal {
+	const char *code, *message, *detail, *hint;
+};
+
+enum { VERDICT_RULES = 8 };
+
+struct gate_verdict {
+	enum verdict verdict;
+	bool by_default;
+	bool rows_masked;  /* the result may hold masked columns: rows need their plan */
+	bool wait_catalog; /* nothing is decided: a fresh catalog is needed first */
+	bool pure_read, schema_change;
+	uint8_t n_rules;   /* deciding rules, at most VERDICT_RULES */
+	uint16_t rules[VERDICT_RULES];
+	uint32_t n_effects;
+	struct gate_refusal refusal; /* VERDICT_DENY */
+};
+
+/* What a session says about itself before the policy is asked. */
+struct gate_client {
+	uint8_t address[16];
+	bool tls;
+	struct slice application;
+};
+
+/* max_facts_bytes bounds the cache of statement shapes. */
+struct gate *gate_open(size_t max_facts_bytes, size_t n_targets);
+void gate_close(struct gate *g);
+/* Takes over a reference each; sessions follow when they next act. */
+void gate_set_epoch(struct gate *g, struct epoch *e);
+void gate_set_catalog(struct gate *g, size_t target, struct catalog_ref *c, const char *trouble);
+/* A schema change went through: nothing of this target is decided with masks until the next catalog. */
+void gate_catalog_stale(struct gate *g, size_t target);
+struct epoch *gate_epoch(struct gate *g);
+
+/* NULL when there is no such principal or it has no key. Valid until the next gate_set_epoch. */
+const struct scram_verifier *gate_verifier(struct gate *g, struct slice user);
+void gate_mock_verifier(struct gate *g, struct slice user, struct scram_verifier *v);
+
+/* After authentication. NULL: no such target. */
+struct gate_session *gate_session_open(struct gate *g, struct slice user, struct slice target,
+				       const struct gate_client *client);
+void gate_session_close(struct gate *g, struct gate_session *s);
+const struct config_target *gate_target(const struct gate_session *s);
+size_t gate_target_index(const struct gate_session *s);
+struct slice gate_user(const struct gate_session *s);
+enum principal_kind gate_user_kind(const struct gate_session *s);
+struct scram_client_keys *gate_scram_keys(struct gate *g, struct gate_session *s);
+
+enum catalog_state { CATALOG_READY, CATALOG_WAIT, CATALOG_FAILED };
+enum catalog_state gate_catalog_state(struct gate *g, struct gate_session *s, const char **trouble);
+
+/* May the session exist at all? */
+bool gate_connect(struct gate *g, struct gate_session *s, uint64_t now_wall_ns,
+		  struct gate_refusal *why) MUST_CHECK;
+
+/* The facts of a text, cached by shape. text[text.n] must be 0. */
+const struct sql_facts *gate_facts(struct gate *g, struct slice text);
+
+/* Looks up what EXECUTE name would run; NULL: unknown. */
+typedef const struct sql_facts *gate_prepared_fn(void *ctx, struct slice name);
+
+struct gate_ask {
+	const struct sql_facts *facts;
+	char tx;                 /* 'I', 'T', 'E' */
+	bool schema_changed_in_tx;
+	uint64_t now_wall_ns;
+	gate_prepared_fn *prepared;
+	void *ctx;
+	struct arena *arena;     /* texts of a refusal */
+};
+void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
+		 struct gate_verdict *v);
+
+/* Masks of the session, for row plans: a pg_mask_of_fn with the gate session as ctx. */
+pg_mask_of_fn gate_mask_of;
+bool gate_has_masks(const struct gate_session *s);
+const char *gate_mask_rule(const struct gate_session *s, uint32_t table, int16_t attnum);
+/* The columns of a COPY TO STDOUT by position, in the arena. False: they cannot be told. */
+bool gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
+		       struct arena *a, struct copyout_column **columns, size_t *n) MUST_CHECK;
+
+struct gate_stats {
+	uint64_t decisions, remembered, vm_ops, classes;
+	struct sql_cache_stats sql;
+};
+struct gate_stats gate_stats(const struct gate *g);
+
+#endif
