@@ -10,12 +10,23 @@
 static EVP_MD *md_sha256;
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 
-/* One context per thread: creating one costs more than hashing a short record. */
+/* One context per thread: creating one costs more than hashing a short record. The key only frees
+ * it when the thread ends. */
 static _Thread_local EVP_MD_CTX *md_ctx;
+static pthread_key_t md_ctx_owner;
+
+static void
+md_ctx_free(void *ctx)
+{
+	EVP_MD_CTX_free(ctx);
+}
 
 static void
 fetch(void)
 {
+	int ok = pthread_key_create(&md_ctx_owner, md_ctx_free) == 0;
+
+	assert(ok);
 	md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	assert(md_sha256 != NULL);
 }
@@ -26,9 +37,11 @@ sha256_begin(void)
 	int ok = pthread_once(&fetched, fetch) == 0;
 
 	assert(ok);
-	if (!md_ctx)
+	if (!md_ctx) {
 		md_ctx = EVP_MD_CTX_new();
-	assert(md_ctx != NULL);
+		ok = ok && pthread_setspecific(md_ctx_owner, md_ctx) == 0;
+	}
+	assert(ok && md_ctx != NULL);
 	ok = EVP_DigestInit_ex2(md_ctx, md_sha256, NULL);
 	assert(ok == 1);
 	return md_ctx;
