@@ -94,11 +94,11 @@ struct approval_ask {
 };
 
 struct approval_vote {
-	char *by;
-	enum approval_event_type verdict; /* APPROVE or REJECT */
-	char *reason, *ticket;            /* "" when not given */
+	bool approve;
 	uint64_t at_ns;
-	const char **groups; /* the voter's groups when voting, NULL-terminated */
+	uint32_t needs;     /* bit i: the voter was in a group of needs[i] when voting */
+	const char *by;
+	const char *reason, *ticket; /* "" when not given */
 };
 
 /* One request. The first part never changes after creation, so whoever holds a reference reads it
@@ -122,6 +122,7 @@ struct approval {
 	unsigned uses;
 	const char *closed_why; /* static; EXPIRED and CANCELLED */
 	/* private */
+	bool frozen; /* a rejection is being recorded: no use meanwhile */
 	unsigned refs;
 	struct approval *next;
 };
@@ -203,7 +204,9 @@ struct approval_decider {
 };
 
 /* Approves or rejects. Blocks until the decision is durable. NOT_FOUND also when the decider may
- * not see the request. */
+ * not see the request. A rejection needs a reason, is possible until the release is used, and
+ * whoever asked may always reject, which withdraws the request. Reason and ticket are UTF-8 of at
+ * most APPROVAL_MAX_REASON bytes. */
 enum approval_error approvals_decide(struct approvals *s, const char *id, bool approve,
 				     const struct approval_decider *by, uint64_t now) MUST_CHECK;
 
@@ -218,8 +221,12 @@ void approval_event_done(struct approval_event *ev);
 /* Own requests, and those one may decide. */
 bool approval_visible(const struct approval *a, const struct approval_decider *who);
 bool approval_eligible(const struct approval *a, const struct approval_decider *who);
+bool approval_is_requester(const struct approval *a, const struct approval_decider *who);
+/* Bit i: `who` is in a group of needs[i]. */
+uint32_t approval_serves(const struct approval *a, const struct approval_decider *who);
 /* How many of need i are met, no person counted twice within a rule. */
 unsigned approval_met(const struct approval *a, size_t need);
+bool approval_is_complete(const struct approval *a);
 const char *approval_state_name(enum approval_state st);
 bool approval_state_parse(struct slice name, enum approval_state *st) MUST_CHECK;
 const char *approval_event_name(enum approval_event_type t); /* audit record type */
@@ -231,6 +238,8 @@ const char *approval_error_hint(enum approval_error e);
 /* The binding: SHA-256("weir-approval-v1" || CBOR array of the subject, nbf, exp, max_uses). */
 void approval_binding(uint8_t out[SHA256_LEN], const struct approval_subject *s, uint64_t nbf_ns,
 		      uint64_t exp_ns, unsigned max_uses);
+/* Digest of the subject alone: what the async mode looks a request up by. */
+void approval_subject_key(uint8_t out[SHA256_LEN], const struct approval_subject *s);
 /* Digest of Bind parameters: feed formats and values in order. NULL value: p == NULL, n == 0. */
 struct approval_param {
 	uint32_t type_oid;
