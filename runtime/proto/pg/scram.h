@@ -5,6 +5,7 @@
  * randomness of their own (the caller gives nonces), no allocation but in the output buffer.
  *
  * The gateway as server derives a verifier per principal once, at load; a login costs a few HMACs.
+ * Messages given must not lie in the output buffer, which is also scratch space.
  * For an unknown user it runs the same exchange against a mock verifier and fails at the end.
  * A password is used as its raw bytes: for ASCII that is SASLprep, for the rest it is PostgreSQL's
  * own fallback for strings that SASLprep refuses.

@@ -260,7 +260,9 @@ enum pg_reason pg_read_negotiate(struct slice body, uint32_t *minor, uint32_t *n
 /* Frames by hand: at = pg_begin(b, type); append the body; pg_end(b, at). Type 0: no type byte. */
 size_t pg_begin(struct buf *b, uint8_t type);
 void pg_end(struct buf *b, size_t at);
-void pg_put_string(struct buf *b, struct slice s); /* text and a 0; cut at an embedded 0 */
+/* Text and a 0; cut at an embedded 0. The builders of what is sent to the server (query, startup,
+ * password ...) fail the buffer instead. */
+void pg_put_string(struct buf *b, struct slice s);
 
 struct pg_error {
 	const char *severity; /* "ERROR", "FATAL", "NOTICE", "WARNING" */
