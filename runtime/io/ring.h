@@ -132,7 +132,6 @@ enum ring_op {
 	RING_OP_CONNECT,
 	RING_OP_RECV,
 	RING_OP_SEND,
-	RING_OP_READ,
 	RING_OP_POLL,
 };
 
@@ -161,7 +160,6 @@ struct ring_listener {
 	struct ring *ring;
 	int fd;
 	uint16_t port;
-	bool paused;
 	void (*on_accept)(void *ctx, int fd);
 	void *ctx;
 	struct ring_timer retry;
@@ -180,7 +178,6 @@ struct ring_event {
 	struct ring_source source;
 	struct ring *ring;
 	int fd;
-	uint64_t *count; /* where the kernel puts the eventfd's value */
 	void (*on_event)(void *ctx);
 	void *ctx;
 };

@@ -42,7 +42,7 @@ struct stream_ops {
 	void (*on_close)(void *ctx, int error, const char *reason);
 };
 
-/* Takes over a connected socket (closed on failure too). -ENFILE when the ring is full. */
+/* Takes over a connected, blocking socket (closed on failure too). -ENFILE when the ring is full. */
 int stream_open(struct ring *ring, int fd, const struct stream_ops *ops, void *ctx,
 		struct stream **out) MUST_CHECK;
 /* Connects; addr must stay valid until on_connect or on_close. The owner sets the deadline (ring_timer,
@@ -55,7 +55,9 @@ void stream_set_owner(struct stream *s, const struct stream_ops *ops, void *ctx)
 /* Turns the stream into TLS from the next byte on, in the role of the context. Nothing may be queued,
  * and the owner must have refused bytes that came after the request for TLS (they would be plaintext
  * injected before the handshake). host: the name the certificate must carry when the context verifies
- * it (may be an IP address); NULL otherwise. Data sent before on_secure waits. */
+ * it (may be an IP address); NULL otherwise. Data sent before on_secure waits. From then on the end
+ * of the peer's bytes without TLS's goodbye is an error, not on_eof. -ENOMEM also when the context
+ * verifies and host is NULL. */
 int stream_tls(struct stream *s, struct tls_context *tls, const char *host) MUST_CHECK;
 bool stream_is_tls(const struct stream *s);
 
@@ -73,8 +75,8 @@ void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 bool stream_is_paused(const struct stream *s);
 
-/* Coalescing, performance.md "Adaptive coalescing": while usec > 0, a receive of less than 64 KiB is
- * followed by the next one not before usec microseconds, so that what the peer writes in small chunks
+/* Coalescing: while usec > 0 and once 256 KiB have come since (a small result never waits), a receive of
+ * less than 64 KiB is followed by the next one not before usec microseconds, so that what the peer writes in small chunks
  * arrives, and is forwarded, in fewer wake-ups. Delays this direction of this stream only. Set it
  * while rows stream (50..200), 0 at the end of the result and for short turns; cheap to call again
  * with the same value. Takes effect from the next receive. */

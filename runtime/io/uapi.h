@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Kernel constants newer than liburing 2.3 (Debian 12), from linux/io_uring.h of Linux 6.12. Each is
+ * used only after its feature bit was seen at start.
+ */
+#ifndef WEIR_IO_UAPI_H
+#define WEIR_IO_UAPI_H
+
+#include <liburing.h>
+
+#ifndef IORING_RECVSEND_BUNDLE
+#define IORING_RECVSEND_BUNDLE (1U << 4) /* sqe->ioprio: one completion for several buffers */
+#endif
+#ifndef IORING_FEAT_RECVSEND_BUNDLE
+#define IORING_FEAT_RECVSEND_BUNDLE (1U << 14) /* Linux 6.10 */
+#endif
+#ifndef IORING_FEAT_MIN_TIMEOUT
+#define IORING_FEAT_MIN_TIMEOUT (1U << 15) /* Linux 6.12 */
+#endif
+
+/* struct io_uring_getevents_arg, whose `pad` became min_wait_usec: after that time one completion is
+ * enough, before it the asked number is waited for. */
+struct uapi_getevents_arg {
+	uint64_t sigmask;
+	uint32_t sigmask_sz;
+	uint32_t min_wait_usec;
+	uint64_t ts;
+};
+
+#endif
