@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * weir approvals: what waits for a person, and deciding it. Everything printed for people goes
+ * through approval_put_visible: a statement cannot move the cursor, hide or reorder text.
+ */
+#include "base/clock.h"
+#include "cli/admin_client.h"
+#include "cli/cli.h"
+#include "proxy/approvals.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { STATEMENT_COLUMNS = 60 };
+
+struct options {
+	struct admin_client client;
+	const char *state, *reason, *ticket, *id;
+	bool json;
+};
+
+static void
+usage(FILE *to)
+{
+	fprintf(to,
+		"usage: weir approvals list [--state STATE]  --as PRINCIPAL [OPTIONS]\n"
+		"       weir approvals show ID               --as PRINCIPAL [OPTIONS]\n"
+		"       weir approvals approve ID [--reason TEXT] [--ticket ID]  --as PRINCIPAL [OPTIONS]\n"
+		"       weir approvals reject ID --reason TEXT  --as PRINCIPAL [OPTIONS]\n"
+		"\n"
+		"Lists, shows and decides the commands that a policy holds. You see what you asked for\n"
+		"and what you may decide. Agents can never approve; a rule may also say `not self`.\n"
+		"\n"
+		"  --as PRINCIPAL    who you are\n"
+		"  --key-file FILE   your key on its first line, mode 600; else the variable WEIR_KEY\n"
+		"  -c, --config FILE the gateway's configuration, for its admin address (weir.conf)\n"
+		"  --admin URL       the address itself, such as http://127.0.0.1:6433; also WEIR_ADMIN\n"
+		"  --ca FILE         certificates to trust when the URL is https\n"
+		"  --state STATE     pending (the default), approved, rejected, expired, cancelled, used or all\n"
+		"  --reason TEXT     why; kept in the audit log\n"
+		"  --ticket ID       where the change was agreed; kept in the audit log\n"
+		"  --json            print the gateway's JSON\n"
+		"\n"
+		"Exit status: 0 done; 1 refused (not yours, not pending, no reason ...); 2 usage, or the\n"
+		"gateway cannot be reached.\n");
+}
+
+static const char *
+str(const json_t *o, const char *name)
+{
+	const char *s = json_string_value(json_object_get(o, name));
+
+	return s ? s : "";
+}
+
+static void
+put(struct buf *b, const char *text)
+{
+	approval_put_visible(b, slice_str(text), false);
+}
+
+static void
+put_needs(struct buf *b, const json_t *a)
+{
+	const json_t *need;
+	size_t i;
+
+	json_array_foreach(json_object_get(a, "needs"), i, need) {
+		buf_printf(b, "%s%lld of %lld ", i ? ", " : "",
+			   (long long) json_integer_value(json_object_get(need, "met")),
+			   (long long) json_integer_value(json_object_get(need, "need")));
+		put(b, str(need, "group"));
+	}
+}
+
+/* "14m32s" until an RFC 3339 moment, "-" when it is over or unreadable. */
+static void
+put_until(struct buf *b, const char *moment)
+{
+	struct tm tm = {0};
+	time_t left;
+
+	if (!strptime(moment, "%Y-%m-%dT%H:%M:%S", &tm)) {
+		buf_puts(b, "-");
+		return;
+	}
+	left = timegm(&tm) - (time_t) (clock_wall_ns() / NS_PER_S);
+	if (left <= 0)
+		buf_puts(b, "-");
+	else if (left >= 3600)
+		buf_printf(b, "%ldh%02ldm", (long) left / 3600, (long) left / 60 % 60);
+	else
+		buf_printf(b, "%ldm%02lds", (long) left / 60, (long) left % 60);
+}
+
+/* One line, cut to STATEMENT_COLUMNS characters: for recognising, `show` is for deciding. */
+static void
+put_short_statement(struct buf *b, const json_t *a)
+{
+	struct buf all = {0};
+	size_t end = 0, chars = 0;
+
+	/* Already visible, but for its newlines and tabs. */
+	put(&all, str(a, "statement_visible"));
+	while (end < all.n && chars < STATEMENT_COLUMNS) {
+		end++;
+		while (end < all.n && (all.p[end] & 0xc0) == 0x80)
+			end++;
+		chars++;
+	}
+	buf_put(b, all.p, end);
+	if (end < all.n)
+		buf_puts(b, "...");
+	buf_fini(&all);
+}
+
+enum { COLUMNS = 7 };
+
+static void
+print_table(const json_t *list)
+{
+	static const char *const heads[COLUMNS] = {"ID",      "STATE", "WHO", "TARGET",
+						   "DECIDED", "LEFT",  "STATEMENT"};
+	size_t n = json_array_size(list), width[COLUMNS];
+	struct buf *cells = calloc(n * COLUMNS + 1, sizeof(*cells));
+
+	if (!cells)
+		return;
+	for (size_t c = 0; c < COLUMNS; c++)
+		width[c] = strlen(heads[c]);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *a = json_array_get(list, i);
+		struct buf *row = cells + i * COLUMNS;
+
+		put(&row[0], str(a, "id"));
+		put(&row[1], str(a, "state"));
+		put(&row[2], str(json_object_get(a, "requester"), "name"));
+		put(&row[3], str(a, "target"));
+		put_needs(&row[4], a);
+		put_until(&row[5], str(a, "decide_by"));
+		put_short_statement(&row[6], a);
+		for (size_t c = 0; c < COLUMNS; c++)
+			width[c] = row[c].n > width[c] ? row[c].n : width[c];
+	}
+	for (size_t c = 0; c < COLUMNS; c++)
+		printf("%-*s%s", c + 1 < COLUMNS ? (int) width[c] : 0, heads[c],
+		       c + 1 < COLUMNS ? "  " : "\n");
+	for (size_t i = 0; i < n * COLUMNS; i++) {
+		size_t c = i % COLUMNS;
+
+		printf("%.*s%*s%s", SLICE_ARG(buf_slice(&cells[i])),
+		       c + 1 < COLUMNS ? (int) (width[c] - cells[i].n) : 0, "",
+		       c + 1 < COLUMNS ? "  " : "\n");
+		buf_fini(&cells[i]);
+	}
+	free(cells);
+}
+
+static void
+put_field(struct buf *b, const char *name, const char *text)
+{
+	if (!*text)
+		return;
+	buf_printf(b, "  %-11s ", name);
+	put(b, text);
+	buf_putc(b, '\n');
+}
+
+/* Each line of a text behind a bar, so that no line of it looks like one of ours. */
+static void
+put_block(struct buf *b, const char *text)
+{
+	for (const char *p = text;; p++) {
+		size_t n = strcspn(p, "\n");
+
+		buf_puts(b, "    | ");
+		approval_put_visible(b, slice_of(p, n), true);
+		buf_putc(b, '\n');
+		p += n;
+		if (!*p)
+			return;
+	}
+}
+
+static void
+put_votes(struct buf *b, const json_t *a)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(a, "votes"), i, v) {
+		buf_printf(b, "  %-11s ", strcmp(str(v, "verdict"), "approve") == 0 ? "approved by"
+									     : "rejected by");
+		put(b, str(v, "by"));
+		buf_printf(b, " at %.20s", str(v, "at"));
+		if (*str(v, "reason")) {
+			buf_puts(b, ": ");
+			put(b, str(v, "reason"));
+		}
+		if (*str(v, "ticket")) {
+			buf_puts(b, " (ticket ");
+			put(b, str(v, "ticket"));
+			buf_puts(b, ")");
+		}
+		buf_putc(b, '\n');
+	}
+}
+
+static void
+put_rules(struct buf *b, const json_t *a)
+{
+	const json_t *r;
+	size_t i;
+
+	json_array_foreach(json_object_get(a, "rules"), i, r) {
+		buf_printf(b, "  %-11s ", "held by");
+		put(b, str(r, "name"));
+		if (*str(r, "sentence")) {
+			buf_puts(b, ": ");
+			put(b, str(r, "sentence"));
+		}
+		buf_putc(b, '\n');
+	}
+}
+
+static void
+put_conditions(struct buf *b, const json_t *a)
+{
+	long long uses = (long long) json_integer_value(json_object_get(a, "max_uses"));
+
+	buf_printf(b, "  %-11s ", "needs");
+	put_needs(b, a);
+	if (json_is_true(json_object_get(a, "not_self")))
+		buf_puts(b, "; not self");
+	if (json_is_true(json_object_get(a, "reason_required")))
+		buf_puts(b, "; a reason");
+	if (json_is_true(json_object_get(a, "ticket_required")))
+		buf_puts(b, "; a ticket");
+	buf_puts(b, uses == 1 ? "; runs once\n" : uses ? "; runs a few times\n"
+						      : "; may run again until it expires\n");
+}
+
+static void
+put_next(struct buf *b, const json_t *a)
+{
+	const char *id = str(a, "id"), *why = str(a, "unapprovable");
+
+	if (*why && strcmp(str(a, "state"), "pending") == 0) {
+		buf_puts(b, "\nThis cannot be approved: ");
+		put(b, why);
+		buf_puts(b, ".\n");
+	}
+	if (json_is_true(json_object_get(a, "may_approve"))) {
+		buf_puts(b, "\nTo let it run:  weir approvals approve ");
+		put(b, id);
+		buf_puts(b, " --reason \"...\"");
+	}
+	if (json_is_true(json_object_get(a, "may_reject"))) {
+		buf_puts(b, "\nTo refuse it:   weir approvals reject ");
+		put(b, id);
+		buf_puts(b, " --reason \"...\"\n");
+	}
+}
+
+static void
+print_one(const json_t *a)
+{
+	const json_t *who = json_object_get(a, "requester");
+	struct buf b = {0}, line = {0};
+
+	put(&b, str(a, "id"));
+	buf_puts(&b, "  ");
+	put(&b, str(a, "state"));
+	if (*str(a, "closed_why")) {
+		buf_puts(&b, ": ");
+		put(&b, str(a, "closed_why"));
+	}
+	buf_putc(&b, '\n');
+	buf_printf(&line, "%s (%s)%s%s%c", str(who, "name"), str(who, "kind"),
+		   *str(who, "client") ? " from " : "", str(who, "client"), 0);
+	put_field(&b, "who", (const char *) line.p);
+	buf_reset(&line);
+	buf_printf(&line, "%s (database %s as %s)%c", str(a, "target"), str(a, "database"),
+		   str(a, "db_role"), 0);
+	put_field(&b, "target", (const char *) line.p);
+	put_rules(&b, a);
+	put_conditions(&b, a);
+	put_votes(&b, a);
+	put_field(&b, "asked at", str(a, "created"));
+	put_field(&b, "decide by", str(a, "decide_by"));
+	put_field(&b, "use before", str(a, "release_until"));
+	put_field(&b, "sha256", str(a, "statement_sha256"));
+	buf_puts(&b, "  statement\n");
+	put_block(&b, str(a, "statement_visible"));
+	if (*str(a, "parameters_visible")) {
+		buf_puts(&b, "  parameters\n");
+		put_block(&b, str(a, "parameters_visible"));
+	}
+	put_next(&b, a);
+	fwrite(b.p, 1, b.n, stdout);
+	buf_fini(&line);
+	buf_fini(&b);
+}
+
+static void
+print_json(const json_t *o)
+{
+	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	putchar('\n');
+}
+
+static int
+do_list(struct options *o)
+{
+	char path[64] = "/v1/approvals";
+	enum approval_state st;
+	json_t *answer;
+	int e;
+
+	if (!o->state)
+		o->state = "pending";
+	if (strcmp(o->state, "all") != 0) {
+		if (!approval_state_parse(slice_str(o->state), &st))
+			return cli_usage_error("approvals",
+					       "no state '%s': pending, approved, rejected, expired, "
+					       "cancelled, used or all", o->state);
+		snprintf(path, sizeof(path), "/v1/approvals?state=%s", o->state);
+	}
+	e = admin_client_call(&o->client, "GET", path, NULL, &answer);
+	if (e != EXIT_OK)
+		return e;
+	if (o->json)
+		print_json(answer);
+	else if (json_array_size(json_object_get(answer, "approvals")) == 0)
+		printf("nothing waits for %s\n", o->client.principal);
+	else
+		print_table(json_object_get(answer, "approvals"));
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+static int
+do_show(struct options *o)
+{
+	char path[64];
+	json_t *answer;
+	int e;
+
+	snprintf(path, sizeof(path), "/v1/approvals/%s", o->id);
+	e = admin_client_call(&o->client, "GET", path, NULL, &answer);
+	if (e != EXIT_OK)
+		return e;
+	if (o->json)
+		print_json(answer);
+	else
+		print_one(answer);
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+static int
+do_decide(struct options *o, const char *verb)
+{
+	json_t *body = json_object(), *answer;
+	struct buf b = {0};
+	char path[64];
+	int e;
+
+	if (o->reason && json_object_set_new(body, "reason", json_string(o->reason)) != 0) {
+		json_decref(body);
+		return cli_usage_error("approvals", "the reason must be UTF-8");
+	}
+	if (o->ticket && json_object_set_new(body, "ticket", json_string(o->ticket)) != 0) {
+		json_decref(body);
+		return cli_usage_error("approvals", "the ticket must be UTF-8");
+	}
+	snprintf(path, sizeof(path), "/v1/approvals/%s/%s", o->id, verb);
+	e = admin_client_call(&o->client, "POST", path, body, &answer);
+	json_decref(body);
+	if (e != EXIT_OK)
+		return e;
+	if (o->json) {
+		print_json(answer);
+	} else {
+		put(&b, str(answer, "id"));
+		buf_puts(&b, "  ");
+		put(&b, str(answer, "state"));
+		buf_puts(&b, "  ");
+		put_needs(&b, answer);
+		printf("%.*s\n", SLICE_ARG(buf_slice(&b)));
+		buf_fini(&b);
+	}
+	json_decref(answer);
+	return EXIT_OK;
+}
+
+enum { OPT_AS = 256, OPT_KEY_FILE, OPT_ADMIN, OPT_CA, OPT_STATE, OPT_REASON, OPT_TICKET, OPT_JSON };
+
+/* -1: go on; else the exit status. */
+static int
+parse(struct options *o, int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"as", required_argument, NULL, OPT_AS},
+		{"key-file", required_argument, NULL, OPT_KEY_FILE},
+		{"config", required_argument, NULL, 'c'},
+		{"admin", required_argument, NULL, OPT_ADMIN},
+		{"ca", required_argument, NULL, OPT_CA},
+		{"state", required_argument, NULL, OPT_STATE},
+		{"reason", required_argument, NULL, OPT_REASON},
+		{"ticket", required_argument, NULL, OPT_TICKET},
+		{"json", no_argument, NULL, OPT_JSON},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int c;
+
+	opterr = 0;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, ":c:h", longs, NULL)) != -1) {
+		switch (c) {
+		case OPT_AS: o->client.principal = optarg; break;
+		case OPT_KEY_FILE: o->client.key_file = optarg; break;
+		case OPT_ADMIN: o->client.url = optarg; break;
+		case OPT_CA: o->client.ca_file = optarg; break;
+		case OPT_STATE: o->state = optarg; break;
+		case OPT_REASON: o->reason = optarg; break;
+		case OPT_TICKET: o->ticket = optarg; break;
+		case OPT_JSON: o->json = true; break;
+		case 'c': o->client.config = optarg; break;
+		case 'h': usage(stdout); return EXIT_OK;
+		case ':': return cli_usage_error("approvals", "%s needs a value", argv[optind - 1]);
+		default: return cli_usage_error("approvals", "unknown option %s", argv[optind - 1]);
+		}
+	}
+	return -1;
+}
+
+/* An id ends up in a path: nothing but letters and digits goes there. */
+static bool
+is_plain(const char *id)
+{
+	size_t n = strspn(id, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	return id[n] == 0 && n > 0 && n <= 32;
+}
+
+int
+cmd_approvals(int argc, char **argv)
+{
+	struct options o = {.client = {.command = "approvals"}};
+	const char *verb;
+	bool list;
+	int e = parse(&o, argc, argv);
+
+	if (e >= 0)
+		return e;
+	verb = optind < argc ? argv[optind++] : NULL;
+	if (!verb)
+		return cli_usage_error("approvals", "say what: list, show, approve or reject");
+	list = strcmp(verb, "list") == 0;
+	if (!list && strcmp(verb, "show") != 0 && strcmp(verb, "approve") != 0 &&
+	    strcmp(verb, "reject") != 0)
+		return cli_usage_error("approvals", "no '%s': list, show, approve or reject", verb);
+	if (!list) {
+		o.id = optind < argc ? argv[optind++] : NULL;
+		if (!o.id || !is_plain(o.id))
+			return cli_usage_error("approvals", "%s needs the ID that `list` prints", verb);
+	}
+	if (optind < argc)
+		return cli_usage_error("approvals", "what is '%s' for?", argv[optind]);
+	e = admin_client_open(&o.client);
+	if (e != EXIT_OK)
+		return e;
+	e = list ? do_list(&o) : strcmp(verb, "show") == 0 ? do_show(&o) : do_decide(&o, verb);
+	admin_client_close(&o.client);
+	return e;
+}
