@@ -16,6 +16,7 @@ struct decision {
 	enum verdict verdict; /* ENTRY_RESULT and ENTRY_ROW: always ALLOW */
 	bool by_default;      /* no rule matched (after a join: some effect) */
 	uint32_t ops;         /* instructions run */
+	uint32_t effects;     /* joined into this one; 1 after vm_decide */
 	uint32_t n_words;     /* of matched */
 	uint64_t matched[VM_MAX_RULES / 64]; /* every rule that matched; bit = index in image.rules */
 };
@@ -31,7 +32,8 @@ void vm_join(struct decision *into, const struct decision *effect);
 
 /* The next matched rule after `after` (start with -1), in the order of the source; -1 at the end. */
 int decision_next(const struct decision *d, int after);
-/* As above, only rules that made the verdict what it is. */
+/* As above, only rules that made the verdict what it is: none when it is by default, or when a
+ * session is opened only because of holds that its commands may meet. */
 int decision_next_deciding(const struct image *img, const struct decision *d, int after);
 
 /* The mask in force for a column under the decision of ENTRY_RESULT: index of the mask rule that

@@ -144,6 +144,7 @@ struct image {
 	bool default_allow;
 	const struct image_rule *rules;
 	size_t n_rules;
+	const uint8_t *kinds; /* of the rules, side by side for the machine */
 	const struct image_data *data;
 	size_t n_data;
 	const struct image_group *groups;

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/disasm.h"
+
+
+static const struct {
+	const char *name, *fact;
+} ops[OP_COUNT] = {
+#define OP(id, name, fact, constant, sentence) {name, #fact},
+#include "grammar/opcodes.def"
+#undef OP
+};
+
+static void
+put_names(struct buf *out, const struct action_set *set)
+{
+	const char *sep = "";
+
+	buf_putc(out, '{');
+	for (enum action a = 0; a < ACTION_COUNT; a++) {
+		if (!action_set_has(set, a))
+			continue;
+		buf_printf(out, "%s%s", sep, action_info[a].name);
+		sep = ", ";
+	}
+	buf_putc(out, '}');
+}
+
+static void
+put_uses(struct buf *out, const struct image *img, const struct constant *k)
+{
+	const char *sep = "(";
+
+	buf_put_slice(out, img->data[k->uses.data].name);
+	for (int c = 0; c < N_CONTEXTS; c++) {
+		if (!(k->uses.contexts >> c & 1))
+			continue;
+		buf_printf(out, "%s%s", sep, context_info[c].name);
+		sep = " | ";
+	}
+	buf_putc(out, ')');
+}
+
+static void
+put_network(struct buf *out, const struct constant *k)
+{
+	struct buf hex = {0};
+
+	hex_put(&hex, slice_of(k->network.addr, 16));
+	buf_put_slice(out, buf_slice(&hex));
+	buf_printf(out, "/%u", k->network.prefix);
+	buf_fini(&hex);
+}
+
+static void
+put_constant(struct buf *out, const struct image *img, const struct constant *k)
+{
+	const char *sep = "";
+
+	switch (k->kind) {
+	case CONSTANT_NUMBER:
+		buf_printf(out, "%lld", (long long) k->number);
+		break;
+	case CONSTANT_STRING:
+		buf_json_string(out, k->string);
+		break;
+	case CONSTANT_STRINGS:
+		buf_putc(out, '{');
+		for (size_t i = 0; i < k->strings.n; i++) {
+			buf_puts(out, i ? ", " : "");
+			buf_json_string(out, k->strings.v[i]);
+		}
+		buf_putc(out, '}');
+		break;
+	case CONSTANT_ACTIONS:
+		put_names(out, &k->actions);
+		break;
+	case CONSTANT_VALUES:
+		buf_putc(out, '{');
+		for (int i = 0; i < enum_count(k->values.type); i++) {
+			if (!(k->values.mask >> i & 1))
+				continue;
+			buf_printf(out, "%s%s", sep, enum_name(k->values.type, i));
+			sep = ", ";
+		}
+		buf_putc(out, '}');
+		break;
+	case CONSTANT_NETWORK:
+		put_network(out, k);
+		break;
+	case CONSTANT_USES:
+		put_uses(out, img, k);
+		break;
+	case CONSTANT_COUNT:
+		break;
+	}
+}
+
+/* "  17  action-in  action {sql.drop} -> 20 if not, unknown true" */
+static void
+put_insn(struct buf *out, const struct image *img, const struct image_entry *entry, size_t at)
+{
+	const struct insn *in = &entry->code[at];
+
+	buf_printf(out, "%6zu  %s", at, ops[in->op].name);
+	if (in->op == OP_MATCH || in->op == OP_MAY) {
+		buf_putc(out, ' ');
+		buf_put_slice(out, img->rules[in->arg].name);
+	} else if (in->op == OP_JUMP) {
+		buf_printf(out, " -> %zu", at + 1 + in->skip);
+	} else if (in->op != OP_END) {
+		if (strcmp(ops[in->op].fact, "NONE") != 0)
+			buf_printf(out, " %s", fact_info[in->fact].name);
+		if (in->op != OP_BOOL) {
+			buf_putc(out, ' ');
+			put_constant(out, img, &img->constants[in->arg]);
+		}
+		buf_printf(out, "%s; %s -> %zu%s", in->flags & INSN_NOT ? ", inverted" : "",
+			   in->flags & INSN_SKIP_TRUE ? "true" : "false", at + 1 + in->skip,
+			   in->flags & INSN_UNKNOWN ? "; unknown is true" : "");
+	}
+	buf_putc(out, '\n');
+}
+
+static void
+put_rule(struct buf *out, const struct image *img, size_t at)
+{
+	const struct image_rule *r = &img->rules[at];
+
+	buf_printf(out, "rule %zu %s %.*s  # %.*s:%u:%u\n", at, vm_rule_info[r->kind].name,
+		   SLICE_ARG(r->name), SLICE_ARG(img->files[r->span.file].name), r->span.line,
+		   r->span.column);
+	if (r->kind == VM_HOLD) {
+		const struct image_hold *h = &r->hold;
+
+		buf_puts(out, "  for");
+		for (size_t i = 0; i < h->n_needs; i++)
+			buf_printf(out, "%s %u of %.*s", i ? " and" : "", h->needs[i].n,
+				   SLICE_ARG(img->groups[h->needs[i].group].name));
+		buf_printf(out, "%s within %us", h->not_self ? " not self" : "", h->within_s);
+		if (h->expires_s)
+			buf_printf(out, " expires %us", h->expires_s);
+		buf_printf(out, "%s%s%s\n", h->once ? " once" : "",
+			   h->reason ? " reason required" : "", h->ticket ? " ticket required" : "");
+	}
+	if (r->kind == VM_MASK) {
+		const struct image_mask *m = &r->mask;
+
+		buf_printf(out, "  %.*s with %s", SLICE_ARG(img->data[m->data].name),
+			   mask_info[m->kernel].name);
+		if (mask_info[m->kernel].arg == MASK_ARG_COUNT)
+			buf_printf(out, "(%u)", m->count);
+		if (mask_info[m->kernel].arg == MASK_ARG_TEXT) {
+			buf_putc(out, '(');
+			buf_json_string(out, m->text);
+			buf_putc(out, ')');
+		}
+		buf_putc(out, '\n');
+	}
+}
+
+void
+vm_disasm(struct buf *out, const struct image *img)
+{
+	buf_printf(out, "policy %.*s%s\n", SLICE_ARG(img->policy),
+		   img->default_allow ? "  # default allow" : "");
+	for (size_t i = 0; i < img->n_groups; i++) {
+		buf_printf(out, "group %.*s idp ", SLICE_ARG(img->groups[i].name));
+		buf_json_string(out, img->groups[i].idp);
+		buf_putc(out, '\n');
+	}
+	for (size_t i = 0; i < img->n_targets; i++) {
+		buf_printf(out, "target %.*s %s ", SLICE_ARG(img->targets[i].name),
+			   enum_name(TYPE_ENUM_PROTOCOL, (int) img->targets[i].protocol));
+		buf_json_string(out, img->targets[i].pattern);
+		buf_putc(out, '\n');
+	}
+	for (size_t i = 0; i < img->n_data; i++) {
+		const struct image_data *d = &img->data[i];
+
+		buf_printf(out, "data %.*s", SLICE_ARG(d->name));
+		for (size_t k = 0; k < d->n_columns; k++)
+			buf_printf(out, "%s %.*s.%.*s.%.*s", k ? "," : "",
+				   SLICE_ARG(d->columns[k].schema), SLICE_ARG(d->columns[k].table),
+				   SLICE_ARG(d->columns[k].column));
+		buf_putc(out, '\n');
+	}
+	for (size_t i = 0; i < img->n_rules; i++)
+		put_rule(out, img, i);
+	for (int e = 0; e < ENTRY_COUNT; e++) {
+		const struct image_entry *entry = &img->entry[e];
+
+		buf_printf(out, "entry %s  # at most %u instructions, %s\n", entry_info[e].name,
+			   entry->cost, entry->stable ? "stable" : "varying");
+		for (size_t i = 0; i < entry->n; i++)
+			put_insn(out, img, entry, i);
+	}
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The policy machine. All rules of an entry point stand one after the other, so every rule that
+ * matches is known and their order cannot matter.
+ *
+ * Facts may be unknown, and the language is three-valued (Kleene): unknown satisfies the condition
+ * of a deny, hold or mask, and fails that of an allow. The code is two-valued nevertheless. With
+ * false < unknown < true, `and` is the minimum and `or` the maximum; reading the result as "at
+ * least unknown" or as "true" is a threshold, and thresholds commute with minimum and maximum. So
+ * once negations stand at the tests, it is enough that each test alone reads "unknown" as its rule
+ * wants the whole to be read: that is what INSN_UNKNOWN says.
+ *
+ * Images reach this file only through the verifier, so nothing is checked here again.
+ */
+#include "vm/exec.h"
+
+#include "vm/match.h"
+
+/* False, true, or not to be told. */
+enum tri { TRI_FALSE, TRI_TRUE, TRI_UNKNOWN };
+
+static enum tri
+part_matches(struct slice pattern, struct slice name)
+{
+	if (name.n == 0)
+		return pattern.n == 1 && pattern.p[0] == '*' ? TRI_TRUE : TRI_UNKNOWN;
+	return match_glob(pattern, name) ? TRI_TRUE : TRI_FALSE;
+}
+
+static enum tri
+data_matches(const struct image_data *d, struct slice schema, struct slice table,
+	     struct slice column)
+{
+	enum tri result = TRI_FALSE;
+
+	for (size_t i = 0; i < d->n_columns; i++) {
+		const struct image_column *c = &d->columns[i];
+		enum tri parts[3] = {part_matches(c->schema, schema),
+				     part_matches(c->table, table),
+				     part_matches(c->column, column)};
+		bool no = false, maybe = false;
+
+		for (int k = 0; k < 3; k++) {
+			no |= parts[k] == TRI_FALSE;
+			maybe |= parts[k] == TRI_UNKNOWN;
+		}
+		if (no)
+			continue;
+		if (!maybe)
+			return TRI_TRUE;
+		result = TRI_UNKNOWN;
+	}
+	return result;
+}
+
+bool
+image_data_matches(const struct image *img, size_t data, struct slice schema, struct slice table,
+		   struct slice column)
+{
+	assert(data < img->n_data);
+	return data_matches(&img->data[data], schema, table, column) != TRI_FALSE;
+}
+
+/* A whole-row use has no column name and yet certainly uses every column of its table. */
+static enum tri
+use_matches(const struct image_data *d, const struct data_use *u)
+{
+	struct image_column all;
+	struct image_data whole = {.columns = &all, .n_columns = 1};
+	enum tri result = TRI_FALSE;
+
+	if (u->column.n || !(u->contexts & CONTEXT_BIT(WHOLE_ROW)))
+		return data_matches(d, u->schema, u->table, u->column);
+	for (size_t i = 0; i < d->n_columns; i++) {
+		all = d->columns[i];
+		all.column = SLICE_LIT("*");
+		switch (data_matches(&whole, u->schema, u->table, u->column)) {
+		case TRI_TRUE:
+			/* A pattern of the column need not exist in this very table. */
+			if (match_is_glob(d->columns[i].table))
+				result = TRI_UNKNOWN;
+			else
+				return TRI_TRUE;
+			break;
+		case TRI_UNKNOWN:
+			result = TRI_UNKNOWN;
+			break;
+		case TRI_FALSE:
+			break;
+		}
+	}
+	return result;
+}
+
+static enum tri
+uses(const struct image *img, const struct facts *f, const struct constant *k)
+{
+	const struct image_data *d = &img->data[k->uses.data];
+	enum tri result = f->uses_known ? TRI_FALSE : TRI_UNKNOWN;
+
+	for (size_t i = 0; i < f->n_uses; i++) {
+		if (!(f->uses[i].contexts & k->uses.contexts))
+			continue;
+		switch (use_matches(d, &f->uses[i])) {
+		case TRI_TRUE:
+			return TRI_TRUE;
+		case TRI_UNKNOWN:
+			result = TRI_UNKNOWN;
+			break;
+		case TRI_FALSE:
+			break;
+		}
+	}
+	return result;
+}
+
+static bool
+set_any(const struct value *v, const struct constant *k)
+{
+	for (size_t i = 0; i < v->set.n; i++)
+		if (match_in(k->strings.v, k->strings.n, v->set.v[i]))
+			return true;
+	return false;
+}
+
+static bool
+set_glob(const struct value *v, const struct constant *k)
+{
+	for (size_t i = 0; i < v->set.n; i++)
+		if (match_glob(k->string, v->set.v[i]))
+			return true;
+	return false;
+}
+
+static void
+record(struct decision *d, unsigned rule)
+{
+	d->matched[rule / 64] |= UINT64_C(1) << rule % 64;
+}
+
+/* Dispatch by label addresses: measured at bench/vm_ops against a switch, which the fuzzers use
+ * because their coverage feedback wants edges, not one indirect jump. */
+#ifdef WEIR_FUZZ
+#define DISPATCH_BEGIN for (;;) switch (pc->op) {
+#define DISPATCH_END }
+#define CASE(id) case OP_##id
+#define NEXT break
+#else
+#define DISPATCH_BEGIN goto *labels[pc->op];
+#define DISPATCH_END
+#define CASE(id) op_##id
+#define NEXT goto *labels[pc->op]
+#endif
+
+/* Goes on after a test whose outcome, when `is_known`, is `outcome`. */
+#define TEST(is_known, outcome)                                                                   \
+	do {                                                                                      \
+		bool t_ = (is_known) ? (outcome) != (bool) (pc->flags & INSN_NOT)                 \
+				     : (bool) (pc->flags & INSN_UNKNOWN);                         \
+		pc += 1 + (t_ == (bool) (pc->flags & INSN_SKIP_TRUE) ? pc->skip : 0);             \
+		ops++;                                                                            \
+		NEXT;                                                                             \
+	} while (0)
+
+/* One instruction per case; longer than a screen for that reason. Returns the worst rule kind that
+ * matched, or -1. */
+static int
+run(const struct image *img, const struct insn *pc, const struct facts *f, struct decision *d)
+{
+#ifndef WEIR_FUZZ
+	static const void *const labels[OP_COUNT] = {
+#define OP(id, name, fact, constant, sentence) [OP_##id] = &&op_##id,
+#include "grammar/opcodes.def"
+#undef OP
+	};
+#endif
+	const struct constant *constants = img->constants;
+	uint32_t ops = 0;
+	int worst = -1;
+
+#define V (&f->v[pc->fact])
+#define K (&constants[pc->arg])
+	DISPATCH_BEGIN
+	CASE(ACTION_IN):
+		TEST(V->known, action_set_has(&K->actions, (enum action) V->i));
+	CASE(SET_ANY):
+		TEST(V->known, set_any(V, K));
+	CASE(STR_GLOB):
+		TEST(V->known, match_glob(K->string, V->s));
+	CASE(STR_IN):
+		TEST(V->known, match_in(K->strings.v, K->strings.n, V->s));
+	CASE(BOOL):
+		TEST(V->known, V->b);
+	CASE(ENUM_IN):
+		TEST(V->known, K->values.mask >> V->i & 1);
+	CASE(USES): {
+		enum tri u = uses(img, f, K);
+
+		TEST(u != TRI_UNKNOWN, u == TRI_TRUE);
+	}
+	CASE(SET_GLOB):
+		TEST(V->known, set_glob(V, K));
+	CASE(NUM_EQ):
+		TEST(V->known, V->i == K->number);
+	CASE(NUM_LT):
+		TEST(V->known, V->i < K->number);
+	CASE(NUM_LE):
+		TEST(V->known, V->i <= K->number);
+	CASE(ADDR_IN):
+		TEST(V->known, match_network(K->network.addr, K->network.prefix, V->addr));
+	CASE(MATCH):
+		record(d, pc->arg);
+		if (img->kinds[pc->arg] > worst)
+			worst = img->kinds[pc->arg];
+		pc++;
+		ops++;
+		NEXT;
+	CASE(MAY):
+		/* A hold that may come later is not one of the connection. */
+		if (img->kinds[pc->arg] == VM_ALLOW)
+			record(d, pc->arg);
+		if (worst < VM_ALLOW)
+			worst = VM_ALLOW;
+		pc++;
+		ops++;
+		NEXT;
+	CASE(JUMP):
+		pc += 1 + pc->skip;
+		ops++;
+		NEXT;
+	CASE(END):
+		d->ops = ops + 1;
+		return worst;
+	DISPATCH_END
+#undef V
+#undef K
+}
+
+void
+vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, struct decision *d)
+{
+	int worst;
+
+	assert(e < ENTRY_COUNT);
+	assert(img->n_rules <= VM_MAX_RULES);
+	d->n_words = (uint32_t) (img->n_rules + 63) / 64;
+	memset(d->matched, 0, d->n_words * sizeof(d->matched[0]));
+	worst = run(img, img->entry[e].code, f, d);
+	debug_assert(d->ops <= img->entry[e].cost);
+	d->effects = 1;
+	d->by_default = worst < 0;
+	if (e == ENTRY_RESULT || e == ENTRY_ROW)
+		d->verdict = VERDICT_ALLOW;
+	else if (worst >= 0)
+		d->verdict = (enum verdict) worst;
+	else
+		d->verdict = img->default_allow ? VERDICT_ALLOW : VERDICT_DENY;
+}
+
+void
+vm_join_init(const struct image *img, struct decision *d)
+{
+	memset(d, 0, sizeof(*d));
+	d->verdict = VERDICT_DENY;
+	d->by_default = true;
+	d->n_words = (uint32_t) (img->n_rules + 63) / 64;
+}
+
+void
+vm_join(struct decision *into, const struct decision *effect)
+{
+	assert(into->n_words == effect->n_words);
+	if (into->effects == 0) {
+		into->verdict = effect->verdict;
+		into->by_default = effect->by_default;
+	} else {
+		if (effect->verdict > into->verdict)
+			into->verdict = effect->verdict;
+		into->by_default |= effect->by_default;
+	}
+	into->effects += effect->effects;
+	into->ops += effect->ops;
+	for (uint32_t i = 0; i < into->n_words; i++)
+		into->matched[i] |= effect->matched[i];
+}
+
+int
+decision_next(const struct decision *d, int after)
+{
+	uint32_t bit = (uint32_t) (after + 1);
+
+	for (uint32_t w = bit / 64; w < d->n_words; w++) {
+		uint64_t rest = d->matched[w];
+
+		if (w == bit / 64)
+			rest &= ~UINT64_C(0) << bit % 64;
+		if (rest)
+			return (int) (w * 64) + __builtin_ctzll(rest);
+	}
+	return -1;
+}
+
+int
+decision_next_deciding(const struct image *img, const struct decision *d, int after)
+{
+	for (int r = decision_next(d, after); r >= 0; r = decision_next(d, r))
+		if (img->kinds[r] == (uint8_t) d->verdict)
+			return r;
+	return -1;
+}
+
+/* Bytes of the value that a mask can let through, as far as that can be compared. */
+static uint32_t
+reveals(const struct image_mask *m)
+{
+	return m->kernel == MASK_LAST || m->kernel == MASK_FIRST ? m->count : UINT32_MAX;
+}
+
+int
+vm_mask_cmp(const struct image_mask *a, const struct image_mask *b)
+{
+	int ra = mask_info[a->kernel].rank, rb = mask_info[b->kernel].rank;
+
+	if (ra != rb)
+		return ra < rb ? -1 : 1;
+	if (reveals(a) != reveals(b))
+		return reveals(a) > reveals(b) ? -1 : 1;
+	if (a->kernel != b->kernel)
+		return a->kernel < b->kernel ? -1 : 1;
+	return slice_cmp(a->text, b->text);
+}
+
+int
+vm_mask_for(const struct image *img, const struct decision *result, struct slice schema,
+	    struct slice table, struct slice column)
+{
+	int best = -1;
+
+	for (int r = decision_next(result, -1); r >= 0; r = decision_next(result, r)) {
+		const struct image_rule *rule = &img->rules[r];
+
+		if (rule->kind == VM_MASK &&
+		    image_data_matches(img, rule->mask.data, schema, table, column) &&
+		    (best < 0 || vm_mask_cmp(&rule->mask, &img->rules[best].mask) > 0))
+			best = r;
+	}
+	return best;
+}

@@ -1,0 +1,727 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading an image. The body is a map with the keys of enum body_key, all of them, in that order;
+ * compiler/image_build.c writes it. Strings stay where they are in the copy of the file.
+ *
+ *   entry  [name, code]        code: 8 bytes an instruction: op, flags, fact, skip, argument, the
+ *                              last three big-endian; op and fact index the tables OPS and FACTS
+ *   rule   [kind, name, sentence, [file, line, column, length], detail]
+ *          detail  allow, deny: []
+ *                  hold: [[[n, group], ...], not self, once, reason, ticket, within s, expires s]
+ *                  mask: [data, mask, count, text]
+ *   constant [kind, ...]       number: n; string: bytes; strings: [bytes ...]; actions: [name ...];
+ *                              values: type, [name ...]; network: bytes, prefix;
+ *                              uses: data, [context ...]
+ *
+ * Everything is checked, signature or not: a signer's compiler may have bugs too.
+ */
+#include "vm/image.h"
+
+#include "base/cbor.h"
+#include "base/endian.h"
+#include "vm/image_format.h"
+#include "vm/match.h"
+#include "vm/verify.h"
+
+struct loader {
+	struct arena *arena;
+	struct cbor_reader r;
+	struct image *img;
+	struct image_error *err; /* code IMAGE_OK while all is well */
+	const uint8_t *start;    /* of what r reads, for places in messages */
+	const struct image_trust *trust;
+	uint8_t *ops;    /* the file's opcode numbers to ours */
+	size_t n_ops;
+	uint16_t *facts; /* likewise */
+	size_t n_facts;
+};
+
+static bool
+ok(const struct loader *l)
+{
+	return !l->r.error && l->err->code == IMAGE_OK;
+}
+
+/* Keeps the first failure. */
+#define BAD(l, id, ...)                                                                           \
+	do {                                                                                      \
+		if (ok(l))                                                                        \
+			image_fail((l)->err, IMAGE_ERROR_##id, __VA_ARGS__);                      \
+	} while (0)
+
+static bool
+cbor_failed(struct loader *l)
+{
+	if (l->r.error && l->err->code == IMAGE_OK)
+		image_fail(l->err, IMAGE_ERROR_CBOR, "%s at byte %zu of the %s", l->r.error,
+			   (size_t) (l->r.error_at - l->start), l->img ? "body" : "file");
+	return l->err->code != IMAGE_OK;
+}
+
+/* An unsigned number up to max, named in messages. */
+static uint64_t
+number(struct loader *l, uint64_t max, const char *what)
+{
+	uint64_t v = cbor_get_uint(&l->r);
+
+	if (v > max) {
+		BAD(l, VALUE, "%s %llu, at most %llu", what, (unsigned long long) v,
+		    (unsigned long long) max);
+		return 0;
+	}
+	return v;
+}
+
+/* An index into a list of n. */
+static uint16_t
+index_of(struct loader *l, size_t n, const char *what)
+{
+	uint64_t v = cbor_get_uint(&l->r);
+
+	if (ok(l) && v >= n)
+		BAD(l, VALUE, "no %s %llu", what, (unsigned long long) v);
+	return ok(l) ? (uint16_t) v : 0;
+}
+
+/* A tuple of exactly n. */
+static void
+tuple(struct loader *l, size_t n)
+{
+	if (cbor_get_array(&l->r, n) != n)
+		cbor_fail(&l->r, "an array of another length");
+}
+
+static void
+key(struct loader *l, int64_t want)
+{
+	if (cbor_get_int(&l->r) != want)
+		cbor_fail(&l->r, "a key that does not belong here");
+}
+
+/* A name from one of the tables of names.h: -1 and an error when we have no such thing. */
+static int
+name_in(struct loader *l, int (*find)(struct slice), const char *what)
+{
+	struct slice s = cbor_get_text(&l->r);
+	int id = ok(l) ? find(s) : -1;
+
+	if (id < 0)
+		BAD(l, NAME, "no %s '%.*s' in this version", what, (int) (s.n < 60 ? s.n : 60),
+		    (const char *) s.p);
+	return id;
+}
+
+static int
+op_find(struct slice name)
+{
+	static const char *const names[] = {
+#define OP(id, name, fact, constant, sentence) name,
+#include "grammar/opcodes.def"
+#undef OP
+	};
+
+	for (int i = 0; i < OP_COUNT; i++)
+		if (slice_is(name, names[i]))
+			return i;
+	return -1;
+}
+
+static int
+constant_find(struct slice name)
+{
+	static const char *const names[] = {
+#define CONSTANT(id, name, sentence) name,
+#include "grammar/constants.def"
+#undef CONSTANT
+	};
+
+	for (int i = 0; i < CONSTANT_COUNT; i++)
+		if (slice_is(name, names[i]))
+			return i;
+	return -1;
+}
+
+static int
+rule_kind_find(struct slice name)
+{
+	for (int i = 0; i < VM_RULE_COUNT; i++)
+		if (slice_is(name, vm_rule_info[i].name))
+			return i;
+	return -1;
+}
+
+static void
+load_files(struct loader *l)
+{
+	size_t n = cbor_get_array(&l->r, IMAGE_MAX_FILES);
+	struct image_file *v = ARENA_ARRAY(l->arena, struct image_file, n);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		tuple(l, 2);
+		v[i].name = cbor_get_text(&l->r);
+		v[i].text = cbor_get_bytes(&l->r);
+	}
+	l->img->files = v;
+	l->img->n_files = n;
+}
+
+/* SHA-256 over name and text of every file, each with its length before it. */
+void
+image_source_digest(uint8_t out[SHA256_LEN], const struct image_file *files, size_t n)
+{
+	struct buf b = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		cbor_bytes(&b, files[i].name);
+		cbor_bytes(&b, files[i].text);
+	}
+	assert(!b.failed);
+	sha256(out, buf_slice(&b));
+	buf_fini(&b);
+}
+
+static void
+load_source_digest(struct loader *l)
+{
+	struct slice want = cbor_get_bytes(&l->r);
+
+	if (!ok(l))
+		return;
+	image_source_digest(l->img->source_digest, l->img->files, l->img->n_files);
+	if (!slice_eq(want, slice_of(l->img->source_digest, SHA256_LEN)))
+		BAD(l, SOURCE, "the policy text in the image was changed");
+}
+
+static void
+load_groups(struct loader *l)
+{
+	size_t n = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+	struct image_group *v = ARENA_ARRAY(l->arena, struct image_group, n);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		tuple(l, 2);
+		v[i].name = cbor_get_text(&l->r);
+		v[i].idp = cbor_get_text(&l->r);
+	}
+	l->img->groups = v;
+	l->img->n_groups = n;
+}
+
+static void
+load_targets(struct loader *l)
+{
+	size_t n = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+	struct image_target *v = ARENA_ARRAY(l->arena, struct image_target, n);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		struct slice protocol;
+		int id;
+
+		tuple(l, 3);
+		v[i].name = cbor_get_text(&l->r);
+		protocol = cbor_get_text(&l->r);
+		v[i].pattern = cbor_get_text(&l->r);
+		id = enum_find(TYPE_ENUM_PROTOCOL, protocol);
+		if (id < 0)
+			BAD(l, NAME, "target %zu: a protocol this version does not have", i);
+		else
+			v[i].protocol = (enum protocol) id;
+	}
+	l->img->targets = v;
+	l->img->n_targets = n;
+}
+
+static void
+load_data(struct loader *l)
+{
+	size_t n = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+	struct image_data *v = ARENA_ARRAY(l->arena, struct image_data, n);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		struct image_column *c;
+
+		tuple(l, 2);
+		v[i].name = cbor_get_text(&l->r);
+		v[i].n_columns = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+		v[i].columns = c = ARENA_ARRAY(l->arena, struct image_column, v[i].n_columns);
+		for (size_t k = 0; k < v[i].n_columns && ok(l); k++) {
+			tuple(l, 3);
+			c[k].schema = cbor_get_text(&l->r);
+			c[k].table = cbor_get_text(&l->r);
+			c[k].column = cbor_get_text(&l->r);
+		}
+	}
+	l->img->data = v;
+	l->img->n_data = n;
+}
+
+static void
+load_ops(struct loader *l)
+{
+	l->n_ops = cbor_get_array(&l->r, UINT8_MAX);
+	l->ops = ARENA_ARRAY(l->arena, uint8_t, l->n_ops);
+	for (size_t i = 0; i < l->n_ops && ok(l); i++)
+		l->ops[i] = (uint8_t) name_in(l, op_find, "instruction");
+}
+
+static void
+load_facts(struct loader *l)
+{
+	l->n_facts = cbor_get_array(&l->r, UINT8_MAX);
+	l->facts = ARENA_ARRAY(l->arena, uint16_t, l->n_facts);
+	for (size_t i = 0; i < l->n_facts && ok(l); i++) {
+		int fact, type;
+
+		tuple(l, 2);
+		fact = name_in(l, fact_find, "fact");
+		type = name_in(l, type_find, "type");
+		if (ok(l) && (int) fact_info[fact].type != type)
+			BAD(l, NAME, "fact %s is of type %s here", fact_info[fact].name,
+			    type_info[fact_info[fact].type].name);
+		l->facts[i] = (uint16_t) fact;
+	}
+}
+
+static void
+load_strings(struct loader *l, struct constant *k)
+{
+	size_t n = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+	struct slice *v = ARENA_ARRAY(l->arena, struct slice, n);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		v[i] = cbor_get_bytes(&l->r);
+		if (i && slice_cmp(v[i - 1], v[i]) >= 0)
+			BAD(l, VALUE, "a set of strings is not in ascending order");
+	}
+	k->strings.v = v;
+	k->strings.n = n;
+}
+
+static void
+load_actions(struct loader *l, struct constant *k)
+{
+	size_t n = cbor_get_array(&l->r, ACTION_COUNT);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		int a = name_in(l, action_find, "action");
+
+		if (!ok(l))
+			return;
+		if (!action_is_leaf((enum action) a))
+			BAD(l, VALUE, "action %s is not a leaf", action_info[a].name);
+		action_set_add(&k->actions, (enum action) a);
+	}
+}
+
+static void
+load_values(struct loader *l, struct constant *k)
+{
+	int type = name_in(l, type_find, "type");
+	size_t n = cbor_get_array(&l->r, 32);
+
+	if (!ok(l))
+		return;
+	if (!type_is_enum((enum type) type)) {
+		BAD(l, VALUE, "type %s has no values", type_info[type].name);
+		return;
+	}
+	k->values.type = (enum type) type;
+	for (size_t i = 0; i < n && ok(l); i++) {
+		struct slice s = cbor_get_text(&l->r);
+		int value = enum_find((enum type) type, s);
+
+		if (value < 0)
+			BAD(l, NAME, "type %s has no such value", type_info[type].name);
+		else
+			k->values.mask |= UINT32_C(1) << value;
+	}
+}
+
+static void
+load_network(struct loader *l, struct constant *k)
+{
+	struct slice addr = cbor_get_bytes(&l->r);
+
+	k->network.prefix = (uint8_t) number(l, 128, "prefix");
+	if (!ok(l))
+		return;
+	if (addr.n != 16)
+		BAD(l, VALUE, "an address of %zu bytes", addr.n);
+	else
+		memcpy(k->network.addr, addr.p, 16);
+}
+
+static void
+load_uses(struct loader *l, struct constant *k)
+{
+	size_t n;
+
+	k->uses.data = index_of(l, l->img->n_data, "data class");
+	n = cbor_get_array(&l->r, N_CONTEXTS);
+	for (size_t i = 0; i < n && ok(l); i++) {
+		int c = name_in(l, context_find, "context");
+
+		if (ok(l))
+			k->uses.contexts = (uint16_t) (k->uses.contexts | 1u << c);
+	}
+}
+
+static void
+load_constant(struct loader *l, struct constant *k)
+{
+	size_t n = cbor_get_array(&l->r, 3);
+	int kind = name_in(l, constant_find, "kind of constant");
+
+	if (!ok(l))
+		return;
+	k->kind = (enum constant_kind) kind;
+	if (n != (kind >= CONSTANT_VALUES ? 3u : 2u)) {
+		cbor_fail(&l->r, "a constant of another length");
+		return;
+	}
+	switch (k->kind) {
+	case CONSTANT_NUMBER:
+		k->number = cbor_get_int(&l->r);
+		break;
+	case CONSTANT_STRING:
+		k->string = cbor_get_bytes(&l->r);
+		break;
+	case CONSTANT_STRINGS:
+		load_strings(l, k);
+		break;
+	case CONSTANT_ACTIONS:
+		load_actions(l, k);
+		break;
+	case CONSTANT_VALUES:
+		load_values(l, k);
+		break;
+	case CONSTANT_NETWORK:
+		load_network(l, k);
+		break;
+	case CONSTANT_USES:
+		load_uses(l, k);
+		break;
+	case CONSTANT_COUNT:
+		break;
+	}
+}
+
+static void
+load_constants(struct loader *l)
+{
+	size_t n = cbor_get_array(&l->r, VM_MAX_CONSTANTS);
+	struct constant *v = ARENA_ARRAY(l->arena, struct constant, n);
+
+	for (size_t i = 0; i < n && ok(l); i++)
+		load_constant(l, &v[i]);
+	l->img->constants = v;
+	l->img->n_constants = n;
+}
+
+static void
+load_hold(struct loader *l, struct image_hold *h)
+{
+	struct image_need *v;
+
+	tuple(l, 7);
+	h->n_needs = cbor_get_array(&l->r, IMAGE_MAX_NEEDS);
+	h->needs = v = ARENA_ARRAY(l->arena, struct image_need, h->n_needs);
+	for (size_t i = 0; i < h->n_needs && ok(l); i++) {
+		tuple(l, 2);
+		v[i].n = (uint16_t) number(l, IMAGE_MAX_APPROVERS, "number of approvers");
+		v[i].group = index_of(l, l->img->n_groups, "group");
+		if (v[i].n == 0)
+			BAD(l, VALUE, "a hold that needs 0 of a group");
+	}
+	h->not_self = cbor_get_bool(&l->r);
+	h->once = cbor_get_bool(&l->r);
+	h->reason = cbor_get_bool(&l->r);
+	h->ticket = cbor_get_bool(&l->r);
+	h->within_s = (uint32_t) number(l, IMAGE_MAX_SECONDS, "time to decide");
+	h->expires_s = (uint32_t) number(l, IMAGE_MAX_SECONDS, "time to expire");
+	if (h->n_needs == 0 || h->within_s == 0)
+		BAD(l, VALUE, "a hold that nobody can release");
+}
+
+static void
+load_mask(struct loader *l, struct image_mask *m)
+{
+	int kernel;
+
+	tuple(l, 4);
+	m->data = index_of(l, l->img->n_data, "data class");
+	kernel = name_in(l, mask_find, "mask");
+	m->count = (uint32_t) number(l, MASK_COUNT_MAX, "count");
+	m->text = cbor_get_bytes(&l->r);
+	if (!ok(l))
+		return;
+	m->kernel = (enum mask) kernel;
+	if ((mask_info[kernel].arg == MASK_ARG_COUNT) != (m->count > 0) ||
+	    (mask_info[kernel].arg != MASK_ARG_TEXT && m->text.n))
+		BAD(l, VALUE, "mask %s with other arguments than it takes", mask_info[kernel].name);
+	if (kernel == MASK_CLEAR)
+		BAD(l, VALUE, "a mask that masks nothing");
+}
+
+static void
+load_rule(struct loader *l, struct image_rule *rule)
+{
+	int kind;
+
+	tuple(l, 5);
+	kind = name_in(l, rule_kind_find, "kind of rule");
+	rule->name = cbor_get_text(&l->r);
+	rule->sentence = cbor_get_text(&l->r);
+	tuple(l, 4);
+	rule->span.file = index_of(l, l->img->n_files, "file");
+	rule->span.line = (uint32_t) number(l, UINT32_MAX, "line");
+	rule->span.column = (uint32_t) number(l, UINT32_MAX, "column");
+	rule->span.length = (uint32_t) number(l, UINT32_MAX, "length");
+	if (!ok(l))
+		return;
+	rule->kind = (enum vm_rule) kind;
+	if (kind == VM_HOLD)
+		load_hold(l, &rule->hold);
+	else if (kind == VM_MASK)
+		load_mask(l, &rule->mask);
+	else
+		tuple(l, 0);
+}
+
+static void
+load_rules(struct loader *l)
+{
+	size_t n = cbor_get_array(&l->r, VM_MAX_RULES);
+	struct image_rule *v = ARENA_ARRAY(l->arena, struct image_rule, n);
+	uint8_t *kinds = ARENA_ARRAY(l->arena, uint8_t, n);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		load_rule(l, &v[i]);
+		kinds[i] = (uint8_t) v[i].kind;
+	}
+	l->img->rules = v;
+	l->img->kinds = kinds;
+	l->img->n_rules = n;
+}
+
+/* Numbers that the file's tables do not have stay out of range for the verifier to name. */
+static void
+load_code(struct loader *l, struct image_entry *entry, struct slice code)
+{
+	struct insn *v;
+
+	if (code.n % sizeof(struct insn) != 0) {
+		cbor_fail(&l->r, "code that is no whole number of instructions");
+		return;
+	}
+	entry->n = code.n / sizeof(struct insn);
+	entry->code = v = ARENA_ARRAY(l->arena, struct insn, entry->n);
+	for (size_t i = 0; i < entry->n; i++) {
+		const uint8_t *p = code.p + i * sizeof(struct insn);
+		uint16_t fact = get_be16(p + 2);
+
+		v[i].op = p[0] < l->n_ops ? l->ops[p[0]] : UINT8_MAX;
+		v[i].flags = p[1];
+		/* On disk 0 is "no fact" and fact i is i + 1, so that an unused operand is 0. */
+		if (fact == 0)
+			v[i].fact = vm_op_reads_fact(v[i].op) ? UINT16_MAX : 0;
+		else
+			v[i].fact = fact - 1u < l->n_facts ? l->facts[fact - 1] : UINT16_MAX;
+		v[i].skip = get_be16(p + 4);
+		v[i].arg = get_be16(p + 6);
+	}
+}
+
+static void
+load_entries(struct loader *l)
+{
+	tuple(l, ENTRY_COUNT);
+	for (int e = 0; e < ENTRY_COUNT && ok(l); e++) {
+		struct slice name;
+
+		tuple(l, 2);
+		name = cbor_get_text(&l->r);
+		if (ok(l) && !slice_is(name, entry_info[e].name))
+			BAD(l, NAME, "entry point %d is not '%s'", e, entry_info[e].name);
+		load_code(l, &l->img->entry[e], cbor_get_bytes(&l->r));
+	}
+}
+
+static void
+load_body(struct loader *l)
+{
+	struct image *img = l->img;
+
+	if (cbor_get_map(&l->r, BODY_KEYS) != BODY_KEYS)
+		cbor_fail(&l->r, "a map with other keys");
+	key(l, BODY_FORMAT);
+	if (cbor_get_uint(&l->r) != IMAGE_FORMAT)
+		BAD(l, FORMAT, "this program reads format %d only", IMAGE_FORMAT);
+	key(l, BODY_COMPILER);
+	img->compiler = cbor_get_text(&l->r);
+	key(l, BODY_POLICY);
+	img->policy = cbor_get_text(&l->r);
+	key(l, BODY_TITLE);
+	img->title = cbor_get_text(&l->r);
+	key(l, BODY_DEFAULT_ALLOW);
+	img->default_allow = cbor_get_bool(&l->r);
+	key(l, BODY_COUNTER);
+	img->counter = cbor_get_uint(&l->r);
+	key(l, BODY_TESTS);
+	img->n_tests = (uint32_t) number(l, UINT32_MAX, "number of tests");
+	key(l, BODY_FILES);
+	load_files(l);
+	key(l, BODY_SOURCE_DIGEST);
+	load_source_digest(l);
+	key(l, BODY_GROUPS);
+	load_groups(l);
+	key(l, BODY_TARGETS);
+	load_targets(l);
+	key(l, BODY_DATA);
+	load_data(l);
+	key(l, BODY_OPS);
+	load_ops(l);
+	key(l, BODY_FACTS);
+	load_facts(l);
+	key(l, BODY_CONSTANTS);
+	load_constants(l);
+	key(l, BODY_RULES);
+	load_rules(l);
+	key(l, BODY_ENTRIES);
+	load_entries(l);
+	if (ok(l) && !cbor_done(&l->r))
+		cbor_fail(&l->r, "bytes after the end");
+}
+
+static bool
+trusted(const struct image_trust *t, const uint8_t key_[ED25519_PUB_LEN])
+{
+	for (size_t i = 0; i < t->n_keys; i++)
+		if (memcmp(t->keys[i], key_, ED25519_PUB_LEN) == 0)
+			return true;
+	return t->n_keys == 0;
+}
+
+static void
+check_signature(struct loader *l, struct image *img, struct slice body, struct slice pub,
+		struct slice sig)
+{
+	struct buf msg = {0};
+
+	if (pub.n != ED25519_PUB_LEN || sig.n != ED25519_SIG_LEN) {
+		BAD(l, SIGNATURE, "a key or signature of the wrong length");
+		return;
+	}
+	buf_puts(&msg, IMAGE_SIGN_PREFIX);
+	buf_put_slice(&msg, body);
+	assert(!msg.failed);
+	if (!ed25519_verify(sig.p, pub.p, buf_slice(&msg)))
+		BAD(l, SIGNATURE, "the image was changed after it was signed");
+	else if (!trusted(l->trust, pub.p))
+		BAD(l, SIGNER, "signed by a key that is not among the trusted ones");
+	buf_fini(&msg);
+	memcpy(img->public_key, pub.p, ED25519_PUB_LEN);
+	img->is_signed = true;
+}
+
+/* The envelope: magic, body, and key and signature when there are any. */
+static struct slice
+load_envelope(struct loader *l, struct image *img)
+{
+	size_t n = cbor_get_map(&l->r, 4);
+	struct slice body, pub, sig;
+
+	key(l, 0);
+	if (!slice_is(cbor_get_text(&l->r), IMAGE_MAGIC))
+		BAD(l, NOT_IMAGE, "no '%s' at the start", IMAGE_MAGIC);
+	key(l, 1);
+	body = cbor_get_bytes(&l->r);
+	if (!ok(l))
+		return body;
+	if (n == 4) {
+		key(l, 2);
+		pub = cbor_get_bytes(&l->r);
+		key(l, 3);
+		sig = cbor_get_bytes(&l->r);
+		if (ok(l))
+			check_signature(l, img, body, pub, sig);
+	} else if (n != 2) {
+		cbor_fail(&l->r, "a map with other keys");
+	} else if (!l->trust->allow_unsigned) {
+		BAD(l, UNSIGNED, "build it with --key, or allow unsigned policies");
+	}
+	if (ok(l) && !cbor_done(&l->r))
+		cbor_fail(&l->r, "bytes after the end");
+	return body;
+}
+
+bool
+image_is_image(struct slice bytes)
+{
+	static const uint8_t start[] = {0x00, 0x60 | (sizeof(IMAGE_MAGIC) - 1)};
+
+	return bytes.n > 3 + sizeof(IMAGE_MAGIC) && bytes.p[0] >> 5 == CBOR_MAP &&
+	       memcmp(bytes.p + 1, start, 2) == 0 &&
+	       memcmp(bytes.p + 3, IMAGE_MAGIC, sizeof(IMAGE_MAGIC) - 1) == 0;
+}
+
+struct image *
+image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
+	   struct image_error *err)
+{
+	struct image *img = ARENA_NEW(a, struct image);
+	struct loader l = {.arena = a, .err = err, .trust = trust};
+	struct slice body;
+
+	*err = (struct image_error){0};
+	if (bytes.n > IMAGE_MAX_BYTES) {
+		image_fail(err, IMAGE_ERROR_TOO_BIG, "%zu bytes, the limit is %d", bytes.n,
+			   IMAGE_MAX_BYTES);
+		return NULL;
+	}
+	if (!image_is_image(bytes)) {
+		image_fail(err, IMAGE_ERROR_NOT_IMAGE, "no '%s' at the start", IMAGE_MAGIC);
+		return NULL;
+	}
+	img->bytes = bytes = arena_copy(a, bytes);
+	l.start = bytes.p;
+	cbor_reader_init(&l.r, bytes);
+	body = load_envelope(&l, img);
+	if (cbor_failed(&l))
+		return NULL;
+	sha256(img->digest, body);
+	l.img = img;
+	l.start = body.p;
+	cbor_reader_init(&l.r, body);
+	load_body(&l);
+	if (cbor_failed(&l))
+		return NULL;
+	if (img->counter < trust->min_counter) {
+		image_fail(err, IMAGE_ERROR_COUNTER, "its counter is %llu, at least %llu is asked for",
+			   (unsigned long long) img->counter,
+			   (unsigned long long) trust->min_counter);
+		return NULL;
+	}
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		if (!vm_verify(img, (enum vm_entry) e, &img->entry[e], a, err))
+			return NULL;
+	return img;
+}
+
+int
+image_group_find(const struct image *img, struct slice name)
+{
+	for (size_t i = 0; i < img->n_groups; i++)
+		if (slice_eq(img->groups[i].name, name))
+			return (int) i;
+	return -1;
+}
+
+int
+image_rule_find(const struct image *img, struct slice name)
+{
+	for (size_t i = 0; i < img->n_rules; i++)
+		if (slice_eq(img->rules[i].name, name))
+			return (int) i;
+	return -1;
+}
