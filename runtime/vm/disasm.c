@@ -145,8 +145,11 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 	if (r->kind == VM_MASK) {
 		const struct image_mask *m = &r->mask;
 
-		buf_printf(out, "  %.*s with %s", SLICE_ARG(img->data[m->data].name),
-			   mask_info[m->kernel].name);
+		buf_puts(out, "  of");
+		for (size_t i = 0; i < m->n_data; i++)
+			buf_printf(out, "%s %.*s", i ? "," : "",
+				   SLICE_ARG(img->data[m->data[i]].name));
+		buf_printf(out, " with %s", mask_info[m->kernel].name);
 		if (mask_info[m->kernel].arg == MASK_ARG_COUNT)
 			buf_printf(out, "(%u)", m->count);
 		if (mask_info[m->kernel].arg == MASK_ARG_TEXT) {

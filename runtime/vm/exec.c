@@ -330,6 +330,16 @@ vm_mask_cmp(const struct image_mask *a, const struct image_mask *b)
 	return slice_cmp(a->text, b->text);
 }
 
+static bool
+covers(const struct image *img, const struct image_mask *m, struct slice schema, struct slice table,
+       struct slice column)
+{
+	for (size_t i = 0; i < m->n_data; i++)
+		if (image_data_matches(img, m->data[i], schema, table, column))
+			return true;
+	return false;
+}
+
 int
 vm_mask_for(const struct image *img, const struct decision *result, struct slice schema,
 	    struct slice table, struct slice column)
@@ -340,7 +350,7 @@ vm_mask_for(const struct image *img, const struct decision *result, struct slice
 		const struct image_rule *rule = &img->rules[r];
 
 		if (rule->kind == VM_MASK &&
-		    image_data_matches(img, rule->mask.data, schema, table, column) &&
+		    covers(img, &rule->mask, schema, table, column) &&
 		    (best < 0 || vm_mask_cmp(&rule->mask, &img->rules[best].mask) > 0))
 			best = r;
 	}

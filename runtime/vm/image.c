@@ -8,7 +8,7 @@
  *   rule   [kind, name, sentence, [file, line, column, length], detail]
  *          detail  allow, deny: []
  *                  hold: [[[n, group], ...], not self, once, reason, ticket, within s, expires s]
- *                  mask: [data, mask, count, text]
+ *                  mask: [[data ...], mask, count, text]
  *   constant [kind, ...]       number: n; string: bytes; strings: [bytes ...]; actions: [name ...];
  *                              values: type, [name ...]; network: bytes, prefix;
  *                              uses: data, [context ...]
@@ -446,10 +446,14 @@ load_hold(struct loader *l, struct image_hold *h)
 static void
 load_mask(struct loader *l, struct image_mask *m)
 {
+	uint16_t *data;
 	int kernel;
 
 	tuple(l, 4);
-	m->data = index_of(l, l->img->n_data, "data class");
+	m->n_data = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+	m->data = data = ARENA_ARRAY(l->arena, uint16_t, m->n_data);
+	for (size_t i = 0; i < m->n_data && ok(l); i++)
+		data[i] = index_of(l, l->img->n_data, "data class");
 	kernel = name_in(l, mask_find, "mask");
 	m->count = (uint32_t) number(l, MASK_COUNT_MAX, "count");
 	m->text = cbor_get_bytes(&l->r);

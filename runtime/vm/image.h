@@ -71,7 +71,7 @@ struct constant {
 	};
 };
 
-/* Line and column start at 1, the column counts bytes; file indexes image.files. */
+/* Line and column start at 1, the column counts characters; file indexes image.files. */
 struct image_span {
 	uint32_t file, line, column, length;
 };
@@ -115,7 +115,8 @@ struct image_hold {
 };
 
 struct image_mask {
-	uint16_t data;
+	const uint16_t *data; /* classes */
+	size_t n_data;
 	enum mask kernel;
 	uint32_t count;    /* last(n), first(n) */
 	struct slice text; /* fixed("...") */

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Declarations and tests: every name once, every name that is used there, what this version cannot
+ * do refused. Rules are checked in check_rule.c.
+ */
+#include "compiler/check_internal.h"
+
+/* Lists are walked: a policy has tens of groups, and names are interned. */
+#define FIND_NAME(list, type, wanted)                                                             \
+	do {                                                                                      \
+		int i_ = 0;                                                                       \
+		for (const struct type *d_ = (list); d_; d_ = d_->next, i_++)                     \
+			if (d_->name.s == (wanted))                                               \
+				return i_;                                                        \
+		return -1;                                                                        \
+	} while (0)
+
+int
+check_find_group(const struct check *c, const char *name)
+{
+	FIND_NAME(c->p->groups, group_decl, name);
+}
+
+int
+check_find_target(const struct check *c, const char *name)
+{
+	FIND_NAME(c->p->targets, target_decl, name);
+}
+
+int
+check_find_data(const struct check *c, const char *name)
+{
+	FIND_NAME(c->p->data, data_decl, name);
+}
+
+const struct group_decl *
+check_group_at(const struct check *c, int i)
+{
+	const struct group_decl *g = c->p->groups;
+
+	while (i-- > 0)
+		g = g->next;
+	return g;
+}
+
+const struct target_decl *
+check_target_at(const struct check *c, int i)
+{
+	const struct target_decl *t = c->p->targets;
+
+	while (i-- > 0)
+		t = t->next;
+	return t;
+}
+
+void
+check_suggest(struct check *c, struct diag *d, const char *name, const char *const *names,
+	      size_t n)
+{
+	const char *near = name ? diag_nearest(slice_str(name), names, n) : NULL;
+
+	if (near)
+		diag_note(c->q, d, SPAN_NONE, "did you mean '%s'?", near);
+}
+
+/* The names of a list of declarations, for suggestions. */
+#define NAMES_OF(c, list, type, names, n)                                                         \
+	do {                                                                                      \
+		size_t k_ = 0;                                                                    \
+		for (const struct type *d_ = (list); d_; d_ = d_->next)                           \
+			k_++;                                                                     \
+		(names) = ARENA_ARRAY((c)->arena, const char *, k_);                              \
+		(n) = k_;                                                                         \
+		k_ = 0;                                                                           \
+		for (const struct type *d_ = (list); d_; d_ = d_->next)                           \
+			(names)[k_++] = d_->name.s ? d_->name.s : "";                             \
+	} while (0)
+
+int
+check_use_group(struct check *c, const char *name, struct span at)
+{
+	int i = check_find_group(c, name);
+	const char **names;
+	size_t n;
+
+	if (i >= 0) {
+		c->groups[i] = true;
+		return i;
+	}
+	NAMES_OF(c, c->p->groups, group_decl, names, n);
+	check_suggest(c, diag(c->q, UNKNOWN_GROUP, at, name), name, names, n);
+	return -1;
+}
+
+int
+check_use_target(struct check *c, const char *name, struct span at)
+{
+	int i = check_find_target(c, name);
+	const char **names;
+	size_t n;
+
+	if (i >= 0) {
+		c->targets[i] = true;
+		return i;
+	}
+	NAMES_OF(c, c->p->targets, target_decl, names, n);
+	check_suggest(c, diag(c->q, UNKNOWN_TARGET, at, name), name, names, n);
+	return -1;
+}
+
+int
+check_use_data(struct check *c, const char *name, struct span at)
+{
+	int i = check_find_data(c, name);
+	const char **names;
+	size_t n;
+
+	if (i >= 0) {
+		c->data[i] = true;
+		return i;
+	}
+	NAMES_OF(c, c->p->data, data_decl, names, n);
+	check_suggest(c, diag(c->q, UNKNOWN_DATA, at, name), name, names, n);
+	return -1;
+}
+
+bool
+check_use_action(struct check *c, const char *name, struct span at, struct action_set *set)
+{
+	const char **names;
+	size_t n = 0;
+
+	if (action_set_of(slice_str(name), set))
+		return true;
+	names = ARENA_ARRAY(c->arena, const char *, ACTION_COUNT + n_action_groups);
+	for (enum action a = ACTION_NONE + 1; a < ACTION_COUNT; a++)
+		names[n++] = action_info[a].name;
+	for (size_t i = 0; i < n_action_groups; i++)
+		names[n++] = action_groups[i].name;
+	check_suggest(c, diag(c->q, UNKNOWN_ACTION, at, name), name, names, n);
+	return false;
+}
+
+static void
+report_duplicate(struct check *c, const char *what, const struct name *second, struct span first)
+{
+	struct diag *d = diag(c->q, DUPLICATE, second->at, what, second->s);
+
+	diag_note(c->q, d, first, "the first is here");
+}
+
+/* Quadratic, over pointers: a thousand rules take a millisecond. */
+#define NO_DUPLICATES(c, list, type, what)                                                        \
+	for (const struct type *d_ = (list); d_; d_ = d_->next)                                   \
+		for (const struct type *e_ = (list); e_ != d_; e_ = e_->next)                     \
+			if (d_->name.s && e_->name.s == d_->name.s) {                             \
+				report_duplicate((c), (what), &d_->name, e_->name.at);            \
+				break;                                                            \
+			}
+
+static void
+check_names(struct check *c)
+{
+	const struct policy *p = c->p;
+
+	NO_DUPLICATES(c, p->groups, group_decl, "group")
+	NO_DUPLICATES(c, p->targets, target_decl, "target")
+	NO_DUPLICATES(c, p->data, data_decl, "data class")
+	NO_DUPLICATES(c, p->lets, let_decl, "let")
+	NO_DUPLICATES(c, p->rules, rule, "rule")
+	for (const struct let_decl *l = p->lets; l; l = l->next)
+		if (l->name.s && fact_find(slice_str(l->name.s)) >= 0)
+			diag(c->q, RESERVED_NAME, l->name.at, l->name.s);
+	for (const struct rule *r = p->rules; r; r = r->next)
+		if (r->name.s && strcmp(r->name.s, "default") == 0)
+			diag(c->q, RESERVED_NAME, r->name.at, r->name.s);
+}
+
+static void
+check_declarations(struct check *c)
+{
+	static const char *const protocols[] = {"postgres"};
+	const struct policy *p = c->p;
+
+	if (!p->name.s)
+		diag(c->q, NO_POLICY, p->at);
+	for (const struct group_decl *g = p->groups; g; g = g->next)
+		if (g->source.s && strcmp(g->source.s, "idp") != 0)
+			diag(c->q, UNKNOWN_SOURCE, g->source.at, g->source.s);
+	for (const struct target_decl *t = p->targets; t; t = t->next)
+		if (t->protocol.s &&
+		    enum_find(TYPE_ENUM_PROTOCOL, slice_str(t->protocol.s)) < 0)
+			check_suggest(c, diag(c->q, UNKNOWN_PROTOCOL, t->protocol.at, t->protocol.s),
+				      t->protocol.s, protocols, COUNT_OF(protocols));
+	for (const struct catalog_decl *k = p->catalogs; k; k = k->next)
+		diag(c->q, NOT_YET, k->at, "`catalog`");
+	for (const struct data_decl *d = p->data; d; d = d->next)
+		for (const struct data_item *i = d->items; i; i = i->next)
+			if (i->kind == DATA_VALUES_LIKE)
+				diag(c->q, NOT_YET, i->at, "`values like`");
+	for (const struct prove_decl *k = p->proofs; k; k = k->next)
+		diag(c->q, NOT_YET, k->at, "`prove`");
+}
+
+static bool
+check_default(struct check *c)
+{
+	const struct default_decl *d = c->p->defaults;
+
+	if (!d)
+		return false;
+	if (d->next)
+		diag(c->q, DEFAULT_TWICE, d->next->at);
+	if (d->verdict.s && strcmp(d->verdict.s, "allow") != 0) {
+		diag(c->q, BAD_DEFAULT, d->verdict.at);
+		return false;
+	}
+	diag(c->q, DEFAULT_ALLOW, d->at);
+	return true;
+}
+
+static const struct rule *
+find_rule(const struct check *c, const char *name)
+{
+	for (const struct rule *r = c->p->rules; r; r = r->next)
+		if (r->name.s == name)
+			return r;
+	return NULL;
+}
+
+static void
+check_expect(struct check *c, const struct expect *e)
+{
+	const char **names;
+	size_t n;
+
+	if (!e->by.s || strcmp(e->by.s, "default") == 0 || find_rule(c, e->by.s))
+		return;
+	NAMES_OF(c, c->p->rules, rule, names, n);
+	check_suggest(c, diag(c->q, UNKNOWN_RULE, e->by.at, e->by.s), e->by.s, names, n);
+}
+
+static void
+check_test(struct check *c, const struct test_decl *t)
+{
+	const char *kinds[USER_KIND_COUNT], *facts[FACT_COUNT];
+
+	if (t->kind.s && enum_find(TYPE_ENUM_USER_KIND, slice_str(t->kind.s)) < 0) {
+		for (int i = 0; i < USER_KIND_COUNT; i++)
+			kinds[i] = enum_name(TYPE_ENUM_USER_KIND, i);
+		check_suggest(c, diag(c->q, UNKNOWN_VALUE, t->kind.at, "user.kind", t->kind.s),
+			      t->kind.s, kinds, USER_KIND_COUNT);
+	}
+	for (const struct ref *g = t->groups; g; g = g->next)
+		(void) check_use_group(c, g->name.s, g->name.at);
+	if (t->target.s)
+		(void) check_use_target(c, t->target.s, t->target.at);
+	for (const struct cell *f = t->facts; f; f = f->next) {
+		if (!f->name.s || fact_find(slice_str(f->name.s)) >= 0)
+			continue;
+		for (int i = 0; i < FACT_COUNT; i++)
+			facts[i] = fact_info[i].name;
+		check_suggest(c, diag(c->q, UNKNOWN_FACT, f->name.at, f->name.s), f->name.s, facts,
+			      FACT_COUNT);
+	}
+	for (const struct expect *e = t->expects; e; e = e->next)
+		check_expect(c, e);
+}
+
+static void
+warn_unused(struct check *c)
+{
+	const struct policy *p = c->p;
+	int i = 0;
+
+	for (const struct group_decl *g = p->groups; g; g = g->next, i++)
+		if (!c->groups[i])
+			diag(c->q, UNUSED, g->name.at, "group", g->name.s);
+	i = 0;
+	for (const struct target_decl *t = p->targets; t; t = t->next, i++)
+		if (!c->targets[i])
+			diag(c->q, UNUSED, t->name.at, "target", t->name.s);
+	i = 0;
+	for (const struct data_decl *d = p->data; d; d = d->next, i++)
+		if (!c->data[i])
+			diag(c->q, UNUSED, d->name.at, "data class", d->name.s);
+	i = 0;
+	for (const struct let_decl *l = p->lets; l; l = l->next, i++)
+		if (!c->lets[i].used)
+			diag(c->q, UNUSED, l->name.at, "let", l->name.s);
+}
+
+static void
+check_rules(struct check *c, struct checked *out)
+{
+	size_t n = 0;
+	bool opens = out->default_allow;
+
+	for (const struct rule *r = c->p->rules; r; r = r->next)
+		n++;
+	out->rules = ARENA_ARRAY(c->arena, struct checked_rule, n);
+	for (const struct rule *r = c->p->rules; r; r = r->next) {
+		if (!check_rule_supported(c, r))
+			continue;
+		if (out->n_rules == VM_MAX_RULES) {
+			diag(c->q, TOO_MANY_RULES, r->name.at, VM_MAX_RULES);
+			return;
+		}
+		opens |= r->kind == RULE_ALLOW || r->kind == RULE_HOLD;
+		check_rule(c, r, &out->rules[out->n_rules++]);
+	}
+	if (!opens && c->p->name.s)
+		diag(c->q, NO_ALLOW, c->p->name.at);
+}
+
+struct checked *
+check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q)
+{
+	struct check c = {.arena = arena, .q = q, .p = p};
+	struct checked *out = ARENA_NEW(arena, struct checked);
+	size_t groups = 0, targets = 0, data = 0, lets = 0;
+
+	for (const struct group_decl *d = p->groups; d; d = d->next)
+		groups++;
+	for (const struct target_decl *d = p->targets; d; d = d->next)
+		targets++;
+	for (const struct data_decl *d = p->data; d; d = d->next)
+		data++;
+	for (const struct let_decl *d = p->lets; d; d = d->next)
+		lets++;
+	c.constants = constants_new(arena);
+	c.groups = ARENA_ARRAY(arena, bool, groups + 1);
+	c.targets = ARENA_ARRAY(arena, bool, targets + 1);
+	c.data = ARENA_ARRAY(arena, bool, data + 1);
+	c.lets = ARENA_ARRAY(arena, struct let_state, lets + 1);
+	out->ast = p;
+	out->constants = c.constants;
+	check_names(&c);
+	check_declarations(&c);
+	out->default_allow = check_default(&c);
+	check_lets(&c);
+	check_rules(&c, out);
+	for (const struct test_decl *t = p->tests; t; t = t->next)
+		check_test(&c, t);
+	/* After an error, what it hid may be the use. */
+	if (diag_ok(q))
+		warn_unused(&c);
+	return out;
+}

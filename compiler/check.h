@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a policy means: names resolved, types checked, every rule one condition over tests that the
+ * machine has instructions for. The checker reports all errors it finds; what it returns is whole
+ * only if diag_ok(). The tree that was parsed is not changed.
+ */
+#ifndef WEIR_COMPILER_CHECK_H
+#define WEIR_COMPILER_CHECK_H
+
+#include "compiler/ast.h"
+#include "compiler/constants.h"
+#include "compiler/diag.h"
+#include "vm/image.h"
+
+enum cond_kind {
+	COND_CONST, /* value */
+	COND_TEST,  /* op, fact, constant; of OP_ACTION_IN, value: connect is in the set */
+	COND_NOT,   /* first */
+	COND_AND,   /* first, linked by next; none: true */
+	COND_OR,    /* first, linked by next; none: false */
+};
+
+struct cond {
+	struct cond *next;
+	enum cond_kind kind;
+	bool value;
+	enum opcode op;
+	enum fact fact;    /* of OP_USES: FACT_COUNT, it reads the list of uses */
+	uint32_t constant; /* index in the constants; 0 when op has none */
+	struct cond *first, *last;
+};
+
+struct checked_rule {
+	const struct rule *ast;
+	enum vm_rule kind;
+	struct cond *cond;     /* of all clauses */
+	bool has_do;           /* some `do` clause */
+	bool names_connect;    /* ... that covers the action connect */
+	bool only_connect;     /* ... and no other */
+	enum fact_phase phase; /* the latest of the facts it reads, the action apart */
+	bool reads_action;
+	struct image_hold hold;
+	struct image_mask mask;
+};
+
+struct checked {
+	const struct policy *ast;
+	struct constants *constants;
+	struct checked_rule *rules; /* in the order of the text */
+	size_t n_rules;
+	bool default_allow;
+};
+
+struct checked *check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the parts of the checker share: check.c (declarations, tests), check_rule.c (clauses),
+ * check_expr.c (conditions).
+ */
+#ifndef WEIR_COMPILER_CHECK_INTERNAL_H
+#define WEIR_COMPILER_CHECK_INTERNAL_H
+
+#include "compiler/check.h"
+
+/* What a condition reads, for the rule that has it. */
+struct reads {
+	enum fact_phase phase; /* the latest of the facts, the action apart */
+	bool action;
+	unsigned protocols; /* bit per protocol that a fact belongs to */
+	bool text;          /* sql.text */
+	enum fact late;     /* some fact of `phase`, for messages */
+};
+
+enum let_progress { LET_NEW, LET_RUNNING, LET_DONE };
+
+struct let_state {
+	enum let_progress progress;
+	bool used;
+	struct cond *cond;
+	struct reads reads;
+};
+
+struct check {
+	struct arena *arena;
+	struct diag_queue *q;
+	const struct policy *p;
+	struct constants *constants;
+	struct reads reads; /* of the condition being checked */
+	unsigned let_depth;
+	struct let_state *lets; /* the others: used or not, by position in the policy */
+	bool *groups, *targets, *data;
+};
+
+/* Positions in the policy's lists; -1 when there is none of that (interned) name. */
+int check_find_group(const struct check *c, const char *name);
+int check_find_target(const struct check *c, const char *name);
+int check_find_data(const struct check *c, const char *name);
+const struct group_decl *check_group_at(const struct check *c, int i);
+const struct target_decl *check_target_at(const struct check *c, int i);
+
+/* As above, reporting what is missing with the nearest name there is, and marking what is used. */
+int check_use_group(struct check *c, const char *name, struct span at);
+int check_use_target(struct check *c, const char *name, struct span at);
+int check_use_data(struct check *c, const char *name, struct span at);
+/* Adds the leaves of an action or a ready-made set. */
+bool check_use_action(struct check *c, const char *name, struct span at, struct action_set *set);
+void check_suggest(struct check *c, struct diag *d, const char *name, const char *const *names,
+		   size_t n);
+
+struct cond *cond_const(struct check *c, bool value);
+struct cond *cond_test(struct check *c, enum opcode op, enum fact fact, uint32_t constant);
+struct cond *cond_not(struct check *c, struct cond *x);
+struct cond *cond_list(struct check *c, enum cond_kind kind);
+void cond_add(struct cond *list, struct cond *x);
+
+/* A condition; what it reads is added to c->reads. Never NULL. */
+struct cond *check_cond(struct check *c, const struct expr *e);
+/* Members of groups: some name in user.groups is one of theirs. */
+struct cond *check_who(struct check *c, const struct ref *names);
+struct cond *check_on(struct check *c, const struct ref *names);
+struct cond *check_do(struct check *c, const struct ref *names, struct action_set *set);
+void check_rule(struct check *c, const struct rule *r, struct checked_rule *out);
+/* A rule of a kind that this version can run. */
+bool check_rule_supported(struct check *c, const struct rule *r);
+void check_lets(struct check *c);
+/* The literal (or enum word, or set) that a `let` stands for; e itself when it is none. */
+const struct expr *check_value_of(struct check *c, const struct expr *e);
+
+#endif

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Rules: clauses to one condition, and to what a hold or a mask asks for. Clauses are joined by
+ * `and`, what stands inside one by `or`; `unless` is the negation of its clause.
+ */
+#include "compiler/check_internal.h"
+
+#include "vm/image_format.h"
+
+static size_t
+count_refs(const struct ref *names)
+{
+	size_t n = 0;
+
+	for (; names; names = names->next)
+		n++;
+	return n;
+}
+
+struct cond *
+check_who(struct check *c, const struct ref *names)
+{
+	struct slice *v = ARENA_ARRAY(c->arena, struct slice, count_refs(names));
+	size_t n = 0;
+
+	for (const struct ref *r = names; r; r = r->next) {
+		int g = check_use_group(c, r->name.s, r->name.at);
+
+		if (g >= 0)
+			v[n++] = check_group_at(c, g)->value.v;
+	}
+	return cond_test(c, OP_SET_ANY, FACT_USER_GROUPS, constant_strings(c->constants, v, n));
+}
+
+struct cond *
+check_on(struct check *c, const struct ref *names)
+{
+	struct cond *any = cond_list(c, COND_OR);
+
+	for (const struct ref *r = names; r; r = r->next) {
+		int t = check_use_target(c, r->name.s, r->name.at), protocol;
+		struct cond *both;
+
+		if (t < 0)
+			continue;
+		protocol = enum_find(TYPE_ENUM_PROTOCOL,
+				     slice_str(check_target_at(c, t)->protocol.s));
+		if (protocol < 0)
+			continue; /* reported at the declaration */
+		both = cond_list(c, COND_AND);
+		cond_add(both, cond_test(c, OP_ENUM_IN, FACT_TARGET_PROTOCOL,
+					 constant_values(c->constants, TYPE_ENUM_PROTOCOL,
+							 UINT32_C(1) << protocol)));
+		cond_add(both, cond_test(c, OP_STR_GLOB, FACT_TARGET_NAME,
+					 constant_string(c->constants,
+							 check_target_at(c, t)->glob.v)));
+		cond_add(any, both);
+	}
+	return any;
+}
+
+struct cond *
+check_do(struct check *c, const struct ref *names, struct action_set *set)
+{
+	struct cond *x;
+
+	for (const struct ref *r = names; r; r = r->next)
+		(void) check_use_action(c, r->name.s, r->name.at, set);
+	c->reads.action = true;
+	x = cond_test(c, OP_ACTION_IN, FACT_ACTION, constant_actions(c->constants, set));
+	x->value = action_set_has(set, ACTION_CONNECT);
+	return x;
+}
+
+static struct cond *
+check_unless(struct check *c, const struct clause *cl)
+{
+	struct action_set set = {0};
+
+	switch (cl->unless) {
+	case CLAUSE_WHO:
+		return check_who(c, cl->names);
+	case CLAUSE_ON:
+		return check_on(c, cl->names);
+	case CLAUSE_DO:
+		return check_do(c, cl->names, &set);
+	default:
+		return check_cond(c, cl->expr);
+	}
+}
+
+/* Whole seconds of a duration, from 1 s to a year. */
+static uint32_t
+seconds(struct check *c, const struct expr *e, const char *what)
+{
+	if (!e || e->kind != X_DURATION)
+		return 0;
+	if (e->number < 1000 || e->number / 1000 > IMAGE_MAX_SECONDS) {
+		diag(c->q, OUT_OF_RANGE, e->at, what, "1s", "366d");
+		return 0;
+	}
+	return (uint32_t) (e->number / 1000);
+}
+
+static void
+check_for(struct check *c, const struct clause *cl, struct image_hold *h)
+{
+	struct image_need *needs;
+	size_t n = 0;
+
+	for (const struct quorum *q = cl->quorum; q; q = q->next)
+		n++;
+	needs = ARENA_ARRAY(c->arena, struct image_need, n);
+	n = 0;
+	for (const struct quorum *q = cl->quorum; q; q = q->next) {
+		int g = check_use_group(c, q->group.s, q->group.at);
+
+		if (q->n < 1 || q->n > IMAGE_MAX_APPROVERS) {
+			diag(c->q, OUT_OF_RANGE, q->at, "the number of approvers", "1", "100");
+			continue;
+		}
+		if (g < 0)
+			continue;
+		for (size_t i = 0; i < n; i++)
+			if (needs[i].group == g)
+				diag(c->q, SAME_APPROVERS, q->at, q->group.s);
+		if (n == IMAGE_MAX_NEEDS) {
+			diag(c->q, OUT_OF_RANGE, q->at, "the number of groups", "1", "16");
+			break;
+		}
+		needs[n++] = (struct image_need){(uint16_t) q->n, (uint16_t) g};
+	}
+	h->needs = needs;
+	h->n_needs = n;
+	h->not_self = cl->not_self;
+}
+
+static void
+check_hold(struct check *c, const struct rule *r, struct checked_rule *out)
+{
+	struct image_hold *h = &out->hold;
+	bool has_for = false, has_within = false;
+
+	for (const struct clause *cl = r->clauses; cl; cl = cl->next) {
+		switch (cl->kind) {
+		case CLAUSE_FOR:
+			has_for = true;
+			check_for(c, cl, h);
+			break;
+		case CLAUSE_WITHIN:
+			has_within = true;
+			h->within_s = seconds(c, cl->value, "the time to decide");
+			break;
+		case CLAUSE_EXPIRES:
+			h->expires_s = seconds(c, cl->value, "the time to expire");
+			break;
+		case CLAUSE_ONCE:
+			h->once = true;
+			break;
+		case CLAUSE_REASON:
+			h->reason = true;
+			break;
+		case CLAUSE_TICKET:
+			h->ticket = true;
+			break;
+		default:
+			break;
+		}
+	}
+	if (!has_for)
+		diag(c->q, NO_APPROVER, r->name.at, r->name.s);
+	if (!has_within)
+		diag(c->q, NO_WITHIN, r->name.at, r->name.s);
+	if (has_for && !h->not_self) {
+		struct diag *d = diag(c->q, SELF_APPROVAL, r->name.at, r->name.s);
+
+		diag_note(c->q, d, SPAN_NONE, "say `for ... not self` unless that is meant");
+	}
+}
+
+static void
+unknown_mask(struct check *c, const struct kernel *k)
+{
+	static const char *const later[] = {"year", "month", "round", "bucket"};
+	const char *names[MASK_COUNT];
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(later); i++)
+		if (strcmp(k->name.s, later[i]) == 0) {
+			diag(c->q, NOT_YET, k->name.at,
+			     arena_printf(c->arena, "the mask function `%s`", later[i]));
+			return;
+		}
+	for (int i = 0; i < MASK_COUNT; i++)
+		if (i != MASK_CLEAR)
+			names[n++] = mask_info[i].name;
+	check_suggest(c, diag(c->q, UNKNOWN_MASK, k->name.at, k->name.s), k->name.s, names, n);
+}
+
+static void
+check_kernel(struct check *c, const struct kernel *k, struct image_mask *m)
+{
+	int id = mask_find(slice_str(k->name.s));
+	const struct expr *arg = k->args;
+
+	if (k->lookup)
+		diag(c->q, NOT_YET, k->lookup_at, "`allowing lookup`");
+	if (k->derived)
+		diag(c->q, NOT_YET, k->derived_at, "`allowing derived`");
+	if (k->aggregates_over)
+		diag(c->q, NOT_YET, k->aggregates_at, "`allowing aggregates over`");
+	if (id < 0 || id == MASK_CLEAR) {
+		unknown_mask(c, k);
+		return;
+	}
+	m->kernel = (enum mask) id;
+	switch (mask_info[id].arg) {
+	case MASK_ARG_NONE:
+		if (arg)
+			diag(c->q, BAD_ARGUMENTS, k->at,
+			     arena_printf(c->arena, "%s takes nothing", mask_info[id].name));
+		break;
+	case MASK_ARG_TEXT:
+		if (!arg || arg->next || arg->kind != X_STRING)
+			diag(c->q, BAD_ARGUMENTS, k->at,
+			     arena_printf(c->arena, "%s takes one string: %s(\"...\")",
+					  mask_info[id].name, mask_info[id].name));
+		else
+			m->text = arg->string;
+		break;
+	case MASK_ARG_COUNT:
+		if (!arg || arg->next || arg->kind != X_INT)
+			diag(c->q, BAD_ARGUMENTS, k->at,
+			     arena_printf(c->arena, "%s takes one number: %s(4)", mask_info[id].name,
+					  mask_info[id].name));
+		else if (arg->number < 1 || arg->number > MASK_COUNT_MAX)
+			diag(c->q, OUT_OF_RANGE, arg->at, "the number of characters shown", "1", "64");
+		else
+			m->count = (uint32_t) arg->number;
+		break;
+	}
+}
+
+static void
+check_mask(struct check *c, const struct rule *r, struct checked_rule *out)
+{
+	const struct ref own = {.name = r->name};
+	const struct ref *classes = &own;
+	uint16_t *data;
+	size_t n = 0;
+
+	for (const struct clause *cl = r->clauses; cl; cl = cl->next) {
+		if (cl->kind == CLAUSE_OF)
+			classes = cl->names;
+		if (cl->kind == CLAUSE_WITH && cl->kernel)
+			check_kernel(c, cl->kernel, &out->mask);
+	}
+	data = ARENA_ARRAY(c->arena, uint16_t, count_refs(classes));
+	for (const struct ref *d = classes; d; d = d->next) {
+		int i = check_use_data(c, d->name.s, d->name.at);
+
+		if (i >= 0)
+			data[n++] = (uint16_t) i;
+	}
+	out->mask.data = data;
+	out->mask.n_data = n;
+	if (c->reads.action || c->reads.phase == PHASE_EFFECT)
+		diag(c->q, MASK_PHASE, r->name.at,
+		     fact_info[c->reads.action ? FACT_ACTION : c->reads.late].name);
+}
+
+/* The clauses that say when the rule applies. */
+static void
+check_conditions(struct check *c, const struct rule *r, struct checked_rule *out)
+{
+	struct action_set all = {0}, connect = {0};
+
+	for (const struct clause *cl = r->clauses; cl; cl = cl->next) {
+		struct action_set set = {0};
+
+		switch (cl->kind) {
+		case CLAUSE_WHO:
+			cond_add(out->cond, check_who(c, cl->names));
+			break;
+		case CLAUSE_ON:
+			cond_add(out->cond, check_on(c, cl->names));
+			break;
+		case CLAUSE_DO:
+			cond_add(out->cond, check_do(c, cl->names, &set));
+			if (!out->has_do)
+				all = set;
+			all.w[0] &= set.w[0];
+			all.w[1] &= set.w[1];
+			out->has_do = true;
+			break;
+		case CLAUSE_WHEN:
+			cond_add(out->cond, check_cond(c, cl->expr));
+			break;
+		case CLAUSE_UNLESS:
+			cond_add(out->cond, cond_not(c, check_unless(c, cl)));
+			break;
+		case CLAUSE_NOTIFY:
+			diag(c->q, NOT_YET, cl->at, "`notify`");
+			break;
+		default:
+			break;
+		}
+	}
+	action_set_add(&connect, ACTION_CONNECT);
+	out->names_connect = action_set_has(&all, ACTION_CONNECT);
+	out->only_connect = memcmp(&all, &connect, sizeof(all)) == 0;
+	if (out->kind == VM_ALLOW && action_set_has(&all, ACTION_SQL_UNPARSED))
+		diag(c->q, ALLOW_UNPARSED, r->name.at, r->name.s);
+	if (out->has_do && !all.w[0] && !all.w[1] && diag_ok(c->q))
+		diag(c->q, NEVER_MATCHES, r->name.at, rule_kind_name(r->kind), r->name.s);
+}
+
+void
+check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
+{
+	static const enum vm_rule kinds[] = {
+		[RULE_ALLOW] = VM_ALLOW, [RULE_DENY] = VM_DENY,
+		[RULE_HOLD] = VM_HOLD, [RULE_MASK] = VM_MASK};
+	struct cond *guarded;
+
+	c->reads = (struct reads){0};
+	out->ast = r;
+	out->kind = kinds[r->kind];
+	out->cond = cond_list(c, COND_AND);
+	check_conditions(c, r, out);
+	if (c->reads.text) {
+		struct diag *d = diag(c->q, TEXT_DECIDES, r->name.at, rule_kind_name(r->kind));
+
+		diag_note(c->q, d, SPAN_NONE,
+			  "text can say the same thing in a thousand ways, and some of them would "
+			  "slip past; rules decide by what a statement does: action, table, columns, "
+			  "function, sql.where, sql.uses(...)");
+	}
+	if (out->kind == VM_HOLD)
+		check_hold(c, r, out);
+	if (out->kind == VM_MASK)
+		check_mask(c, r, out);
+	out->phase = c->reads.phase;
+	out->reads_action = c->reads.action;
+	if (out->names_connect && out->only_connect && out->phase > PHASE_CONNECT)
+		diag(c->q, CONNECT_FACT, r->name.at, fact_info[c->reads.late].name);
+	if (!c->reads.protocols)
+		return;
+	/* The guard stands outside of everything, so no `not` can turn it around. */
+	guarded = cond_list(c, COND_AND);
+	cond_add(guarded, cond_test(c, OP_ENUM_IN, FACT_TARGET_PROTOCOL,
+				    constant_values(c->constants, TYPE_ENUM_PROTOCOL,
+						    c->reads.protocols)));
+	cond_add(guarded, out->cond);
+	out->cond = guarded;
+}
+
+bool
+check_rule_supported(struct check *c, const struct rule *r)
+{
+	if (r->shadow)
+		diag(c->q, NOT_YET, r->name.at, "`shadow` rules");
+	if (r->kind == RULE_LIMIT || r->kind == RULE_RECORD || r->kind == RULE_NOTIFY)
+		diag(c->q, NOT_YET, r->name.at,
+		     arena_printf(c->arena, "`%s` rules", rule_kind_name(r->kind)));
+	return r->kind <= RULE_MASK;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include "compiler/compile.h"
+
+#include "compiler/image_build.h"
+
+bool
+compile_policy(const char *path, struct arena *arena, struct diag_queue *q, struct buf *out,
+	       const struct compile_options *options, struct policy **tree)
+{
+	struct emitted code[ENTRY_COUNT];
+	struct policy *p;
+	struct checked *checked;
+
+	p = options->text ? parse_policy_text(arena, q, path, *options->text, &parse_file_loader)
+			  : parse_policy(arena, q, path, &parse_file_loader);
+	if (tree)
+		*tree = p;
+	/* What was parsed is checked even then: all errors in one run. */
+	checked = check_policy(p, arena, q);
+	if (!diag_ok(q) || !emit_policy(checked, arena, q, code))
+		return false;
+	image_build(checked, code, q->sources, options, out);
+	return true;
+}
