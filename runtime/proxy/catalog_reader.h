@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Keeps the catalog snapshot of every target fresh. One thread a target, so that a server that does
+ * not answer delays nobody else; each read is a connection of the gateway's own, because the
+ * settings of a role are those of a new session.
+ *
+ * Invariant: what is posted after catalog_reader_changed() was read by a connection opened after
+ * the call. Requests that come while a read is under way are answered by one more read. A snapshot
+ * that was posted stays good while reads fail, until it is CATALOG_GRACE times older than the
+ * interval or a schema change is pending; then NULL and the trouble are posted.
+ */
+#ifndef WEIR_PROXY_CATALOG_READER_H
+#define WEIR_PROXY_CATALOG_READER_H
+
+#include "proxy/config.h"
+#include "proxy/epoch.h"
+
+enum { CATALOG_GRACE = 10, CATALOG_READ_SECONDS = 30, CATALOG_CONNECT_SECONDS = 5 };
+
+struct catalog_reader;
+
+/* Runs on the target's thread after every attempt. `ref` is borrowed: take references of your own.
+ * NULL: there is no catalog that may be used, and trouble (valid during the call) says why. */
+typedef void catalog_posted_fn(void *ctx, size_t target, struct catalog_ref *ref,
+			       const char *trouble);
+
+/* Starts a thread for each target of the epoch (a reference of its own is taken) and reads at once.
+ * 0 or -errno. */
+int catalog_reader_open(struct catalog_reader **out, struct epoch *e, catalog_posted_fn *posted,
+			void *ctx) MUST_CHECK;
+/* Both return at once and may come from any thread; `posted` follows. */
+void catalog_reader_want(struct catalog_reader *r, size_t target);
+void catalog_reader_changed(struct catalog_reader *r, size_t target);
+/* A reload changed catalog_seconds. */
+void catalog_reader_interval(struct catalog_reader *r, unsigned seconds);
+/* Abandons reads under way, joins the threads. No `posted` comes after it returns. */
+void catalog_reader_close(struct catalog_reader *r);
+
+struct catalog_reader_stats {
+	uint64_t reads, failures, changes; /* changes: reads that found another digest */
+};
+void catalog_reader_stats(const struct catalog_reader *r, struct catalog_reader_stats *s);
+
+#endif
