@@ -112,7 +112,9 @@ def spawn(argv, stop=signal.SIGTERM, death=signal.SIGKILL, **kw):
         if os.getppid() != parent:
             os._exit(127)
 
-    p = subprocess.Popen(argv, preexec_fn=in_child, stdin=kw.pop("stdin", subprocess.DEVNULL), **kw)
+    # A session of its own: Ctrl-C in the terminal is for us, who then stop it in good order.
+    p = subprocess.Popen(argv, preexec_fn=in_child, stdin=kw.pop("stdin", subprocess.DEVNULL),
+                         start_new_session=True, **kw)
     on_exit(lambda: end(p, stop))
     return p
 
