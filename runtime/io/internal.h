@@ -61,8 +61,7 @@ struct ring {
 	uint64_t now;
 	unsigned features;
 	unsigned enter_flags;
-	unsigned sends_queued; /* since the last submit: their completions come at once */
-	bool bundle, min_wait;
+	bool bundle;
 	bool again; /* a task called back: look at everything once more before waiting */
 
 	struct pool pool;

@@ -79,7 +79,7 @@ uint64_t ring_now(const struct ring *ring);
 const struct ring_counters *ring_counters(const struct ring *ring);
 /* Streams, listeners and events that still hold a slot, closing ones included. */
 unsigned ring_live(const struct ring *ring);
-/* What was probed, for the start-up line: "defer-taskrun bundle min-wait buffers 64+4032x16KiB". */
+/* What was probed, for the start-up line: "defer-taskrun bundle buffers 64+4032x16KiB". */
 const char *ring_describe(const struct ring *ring);
 
 /* ---- Buffers ------------------------------------------------------------------------------- */

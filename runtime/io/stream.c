@@ -595,7 +595,6 @@ arm_send(struct stream *s)
 	sqe->fd = s->fd;
 	sqe->msg_flags = MSG_NOSIGNAL;
 	s->sending = true;
-	r->sends_queued++;
 }
 
 static void

@@ -14,17 +14,5 @@
 #ifndef IORING_FEAT_RECVSEND_BUNDLE
 #define IORING_FEAT_RECVSEND_BUNDLE (1U << 14) /* Linux 6.10 */
 #endif
-#ifndef IORING_FEAT_MIN_TIMEOUT
-#define IORING_FEAT_MIN_TIMEOUT (1U << 15) /* Linux 6.12 */
-#endif
-
-/* struct io_uring_getevents_arg, whose `pad` became min_wait_usec: after that time one completion is
- * enough, before it the asked number is waited for. */
-struct uapi_getevents_arg {
-	uint64_t sigmask;
-	uint32_t sigmask_sz;
-	uint32_t min_wait_usec;
-	uint64_t ts;
-};
 
 #endif
