@@ -28,7 +28,7 @@ void mask_key_init(struct mask_key *k, struct slice key);
 
 /* A mask as the policy names it. Lives as long as the policy image. */
 struct mask_spec {
-	enum mask kernel; /* MASK_CLEAR is not one: bind refuses it by assertion */
+	enum mask kernel; /* clear: mask_bind gives NULL, pg_rowplan_build no mask */
 	uint32_t n;        /* first, last: characters that stay */
 	struct slice text; /* fixed */
 	const struct mask_key *key; /* hash, pseudonym */
@@ -38,11 +38,12 @@ enum { MASK_SMALL = 40 };
 
 /* A mask bound to a column. Holds no pointer into itself: may be copied. */
 struct mask_op {
-	uint8_t op;       /* enum in mask.c */
+	uint8_t op;       /* enum mask_step in mask_kernels.h */
+	uint8_t type;     /* enum mask_type in mask_kernels.h */
+	uint8_t format;   /* 0 text, 1 binary */
 	uint8_t n_small;
-	uint16_t type_class;
-	uint32_t n;       /* characters that stay */
-	uint32_t limit;   /* varchar(n), char(n): n; 0: none */
+	uint32_t n;       /* first, last: characters that stay; fixed text: bytes of it */
+	uint32_t limit;   /* varchar(n), char(n): n characters; 0: none */
 	const struct mask_spec *mask;
 	uint8_t small[MASK_SMALL]; /* fixed value in the column's type and format */
 };
