@@ -67,10 +67,13 @@ struct cidr {
 	uint8_t addr[16];
 };
 
+enum { EXPR_MAX_DEPTH = 1000 };
+
 struct expr {
 	struct expr *next; /* in a list */
 	enum expr_kind kind;
 	enum compare_op op;
+	uint32_t depth; /* of the tree below, at most EXPR_MAX_DEPTH: recursion is safe */
 	struct span at; /* the whole expression */
 	struct expr *l, *r;
 	const char *name; /* X_NAME, X_CALL */

@@ -41,7 +41,7 @@ struct position {
 };
 
 void sources_init(struct sources *s, struct arena *arena);
-/* Copies the path and keeps the text, which must live as long as the arena. Returns its number. */
+/* Copies path and text. Returns the file's number. */
 uint32_t sources_add(struct sources *s, const char *path, struct slice text, struct span imported);
 /* Reads a file, or standard input for "-", into the arena. False: `*error` says why. */
 bool source_read(struct arena *arena, const char *path, struct slice *text, const char **error)

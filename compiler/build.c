@@ -1,0 +1,713 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Declarations, clauses and tests: nodes from tokens. Expressions are in build_expr.c.
+ */
+#include "compiler/build.h"
+
+#include "policy.h"
+
+/* The last token of what is being reduced: the one before the lookahead. */
+static const struct token *
+last_token(const struct builder *b)
+{
+	return &b->file->tokens.v[b->file->at ? b->file->at - 1 : 0];
+}
+
+static struct span
+span_to_here(const struct builder *b, const struct token *from)
+{
+	return span_join(from->at, last_token(b)->at);
+}
+
+static struct name
+name_of(const struct token *t)
+{
+	return (struct name){t->sym->s, t->at};
+}
+
+static struct text
+text_of(const struct token *t)
+{
+	return t ? (struct text){t->string, t->at} : (struct text){.at = SPAN_NONE};
+}
+
+/* Lists of nodes; `next` is the first member of each. */
+struct node {
+	struct node *next;
+};
+
+void *
+list_append(struct builder *b, void *list, void *item)
+{
+	struct node *tail = b->list_head == list ? b->list_tail : list;
+
+	if (!list)
+		return item;
+	while (tail->next)
+		tail = tail->next;
+	tail->next = item;
+	b->list_head = list;
+	b->list_tail = item;
+	return list;
+}
+
+const struct token_list *
+token_list_add(struct builder *b, const struct token_list *l, const struct token *t)
+{
+	struct token_list *item = ARENA_NEW(b->arena, struct token_list);
+
+	item->token = t;
+	return list_append(b, (void *) (uintptr_t) l, item);
+}
+
+enum { LIST_GROUPS, LIST_TARGETS, LIST_CATALOGS, LIST_DATA, LIST_LETS, LIST_RULES, LIST_DEFAULTS,
+       LIST_TESTS, LIST_PROOFS };
+
+/* Appends to one of the policy's lists, whose head is *head. */
+static void
+declare(struct builder *b, int list, void *head, void *item)
+{
+	struct node **first = head;
+
+	if (b->tails[list])
+		((struct node *) b->tails[list])->next = item;
+	else
+		*first = item;
+	b->tails[list] = item;
+}
+
+#define DECLARE(b, list, member, item) declare((b), LIST_##list, &(b)->policy->member, (item))
+
+/* ---- Declarations ---- */
+
+void
+build_policy(struct builder *b, const struct token *k, const struct token *name,
+	     const struct token *title)
+{
+	if (k != b->file->tokens.v)
+		diag(b->q, POLICY_PLACE, k->at);
+	if (b->file->outer) {
+		struct diag *d = diag(b->q, IMPORT_IS_POLICY,
+				      b->q->sources->files[b->file->file].imported, b->file->path);
+
+		diag_note(b->q, d, k->at, "here it says so");
+		return;
+	}
+	if (b->policy->name.s)
+		return;
+	b->policy->name = name_of(name);
+	b->policy->title = text_of(title);
+	b->policy->at = span_to_here(b, k);
+}
+
+void
+build_group(struct builder *b, const struct token *k, const struct token *name,
+	    const struct token *source, const struct token *value)
+{
+	struct group_decl *g = ARENA_NEW(b->arena, struct group_decl);
+
+	*g = (struct group_decl){NULL, span_to_here(b, k), name_of(name), name_of(source),
+				 text_of(value)};
+	DECLARE(b, GROUPS, groups, g);
+}
+
+void
+build_target(struct builder *b, const struct token *k, const struct token *name,
+	     const struct token *protocol, const struct token *glob)
+{
+	struct target_decl *t = ARENA_NEW(b->arena, struct target_decl);
+
+	*t = (struct target_decl){NULL, span_to_here(b, k), name_of(name), name_of(protocol),
+				  text_of(glob)};
+	DECLARE(b, TARGETS, targets, t);
+}
+
+void
+build_catalog(struct builder *b, const struct token *k, const struct token *path)
+{
+	struct catalog_decl *c = ARENA_NEW(b->arena, struct catalog_decl);
+
+	*c = (struct catalog_decl){NULL, span_to_here(b, k), text_of(path)};
+	DECLARE(b, CATALOGS, catalogs, c);
+}
+
+void
+build_data(struct builder *b, const struct token *k, const struct token *name,
+	   struct data_item *items)
+{
+	struct data_decl *d = ARENA_NEW(b->arena, struct data_decl);
+
+	*d = (struct data_decl){NULL, span_to_here(b, k), name_of(name), items};
+	DECLARE(b, DATA, data, d);
+}
+
+/* One item of `column stem.{alternative, ...}`, or of `column stem`. */
+static struct data_item *
+column(struct builder *b, const struct token *k, const struct token *stem,
+       const struct token *alternative)
+{
+	struct data_item *item = ARENA_NEW(b->arena, struct data_item);
+	const struct token *last = alternative ? alternative : stem;
+	struct slice whole = slice_str(alternative ? arena_printf(b->arena, "%s.%s", stem->sym->s,
+								  alternative->sym->s)
+						   : stem->sym->s);
+	size_t end = whole.n;
+	unsigned parts = 0;
+
+	item->kind = DATA_COLUMN;
+	item->at = alternative ? alternative->at : span_join(k->at, last->at);
+	item->column = intern(&b->names, whole)->s;
+	for (size_t i = whole.n + 1; i-- > 0;) {
+		if (i > 0 && whole.p[i - 1] != '.')
+			continue;
+		if (parts < 3)
+			item->parts[2 - parts] =
+				intern(&b->names, slice_of(whole.p + i, end - i))->s;
+		parts++;
+		end = i ? i - 1 : 0;
+	}
+	if (parts > 3)
+		diag(b->q, COLUMN_PARTS, last->at, item->column, parts);
+	return item;
+}
+
+struct data_item *
+build_column(struct builder *b, const struct token *k, const struct token *stem,
+	     const struct token_list *alternatives)
+{
+	struct data_item *list = NULL;
+
+	if (!alternatives)
+		return column(b, k, stem, NULL);
+	for (const struct token_list *l = alternatives; l; l = l->next)
+		list = list_append(b, list, column(b, k, stem, l->token));
+	return list;
+}
+
+struct data_item *
+build_values_like(struct builder *b, const struct token *k, const struct token *detector)
+{
+	struct data_item *item = ARENA_NEW(b->arena, struct data_item);
+
+	item->kind = DATA_VALUES_LIKE;
+	item->at = span_join(k->at, detector->at);
+	item->detector = name_of(detector);
+	return item;
+}
+
+void
+build_let(struct builder *b, const struct token *k, const struct token *name, struct expr *x)
+{
+	struct let_decl *l = ARENA_NEW(b->arena, struct let_decl);
+
+	*l = (struct let_decl){NULL, span_to_here(b, k), name_of(name), x};
+	DECLARE(b, LETS, lets, l);
+}
+
+void
+build_default(struct builder *b, const struct token *k, const struct token *verdict)
+{
+	struct default_decl *d = ARENA_NEW(b->arena, struct default_decl);
+
+	*d = (struct default_decl){NULL, span_to_here(b, k), name_of(verdict)};
+	DECLARE(b, DEFAULTS, defaults, d);
+}
+
+void
+build_prove_only(struct builder *b, const struct token *k, struct ref *groups, struct ref *data)
+{
+	struct prove_decl *p = ARENA_NEW(b->arena, struct prove_decl);
+
+	*p = (struct prove_decl){NULL, span_to_here(b, k), PROVE_ONLY_SEE, groups, data, NULL};
+	DECLARE(b, PROOFS, proofs, p);
+}
+
+void
+build_prove_nobody(struct builder *b, const struct token *k, struct ref *actions,
+		   const struct token *article)
+{
+	struct prove_decl *p = ARENA_NEW(b->arena, struct prove_decl);
+
+	if (strcmp(article->sym->s, "a") != 0)
+		diag(b->q, UNKNOWN_WORD, article->at, "`without a hold`", article->sym->s);
+	*p = (struct prove_decl){NULL, span_to_here(b, k), PROVE_NOBODY_RUNS, NULL, NULL, actions};
+	DECLARE(b, PROOFS, proofs, p);
+}
+
+/* ---- Rules ---- */
+
+#define BIT(c) (1u << CLAUSE_##c)
+#define CONDITIONS (BIT(WHO) | BIT(ON) | BIT(DO) | BIT(WHEN) | BIT(UNLESS))
+
+/* The clauses that each kind of rule takes. */
+static const unsigned clauses_of[] = {
+	[RULE_ALLOW] = CONDITIONS,
+	[RULE_DENY] = CONDITIONS,
+	[RULE_HOLD] = CONDITIONS | BIT(FOR) | BIT(WITHIN) | BIT(EXPIRES) | BIT(ONCE) |
+		      BIT(REASON) | BIT(TICKET) | BIT(NOTIFY),
+	[RULE_MASK] = CONDITIONS | BIT(OF) | BIT(WITH),
+	[RULE_LIMIT] = CONDITIONS | BIT(AMOUNT),
+	[RULE_RECORD] = CONDITIONS,
+	[RULE_NOTIFY] = CONDITIONS | BIT(TO),
+};
+
+static const unsigned may_repeat = CONDITIONS | BIT(AMOUNT);
+
+static const struct clause *
+clause_find(const struct rule *r, enum clause_kind kind)
+{
+	for (const struct clause *c = r->clauses; c; c = c->next)
+		if (c->kind == kind)
+			return c;
+	return NULL;
+}
+
+static void
+clause_misplaced(struct builder *b, enum clause_kind kind, const struct token *k)
+{
+	const struct rule *r = b->rule;
+	const char *article = r->kind == RULE_ALLOW ? "an" : "a";
+	struct diag *d = diag(b->q, CLAUSE_NOT_HERE, k->at, k->sym->s, article,
+			      rule_kind_name(r->kind));
+
+	if (kind == CLAUSE_NOTIFY)
+		diag_note(b->q, d, SPAN_NONE,
+			  "a rule of its own is written `notify NAME to CHANNEL`");
+	else if (kind == CLAUSE_OF || kind == CLAUSE_WITH)
+		diag_note(b->q, d, SPAN_NONE, "it belongs to mask rules");
+	else if (kind == CLAUSE_AMOUNT)
+		diag_note(b->q, d, SPAN_NONE, "it belongs to limit rules");
+	else
+		diag_note(b->q, d, SPAN_NONE, "it belongs to hold rules");
+}
+
+/* Adds a clause to the rule, if it may have it. */
+static struct clause *
+clause_add(struct builder *b, const struct token *k, enum clause_kind kind)
+{
+	struct clause *c = ARENA_NEW(b->arena, struct clause);
+	struct rule *r = b->rule;
+	const struct clause *before;
+
+	assert(r != NULL);
+	c->kind = kind;
+	c->at = span_to_here(b, k);
+	if (!(clauses_of[r->kind] >> kind & 1)) {
+		clause_misplaced(b, kind, k);
+		return c; /* not linked: it has been refused */
+	}
+	before = clause_find(r, kind);
+	if (before && !(may_repeat >> kind & 1)) {
+		diag_note(b->q, diag(b->q, CLAUSE_TWICE, k->at, k->sym->s), before->at,
+			  "the first is here");
+		return c;
+	}
+	before = clause_find(r, CLAUSE_NOTIFY);
+	if (before && (CONDITIONS >> kind & 1)) {
+		const char *channel = before->names->name.s;
+		struct diag *d = diag(b->q, CONDITION_AFTER_NOTIFY, k->at, k->sym->s, channel);
+
+		diag_note(b->q, d, before->at,
+			  "this tells '%s' of a held command; conditions come before it", channel);
+		diag_note(b->q, d, SPAN_NONE,
+			  "if a rule was meant to start there: `notify NAME to CHANNEL`");
+	}
+	if (b->last_clause)
+		b->last_clause->next = c;
+	else
+		r->clauses = c;
+	b->last_clause = c;
+	return c;
+}
+
+static enum rule_kind
+rule_kind_of(const struct token *t)
+{
+	switch (t->code) {
+	case TK_ALLOW:
+		return RULE_ALLOW;
+	case TK_DENY:
+		return RULE_DENY;
+	case TK_HOLD:
+		return RULE_HOLD;
+	case TK_MASK:
+		return RULE_MASK;
+	case TK_LIMIT:
+		return RULE_LIMIT;
+	case TK_RECORD:
+		return RULE_RECORD;
+	default:
+		return RULE_NOTIFY;
+	}
+}
+
+void
+build_rule(struct builder *b, const struct token *shadow, const struct token *kind,
+	   const struct token *name, const struct token *sentence)
+{
+	struct rule *r = ARENA_NEW(b->arena, struct rule);
+
+	r->kind = rule_kind_of(kind);
+	r->shadow = shadow != NULL;
+	r->name = name ? name_of(name) : (struct name){intern(&b->names, SLICE_LIT("?"))->s,
+						       kind->at};
+	r->sentence = text_of(sentence);
+	b->rule = r;
+	b->test = NULL;
+	b->last_clause = NULL;
+	b->start = shadow ? shadow : kind;
+	b->broken = name == NULL;
+}
+
+/* A rule whose name is missing or wrong: its clauses are still read. */
+void
+build_headless(struct builder *b, const struct token *kind)
+{
+	build_rule(b, NULL, kind, NULL, NULL);
+	build_sync(b, SYNC_CLAUSE);
+}
+
+void
+build_notify_rule(struct builder *b, const struct token *shadow, const struct token *kind,
+		  const struct token *name, const struct token *sentence,
+		  const struct token *channel)
+{
+	build_rule(b, shadow, kind, name, sentence);
+	clause_add(b, channel, CLAUSE_TO)->names = build_ref(b, NULL, channel);
+}
+
+void
+build_rule_end(struct builder *b)
+{
+	struct rule *r = b->rule;
+
+	assert(r != NULL);
+	r->at = span_to_here(b, b->start);
+	if (r->kind == RULE_MASK && !b->broken && !clause_find(r, CLAUSE_WITH))
+		diag_note(b->q, diag(b->q, MASK_WITHOUT_KERNEL, r->name.at, r->name.s), SPAN_NONE,
+			  "such as `with last(4)`, `with partial` or `with null`");
+	if (r->kind == RULE_LIMIT && !b->broken && !clause_find(r, CLAUSE_AMOUNT))
+		diag(b->q, WRONG_LITERAL, r->name.at, "`rows`, `bytes` or `time` in a limit rule");
+	DECLARE(b, RULES, rules, r);
+	b->rule = NULL;
+}
+
+void
+build_names(struct builder *b, const struct token *k, enum clause_kind kind, struct ref *names)
+{
+	clause_add(b, k, kind)->names = names;
+}
+
+void
+build_when(struct builder *b, const struct token *k, struct expr *x)
+{
+	clause_add(b, k, CLAUSE_WHEN)->expr = x;
+}
+
+void
+build_unless(struct builder *b, const struct token *k, enum clause_kind of, struct ref *names)
+{
+	struct clause *c = clause_add(b, k, CLAUSE_UNLESS);
+
+	c->unless = of;
+	c->names = names;
+}
+
+void
+build_unless_expr(struct builder *b, const struct token *k, struct expr *x)
+{
+	struct clause *c = clause_add(b, k, CLAUSE_UNLESS);
+
+	c->unless = CLAUSE_WHEN;
+	c->expr = x;
+}
+
+void
+build_for(struct builder *b, const struct token *k, struct quorum *list,
+	  const struct token *not_self)
+{
+	struct clause *c = clause_add(b, k, CLAUSE_FOR);
+
+	c->quorum = list;
+	c->not_self = not_self != NULL;
+}
+
+struct quorum *
+build_quorum(struct builder *b, const struct token *n, const struct token *group)
+{
+	struct quorum *q = ARENA_NEW(b->arena, struct quorum);
+
+	*q = (struct quorum){NULL, span_join(n->at, group->at), n->number, name_of(group)};
+	if (q->n < 1 || q->n > 100)
+		diag(b->q, WRONG_LITERAL, n->at, "a number of approvers from 1 to 100");
+	return q;
+}
+
+void
+build_duration(struct builder *b, const struct token *k, enum clause_kind kind, struct expr *value)
+{
+	if (value->kind != X_DURATION || value->number <= 0)
+		diag(b->q, WRONG_LITERAL, value->at, "a duration such as 15m");
+	clause_add(b, k, kind)->value = value;
+}
+
+void
+build_flag(struct builder *b, const struct token *k, enum clause_kind kind)
+{
+	clause_add(b, k, kind);
+}
+
+void
+build_channel(struct builder *b, const struct token *k, enum clause_kind kind,
+	      const struct token *name)
+{
+	clause_add(b, k, kind)->names = build_ref(b, NULL, name);
+}
+
+void
+build_with(struct builder *b, const struct token *k, struct kernel *kernel)
+{
+	kernel->at = span_to_here(b, k);
+	clause_add(b, k, CLAUSE_WITH)->kernel = kernel;
+}
+
+void
+build_amount(struct builder *b, const struct token *k, struct expr *value, const struct token *per)
+{
+	static const char *const spans[] = {"command", "session", "minute", "hour", "day"};
+	struct amount *a = ARENA_NEW(b->arena, struct amount);
+	bool known = !per;
+
+	a->at = span_to_here(b, k);
+	a->kind = k->code == TK_ROWS ? AMOUNT_ROWS : k->code == TK_BYTES ? AMOUNT_BYTES : AMOUNT_TIME;
+	a->value = value;
+	if (per)
+		a->per = name_of(per);
+	for (size_t i = 0; per && i < COUNT_OF(spans); i++)
+		known = known || strcmp(per->sym->s, spans[i]) == 0;
+	if (!known)
+		diag(b->q, UNKNOWN_WORD, per->at, "command, session, minute, hour or day",
+		     per->sym->s);
+	if (a->kind == AMOUNT_TIME && value->kind != X_DURATION)
+		diag(b->q, WRONG_LITERAL, value->at, "a duration such as 5s");
+	else if (a->kind == AMOUNT_ROWS && value->kind != X_INT)
+		diag(b->q, WRONG_LITERAL, value->at, "a number of rows");
+	else if (a->kind == AMOUNT_BYTES && value->kind != X_INT && value->kind != X_SIZE)
+		diag(b->q, WRONG_LITERAL, value->at, "a size such as 50MB");
+	clause_add(b, k, CLAUSE_AMOUNT)->amount = a;
+}
+
+struct ref *
+build_ref(struct builder *b, struct ref *list, const struct token *name)
+{
+	struct ref *r = ARENA_NEW(b->arena, struct ref);
+
+	r->name = build_name(b, name)->kind == X_ERROR
+			  ? (struct name){intern(&b->names, SLICE_LIT("?"))->s, name->at}
+			  : name_of(name);
+	return list_append(b, list, r);
+}
+
+struct kernel *
+build_kernel(struct builder *b, const struct token *name, struct expr *args)
+{
+	struct kernel *k = ARENA_NEW(b->arena, struct kernel);
+
+	k->at = name->at;
+	k->name = name_of(name);
+	k->args = args;
+	return k;
+}
+
+struct kernel *
+build_mode(struct builder *b, struct kernel *kernel, struct mode mode)
+{
+	struct span at = mode.word->at;
+
+	if (mode.word->code == TK_LOOKUP) {
+		kernel->lookup = true;
+		kernel->lookup_at = at;
+	} else if (mode.word->code == TK_DERIVED) {
+		kernel->derived = true;
+		kernel->derived_at = at;
+	} else {
+		kernel->aggregates_over = mode.over->number;
+		kernel->aggregates_at = span_join(at, mode.over->at);
+		if (mode.over->number < 2)
+			diag(b->q, WRONG_LITERAL, mode.over->at,
+			     "a number of rows per group, at least 2");
+	}
+	return kernel;
+}
+
+/* ---- Tests ---- */
+
+void
+build_test(struct builder *b, const struct token *k, const struct token *name)
+{
+	struct test_decl *t = ARENA_NEW(b->arena, struct test_decl);
+
+	t->name = name ? text_of(name) : (struct text){SLICE_LIT("?"), k->at};
+	b->test = t;
+	b->rule = NULL;
+	b->start = k;
+	b->broken = name == NULL;
+}
+
+void
+build_nameless_test(struct builder *b, const struct token *k)
+{
+	build_test(b, k, NULL);
+	build_sync(b, SYNC_CLAUSE);
+}
+
+void
+build_test_end(struct builder *b)
+{
+	struct test_decl *t = b->test;
+	const char *missing = NULL;
+
+	assert(t != NULL);
+	t->at = span_to_here(b, b->start);
+	if (!t->kind.s)
+		missing = "as";
+	else if (!t->target.s && !t->resource.v.p)
+		missing = "on";
+	else if (!t->expects)
+		missing = "expect";
+	if (missing && !b->broken)
+		diag(b->q, TEST_INCOMPLETE, t->name.at, t->name.v.p, missing);
+	DECLARE(b, TESTS, tests, t);
+	b->test = NULL;
+}
+
+static void
+only_once(struct builder *b, const struct token *k, bool before)
+{
+	if (before)
+		diag(b->q, CLAUSE_TWICE, k->at, k->sym->s);
+}
+
+void
+build_test_as(struct builder *b, const struct token *k, const struct token *kind,
+	      const struct token *principal, struct ref *groups)
+{
+	struct test_decl *t = b->test;
+
+	only_once(b, k, t->kind.s != NULL);
+	if (strcmp(kind->sym->s, "human") != 0 && strcmp(kind->sym->s, "service") != 0 &&
+	    strcmp(kind->sym->s, "agent") != 0)
+		diag(b->q, UNKNOWN_WORD, kind->at, "human, service or agent", kind->sym->s);
+	t->kind = name_of(kind);
+	t->principal = text_of(principal);
+	t->groups = groups;
+}
+
+void
+build_test_on(struct builder *b, const struct token *k, const struct token *target)
+{
+	only_once(b, k, b->test->target.s || b->test->resource.v.p);
+	if (target->code == TK_STRING)
+		b->test->resource = text_of(target);
+	else
+		b->test->target = name_of(target);
+}
+
+void
+build_test_with(struct builder *b, const struct token *k, struct cell *facts)
+{
+	only_once(b, k, b->test->facts != NULL);
+	b->test->facts = facts;
+}
+
+/* `null` is a value in rows and parameters only. */
+static struct expr *
+null_value(struct expr *list)
+{
+	for (struct expr *x = list; x; x = x->next)
+		if (x->kind == X_NAME && strcmp(x->name, "null") == 0)
+			x->kind = X_NULL;
+	return list;
+}
+
+void
+build_test_run(struct builder *b, const struct token *k, const struct token *sql,
+	       struct expr *parameters)
+{
+	only_once(b, k, b->test->sql.v.p != NULL);
+	b->test->sql = text_of(sql);
+	b->test->parameters = null_value(parameters);
+}
+
+static void
+null_cells(struct cell *cells)
+{
+	for (; cells; cells = cells->next)
+		null_value(cells->value);
+}
+
+void
+build_test_row(struct builder *b, const struct token *k, struct cell *cells)
+{
+	struct test_row *r = ARENA_NEW(b->arena, struct test_row);
+
+	null_cells(cells);
+	*r = (struct test_row){NULL, span_to_here(b, k), cells};
+	b->test->rows = list_append(b, b->test->rows, r);
+}
+
+static struct expect *
+expect_add(struct builder *b, const struct token *k, enum expect_kind kind)
+{
+	struct expect *e = ARENA_NEW(b->arena, struct expect);
+
+	e->at = span_to_here(b, k);
+	e->kind = kind;
+	b->test->expects = list_append(b, b->test->expects, e);
+	return e;
+}
+
+void
+build_expect(struct builder *b, const struct token *k, const struct token *verdict,
+	     const struct token *by)
+{
+	struct expect *e = expect_add(b, k, EXPECT_VERDICT);
+
+	if (by)
+		e->by = name_of(by);
+	switch (verdict->code) {
+	case TK_ALLOW:
+	case TK_DENY:
+	case TK_HOLD:
+		e->verdict = rule_kind_of(verdict);
+		break;
+	default:
+		e->kind = EXPECT_MASKED;
+		if (strcmp(verdict->sym->s, "masked") != 0)
+			diag(b->q, UNKNOWN_WORD, verdict->at,
+			     "allow, deny, hold, masked or a row in parentheses", verdict->sym->s);
+		else if (!by)
+			diag(b->q, WRONG_LITERAL, verdict->at, "`masked by RULE`");
+		break;
+	}
+}
+
+void
+build_expect_row(struct builder *b, const struct token *k, struct cell *cells)
+{
+	null_cells(cells);
+	expect_add(b, k, EXPECT_ROW)->cells = cells;
+}
+
+struct cell *
+build_cell(struct builder *b, const struct token *name, struct expr *value)
+{
+	struct cell *c = ARENA_NEW(b->arena, struct cell);
+
+	c->at = span_join(name->at, value->at);
+	c->name = name->code == TK_STRING
+			  ? (struct name){intern(&b->names, name->string)->s, name->at}
+			  : name_of(name);
+	c->value = value;
+	return c;
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Expressions: nodes from tokens. And what the parser says when it expected something else.
+ */
+#include "compiler/build.h"
+
+#include "policy.h"
+
+#include <stdio.h>
+
+static struct expr *
+expr_new(struct builder *b, enum expr_kind kind, struct span at)
+{
+	struct expr *x = ARENA_NEW(b->arena, struct expr);
+
+	x->kind = kind;
+	x->at = at;
+	x->depth = 1;
+	return x;
+}
+
+/* Sets the depth from the children; a tree too deep for recursion is replaced. */
+static struct expr *
+expr_depth(struct builder *b, struct expr *x)
+{
+	uint32_t depth = 0;
+
+	for (const struct expr *c = x->l; c; c = x->r ? NULL : c->next)
+		depth = c->depth > depth ? c->depth : depth;
+	if (x->r && x->r->depth > depth)
+		depth = x->r->depth;
+	x->depth = depth + 1;
+	if (x->depth <= EXPR_MAX_DEPTH)
+		return x;
+	if (x->depth == EXPR_MAX_DEPTH + 1)
+		diag(b->q, NESTED_TOO_DEEP, x->at);
+	x = expr_new(b, X_ERROR, x->at);
+	x->depth = EXPR_MAX_DEPTH + 1; /* so that it is not reported again further out */
+	return x;
+}
+
+struct expr *
+build_binary(struct builder *b, enum expr_kind kind, struct expr *l, struct expr *r)
+{
+	struct expr *x = expr_new(b, kind, span_join(l->at, r->at));
+
+	x->l = l;
+	x->r = r;
+	return expr_depth(b, x);
+}
+
+struct expr *
+build_compare(struct builder *b, enum compare_op op, struct expr *l, struct expr *r)
+{
+	struct expr *x = build_binary(b, X_COMPARE, l, r);
+
+	x->op = op;
+	return x;
+}
+
+struct expr *
+build_not(struct builder *b, const struct token *k, struct expr *x)
+{
+	struct expr *not = expr_new(b, X_NOT, span_join(k->at, x->at));
+
+	not->l = x;
+	return expr_depth(b, not);
+}
+
+struct expr *
+build_group_expr(struct builder *b, const struct token *open, struct expr *x,
+		 const struct token *close)
+{
+	(void) b;
+	x->at = span_join(open->at, close->at);
+	return x;
+}
+
+/* A word that starts a rule's clause is no operand or list item: a list that ends in a comma would
+ * silently eat the clause after it. */
+static bool
+starts_rule_clause(const struct token *t)
+{
+	switch (t->code) {
+	case TK_WHO:
+	case TK_ON:
+	case TK_DO:
+	case TK_WHEN:
+	case TK_UNLESS:
+	case TK_FOR:
+	case TK_WITHIN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct expr *
+build_name(struct builder *b, const struct token *name)
+{
+	struct expr *x = expr_new(b, X_NAME, name->at);
+
+	x->name = name->sym->s;
+	if (starts_rule_clause(name)) {
+		diag(b->q, SYNTAX, name->at, "a name", token_code_name(name->code));
+		b->complained = name;
+		x->kind = X_ERROR;
+	}
+	return x;
+}
+
+struct expr *
+build_literal(struct builder *b, const struct token *t)
+{
+	static const struct {
+		int code;
+		enum expr_kind kind;
+	} kinds[] = {
+		{TK_STRING, X_STRING}, {TK_INT, X_INT},	      {TK_DURATION, X_DURATION},
+		{TK_SIZE, X_SIZE},     {TK_CLOCK, X_TIME},    {TK_ADDRESS, X_ADDRESS},
+		{TK_TRUE, X_BOOL},     {TK_FALSE, X_BOOL},
+	};
+	struct expr *x = expr_new(b, X_ERROR, t->at);
+
+	for (size_t i = 0; i < COUNT_OF(kinds); i++)
+		if (kinds[i].code == t->code)
+			x->kind = kinds[i].kind;
+	assert(x->kind != X_ERROR);
+	x->number = t->code == TK_TRUE ? 1 : t->number;
+	x->string = t->string;
+	x->address = t->address;
+	return x;
+}
+
+struct expr *
+build_call(struct builder *b, const struct token *name, struct expr *args,
+	   const struct token *close)
+{
+	struct expr *x = expr_new(b, X_CALL, span_join(name->at, close->at));
+
+	x->name = name->sym->s;
+	x->l = args;
+	return expr_depth(b, x);
+}
+
+struct expr *
+build_set(struct builder *b, const struct token *open, struct expr *items,
+	  const struct token *close)
+{
+	struct expr *x = expr_new(b, X_SET, span_join(open->at, close->at));
+
+	x->l = items;
+	return expr_depth(b, x);
+}
+
+struct expr *
+build_alt(struct builder *b, struct expr *first, struct expr *rest)
+{
+	struct expr *x, *last = rest;
+
+	while (last->next)
+		last = last->next;
+	x = expr_new(b, X_ALT, span_join(first->at, last->at));
+	first->next = rest;
+	x->l = first;
+	return expr_depth(b, x);
+}
+
+/* ---- Mistakes ---- */
+
+/* For a suggestion where any declaration or clause may start. */
+static const char *const starters[] = {
+#define KEYWORD_DECL(word) word,
+#define KEYWORD_CLAUSE(word) word,
+#define KEYWORD_WORD(word)
+#define KEYWORD(id, word, class) KEYWORD_##class(word)
+#define TOKEN(id, description)
+#include "grammar/tokens.def"
+#undef KEYWORD
+#undef TOKEN
+};
+
+/* The tokens that may stand here as a list: "',' or `self`". */
+static const char *
+list_expected(struct builder *b, const bool *may, int n)
+{
+	const char *text = "";
+	int count = 0, shown = 0;
+
+	for (int code = 1; code < n; code++)
+		count += may[code];
+	for (int code = 1; code < n; code++) {
+		if (!may[code])
+			continue;
+		shown++;
+		text = arena_printf(b->arena, "%s%s%s", text,
+				    shown == 1 ? "" : shown == count ? " or " : ", ",
+				    token_code_name(code));
+	}
+	return count ? text : "the end of the file";
+}
+
+/* In words, what may stand at the lookahead; `may[code]` for each of the n codes. */
+const char *
+build_expected(struct builder *b, const bool *may, int n)
+{
+	const struct token *found = &b->file->tokens.v[b->file->at];
+
+	b->hint = NULL;
+	if (may[TK_POLICY] && found->code == TK_NAME)
+		b->hint = diag_nearest(slice_str(found->sym->s), starters, COUNT_OF(starters));
+	if (may[TK_POLICY])
+		return b->file->at ? "a clause or a declaration" : "a declaration";
+	if (may[TK_NAME] && may[TK_NOT])
+		return "a condition";
+	if (may[TK_NAME] && may[TK_INT])
+		return "a value";
+	if (may[TK_ALLOW] && may[TK_DENY])
+		return "a kind of rule such as `deny`";
+	return list_expected(b, may, n);
+}
+
+static const char *
+describe(struct builder *b, int code, const struct token *t)
+{
+	struct slice s;
+
+	if (code == TK_END || code == TK_STRING)
+		return token_code_name(code);
+	if (t->sym && t->sym->keyword)
+		return token_code_name(t->code);
+	s = source_text(b->q->sources, t->at);
+	return arena_printf(b->arena, "'%.*s'", SLICE_ARG(s));
+}
+
+void
+build_syntax_error(struct builder *b, int code, const struct token *t, const char *expected)
+{
+	const struct token *before = b->file->at ? &b->file->tokens.v[b->file->at - 1] : NULL;
+	struct diag *d;
+
+	b->broken = true;
+	if (before && before == b->complained)
+		return;
+	d = diag(b->q, SYNTAX, t->at, expected, describe(b, code, t));
+	if (code == TK_EQ && before && before->code == TK_EQ)
+		diag_note(b->q, d, SPAN_NONE, "equality is written with one '='");
+	else if (code == TK_NOTIFY)
+		diag_note(b->q, d, SPAN_NONE, "a notify rule is written `notify NAME to CHANNEL`");
+	else if (b->hint)
+		diag_note(b->q, d, SPAN_NONE, "did you mean `%s`?", b->hint);
+	else if (before && before->sym && before->sym->class != WORD_NONE &&
+		 before->code != TK_NAME && starts_rule_clause(before) && code == TK_NAME)
+		diag_note(b->q, d, before->at, "this was read as a name");
+}
+
+void
+build_too_deep(struct builder *b)
+{
+	diag(b->q, NESTED_TOO_DEEP, b->file->tokens.v[b->file->at].at);
+	b->stop = true;
+}
+
+void
+build_sync(struct builder *b, enum sync sync)
+{
+	b->sync = sync;
+	b->broken = true;
+}

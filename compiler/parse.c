@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Drives the generated parser over a file and the files it imports.
+ */
+#include "compiler/parse.h"
+
+#include "compiler/build.h"
+#include "policy.h"
+
+#include <stdlib.h>
+
+enum { MAX_FILES = 256 };
+
+static bool
+load_file(void *ctx UNUSED, struct arena *arena, const char *path, struct slice *text,
+	  const char **error)
+{
+	return source_read(arena, path, text, error);
+}
+
+const struct parse_loader parse_file_loader = {load_file, NULL};
+
+/* ---- Tokens ---- */
+
+/* `notify NAME ["sentence"] to CHANNEL` is a rule, `notify CHANNEL` a clause of a hold. The parser
+ * would have to look three tokens ahead, so the two are told apart here. */
+static void
+mark_notify_rules(struct tokens *ts)
+{
+	for (size_t i = 0; i + 1 < ts->n; i++) {
+		const struct token *t = &ts->v[i];
+		size_t k = i + 2;
+
+		if (t->code != TK_NOTIFY || !t[1].sym)
+			continue;
+		if (k < ts->n && ts->v[k].code == TK_STRING)
+			k++;
+		if ((i > 0 && t[-1].code == TK_SHADOW) || k > i + 2 ||
+		    (k < ts->n && ts->v[k].code == TK_TO))
+			ts->v[i].code = TK_NOTIFY_RULE;
+	}
+}
+
+static void
+drop_comments(struct tokens *ts)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ts->n; i++)
+		if (ts->v[i].code != TK_COMMENT)
+			ts->v[n++] = ts->v[i];
+	ts->n = n;
+}
+
+/* ---- Parsing ---- */
+
+static bool
+is_boundary(const struct token *t, enum sync sync)
+{
+	if (t->code == TK_END || t->code == TK_NOTIFY_RULE)
+		return true;
+	if (!t->sym || t->code == TK_NAME || t->code == TK_PATTERN)
+		return false;
+	return t->sym->class == WORD_DECL ||
+	       (sync == SYNC_CLAUSE && t->sym->class == WORD_CLAUSE);
+}
+
+static void
+parse_tokens(struct builder *b, void *parser)
+{
+	struct parse_file *f = b->file;
+
+	b->stop = false;
+	for (f->at = 0; f->at < f->tokens.n && !b->stop; f->at++) {
+		const struct token *t = &f->tokens.v[f->at];
+
+		b->sync = SYNC_NONE;
+		policy_parse(parser, t->code, t, b);
+		if (b->sync == SYNC_NONE)
+			continue;
+		if (!is_boundary(t, b->sync))
+			while (f->at + 1 < f->tokens.n &&
+			       !is_boundary(&f->tokens.v[f->at + 1], b->sync))
+				f->at++;
+		policy_parser_synced(parser);
+	}
+	b->sync = SYNC_NONE;
+	b->stop = false;
+}
+
+static void
+parse_file(struct builder *b, struct parse_file *f)
+{
+	void *parser = policy_parseAlloc(malloc);
+
+	assert(parser != NULL);
+	lex(b->q, &b->names, f->file, &f->tokens);
+	drop_comments(&f->tokens);
+	mark_notify_rules(&f->tokens);
+	f->outer = b->file;
+	b->file = f;
+	parse_tokens(b, parser);
+	b->file = f->outer;
+	policy_parseFree(parser, free);
+}
+
+/* ---- Imports ---- */
+
+/* "a/b.weir" + "../c.weir" -> "c.weir": the folder of `from`, then `path`, without "." and "..". */
+static const char *
+resolve(struct arena *arena, const char *from, const char *path)
+{
+	const char *slash = strrchr(from, '/');
+	char *in = arena_printf(arena, "%.*s%s", slash ? (int) (slash - from) + 1 : 0, from, path);
+	char *out = arena_alloc(arena, strlen(in) + 1);
+	size_t n = 0;
+
+	if (*in == '/')
+		out[n++] = '/';
+	for (char *p = in, *end; *p; p = end) {
+		size_t len;
+
+		p += strspn(p, "/");
+		len = strcspn(p, "/");
+		end = p + len;
+		if (len == 0 || (len == 1 && *p == '.'))
+			continue;
+		if (len == 2 && p[0] == '.' && p[1] == '.' && n > (size_t) (*in == '/') &&
+		    !(n >= 2 && out[n - 1] == '.' && out[n - 2] == '.' &&
+		      (n == 2 || out[n - 3] == '/'))) {
+			while (n > (size_t) (*in == '/') && out[n - 1] != '/')
+				n--;
+			n -= n > (size_t) (*in == '/');
+			continue;
+		}
+		if (n > 0 && out[n - 1] != '/')
+			out[n++] = '/';
+		memcpy(out + n, p, len);
+		n += len;
+	}
+	out[n] = '\0';
+	return out;
+}
+
+static bool
+is_import_path(const struct token *t)
+{
+	static const char end[] = ".weir";
+	size_t n = sizeof(end) - 1;
+
+	return t->string.n > n && t->string.p[0] != '/' &&
+	       memchr(t->string.p, '\n', t->string.n) == NULL &&
+	       memcmp(t->string.p + t->string.n - n, end, n) == 0;
+}
+
+void
+build_import(struct builder *b, const struct token *t)
+{
+	struct parse_file f = {0};
+	const char *error = "imports are not possible here";
+	struct slice text;
+	uint32_t line;
+
+	if (!is_import_path(t)) {
+		diag(b->q, IMPORT_PATH, t->at, (const char *) t->string.p);
+		return;
+	}
+	f.path = resolve(b->arena, b->file->path, (const char *) t->string.p);
+	for (const struct parse_file *o = b->file; o; o = o->outer)
+		if (strcmp(o->path, f.path) == 0) {
+			struct diag *d = diag(b->q, IMPORT_CYCLE, t->at, f.path);
+
+			for (o = b->file; o->outer && strcmp(o->path, f.path) != 0; o = o->outer)
+				diag_note(b->q, d, b->q->sources->files[o->file].imported,
+					  "'%s' is imported here", o->path);
+			return;
+		}
+	for (line = 0; line < b->q->sources->n; line++)
+		if (strcmp(b->q->sources->files[line].path, f.path) == 0)
+			return; /* each once */
+	if (b->q->sources->n >= MAX_FILES) {
+		diag(b->q, TOO_MANY_FILES, t->at, (unsigned) MAX_FILES);
+		return;
+	}
+	if (!b->loader || !b->loader->load(b->loader->ctx, b->arena, f.path, &text, &error)) {
+		diag(b->q, FILE_UNREADABLE, t->at, f.path, error);
+		return;
+	}
+	if (text.n > SOURCE_MAX_BYTES) {
+		diag(b->q, FILE_TOO_LARGE, t->at, f.path, SOURCE_MAX_BYTES >> 20);
+		return;
+	}
+	f.file = sources_add(b->q->sources, f.path, text, t->at);
+	parse_file(b, &f);
+}
+
+/* ---- Entry ---- */
+
+struct policy *
+parse_policy_text(struct arena *arena, struct diag_queue *q, const char *path, struct slice text,
+		  const struct parse_loader *loader)
+{
+	struct parse_file f = {.path = resolve(arena, "", path)};
+	struct builder b = {.arena = arena, .q = q, .loader = loader};
+
+	b.policy = ARENA_NEW(arena, struct policy);
+	b.policy->at = SPAN_NONE;
+	if (text.n > SOURCE_MAX_BYTES) {
+		diag(q, FILE_TOO_LARGE, SPAN_NONE, path, SOURCE_MAX_BYTES >> 20);
+		return b.policy;
+	}
+	interner_init(&b.names, arena);
+	f.file = sources_add(q->sources, path, text, SPAN_NONE);
+	b.policy->at = (struct span){f.file, 0, 0};
+	parse_file(&b, &f);
+	return b.policy;
+}
+
+struct policy *
+parse_policy(struct arena *arena, struct diag_queue *q, const char *path,
+	     const struct parse_loader *loader)
+{
+	const char *error = NULL;
+	struct slice text;
+
+	if (!loader)
+		loader = &parse_file_loader;
+	if (!loader->load(loader->ctx, arena, path, &text, &error)) {
+		struct policy *p = ARENA_NEW(arena, struct policy);
+
+		diag(q, FILE_UNREADABLE, SPAN_NONE, path, error);
+		p->at = SPAN_NONE;
+		return p;
+	}
+	return parse_policy_text(arena, q, path, text, loader);
+}
