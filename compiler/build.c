@@ -357,14 +357,7 @@ build_rule(struct builder *b, const struct token *shadow, const struct token *ki
 	b->last_clause = NULL;
 	b->start = shadow ? shadow : kind;
 	b->broken = name == NULL;
-}
-
-/* A rule whose name is missing or wrong: its clauses are still read. */
-void
-build_headless(struct builder *b, const struct token *kind)
-{
-	build_rule(b, NULL, kind, NULL, NULL);
-	build_sync(b, SYNC_CLAUSE);
+	b->declared = false;
 }
 
 void
@@ -376,6 +369,14 @@ build_notify_rule(struct builder *b, const struct token *shadow, const struct to
 	clause_add(b, channel, CLAUSE_TO)->names = build_ref(b, NULL, channel);
 }
 
+/* False: what follows a rule is a mistake, and what is missing may stand behind it. */
+static bool
+starts_declaration(const struct token *t)
+{
+	return t->code == TK_END || t->code == TK_NOTIFY_RULE ||
+	       (t->sym && t->sym->class == WORD_DECL);
+}
+
 void
 build_rule_end(struct builder *b)
 {
@@ -383,13 +384,22 @@ build_rule_end(struct builder *b)
 
 	assert(r != NULL);
 	r->at = span_to_here(b, b->start);
+	b->broken = b->broken || !starts_declaration(&b->file->tokens.v[b->file->at]);
 	if (r->kind == RULE_MASK && !b->broken && !clause_find(r, CLAUSE_WITH))
 		diag_note(b->q, diag(b->q, MASK_WITHOUT_KERNEL, r->name.at, r->name.s), SPAN_NONE,
 			  "such as `with last(4)`, `with partial` or `with null`");
 	if (r->kind == RULE_LIMIT && !b->broken && !clause_find(r, CLAUSE_AMOUNT))
 		diag(b->q, WRONG_LITERAL, r->name.at, "`rows`, `bytes` or `time` in a limit rule");
-	DECLARE(b, RULES, rules, r);
-	b->rule = NULL;
+	if (!b->declared)
+		DECLARE(b, RULES, rules, r);
+	b->declared = true;
+}
+
+void
+build_rule_reopen(struct builder *b)
+{
+	assert(b->rule != NULL);
+	b->broken = true;
 }
 
 void
@@ -552,13 +562,7 @@ build_test(struct builder *b, const struct token *k, const struct token *name)
 	b->rule = NULL;
 	b->start = k;
 	b->broken = name == NULL;
-}
-
-void
-build_nameless_test(struct builder *b, const struct token *k)
-{
-	build_test(b, k, NULL);
-	build_sync(b, SYNC_CLAUSE);
+	b->declared = false;
 }
 
 void
@@ -569,6 +573,7 @@ build_test_end(struct builder *b)
 
 	assert(t != NULL);
 	t->at = span_to_here(b, b->start);
+	b->broken = b->broken || !starts_declaration(&b->file->tokens.v[b->file->at]);
 	if (!t->kind.s)
 		missing = "as";
 	else if (!t->target.s && !t->resource.v.p)
@@ -577,8 +582,16 @@ build_test_end(struct builder *b)
 		missing = "expect";
 	if (missing && !b->broken)
 		diag(b->q, TEST_INCOMPLETE, t->name.at, t->name.v.p, missing);
-	DECLARE(b, TESTS, tests, t);
-	b->test = NULL;
+	if (!b->declared)
+		DECLARE(b, TESTS, tests, t);
+	b->declared = true;
+}
+
+void
+build_test_reopen(struct builder *b)
+{
+	assert(b->test != NULL);
+	b->broken = true;
 }
 
 static void

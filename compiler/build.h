@@ -9,9 +9,6 @@
 #include "compiler/lex.h"
 #include "compiler/parse.h"
 
-/* Where to go on after a mistake. */
-enum sync { SYNC_NONE, SYNC_CLAUSE, SYNC_DECL };
-
 /* A file being parsed; imports nest. */
 struct parse_file {
 	struct parse_file *outer;
@@ -28,18 +25,18 @@ struct builder {
 	const struct parse_loader *loader;
 	struct parse_file *file;
 	struct policy *policy;
-	enum sync sync;
 	bool stop;			 /* the parser gave up on this file */
 	const struct token *complained;	 /* the last token an action reported */
 	const char *hint;		 /* what build_expected thinks was meant, or NULL */
 	void *list_head, *list_tail;	 /* of the list last appended to */
 	void *tails[16];		 /* of the policy's lists */
 
-	/* The rule or test under construction. */
+	/* The rule or test under construction, or the last one. */
 	struct rule *rule;
 	struct test_decl *test;
 	struct clause *last_clause;
 	const struct token *start;
+	bool declared; /* it is in the policy's list already */
 	bool broken; /* a clause of it was wrong: do not miss what may have been there */
 };
 
@@ -55,7 +52,6 @@ struct mode {
 void build_syntax_error(struct builder *b, int code, const struct token *t, const char *expected);
 const char *build_expected(struct builder *b, const bool *may, int n);
 void build_too_deep(struct builder *b);
-void build_sync(struct builder *b, enum sync sync);
 
 void *list_append(struct builder *b, void *list, void *item);
 const struct token_list *token_list_add(struct builder *b, const struct token_list *l,
@@ -84,11 +80,11 @@ void build_prove_nobody(struct builder *b, const struct token *k, struct ref *ac
 
 void build_rule(struct builder *b, const struct token *shadow, const struct token *kind,
 		const struct token *name, const struct token *sentence);
-void build_headless(struct builder *b, const struct token *kind);
 void build_notify_rule(struct builder *b, const struct token *shadow, const struct token *kind,
 		       const struct token *name, const struct token *sentence,
 		       const struct token *channel);
 void build_rule_end(struct builder *b);
+void build_rule_reopen(struct builder *b);
 void build_names(struct builder *b, const struct token *k, enum clause_kind kind, struct ref *names);
 void build_when(struct builder *b, const struct token *k, struct expr *x);
 void build_unless(struct builder *b, const struct token *k, enum clause_kind of, struct ref *names);
@@ -122,8 +118,8 @@ struct expr *build_set(struct builder *b, const struct token *open, struct expr 
 struct expr *build_alt(struct builder *b, struct expr *first, struct expr *rest);
 
 void build_test(struct builder *b, const struct token *k, const struct token *name);
-void build_nameless_test(struct builder *b, const struct token *k);
 void build_test_end(struct builder *b);
+void build_test_reopen(struct builder *b);
 void build_test_as(struct builder *b, const struct token *k, const struct token *kind,
 		   const struct token *principal, struct ref *groups);
 void build_test_on(struct builder *b, const struct token *k, const struct token *target);
@@ -140,6 +136,7 @@ struct cell *build_cell(struct builder *b, const struct token *name, struct expr
 void *policy_parseAlloc(void *(*alloc)(size_t));
 void policy_parseFree(void *parser, void (*release)(void *));
 void policy_parse(void *parser, int code, const struct token *t, struct builder *b);
-void policy_parser_synced(void *parser);
+bool policy_parser_lost(const void *parser);
+void policy_parser_found(void *parser);
 
 #endif

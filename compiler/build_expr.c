@@ -260,10 +260,3 @@ build_too_deep(struct builder *b)
 	diag(b->q, NESTED_TOO_DEEP, b->file->tokens.v[b->file->at].at);
 	b->stop = true;
 }
-
-void
-build_sync(struct builder *b, enum sync sync)
-{
-	b->sync = sync;
-	b->broken = true;
-}

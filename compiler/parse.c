@@ -54,15 +54,49 @@ drop_comments(struct tokens *ts)
 
 /* ---- Parsing ---- */
 
+/* Where reading on after a mistake makes sense. */
 static bool
-is_boundary(const struct token *t, enum sync sync)
+is_boundary(const struct token *t)
 {
 	if (t->code == TK_END || t->code == TK_NOTIFY_RULE)
 		return true;
 	if (!t->sym || t->code == TK_NAME || t->code == TK_PATTERN)
 		return false;
-	return t->sym->class == WORD_DECL ||
-	       (sync == SYNC_CLAUSE && t->sym->class == WORD_CLAUSE);
+	return t->sym->class == WORD_DECL || t->sym->class == WORD_CLAUSE;
+}
+
+static void
+feed(struct builder *b, void *parser, int code)
+{
+	policy_parse(parser, code, &b->file->tokens.v[b->file->at], b);
+}
+
+/* The token at f->at was a mistake. Leaves f->at at the first one that could be read again. */
+static void
+recover(struct builder *b, void *parser)
+{
+	struct parse_file *f = b->file;
+
+	for (; f->at < f->tokens.n && !b->stop; f->at++) {
+		const struct token *t = &f->tokens.v[f->at];
+
+		if (!is_boundary(t))
+			continue;
+		feed(b, parser, TK_RESUME);
+		feed(b, parser, t->code);
+		if (!policy_parser_lost(parser))
+			break;
+		/* Between declarations, but this is a clause: of the last rule or test, then. */
+		if (t->sym && t->sym->class == WORD_CLAUSE && (b->rule || b->test)) {
+			feed(b, parser, TK_RESUME);
+			feed(b, parser, b->rule ? TK_REOPEN_RULE : TK_REOPEN_TEST);
+			feed(b, parser, t->code);
+			if (!policy_parser_lost(parser))
+				break;
+		}
+	}
+	if (!b->stop)
+		policy_parser_found(parser);
 }
 
 static void
@@ -71,21 +105,16 @@ parse_tokens(struct builder *b, void *parser)
 	struct parse_file *f = b->file;
 
 	b->stop = false;
+	b->rule = NULL;
+	b->test = NULL;
 	for (f->at = 0; f->at < f->tokens.n && !b->stop; f->at++) {
-		const struct token *t = &f->tokens.v[f->at];
-
-		b->sync = SYNC_NONE;
-		policy_parse(parser, t->code, t, b);
-		if (b->sync == SYNC_NONE)
-			continue;
-		if (!is_boundary(t, b->sync))
-			while (f->at + 1 < f->tokens.n &&
-			       !is_boundary(&f->tokens.v[f->at + 1], b->sync))
-				f->at++;
-		policy_parser_synced(parser);
+		feed(b, parser, f->tokens.v[f->at].code);
+		if (!b->stop && policy_parser_lost(parser))
+			recover(b, parser);
 	}
-	b->sync = SYNC_NONE;
 	b->stop = false;
+	b->rule = NULL;
+	b->test = NULL;
 }
 
 static void

@@ -23,9 +23,16 @@ static const char *policy_parser_expects(void *parser, struct builder *b);
 %stack_overflow  { build_too_deep(b); }
 
 %code {
-/* After the caller skipped to a place where reading on makes sense, the next mistake is news. */
+/* True after a token that was a mistake and no good one since. */
+bool
+policy_parser_lost(const void *parser)
+{
+	return ((const struct yyParser *) parser)->yyerrcnt == 3;
+}
+
+/* The caller has skipped to where reading on makes sense: the next mistake is news. */
 void
-policy_parser_synced(void *parser)
+policy_parser_found(void *parser)
 {
 	((struct yyParser *) parser)->yyerrcnt = -1;
 }
@@ -44,8 +51,10 @@ policy_parser_expects(void *parser, struct builder *b)
 }
 }
 
-/* Tokens of the lexer that no production uses: NOTIFY_RULE is made by parse.c, the brackets belong
- * to configurations. */
+/* The brackets belong to configurations. NOTIFY_RULE, RESUME and REOPEN_x are made by parse.c.
+ * RESUME stands for what was skipped after a mistake. Without it the default reductions of the
+ * tables would end the rule at the token in error, and the rest of the rule would be lost. REOPEN_x
+ * takes up the last rule or test after a mistake between its clauses. */
 %token LBRACKET RBRACKET.
 
 %fallback NAME
@@ -62,7 +71,7 @@ policy_parser_expects(void *parser, struct builder *b)
 file ::= decls.
 decls ::= .
 decls ::= decls decl.
-decls ::= decls error.                            { build_sync(b, SYNC_DECL); }
+decls ::= decls error RESUME.
 
 decl ::= POLICY(K) NAME(N) opt_string(S).         { build_policy(b, K, N, S); }
 decl ::= IMPORT STRING(S).                        { build_import(b, S); }
@@ -109,13 +118,14 @@ rule_head ::= NOTIFY_RULE(K) NAME(N) opt_string(T) TO NAME(C).
                                                   { build_notify_rule(b, NULL, K, N, T, C); }
 rule_head ::= SHADOW(S) NOTIFY_RULE(K) NAME(N) opt_string(T) TO NAME(C).
                                                   { build_notify_rule(b, S, K, N, T, C); }
-rule_head ::= kind(K) error.                      { build_headless(b, K); }
-rule_head ::= SHADOW kind(K) error.               { build_headless(b, K); }
+rule_head ::= kind(K) error RESUME.               { build_rule(b, NULL, K, NULL, NULL); }
+rule_head ::= SHADOW(S) kind(K) error RESUME.     { build_rule(b, S, K, NULL, NULL); }
+rule_head ::= REOPEN_RULE.                        { build_rule_reopen(b); }
 kind(A) ::= ALLOW|DENY|HOLD|MASK|LIMIT|RECORD(K). { A = K; }
 
 clauses ::= .
 clauses ::= clauses clause.
-clause ::= error.                                 { build_sync(b, SYNC_CLAUSE); }
+clause ::= error RESUME.
 clause ::= WHO(K) names(L).                       { build_names(b, K, CLAUSE_WHO, L); }
 clause ::= ON(K) names(L).                        { build_names(b, K, CLAUSE_ON, L); }
 clause ::= DO(K) names(L).                        { build_names(b, K, CLAUSE_DO, L); }
@@ -214,10 +224,11 @@ alts(A) ::= alts(L) BAR value(X).                 { A = list_append(b, L, X); }
 /* ---- tests ---- */
 
 test_head ::= TEST(K) STRING(S).                  { build_test(b, K, S); }
-test_head ::= TEST(K) error.                      { build_nameless_test(b, K); }
+test_head ::= TEST(K) error RESUME.               { build_test(b, K, NULL); }
+test_head ::= REOPEN_TEST.                        { build_test_reopen(b); }
 test_clauses ::= .
 test_clauses ::= test_clauses test_clause.
-test_clause ::= error.                            { build_sync(b, SYNC_CLAUSE); }
+test_clause ::= error RESUME.
 test_clause ::= AS(K) NAME(N) STRING(S).          { build_test_as(b, K, N, S, NULL); }
 test_clause ::= AS(K) NAME(N) STRING(S) IN names(L). { build_test_as(b, K, N, S, L); }
 test_clause ::= ON(K) NAME(N).                    { build_test_on(b, K, N); }
