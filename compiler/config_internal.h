@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Between config.c, which reads the text, config_secret.c, which fetches passwords, and
+ * config_check.c, which judges the whole.
+ */
+#ifndef WEIR_COMPILER_CONFIG_INTERNAL_H
+#define WEIR_COMPILER_CONFIG_INTERNAL_H
+
+#include "compiler/config_load.h"
+#include "compiler/lex.h"
+
+/* A target or principal while it is read, and where its parts stand. */
+struct target_node {
+	struct target_node *next;
+	struct config_target target;
+	struct span at, tls_at;
+	bool has_tls;
+};
+
+struct principal_node {
+	struct principal_node *next;
+	struct config_principal principal;
+	struct span at;
+};
+
+struct config_reader {
+	struct diag_queue *q;
+	struct arena *arena;
+	struct interner names;
+	struct tokens tokens; /* without comments */
+	size_t at;
+	uint32_t file;
+	const char *folder; /* of the configuration, absolute, without a slash at its end */
+	bool fetch_secrets;
+	struct config *out;
+	struct target_node *targets, **targets_end;
+	struct principal_node *principals, **principals_end;
+	/* Where each setting stands; SPAN_NONE: not set. */
+	struct span postgres_at, admin_at, policy_at, state_at, tls_at;
+	unsigned limits_set; /* bit per entry of the limits table */
+};
+
+/* The path made absolute against the configuration's folder. */
+const char *config_path(struct config_reader *r, struct slice path);
+/* Resolves host and port; reports at `at`. */
+void config_resolve(struct config_reader *r, struct endpoint *e, struct slice host, int64_t port,
+		    struct span at);
+
+/* Password from a file (its first line), from the environment, from a command (the first line it
+ * prints). NULL: reported at `at`. The memory it used besides is wiped. */
+const char *config_secret_file(struct config_reader *r, const char *path, struct span at);
+const char *config_secret_env(struct config_reader *r, const char *name, struct span at);
+const char *config_secret_command(struct config_reader *r, const char *command, struct span at);
+
+/* What is missing or contradicts itself, and the lists put into `out`. */
+void config_check(struct config_reader *r);
+
+#endif

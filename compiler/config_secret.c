@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Passwords from outside the configuration. Buffers they pass through are wiped; they are never in
+ * an argument, an environment of ours, or a message.
+ */
+#include "compiler/config_internal.h"
+
+#include "base/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SECRET_MAX = 1024, COMMAND_SECONDS = 10 };
+
+/* The first line of the bytes, as a string in the arena; wipes the bytes. */
+static const char *
+first_line(struct config_reader *r, char *p, size_t n, const char *what, struct span at)
+{
+	size_t len = 0;
+	const char *secret = NULL;
+
+	while (len < n && p[len] != '\n' && p[len] != '\r')
+		len++;
+	if (len == 0)
+		diag(r->q, CONFIG_SECRET, at,
+		     arena_printf(r->arena, "%s gave an empty first line", what));
+	else if (len > SECRET_MAX || memchr(p, '\0', len))
+		diag(r->q, CONFIG_SECRET, at,
+		     arena_printf(r->arena, "the first line of %s is longer than %d bytes or has "
+					    "a NUL in it", what, SECRET_MAX));
+	else
+		secret = arena_str(r->arena, slice_of(p, len));
+	secret_wipe(p, n);
+	return secret;
+}
+
+const char *
+config_secret_file(struct config_reader *r, const char *path, struct span at)
+{
+	char line[SECRET_MAX + 2];
+	struct stat st;
+	ssize_t n = -1;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		n = read(fd, line, sizeof(line));
+	if (n < 0) {
+		diag(r->q, CONFIG_SECRET, at,
+		     arena_printf(r->arena, "%s: %s", path, strerror(errno)));
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	if (st.st_mode & S_IROTH)
+		diag_note(r->q, diag(r->q, CONFIG_SECRET_MODE, at, path), SPAN_NONE,
+			  "chmod 600 %s", path);
+	close(fd);
+	return first_line(r, line, (size_t) n, path, at);
+}
+
+const char *
+config_secret_env(struct config_reader *r, const char *name, struct span at)
+{
+	const char *value = getenv(name);
+
+	if (!value || !*value) {
+		diag(r->q, CONFIG_SECRET, at,
+		     arena_printf(r->arena, "the environment has no %s", name));
+		return NULL;
+	}
+	return arena_str(r->arena, slice_str(value));
+}
+
+static int64_t
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Starts /bin/sh -c command in a process group of its own, with its output in *from. */
+static pid_t
+start(const char *command, int *from)
+{
+	int pipes[2];
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC) != 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_RDONLY);
+
+		setpgid(0, 0);
+		if (null >= 0)
+			dup2(null, STDIN_FILENO);
+		dup2(pipes[1], STDOUT_FILENO);
+		execl("/bin/sh", "sh", "-c", command, (char *) NULL);
+		_exit(127);
+	}
+	close(pipes[1]);
+	if (pid < 0)
+		close(pipes[0]);
+	else
+		*from = pipes[0];
+	return pid;
+}
+
+/* Reads until the command closes its output, the buffer is full, or time is up (-1, ETIMEDOUT). */
+static ssize_t
+read_output(int fd, char *buf, size_t size)
+{
+	int64_t end = now_ms() + COMMAND_SECONDS * 1000;
+	size_t n = 0;
+
+	while (n < size) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int64_t left = end - now_ms();
+		ssize_t got;
+
+		if (left <= 0 || poll(&p, 1, (int) left) == 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		got = read(fd, buf + n, size - n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		n += (size_t) got;
+	}
+	return (ssize_t) n;
+}
+
+const char *
+config_secret_command(struct config_reader *r, const char *command, struct span at)
+{
+	char line[SECRET_MAX + 2];
+	int fd = -1, status = 0, error;
+	pid_t pid = start(command, &fd);
+	ssize_t n;
+
+	if (pid < 0) {
+		diag(r->q, CONFIG_SECRET, at, strerror(errno));
+		return NULL;
+	}
+	n = read_output(fd, line, sizeof(line));
+	error = errno;
+	close(fd);
+	if (n < 0)
+		kill(-pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (n < 0) {
+		secret_wipe(line, sizeof(line));
+		diag(r->q, CONFIG_SECRET, at,
+		     error == ETIMEDOUT ? "password-command did not end within 10 s"
+					: strerror(error));
+		return NULL;
+	}
+	/* A command that prints more than is read here may fail for that; its first line counts. */
+	if ((size_t) n < sizeof(line) && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+		secret_wipe(line, sizeof(line));
+		diag(r->q, CONFIG_SECRET, at,
+		     WIFEXITED(status) ? arena_printf(r->arena, "password-command ended with status %d",
+						      WEXITSTATUS(status))
+				       : "password-command was killed");
+		return NULL;
+	}
+	return first_line(r, line, (size_t) n, "password-command", at);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/config.h"
+
+#include "base/secret.h"
+
+/* Configurations have tens of entries, and a session looks each up once: a scan is enough. */
+const struct config_target *
+config_target_find(const struct config *c, struct slice name)
+{
+	for (size_t i = 0; i < c->n_targets; i++)
+		if (slice_is(name, c->targets[i].name))
+			return &c->targets[i];
+	return NULL;
+}
+
+const struct config_principal *
+config_principal_find(const struct config *c, struct slice name)
+{
+	for (size_t i = 0; i < c->n_principals; i++)
+		if (slice_is(name, c->principals[i].name))
+			return &c->principals[i];
+	return NULL;
+}
+
+bool
+config_principal_in(const struct config_principal *p, struct slice group)
+{
+	size_t low = 0, high = p->n_groups;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int c = slice_cmp(p->groups[mid], group);
+
+		if (c == 0)
+			return true;
+		if (c < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+static void
+wipe(const char *secret)
+{
+	if (secret)
+		secret_wipe((void *) (uintptr_t) secret, strlen(secret));
+}
+
+void
+config_wipe(struct config *c)
+{
+	for (size_t i = 0; i < c->n_targets; i++)
+		wipe(c->targets[i].password);
+	for (size_t i = 0; i < c->n_principals; i++)
+		wipe(c->principals[i].key);
+	*c = (struct config){0};
+}

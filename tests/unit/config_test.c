@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The configuration: what it yields, what it refuses, and that no secret is ever shown.
+ */
+#include "compiler/config_load.h"
+#include "tests/unit/test.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char issue_example[] =
+	"listen postgres  127.0.0.1:6432\n"
+	"listen admin     127.0.0.1:6433\n"
+	"policy           \"payments.weir\"          # source or image\n"
+	"state            \"state\"\n"
+	"tls              off                      # or: tls cert \"gw.crt\" key \"gw.key\"\n"
+	"\n"
+	"target orders\n"
+	"  protocol  postgres\n"
+	"  address   127.0.0.1:5432\n"
+	"  database  orders\n"
+	"  login     \"app\" password \"app-secret\"   # or password-file\n"
+	"  tls       off\n"
+	"\n"
+	"principal planner-7   kind agent   groups ai-agents            key \"k-planner\"\n"
+	"principal ana         kind human   groups dba-oncall, audit    key \"k-ana\"\n";
+
+/* One load: the result, and everything that was said about it. */
+struct loaded {
+	struct arena arena;
+	struct sources sources;
+	struct diag_queue q;
+	struct config c;
+	struct buf text;
+	bool ok;
+};
+
+static void
+load(struct loaded *l, const char *text, bool fetch)
+{
+	memset(l, 0, sizeof(*l));
+	arena_init(&l->arena, 0);
+	sources_init(&l->sources, &l->arena);
+	diag_init(&l->q, &l->sources, &l->arena);
+	l->ok = config_load_text("/etc/weir/weir.conf", slice_str(text), fetch, &l->arena, &l->c,
+				 &l->q);
+	diag_print(&l->q, &l->text, false);
+	diag_print_json(&l->q, &l->text);
+	buf_putc(&l->text, '\0');
+}
+
+static void
+unload(struct loaded *l)
+{
+	config_wipe(&l->c);
+	buf_fini(&l->text);
+	arena_fini(&l->arena);
+}
+
+static bool
+says(const struct loaded *l, const char *what)
+{
+	return strstr((const char *) l->text.p, what) != NULL;
+}
+
+static void
+the_example(void)
+{
+	struct loaded l;
+	const struct config_target *t;
+	const struct config_principal *p;
+
+	load(&l, issue_example, true);
+	REQUIRE(l.ok);
+	CHECK_INT(l.q.n_warnings, 0);
+	CHECK_SLICE(slice_str(l.c.listen_postgres.text), "127.0.0.1:6432");
+	CHECK(l.c.listen_postgres.loopback && l.c.listen_admin.loopback);
+	CHECK_INT(ntohs(((struct sockaddr_in *) &l.c.listen_admin.addr)->sin_port), 6433);
+	CHECK_SLICE(slice_str(l.c.policy_path), "/etc/weir/payments.weir");
+	CHECK_SLICE(slice_str(l.c.state_path), "/etc/weir/state");
+	CHECK(!l.c.tls_cert && !l.c.tls_key);
+	t = config_target_find(&l.c, SLICE_LIT("orders"));
+	REQUIRE(t != NULL);
+	CHECK_SLICE(slice_str(t->database), "orders");
+	CHECK_SLICE(slice_str(t->login), "app");
+	CHECK_SLICE(slice_str(t->password), "app-secret");
+	CHECK(t->tls == TLS_OFF);
+	CHECK(config_target_find(&l.c, SLICE_LIT("order")) == NULL);
+	p = config_principal_find(&l.c, SLICE_LIT("ana"));
+	REQUIRE(p != NULL);
+	CHECK(p->kind == PRINCIPAL_HUMAN);
+	CHECK_SLICE(p->groups[0], "audit");
+	CHECK(config_principal_in(p, SLICE_LIT("dba-oncall")));
+	CHECK(config_principal_in(p, SLICE_LIT("audit")));
+	CHECK(!config_principal_in(p, SLICE_LIT("ai-agents")));
+	CHECK_SLICE(slice_str(p->key), "k-ana");
+	CHECK_INT(l.c.max_connections, 10000);
+	CHECK_INT(l.c.notice_seconds, 15);
+	unload(&l);
+}
+
+/* The text that diagnostics quote holds no secret after loading, even a clean one. */
+static void
+secrets_leave_the_text(void)
+{
+	struct loaded l;
+
+	load(&l, issue_example, true);
+	for (uint32_t i = 0; i < l.sources.n; i++) {
+		struct slice text = l.sources.files[i].text;
+
+		CHECK(memmem(text.p, text.n, "app-secret", 10) == NULL);
+		CHECK(memmem(text.p, text.n, "k-planner", 9) == NULL);
+		CHECK(memmem(text.p, text.n, "payments.weir", 13) != NULL);
+	}
+	unload(&l);
+}
+
+static const char head[] = "listen postgres 127.0.0.1:1\npolicy \"p\"\nstate \"s\"\ntls off\n";
+
+/* head + lines must be refused with `code` and say `what`. */
+static void
+refused(const char *lines, const char *code, const char *what)
+{
+	struct loaded l;
+	char text[2048];
+
+	snprintf(text, sizeof(text), "%s%s", head, lines);
+	load(&l, text, true);
+	if (l.ok || !says(&l, code) || !says(&l, what)) {
+		test_failures++;
+		printf("# %s\n# wanted %s and \"%s\", got %s\n", lines, code, what,
+		       (const char *) l.text.p);
+	}
+	unload(&l);
+}
+
+#define TARGET "target t\n address 127.0.0.1:5\n database d\n login \"a\"\n"
+
+static void
+refusals(void)
+{
+	refused("", "E0904", "no `target`");
+	refused("targte t\n", "E0901", "did you mean `target`?");
+	refused("target t\n adress 127.0.0.1:5\n", "E0901", "did you mean `address`?");
+	refused("target t\n database d\n login \"a\"\n", "E0904", "target 't' has no `address`");
+	refused(TARGET TARGET, "E0903", "target 't' is set twice");
+	refused("target t\n database d\n database e\n", "E0903", "`database` of target 't'");
+	refused(TARGET "policy \"q\"\n", "E0903", "`policy` is set twice");
+	refused(TARGET "principal p kind robot\n", "E0902", "human");
+	refused(TARGET "principal p\n", "E0904", "no `kind`");
+	refused(TARGET "principal p kind agent\nprincipal p kind agent\n", "E0903",
+		"principal 'p' is set twice");
+	refused(TARGET "listen admin 0.0.0.0:1\n", "E0907", "through ssh");
+	refused(TARGET "listen admin 127.0.0.1:1\n", "E0905", "same address");
+	refused(TARGET "listen admin 127.0.0.1:0\n", "E0905", "1 to 65535");
+	refused(TARGET "listen admin 127.0.0.1\n", "E0902", "address and port");
+	refused(TARGET "limit worker 4\n", "E0901", "did you mean `workers`?");
+	refused(TARGET "limit workers 0\n", "E0902", "1 to 1024");
+	refused(TARGET "limit message 16\n", "E0902", "64KiB");
+	refused(TARGET " login \"b\" password-env WEIR_TEST_NOT_SET\n", "E0908", "WEIR_TEST_NOT_SET");
+	refused(TARGET " login \"b\" password-command \"exit 3\"\n", "E0908", "status 3");
+	refused(TARGET " login \"b\" password-command \"true\"\n", "E0908", "empty first line");
+	refused(TARGET " login \"b\" password-file \"/nowhere/x\"\n", "E0908", "No such file");
+	refused("target t\n protocol mysql\n", "E0902", "not supported yet");
+	refused("target t\n tls on\n", "E0902", "verify-full");
+	refused(TARGET "state \"x\" y\n", "E0902", "end of the line");
+	refused("target t\n address [::1:5\n", "E0902", "[::1]:5432");
+}
+
+static void
+tls_off_loopback(void)
+{
+	struct loaded l;
+
+	load(&l, "listen postgres 0.0.0.0:6432\npolicy \"p\"\nstate \"s\"\ntls off\n" TARGET, true);
+	CHECK(!l.ok && says(&l, "E0906") && says(&l, "tls cert"));
+	unload(&l);
+	load(&l,
+	     "listen postgres 0.0.0.0:6432\npolicy \"p\"\nstate \"s\"\n"
+	     "tls cert \"a.crt\" key \"/k/a.key\"\n" TARGET, true);
+	CHECK(l.ok);
+	CHECK_SLICE(slice_str(l.c.tls_cert), "/etc/weir/a.crt");
+	CHECK_SLICE(slice_str(l.c.tls_key), "/k/a.key");
+	unload(&l);
+	load(&l, "listen postgres 127.0.0.1:1\npolicy \"p\"\nstate \"s\"\n" TARGET, true);
+	CHECK(!l.ok && says(&l, "no `tls`"));
+	unload(&l);
+}
+
+static void
+addresses(void)
+{
+	struct loaded l;
+
+	load(&l,
+	     "listen postgres [::1]:6432\nlisten admin localhost:7\npolicy \"p\"\nstate \"s\"\n"
+	     "tls off\ntarget t\n address \"127.0.0.1:15\"\n database \"d b\"\n login \"a\"\n"
+	     " tls verify-full ca \"ca.pem\"\n"
+	     "limit message 1MiB\nlimit login 5s\n", true);
+	REQUIRE(l.ok);
+	CHECK_SLICE(slice_str(l.c.listen_postgres.text), "[::1]:6432");
+	CHECK_INT(l.c.listen_postgres.addr.ss_family, AF_INET6);
+	CHECK(l.c.listen_postgres.loopback && l.c.listen_admin.loopback);
+	CHECK_SLICE(slice_str(l.c.targets[0].address.text), "127.0.0.1:15");
+	CHECK_SLICE(slice_str(l.c.targets[0].database), "d b");
+	CHECK_SLICE(slice_str(l.c.targets[0].ca_file), "/etc/weir/ca.pem");
+	CHECK(l.c.targets[0].password == NULL);
+	CHECK_INT(l.c.max_message_bytes, 1 << 20);
+	CHECK_INT(l.c.login_seconds, 5);
+	unload(&l);
+}
+
+static void
+passwords_from_outside(void)
+{
+	char path[] = "/tmp/weir_config_test_XXXXXX", text[1024];
+	int fd = mkstemp(path);
+	struct loaded l;
+
+	REQUIRE(fd >= 0);
+	REQUIRE(write(fd, "from file\nsecond line\n", 22) == 22);
+	REQUIRE(fchmod(fd, 0604) == 0);
+	setenv("WEIR_TEST_PASSWORD", "from env", 1);
+	snprintf(text, sizeof(text),
+		 "%starget a\n address 127.0.0.1:5\n database d\n login \"a\" password-file \"%s\"\n"
+		 "target b\n address 127.0.0.1:5\n database d\n login \"a\" password-env "
+		 "WEIR_TEST_PASSWORD\n"
+		 "target c\n address 127.0.0.1:5\n database d\n login \"a\" password-command "
+		 "\"echo from command; yes | head -c 100000\"\n", head, path);
+	load(&l, text, true);
+	CHECK(l.ok);
+	REQUIRE(l.c.n_targets == 3);
+	CHECK_SLICE(slice_str(l.c.targets[0].password), "from file");
+	CHECK_SLICE(slice_str(l.c.targets[1].password), "from env");
+	CHECK_SLICE(slice_str(l.c.targets[2].password), "from command");
+	CHECK(says(&l, "W0909") && says(&l, "chmod 600"));
+	CHECK(!says(&l, "from file") && !says(&l, "second line"));
+	unload(&l);
+	unlink(path);
+	close(fd);
+}
+
+/* However a line with a secret is wrong, the secret is not shown. */
+static void
+secrets_are_never_shown(void)
+{
+	static const char *const lines[] = {
+		"target t\n login \"app\" password hunter2\n",
+		"target t\n login \"app\" password \"hunter2\n",
+		"target t\n login \"app\" password \"x\"hunter2\"\n",
+		"target t\n login \"app\" password\n \"hunter2\"\n",
+		"target t\n login \"app\" password \"hunter2\" 5\n",
+		"target t\n login \"app\" passwrod \"hunter2\"\n",
+		"target t\n login password \"hunter2\"\n",
+		"target t\n login \"app\" password \"hunter2\\q\"\n",
+		"principal p kind agent key hunter2\n",
+		"principal p kind agent key \"hunter2\" extra\n",
+		"principal p kindd agent key \"hunter2\"\n",
+		"principal p key \"hunter2\"\nprincipal p key \"hunter2\"\n",
+		"principal p kind agent key \"a\x01\" \"hunter2\"\n",
+		"password hunter2\n",
+	};
+
+	for (size_t i = 0; i < COUNT_OF(lines); i++) {
+		struct loaded l;
+		char text[512];
+
+		snprintf(text, sizeof(text), "%s%s", head, lines[i]);
+		load(&l, text, true);
+		if (l.ok || says(&l, "hunter2")) {
+			test_failures++;
+			printf("# %s# %s\n", lines[i], (const char *) l.text.p);
+		}
+		unload(&l);
+	}
+}
+
+TEST_MAIN(TEST(the_example), TEST(secrets_leave_the_text), TEST(refusals), TEST(tls_off_loopback),
+	  TEST(addresses), TEST(passwords_from_outside), TEST(secrets_are_never_shown))
