@@ -19,8 +19,13 @@
  * committer publishes the durable ticket, then looks for the wish. One of them sees the other. A
  * wish is used up by the eventfd write that answers it, so a batch costs a lane at most one.
  *
- * When the log fails (disk error twice, disk full) audit_durable stands still, audit_state says so,
- * every armed lane is woken and audit_arm returns false: parked commands must be refused.
+ * When the log fails (two write errors) audit_durable stands still, audit_state says AUDIT_FAILED,
+ * every armed lane is woken and audit_arm returns false: parked commands must be refused. When the
+ * disk is full (AUDIT_FULL) every armed lane is woken once and submits are refused; what was submitted
+ * before becomes durable as soon as there is room, so a parked command may wait or be refused.
+ *
+ * Records of one lane keep their order. A record of another lane comes later in the log only if it
+ * was submitted after the first one was durable.
  */
 #ifndef WEIR_AUDIT_AUDIT_H
 #define WEIR_AUDIT_AUDIT_H

@@ -57,35 +57,18 @@ struct audit_record;
 #define END(m)                                                                                    \
 	}                                                                                         \
 	;
-#define RECORD(id, m, name, sentence)
-#define ENUM_VALUE(list, ID, number, name)
 #include "grammar/records.def"
-#undef MAP
-#undef FIELD
-#undef END
-#undef RECORD
 
 /* AUDIT_command, AUDIT_result ...: the record types. */
 enum audit_record_type {
-#define MAP(m)
-#define FIELD(m, key, name, KIND, sub)
-#define END(m)
 #define RECORD(id, m, name, sentence) AUDIT_##m = id,
 #include "grammar/records.def"
-#undef RECORD
-#undef ENUM_VALUE
 };
 
 /* AUDIT_verdict_ALLOW, AUDIT_status_OK ... */
 enum audit_enum_value {
-#define RECORD(id, m, name, sentence)
 #define ENUM_VALUE(list, ID, number, name) AUDIT_##list##_##ID = number,
 #include "grammar/records.def"
-#undef MAP
-#undef FIELD
-#undef END
-#undef RECORD
-#undef ENUM_VALUE
 };
 
 /* A fresh UUIDv7 (RFC 9562) for wall_ns. Random bits are drawn in blocks, one block a thread. Never

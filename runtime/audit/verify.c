@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+#include "audit/verify.h"
+
+#include "audit/folder.h"
+#include "audit/meaning.h"
+#include "audit/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+struct head {
+	uint64_t size;
+	uint8_t root[SHA256_LEN];
+};
+
+struct verify {
+	struct verify_report *r;
+	int dir;
+	const struct note_key *keys;
+	size_t n_keys;
+	struct head *heads; /* as signed, sizes ascending */
+	size_t n_heads, next;
+	struct meaning meaning;
+};
+
+static void PRINTF_LIKE(3, 4)
+say(struct verify_report *r, enum verify_verdict severity, const char *fmt, ...)
+{
+	struct verify_problem *p;
+	va_list ap;
+
+	/* Tampered outweighs incomplete. */
+	if (severity == VERIFY_TAMPERED || r->verdict == VERIFY_INTACT)
+		r->verdict = severity;
+	if (r->n_problems == VERIFY_PROBLEMS_MAX) {
+		r->more_problems++;
+		return;
+	}
+	p = &r->problems[r->n_problems++];
+	p->severity = severity;
+	va_start(ap, fmt);
+	if (vasprintf(&p->text, fmt, ap) < 0)
+		p->text = NULL;
+	va_end(ap);
+}
+
+void
+verify_report_fini(struct verify_report *r)
+{
+	for (size_t i = 0; i < r->n_problems; i++)
+		free(r->problems[i].text);
+	r->n_problems = 0;
+}
+
+/* --- heads --- */
+
+static void
+add_head(struct verify *v, const struct note_checkpoint *c)
+{
+	if ((v->n_heads & (v->n_heads - 1)) == 0) {
+		v->heads = realloc(v->heads, (v->n_heads ? v->n_heads * 2 : 1) * sizeof(*v->heads));
+		assert(v->heads != NULL);
+	}
+	v->heads[v->n_heads].size = c->size;
+	memcpy(v->heads[v->n_heads++].root, c->root, SHA256_LEN);
+}
+
+/* One signed head. False when it cannot be believed. */
+static bool
+check_head(struct verify *v, const struct note *n, const char *where)
+{
+	static const char *const why[] = {
+		[NOTE_UNKNOWN_KEY] = "is not signed by a trusted key",
+		[NOTE_BAD_SIGNATURE] = "has a signature that does not match",
+		[NOTE_MALFORMED] = "is malformed",
+	};
+	enum note_verdict verdict = note_verify(n, v->keys, v->n_keys);
+	struct note_checkpoint c;
+
+	if (verdict != NOTE_GOOD) {
+		say(v->r, VERIFY_TAMPERED, "%s: head %zu %s", where, v->n_heads + 1, why[verdict]);
+		return false;
+	}
+	if (!note_checkpoint_get(&c, n->text) || !slice_is(c.origin, v->r->origin)) {
+		say(v->r, VERIFY_TAMPERED, "%s: head %zu is not a head of this log (%s)", where,
+		    v->n_heads + 1, v->r->origin);
+		return false;
+	}
+	if (v->n_heads && c.size < v->heads[v->n_heads - 1].size) {
+		say(v->r, VERIFY_TAMPERED, "%s: head %zu signs %llu records, an earlier one %llu: the log "
+		    "was rolled back", where, v->n_heads + 1, (unsigned long long) c.size,
+		    (unsigned long long) v->heads[v->n_heads - 1].size);
+		return false;
+	}
+	add_head(v, &c);
+	return true;
+}
+
+/* checkpoints.log first, then checkpoint: the latter is replaced first, so it is never behind. */
+static void
+read_heads(struct verify *v)
+{
+	struct buf log = {0}, last = {0};
+	struct slice rest;
+	struct note n;
+	int rc = folder_read(&log, v->dir, "checkpoints.log", (size_t) 1 << 32);
+	size_t took = 0;
+
+	if (rc != 0)
+		say(v->r, rc == -ENOENT ? VERIFY_INCOMPLETE : VERIFY_TAMPERED, "checkpoints.log: %s",
+		    strerror(-rc));
+	rc = folder_read(&last, v->dir, "checkpoint", 1 << 16);
+	rest = buf_slice(&log);
+	while ((took = note_split(&n, rest)) != 0 && check_head(v, &n, "checkpoints.log"))
+		rest = slice_of(rest.p + took, rest.n - took);
+	if (rc != 0) {
+		say(v->r, VERIFY_TAMPERED, "checkpoint: %s", strerror(-rc));
+	} else if (note_split(&n, buf_slice(&last)) != last.n) {
+		say(v->r, VERIFY_TAMPERED, "checkpoint: not a signed note");
+	} else {
+		check_head(v, &n, "checkpoint");
+	}
+	/* Half a note at the end is a crash while the newest one was being appended. */
+	if (took == 0 && rest.n && (rest.n >= last.n || memcmp(rest.p, last.p, rest.n) != 0))
+		say(v->r, VERIFY_TAMPERED, "checkpoints.log: %zu bytes at its end are no signed note",
+		    rest.n);
+	v->r->heads = v->n_heads;
+	v->r->signed_records = v->n_heads ? v->heads[v->n_heads - 1].size : 0;
+	buf_fini(&log);
+	buf_fini(&last);
+}
+
+/* A head kept elsewhere must be one of this log's tree; it joins the list in its place. */
+static void
+add_external(struct verify *v, struct slice text)
+{
+	struct note_checkpoint c;
+	struct note n;
+	size_t at;
+
+	if (note_split(&n, text) != text.n || note_verify(&n, v->keys, v->n_keys) != NOTE_GOOD ||
+	    !note_checkpoint_get(&c, n.text) || !slice_is(c.origin, v->r->origin)) {
+		say(v->r, VERIFY_TAMPERED, "the head given with --head is not signed by a trusted key for "
+		    "this log");
+		return;
+	}
+	if (c.size > v->r->signed_records)
+		say(v->r, VERIFY_TAMPERED, "the head given with --head signs %llu records, the log's own "
+		    "only %llu: the log was rolled back", (unsigned long long) c.size,
+		    (unsigned long long) v->r->signed_records);
+	add_head(v, &c);
+	for (at = v->n_heads - 1; at > 0 && v->heads[at - 1].size > v->heads[at].size; at--) {
+		struct head swap = v->heads[at];
+
+		v->heads[at] = v->heads[at - 1];
+		v->heads[at - 1] = swap;
+	}
+}
+
+/* --- records --- */
+
+static bool
+at_size(void *arg, const struct merkle *tree)
+{
+	struct verify *v = arg;
+	uint8_t root[SHA256_LEN];
+
+	/* Heads below the first record of the folder belong to records that are not here. */
+	while (v->next < v->n_heads && v->heads[v->next].size < tree->size)
+		v->next++;
+	if (v->next == v->n_heads || v->heads[v->next].size != tree->size)
+		return true;
+	merkle_root(root, tree);
+	for (; v->next < v->n_heads && v->heads[v->next].size == tree->size; v->next++)
+		if (memcmp(root, v->heads[v->next].root, SHA256_LEN) != 0)
+			return false;
+	return true;
+}
+
+static void
+on_problem(void *arg, uint64_t index, const char *what)
+{
+	struct verify *v = arg;
+
+	say(v->r, VERIFY_TAMPERED, "record %llu: %s", (unsigned long long) index, what);
+}
+
+static void
+on_record(void *arg, uint64_t index, struct slice leaf)
+{
+	struct verify *v = arg;
+	struct audit_brief b;
+	const char *wrong = audit_brief_get(&b, leaf);
+
+	if (wrong) {
+		say(v->r, VERIFY_TAMPERED, "record %llu: not deterministic CBOR: %s",
+		    (unsigned long long) index, wrong);
+		return;
+	}
+	if (!v->r->first_ns)
+		v->r->first_ns = b.time;
+	v->r->last_ns = b.time;
+	meaning_record(&v->meaning, index, &b);
+}
+
+static void
+conclude(struct verify *v, const struct walk *w, size_t n_segments)
+{
+	struct verify_report *r = v->r;
+
+	r->records = w->tree.size;
+	if (w->tree.size < r->signed_records)
+		say(r, VERIFY_TAMPERED, "%llu records were signed, %llu are here: the end was cut off",
+		    (unsigned long long) r->signed_records, (unsigned long long) w->tree.size);
+	if (n_segments == 0 && r->signed_records == 0)
+		say(r, VERIFY_INTACT, "the log is empty");
+	if (w->tail == TAIL_TORN)
+		say(r, VERIFY_INCOMPLETE, "segment %020llu: an unfinished batch after byte %llu, as a crash "
+		    "leaves it; start the gateway once to recover, then verify again",
+		    (unsigned long long) w->segment, (unsigned long long) w->offset);
+	else if (n_segments && !w->sealed && !r->live)
+		say(r, VERIFY_INTACT, "the log was not closed properly; the next start of the gateway "
+		    "records that");
+	if (w->since_trailer && !r->live)
+		say(r, VERIFY_INTACT, "the last %llu records have no commit trailer: their commands were "
+		    "never released", (unsigned long long) w->since_trailer);
+	if (w->tree.size > r->signed_records)
+		say(r, VERIFY_INTACT, "the last %llu records are not covered by a signed head yet",
+		    (unsigned long long) (w->tree.size - r->signed_records));
+}
+
+static void
+read_records(struct verify *v, const uint8_t origin_sha256[SHA256_LEN], const uint64_t *firsts,
+	     size_t n)
+{
+	struct buf what = {0};
+	struct walk w = {.dir = v->dir, .at_size = at_size, .record = on_record, .arg = v,
+			 .error = &what};
+	enum walk_result result;
+
+	memcpy(w.origin_sha256, origin_sha256, SHA256_LEN);
+	v->meaning = (struct meaning){.problem = on_problem, .arg = v};
+	v->next = 0;
+	if (n && firsts[0] != 0)
+		say(v->r, VERIFY_TAMPERED, "records 0 to %llu are missing, and no record says that they "
+		    "were pruned", (unsigned long long) firsts[0] - 1);
+	result = walk_segments(&w, firsts, n);
+	if (result == WALK_OK) {
+		conclude(v, &w, n);
+		if (n == 0 || firsts[0] == 0)
+			meaning_end(&v->meaning);
+	} else {
+		v->r->records = w.tree.size;
+		say(v->r, VERIFY_TAMPERED, "%.*s; nothing after it was checked",
+		    SLICE_ARG(buf_slice(&what)));
+	}
+	v->r->segments = n;
+	v->r->sessions = v->meaning.n_sessions;
+	v->r->commands = v->meaning.n_commands;
+	v->r->results = v->meaning.n_results;
+	v->r->held = v->meaning.n_held;
+	meaning_fini(&v->meaning);
+	buf_fini(&what);
+}
+
+static bool
+is_live(int dir)
+{
+	int fd = openat(dir, "lock", O_RDONLY | O_CLOEXEC);
+	bool live = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	return live;
+}
+
+static int
+once(struct verify *v, const struct verify_options *o)
+{
+	struct buf origin = {0};
+	uint8_t origin_sha256[SHA256_LEN] = {0};
+	char strange[256] = "";
+	uint64_t *firsts;
+	size_t n;
+	int rc;
+
+	rc = folder_read(&origin, v->dir, "origin", 4096);
+	if (rc != 0 || origin.n < 2 || origin.p[origin.n - 1] != '\n' ||
+	    !note_name_valid(slice_of(origin.p, origin.n - 1))) {
+		say(v->r, VERIFY_TAMPERED, "origin: missing or not a name");
+		buf_fini(&origin);
+		return 0;
+	}
+	memcpy(v->r->origin, origin.p, origin.n - 1);
+	sha256(origin_sha256, slice_of(origin.p, origin.n - 1));
+	buf_fini(&origin);
+	if (v->r->keys_from_folder)
+		say(v->r, VERIFY_INTACT, "the key was taken from the folder itself: who can rewrite the log "
+		    "can replace it too. Give the one you noted when the log began with --key");
+	read_heads(v);
+	if (o->head.n)
+		add_external(v, o->head);
+	rc = folder_segments(v->dir, &firsts, &n, strange);
+	if (rc == -EINVAL && *strange)
+		say(v->r, VERIFY_TAMPERED, "seg/%s: not a segment's name", strange);
+	else if (rc != 0)
+		say(v->r, VERIFY_TAMPERED, "seg: %s", strerror(-rc));
+	else
+		read_records(v, origin_sha256, firsts, n);
+	free(firsts);
+	return 0;
+}
+
+int
+audit_verify(struct verify_report *r, int dirfd, const struct verify_options *o)
+{
+	struct note_key *own = NULL;
+	struct verify v = {.dir = dirfd, .r = r, .keys = o->keys, .n_keys = o->n_keys};
+	int rc = 0, tries = 0;
+
+	for (;;) {
+		*r = (struct verify_report){.keys_from_folder = o->n_keys == 0};
+		r->live = is_live(dirfd);
+		if (o->n_keys == 0) {
+			rc = folder_keys(dirfd, &own, &v.n_keys);
+			v.keys = own;
+			if (rc != 0)
+				say(r, VERIFY_TAMPERED, "keys: %s", strerror(-rc));
+		}
+		rc = once(&v, o);
+		free(v.heads);
+		free(own);
+		own = NULL;
+		v.heads = NULL;
+		v.n_heads = v.next = 0;
+		/* Beside a running gateway a read can cross a write: look again before accusing. */
+		if (r->verdict == VERIFY_INTACT || !r->live || ++tries == 4)
+			break;
+		verify_report_fini(r);
+		nanosleep(&(struct timespec){0, 50 * 1000 * 1000}, NULL);
+	}
+	return rc;
+}
