@@ -1,0 +1,763 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `weir audit`: reading the audit log. Every subcommand only reads, and works beside a running
+ * gateway.
+ */
+#include "cli/cli.h"
+
+#include "audit/brief.h"
+#include "audit/folder.h"
+#include "audit/merkle.h"
+#include "audit/utf8.h"
+#include "audit/verify.h"
+#include "audit/walk.h"
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char help[] =
+	"usage: weir audit tail [-f] [-n N] [--json] FOLDER\n"
+	"       weir audit show [--json] ID FOLDER\n"
+	"       weir audit verify [--key VKEY | --key-file FILE] [--head FILE] [--json] FOLDER\n"
+	"       weir audit export [--format jsonl|csv] [--from TIME] [--to TIME] FOLDER\n"
+	"\n"
+	"FOLDER is the gateway's state folder or its audit folder.\n"
+	"\n"
+	"  tail     the last N records (20), one line each; -f goes on as more become durable\n"
+	"  show     one record by its id or by the beginning of it, with every field\n"
+	"  verify   recompute the log and check it against its signed heads\n"
+	"           exit code: 0 intact, 1 tampered, 2 incomplete, 3 usage or cannot be read\n"
+	"  export   records as JSON lines (lossless, with index, leaf hash and origin) or CSV\n"
+	"           TIME is YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, UTC; --to is exclusive\n"
+	"\n"
+	"  --key VKEY       a verifier key kept from when the log began; may be repeated\n"
+	"  --key-file FILE  the same, from a file\n"
+	"  --head FILE      a signed head kept elsewhere, which this log must contain\n"
+	"  --json           machine-readable output\n";
+
+enum { EXIT_VERIFY_USAGE = 3 };
+
+struct options {
+	bool json, follow, csv;
+	unsigned long n;
+	uint64_t from, to;
+	struct note_key keys[16];
+	size_t n_keys;
+	struct buf head;
+	int usage; /* exit code for usage errors */
+};
+
+/* --- reading --- */
+
+struct reader {
+	int dir;
+	uint64_t next; /* index to read from */
+	struct buf origin;
+	bool (*record)(void *arg, uint64_t index, struct slice leaf); /* false: enough */
+	void *arg;
+};
+
+static int
+reader_open(struct reader *r, const char *folder)
+{
+	r->dir = folder_open(folder);
+	if (r->dir < 0) {
+		fprintf(stderr, "weir audit: %s: no audit log here (%s)\n", folder, strerror(-r->dir));
+		return -1;
+	}
+	if (folder_read(&r->origin, r->dir, "origin", 4096) == 0 && r->origin.n)
+		r->origin.n--;
+	return 0;
+}
+
+static void
+reader_close(struct reader *r)
+{
+	if (r->dir >= 0)
+		close(r->dir);
+	buf_fini(&r->origin);
+}
+
+/* Where the next segment starts over after a write error, records of this one stop counting. Records
+ * count when their batch has its trailer: that is what was durable. 1: enough, 0: go on. */
+static int
+read_segment(struct reader *r, uint64_t first, uint64_t limit)
+{
+	struct { uint64_t index; struct slice leaf; } batch[1024];
+	struct segment_header h;
+	struct buf file = {0};
+	struct frame f;
+	size_t n = 0;
+	char name[32];
+	int enough = 0;
+
+	folder_segment_name(name, first);
+	if (folder_read(&file, r->dir, name, SEGMENT_BYTES_MAX) != 0 ||
+	    segment_header_get(&h, buf_slice(&file)) != NULL) {
+		fprintf(stderr, "weir audit: %s cannot be read; run `weir audit verify`\n", name);
+		buf_fini(&file);
+		return -1;
+	}
+	for (size_t at = SEGMENT_HEADER_LEN; !enough; at += f.size) {
+		if (frame_get(&f, slice_of(file.p + at, file.n - at), segment_seed(&h)) != FRAME_OK)
+			break;
+		if (f.kind == FRAME_RECORD) {
+			if (n < COUNT_OF(batch) && f.index < limit) {
+				batch[n].index = f.index;
+				batch[n++].leaf = f.payload;
+			}
+			continue;
+		}
+		for (size_t i = 0; !enough && i < n; i++) {
+			if (batch[i].index < r->next)
+				continue;
+			r->next = batch[i].index + 1;
+			enough = !r->record(r->arg, batch[i].index, batch[i].leaf);
+		}
+		n = 0;
+	}
+	buf_fini(&file);
+	return enough;
+}
+
+/* Every durable record from r->next on. -1 when something could not be read. */
+static int
+read_all(struct reader *r)
+{
+	char strange[256] = "";
+	uint64_t *firsts;
+	size_t n;
+	int rc = folder_segments(r->dir, &firsts, &n, strange);
+
+	if (rc != 0)
+		fprintf(stderr, "weir audit: seg/%s: %s\n", strange, strerror(-rc));
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (i + 1 < n && firsts[i + 1] <= r->next)
+			continue;
+		rc = read_segment(r, firsts[i], i + 1 < n ? firsts[i + 1] : UINT64_MAX);
+	}
+	free(firsts);
+	return rc < 0 ? -1 : 0;
+}
+
+/* --- output --- */
+
+/* For a terminal: control characters, bidirectional overrides and invalid bytes are shown, never
+ * sent. */
+static void
+put_visible(struct slice s, size_t max)
+{
+	size_t shown = 0;
+
+	while (s.n && shown < max) {
+		size_t len = utf8_sequence(s);
+		uint32_t c = s.p[0];
+
+		if (len == 2)
+			c = (uint32_t) (s.p[0] & 31) << 6 | (s.p[1] & 63);
+		else if (len == 3)
+			c = (uint32_t) (s.p[0] & 15) << 12 | (uint32_t) (s.p[1] & 63) << 6 | (s.p[2] & 63);
+		if (len == 0) {
+			printf("\\x%02x", s.p[0]);
+			len = 1;
+		} else if (c == '\n') {
+			printf("\\n");
+		} else if (c == '\t') {
+			printf("\\t");
+		} else if (len < 4 && (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
+				       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+				       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff)) {
+			printf("\\u%04x", c);
+		} else {
+			fwrite(s.p, 1, len, stdout);
+		}
+		s = slice_of(s.p + len, s.n - len);
+		shown++;
+	}
+	if (s.n)
+		printf("...");
+}
+
+static const char *
+verdict_name(unsigned v)
+{
+	switch (v) {
+#define ENUM_VALUE(list, ID, number, name) ENUM_NAME_##list(number, name)
+#define ENUM_NAME_verdict(number, name)                                                           \
+	case number:                                                                              \
+		return name;
+#define ENUM_NAME_principal_kind(number, name)
+#define ENUM_NAME_assurance(number, name)
+#define ENUM_NAME_protocol(number, name)
+#define ENUM_NAME_command_kind(number, name)
+#define ENUM_NAME_transaction(number, name)
+#define ENUM_NAME_approval_verdict(number, name)
+#define ENUM_NAME_approval_state(number, name)
+#define ENUM_NAME_status(number, name)
+#define ENUM_NAME_outcome(number, name)
+#define ENUM_NAME_log_state(number, name)
+#include "grammar/records.def"
+	}
+	return "-";
+}
+
+static const char *
+outcome_of(const struct audit_brief *b)
+{
+	static const char *const status[] = {"-", "ok", "error", "cancelled", "unknown", "not-run"};
+	static const char *const approval[] = {"-", "approve", "reject", "withdraw"};
+	static const char *const closed[] = {"-", "used", "expired", "cancelled", "revoked", "void",
+					     "rejected"};
+
+	switch (b->type) {
+	case AUDIT_result:
+		return b->status < COUNT_OF(status) ? status[b->status] : "-";
+	case AUDIT_approval_decision:
+		return b->approval_verdict < COUNT_OF(approval) ? approval[b->approval_verdict] : "-";
+	case AUDIT_approval_close:
+		return b->approval_state < COUNT_OF(closed) ? closed[b->approval_state] : "-";
+	case AUDIT_command:
+	case AUDIT_session_start:
+		return b->verdict ? verdict_name(b->verdict) : "-";
+	}
+	return "-";
+}
+
+static void
+print_line(struct slice leaf)
+{
+	const struct brief_principal *who;
+	struct audit_brief b;
+	char when[28], id[37];
+	const char *type;
+
+	if (audit_brief_get(&b, leaf) != NULL) {
+		printf("(damaged record)\n");
+		return;
+	}
+	clock_format(b.time, when);
+	audit_id_format(b.id, id);
+	type = audit_type_name(b.type);
+	who = b.type == AUDIT_approval_decision ? &b.approver : &b.principal;
+	printf("%.23sZ %s %-17s ", when, id, type ? type : "?");
+	put_visible(who->name.n ? who->name : who->subject.n ? who->subject : SLICE_LIT("-"), 40);
+	printf(" ");
+	put_visible(b.target.n ? b.target : SLICE_LIT("-"), 40);
+	printf(" %s", outcome_of(&b));
+	for (size_t i = 0; i < b.n_rules; i++) {
+		printf(i ? "," : " [");
+		put_visible(b.rules[i], 60);
+	}
+	printf(b.n_rules ? "]" : "");
+	if (b.statement.n) {
+		printf(" ");
+		put_visible(b.statement, 200);
+	}
+	if (b.type == AUDIT_result)
+		printf(" rows=%llu%s%.*s", (unsigned long long) b.rows, b.code.n ? " code=" : "",
+		       SLICE_ARG(b.code));
+	printf("\n");
+}
+
+/* {"_index":..,"_leaf":..,"_origin":..,<record>} */
+static bool
+print_json(const struct reader *r, uint64_t index, struct slice leaf)
+{
+	uint8_t hash[SHA256_LEN];
+	struct buf line = {0};
+	const char *error;
+	size_t start;
+	bool ok;
+
+	merkle_leaf(hash, leaf);
+	buf_printf(&line, "{\"_index\":%llu,\"_leaf\":\"", (unsigned long long) index);
+	hex_put(&line, slice_of(hash, sizeof(hash)));
+	buf_puts(&line, "\",\"_origin\":");
+	buf_json_string(&line, buf_slice(&r->origin));
+	start = line.n;
+	ok = audit_to_json(&line, leaf, &error);
+	if (ok) {
+		line.p[start] = ',';
+	} else {
+		buf_puts(&line, ",\"_error\":");
+		buf_json_string(&line, slice_str(error));
+		buf_putc(&line, '}');
+	}
+	buf_putc(&line, '\n');
+	fwrite(line.p, 1, line.n, stdout);
+	buf_fini(&line);
+	return ok;
+}
+
+/* --- tail --- */
+
+struct tail {
+	const struct reader *r;
+	bool json;
+};
+
+static bool
+tail_record(void *arg, uint64_t index, struct slice leaf)
+{
+	struct tail *t = arg;
+
+	if (t->json)
+		print_json(t->r, index, leaf);
+	else
+		print_line(leaf);
+	return true;
+}
+
+static bool
+count_record(void *arg, uint64_t index, struct slice leaf UNUSED)
+{
+	*(uint64_t *) arg = index + 1;
+	return true;
+}
+
+static int
+cmd_tail(const struct options *o, struct reader *r)
+{
+	struct tail t = {.r = r, .json = o->json};
+	uint64_t size = 0, *firsts;
+	char strange[256] = "";
+	size_t n;
+
+	/* Only the last segment needs counting. */
+	if (folder_segments(r->dir, &firsts, &n, strange) == 0 && n)
+		r->next = size = firsts[n - 1];
+	free(firsts);
+	r->record = count_record;
+	r->arg = &size;
+	if (read_all(r) != 0)
+		return EXIT_USAGE;
+	r->next = size > o->n ? size - o->n : 0;
+	r->record = tail_record;
+	r->arg = &t;
+	for (;;) {
+		if (read_all(r) != 0)
+			return EXIT_USAGE;
+		fflush(stdout);
+		if (!o->follow || ferror(stdout))
+			return EXIT_OK;
+		nanosleep(&(struct timespec){0, 200 * 1000 * 1000}, NULL);
+	}
+}
+
+/* --- show --- */
+
+struct show {
+	const struct reader *r;
+	struct slice prefix;
+	bool json, found, many;
+	uint64_t index;
+	struct buf leaf;
+};
+
+static bool
+show_record(void *arg, uint64_t index, struct slice leaf)
+{
+	struct show *s = arg;
+	struct audit_brief b;
+	char id[37];
+
+	if (audit_brief_get(&b, leaf) != NULL)
+		return true;
+	audit_id_format(b.id, id);
+	if (memcmp(id, s->prefix.p, s->prefix.n) != 0)
+		return true;
+	s->many = s->found;
+	s->found = true;
+	s->index = index;
+	buf_reset(&s->leaf);
+	buf_put_slice(&s->leaf, leaf);
+	return !s->many;
+}
+
+/* One field a line, nested by indentation: the JSON, broken at its punctuation. */
+static void
+print_indented(struct slice json)
+{
+	int depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < json.n; i++) {
+		char c = (char) json.p[i];
+
+		if (quoted || c == '"') {
+			if (c == '\\') {
+				putchar(c);
+				c = (char) json.p[++i];
+			} else if (c == '"') {
+				quoted = !quoted;
+			}
+			putchar(c);
+			continue;
+		}
+		if (c == '}' || c == ']')
+			printf("\n%*s", --depth * 2, "");
+		putchar(c);
+		if (c == '{' || c == '[')
+			depth++;
+		if (c == '{' || c == '[' || c == ',')
+			printf("\n%*s", depth * 2, "");
+		else if (c == ':')
+			putchar(' ');
+	}
+	putchar('\n');
+}
+
+static int
+cmd_show(const struct options *o, struct reader *r, const char *id)
+{
+	struct show s = {.r = r, .prefix = slice_str(id), .json = o->json};
+	struct buf json = {0};
+	const char *error;
+	int rc = EXIT_OK;
+
+	r->record = show_record;
+	r->arg = &s;
+	if (s.prefix.n < 4 || s.prefix.n > 36)
+		return cli_usage_error("audit", "an id has 36 characters; give at least 4 of them");
+	if (read_all(r) != 0) {
+		rc = EXIT_USAGE;
+	} else if (!s.found || s.many) {
+		fprintf(stderr, "weir audit show: %s record whose id begins with %s\n",
+			s.many ? "more than one" : "no", id);
+		rc = EXIT_NEGATIVE;
+	} else if (o->json) {
+		rc = print_json(r, s.index, buf_slice(&s.leaf)) ? EXIT_OK : EXIT_NEGATIVE;
+	} else if (audit_to_json(&json, buf_slice(&s.leaf), &error)) {
+		print_indented(buf_slice(&json));
+	} else {
+		fprintf(stderr, "weir audit show: record %llu: %s\n", (unsigned long long) s.index, error);
+		rc = EXIT_NEGATIVE;
+	}
+	buf_fini(&json);
+	buf_fini(&s.leaf);
+	return rc;
+}
+
+/* --- verify --- */
+
+static void
+print_report_json(const struct verify_report *r)
+{
+	static const char *const verdicts[] = {"intact", "tampered", "incomplete"};
+	static const char *const severities[] = {"remark", "tampered", "incomplete"};
+	struct buf b = {0};
+
+	buf_printf(&b, "{\"verdict\":\"%s\",\"origin\":", verdicts[r->verdict]);
+	buf_json_string(&b, slice_str(r->origin));
+	buf_printf(&b, ",\"records\":%llu,\"signed\":%llu,\"segments\":%llu,\"heads\":%llu,"
+		   "\"sessions\":%llu,\"commands\":%llu,\"results\":%llu,\"held\":%llu,"
+		   "\"key_out_of_band\":%s,\"live\":%s,\"findings\":[",
+		   (unsigned long long) r->records, (unsigned long long) r->signed_records,
+		   (unsigned long long) r->segments, (unsigned long long) r->heads,
+		   (unsigned long long) r->sessions, (unsigned long long) r->commands,
+		   (unsigned long long) r->results, (unsigned long long) r->held,
+		   r->keys_from_folder ? "false" : "true", r->live ? "true" : "false");
+	for (size_t i = 0; i < r->n_problems; i++) {
+		buf_printf(&b, "%s{\"severity\":\"%s\",\"text\":", i ? "," : "",
+			   severities[r->problems[i].severity]);
+		buf_json_string(&b, slice_str(r->problems[i].text));
+		buf_putc(&b, '}');
+	}
+	buf_printf(&b, "],\"more_findings\":%zu}\n", r->more_problems);
+	fwrite(b.p, 1, b.n, stdout);
+	buf_fini(&b);
+}
+
+static void
+print_report(const struct verify_report *r)
+{
+	static const char *const verdicts[] = {"intact", "TAMPERED", "incomplete"};
+	static const char *const severities[] = {"note", "TAMPERED", "incomplete"};
+
+	for (size_t i = 0; i < r->n_problems; i++)
+		printf("%s: %s\n", severities[r->problems[i].severity],
+		       r->problems[i].text ? r->problems[i].text : "?");
+	if (r->more_problems)
+		printf("... and %zu more findings\n", r->more_problems);
+	printf("%s: %s: %llu records in %llu segments, %llu signed by %llu heads; %llu sessions, "
+	       "%llu commands, %llu results, %llu held\n",
+	       r->origin[0] ? r->origin : "(no origin)", verdicts[r->verdict],
+	       (unsigned long long) r->records, (unsigned long long) r->segments,
+	       (unsigned long long) r->signed_records, (unsigned long long) r->heads,
+	       (unsigned long long) r->sessions, (unsigned long long) r->commands,
+	       (unsigned long long) r->results, (unsigned long long) r->held);
+}
+
+static int
+cmd_verify(const struct options *o, struct reader *r)
+{
+	struct verify_options vo = {.keys = o->keys, .n_keys = o->n_keys, .head = buf_slice(&o->head)};
+	struct verify_report *report = calloc(1, sizeof(*report));
+	int rc;
+
+	assert(report != NULL);
+	rc = audit_verify(report, r->dir, &vo);
+	if (rc != 0) {
+		fprintf(stderr, "weir audit verify: %s\n", strerror(-rc));
+		rc = EXIT_VERIFY_USAGE;
+	} else {
+		(o->json ? print_report_json : print_report)(report);
+		rc = (int) report->verdict;
+	}
+	verify_report_fini(report);
+	free(report);
+	return rc;
+}
+
+/* --- export --- */
+
+struct export {
+	const struct reader *r;
+	const struct options *o;
+	bool bad;
+};
+
+/* RFC 4180, and a quote in front of what a spreadsheet would evaluate: statements are text that
+ * an attacker writes. */
+static void
+csv_field(struct slice s, bool last)
+{
+	if (s.n && strchr("=+-@\t\r\n", s.p[0]))
+		printf("\"'");
+	else
+		putchar('"');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"')
+			putchar('"');
+		if (s.p[i])
+			putchar(s.p[i]);
+		else
+			printf("\\0");
+	}
+	printf(last ? "\"\r\n" : "\",");
+}
+
+static void
+csv_record(uint64_t index, const struct audit_brief *b)
+{
+	char text[37];
+	const char *type = audit_type_name(b->type);
+	const struct brief_principal *who =
+		b->type == AUDIT_approval_decision ? &b->approver : &b->principal;
+	struct buf rules = {0};
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long) index);
+	csv_field(slice_str(text), false);
+	clock_format(b->time, text);
+	csv_field(slice_str(text), false);
+	audit_id_format(b->id, text);
+	csv_field(slice_str(text), false);
+	csv_field(slice_str(type ? type : ""), false);
+	audit_id_format(b->session, text);
+	csv_field(slice_str(audit_id_is_zero(b->session) ? "" : text), false);
+	csv_field(who->name.n ? who->name : who->subject, false);
+	csv_field(b->target, false);
+	csv_field(slice_str(strcmp(outcome_of(b), "-") == 0 ? "" : outcome_of(b)), false);
+	for (size_t i = 0; i < b->n_rules; i++) {
+		buf_puts(&rules, i ? " " : "");
+		buf_put_slice(&rules, b->rules[i]);
+	}
+	csv_field(buf_slice(&rules), false);
+	buf_fini(&rules);
+	csv_field(b->code, false);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long) b->rows);
+	csv_field(slice_str(b->type == AUDIT_result ? text : ""), false);
+	if (b->n_refs)
+		audit_id_format(b->refs[0], text);
+	csv_field(slice_str(b->n_refs ? text : ""), false);
+	csv_field(b->statement, true);
+}
+
+static bool
+export_record(void *arg, uint64_t index, struct slice leaf)
+{
+	struct export *e = arg;
+	struct audit_brief b;
+
+	if (audit_brief_get(&b, leaf) != NULL) {
+		e->bad = true;
+		b = (struct audit_brief){0};
+	} else if (b.time < e->o->from || b.time >= e->o->to) {
+		return true;
+	}
+	if (e->o->csv)
+		csv_record(index, &b);
+	else if (!print_json(e->r, index, leaf))
+		e->bad = true;
+	return !ferror(stdout);
+}
+
+static int
+cmd_export(const struct options *o, struct reader *r)
+{
+	struct export e = {.r = r, .o = o};
+
+	r->record = export_record;
+	r->arg = &e;
+	if (o->csv)
+		printf("index,time,id,type,session,principal,target,verdict,rules,code,rows,ref,"
+		       "statement\r\n");
+	if (read_all(r) != 0)
+		return EXIT_USAGE;
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "weir audit export: %s\n", strerror(errno));
+		return EXIT_USAGE;
+	}
+	if (e.bad)
+		fprintf(stderr, "weir audit export: some records are damaged; run `weir audit verify`\n");
+	return e.bad ? EXIT_NEGATIVE : EXIT_OK;
+}
+
+/* --- arguments --- */
+
+static bool
+parse_time(const char *text, uint64_t *ns)
+{
+	struct tm tm = {0};
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	if (!end) {
+		tm = (struct tm){0};
+		end = strptime(text, "%Y-%m-%d", &tm);
+	}
+	if (end && *end == 'Z')
+		end++;
+	if (!end || *end || tm.tm_year < 70)
+		return false;
+	*ns = (uint64_t) timegm(&tm) * NS_PER_S;
+	return true;
+}
+
+static int
+add_key(struct options *o, struct slice vkey)
+{
+	if (o->n_keys == COUNT_OF(o->keys) || !note_key_parse(&o->keys[o->n_keys], vkey)) {
+		cli_usage_error("audit", "not a verifier key (name+id+base64): %.*s", SLICE_ARG(vkey));
+		return o->usage;
+	}
+	o->n_keys++;
+	return 0;
+}
+
+static int
+read_option_file(struct buf *b, const char *path, int usage)
+{
+	int rc = folder_read(b, AT_FDCWD, path, 1 << 16);
+
+	if (rc == 0)
+		return 0;
+	fprintf(stderr, "weir audit: %s: %s\n", path, strerror(-rc));
+	return usage;
+}
+
+static int
+option(struct options *o, int c, const char *arg)
+{
+	struct buf b = {0};
+	char *end;
+	int rc = 0;
+
+	switch (c) {
+	case 'f':
+		o->follow = true;
+		return 0;
+	case 'n':
+		o->n = strtoul(arg, &end, 10);
+		if (*arg >= '0' && *arg <= '9' && *end == 0)
+			return 0;
+		break;
+	case 'j':
+		o->json = true;
+		return 0;
+	case 'k':
+		return add_key(o, slice_str(arg));
+	case 'K':
+		rc = read_option_file(&b, arg, o->usage);
+		if (rc == 0)
+			rc = add_key(o, buf_slice(&b));
+		buf_fini(&b);
+		return rc;
+	case 'H':
+		return read_option_file(&o->head, arg, o->usage);
+	case 'F':
+		o->csv = strcmp(arg, "csv") == 0;
+		if (o->csv || strcmp(arg, "jsonl") == 0)
+			return 0;
+		break;
+	case 'a':
+		if (parse_time(arg, &o->from))
+			return 0;
+		break;
+	case 'b':
+		if (parse_time(arg, &o->to))
+			return 0;
+		break;
+	default:
+		break;
+	}
+	if (arg)
+		cli_usage_error("audit", "'%s' is not a value for this option", arg);
+	else
+		cli_usage_error("audit", "unknown option");
+	return o->usage;
+}
+
+int
+cmd_audit(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"json", no_argument, NULL, 'j'},	 {"key", required_argument, NULL, 'k'},
+		{"key-file", required_argument, NULL, 'K'}, {"head", required_argument, NULL, 'H'},
+		{"format", required_argument, NULL, 'F'}, {"from", required_argument, NULL, 'a'},
+		{"to", required_argument, NULL, 'b'},	 {0},
+	};
+	struct options o = {.n = 20, .to = UINT64_MAX, .usage = EXIT_USAGE};
+	struct reader r = {.dir = -1};
+	const char *sub = argc > 1 ? argv[1] : "";
+	int c, rc = 0, operands = strcmp(sub, "show") == 0 ? 2 : 1;
+
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			fputs(help, stdout);
+			return EXIT_OK;
+		}
+	if (strcmp(sub, "verify") == 0)
+		o.usage = EXIT_VERIFY_USAGE;
+	else if (strcmp(sub, "tail") && strcmp(sub, "show") && strcmp(sub, "export"))
+		return cli_usage_error("audit", "say tail, show, verify or export");
+	opterr = 0;
+	optind = 1;
+	while (rc == 0 && (c = getopt_long(argc - 1, argv + 1, "fn:", longs, NULL)) != -1)
+		rc = option(&o, c, optarg);
+	if (rc == 0 && argc - 1 - optind != operands) {
+		cli_usage_error("audit", "%s takes %s", sub, operands == 2 ? "an id and a folder"
+									   : "one folder");
+		rc = o.usage;
+	}
+	if (rc == 0 && reader_open(&r, argv[argc - 1]) != 0)
+		rc = o.usage;
+	if (rc == 0) {
+		if (strcmp(sub, "verify") == 0)
+			rc = cmd_verify(&o, &r);
+		else if (strcmp(sub, "tail") == 0)
+			rc = cmd_tail(&o, &r);
+		else if (strcmp(sub, "show") == 0)
+			rc = cmd_show(&o, &r, argv[1 + optind]);
+		else
+			rc = cmd_export(&o, &r);
+	}
+	reader_close(&r);
+	buf_fini(&o.head);
+	return rc;
+}
