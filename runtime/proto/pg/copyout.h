@@ -2,7 +2,9 @@
  *
  * Masks the stream of COPY ... TO STDOUT in text, csv and binary format, incrementally: CopyData
  * payloads come in cut anywhere, one CopyData message per row goes out. A row is held until it is
- * complete, up to max_row bytes. Encoding: UTF-8, which the gateway pins; lines end with "\n", as
+ * complete, up to max_row bytes.
+ * A NULL passes as NULL, but in text format only under the default null string: under any other the
+ * server writes an equal value the same way, and whoever chose the string would learn of it. Encoding: UTF-8, which the gateway pins; lines end with "\n", as
  * the server writes them in protocol 3.
  */
 #ifndef WEIR_PG_COPYOUT_H
@@ -33,17 +35,20 @@ struct copyout {
 	uint16_t n_columns;
 	size_t max_row;
 	struct buf row;    /* the row so far, as it will go out */
-	struct buf field;  /* decoded value of a masked field */
-	uint8_t state;
+	struct buf field;  /* a masked field so far, as it came in */
+	struct buf masked; /* scratch for masks that change the length */
+	uint8_t state;     /* binary: what is being read */
 	uint16_t column;
-	bool quoted, was_quoted, header_left;
+	bool quoted;       /* csv: between quotes */
+	bool escaped;      /* the next byte stands for itself */
+	bool names;        /* in the header line */
 	uint32_t need;     /* binary: bytes still to come of what is being read */
-	uint64_t rows, cells;
+	uint64_t rows, cells; /* rows that went out, cells masked (NULLs not counted) */
 };
 
 void copyout_defaults(struct copyout_options *o, enum copyout_format format);
-/* ops: room for n_columns operations, filled here; both must outlive c. false: options that no
- * server accepts, or more than 1600 columns. */
+/* ops: room for n_columns operations (1 to 1600), filled here; must outlive c, as the columns'
+ * masks. false: options that no server accepts, or max_row under 64. */
 bool copyout_init(struct copyout *c, const struct copyout_options *o,
 		  const struct copyout_column *columns, size_t n_columns, struct mask_op *ops,
 		  size_t max_row) MUST_CHECK;
