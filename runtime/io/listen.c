@@ -166,6 +166,21 @@ ring_event_open(struct ring *r, struct ring_event *e, void (*on_event)(void *ctx
 	return 0;
 }
 
+int
+ring_event_watch(struct ring *r, struct ring_event *e, int fd, void (*on_event)(void *ctx),
+		 void *ctx)
+{
+	int rc;
+
+	*e = (struct ring_event){
+		.ring = r, .fd = fd, .borrowed = true, .on_event = on_event, .ctx = ctx};
+	e->source.complete = event_done;
+	rc = ring_source_add(r, &e->source);
+	if (rc == 0)
+		event_arm(e);
+	return rc;
+}
+
 void
 ring_event_close(struct ring_event *e)
 {
@@ -173,7 +188,8 @@ ring_event_close(struct ring_event *e)
 		return;
 	ring_cancel(e->ring, &e->source, RING_OP_POLL);
 	ring_source_del(e->ring, &e->source);
-	close(e->fd);
+	if (!e->borrowed)
+		close(e->fd);
 }
 
 void

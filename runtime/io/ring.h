@@ -184,6 +184,9 @@ struct ring_event {
 
 int ring_event_open(struct ring *ring, struct ring_event *e, void (*on_event)(void *ctx),
 		    void *ctx) MUST_CHECK;
+/* As above for an eventfd that somebody else made, signals and closes. */
+int ring_event_watch(struct ring *ring, struct ring_event *e, int fd, void (*on_event)(void *ctx),
+		     void *ctx) MUST_CHECK;
 void ring_event_close(struct ring_event *e);
 /* Any thread, also a signal handler. Several signals may become one on_event. */
 void ring_event_signal(const struct ring_event *e);
