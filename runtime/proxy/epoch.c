@@ -32,7 +32,7 @@ derive_masks(struct epoch *e, const uint8_t secret[SHA256_LEN])
 	for (size_t i = 0; i < img->n_rules; i++) {
 		const struct image_mask *m = &img->rules[i].mask;
 
-		if (img->rules[i].kind == RULE_MASK)
+		if (img->rules[i].kind == VM_MASK)
 			e->masks[i] = (struct mask_spec){m->kernel, m->count, m->text, &e->mask_key};
 	}
 }

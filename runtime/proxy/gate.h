@@ -27,6 +27,7 @@ struct gate_session;
 /* Why something is refused: code and texts are static or live in the arena given. */
 struct gate_refusal {
 	const char *code, *message, *detail, *hint;
+	const char *sqlstate; /* NULL: 42501 */
 };
 
 enum { VERDICT_RULES = 8 };
@@ -37,6 +38,7 @@ struct gate_verdict {
 	bool rows_masked;  /* the result may hold masked columns: rows need their plan */
 	bool wait_catalog; /* nothing is decided: a fresh catalog is needed first */
 	bool pure_read, schema_change;
+	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
 	uint8_t n_rules;   /* deciding rules, at most VERDICT_RULES */
 	uint16_t rules[VERDICT_RULES];
 	uint32_t n_effects;
@@ -77,6 +79,9 @@ struct scram_client_keys *gate_scram_keys(struct gate *g, struct gate_session *s
 enum catalog_state { CATALOG_READY, CATALOG_WAIT, CATALOG_FAILED };
 enum catalog_state gate_catalog_state(struct gate *g, struct gate_session *s, const char **trouble);
 
+/* Goes up with every gate_set_catalog of the session's target, also one that brought nothing new. */
+uint64_t gate_catalog_number(const struct gate *g, const struct gate_session *s);
+
 /* May the session exist at all? */
 bool gate_connect(struct gate *g, struct gate_session *s, uint64_t now_wall_ns,
 		  struct gate_refusal *why) MUST_CHECK;
@@ -102,7 +107,7 @@ void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *
 /* Masks of the session, for row plans: a pg_mask_of_fn with the gate session as ctx. */
 pg_mask_of_fn gate_mask_of;
 bool gate_has_masks(const struct gate_session *s);
-const char *gate_mask_rule(const struct gate_session *s, uint32_t table, int16_t attnum);
+struct slice gate_mask_rule(const struct gate_session *s, uint32_t table, int16_t attnum);
 /* The columns of a COPY TO STDOUT by position, in the arena. False: they cannot be told. */
 bool gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
 		       struct arena *a, struct copyout_column **columns, size_t *n) MUST_CHECK;

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Sessions, classes, epochs and catalogs of one worker, and the memory of verdicts. What a command
+ * is allowed to do is decided in gate_decide.c.
+ */
+#include "proxy/gate_internal.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+enum {
+	MEMORY_SLOTS = 8192, /* remembered verdicts of a worker: 8192 x 80 bytes */
+	CLASS_MAX_AGE_S = 1, /* of a class whose masks depend on the time of day */
+};
+
+struct gate *
+gate_open(size_t max_facts_bytes, size_t n_targets)
+{
+	struct gate *g = calloc(1, sizeof(*g));
+	struct sql_limits limits = SQL_LIMITS_DEFAULT;
+
+	if (!g)
+		return NULL;
+	g->cache = sql_cache_open(max_facts_bytes, &limits);
+	g->memory = calloc(MEMORY_SLOTS, sizeof(*g->memory));
+	g->targets = calloc(n_targets, sizeof(*g->targets));
+	g->n_targets = n_targets;
+	if (!g->cache || !g->memory || !g->targets) {
+		gate_close(g);
+		return NULL;
+	}
+	return g;
+}
+
+static void
+drop_classes(struct gate *g)
+{
+	while (g->classes) {
+		struct gate_class *c = g->classes;
+
+		g->classes = c->next;
+		class_unref(c);
+	}
+	g->stats.classes = 0;
+}
+
+void
+gate_close(struct gate *g)
+{
+	if (!g)
+		return;
+	drop_classes(g);
+	for (size_t i = 0; g->targets && i < g->n_targets; i++)
+		catalog_ref_put(g->targets[i].catalog);
+	epoch_unref(g->epoch);
+	if (g->cache)
+		sql_cache_close(g->cache);
+	free(g->memory);
+	free(g->targets);
+	free(g);
+}
+
+void
+gate_set_epoch(struct gate *g, struct epoch *e)
+{
+	drop_classes(g);
+	epoch_unref(g->epoch);
+	g->epoch = e;
+}
+
+struct epoch *
+gate_epoch(struct gate *g)
+{
+	return g->epoch;
+}
+
+void
+gate_set_catalog(struct gate *g, size_t target, struct catalog_ref *c, const char *trouble)
+{
+	struct gate_target_state *t = &g->targets[target];
+
+	assert(target < g->n_targets);
+	if (c != t->catalog)
+		drop_classes(g);
+	catalog_ref_put(t->catalog);
+	t->catalog = c;
+	t->trouble = c ? NULL : trouble;
+	t->stale = false;
+	t->number++;
+}
+
+uint64_t
+gate_catalog_number(const struct gate *g, const struct gate_session *s)
+{
+	return g->targets[s->target].number;
+}
+
+void
+gate_catalog_stale(struct gate *g, size_t target)
+{
+	assert(target < g->n_targets);
+	g->targets[target].stale = true;
+}
+
+const struct scram_verifier *
+gate_verifier(struct gate *g, struct slice user)
+{
+	const struct config *c = &g->epoch->config;
+	const struct config_principal *p = config_principal_find(c, user);
+
+	return p && p->key ? &g->epoch->verifiers[p - c->principals] : NULL;
+}
+
+void
+gate_mock_verifier(struct gate *g, struct slice user, struct scram_verifier *v)
+{
+	scram_verifier_mock(v, g->epoch->mock_key, user);
+}
+
+struct gate_session *
+gate_session_open(struct gate *g, struct slice user, struct slice target,
+		  const struct gate_client *client)
+{
+	const struct config *c = &g->epoch->config;
+	const struct config_target *t = config_target_find(c, target);
+	struct gate_session *s;
+
+	if (!t)
+		return NULL;
+	s = calloc(1, sizeof(*s) + user.n + client->application.n + 2);
+	assert(s != NULL);
+	memcpy(s->strings, user.p, user.n);
+	if (client->application.n)
+		memcpy(s->strings + user.n + 1, client->application.p, client->application.n);
+	s->user = slice_of(s->strings, user.n);
+	s->client = *client;
+	s->client.application = slice_of(s->strings + user.n + 1, client->application.n);
+	s->target = (size_t) (t - c->targets);
+	s->gate = g;
+	g->n_sessions++;
+	return s;
+}
+
+void
+gate_session_close(struct gate *g, struct gate_session *s)
+{
+	if (!s)
+		return;
+	g->n_sessions--;
+	class_unref(s->class);
+	free(s);
+}
+
+static bool
+class_fits(const struct gate *g, const struct gate_class *c, const struct gate_session *s)
+{
+	uint64_t reads = 0;
+
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		reads |= g->epoch->image->entry[e].facts;
+	return c->target == s->target && c->client.tls == s->client.tls &&
+	       slice_is(s->user, c->principal ? c->principal->name : "") &&
+	       (!(reads >> FACT_CLIENT_ADDRESS & 1) ||
+		memcmp(c->client.address, s->client.address, 16) == 0) &&
+	       (!(reads >> FACT_CLIENT_APPLICATION & 1) ||
+		slice_eq(c->client.application, s->client.application));
+}
+
+static bool
+class_current(const struct gate *g, const struct gate_class *c, uint64_t now)
+{
+	/* Masks that read the clock are looked at again each second. */
+	return c->epoch == g->epoch && c->catalog == g->targets[c->target].catalog &&
+	       (g->epoch->image->entry[ENTRY_RESULT].stable ||
+		now - c->made_wall_ns < CLASS_MAX_AGE_S * NS_PER_S);
+}
+
+struct gate_class *
+gate_class_of(struct gate *g, struct gate_session *s, uint64_t now)
+{
+	struct gate_class **at;
+
+	if (s->class && class_current(g, s->class, now))
+		return s->class;
+	class_unref(s->class);
+	s->class = NULL;
+	for (at = &g->classes; *at; at = &(*at)->next)
+		if (class_current(g, *at, now) && class_fits(g, *at, s))
+			break;
+	if (!*at) {
+		struct gate_class *c = class_new(g->epoch, g->targets[s->target].catalog, s->target,
+						 s->user, &s->client, now);
+
+		/* Those that went stale by the clock make room; the list stays as short as the
+		 * principals at work. */
+		for (struct gate_class **old = &g->classes; *old;) {
+			struct gate_class *o = *old;
+
+			if (class_current(g, o, now)) {
+				old = &o->next;
+				continue;
+			}
+			*old = o->next;
+			class_unref(o);
+		}
+		c->next = g->classes;
+		g->classes = c;
+		g->stats.classes++;
+		at = &g->classes;
+	}
+	(*at)->refs++;
+	s->class = *at;
+	return s->class;
+}
+
+const struct config_target *
+gate_target(const struct gate_session *s)
+{
+	/* The list of targets is the same in every epoch (a reload that changes it is refused). */
+	return &s->gate->epoch->config.targets[s->target];
+}
+
+size_t
+gate_target_index(const struct gate_session *s)
+{
+	return s->target;
+}
+
+struct slice
+gate_user(const struct gate_session *s)
+{
+	return s->user;
+}
+
+enum principal_kind
+gate_user_kind(const struct gate_session *s)
+{
+	const struct config_principal *p =
+		config_principal_find(&s->gate->epoch->config, s->user);
+
+	return p ? p->kind : PRINCIPAL_AGENT;
+}
+
+struct scram_client_keys *
+gate_scram_keys(struct gate *g, struct gate_session *s)
+{
+	return &g->targets[s->target].scram_keys;
+}
+
+enum catalog_state
+gate_catalog_state(struct gate *g, struct gate_session *s, const char **trouble)
+{
+	const struct gate_target_state *t = &g->targets[s->target];
+
+	*trouble = t->trouble;
+	if (t->catalog)
+		return CATALOG_READY;
+	return t->trouble ? CATALOG_FAILED : CATALOG_WAIT;
+}
+
+bool
+gate_connect(struct gate *g, struct gate_session *s, uint64_t now, struct gate_refusal *why)
+{
+	struct gate_class *c = gate_class_of(g, s, now);
+	struct facts f = c->facts;
+	struct decision d;
+
+	*why = (struct gate_refusal){
+		"WEIR-CONNECT", "the policy lets nothing of yours reach this target", NULL,
+		"ask who writes the gateway's policy, or connect to another target (dbname)", NULL};
+	if (!c->principal)
+		return false;
+	class_set_time(&f, now);
+	facts_int(&f, FACT_ACTION, ACTION_CONNECT);
+	vm_decide(g->epoch->image, ENTRY_CONNECT, &f, &d);
+	if (d.verdict == VERDICT_HOLD)
+		why->message = "connecting to this target needs an approval, which this release "
+			       "cannot ask for";
+	return d.verdict == VERDICT_ALLOW;
+}
+
+const struct sql_facts *
+gate_facts(struct gate *g, struct slice text)
+{
+	return sql_cache_facts(g->cache, text);
+}
+
+static struct gate_memory *
+memory_slot(struct gate *g, uint64_t class, uint64_t facts)
+{
+	uint64_t h = (class * UINT64_C(0x9e3779b97f4a7c15)) ^ (facts * UINT64_C(0xc2b2ae3d27d4eb4f));
+
+	return &g->memory[(h >> 32) & (MEMORY_SLOTS - 1)];
+}
+
+bool
+gate_remembered(struct gate *g, uint64_t class, uint64_t facts, struct gate_verdict *v)
+{
+	const struct gate_memory *m = memory_slot(g, class, facts);
+
+	if (m->class != class || m->facts != facts)
+		return false;
+	*v = m->verdict;
+	g->stats.remembered++;
+	return true;
+}
+
+void
+gate_remember(struct gate *g, uint64_t class, uint64_t facts, const struct gate_verdict *v)
+{
+	*memory_slot(g, class, facts) = (struct gate_memory){class, facts, *v};
+}
+
+const struct mask_spec *
+gate_mask_of(void *ctx, const struct pg_field *f, unsigned index UNUSED, uint32_t *type UNUSED)
+{
+	struct gate_session *s = ctx;
+	const struct gate_masked *m =
+		s->class && s->class->any_masks ? class_mask(s->class, f->table, f->attnum) : NULL;
+
+	return m ? &s->class->epoch->masks[m->rule] : NULL;
+}
+
+bool
+gate_has_masks(const struct gate_session *s)
+{
+	return s->class && s->class->any_masks;
+}
+
+struct slice
+gate_mask_rule(const struct gate_session *s, uint32_t table, int16_t attnum)
+{
+	const struct gate_masked *m = s->class ? class_mask(s->class, table, attnum) : NULL;
+
+	return m ? s->class->epoch->image->rules[m->rule].name : (struct slice){0};
+}
+
+struct gate_stats
+gate_stats(const struct gate *g)
+{
+	struct gate_stats st = g->stats;
+
+	st.sql = sql_cache_stats(g->cache);
+	return st;
+}

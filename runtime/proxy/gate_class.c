@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/gate_class.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+static uint32_t
+slot_of(uint32_t table, int attnum, uint32_t cap)
+{
+	uint64_t k = (uint64_t) table << 16 | (uint16_t) attnum;
+
+	k *= UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t) (k >> 40) & (cap - 1);
+}
+
+const struct gate_masked *
+class_mask(const struct gate_class *c, uint32_t table, int attnum)
+{
+	if (!c->cap_masked)
+		return NULL;
+	for (uint32_t i = slot_of(table, attnum, c->cap_masked);; i = (i + 1) & (c->cap_masked - 1)) {
+		const struct gate_masked *m = &c->masked[i];
+
+		if (!m->used)
+			return NULL;
+		if (m->table == table && m->attnum == attnum)
+			return m;
+	}
+}
+
+static void
+masked_add(struct gate_class *c, uint32_t table, int16_t attnum, uint16_t rule)
+{
+	uint32_t i;
+
+	if ((c->n_masked + 1) * 2 > c->cap_masked) {
+		struct gate_masked *old = c->masked;
+		uint32_t cap = c->cap_masked;
+
+		c->cap_masked = cap ? cap * 2 : 64;
+		c->masked = ARENA_ARRAY(&c->arena, struct gate_masked, c->cap_masked);
+		c->n_masked = 0;
+		for (uint32_t k = 0; k < cap; k++)
+			if (old[k].used)
+				masked_add(c, old[k].table, old[k].attnum, old[k].rule);
+	}
+	for (i = slot_of(table, attnum, c->cap_masked); c->masked[i].used;)
+		i = (i + 1) & (c->cap_masked - 1);
+	c->masked[i] = (struct gate_masked){table, attnum, rule, true};
+	c->n_masked++;
+}
+
+static int
+oid_cmp(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+
+	return (x > y) - (x < y);
+}
+
+static bool
+has_oid(const uint32_t *v, size_t n, uint32_t oid)
+{
+	return n && bsearch(&oid, v, n, sizeof(*v), oid_cmp) != NULL;
+}
+
+bool
+class_governs(const struct gate_class *c, uint32_t table)
+{
+	return has_oid(c->governed, c->n_governed, table);
+}
+
+bool
+class_taints(const struct gate_class *c, uint32_t view)
+{
+	return has_oid(c->tainted, c->n_tainted, view);
+}
+
+/* The strictest mask of a column, by its own name or by that of a column it inherits (design:
+ * PostgreSQL 2.2: children and partitions are governed as their parents are). */
+static int
+mask_rule(const struct gate_class *c, const struct catalog_relation *r, struct slice column,
+	  int depth)
+{
+	const struct image *img = c->epoch->image;
+	int best = vm_mask_for(img, &c->masks, r->schema, r->name, column);
+	const struct catalog_relation *p;
+
+	if (depth == 0)
+		return best;
+	for (uint32_t i = 0; (p = catalog_parent(c->catalog->catalog, r, i)) != NULL; i++) {
+		int up = catalog_column_named(p, column) ? mask_rule(c, p, column, depth - 1) : -1;
+
+		if (up >= 0 && (best < 0 || vm_mask_cmp(&img->rules[up].mask,
+							&img->rules[best].mask) > 0))
+			best = up;
+	}
+	return best;
+}
+
+static void
+find_masked(struct gate_class *c)
+{
+	const struct catalog *cat = c->catalog->catalog;
+	size_t n = catalog_count(cat);
+
+	c->governed = ARENA_ARRAY(&c->arena, uint32_t, n + 1);
+	for (size_t i = 0; i < n; i++) {
+		const struct catalog_relation *r = catalog_at(cat, i);
+		bool any = false;
+
+		for (uint32_t k = 0; k < r->n_columns; k++) {
+			int rule = r->columns[k].dropped ? -1 : mask_rule(c, r, r->columns[k].name, 32);
+
+			if (rule < 0)
+				continue;
+			masked_add(c, r->oid, r->columns[k].attnum, (uint16_t) rule);
+			any = true;
+		}
+		if (any)
+			c->governed[c->n_governed++] = r->oid;
+	}
+	qsort(c->governed, c->n_governed, sizeof(*c->governed), oid_cmp);
+}
+
+/* A view that reads a masked column anywhere shows it under a name and an OID of its own. */
+static void
+find_tainted(struct gate_class *c)
+{
+	const struct catalog *cat = c->catalog->catalog;
+	size_t n = catalog_count(cat);
+
+	c->tainted = ARENA_ARRAY(&c->arena, uint32_t, n + 1);
+	for (size_t i = 0; i < n; i++) {
+		const struct catalog_relation *r = catalog_at(cat, i);
+		uint32_t n_depends;
+		const struct catalog_depend *d = catalog_view_depends(cat, r, &n_depends);
+
+		for (uint32_t k = 0; k < n_depends; k++) {
+			if (d[k].attnum ? class_mask(c, d[k].relation->oid, d[k].attnum) == NULL
+					: !class_governs(c, d[k].relation->oid))
+				continue;
+			c->tainted[c->n_tainted++] = r->oid;
+			break;
+		}
+	}
+	qsort(c->tainted, c->n_tainted, sizeof(*c->tainted), oid_cmp);
+}
+
+void
+class_set_time(struct facts *f, uint64_t now_wall_ns)
+{
+	uint64_t s = now_wall_ns / NS_PER_S;
+
+	/* 1970-01-01 was a Thursday. */
+	facts_int(f, FACT_TIME_WEEKDAY, (int64_t) ((s / 86400 + 3) % 7));
+	facts_int(f, FACT_TIME_OF_DAY, (int64_t) (s % 86400));
+}
+
+static void
+session_facts(struct gate_class *c, uint64_t now)
+{
+	const struct config_target *t = &c->epoch->config.targets[c->target];
+	const struct config_principal *p = c->principal;
+	struct facts *f = &c->facts;
+
+	facts_string(f, FACT_USER_NAME, slice_str(p->name));
+	facts_int(f, FACT_USER_KIND, (int64_t) p->kind);
+	facts_set(f, FACT_USER_GROUPS, p->groups, p->n_groups);
+	facts_address(f, FACT_CLIENT_ADDRESS, c->client.address);
+	facts_string(f, FACT_CLIENT_APPLICATION, c->client.application);
+	facts_bool(f, FACT_CLIENT_TLS, c->client.tls);
+	facts_string(f, FACT_TARGET_NAME, slice_str(t->name));
+	facts_int(f, FACT_TARGET_PROTOCOL, PROTOCOL_POSTGRES);
+	class_set_time(f, now);
+}
+
+struct gate_class *
+class_new(struct epoch *e, struct catalog_ref *cat, size_t target, struct slice user,
+	  const struct gate_client *client, uint64_t now)
+{
+	static _Thread_local uint64_t last_id;
+	struct gate_class *c = calloc(1, sizeof(*c));
+
+	assert(c != NULL);
+	arena_init(&c->arena, 0);
+	c->refs = 1;
+	c->id = ++last_id;
+	c->epoch = epoch_ref(e);
+	c->catalog = cat ? catalog_ref_get(cat) : NULL;
+	c->principal = config_principal_find(&e->config, user);
+	c->target = target;
+	c->client = *client;
+	c->application = arena_str(&c->arena, client->application);
+	c->client.application = slice_of(c->application, client->application.n);
+	c->made_wall_ns = now;
+	if (!c->principal)
+		return c;
+	session_facts(c, now);
+	if (!cat)
+		return c;
+	catalog_path_parse(catalog_setting(cat->catalog, "search_path"),
+			   catalog_setting(cat->catalog, "session_user"), &c->path, &c->arena);
+	vm_decide(e->image, ENTRY_RESULT, &c->facts, &c->masks);
+	c->any_masks = decision_next(&c->masks, -1) >= 0;
+	if (c->any_masks) {
+		find_masked(c);
+		find_tainted(c);
+	}
+	return c;
+}
+
+void
+class_unref(struct gate_class *c)
+{
+	if (!c || --c->refs)
+		return;
+	epoch_unref(c->epoch);
+	catalog_ref_put(c->catalog);
+	arena_fini(&c->arena);
+	free(c);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Classes of sessions, private to the gate: what the policy can tell apart of a session, with the
+ * masks in force for it resolved against one catalog.
+ */
+#ifndef WEIR_PROXY_GATE_CLASS_H
+#define WEIR_PROXY_GATE_CLASS_H
+
+#include "proxy/gate.h"
+
+/* A masked column of the catalog. Open-addressed by (table, attnum). */
+struct gate_masked {
+	uint32_t table;
+	int16_t attnum;
+	uint16_t rule; /* index of the mask rule in the image */
+	bool used;
+};
+
+struct gate_class {
+	struct gate_class *next;
+	unsigned refs;
+	uint64_t id; /* never reused: the key of remembered verdicts */
+	struct epoch *epoch;
+	struct catalog_ref *catalog;
+	const struct config_principal *principal; /* NULL: gone with a reload */
+	size_t target;
+	struct gate_client client;
+	char *application;  /* owned */
+	uint64_t made_wall_ns;
+	struct facts facts; /* the session's part; strings in the epoch or `application` */
+	struct catalog_path path;
+	struct arena arena;
+
+	struct decision masks; /* of ENTRY_RESULT */
+	bool any_masks;
+	struct gate_masked *masked;
+	uint32_t cap_masked, n_masked;
+	/* Sorted OIDs of relations that hold masked columns, and of views that read one. */
+	uint32_t *governed, *tainted;
+	size_t n_governed, n_tainted;
+};
+
+struct gate_class *class_new(struct epoch *e, struct catalog_ref *c, size_t target,
+			     struct slice user, const struct gate_client *client, uint64_t now);
+void class_unref(struct gate_class *c);
+const struct gate_masked *class_mask(const struct gate_class *c, uint32_t table, int attnum);
+bool class_governs(const struct gate_class *c, uint32_t table);
+bool class_taints(const struct gate_class *c, uint32_t view);
+/* Fills the two facts that move by themselves. */
+void class_set_time(struct facts *f, uint64_t now_wall_ns);
+
+#endif

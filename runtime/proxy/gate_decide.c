@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One command's verdict: each effect through the policy, joined; then what no policy can open. A
+ * masked column may appear only as a bare output column or inside count() (design: PostgreSQL, "The
+ * rule that closes most of it"); whatever could carry it elsewhere is refused while masks are in
+ * force, as is everything that could not be resolved.
+ */
+#include "proxy/gate_internal.h"
+
+#include "base/buf.h"
+
+/* Settings on which the gateway's own reading of statements depends. */
+static const char *const pinned_settings[] = {
+	"search_path", "role", "session_authorization", "standard_conforming_strings",
+	"backslash_quote", "client_encoding", "is_superuser", "all",
+};
+
+/* Relations of pg_catalog that show values of other tables or statements of other sessions (design:
+ * PostgreSQL 2.13). */
+static const char *const telling_relations[] = {
+	"pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data",
+	"pg_stat_activity", "pg_stat_statements", "pg_prepared_statements", "pg_cursors",
+	"pg_largeobject", "pg_prepared_xacts", "pg_hba_file_rules", "pg_file_settings",
+};
+
+/* Effects behind which anything could be read. */
+static const enum action blind_actions[] = {
+	ACTION_SQL_OPAQUE_FUNCTION, ACTION_SQL_CALL, ACTION_SQL_ANONYMOUS_CODE,
+	ACTION_SQL_REPLICATION, ACTION_SQL_FUNCTION_CALL, ACTION_SQL_UNPARSED, ACTION_SQL_LOAD,
+};
+
+struct look {
+	struct gate *g;
+	struct gate_session *s;
+	struct gate_class *class;
+	const struct gate_ask *ask;
+	const struct sql_facts *facts;
+	const struct catalog_relation **relations; /* by index; NULL: not a table, or unresolved */
+	struct gate_verdict *v;
+	struct facts f;
+	struct data_use *uses;
+	size_t n_uses;
+};
+
+static void
+refuse(struct look *l, const char *sqlstate, const char *code, const char *message,
+       const char *hint)
+{
+	/* The first reason stands: it is the one the reader can act upon. */
+	if (l->v->refusal.code)
+		return;
+	l->v->verdict = VERDICT_DENY;
+	l->v->refusal = (struct gate_refusal){code, message, NULL, hint, sqlstate};
+}
+
+static bool
+listed(const char *const *list, size_t n, struct slice name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (slice_is(name, list[i]))
+			return true;
+	return false;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static const struct catalog_relation *
+resolve(const struct look *l, struct slice schema, struct slice name)
+{
+	if (!l->class->catalog || l->class->path.truncated)
+		return NULL;
+	return catalog_resolve(l->class->catalog->catalog, &l->class->path, schema, name);
+}
+
+static bool
+is_table(const struct sql_relation *r)
+{
+	return r->kind == SQL_REL_TABLE || r->kind == SQL_REL_EXCLUDED;
+}
+
+static void
+resolve_relations(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+
+	l->relations = ARENA_ARRAY(l->ask->arena, const struct catalog_relation *,
+				   f->n_relations + 1);
+	for (uint32_t i = 0; i < f->n_relations; i++)
+		if (is_table(&f->relations[i]))
+			l->relations[i] =
+				resolve(l, f->relations[i].schema, f->relations[i].name);
+}
+
+static struct slice
+dotted(struct arena *a, struct slice schema, struct slice name)
+{
+	uint8_t *p = arena_alloc(a, schema.n + name.n + 1);
+
+	memcpy(p, schema.p, schema.n);
+	p[schema.n] = '.';
+	if (name.n)
+		memcpy(p + schema.n + 1, name.p, name.n);
+	return slice_of(p, schema.n + name.n + 1);
+}
+
+/* ---- effects --------------------------------------------------------------------------------- */
+
+static void
+table_facts(struct look *l, const struct sql_effect *e, const struct catalog_relation *r)
+{
+	struct facts *f = &l->f;
+	struct arena *a = l->ask->arena;
+
+	if (r) {
+		facts_string(f, FACT_TABLE, dotted(a, r->schema, r->name));
+		facts_string(f, FACT_SCHEMA, r->schema);
+	} else if (e->object.n && e->schema.n) {
+		facts_string(f, FACT_TABLE, dotted(a, e->schema, e->object));
+		facts_string(f, FACT_SCHEMA, e->schema);
+	} else {
+		/* Whatever the name will mean: unknown never helps to allow. */
+		facts_unknown(f, FACT_TABLE);
+		facts_unknown(f, FACT_SCHEMA);
+	}
+	if (!(e->flags & SQL_EFFECT_STAR)) {
+		facts_set(f, FACT_COLUMNS, e->columns, e->n_columns);
+	} else if (r) {
+		struct slice *all = ARENA_ARRAY(a, struct slice, r->n_columns + 1);
+		size_t n = 0;
+
+		for (uint32_t i = 0; i < r->n_columns; i++)
+			if (!r->columns[i].dropped)
+				all[n++] = r->columns[i].name;
+		facts_set(f, FACT_COLUMNS, all, n);
+	} else {
+		facts_unknown(f, FACT_COLUMNS);
+	}
+}
+
+static void
+judge(struct look *l, const struct sql_effect *e, const struct catalog_relation *r)
+{
+	struct facts *f = &l->f;
+
+	facts_int(f, FACT_ACTION, e->action);
+	table_facts(l, e, r);
+	if (e->function.n)
+		facts_string(f, FACT_FUNCTION,
+			     e->schema.n ? dotted(l->ask->arena, e->schema, e->function) : e->function);
+	else
+		facts_unknown(f, FACT_FUNCTION);
+	if (e->setting.n)
+		facts_string(f, FACT_SETTING, e->setting);
+	else
+		facts_unknown(f, FACT_SETTING);
+	facts_bool(f, FACT_SQL_WHERE, (e->flags & SQL_EFFECT_WHERE) != 0);
+	facts_bool(f, FACT_SQL_WHERE_CONSTANT, (e->flags & SQL_EFFECT_WHERE_CONSTANT) != 0);
+	vm_decide(l->class->epoch->image, ENTRY_COMMAND, f, &l->g->effect);
+	l->g->stats.vm_ops += l->g->effect.ops;
+	vm_join(&l->g->joined, &l->g->effect);
+	l->v->n_effects++;
+}
+
+static void
+judge_effects(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+
+	for (uint32_t i = 0; i < f->n_effects; i++) {
+		const struct sql_effect *e = &f->effects[i];
+		const struct catalog_relation *r = NULL;
+
+		if (e->relation >= 0)
+			r = l->relations[e->relation];
+		else if (e->object.n)
+			r = resolve(l, e->schema, e->object);
+		judge(l, e, r);
+	}
+	/* A built-in's name that something else has as well may mean either. */
+	for (uint32_t i = 0; i < f->n_calls && l->class->catalog; i++) {
+		const struct sql_call *c = &f->calls[i];
+		char kind = c->flags & SQL_CALL_OPERATOR ? 'o' : c->flags & SQL_CALL_TYPE ? 't' : 'f';
+		struct sql_effect opaque = {.action = ACTION_SQL_OPAQUE_FUNCTION,
+					    .schema = c->schema,
+					    .function = c->name,
+					    .relation = -1};
+
+		if (slice_is(c->schema, "pg_catalog") ||
+		    !catalog_shadows(l->class->catalog->catalog, kind, c->name))
+			continue;
+		judge(l, &opaque, NULL);
+		if (l->class->any_masks)
+			refuse(l, NULL, "WEIR-MASK-OPAQUE",
+			       arena_printf(l->ask->arena, "\"%.*s\" is also the name of something "
+					    "user-defined, which could read masked columns",
+					    SLICE_ARG(c->name)),
+			       "qualify it with pg_catalog if the built-in is meant");
+	}
+}
+
+/* sql.uses: the uses of the whole command, by resolved names. */
+static void
+collect_uses(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < f->n_uses; i++)
+		n += f->uses[i].n_candidates + 1;
+	l->uses = ARENA_ARRAY(l->ask->arena, struct data_use, n + 1);
+	for (uint32_t i = 0; i < f->n_uses; i++) {
+		const struct sql_use *u = &f->uses[i];
+		bool row = u->flags & (SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN);
+
+		for (uint32_t k = 0; k < u->n_candidates; k++) {
+			uint32_t ri = f->candidates[u->candidates + k].relation;
+			const struct catalog_relation *r = l->relations[ri];
+
+			if (!is_table(&f->relations[ri]) ||
+			    (r && !row && !catalog_column_named(r, u->column)))
+				continue;
+			l->uses[l->n_uses++] = (struct data_use){
+				.schema = r ? r->schema : (struct slice){0},
+				.table = r ? r->name : f->relations[ri].name,
+				.column = row ? (struct slice){0} : u->column,
+				.contexts = (uint16_t) (1u << u->context)};
+		}
+	}
+	l->f.uses = l->uses;
+	l->f.n_uses = l->n_uses;
+	l->f.uses_known = f->status == SQL_OK;
+}
+
+/* ---- what masks forbid ----------------------------------------------------------------------- */
+
+static void
+refuse_use(struct look *l, const struct sql_use *u, const struct catalog_relation *r,
+	   struct slice column)
+{
+	struct arena *a = l->ask->arena;
+	const char *what = column.n ? arena_printf(a, "%.*s.%.*s", SLICE_ARG(r->name),
+						   SLICE_ARG(column))
+				    : arena_printf(a, "whole rows of %.*s", SLICE_ARG(r->name));
+
+	refuse(l, NULL, "WEIR-MASKED-USE",
+	       arena_printf(a, "%s %s masked and may not be used in %s", what,
+			    column.n ? "is" : "are", context_info[u->context].name),
+	       "a masked column may be selected by itself, or counted; take it out of expressions, "
+	       "conditions, sorting, joins, subqueries and writes");
+}
+
+static bool
+shows(const struct sql_use *u)
+{
+	return u->context == CONTEXT_OUTPUT || u->context == CONTEXT_COUNT;
+}
+
+static void
+check_row(struct look *l, const struct sql_use *u, uint32_t relation)
+{
+	const struct catalog_relation *r = l->relations[relation];
+	bool fine = u->flags & SQL_USE_STAR ? shows(u) : u->context == CONTEXT_COUNT;
+
+	if (r && !fine && class_governs(l->class, r->oid))
+		refuse_use(l, u, r, (struct slice){0});
+}
+
+/* A column found at a level hides those further out. */
+static void
+check_column(struct look *l, const struct sql_use *u)
+{
+	const struct sql_facts *f = l->facts;
+	uint32_t level = UINT32_MAX;
+
+	for (uint32_t k = 0; k < u->n_candidates; k++) {
+		const struct sql_candidate *c = &f->candidates[u->candidates + k];
+		const struct catalog_relation *r = l->relations[c->relation];
+
+		if (r && c->level < level && catalog_column_named(r, u->column))
+			level = c->level;
+	}
+	if (level == UINT32_MAX && u->flags & SQL_USE_ROW_UNLESS_COLUMN && u->row_relation >= 0)
+		check_row(l, u, (uint32_t) u->row_relation);
+	for (uint32_t k = 0; k < u->n_candidates; k++) {
+		const struct sql_candidate *c = &f->candidates[u->candidates + k];
+		const struct catalog_relation *r = l->relations[c->relation];
+		const struct catalog_column *col = r ? catalog_column_named(r, u->column) : NULL;
+
+		if (!col || c->level != level || !class_mask(l->class, r->oid, col->attnum))
+			continue;
+		if (!shows(u))
+			refuse_use(l, u, r, u->column);
+		else if (u->context == CONTEXT_OUTPUT && l->v->masked_outputs < UINT8_MAX)
+			l->v->masked_outputs++;
+	}
+}
+
+static void
+check_uses(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+
+	for (uint32_t i = 0; i < f->n_uses; i++) {
+		const struct sql_use *u = &f->uses[i];
+
+		if (u->flags & SQL_USE_AMBIGUOUS)
+			for (uint32_t k = 0; k < f->n_relations; k++)
+				if (l->relations[k] && class_governs(l->class, l->relations[k]->oid))
+					refuse_use(l, u, l->relations[k], u->column);
+		if (u->flags & (SQL_USE_STAR | SQL_USE_ROW))
+			for (uint32_t k = 0; k < u->n_candidates; k++)
+				check_row(l, u, f->candidates[u->candidates + k].relation);
+		else
+			check_column(l, u);
+	}
+}
+
+static void
+check_relation(struct look *l, const struct sql_relation *as, const struct catalog_relation *r)
+{
+	struct arena *a = l->ask->arena;
+
+	if (!r) {
+		refuse(l, "42P01", "WEIR-UNKNOWN-RELATION",
+		       arena_printf(a, "relation \"%.*s\" is not in the target's catalog",
+				    SLICE_ARG(as->name)),
+		       "check the name; temporary tables cannot be used while masks are in force");
+		l->v->wait_catalog = true;
+		return;
+	}
+	if (class_taints(l->class, r->oid))
+		refuse(l, NULL, "WEIR-MASKED-VIEW",
+		       arena_printf(a, "view %.*s reads masked columns", SLICE_ARG(r->name)),
+		       "select from the tables themselves: their masked columns come back masked");
+	if (slice_is(r->schema, "pg_catalog") &&
+	    listed(telling_relations, COUNT_OF(telling_relations), r->name))
+		refuse(l, NULL, "WEIR-MASKED-STATISTICS",
+		       arena_printf(a, "%.*s can show values of masked columns", SLICE_ARG(r->name)),
+		       "it is not available while masks are in force for you");
+	if (class_governs(l->class, r->oid))
+		l->v->rows_masked = true;
+}
+
+static void
+check_masks(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+	bool reads = false, ddl = l->ask->schema_changed_in_tx;
+
+	for (uint32_t i = 0; i < f->n_relations; i++) {
+		if (!is_table(&f->relations[i]))
+			continue;
+		reads = true;
+		check_relation(l, &f->relations[i], l->relations[i]);
+	}
+	for (uint32_t i = 0; i < f->n_effects; i++) {
+		const struct sql_effect *e = &f->effects[i];
+		const struct catalog_relation *r = e->object.n ? resolve(l, e->schema, e->object) : NULL;
+
+		for (size_t k = 0; k < COUNT_OF(blind_actions); k++)
+			if (e->action == blind_actions[k])
+				refuse(l, NULL, "WEIR-MASK-OPAQUE",
+				       arena_printf(l->ask->arena, "%s could read masked columns unseen",
+						    action_info[e->action].name),
+				       "it is not available while masks are in force for you");
+		if (e->action == ACTION_SQL_ALTER && r && class_governs(l->class, r->oid))
+			refuse(l, NULL, "WEIR-MASKED-ALTER",
+			       "a table with masked columns cannot be altered while masks are in force",
+			       "masks follow names: let somebody the mask does not apply to change it");
+	}
+	for (uint32_t i = 0; i < f->n_stmts; i++) {
+		const struct sql_stmt *st = &f->stmts[i];
+
+		ddl = ddl || (st->flags & SQL_DDL && f->n_stmts > 1);
+		if (st->kind == SQL_KIND_FETCH || st->flags & SQL_EXECUTES)
+			l->v->rows_masked = true;
+	}
+	/* What the transaction has changed, the catalog connection cannot see. */
+	if (ddl && reads)
+		refuse(l, NULL, "WEIR-SCHEMA-IN-TRANSACTION",
+		       "tables cannot be read in a transaction that changed the schema while masks "
+		       "are in force", "commit the schema change first, and send it by itself");
+	check_uses(l);
+}
+
+/* ---- what no policy opens -------------------------------------------------------------------- */
+
+static void
+check_settings(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+
+	for (uint32_t i = 0; i < f->n_effects; i++) {
+		const struct sql_effect *e = &f->effects[i];
+		bool sets = e->action == ACTION_SQL_SET || e->action == ACTION_SQL_CONFIGURE;
+
+		if (sets && (e->setting.n == 0 ||
+			     listed(pinned_settings, COUNT_OF(pinned_settings), e->setting)))
+			refuse(l, NULL, "WEIR-PINNED-SETTING",
+			       arena_printf(l->ask->arena, "setting \"%.*s\" cannot be changed through "
+					    "the gateway", SLICE_ARG(e->setting)),
+			       "what statements mean depends on it; qualify names with their schema instead");
+	}
+}
+
+static void
+check_status(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+	const char *text = arena_str(l->ask->arena, f->error);
+
+	switch (f->status) {
+	case SQL_OK:
+		break;
+	case SQL_SYNTAX:
+	case SQL_UNKNOWN:
+		/* sql.unparsed is the policy's to allow; refused, the parser's words help more. */
+		if (l->g->joined.verdict == VERDICT_DENY)
+			refuse(l, f->sqlstate, "WEIR-UNPARSED", text,
+			       "the gateway refuses what it cannot parse; it reads PostgreSQL 15's grammar");
+		break;
+	default:
+		refuse(l, f->sqlstate, "WEIR-STATEMENT", text,
+		       "send it in smaller or simpler pieces");
+	}
+}
+
+/* ---- the verdict ----------------------------------------------------------------------------- */
+
+static void
+explain_denial(struct look *l)
+{
+	const struct image *img = l->class->epoch->image;
+	struct gate_verdict *v = l->v;
+	struct arena *a = l->ask->arena;
+	const struct image_rule *r = v->n_rules ? &img->rules[v->rules[0]] : NULL;
+
+	if (v->refusal.code || v->verdict != VERDICT_DENY)
+		return;
+	v->refusal.code = r ? "WEIR-DENIED" : "WEIR-NO-RULE";
+	if (r && r->sentence.n)
+		v->refusal.message = arena_printf(a, "denied by rule \"%.*s\": %.*s",
+						  SLICE_ARG(r->name), SLICE_ARG(r->sentence));
+	else if (r)
+		v->refusal.message = arena_printf(a, "denied by rule \"%.*s\"", SLICE_ARG(r->name));
+	else
+		v->refusal.message = arena_printf(a, "no rule of policy \"%.*s\" allows this command",
+						  SLICE_ARG(img->policy));
+	v->refusal.hint = r ? "change the statement so that the rule does not apply, or ask who writes "
+			      "the policy"
+			    : "everything that is not allowed is denied; ask who writes the policy";
+}
+
+static void
+verdict_of(struct look *l)
+{
+	const struct image *img = l->class->epoch->image;
+	struct gate_verdict *v = l->v;
+	int r = -1;
+
+	v->verdict = l->g->joined.verdict;
+	v->by_default = l->g->joined.by_default;
+	v->n_rules = 0;
+	while (v->n_rules < VERDICT_RULES &&
+	       (r = decision_next_deciding(img, &l->g->joined, r)) >= 0)
+		v->rules[v->n_rules++] = (uint16_t) r;
+}
+
+static void
+judge_prepared(struct look *l)
+{
+	const struct sql_facts *outer = l->facts, *inner;
+	bool pure = true;
+
+	for (uint32_t i = 0; i < outer->n_stmts; i++) {
+		if (!(outer->stmts[i].flags & SQL_EXECUTES))
+			continue;
+		inner = l->ask->prepared ? l->ask->prepared(l->ask->ctx, outer->stmts[i].name) : NULL;
+		if (!inner) {
+			refuse(l, "26000", "WEIR-UNKNOWN-STATEMENT",
+			       arena_printf(l->ask->arena, "prepared statement \"%.*s\" does not exist",
+					    SLICE_ARG(outer->stmts[i].name)),
+			       "PREPARE it first, in a message of its own");
+			continue;
+		}
+		pure = pure && inner->pure_read;
+		l->facts = inner;
+		resolve_relations(l);
+		collect_uses(l);
+		judge_effects(l);
+		if (l->class->any_masks)
+			check_masks(l);
+		l->facts = outer;
+	}
+	if (!pure)
+		l->v->pure_read = false;
+	resolve_relations(l);
+}
+
+static bool
+executes(const struct sql_facts *f)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (f->stmts[i].flags & SQL_EXECUTES)
+			return true;
+	return false;
+}
+
+static void
+look_closely(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+	struct gate_verdict *v = l->v;
+	bool runs_prepared = executes(f);
+
+	l->f = l->class->facts;
+	class_set_time(&l->f, l->ask->now_wall_ns);
+	facts_int(&l->f, FACT_SQL_STATEMENTS, f->n_stmts);
+	facts_int(&l->f, FACT_SQL_PARAMETERS, f->max_param);
+	facts_bool(&l->f, FACT_SQL_IN_TRANSACTION, l->ask->tx != 'I');
+	v->pure_read = f->pure_read;
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		v->schema_change = v->schema_change || f->stmts[i].flags & SQL_DDL;
+	resolve_relations(l);
+	collect_uses(l);
+	vm_join_init(l->class->epoch->image, &l->g->joined);
+	judge_effects(l);
+	if (runs_prepared)
+		judge_prepared(l);
+	verdict_of(l);
+	check_status(l);
+	check_settings(l);
+	/* The policy's own refusal is the better answer; masks refuse what it would let through. */
+	if (v->verdict == VERDICT_DENY && !v->refusal.code && !v->wait_catalog)
+		explain_denial(l);
+	else if (l->class->any_masks)
+		check_masks(l);
+}
+
+/* An empty statement has no effects and does nothing. */
+static bool
+is_nothing(const struct sql_facts *f)
+{
+	return f->status == SQL_OK && f->n_stmts == 0;
+}
+
+/* SET weir.approval = async speaks to the gateway; for the server it is a setting without meaning. */
+static bool
+is_own_setting(const struct sql_facts *f)
+{
+	return f->status == SQL_OK && f->n_stmts == 1 && f->stmts[0].kind == SQL_KIND_SET &&
+	       slice_is(f->stmts[0].set.name, "weir.approval");
+}
+
+void
+gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
+	    struct gate_verdict *v)
+{
+	struct gate_class *c = gate_class_of(g, s, ask->now_wall_ns);
+	struct look l = {.g = g, .s = s, .class = c, .ask = ask, .facts = ask->facts, .v = v};
+	uint64_t id = sql_facts_id(ask->facts);
+	bool remember = g->epoch->image->entry[ENTRY_COMMAND].stable && !ask->schema_changed_in_tx &&
+			!executes(ask->facts);
+
+	g->stats.decisions++;
+	*v = (struct gate_verdict){0};
+	if (!c->principal || !c->catalog) {
+		refuse(&l, NULL, "WEIR-PRINCIPAL", "the gateway no longer knows you or the target",
+		       "connect again");
+		return;
+	}
+	if (is_nothing(ask->facts) || is_own_setting(ask->facts)) {
+		*v = (struct gate_verdict){.verdict = VERDICT_ALLOW, .pure_read = true};
+		return;
+	}
+	if (c->any_masks && g->targets[s->target].stale) {
+		v->wait_catalog = true;
+		v->verdict = VERDICT_DENY;
+		refuse(&l, NULL, "WEIR-CATALOG", "the schema is being read again after a change",
+		       "send the statement again in a moment");
+		return;
+	}
+	if (remember && gate_remembered(g, c->id, id, v))
+		return;
+	look_closely(&l);
+	if (remember && v->verdict != VERDICT_DENY)
+		gate_remember(g, c->id, id, v);
+}
+
+/* ---- COPY ------------------------------------------------------------------------------------ */
+
+static void
+copy_column(struct gate_class *c, const struct catalog_relation *r,
+	    const struct catalog_column *col, struct copyout_column *out)
+{
+	const struct gate_masked *m = class_mask(c, r->oid, col->attnum);
+
+	*out = (struct copyout_column){m ? &c->epoch->masks[m->rule] : NULL, col->base_type, -1};
+}
+
+/* COPY t (a, b) and COPY (SELECT a, b FROM t): one relation, or bare columns and stars only. */
+bool
+gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
+		  struct arena *a, struct copyout_column **columns, size_t *n)
+{
+	struct gate_class *c = s->class;
+	enum { MAX_COLUMNS = 1664 }; /* the server's MaxTupleAttributeNumber */
+
+	*n = 0;
+	*columns = ARENA_ARRAY(a, struct copyout_column, MAX_COLUMNS);
+	if (!c->catalog)
+		return false;
+	for (uint32_t i = 0; i < st->n_outputs; i++) {
+		const struct sql_output *o = &f->outputs[st->outputs + i];
+		const struct sql_use *u = o->use >= 0 ? &f->uses[o->use] : NULL;
+		size_t before = *n;
+
+		if (!u) {
+			/* An expression holds no masked column: every other use was refused. */
+			if (*n == MAX_COLUMNS)
+				return false;
+			(*columns)[(*n)++] = (struct copyout_column){NULL, 0, -1};
+			continue;
+		}
+		for (uint32_t k = 0; k < u->n_candidates; k++) {
+			const struct sql_relation *sr =
+				&f->relations[f->candidates[u->candidates + k].relation];
+			const struct catalog_relation *r =
+				is_table(sr) ? catalog_resolve(c->catalog->catalog, &c->path,
+							       sr->schema, sr->name)
+					     : NULL;
+
+			if (!r)
+				return false; /* columns of a subquery: not told by position */
+			for (uint32_t q = 0; q < r->n_columns; q++) {
+				const struct catalog_column *col = &r->columns[q];
+
+				if (col->dropped || (o->kind == SQL_OUTPUT_COLUMN &&
+						     !slice_eq(col->name, u->column)))
+					continue;
+				if (*n == MAX_COLUMNS)
+					return false;
+				copy_column(c, r, col, &(*columns)[(*n)++]);
+			}
+		}
+		if (o->kind == SQL_OUTPUT_COLUMN && *n != before + 1)
+			return false;
+	}
+	return *n > 0;
+}

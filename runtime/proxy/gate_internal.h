@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What gate.c and gate_decide.c share.
+ */
+#ifndef WEIR_PROXY_GATE_INTERNAL_H
+#define WEIR_PROXY_GATE_INTERNAL_H
+
+#include "proxy/gate_class.h"
+
+struct gate_target_state {
+	struct catalog_ref *catalog;
+	const char *trouble;
+	uint64_t number; /* how often a catalog was posted */
+	bool stale; /* a schema change went through since `catalog` was read */
+	struct scram_client_keys scram_keys;
+};
+
+struct gate_memory {
+	uint64_t class, facts;
+	struct gate_verdict verdict;
+};
+
+struct gate {
+	struct epoch *epoch;
+	struct sql_cache *cache;
+	struct gate_target_state *targets;
+	size_t n_targets;
+	struct gate_class *classes;
+	struct gate_memory *memory;
+	unsigned n_sessions;
+	struct decision effect, joined; /* scratch: they are large */
+	struct gate_stats stats;
+};
+
+struct gate_session {
+	struct gate *gate;
+	struct gate_class *class;
+	struct slice user;
+	size_t target;
+	struct gate_client client;
+	char strings[];
+};
+
+struct gate_class *gate_class_of(struct gate *g, struct gate_session *s, uint64_t now);
+bool gate_remembered(struct gate *g, uint64_t class, uint64_t facts, struct gate_verdict *v);
+void gate_remember(struct gate *g, uint64_t class, uint64_t facts, const struct gate_verdict *v);
+
+#endif
