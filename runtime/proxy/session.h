@@ -31,10 +31,12 @@
 #include "proxy/statements.h"
 
 /* enum pg_side as an index, and as where something goes. */
-enum { CLIENT = PG_FROM_CLIENT, SERVER = PG_FROM_SERVER };
+#define CLIENT PG_FROM_CLIENT
+#define SERVER PG_FROM_SERVER
 
 struct session;
 struct command;
+struct run;
 struct approvals;
 struct login;
 
@@ -57,7 +59,8 @@ struct session_host {
 	void (*streaming)(void *ctx, bool on);
 	/* Bytes queued towards `to` and not sent yet. */
 	size_t (*queued)(void *ctx, enum pg_side to);
-	/* The side's transport becomes TLS; session_tls_done follows. The client's "S" was emitted. */
+	/* The side's transport becomes TLS (the client is told "S" first, in the clear);
+	 * session_tls_done follows. */
 	void (*start_tls)(void *ctx, enum pg_side side);
 	/* Dials the target; session_server_up or session_server_down follows. */
 	void (*dial)(void *ctx);
@@ -165,12 +168,21 @@ struct session {
 	bool unsynced;       /* extended messages were forwarded since the last Sync */
 	bool skip_to_sync;   /* the server (or the gateway) ignores everything up to Sync */
 	bool copy_in;        /* the server takes CopyData */
+	bool copy_forwarding; /* the CopyData whose pieces come now is passed on */
+	bool rows_whole;     /* DataRows are read whole: a plan is in force */
+	bool streaming;      /* the host was told that rows stream */
 	bool client_gone, server_gone;
 	bool schema_changed_in_tx;
+	bool draining;
+	uint64_t waits_catalog; /* catalog number at which the wait began + 1; 0 = not waiting */
+	bool waited_catalog;    /* for the message at hand */
 
-	struct command *running; /* of the reply at the head, while rows arrive */
 	struct pg_rowplan *plan; /* of a simple query's current result; owned */
-	struct pg_copyout *copyout; /* masks of the COPY in progress; owned */
+	struct copyout *copyout; /* masks of the COPY in progress; owned */
+	struct command *staged; /* judged and recorded, waits to be released */
+	struct run *run;        /* what process() gathers right now */
+	uint64_t waiter;     /* what approvals give back to find this session; set by the host */
+	bool approval_async; /* the client asked not to wait for approvals */
 	struct hold *hold;   /* the command that waits for a person; NULL */
 	struct login *login; /* until READY */
 	struct session_client client;
@@ -253,6 +265,14 @@ void reply_pop(struct session *s);
 struct command *command_new(struct session *s);
 void command_free(struct session *s, struct command *c);
 
+void session_flush_run(struct session *s);
+void session_cancel_upstream(struct session *s);
+
+/* session_refuse.c: the client gets an error where the server's own would have stood, and the
+ * server is left in the state its own error would have left it in. Takes over c (may be NULL). */
+void refuse_query(struct session *s, struct command *c, const struct gate_refusal *why);
+void refuse_extended(struct session *s, struct command *c, const struct gate_refusal *why);
+
 /* session_login.c */
 void login_free(struct login *l);
 size_t login_client_bytes(struct session *s, const uint8_t *p, size_t n);
@@ -266,6 +286,14 @@ enum step client_message(struct session *s, const struct pg_frame *f);
 enum step server_message(struct session *s, struct pg_frame *f);
 /* Answers at the head of the queue that need nothing from the server. */
 void replies_advance(struct session *s);
+/* Makes the portal's row plan. False: the session is over. */
+bool session_plan_portal(struct session *s, struct portal *p, struct slice description) MUST_CHECK;
+/* Nothing looks into the rows that come now. */
+bool session_rows_pass(const struct session *s);
+void session_rows_flush(struct session *s);
+void session_streaming(struct session *s, bool on);
+void session_copyout_end(struct session *s);
+bool command_durable(struct session *s, const struct command *c);
 
 /* session_record.c */
 bool record_session_start(struct session *s) MUST_CHECK;
@@ -275,10 +303,19 @@ void record_auth_fail(struct session *s, struct slice claimed, const char *cause
 /* The intent of a command with its decision; sets c->ticket. False: the log takes none. */
 bool record_command(struct session *s, struct command *c, const struct statement_text *t) MUST_CHECK;
 void record_result(struct session *s, struct command *c);
+/* The ticket, 0 when the log takes none. c may be NULL. */
+struct approval_event;
+uint64_t record_approval(struct session *s, struct command *c, const struct approval_event *ev);
+/* "$1 = 'x'" a line, for people. */
+void record_render_parameters(struct slice section, struct buf *out);
 
 /* session_hold.c */
 struct hold;
-enum step hold_command(struct session *s, struct command *c, const struct statement_text *t);
+/* The command waits for people from now on. Takes over c. */
+enum step hold_begin(struct session *s, struct command *c, const struct statement_text *t);
+/* STEP_BLOCK while it waits; STEP_FORWARD when it may run (s->staged); STEP_DONE when it ended. */
+enum step hold_check(struct session *s, const struct statement_text *t);
+void hold_end(struct session *s, const char *sqlstate, const char *code, const char *message);
 void hold_tick(struct session *s);
 void hold_cancel(struct session *s, const char *why);
 

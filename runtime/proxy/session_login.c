@@ -233,7 +233,6 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 			s->host->emit(s->host_ctx, CLIENT, SLICE_LIT("N"));
 			return st.size;
 		}
-		s->host->emit(s->host_ctx, CLIENT, SLICE_LIT("S"));
 		s->phase = SESSION_CLIENT_TLS;
 		s->host->start_tls(s->host_ctx, CLIENT);
 		return st.size;
@@ -429,7 +428,7 @@ login_server_ssl_answer(struct session *s, uint8_t answer)
 void
 session_tls_done(struct session *s, enum pg_side side)
 {
-	if (side == (enum pg_side) CLIENT) {
+	if (side == CLIENT) {
 		assert(s->phase == SESSION_CLIENT_TLS || s->phase == SESSION_CLOSED);
 		if (s->phase != SESSION_CLIENT_TLS)
 			return;

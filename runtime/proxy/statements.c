@@ -62,35 +62,36 @@ fail:
 }
 
 bool
-statement_describe(struct statement *s, const struct column_origin *columns, uint16_t n)
+statement_describe(struct statement *s, struct slice row_description)
 {
-	struct column_origin *copy = malloc(n ? n * sizeof(*copy) : 1);
+	struct slice copy;
 
-	if (!copy)
+	if (!own(&copy, row_description))
 		return false;
-	if (n)
-		memcpy(copy, columns, n * sizeof(*copy));
-	free(s->columns);
-	s->columns = copy;
-	s->n_columns = n;
+	disown(&s->description);
+	s->description = copy;
 	s->described = true;
 	return true;
 }
 
 struct portal *
-portal_new(struct slice name, struct statement *s, struct slice params)
+portal_new(struct slice name, struct statement *s, struct slice params,
+	   const struct pg_formats *formats)
 {
 	struct portal *p = calloc(1, sizeof(*p));
+	struct slice codes = {0};
 
 	if (!p)
 		return NULL;
 	p->object.kind = OBJECT_PORTAL;
 	p->object.refs = 1;
 	p->statement = statement_ref(s);
-	if (!own(&p->object.name, name) || !own(&p->params, params)) {
+	if (!own(&p->object.name, name) || !own(&p->params, params) ||
+	    (formats->n && !own(&codes, slice_of(formats->p, formats->n * sizeof(uint16_t))))) {
 		portal_unref(p);
 		return NULL;
 	}
+	p->formats = (struct pg_formats){formats->n, codes.p};
 	return p;
 }
 
@@ -102,7 +103,7 @@ statement_unref(struct statement *s)
 	sql_facts_release(s->facts);
 	disown(&s->object.name);
 	disown(&s->text);
-	free(s->columns);
+	disown(&s->description);
 	free(s);
 }
 
@@ -114,7 +115,7 @@ portal_unref(struct portal *p)
 	statement_unref(p->statement);
 	disown(&p->object.name);
 	disown(&p->params);
-	free(p->formats);
+	free((void *) (uintptr_t) p->formats.p);
 	free(p->plan);
 	free(p);
 }

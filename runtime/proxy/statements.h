@@ -16,12 +16,6 @@
 /* Bounds of one session; a request beyond them is refused with 54000. */
 enum { STATEMENTS_MAX = 4096, PORTALS_MAX = 1024 };
 
-/* One result column, as RowDescription named it. */
-struct column_origin {
-	uint32_t table_oid, type_oid;
-	int16_t attnum;
-};
-
 /* What a map holds: counted, named, and freed by its kind. */
 struct object {
 	enum object_kind { OBJECT_STATEMENT, OBJECT_PORTAL } kind;
@@ -34,16 +28,14 @@ struct statement {
 	struct object object;
 	const struct sql_facts *facts; /* held */
 	struct slice text;       /* owned */
-	struct column_origin *columns; /* from Describe; meaningful when described */
-	uint16_t n_columns;
+	struct slice description; /* owned: RowDescription's body; empty when there are no rows */
 	bool described;
 };
 
 struct portal {
 	struct object object;
 	struct statement *statement; /* holds a reference */
-	uint16_t *formats; /* result formats as Bind gave them: none, one, or one per column */
-	uint16_t n_formats;
+	struct pg_formats formats; /* of the result, as Bind gave them; owned */
 	struct pg_rowplan *plan; /* NULL: rows pass untouched */
 	bool planned; /* the columns are known, so `plan` means what it says */
 	struct slice params; /* owned: Bind's parameter section, for the approver and the record */
@@ -51,9 +43,10 @@ struct portal {
 
 /* NULL when out of memory; text and name are copied, the facts hold is taken over. */
 struct statement *statement_new(struct slice name, struct slice text, const struct sql_facts *facts);
-bool statement_describe(struct statement *s, const struct column_origin *columns, uint16_t n);
-/* Takes a reference to s. */
-struct portal *portal_new(struct slice name, struct statement *s, struct slice params);
+bool statement_describe(struct statement *s, struct slice row_description) MUST_CHECK;
+/* Takes a reference to s; copies the rest. */
+struct portal *portal_new(struct slice name, struct statement *s, struct slice params,
+			  const struct pg_formats *formats);
 
 static inline struct statement *
 statement_ref(struct statement *s)

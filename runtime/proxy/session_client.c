@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages of the client. Every type ends in one of: judged and released, passed because what it
+ * refers to was judged, refused with an error, or the end of the session. Nothing else reaches the
+ * server (I1).
+ */
+#include "proxy/session.h"
+
+#include "base/endian.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+/* ---- names in flight ------------------------------------------------------------------------- */
+
+/* What a name will mean when the server gets to the next message: the newest request in flight that
+ * makes or drops it, else the map. */
+static struct object *
+find_object(struct session *s, enum object_kind kind, struct slice name)
+{
+	enum reply_kind makes = kind == OBJECT_STATEMENT ? REPLY_PARSE : REPLY_BIND;
+
+	for (uint32_t i = s->n_replies; i-- > 0;) {
+		struct reply *r = reply_at(s, i);
+
+		if (r->kind == REPLY_QUERY && name.n == 0)
+			return NULL; /* a simple query drops the unnamed ones */
+		if (!r->object || r->object->kind != kind || !slice_eq(r->object->name, name))
+			continue;
+		if (r->kind == makes)
+			return r->object;
+		if (r->kind == REPLY_CLOSE)
+			return NULL;
+	}
+	return names_get(kind == OBJECT_STATEMENT ? &s->statements : &s->portals, name);
+}
+
+static const struct sql_facts *
+prepared(void *ctx, struct slice name)
+{
+	struct object *o = find_object(ctx, OBJECT_STATEMENT, name);
+
+	return o && name.n ? ((struct statement *) o)->facts : NULL;
+}
+
+/* ---- judging --------------------------------------------------------------------------------- */
+
+enum judged { JUDGED, JUDGE_WAIT };
+
+/* Fills c->verdict. JUDGE_WAIT: a fresh catalog is on its way, see the message again then. */
+static enum judged
+judge(struct session *s, struct command *c)
+{
+	struct session_env *env = s->env;
+	struct gate_ask ask = {.facts = c->facts,
+			       .tx = s->tx,
+			       .schema_changed_in_tx = s->schema_changed_in_tx,
+			       .now_wall_ns = s->host->now_wall(s->host_ctx),
+			       .prepared = prepared,
+			       .ctx = s,
+			       .arena = &env->arena};
+	uint64_t number = gate_catalog_number(env->gate, s->gate);
+
+	if (s->waits_catalog && s->waits_catalog == number + 1)
+		return JUDGE_WAIT;
+	s->waited_catalog = s->waited_catalog || s->waits_catalog;
+	s->waits_catalog = 0;
+	gate_decide(env->gate, s->gate, &ask, &c->verdict);
+	if (c->verdict.wait_catalog && !s->waited_catalog) {
+		s->waits_catalog = number + 1;
+		s->host->want_catalog(s->host_ctx);
+		return JUDGE_WAIT;
+	}
+	s->waited_catalog = false;
+	env->counters.commands++;
+	return JUDGED;
+}
+
+static const struct gate_refusal audit_refusal = {
+	"WEIR-AUDIT", "the audit log takes no records, so nothing is let through", NULL,
+	"the gateway's operator must look at its log and disk", "58030"};
+
+bool
+command_durable(struct session *s, const struct command *c)
+{
+	if (!c || !c->recorded || s->host->durable(s->host_ctx, c->ticket))
+		return true;
+	s->host->when_durable(s->host_ctx, c->ticket);
+	return false;
+}
+
+/* Judges and records; then releases, refuses or holds. STEP_FORWARD: *out may run now. */
+static enum step
+release(struct session *s, const struct sql_facts *facts, const struct statement_text *t,
+	struct command **out)
+{
+	struct command *c = s->staged;
+
+	if (s->hold) {
+		enum step step = hold_check(s, t);
+
+		if (step != STEP_FORWARD)
+			return step;
+		c = s->staged;
+	} else if (!c) {
+		c = command_new(s);
+		sql_facts_hold(facts);
+		c->facts = facts;
+		if (judge(s, c) == JUDGE_WAIT) {
+			command_free(s, c);
+			return STEP_BLOCK;
+		}
+		if (c->verdict.verdict == VERDICT_HOLD)
+			return hold_begin(s, c, t);
+		if (!record_command(s, c, t))
+			c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY,
+							   .refusal = audit_refusal};
+		if (c->verdict.verdict != VERDICT_ALLOW) {
+			if (t->extended)
+				refuse_extended(s, c, &c->verdict.refusal);
+			else
+				refuse_query(s, c, &c->verdict.refusal);
+			return STEP_DONE;
+		}
+		s->env->counters.allowed++;
+	}
+	/* A pure read may go at once: its reply waits (I2). Anything else only after its record. */
+	if (!c->verdict.pure_read && !command_durable(s, c)) {
+		s->staged = c;
+		return STEP_BLOCK;
+	}
+	s->staged = NULL;
+	*out = c;
+	return STEP_FORWARD;
+}
+
+static bool
+too_many(struct session *s, struct reply *r)
+{
+	if (r)
+		return false;
+	session_fatal(s, "54000", "WEIR-PIPELINE", "too many messages in flight",
+		      "send a Sync and read the answers more often");
+	return true;
+}
+
+/* ---- simple query ---------------------------------------------------------------------------- */
+
+static enum step
+client_query(struct session *s, const struct pg_frame *f)
+{
+	struct statement_text t = {0};
+	enum pg_reason r = pg_read_query(f->body, &t.text);
+	struct command *c = NULL;
+	struct reply *reply;
+	enum step step;
+
+	if (r != PG_R_OK) {
+		session_bad(s, CLIENT, r);
+		return STEP_DONE;
+	}
+	arena_reset(&s->env->arena);
+	step = release(s, s->hold || s->staged ? NULL : gate_facts(s->env->gate, t.text), &t, &c);
+	if (step != STEP_FORWARD)
+		return step;
+	reply = reply_push(s, REPLY_QUERY);
+	if (too_many(s, reply)) {
+		command_free(s, c);
+		return STEP_DONE;
+	}
+	reply->command = c;
+	return STEP_FORWARD;
+}
+
+/* ---- extended query -------------------------------------------------------------------------- */
+
+static void
+refuse_name(struct session *s, const char *sqlstate, const char *what, struct slice name)
+{
+	const char *message = arena_printf(&s->env->arena, "%s \"%.*s\" does not exist", what,
+					   SLICE_ARG(name));
+
+	refuse_extended(s, NULL,
+			&(struct gate_refusal){"WEIR-UNKNOWN-NAME", message, NULL,
+					       "the gateway has not seen it being made", sqlstate});
+}
+
+static enum step
+client_parse(struct session *s, const struct pg_frame *f)
+{
+	struct pg_msg_parse m;
+	enum pg_reason r = pg_read_parse(f->body, &m);
+	struct command *c;
+	struct reply *reply;
+	struct statement *st;
+
+	if (r != PG_R_OK) {
+		session_bad(s, CLIENT, r);
+		return STEP_DONE;
+	}
+	c = command_new(s);
+	c->facts = gate_facts(s->env->gate, m.text);
+	sql_facts_hold(c->facts);
+	if (judge(s, c) == JUDGE_WAIT) {
+		command_free(s, c);
+		return STEP_BLOCK;
+	}
+	/* What will never run is refused here, as the server reports a bad statement. What may run is
+	 * judged again, and recorded, each time it does. */
+	if (c->verdict.verdict == VERDICT_DENY) {
+		struct statement_text t = {m.text, {0}, true};
+
+		if (!record_command(s, c, &t))
+			c->verdict.refusal = audit_refusal;
+		refuse_extended(s, c, &c->verdict.refusal);
+		return STEP_DONE;
+	}
+	sql_facts_hold(c->facts);
+	st = statement_new(m.name, m.text, c->facts);
+	command_free(s, c);
+	reply = st ? reply_push(s, REPLY_PARSE) : NULL;
+	if (too_many(s, reply)) {
+		statement_unref(st);
+		return STEP_DONE;
+	}
+	reply->object = &st->object;
+	s->unsynced = true;
+	s->env->counters.allocs++;
+	return STEP_FORWARD;
+}
+
+static enum step
+client_bind(struct session *s, const struct pg_frame *f)
+{
+	struct pg_msg_bind m;
+	enum pg_reason r = pg_read_bind(f->body, &m);
+	struct object *o;
+	struct portal *p;
+	struct reply *reply;
+	struct slice section;
+
+	if (r != PG_R_OK) {
+		session_bad(s, CLIENT, r);
+		return STEP_DONE;
+	}
+	o = find_object(s, OBJECT_STATEMENT, m.statement);
+	if (!o) {
+		refuse_name(s, "26000", "prepared statement", m.statement);
+		return STEP_DONE;
+	}
+	/* Formats and values of the parameters, as they came: what an approval binds to. */
+	section = slice_of(m.statement.p + m.statement.n + 1,
+			   (size_t) (f->body.p + f->body.n - (m.statement.p + m.statement.n + 1)));
+	p = portal_new(m.portal, (struct statement *) o, section, &m.result_formats);
+	reply = p ? reply_push(s, REPLY_BIND) : NULL;
+	if (too_many(s, reply)) {
+		portal_unref(p);
+		return STEP_DONE;
+	}
+	reply->object = &p->object;
+	s->unsynced = true;
+	s->env->counters.allocs++;
+	if (p->statement->described && !session_plan_portal(s, p, p->statement->description))
+		return STEP_DONE;
+	return STEP_FORWARD;
+}
+
+static enum step
+client_describe(struct session *s, const struct pg_frame *f)
+{
+	struct pg_msg_target m;
+	enum pg_reason r = pg_read_target(f->body, &m);
+	bool of_portal = r == PG_R_OK && m.kind == 'P';
+	struct object *o;
+	struct reply *reply;
+
+	if (r != PG_R_OK) {
+		session_bad(s, CLIENT, r);
+		return STEP_DONE;
+	}
+	o = find_object(s, of_portal ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name);
+	if (!o) {
+		refuse_name(s, of_portal ? "34000" : "26000",
+			    of_portal ? "portal" : "prepared statement", m.name);
+		return STEP_DONE;
+	}
+	reply = reply_push(s, of_portal ? REPLY_DESCRIBE_PORTAL : REPLY_DESCRIBE_STATEMENT);
+	if (too_many(s, reply))
+		return STEP_DONE;
+	o->refs++;
+	reply->object = o;
+	s->unsynced = true;
+	return STEP_FORWARD;
+}
+
+/* design: PostgreSQL 2.17. Rows that may hold masked columns need their description. */
+static bool
+ask_description(struct session *s, struct portal *p)
+{
+	struct reply *reply = reply_push(s, REPLY_DESCRIBE_PORTAL);
+
+	if (too_many(s, reply))
+		return false;
+	p->object.refs++;
+	reply->object = &p->object;
+	reply->swallow = true;
+	session_flush_run(s);
+	pg_put_target(&s->env->scratch, PG_F_DESCRIBE, 'P', p->object.name);
+	session_emit(s, SERVER, &s->env->scratch);
+	return true;
+}
+
+static bool
+description_asked(struct session *s, const struct portal *p)
+{
+	for (uint32_t i = s->n_replies; i-- > 0;)
+		if (reply_at(s, i)->kind == REPLY_DESCRIBE_PORTAL &&
+		    reply_at(s, i)->object == &p->object)
+			return true;
+	return false;
+}
+
+static enum step
+client_execute(struct session *s, const struct pg_frame *f)
+{
+	struct pg_msg_execute m;
+	enum pg_reason r = pg_read_execute(f->body, &m);
+	struct object *o;
+	struct portal *p;
+	struct statement_text t;
+	struct command *c = NULL;
+	struct reply *reply;
+	enum step step;
+
+	if (r != PG_R_OK) {
+		session_bad(s, CLIENT, r);
+		return STEP_DONE;
+	}
+	o = find_object(s, OBJECT_PORTAL, m.portal);
+	if (!o) {
+		refuse_name(s, "34000", "portal", m.portal);
+		return STEP_DONE;
+	}
+	p = (struct portal *) o;
+	t = (struct statement_text){p->statement->text, p->params, true};
+	step = release(s, p->statement->facts, &t, &c);
+	if (step != STEP_FORWARD)
+		return step;
+	if (c->verdict.rows_masked && !p->planned && !description_asked(s, p) &&
+	    !ask_description(s, p)) {
+		command_free(s, c);
+		return STEP_DONE;
+	}
+	reply = reply_push(s, REPLY_EXECUTE);
+	if (too_many(s, reply)) {
+		command_free(s, c);
+		return STEP_DONE;
+	}
+	o->refs++;
+	reply->object = o;
+	reply->command = c;
+	s->unsynced = true;
+	return STEP_FORWARD;
+}
+
+static enum step
+client_close(struct session *s, const struct pg_frame *f)
+{
+	struct pg_msg_target m;
+	enum pg_reason r = pg_read_target(f->body, &m);
+	struct object *o;
+	struct reply *reply;
+
+	if (r != PG_R_OK) {
+		session_bad(s, CLIENT, r);
+		return STEP_DONE;
+	}
+	o = find_object(s, m.kind == 'P' ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name);
+	reply = reply_push(s, REPLY_CLOSE);
+	if (too_many(s, reply))
+		return STEP_DONE;
+	if (o)
+		o->refs++;
+	reply->object = o;
+	s->unsynced = true;
+	return STEP_FORWARD;
+}
+
+static enum step
+client_sync(struct session *s)
+{
+	struct reply *reply;
+
+	if (s->copy_in)
+		return STEP_DONE; /* the server ignores it while it takes CopyData */
+	reply = reply_push(s, REPLY_SYNC);
+	if (too_many(s, reply))
+		return STEP_DONE;
+	s->skip_to_sync = false;
+	s->unsynced = false;
+	return STEP_FORWARD;
+}
+
+/* ---- COPY FROM STDIN ------------------------------------------------------------------------- */
+
+static enum step
+client_copy(struct session *s, const struct pg_frame *f)
+{
+	/* A later piece goes where the first went, whatever has happened meanwhile. */
+	if (!f->first)
+		return s->copy_forwarding ? STEP_FORWARD : STEP_DONE;
+	s->copy_forwarding = s->copy_in;
+	if (s->copy_in) {
+		if (f->type != PG_F_COPY_DATA)
+			s->copy_in = false;
+		return STEP_FORWARD;
+	}
+	/* Sent ahead of the server's CopyInResponse: it tells whether there is a COPY at all. */
+	if (s->n_replies && !s->skip_to_sync)
+		return STEP_BLOCK;
+	/* Left over from a COPY that failed: the server ignores such, so do we. */
+	return STEP_DONE;
+}
+
+static enum step
+client_other(struct session *s, const struct pg_frame *f)
+{
+	static const struct gate_refusal why = {
+		"WEIR-FUNCTION-CALL", "the FunctionCall message is not let through", NULL,
+		"call the function in a SELECT, where it can be judged", NULL};
+
+	switch (f->type) {
+	case PG_F_FUNCTION_CALL:
+		refuse_query(s, NULL, &why);
+		return STEP_DONE;
+	case PG_F_TERMINATE:
+		if (!s->server_gone) {
+			session_flush_run(s);
+			s->host->emit(s->host_ctx, SERVER, f->raw);
+		}
+		session_close(s, "client terminated");
+		return STEP_DONE;
+	default:
+		session_bad(s, CLIENT, PG_R_UNKNOWN_TYPE);
+		return STEP_DONE;
+	}
+}
+
+static bool
+is_skipped(const struct session *s, const struct pg_frame *f)
+{
+	return s->skip_to_sync && f->first && f->type != PG_F_SYNC &&
+	       f->type != PG_F_TERMINATE;
+}
+
+enum step
+client_message(struct session *s, const struct pg_frame *f)
+{
+	if (is_skipped(s, f)) {
+		s->copy_forwarding = false; /* its later pieces are skipped as well */
+		return STEP_DONE;
+	}
+	if (s->copy_in && f->type != PG_F_COPY_DATA && f->type != PG_F_COPY_DONE &&
+	    f->type != PG_F_COPY_FAIL && f->type != PG_F_FLUSH && f->type != PG_F_SYNC &&
+	    f->type != PG_F_TERMINATE) {
+		session_bad(s, CLIENT, PG_R_UNKNOWN_TYPE);
+		return STEP_DONE;
+	}
+	switch (f->type) {
+	case PG_F_QUERY:
+		return client_query(s, f);
+	case PG_F_PARSE:
+		arena_reset(&s->env->arena);
+		return client_parse(s, f);
+	case PG_F_BIND:
+		return client_bind(s, f);
+	case PG_F_DESCRIBE:
+		return client_describe(s, f);
+	case PG_F_EXECUTE:
+		arena_reset(&s->env->arena);
+		return client_execute(s, f);
+	case PG_F_CLOSE:
+		return client_close(s, f);
+	case PG_F_SYNC:
+		return client_sync(s);
+	case PG_F_FLUSH:
+		return s->copy_in ? STEP_DONE : STEP_FORWARD;
+	case PG_F_COPY_DATA:
+	case PG_F_COPY_DONE:
+	case PG_F_COPY_FAIL:
+		return client_copy(s, f);
+	default:
+		return client_other(s, f);
+	}
+}

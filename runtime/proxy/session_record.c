@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a session puts into the audit log. The intent of a command carries its decision; the result
+ * follows when it ended. Parameters are recorded by length, never by value; rows never.
+ */
+#include "proxy/session.h"
+
+#include "base/clock.h"
+#include "base/endian.h"
+#include "proxy/approval_record.h"
+
+#include <stdlib.h>
+
+enum { RECORD_LIST = 16 }; /* actions and objects named in one record */
+
+struct who {
+	struct audit_principal principal;
+	struct audit_target target;
+	struct audit_source source;
+};
+
+static enum audit_enum_value
+principal_kind(enum principal_kind k)
+{
+	switch (k) {
+	case PRINCIPAL_HUMAN:
+		return AUDIT_principal_kind_HUMAN;
+	case PRINCIPAL_SERVICE:
+		return AUDIT_principal_kind_SERVICE;
+	case PRINCIPAL_AGENT:
+		break;
+	}
+	return AUDIT_principal_kind_AGENT;
+}
+
+static void
+begin(struct session *s, struct audit_record *r, enum audit_record_type type, struct who *w)
+{
+	audit_record_init(r, type, s->host->now_wall(s->host_ctx), s->host->now_mono(s->host_ctx));
+	if (s->gate) {
+		const struct config_target *t = gate_target(s->gate);
+
+		w->principal = (struct audit_principal){
+			.kind = principal_kind(gate_user_kind(s->gate)),
+			.subject = gate_user(s->gate),
+			.assurance = AUDIT_assurance_PROVEN};
+		w->target = (struct audit_target){.protocol = AUDIT_protocol_POSTGRES,
+						  .name = slice_str(t->name)};
+		r->principal = &w->principal;
+		r->target = &w->target;
+		r->policy = gate_epoch(s->env->gate)->image->digest;
+	}
+	if (!audit_id_is_zero(s->id)) {
+		r->session = s->id;
+		r->sseq = s->sseq + 1;
+	}
+}
+
+/* The sequence number is taken only when the record is: a gap means a lost record. */
+static uint64_t
+submit(struct session *s, struct audit_record *r)
+{
+	uint64_t ticket;
+
+	if (!audit_encode(&s->env->record, r))
+		return 0;
+	ticket = s->host->record(s->host_ctx, buf_slice(&s->env->record));
+	if (ticket && !audit_id_is_zero(s->id))
+		s->sseq++;
+	return ticket;
+}
+
+static void
+source_of(struct session *s, struct who *w)
+{
+	bool v4 = memcmp(s->client.address, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0;
+
+	w->source = (struct audit_source){.ip = v4 ? slice_of(s->client.address + 12, 4)
+						   : slice_of(s->client.address, 16),
+					  .port = s->client.port,
+					  .application = s->client_facts.application,
+					  .tls_version = s->client_tls ? SLICE_LIT("TLS")
+								       : (struct slice){0}};
+}
+
+bool
+record_session_start(struct session *s)
+{
+	struct audit_record r;
+	struct who w;
+	struct audit_decision d = {.verdict = AUDIT_verdict_ALLOW};
+	struct audit_session_start b = {.credential = SLICE_LIT("key"), .decision = &d};
+
+	s->id = audit_id_new(s->host->now_wall(s->host_ctx));
+	begin(s, &r, AUDIT_session_start, &w);
+	source_of(s, &w);
+	r.source = &w.source;
+	r.body = &b;
+	return submit(s, &r) != 0;
+}
+
+void
+record_connect_denied(struct session *s, const struct gate_refusal *why)
+{
+	struct audit_record r;
+	struct who w;
+	struct audit_decision d = {.verdict = AUDIT_verdict_DENY,
+				   .reason_code = slice_str(why->code),
+				   .text = slice_str(why->message)};
+	struct audit_session_start b = {.credential = SLICE_LIT("key"), .decision = &d};
+
+	begin(s, &r, AUDIT_session_start, &w);
+	source_of(s, &w);
+	r.source = &w.source;
+	r.body = &b;
+	submit(s, &r);
+}
+
+void
+record_session_end(struct session *s)
+{
+	struct audit_record r;
+	struct who w;
+	struct audit_session_end b = {
+		.cause = slice_str(s->end_cause),
+		.commands = s->commands,
+		.denied = s->denied,
+		.bytes_up = s->bytes_up,
+		.bytes_down = s->bytes_down,
+		.last_sseq = s->sseq + 1,
+		.duration_ns = s->host->now_mono(s->host_ctx) - s->started_mono};
+
+	if (audit_id_is_zero(s->id))
+		return;
+	begin(s, &r, AUDIT_session_end, &w);
+	r.body = &b;
+	submit(s, &r);
+	s->id = (struct audit_id){{0}};
+}
+
+void
+record_auth_fail(struct session *s, struct slice claimed, const char *cause)
+{
+	struct audit_record r;
+	struct who w;
+	struct audit_auth_fail b = {.method = SLICE_LIT("SCRAM-SHA-256"),
+				    .claimed = claimed,
+				    .cause = slice_str(cause),
+				    .count = 1};
+
+	begin(s, &r, AUDIT_auth_fail, &w);
+	source_of(s, &w);
+	r.source = &w.source;
+	r.body = &b;
+	submit(s, &r);
+}
+
+/* ---- commands -------------------------------------------------------------------------------- */
+
+struct intent {
+	struct slice actions[RECORD_LIST], rules[VERDICT_RULES];
+	struct audit_object objects[RECORD_LIST];
+	struct audit_parameter parameters[RECORD_LIST];
+	size_t n_actions, n_objects, n_parameters;
+};
+
+static void
+add_effect(struct intent *in, const struct sql_effect *e)
+{
+	struct slice name = slice_str(action_info[e->action].name);
+	size_t i;
+
+	for (i = 0; i < in->n_actions && !slice_eq(in->actions[i], name); i++)
+		;
+	if (i == in->n_actions && i < RECORD_LIST)
+		in->actions[in->n_actions++] = name;
+	if (!e->object.n || in->n_objects == RECORD_LIST)
+		return;
+	in->objects[in->n_objects++] = (struct audit_object){
+		.schema = e->schema,
+		.relation = e->object,
+		.columns = {e->columns, e->n_columns > 64 ? 64 : e->n_columns},
+		.mode = name};
+}
+
+/* Bind's section was checked when it was read: format codes, then values. */
+static void
+add_parameters(struct intent *in, struct slice section)
+{
+	const uint8_t *p = section.p, *end = section.p + section.n;
+	uint16_t formats, n;
+	const uint8_t *codes;
+
+	if (section.n < 4)
+		return;
+	formats = get_be16(p);
+	codes = p + 2;
+	p = codes + (size_t) formats * 2;
+	if (end - p < 2)
+		return;
+	n = get_be16(p);
+	p += 2;
+	for (uint16_t i = 0; i < n && end - p >= 4 && in->n_parameters < RECORD_LIST; i++) {
+		int32_t len = (int32_t) get_be32(p);
+		unsigned code = formats == 0 ? 0 : get_be16(codes + (formats == 1 ? 0 : 2 * i));
+
+		in->parameters[in->n_parameters++] = (struct audit_parameter){
+			.len = len < 0 ? 0 : (uint64_t) len, .is_null = len < 0, .binary = code == 1};
+		p += 4 + (len < 0 ? 0 : len);
+	}
+}
+
+static enum audit_enum_value
+verdict_name(enum verdict v)
+{
+	return v == VERDICT_ALLOW ? AUDIT_verdict_ALLOW
+	       : v == VERDICT_HOLD ? AUDIT_verdict_HOLD
+				   : AUDIT_verdict_DENY;
+}
+
+bool
+record_command(struct session *s, struct command *c, const struct statement_text *t)
+{
+	const struct image *img = gate_epoch(s->env->gate)->image;
+	const struct gate_verdict *v = &c->verdict;
+	struct audit_record r;
+	struct who w;
+	struct intent in;
+	struct audit_decision d = {.verdict = verdict_name(v->verdict)};
+	struct audit_command b = {
+		.statement = t->text,
+		.kind = t->extended ? AUDIT_command_kind_EXTENDED : AUDIT_command_kind_SIMPLE,
+		.transaction = s->tx == 'I'   ? AUDIT_transaction_IDLE
+			       : s->tx == 'T' ? AUDIT_transaction_OPEN
+					      : AUDIT_transaction_FAILED,
+		.decision = &d};
+
+	in.n_actions = in.n_objects = in.n_parameters = 0;
+	for (uint32_t i = 0; i < c->facts->n_effects; i++)
+		add_effect(&in, &c->facts->effects[i]);
+	add_parameters(&in, t->params);
+	for (uint8_t i = 0; i < v->n_rules && !v->by_default; i++)
+		in.rules[i] = img->rules[v->rules[i]].name;
+	d.rules = (struct audit_texts){in.rules, v->by_default ? 0 : v->n_rules};
+	if (v->verdict == VERDICT_DENY) {
+		d.reason_code = slice_str(v->refusal.code);
+		d.text = slice_str(v->refusal.message);
+		s->denied++;
+	}
+	b.actions = (struct audit_texts){in.actions, in.n_actions};
+	b.objects.v = in.objects;
+	b.objects.n = in.n_objects;
+	b.parameters.v = in.parameters;
+	b.parameters.n = in.n_parameters;
+	s->commands++;
+	begin(s, &r, AUDIT_command, &w);
+	r.body = &b;
+	memcpy(c->id, r.id.b, sizeof(c->id));
+	c->ticket = submit(s, &r);
+	c->recorded = c->ticket != 0;
+	return c->recorded;
+}
+
+void
+record_result(struct session *s, struct command *c)
+{
+	struct audit_record r;
+	struct who w;
+	struct audit_id intent;
+	struct audit_masked masked = {.cells = c->cells_masked};
+	struct audit_result b = {
+		.status = !c->failed			      ? AUDIT_status_OK
+			  : memcmp(c->sqlstate, "57014", 5) == 0 ? AUDIT_status_CANCELLED
+			  : memcmp(c->sqlstate, "25P02", 5) == 0 ? AUDIT_status_NOT_RUN
+							      : AUDIT_status_ERROR,
+		.code = slice_str(c->sqlstate),
+		.tag = slice_str(c->tag),
+		.rows = c->rows,
+		.upstream_ns = s->host->now_mono(s->host_ctx) - c->started_mono};
+
+	memcpy(intent.b, c->id, sizeof(intent.b));
+	begin(s, &r, AUDIT_result, &w);
+	r.principal = NULL; /* the intent it refers to says who and where */
+	r.target = NULL;
+	r.policy = NULL;
+	r.refs = (struct audit_ids){&intent, 1};
+	if (c->cells_masked) {
+		b.masked.v = &masked;
+		b.masked.n = 1;
+	}
+	r.body = &b;
+	submit(s, &r);
+}
+
+uint64_t
+record_approval(struct session *s, struct command *c, const struct approval_event *ev)
+{
+	struct approval_record a;
+	struct audit_id intent;
+
+	approval_record_fill(&a, ev, NULL, s->host->now_mono(s->host_ctx));
+	if (!audit_id_is_zero(s->id)) {
+		a.record.session = s->id;
+		a.record.sseq = s->sseq + 1;
+	}
+	if (c && c->recorded) {
+		memcpy(intent.b, c->id, sizeof(intent.b));
+		a.record.refs = (struct audit_ids){&intent, 1};
+	}
+	return submit(s, &a.record);
+}
+
+/* What the approver sees: text values in quotes, binary ones in hex, cut where they are long. */
+void
+record_render_parameters(struct slice section, struct buf *out)
+{
+	const uint8_t *p = section.p, *end = section.p + section.n, *codes;
+	uint16_t formats, n;
+
+	if (section.n < 4)
+		return;
+	formats = get_be16(p);
+	codes = p + 2;
+	p = codes + (size_t) formats * 2;
+	if (end - p < 2)
+		return;
+	n = get_be16(p);
+	p += 2;
+	for (uint16_t i = 0; i < n && end - p >= 4; i++) {
+		int32_t len = (int32_t) get_be32(p);
+		unsigned code = formats == 0 ? 0 : get_be16(codes + (formats == 1 ? 0 : 2 * i));
+
+		p += 4;
+		buf_printf(out, "$%u = ", i + 1u);
+		if (len < 0) {
+			buf_puts(out, "NULL\n");
+			continue;
+		}
+		if (len > end - p)
+			return;
+		if (code == 1) {
+			buf_puts(out, "\\x");
+			hex_put(out, slice_of(p, (size_t) len));
+		} else {
+			buf_putc(out, '\'');
+			buf_put(out, p, (size_t) len);
+			buf_putc(out, '\'');
+		}
+		buf_putc(out, '\n');
+		p += len;
+	}
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Refusals. Where nothing is outstanding at the server and no transaction is open, the gateway
+ * answers by itself. Otherwise the refused message is replaced by one that the server is sure to
+ * refuse (it does not parse), and the server's ErrorResponse by ours: order in a pipeline, the failed
+ * transaction, the rolled back implicit transaction and the skipping up to Sync are then the
+ * server's own (design: PostgreSQL 5.3, 5.4).
+ */
+#include "proxy/session.h"
+
+#include <stdlib.h>
+
+/* No statement of PostgreSQL starts like this, and none ever will: `refused` is no keyword. */
+static const char poison[] = "weir refused this statement";
+
+static struct buf *
+error_of(const struct gate_refusal *why)
+{
+	struct buf *b = calloc(1, sizeof(*b));
+	struct buf detail = {0};
+
+	assert(b != NULL);
+	buf_printf(&detail, "code %s", why->code);
+	if (why->detail)
+		buf_printf(&detail, "; %s", why->detail);
+	pg_put_error(b, &(struct pg_error){.severity = "ERROR",
+					   .sqlstate = why->sqlstate ? why->sqlstate : "42501",
+					   .message = slice_str(why->message),
+					   .detail = buf_slice(&detail),
+					   .hint = slice_str(why->hint)});
+	buf_fini(&detail);
+	return b;
+}
+
+static struct reply *
+push(struct session *s, enum reply_kind kind, struct command *c, const struct gate_refusal *why)
+{
+	struct reply *r = reply_push(s, kind);
+
+	s->env->counters.denied++;
+	if (!r) {
+		if (c)
+			command_free(s, c);
+		session_fatal(s, "54000", "WEIR-PIPELINE", "too many messages in flight",
+			      "send a Sync and read the answers more often");
+		return NULL;
+	}
+	r->command = c;
+	r->error = error_of(why);
+	return r;
+}
+
+static bool
+server_is_quiet(const struct session *s)
+{
+	return s->n_replies == 0 && !s->unsynced && s->tx != 'T';
+}
+
+void
+refuse_query(struct session *s, struct command *c, const struct gate_refusal *why)
+{
+	bool quiet = server_is_quiet(s);
+	struct reply *r = push(s, quiet ? REPLY_LOCAL : REPLY_QUERY, c, why);
+
+	if (!r)
+		return;
+	r->with_ready = quiet;
+	if (!quiet) {
+		pg_put_query(&s->env->scratch, SLICE_LIT(poison));
+		session_emit(s, SERVER, &s->env->scratch);
+	}
+	replies_advance(s);
+}
+
+void
+refuse_extended(struct session *s, struct command *c, const struct gate_refusal *why)
+{
+	bool quiet = server_is_quiet(s);
+	struct reply *r = push(s, quiet ? REPLY_LOCAL : REPLY_PARSE, c, why);
+
+	if (!r)
+		return;
+	/* Either way the server's part of the batch is over: up to Sync nothing more is read. */
+	s->skip_to_sync = true;
+	if (!quiet) {
+		pg_put_parse(&s->env->scratch, SLICE_LIT("weir refused"), SLICE_LIT(poison));
+		session_emit(s, SERVER, &s->env->scratch);
+	}
+	replies_advance(s);
+}

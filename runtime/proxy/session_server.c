@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages of the server. Each belongs to the reply at the head of the queue, or is one of the three
+ * that may come at any time. Nothing passes before the record of its command is durable (I2), rows
+ * pass through their plan, and what the protocol does not have at this place ends the session.
+ */
+#include "proxy/session.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+
+/* ---- rows ------------------------------------------------------------------------------------ */
+
+static const struct pg_rowplan *
+current_plan(const struct session *s, const struct reply *head)
+{
+	if (head->kind == REPLY_EXECUTE)
+		return ((const struct portal *) head->object)->plan;
+	return head->kind == REPLY_QUERY ? s->plan : NULL;
+}
+
+/* Rows are wanted whole while a plan is in force, else they may pass piece by piece. */
+static void
+follow_plan(struct session *s)
+{
+	struct reply *head = reply_head(s);
+	bool whole = head && current_plan(s, head) != NULL;
+
+	if (whole == s->rows_whole)
+		return;
+	s->rows_whole = whole;
+	pg_framer_set_whole(&s->in[SERVER].framer, PG_B_DATA_ROW, whole);
+}
+
+bool
+session_rows_pass(const struct session *s)
+{
+	struct session *m = (struct session *) (uintptr_t) s;
+	struct reply *head = s->phase == SESSION_READY ? reply_head(m) : NULL;
+	const struct command *c = head ? head->command : NULL;
+
+	if (!c || (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) || head->error)
+		return false;
+	if (c->verdict.masked_outputs || current_plan(s, head) ||
+	    (head->kind == REPLY_EXECUTE && c->verdict.rows_masked &&
+	     !((struct portal *) head->object)->planned))
+		return false;
+	return command_durable(m, c);
+}
+
+void
+session_rows_flush(struct session *s)
+{
+	s->bytes_down += s->env->rows.n;
+	session_emit(s, CLIENT, &s->env->rows);
+}
+
+void
+session_streaming(struct session *s, bool on)
+{
+	if (s->streaming == on)
+		return;
+	s->streaming = on;
+	s->host->streaming(s->host_ctx, on);
+}
+
+static enum pg_reason
+build_plan(struct session *s, struct slice description, const struct pg_formats *formats,
+	   struct pg_rowplan **out)
+{
+	struct pg_fields fields;
+	struct pg_rowplan *plan = NULL;
+	enum pg_reason r = pg_read_row_description(description, &fields);
+
+	free(*out);
+	*out = NULL;
+	if (r != PG_R_OK || !gate_has_masks(s->gate))
+		return r;
+	arena_reset(&s->env->arena);
+	r = pg_rowplan_build(&s->env->arena, fields, formats, gate_mask_of, s->gate, &plan);
+	if (r != PG_R_OK || !plan)
+		return r;
+	*out = malloc(pg_rowplan_bytes(plan));
+	if (!*out)
+		return PG_R_NO_MEMORY;
+	memcpy(*out, plan, pg_rowplan_bytes(plan));
+	s->env->counters.allocs++;
+	return PG_R_OK;
+}
+
+bool
+session_plan_portal(struct session *s, struct portal *p, struct slice description)
+{
+	enum pg_reason r = PG_R_OK;
+
+	if (description.n)
+		r = build_plan(s, description, &p->formats, &p->plan);
+	if (r == PG_R_FORMAT_COUNT) {
+		/* The server will refuse this Bind in its own words; nothing of it can have rows. */
+		p->planned = false;
+		return true;
+	}
+	if (r != PG_R_OK) {
+		session_bad(s, SERVER, r);
+		return false;
+	}
+	p->planned = true;
+	return true;
+}
+
+/* The analysis of the statement and the server's description of the result must agree (design:
+ * architecture, "SQL facts" 4). */
+static bool
+lineage_agrees(struct session *s, const struct command *c, const struct pg_rowplan *plan)
+{
+	if (!c || c->verdict.masked_outputs <= (plan ? plan->n_cells : 0))
+		return true;
+	log_error("lineage disagrees with the server's description of a result");
+	session_fatal(s, "XX000", "WEIR-LINEAGE",
+		      "the result is not what the statement's analysis said; nothing of it is shown",
+		      "please report this statement to the gateway's operator");
+	return false;
+}
+
+static enum step
+data_row(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	const struct pg_rowplan *plan = current_plan(s, head);
+	struct pg_row_counts counts = {0};
+	enum pg_reason r;
+	bool rewritten;
+
+	if (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) {
+		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
+		return STEP_DONE;
+	}
+	if (!lineage_agrees(s, head->command, plan))
+		return STEP_DONE;
+	if (!plan) {
+		if (head->kind == REPLY_EXECUTE && head->command->verdict.rows_masked &&
+		    !((struct portal *) head->object)->planned) {
+			session_bad(s, SERVER, PG_R_ROW_FIELDS);
+			return STEP_DONE;
+		}
+		return STEP_FORWARD;
+	}
+	assert(f->first && f->last);
+	r = pg_rowplan_apply(plan, (uint8_t *) (uintptr_t) f->raw.p, f->raw.n, &s->env->rows,
+			     &rewritten, &counts);
+	if (r != PG_R_OK) {
+		session_bad(s, SERVER, r);
+		return STEP_DONE;
+	}
+	head->command->cells_masked += counts.cells;
+	s->env->counters.cells_masked += counts.cells;
+	if (!rewritten)
+		return STEP_FORWARD;
+	/* What was gathered before this row goes out before it. */
+	session_flush_run(s);
+	if (s->env->rows.n > 32 * 1024)
+		session_rows_flush(s);
+	return STEP_DONE;
+}
+
+/* ---- COPY ------------------------------------------------------------------------------------ */
+
+struct copy_state {
+	struct copyout out;
+	struct mask_op *ops;
+	uint8_t null[64];
+};
+
+void
+session_copyout_end(struct session *s)
+{
+	struct copy_state *st = (struct copy_state *) s->copyout;
+
+	if (!st)
+		return;
+	copyout_fini(&st->out);
+	free(st->ops);
+	free(st);
+	s->copyout = NULL;
+}
+
+static bool
+copy_options(const struct sql_copy *c, struct copy_state *st, struct copyout_options *o)
+{
+	copyout_defaults(o, c->format == SQL_COPY_BINARY ? COPYOUT_BINARY
+			    : c->format == SQL_COPY_CSV	 ? COPYOUT_CSV
+							 : COPYOUT_TEXT);
+	if (c->unknown_option || (c->has_null && c->null.n > sizeof(st->null)) ||
+	    (c->has_delimiter && c->delimiter.n != 1) || (c->has_quote && c->quote.n != 1) ||
+	    (c->has_escape && c->escape.n != 1) ||
+	    (c->encoding.n && !slice_is(c->encoding, "UTF8") && !slice_is(c->encoding, "utf8")))
+		return false;
+	o->header = c->header;
+	if (c->has_delimiter)
+		o->delimiter = c->delimiter.p[0];
+	if (c->has_quote)
+		o->quote = o->escape = c->quote.p[0];
+	if (c->has_escape)
+		o->escape = c->escape.p[0];
+	if (c->has_null) {
+		memcpy(st->null, c->null.p, c->null.n);
+		o->null = slice_of(st->null, c->null.n);
+	}
+	return true;
+}
+
+/* COPY ... TO STDOUT begins. False: its masks cannot be applied, and the session is over. */
+static bool
+copy_begin(struct session *s, struct command *c)
+{
+	const struct sql_facts *f = c->facts;
+	struct copyout_options o;
+	struct copyout_column *columns;
+	struct copy_state *st;
+	size_t n;
+
+	if (!c->verdict.rows_masked)
+		return true;
+	st = calloc(1, sizeof(*st));
+	assert(st != NULL);
+	arena_reset(&s->env->arena);
+	s->copyout = &st->out;
+	if (c->completed < f->n_stmts && f->stmts[c->completed].copy &&
+	    copy_options(f->stmts[c->completed].copy, st, &o) &&
+	    gate_copy_columns(s->gate, f, &f->stmts[c->completed], &s->env->arena, &columns, &n)) {
+		st->ops = calloc(n, sizeof(*st->ops));
+		assert(st->ops != NULL);
+		if (copyout_init(&st->out, &o, columns, n, st->ops, s->env->max_message))
+			return true;
+	}
+	session_fatal(s, "0A000", "WEIR-MASKED-COPY", "this COPY cannot be masked",
+		      "use plain options, or SELECT the rows");
+	return false;
+}
+
+static enum step
+copy_data(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	enum pg_reason r;
+
+	if (!s->copyout)
+		return STEP_FORWARD;
+	session_flush_run(s);
+	r = copyout_feed(s->copyout, f->body.p, f->body.n, &s->env->rows);
+	if (r == PG_R_OK && f->type == PG_B_COPY_DONE)
+		r = copyout_end(s->copyout);
+	if (r != PG_R_OK) {
+		session_bad(s, SERVER, r);
+		return STEP_DONE;
+	}
+	if (f->type == PG_B_COPY_DONE) {
+		head->command->cells_masked += s->copyout->cells;
+		s->env->counters.cells_masked += s->copyout->cells;
+		session_rows_flush(s);
+		session_copyout_end(s);
+		return STEP_FORWARD;
+	}
+	if (s->env->rows.n > 32 * 1024)
+		session_rows_flush(s);
+	return STEP_DONE;
+}
+
+/* ---- ends of commands ------------------------------------------------------------------------ */
+
+static void
+keep_prepared(struct session *s, const struct command *c, const struct sql_stmt *st)
+{
+	struct statement *made;
+
+	sql_facts_hold(c->facts);
+	made = statement_new(st->name, (struct slice){0}, c->facts);
+	if (!made || !names_put(&s->statements, &made->object, STATEMENTS_MAX))
+		log_warn("prepared statement not kept: too many");
+}
+
+/* What a completed statement did to the names of the session. */
+static void
+statement_completed(struct session *s, struct command *c)
+{
+	const struct sql_facts *f = c->facts;
+	const struct sql_stmt *st = c->completed < f->n_stmts ? &f->stmts[c->completed] : NULL;
+
+	c->completed++;
+	if (!st)
+		return;
+	if (st->flags & SQL_DDL)
+		s->schema_changed_in_tx = true;
+	switch (st->kind) {
+	case SQL_KIND_PREPARE:
+		keep_prepared(s, c, st);
+		break;
+	case SQL_KIND_DEALLOCATE:
+		if (st->name.n)
+			names_drop(&s->statements, st->name);
+		else
+			names_clear(&s->statements);
+		break;
+	case SQL_KIND_DISCARD:
+		names_clear(&s->statements);
+		break;
+	case SQL_KIND_SET:
+		if (slice_is(st->set.name, "weir.approval"))
+			s->approval_async = slice_is(st->set.value, "async");
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+command_complete(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	struct command *c = head->command;
+	struct slice tag;
+
+	if (pg_read_command_complete(f->body, &tag) != PG_R_OK) {
+		session_bad(s, SERVER, PG_R_STRING_NOT_TERMINATED);
+		return;
+	}
+	c->rows += pg_tag_rows(tag);
+	if (tag.n >= sizeof(c->tag))
+		tag.n = sizeof(c->tag) - 1;
+	memcpy(c->tag, tag.p, tag.n);
+	c->tag[tag.n] = 0;
+	statement_completed(s, c);
+	free(s->plan);
+	s->plan = NULL;
+}
+
+static void
+end_command(struct session *s, struct reply *head)
+{
+	struct command *c = head->command;
+
+	if (c && c->recorded && !head->error)
+		record_result(s, c);
+}
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+/* design: PostgreSQL 4. DETAIL and CONTEXT may quote values of the table ("Failing row contains"). */
+static void
+emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice)
+{
+	char state[6] = "XX000", severity[16] = "ERROR";
+	struct pg_error out = {.severity = severity, .sqlstate = state, .message = e->message,
+			       .detail = SLICE_LIT("withheld: the statement touches masked columns"),
+			       .hint = e->hint};
+
+	if (e->sqlstate.n == 5)
+		memcpy(state, e->sqlstate.p, 5);
+	if (e->severity.n < sizeof(severity)) {
+		memcpy(severity, e->severity.p, e->severity.n);
+		severity[e->severity.n] = 0;
+	}
+	session_flush_run(s);
+	session_rows_flush(s);
+	if (notice)
+		pg_put_notice(&s->env->scratch, &out);
+	else
+		pg_put_error(&s->env->scratch, &out);
+	session_emit(s, CLIENT, &s->env->scratch);
+}
+
+static void
+drop_to_sync(struct session *s)
+{
+	while (s->n_replies && reply_head(s)->kind != REPLY_SYNC && reply_head(s)->kind != REPLY_LOCAL) {
+		struct reply *r = reply_head(s);
+
+		/* Recorded, sent, and skipped by the server after an earlier error. */
+		if (r->command && !r->command->failed) {
+			r->command->failed = true;
+			memcpy(r->command->sqlstate, "25P02", 6);
+		}
+		end_command(s, r);
+		reply_pop(s);
+	}
+	if (!s->n_replies)
+		s->skip_to_sync = true;
+}
+
+static enum step
+error_response(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	struct pg_msg_error e;
+	struct command *c = head->command;
+	enum step step = STEP_FORWARD;
+
+	if (pg_read_error(f->body, &e) != PG_R_OK) {
+		session_bad(s, SERVER, PG_R_MISSING_FIELD);
+		return STEP_DONE;
+	}
+	if (c) {
+		c->failed = true;
+		if (e.sqlstate.n == 5)
+			memcpy(c->sqlstate, e.sqlstate.p, 5);
+	}
+	s->copy_in = false;
+	session_copyout_end(s);
+	free(s->plan);
+	s->plan = NULL;
+	if (head->error) {
+		session_flush_run(s);
+		session_rows_flush(s);
+		s->host->emit(s->host_ctx, CLIENT, buf_slice(head->error));
+		step = STEP_DONE;
+	} else if (c && c->verdict.rows_masked) {
+		emit_scrubbed(s, &e, false);
+		step = STEP_DONE;
+	}
+	if (head->kind != REPLY_QUERY && head->kind != REPLY_SYNC) {
+		if (step == STEP_FORWARD) {
+			/* The queue moves on: the message must not be seen a second time. */
+			session_flush_run(s);
+			session_rows_flush(s);
+			s->host->emit(s->host_ctx, CLIENT, f->raw);
+			step = STEP_DONE;
+		}
+		drop_to_sync(s);
+	}
+	return step;
+}
+
+static enum step
+ready_for_query(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	uint8_t status;
+
+	if (pg_read_ready(f->body, &status) != PG_R_OK) {
+		session_bad(s, SERVER, PG_R_BAD_TRANSACTION_STATUS);
+		return STEP_DONE;
+	}
+	if (head->kind == REPLY_QUERY) {
+		end_command(s, head);
+		names_drop(&s->statements, (struct slice){0});
+		names_drop(&s->portals, (struct slice){0});
+	}
+	s->tx = (char) status;
+	s->copy_in = false;
+	reply_pop(s);
+	if (status == 'I') {
+		names_clear(&s->portals);
+		if (s->schema_changed_in_tx) {
+			s->schema_changed_in_tx = false;
+			s->host->schema_changed(s->host_ctx);
+		}
+	}
+	session_streaming(s, false);
+	return STEP_FORWARD;
+}
+
+/* ---- extended replies ------------------------------------------------------------------------ */
+
+static enum step
+swallow_or(const struct reply *head)
+{
+	return head->swallow ? STEP_DONE : STEP_FORWARD;
+}
+
+static bool
+name_made(struct session *s, struct reply *head)
+{
+	struct object *o = head->object;
+	bool statement = o->kind == OBJECT_STATEMENT;
+
+	head->object = NULL;
+	if (names_put(statement ? &s->statements : &s->portals, o,
+		      statement ? STATEMENTS_MAX : PORTALS_MAX))
+		return true;
+	session_fatal(s, "54000", "WEIR-NAMES", "too many prepared statements or portals are open",
+		      "close those that are no longer needed");
+	return false;
+}
+
+static enum step
+described(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	struct slice body = f->type == PG_B_NO_DATA ? (struct slice){0} : f->body;
+	enum step step = swallow_or(head);
+
+	if (head->kind == REPLY_DESCRIBE_STATEMENT) {
+		if (!statement_describe((struct statement *) head->object, body)) {
+			session_bad(s, SERVER, PG_R_NO_MEMORY);
+			return STEP_DONE;
+		}
+	} else if (!session_plan_portal(s, (struct portal *) head->object, body)) {
+		return STEP_DONE;
+	}
+	reply_pop(s);
+	return step;
+}
+
+static enum step
+row_description(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	enum pg_reason r;
+
+	if (head->kind == REPLY_DESCRIBE_STATEMENT || head->kind == REPLY_DESCRIBE_PORTAL)
+		return described(s, head, f);
+	if (head->kind != REPLY_QUERY || f->type == PG_B_NO_DATA) {
+		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
+		return STEP_DONE;
+	}
+	if (!gate_has_masks(s->gate))
+		return STEP_FORWARD;
+	r = build_plan(s, f->body, NULL, &s->plan);
+	if (r != PG_R_OK) {
+		session_bad(s, SERVER, r);
+		return STEP_DONE;
+	}
+	return STEP_FORWARD;
+}
+
+static enum step
+execute_ended(struct session *s, struct reply *head)
+{
+	end_command(s, head);
+	reply_pop(s);
+	return STEP_FORWARD;
+}
+
+static enum step
+closed(struct session *s, struct reply *head)
+{
+	struct object *o = head->object;
+
+	if (o) {
+		struct name_map *m = o->kind == OBJECT_STATEMENT ? &s->statements : &s->portals;
+
+		if (names_get(m, o->name) == o)
+			names_drop(m, o->name);
+	}
+	reply_pop(s);
+	return STEP_FORWARD;
+}
+
+/* ---- dispatch -------------------------------------------------------------------------------- */
+
+bool
+session_parameter(struct session *s, const struct pg_param *p)
+{
+	bool blind = (slice_is(p->name, "standard_conforming_strings") && !slice_is(p->value, "on")) ||
+		     (slice_is(p->name, "client_encoding") && !slice_is(p->value, "UTF8"));
+
+	if (!blind)
+		return true;
+	/* design: PostgreSQL 1.5, 1.6: the gateway would read statements differently than the server. */
+	log_error("target setting refused target=%s setting=%.*s", gate_target(s->gate)->name,
+		  SLICE_ARG(p->name));
+	session_fatal(s, "0A000", "WEIR-SETTING",
+		      "the target runs with a setting under which statements cannot be judged",
+		      "standard_conforming_strings must be on and client_encoding UTF8");
+	return false;
+}
+
+static enum step
+asynchronous(struct session *s, const struct pg_frame *f)
+{
+	struct reply *head = reply_head(s);
+	struct pg_param p;
+	struct pg_msg_error e;
+
+	switch (f->type) {
+	case PG_B_PARAMETER_STATUS:
+		if (pg_read_parameter_status(f->body, &p) != PG_R_OK) {
+			session_bad(s, SERVER, PG_R_STRING_NOT_TERMINATED);
+			return STEP_DONE;
+		}
+		return session_parameter(s, &p) ? STEP_FORWARD : STEP_DONE;
+	case PG_B_NOTICE_RESPONSE:
+		if (head && head->command && head->command->verdict.rows_masked) {
+			if (pg_read_error(f->body, &e) == PG_R_OK)
+				emit_scrubbed(s, &e, true);
+			return STEP_DONE;
+		}
+		return STEP_FORWARD;
+	default:
+		return STEP_FORWARD;
+	}
+}
+
+static enum step
+for_head(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	bool runs = head->kind == REPLY_QUERY || head->kind == REPLY_EXECUTE;
+
+	switch (f->type) {
+	case PG_B_DATA_ROW:
+		return data_row(s, head, f);
+	case PG_B_ROW_DESCRIPTION:
+	case PG_B_NO_DATA:
+		return row_description(s, head, f);
+	case PG_B_PARAMETER_DESCRIPTION:
+		if (head->kind == REPLY_DESCRIBE_STATEMENT)
+			return STEP_FORWARD;
+		break;
+	case PG_B_PARSE_COMPLETE:
+	case PG_B_BIND_COMPLETE:
+		if (head->kind != (f->type == PG_B_PARSE_COMPLETE ? REPLY_PARSE : REPLY_BIND) ||
+		    head->error)
+			break;
+		if (!name_made(s, head))
+			return STEP_DONE;
+		reply_pop(s);
+		return STEP_FORWARD;
+	case PG_B_CLOSE_COMPLETE:
+		if (head->kind != REPLY_CLOSE)
+			break;
+		return closed(s, head);
+	case PG_B_COMMAND_COMPLETE:
+		if (!runs || head->error)
+			break;
+		command_complete(s, head, f);
+		return head->kind == REPLY_EXECUTE ? execute_ended(s, head) : STEP_FORWARD;
+	case PG_B_EMPTY_QUERY_RESPONSE:
+	case PG_B_PORTAL_SUSPENDED:
+		if (!runs || head->error)
+			break;
+		return head->kind == REPLY_EXECUTE ? execute_ended(s, head) : STEP_FORWARD;
+	case PG_B_COPY_IN_RESPONSE:
+		if (!runs || head->error)
+			break;
+		s->copy_in = true;
+		return STEP_FORWARD;
+	case PG_B_COPY_OUT_RESPONSE:
+		if (!runs || head->error)
+			break;
+		return copy_begin(s, head->command) ? STEP_FORWARD : STEP_DONE;
+	case PG_B_COPY_DATA:
+	case PG_B_COPY_DONE:
+		if (!runs || head->error)
+			break;
+		return copy_data(s, head, f);
+	case PG_B_ERROR_RESPONSE:
+		return error_response(s, head, f);
+	case PG_B_READY_FOR_QUERY:
+		if (head->kind != REPLY_QUERY && head->kind != REPLY_SYNC)
+			break;
+		return ready_for_query(s, head, f);
+	default: /* CopyBothResponse, FunctionCallResponse, Authentication, ... have no place here */
+		break;
+	}
+	session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
+	return STEP_DONE;
+}
+
+enum step
+server_message(struct session *s, struct pg_frame *f)
+{
+	struct reply *head;
+	enum step step;
+
+	if (f->type == PG_B_PARAMETER_STATUS || f->type == PG_B_NOTICE_RESPONSE ||
+	    f->type == PG_B_NOTIFICATION_RESPONSE)
+		return asynchronous(s, f);
+	replies_advance(s);
+	head = reply_head(s);
+	if (!head) {
+		/* The server says good-bye (57P01 and the like): its last words pass. */
+		if (f->type == PG_B_ERROR_RESPONSE)
+			return STEP_FORWARD;
+		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
+		return STEP_DONE;
+	}
+	/* A later piece of a row follows its first piece. */
+	if (f->first && (head->kind == REPLY_LOCAL || !command_durable(s, head->command)))
+		return STEP_BLOCK;
+	step = for_head(s, head, f);
+	if (s->phase == SESSION_CLOSED)
+		return STEP_DONE;
+	if (f->type != PG_B_DATA_ROW && f->type != PG_B_COPY_DATA)
+		follow_plan(s);
+	return step;
+}
+
+void
+replies_advance(struct session *s)
+{
+	struct reply *head;
+
+	while ((head = reply_head(s)) != NULL && head->kind == REPLY_LOCAL &&
+	       command_durable(s, head->command)) {
+		session_flush_run(s);
+		session_rows_flush(s);
+		s->host->emit(s->host_ctx, CLIENT, buf_slice(head->error));
+		if (head->with_ready) {
+			pg_put_ready(&s->env->scratch, (uint8_t) s->tx);
+			session_emit(s, CLIENT, &s->env->scratch);
+		}
+		reply_pop(s);
+	}
+	follow_plan(s);
+}
