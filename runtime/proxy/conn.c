@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a session asks for, done with streams. The connection is freed when both streams have
+ * said good-bye, so nothing is ever called on one that is gone.
+ */
+#include "proxy/conn.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PACE_US = 100 }; /* performance.md: 50 to 200 us while rows stream */
+
+/* ---- the session's host ---------------------------------------------------------------------- */
+
+static struct stream *
+side_stream(struct conn *c, enum pg_side side)
+{
+	return side == CLIENT ? c->client : c->server;
+}
+
+static void
+host_forward(void *ctx, enum pg_side to, const uint8_t *p, size_t n)
+{
+	struct conn *c = ctx;
+	struct stream *s = side_stream(c, to);
+
+	assert(c->delivery != NULL);
+	/* Short messages gather in one buffer: a reference each would cost more than their copy. */
+	if (s && n < 512)
+		stream_send_copy(s, p, n);
+	else if (s)
+		stream_send_ref(s, c->delivery, p, n);
+}
+
+static void
+host_emit(void *ctx, enum pg_side to, struct slice bytes)
+{
+	struct stream *s = side_stream(ctx, to);
+
+	if (s)
+		stream_send_copy(s, bytes.p, bytes.n);
+}
+
+static void
+host_flow(void *ctx, enum pg_side from, bool deliver)
+{
+	struct stream *s = side_stream(ctx, from);
+
+	if (s && deliver)
+		stream_resume(s);
+	else if (s)
+		stream_pause(s);
+}
+
+static void
+host_streaming(void *ctx, bool on)
+{
+	struct conn *c = ctx;
+
+	if (c->server)
+		stream_pace(c->server, on ? PACE_US : 0);
+}
+
+static size_t
+host_queued(void *ctx, enum pg_side to)
+{
+	struct stream *s = side_stream(ctx, to);
+
+	return s ? stream_queued(s) : 0;
+}
+
+static void
+host_close(void *ctx)
+{
+	struct conn *c = ctx;
+
+	c->closing = true;
+	if (c->client)
+		stream_close(c->client);
+	if (c->server)
+		stream_close(c->server);
+}
+
+static uint64_t
+host_record(void *ctx, struct slice record)
+{
+	struct conn *c = ctx;
+	const struct worker_config *wc = worker_config(c->worker);
+
+	return audit_submit(wc->audit, wc->index, record);
+}
+
+static bool
+host_durable(void *ctx, uint64_t ticket)
+{
+	struct conn *c = ctx;
+	const struct worker_config *wc = worker_config(c->worker);
+
+	return audit_durable(wc->audit, wc->index) >= ticket;
+}
+
+static void
+unpark(struct conn *c)
+{
+	if (!c->wait_ticket)
+		return;
+	*c->wait_at = c->wait_next;
+	if (c->wait_next)
+		c->wait_next->wait_at = c->wait_at;
+	c->wait_ticket = 0;
+}
+
+static void
+host_when_durable(void *ctx, uint64_t ticket)
+{
+	struct conn *c = ctx;
+	struct worker_shared *w = worker_shared(c->worker);
+
+	if (c->wait_ticket) {
+		if (ticket < c->wait_ticket)
+			c->wait_ticket = ticket;
+		return;
+	}
+	c->wait_ticket = ticket;
+	c->wait_next = w->parked;
+	c->wait_at = &w->parked;
+	if (w->parked)
+		w->parked->wait_at = &c->wait_next;
+	w->parked = c;
+}
+
+static void
+timer_due(void *ctx)
+{
+	struct conn *c = ctx;
+
+	session_tick(c->session);
+}
+
+static void
+host_timer(void *ctx, uint64_t at)
+{
+	struct conn *c = ctx;
+	struct ring *ring = worker_shared(c->worker)->ring;
+
+	if (at == 0)
+		ring_timer_stop(ring, &c->timer);
+	else if (ring_timer_at(ring, &c->timer, at, timer_due, c) < 0)
+		log_error("no memory for a timer");
+}
+
+static uint64_t
+host_now_mono(void *ctx)
+{
+	struct conn *c = ctx;
+
+	return ring_now(worker_shared(c->worker)->ring);
+}
+
+static uint64_t
+host_now_wall(void *ctx UNUSED)
+{
+	return clock_wall_ns();
+}
+
+static void
+host_want_catalog(void *ctx)
+{
+	struct conn *c = ctx;
+	const struct worker_config *wc = worker_config(c->worker);
+
+	wc->host->want_catalog(wc->host->ctx, gate_target_index(c->session->gate));
+}
+
+static void
+host_schema_changed(void *ctx)
+{
+	struct conn *c = ctx;
+	const struct worker_config *wc = worker_config(c->worker);
+	size_t target = gate_target_index(c->session->gate);
+
+	/* Here at once, on the other workers with the next message. */
+	gate_catalog_stale(worker_shared(c->worker)->env.gate, target);
+	wc->host->schema_changed(wc->host->ctx, target);
+}
+
+static void
+host_cancel_request(void *ctx, uint32_t pid, struct slice key)
+{
+	struct conn *c = ctx;
+	const struct worker_config *wc = worker_config(c->worker);
+
+	wc->host->cancel(wc->host->ctx, pid, key);
+}
+
+/* ---- a CancelRequest of our own -------------------------------------------------------------- */
+
+struct canceller {
+	struct stream *stream;
+	struct sockaddr_storage addr;
+	uint8_t packet[512];
+	size_t n;
+};
+
+static void
+canceller_connect(void *ctx)
+{
+	struct canceller *k = ctx;
+
+	stream_send_copy(k->stream, k->packet, k->n);
+	stream_close(k->stream);
+}
+
+static void
+canceller_data(void *ctx UNUSED, struct iobuf *buf UNUSED, uint8_t *p UNUSED, size_t n UNUSED)
+{
+}
+
+static void
+canceller_close(void *ctx, int error, const char *reason)
+{
+	if (error)
+		log_warn("cancel request not delivered cause=%s", reason);
+	free(ctx);
+}
+
+static const struct stream_ops canceller_ops = {.on_data = canceller_data,
+						.on_connect = canceller_connect,
+						.on_close = canceller_close};
+
+static void
+host_cancel_upstream(void *ctx, struct slice packet)
+{
+	struct conn *c = ctx;
+	const struct endpoint *to = &gate_target(c->session->gate)->address;
+	struct canceller *k;
+
+	assert(packet.n <= sizeof(k->packet));
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return;
+	memcpy(k->packet, packet.p, packet.n);
+	k->n = packet.n;
+	k->addr = to->addr;
+	if (stream_connect(worker_shared(c->worker)->ring, (struct sockaddr *) &k->addr, to->addr_len,
+			   &canceller_ops, k, &k->stream) < 0)
+		free(k);
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+static void
+deliver(struct conn *c, enum pg_side from, struct iobuf *buf, uint8_t *p, size_t n)
+{
+	c->delivery = buf;
+	session_deliver(c->session, from, p, n);
+	c->delivery = NULL;
+}
+
+static void
+client_data(void *ctx, struct iobuf *buf, uint8_t *p, size_t n)
+{
+	deliver(ctx, CLIENT, buf, p, n);
+}
+
+static void
+server_data(void *ctx, struct iobuf *buf, uint8_t *p, size_t n)
+{
+	deliver(ctx, SERVER, buf, p, n);
+}
+
+static void
+client_eof(void *ctx)
+{
+	struct conn *c = ctx;
+
+	session_eof(c->session, CLIENT);
+}
+
+static void
+server_eof(void *ctx)
+{
+	struct conn *c = ctx;
+
+	session_eof(c->session, SERVER);
+}
+
+static void
+client_secure(void *ctx)
+{
+	struct conn *c = ctx;
+
+	session_tls_done(c->session, CLIENT);
+}
+
+static void
+server_secure(void *ctx)
+{
+	struct conn *c = ctx;
+
+	session_tls_done(c->session, SERVER);
+}
+
+static void
+drained(void *ctx)
+{
+	struct conn *c = ctx;
+
+	session_kick(c->session);
+}
+
+static void
+server_connected(void *ctx)
+{
+	struct conn *c = ctx;
+
+	session_server_up(c->session);
+}
+
+static void
+maybe_free(struct conn *c)
+{
+	if (c->client || c->server)
+		return;
+	unpark(c);
+	ring_timer_stop(worker_shared(c->worker)->ring, &c->timer);
+	session_free(c->session);
+	worker_conn_gone(c->worker, c);
+	free(c);
+}
+
+static void
+client_closed(void *ctx, int error UNUSED, const char *reason)
+{
+	struct conn *c = ctx;
+
+	c->client = NULL;
+	if (!c->closing) {
+		session_eof(c->session, CLIENT);
+		log_debug("client connection lost cause=%s", reason);
+		host_close(c);
+	}
+	maybe_free(c);
+}
+
+static void
+server_closed(void *ctx, int error UNUSED, const char *reason)
+{
+	struct conn *c = ctx;
+
+	c->server = NULL;
+	if (!c->closing) {
+		session_server_down(c->session, reason);
+		host_close(c);
+	}
+	maybe_free(c);
+}
+
+static const struct stream_ops client_ops = {.on_data = client_data,
+					     .on_eof = client_eof,
+					     .on_secure = client_secure,
+					     .on_drain = drained,
+					     .on_close = client_closed};
+static const struct stream_ops server_ops = {.on_data = server_data,
+					     .on_eof = server_eof,
+					     .on_connect = server_connected,
+					     .on_secure = server_secure,
+					     .on_drain = drained,
+					     .on_close = server_closed};
+
+static void
+host_start_tls(void *ctx, enum pg_side side)
+{
+	struct conn *c = ctx;
+	const struct worker_config *wc = worker_config(c->worker);
+	int rc;
+
+	if (side == CLIENT) {
+		/* One byte on a connection that has sent nothing yet always fits. */
+		if (send(stream_fd(c->client), "S", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) {
+			session_close(c->session, "TLS answer not sent");
+			return;
+		}
+		rc = stream_tls(c->client, wc->tls, NULL);
+	} else {
+		const struct config_target *t = gate_target(c->session->gate);
+
+		rc = stream_tls(c->server, wc->target_tls[gate_target_index(c->session->gate)],
+				t->tls == TLS_VERIFY_FULL ? t->address.host : NULL);
+	}
+	if (rc < 0)
+		session_close(c->session, "TLS could not start");
+}
+
+static void
+host_dial(void *ctx)
+{
+	struct conn *c = ctx;
+	const struct endpoint *to = &gate_target(c->session->gate)->address;
+	int rc;
+
+	c->server_addr = to->addr;
+	rc = stream_connect(worker_shared(c->worker)->ring, (struct sockaddr *) &c->server_addr,
+			    to->addr_len, &server_ops, c, &c->server);
+	if (rc < 0) {
+		c->server = NULL;
+		session_server_down(c->session, strerror(-rc));
+	}
+}
+
+static const struct session_host host = {
+	.forward = host_forward,
+	.emit = host_emit,
+	.flow = host_flow,
+	.streaming = host_streaming,
+	.queued = host_queued,
+	.start_tls = host_start_tls,
+	.dial = host_dial,
+	.cancel_upstream = host_cancel_upstream,
+	.cancel_request = host_cancel_request,
+	.close = host_close,
+	.record = host_record,
+	.durable = host_durable,
+	.when_durable = host_when_durable,
+	.timer = host_timer,
+	.now_mono = host_now_mono,
+	.now_wall = host_now_wall,
+	.want_catalog = host_want_catalog,
+	.schema_changed = host_schema_changed,
+};
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void
+describe_client(int fd, struct session_client *out)
+{
+	struct sockaddr_storage a = {0};
+	socklen_t n = sizeof(a);
+
+	if (getpeername(fd, (struct sockaddr *) &a, &n) < 0)
+		return;
+	if (a.ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *) &a;
+
+		out->address[10] = out->address[11] = 0xff;
+		memcpy(out->address + 12, &in->sin_addr, 4);
+		out->port = ntohs(in->sin_port);
+		out->loopback = out->address[12] == 127;
+	} else if (a.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *) &a;
+
+		memcpy(out->address, &in6->sin6_addr, 16);
+		out->port = ntohs(in6->sin6_port);
+		out->loopback = IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
+				(IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && out->address[12] == 127);
+	}
+}
+
+void
+conn_open(struct worker *w, int fd)
+{
+	struct worker_shared *sh = worker_shared(w);
+	const struct worker_config *wc = worker_config(w);
+	struct session_client client = {0};
+	struct conn *c = sh->n_free ? calloc(1, sizeof(*c)) : NULL;
+
+	if (!c) {
+		/* Full: the server's own words for it, without a session. */
+		struct buf *b = &sh->env.scratch;
+
+		pg_put_error(b, &(struct pg_error){.severity = "FATAL",
+						   .sqlstate = "53300",
+						   .message = SLICE_LIT("the gateway has no connection left"),
+						   .hint = SLICE_LIT("close idle connections, or raise limit max-connections")});
+		if (send(fd, b->p, b->n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			log_debug("full, and the client is gone");
+		buf_reset(b);
+		close(fd);
+		return;
+	}
+	c->worker = w;
+	c->slot = sh->free_slots[--sh->n_free];
+	describe_client(fd, &client);
+	c->session = session_new(&sh->env, &host, c, &client, wc->index << 24 | c->slot);
+	assert(c->session != NULL);
+	c->session->waiter = (uint64_t) wc->index << 32 | c->slot;
+	sh->conns[c->slot] = c;
+	sh->n_conns++;
+	if (stream_open(sh->ring, fd, &client_ops, c, &c->client) < 0) {
+		c->client = NULL;
+		c->closing = true;
+		maybe_free(c);
+	}
+}
+
+void
+conn_end_now(struct conn *c)
+{
+	session_fatal(c->session, "57P01", "WEIR-SHUTDOWN", "the gateway is shutting down",
+		      "connect again in a moment");
+	if (c->client)
+		stream_abort(c->client);
+	if (c->server)
+		stream_abort(c->server);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection: a session with its two streams, the host that the session calls on. Private to
+ * the worker.
+ */
+#ifndef WEIR_PROXY_CONN_H
+#define WEIR_PROXY_CONN_H
+
+#include "io/stream.h"
+#include "proxy/session.h"
+#include "proxy/worker.h"
+
+struct conn {
+	struct worker *worker;
+	struct session *session;
+	struct stream *client, *server;
+	struct iobuf *delivery; /* the chunk being delivered: what `forward` refers to */
+	struct ring_timer timer;
+	struct sockaddr_storage server_addr;
+	uint32_t slot;
+	bool closing;
+	/* Parked until a record is durable. */
+	uint64_t wait_ticket; /* 0: not parked */
+	struct conn *wait_next, **wait_at;
+};
+
+/* Takes over fd. */
+void conn_open(struct worker *w, int fd);
+void conn_end_now(struct conn *c);
+
+/* worker.c, for conn.c */
+struct worker_shared {
+	struct ring *ring;
+	struct session_env env;
+	struct conn **conns; /* by slot */
+	uint32_t *free_slots;
+	uint32_t n_free, n_conns;
+	struct conn *parked;
+	uint64_t durable; /* the last ticket acted upon */
+	bool draining;
+	uint64_t accepted;
+};
+struct worker_shared *worker_shared(struct worker *w);
+const struct worker_config *worker_config(const struct worker *w);
+void worker_conn_gone(struct worker *w, struct conn *c);
+
+#endif

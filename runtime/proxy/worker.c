@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/worker.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/conn.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	FACTS_CACHE = 16 << 20, /* bytes of statement shapes and facts a worker remembers */
+	SLOT_MASK = 0xffffff,   /* of a cancel pid: the rest is the worker */
+};
+
+struct message {
+	enum message_kind {
+		MSG_EPOCH,
+		MSG_CATALOG,
+		MSG_STALE,
+		MSG_CANCEL,
+		MSG_APPROVAL,
+		MSG_DRAIN,
+		MSG_STOP,
+	} kind;
+	struct message *next;
+	struct epoch *epoch;
+	size_t target;
+	struct catalog_ref *catalog;
+	char trouble[200];
+	uint32_t pid;
+	uint8_t key[PG_CANCEL_KEY_MAX];
+	size_t n_key;
+	uint64_t waiter;
+};
+
+struct worker {
+	struct worker_config config;
+	struct worker_shared shared;
+	struct ring_listener listener;
+	struct ring_event inbox_event, audit_event;
+	pthread_t thread;
+
+	pthread_mutex_t lock; /* of the inbox and of `started` */
+	pthread_cond_t changed;
+	struct message *inbox, **inbox_end;
+	bool started, failed, stopping, drain_told;
+	char error[256];
+
+	char (*troubles)[200]; /* by target: what gate_set_catalog refers to */
+	struct worker_stats stats; /* published each turn, read by anybody */
+};
+
+struct worker_shared *
+worker_shared(struct worker *w)
+{
+	return &w->shared;
+}
+
+const struct worker_config *
+worker_config(const struct worker *w)
+{
+	return &w->config;
+}
+
+void
+worker_conn_gone(struct worker *w, struct conn *c)
+{
+	struct worker_shared *sh = &w->shared;
+
+	assert(sh->conns[c->slot] == c);
+	sh->conns[c->slot] = NULL;
+	sh->free_slots[sh->n_free++] = c->slot;
+	sh->n_conns--;
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static struct message *
+message_new(enum message_kind kind)
+{
+	struct message *m = calloc(1, sizeof(*m));
+
+	assert(m != NULL);
+	m->kind = kind;
+	return m;
+}
+
+static void
+post(struct worker *w, struct message *m)
+{
+	pthread_mutex_lock(&w->lock);
+	*w->inbox_end = m;
+	w->inbox_end = &m->next;
+	pthread_mutex_unlock(&w->lock);
+	ring_event_signal(&w->inbox_event);
+}
+
+void
+worker_post_epoch(struct worker *w, struct epoch *e)
+{
+	struct message *m = message_new(MSG_EPOCH);
+
+	m->epoch = e;
+	post(w, m);
+}
+
+void
+worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c, const char *trouble)
+{
+	struct message *m = message_new(MSG_CATALOG);
+
+	m->target = target;
+	m->catalog = c;
+	if (trouble)
+		snprintf(m->trouble, sizeof(m->trouble), "%s", trouble);
+	post(w, m);
+}
+
+void
+worker_post_stale(struct worker *w, size_t target)
+{
+	struct message *m = message_new(MSG_STALE);
+
+	m->target = target;
+	post(w, m);
+}
+
+void
+worker_post_cancel(struct worker *w, uint32_t pid, struct slice key)
+{
+	struct message *m = message_new(MSG_CANCEL);
+
+	m->pid = pid;
+	m->n_key = key.n < sizeof(m->key) ? key.n : sizeof(m->key);
+	memcpy(m->key, key.p, m->n_key);
+	post(w, m);
+}
+
+void
+worker_post_approval(struct worker *w, const char *id UNUSED, uint64_t waiter)
+{
+	struct message *m = message_new(MSG_APPROVAL);
+
+	m->waiter = waiter;
+	post(w, m);
+}
+
+void
+worker_drain(struct worker *w)
+{
+	post(w, message_new(MSG_DRAIN));
+}
+
+static void
+each_session(struct worker *w, void (*fn)(struct session *s))
+{
+	for (uint32_t i = 0; i < w->config.max_connections; i++)
+		if (w->shared.conns[i])
+			fn(w->shared.conns[i]->session);
+}
+
+static void
+set_catalog(struct worker *w, struct message *m)
+{
+	memcpy(w->troubles[m->target], m->trouble, sizeof(m->trouble));
+	gate_set_catalog(w->shared.env.gate, m->target, m->catalog, w->troubles[m->target]);
+	each_session(w, session_kick);
+}
+
+static struct session *
+session_at(struct worker *w, uint32_t slot)
+{
+	if (slot >= w->config.max_connections || !w->shared.conns[slot])
+		return NULL;
+	return w->shared.conns[slot]->session;
+}
+
+static void
+handle(struct worker *w, struct message *m)
+{
+	struct worker_shared *sh = &w->shared;
+	struct session *s;
+
+	switch (m->kind) {
+	case MSG_EPOCH:
+		gate_set_epoch(sh->env.gate, m->epoch);
+		break;
+	case MSG_CATALOG:
+		set_catalog(w, m);
+		break;
+	case MSG_STALE:
+		gate_catalog_stale(sh->env.gate, m->target);
+		break;
+	case MSG_CANCEL:
+		s = session_at(w, m->pid & SLOT_MASK);
+		if (s)
+			session_cancel(s, slice_of(m->key, m->n_key));
+		break;
+	case MSG_APPROVAL:
+		/* A slot that has moved on only looks and finds nothing new. */
+		s = session_at(w, (uint32_t) m->waiter);
+		if (s)
+			session_kick(s);
+		break;
+	case MSG_DRAIN:
+		sh->draining = true;
+		ring_unlisten(&w->listener);
+		each_session(w, session_drain);
+		break;
+	case MSG_STOP:
+		w->stopping = true;
+		ring_unlisten(&w->listener);
+		for (uint32_t i = 0; i < w->config.max_connections; i++)
+			if (sh->conns[i])
+				conn_end_now(sh->conns[i]);
+		break;
+	}
+}
+
+static void
+read_inbox(void *ctx)
+{
+	struct worker *w = ctx;
+	struct message *m;
+
+	pthread_mutex_lock(&w->lock);
+	m = w->inbox;
+	w->inbox = NULL;
+	w->inbox_end = &w->inbox;
+	pthread_mutex_unlock(&w->lock);
+	while (m) {
+		struct message *next = m->next;
+
+		handle(w, m);
+		free(m);
+		m = next;
+	}
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+/* Everybody whose record is durable goes on; who must wait longer parks again. */
+static void
+release_durable(struct worker *w)
+{
+	struct worker_shared *sh = &w->shared;
+	struct conn *c = sh->parked, *next;
+	bool failed = audit_state(w->config.audit) == AUDIT_FAILED;
+
+	for (; c; c = next) {
+		next = c->wait_next;
+		if (c->wait_ticket > sh->durable && !failed)
+			continue;
+		*c->wait_at = c->wait_next;
+		if (c->wait_next)
+			c->wait_next->wait_at = c->wait_at;
+		c->wait_ticket = 0;
+		if (failed)
+			session_fatal(c->session, "58030", "WEIR-AUDIT", "the audit log has failed",
+				      "the gateway's operator must look at its log and disk");
+		else
+			session_kick(c->session);
+	}
+}
+
+static void
+publish(struct worker *w)
+{
+	struct worker_stats *st = &w->stats;
+	const struct worker_shared *sh = &w->shared;
+
+	st->ring = *ring_counters(sh->ring);
+	st->gate = gate_stats(sh->env.gate);
+	st->connections = sh->n_conns;
+	st->sessions = sh->accepted;
+	st->commands = sh->env.counters.commands;
+	st->allowed = sh->env.counters.allowed;
+	st->denied = sh->env.counters.denied;
+	st->held = sh->env.counters.held;
+	st->cells_masked = sh->env.counters.cells_masked;
+	st->auth_failures = sh->env.counters.auth_failures;
+	st->protocol_errors = sh->env.counters.protocol_errors;
+	st->command_allocs = sh->env.counters.allocs;
+}
+
+/* Right before the ring waits: records gathered in this turn travel, and no news of the committer
+ * is slept over (audit.h has the protocol). */
+static void
+before_wait(void *ctx)
+{
+	struct worker *w = ctx;
+	struct worker_shared *sh = &w->shared;
+	const struct worker_config *c = &w->config;
+
+	publish(w);
+	while (!audit_arm(c->audit, c->index, sh->durable)) {
+		uint64_t durable = audit_durable(c->audit, c->index);
+
+		if (durable == sh->durable && audit_state(c->audit) != AUDIT_FAILED)
+			break;
+		sh->durable = durable;
+		release_durable(w);
+		if (audit_state(c->audit) == AUDIT_FAILED)
+			break;
+	}
+}
+
+static void
+audit_news(void *ctx)
+{
+	struct worker *w = ctx;
+
+	w->shared.durable = audit_durable(w->config.audit, w->config.index);
+	release_durable(w);
+}
+
+static void
+accepted(void *ctx, int fd)
+{
+	struct worker *w = ctx;
+
+	w->shared.accepted++;
+	conn_open(w, fd);
+}
+
+static bool
+fail(struct worker *w, const char *what, int rc)
+{
+	snprintf(w->error, sizeof(w->error), "%s: %s", what, strerror(-rc));
+	return false;
+}
+
+static bool
+open_env(struct worker *w)
+{
+	struct worker_shared *sh = &w->shared;
+	const struct config *cfg = &w->config.epoch->config;
+	uint32_t n = w->config.max_connections;
+
+	sh->env = (struct session_env){
+		.gate = gate_open(FACTS_CACHE, cfg->n_targets),
+		.approvals = w->config.approvals,
+		.tls = w->config.tls != NULL,
+		.notice_ms = cfg->notice_seconds * 1000,
+		.login_ms = cfg->login_seconds * 1000,
+		.max_message = cfg->max_message_bytes,
+	};
+	arena_init(&sh->env.arena, 0);
+	sh->conns = calloc(n, sizeof(*sh->conns));
+	sh->free_slots = calloc(n, sizeof(*sh->free_slots));
+	w->troubles = calloc(cfg->n_targets, sizeof(*w->troubles));
+	if (!sh->env.gate || !sh->conns || !sh->free_slots || !w->troubles)
+		return fail(w, "memory", -ENOMEM);
+	for (uint32_t i = 0; i < n; i++)
+		sh->free_slots[i] = n - 1 - i;
+	sh->n_free = n;
+	gate_set_epoch(sh->env.gate, w->config.epoch);
+	return true;
+}
+
+static bool
+open_ring(struct worker *w)
+{
+	struct worker_shared *sh = &w->shared;
+	const struct endpoint *at = &w->config.epoch->config.listen_postgres;
+	struct ring_config rc = {.max_slots = w->config.max_connections * 3 + 16};
+	int r;
+
+	r = ring_open(&sh->ring, &rc, w->error, sizeof(w->error));
+	if (r < 0)
+		return false;
+	ring_before_wait(sh->ring, before_wait, w);
+	r = ring_event_open(sh->ring, &w->inbox_event, read_inbox, w);
+	if (r < 0)
+		return fail(w, "eventfd", r);
+	r = ring_event_watch(sh->ring, &w->audit_event,
+			     audit_eventfd(w->config.audit, w->config.index), audit_news, w);
+	if (r < 0)
+		return fail(w, "audit eventfd", r);
+	r = ring_listen(sh->ring, &w->listener, (const struct sockaddr *) &at->addr, at->addr_len,
+			accepted, w);
+	if (r < 0)
+		return fail(w, at->text, r);
+	return true;
+}
+
+static void
+close_all(struct worker *w)
+{
+	struct worker_shared *sh = &w->shared;
+
+	if (sh->ring) {
+		ring_event_close(&w->inbox_event);
+		ring_event_close(&w->audit_event);
+		ring_unlisten(&w->listener);
+		/* Closing slots still owe completions. */
+		for (int i = 0; i < 1000 && ring_live(sh->ring); i++)
+			if (ring_turn(sh->ring, NS_PER_MS) < 0)
+				break;
+		if (!ring_live(sh->ring))
+			ring_close(sh->ring);
+	}
+	gate_close(sh->env.gate);
+	while (sh->env.free_commands) {
+		struct command *c = sh->env.free_commands;
+
+		sh->env.free_commands = c->next;
+		free(c);
+	}
+	buf_fini(&sh->env.scratch);
+	buf_fini(&sh->env.record);
+	buf_fini(&sh->env.rows);
+	arena_fini(&sh->env.arena);
+	free(sh->conns);
+	free(sh->free_slots);
+	sql_thread_end();
+}
+
+static void *
+run(void *ctx)
+{
+	struct worker *w = ctx;
+	bool ok;
+
+	ok = open_env(w) && open_ring(w);
+	pthread_mutex_lock(&w->lock);
+	w->started = true;
+	w->failed = !ok;
+	pthread_cond_signal(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+	while (ok && !(w->stopping && w->shared.n_conns == 0)) {
+		int rc = ring_turn(w->shared.ring, UINT64_MAX);
+
+		if (rc < 0) {
+			log_error("worker %u: the ring is broken: %s", w->config.index, strerror(-rc));
+			break;
+		}
+		if (w->shared.draining && w->shared.n_conns == 0 && !w->drain_told) {
+			w->drain_told = true;
+			w->config.host->drained(w->config.host->ctx, w->config.index);
+		}
+	}
+	close_all(w);
+	return NULL;
+}
+
+struct worker *
+worker_start(const struct worker_config *c, struct buf *error)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	char name[16];
+
+	assert(w != NULL);
+	assert(c->max_connections <= SLOT_MASK);
+	w->config = *c;
+	w->inbox_end = &w->inbox;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->changed, NULL);
+	if (pthread_create(&w->thread, NULL, run, w) != 0) {
+		buf_puts(error, "cannot start a thread\n");
+		free(w);
+		return NULL;
+	}
+	snprintf(name, sizeof(name), "weir-worker-%u", c->index);
+	pthread_setname_np(w->thread, name);
+	pthread_mutex_lock(&w->lock);
+	while (!w->started)
+		pthread_cond_wait(&w->changed, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	if (!w->failed)
+		return w;
+	pthread_join(w->thread, NULL);
+	buf_printf(error, "worker %u: %s\n", c->index, w->error);
+	free(w->troubles);
+	free(w);
+	return NULL;
+}
+
+void
+worker_stop(struct worker *w)
+{
+	struct message *m;
+
+	if (!w)
+		return;
+	post(w, message_new(MSG_STOP));
+	pthread_join(w->thread, NULL);
+	while ((m = w->inbox) != NULL) {
+		w->inbox = m->next;
+		epoch_unref(m->epoch);
+		catalog_ref_put(m->catalog);
+		free(m);
+	}
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->changed);
+	free(w->troubles);
+	free(w);
+}
+
+void
+worker_stats(const struct worker *w, struct worker_stats *s)
+{
+	*s = w->stats;
+}
