@@ -1,0 +1,204 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Writes docs/reference.md, and the list of commands in docs/man/weir.1, from the tables that the
+programs themselves are built from.
+
+  docs/generate.py           rewrite them
+  docs/generate.py --check   exit 1 when one is not current (tests/docs_test.py does this)
+"""
+import os, re, sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+REFERENCE, MANUAL = "docs/reference.md", "docs/man/weir.1"
+
+
+def rows(path, *macros):
+    """Every MACRO(...) row of a table at the start of a line, its arguments as Python values."""
+    with open(f"{ROOT}/{path}", encoding="utf-8") as f:
+        text = re.sub(r"/\*.*?\*/", "", f.read(), flags=re.S)
+    for m in re.finditer(r"^(\w+)\(", text, re.M):
+        if m[1] in macros:
+            yield arguments(text, m.end())
+
+
+def arguments(text, at):
+    """Splits at commas outside strings up to the closing parenthesis; joins adjacent strings."""
+    out, token, in_string = [], "", False
+    while True:
+        c = text[at]
+        if c == "'" and not in_string:
+            token, at = token + text[at:at + 3], at + 3
+            continue
+        if in_string and c == "\\":
+            token, at = token + text[at:at + 2], at + 2
+            continue
+        if c == '"':
+            in_string = not in_string
+        if not in_string and c in ",)":
+            out.append(value(token))
+            token = ""
+            if c == ")":
+                return out
+        else:
+            token += c
+        at += 1
+
+
+def value(token):
+    token = token.strip()
+    if token.startswith('"'):
+        parts = re.findall(r'"((?:\\.|[^"\\])*)"', token)
+        return re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], "".join(parts))
+    return token
+
+
+def cell(text):
+    return str(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+
+
+def table(heads, lines):
+    yield "| " + " | ".join(heads) + " |"
+    yield "| " + " | ".join("---" for _ in heads) + " |"
+    for line in lines:
+        yield "| " + " | ".join(cell(c) for c in line) + " |"
+    yield ""
+
+
+def code(text):
+    return f"`{text}`" if text else ""
+
+
+def actions():
+    found = list(rows("grammar/actions.def", "ACTION"))
+    parent = {a[0]: a[2] for a in found}
+
+    def depth(i):
+        return 0 if parent[i] == "NONE" else 1 + depth(parent[i])
+    has_child = set(parent.values())
+    yield "A rule that names a node means every leaf below it (`do sql.ddl`)."
+    yield ""
+    yield from table(["action", "", "what it is"],
+                     [("&nbsp;" * 3 * depth(a[0]) + code(a[1]), "all below" if a[0] in has_child
+                       else "", a[3]) for a in found if a[1]])
+    yield "Ready-made sets:"
+    yield ""
+    names = {a[0]: a[1] for a in found}
+    yield from table(["set", "members", "what for"],
+                     [(code(s[1]), ", ".join(code(names[m]) for m in s[3:]), s[2])
+                      for s in rows("grammar/actions.def", "ACTION_SET")])
+
+
+def facts():
+    known = {"CONNECT": "from the connection on", "COMMAND": "for each command",
+             "EFFECT": "for each effect of a command"}
+    types = {t[0]: t[1] for t in rows("grammar/types.def", "TYPE")}
+    yield from table(["fact", "type", "known", "may be cached", "what it is"],
+                     [(code(f[1]), code(types.get(f[2], f[2].lower())), known[f[4]],
+                       "yes" if f[5] == "STABLE" else "no", f[6])
+                      for f in rows("grammar/facts.def", "FACT")])
+    values = {}
+    for v in rows("grammar/facts.def", "ENUM_VALUE"):
+        values.setdefault(v[0], []).append(v[2])
+    yield from table(["enumeration", "values"],
+                     [(code(types.get(f"ENUM_{k}", k.lower())), ", ".join(map(code, v)))
+                      for k, v in values.items()])
+
+
+def plain(path, macro, heads, pick):
+    return lambda: table(heads, [pick(r) for r in rows(path, macro)])
+
+
+def messages():
+    for macro, side in (("PG_FRONTEND", "From the client"), ("PG_BACKEND", "From the server")):
+        yield f"{side}:"
+        yield ""
+        yield from table(["byte", "message", "length", "read"],
+                         [(code(m[0]), m[2], f"{m[3]} to {m[4] if m[4] != '0' else 'the limit'}",
+                           "whole" if m[5] == "WHOLE" else "piece by piece")
+                          for m in rows("runtime/proto/pg/msgs.def", macro)])
+
+
+SECTIONS = [
+    ("Commands", "cli/commands.def", plain("cli/commands.def", "COMMAND", ["command", "does"],
+     lambda r: (code(f"weir {r[1]}"), r[2]))),
+    ("Actions", "grammar/actions.def", actions),
+    ("Facts", "grammar/facts.def", facts),
+    ("Types", "grammar/types.def", plain("grammar/types.def", "TYPE", ["type", "is"],
+     lambda r: (code(r[1]), r[2]))),
+    ("Masks", "grammar/masks.def", plain("grammar/masks.def", "MASK",
+     ["mask", "takes", "rank", "shows"],
+     lambda r: (code(r[1]), {"NONE": "", "TEXT": "a text", "COUNT": "a number"}[r[2]], r[3], r[4]))),
+    ("Where a column is used", "grammar/contexts.def", plain("grammar/contexts.def", "CONTEXT",
+     ["context", "is"], lambda r: (code(r[1]), r[2]))),
+    ("Entry points", "grammar/entries.def", plain("grammar/entries.def", "ENTRY",
+     ["entry", "runs"], lambda r: (code(r[1]), r[2]))),
+    ("Diagnostics", "grammar/diags.def", plain("grammar/diags.def", "D",
+     ["code", "severity", "message"], lambda r: (code(r[1]), r[2].lower(), r[3]))),
+    ("Instructions", "grammar/opcodes.def", plain("grammar/opcodes.def", "OP",
+     ["instruction", "fact", "constant", "does"],
+     lambda r: (code(r[1]), r[2].lower().replace("none", ""), r[3].lower().replace("none", ""), r[4]))),
+    ("Why an image is refused", "grammar/image_errors.def", plain(
+     "grammar/image_errors.def", "IMAGE_ERROR", ["code", "means"], lambda r: (code(r[1]), r[2]))),
+    ("Audit records", "grammar/records.def", plain("grammar/records.def", "RECORD",
+     ["record", "is written when"], lambda r: (code(r[2]), r[3]))),
+    ("PostgreSQL messages", "runtime/proto/pg/msgs.def", messages),
+    ("Why PostgreSQL bytes are refused", "runtime/proto/pg/reasons.def", plain(
+     "runtime/proto/pg/reasons.def", "R", ["reason", "SQLSTATE", "means"],
+     lambda r: (code(r[0].lower().replace("_", "-")), r[1], r[2]))),
+    ("Approval states", "runtime/proxy/approvals.def", plain(
+     "runtime/proxy/approvals.def", "APPROVAL_STATE", ["state", "means"],
+     lambda r: (code(r[1]), r[2]))),
+    ("Approval refusals", "runtime/proxy/approvals.def", plain(
+     "runtime/proxy/approvals.def", "APPROVAL_ERROR", ["code", "HTTP", "means", "what to do"],
+     lambda r: (code(r[1]), r[2], r[3], r[4]))),
+    ("Admin listener's refusals", "runtime/proxy/admin.def", plain(
+     "runtime/proxy/admin.def", "ADMIN_ERROR", ["code", "HTTP", "means", "what to do"],
+     lambda r: (code(r[1]), r[2], r[3], r[4]))),
+]
+
+
+def generate():
+    out = ["# Reference", "",
+           "Generated by `docs/generate.py` from the tables that the programs are built from: do not",
+           "edit. The text around them is in [language.md](language.md), "
+           "[configuration.md](configuration.md),", "[approvals.md](approvals.md), "
+           "[audit.md](audit.md) and [postgres.md](postgres.md).", ""]
+    for title, path, _ in SECTIONS:
+        out.append(f"- [{title}](#{title.lower().replace(' ', '-').replace(chr(39), '')})")
+    out.append("")
+    for title, path, section in SECTIONS:
+        out += [f"## {title}", "", f"From `{path}`.", "", *section()]
+    return "\n".join(out).rstrip() + "\n"
+
+
+def manual(text):
+    """The manual page with its list of commands replaced."""
+    head, rest = text.split(".\\\" From here", 1)
+    first, rest = rest.split("\n", 1)
+    tail = rest.split(".El\n", 1)[1]
+    items = ""
+    for _, name, sentence in rows("cli/commands.def", "COMMAND"):
+        items += f".It Cm {name}\n{sentence[0].upper()}{sentence[1:]}.\n"
+    return f'{head}.\\" From here{first}\n.Bl -tag -width Ds\n{items}.El\n{tail}'
+
+
+def main():
+    stale = []
+    for path in (REFERENCE, MANUAL):
+        full = f"{ROOT}/{path}"
+        current = open(full, encoding="utf-8").read() if os.path.exists(full) else ""
+        text = generate() if path == REFERENCE else manual(current)
+        if text == current:
+            continue
+        stale.append(path)
+        if "--check" not in sys.argv[1:]:
+            with open(full, "w", encoding="utf-8") as f:
+                f.write(text)
+    if "--check" in sys.argv[1:] and stale:
+        print(f"not current: {' '.join(stale)}; run docs/generate.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The documents are current: the generated reference, the manual pages, shell completion, what
+`ninja install` puts where, and the configurations and policies that the documents show."""
+import glob, os, re, shutil, subprocess, sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "e2e"))
+import harness as h
+
+os.chdir(h.ROOT)
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
+def commands():
+    return re.findall(r'^COMMAND\(\w+, "([^"]+)"', read("cli/commands.def"), re.M)
+
+
+def test_reference_is_current():
+    r = h.run(["docs/generate.py", "--check"])
+    h.eq(r.code, 0, repr(r))
+
+
+def test_manual_names_every_command():
+    page = read("docs/man/weir.1")
+    told = re.findall(r"^\.It Cm ([a-z-]+)", page, re.M)
+    h.eq(sorted(set(told)), sorted(commands()), "commands in docs/man/weir.1")
+
+
+def test_manual_pages_are_well_formed():
+    if not shutil.which("mandoc"):
+        raise h.Skip("no mandoc: ./configure --install")
+    for page in glob.glob("docs/man/*.[0-9]"):
+        r = h.run(["mandoc", "-T", "lint", "-W", "warning", page])
+        h.eq(r.out, "", page)
+
+
+def test_every_command_has_help():
+    for c in commands():
+        if c == "version":
+            continue
+        r = h.weir(c, "--help")
+        h.eq(r.code, 0, f"weir {c} --help: {r!r}")
+        h.has(r.out, "usage: weir " + c)
+        h.check(all(len(x) <= 100 for x in r.out.splitlines()), f"weir {c} --help is too wide")
+        r = h.weir(c, "--no-such-option")
+        h.check(r.code in (2, 3), f"weir {c} --no-such-option: {r!r}")
+        h.check(r.err and not r.out, f"weir {c} --no-such-option: {r!r}")
+
+
+def complete(*words):
+    script = ("source packaging/completion/weir.bash; COMP_WORDS=(" + " ".join(f"'{w}'" for w in words)
+              + f"); COMP_CWORD={len(words) - 1}; _weir; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    return set(h.run(["bash", "-c", script]).out.splitlines())
+
+
+def test_bash_completion():
+    h.check(set(commands()) <= complete(h.WEIR, ""), "commands")
+    h.eq(complete(h.WEIR, "approvals", "re"), {"reject"})
+    h.check({"--reason", "--as"} <= complete(h.WEIR, "approvals", "--"), "options")
+
+
+def test_install():
+    dest = f"{h.tmp()}/dest"
+    r = h.run(["packaging/install.sh", "/opt/weir", "build/weir"], env={"DESTDIR": dest})
+    h.eq(r.code, 0, repr(r))
+    h.eq(h.run([f"{dest}/opt/weir/bin/weir", "--version"]).code, 0)
+    for f in ("share/man/man1/weir.1", "share/man/man5/weir.conf.5", "share/doc/weir/postgres.md",
+              "share/bash-completion/completions/weir", "share/doc/weir/examples/orders.weir"):
+        h.check(os.path.isfile(f"{dest}/opt/weir/{f}"), f)
+    unit = read(f"{dest}/opt/weir/lib/systemd/system/weir.service")
+    h.has(unit, "ExecStart=/opt/weir/bin/weir run")
+    h.lacks(unit, "@bindir@")
+
+
+def blocks(path):
+    return re.findall(r"^```\n(.*?)^```$", read(path), re.M | re.S)
+
+
+def test_policies_in_the_documents_compile():
+    if "check" not in commands():
+        raise h.Skip("weir check is not there")
+    found = [(f, b) for f in ["README.md", *glob.glob("docs/*.md")] for b in blocks(f)
+             if re.match(r"(#.*\n)*policy ", b)]
+    h.check(found, "no document shows a policy")
+    for f, text in found:
+        path = f"{h.tmp()}/shown.weir"
+        with open(path, "w") as out:
+            out.write(text)
+        r = h.weir("check", path)
+        h.check(r.code in (0, 1) and "error" not in r.out + r.err, f"{f}: {r!r}")
+
+
+def test_example_policies():
+    if "test" not in commands():
+        raise h.Skip("weir test is not there")
+    for path in sorted(glob.glob("policies-examples/*.weir")):
+        h.check(read(path).startswith("#"), f"{path} does not begin with its story")
+        if re.search(r"^policy ", read(path), re.M):
+            r = h.weir("test", path)
+            h.eq(r.code, 0, f"{path}: {r!r}")
+
+
+h.main(test_reference_is_current, test_manual_names_every_command,
+       test_manual_pages_are_well_formed, test_every_command_has_help, test_bash_completion,
+       test_install, test_policies_in_the_documents_compile, test_example_policies)
