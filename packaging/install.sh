@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# packaging/install.sh PREFIX BINARY: what `ninja install` runs. DESTDIR is put before every path.
+set -eu
+prefix=$1 binary=$2 dest=${DESTDIR:-}
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+put() { # MODE FROM TO
+	install -d -m 755 "$dest$(dirname "$3")"
+	install -m "$1" "$2" "$dest$3"
+	echo "$dest$3"
+}
+
+put 755 "$binary" "$prefix/bin/weir"
+for page in "$root"/docs/man/*.[0-9]; do
+	put 644 "$page" "$prefix/share/man/man${page##*.}/${page##*/}"
+done
+for doc in "$root"/README.md "$root"/CHANGELOG.md "$root"/SECURITY.md "$root"/docs/*.md; do
+	put 644 "$doc" "$prefix/share/doc/weir/${doc##*/}"
+done
+for policy in "$root"/policies-examples/*.weir; do
+	put 644 "$policy" "$prefix/share/doc/weir/examples/${policy##*/}"
+done
+put 644 "$root/LICENSE" "$prefix/share/doc/weir/LICENSE"
+put 644 "$root/packaging/completion/weir.bash" "$prefix/share/bash-completion/completions/weir"
+put 644 "$root/packaging/completion/_weir" "$prefix/share/zsh/site-functions/_weir"
+put 644 "$root/packaging/weir.sysusers" "$prefix/lib/sysusers.d/weir.conf"
+unit=$(mktemp)
+trap 'rm -f "$unit"' EXIT
+sed "s|@bindir@|$prefix/bin|" "$root/packaging/weir.service" >"$unit"
+put 644 "$unit" "$prefix/lib/systemd/system/weir.service"
