@@ -81,7 +81,7 @@ keyed_step(const struct mask_op *op, bool pseudonym)
 struct mask_op
 mask_bind(const struct mask_spec *m, uint32_t type, int32_t typmod, uint16_t format)
 {
-	struct mask_op op = {.type = type_of(type), .format = (uint8_t) format, .mask = m};
+	struct mask_op op = {.type = (uint8_t) type_of(type), .format = (uint8_t) format, .mask = m};
 	bool text = op.type == MT_TEXT || op.type == MT_BPCHAR;
 
 	op.limit = limit_of(type, typmod);
@@ -214,6 +214,8 @@ mask_rewrite(const struct mask_op *op, struct slice in, struct buf *out)
 {
 	struct slice v;
 
+	if (in.n == 0)
+		in = SLICE_LIT(""); /* kernels may add to its address */
 	switch ((enum mask_step) op->op) {
 	case STEP_FIRST:
 	case STEP_LAST:
