@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "compiler/config_load.h"
 #include "proxy/approvals.h" /* approval_put_visible */
 
 #include <curl/curl.h>
@@ -62,21 +63,55 @@ find_key(struct admin_client *c)
 	return 0;
 }
 
+/* The admin address of a configuration. Its secrets are not fetched: who approves need not be able
+ * to run the gateway. */
+static int
+address_of_config(struct admin_client *c, const char *path)
+{
+	struct arena arena;
+	struct sources sources;
+	struct diag_queue q;
+	struct config config;
+	struct slice text = {0};
+	const char *error;
+	int e = 0;
+
+	arena_init(&arena, 0);
+	sources_init(&sources, &arena);
+	diag_init(&q, &sources, &arena);
+	if (!source_read(&arena, path, &text, &error)) {
+		e = trouble(c, path, error,
+			    "name the configuration with -c, or the gateway itself with --admin URL");
+	} else if (!config_load_text(path, text, false, &arena, &config, &q)) {
+		diag_report(&q);
+		e = EXIT_USAGE;
+	} else if (!config.listen_admin.text) {
+		e = trouble(c, path, "it has no `listen admin`", "add one, such as listen admin 127.0.0.1:6433");
+		config_wipe(&config);
+	} else {
+		buf_printf(&c->base, "http://%s", config.listen_admin.text);
+		config_wipe(&config);
+	}
+	secret_wipe((void *) text.p, text.n);
+	arena_fini(&arena);
+	return e;
+}
+
+/* --admin, else -c, else WEIR_ADMIN, else weir.conf in this folder. */
 static int
 find_address(struct admin_client *c)
 {
-	const char *url = c->url ? c->url : getenv("WEIR_ADMIN");
+	const char *url = c->url ? c->url : c->config ? NULL : getenv("WEIR_ADMIN");
 
+	if (c->ca_file)
+		buf_puts(&c->ca, c->ca_file);
 	if (!url || !*url)
-		return trouble(c, "no address", "",
-			       "name the gateway: --admin http://127.0.0.1:6433");
+		return address_of_config(c, c->config ? c->config : "weir.conf");
 	if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
 		return trouble(c, url, "not a URL", "use http://HOST:PORT or https://HOST:PORT");
 	buf_puts(&c->base, url);
 	while (c->base.n && c->base.p[c->base.n - 1] == '/')
 		c->base.n--;
-	if (c->ca_file)
-		buf_puts(&c->ca, c->ca_file);
 	return 0;
 }
 

@@ -274,6 +274,40 @@ def test_cli_key_file():
     h.eq(cli("list", "--key-file", "/nonexistent", key="").code, 2)
 
 
+CONF = """
+listen postgres 127.0.0.1:6432
+listen admin 127.0.0.1:{port}
+policy "p.weir"
+state "state"
+tls off
+target orders
+  protocol postgres
+  address 127.0.0.1:5432
+  database orders
+  login "app" password-command "touch {tmp}/ran"
+  tls off
+principal ana kind human groups dba-oncall key "k-ana"
+"""
+
+
+def test_cli_finds_the_address_in_the_configuration():
+    exe, conf = f"{h.ROOT}/build/asan/weir", f"{h.tmp()}/weir.conf"
+    with open(conf, "w") as f:
+        f.write(CONF.format(port=port, tmp=h.tmp()))
+    for argv in (["-c", conf], ["--config", conf]):
+        r = h.run([exe, "approvals", "list", "--as", "ana", *argv], env={"WEIR_KEY": "k-ana"})
+        h.eq(r.code, 0, repr(r))
+    h.check(not os.path.exists(f"{h.tmp()}/ran"), "the password command was run")
+    r = h.run([exe, "approvals", "list", "--as", "ana", "-c", "/nonexistent"], env={"WEIR_KEY": "k"})
+    h.eq(r.code, 2, repr(r))
+    h.has(r.err, "/nonexistent", "--admin")
+    with open(conf, "w") as f:
+        f.write("listen admin nonsense\n")
+    r = h.run([exe, "approvals", "list", "--as", "ana", "-c", conf], env={"WEIR_KEY": "k"})
+    h.eq(r.code, 2, repr(r))
+    h.has(r.err, "weir.conf:", "error[E")
+
+
 def test_no_leaks():
     start()
 
@@ -281,5 +315,6 @@ def test_no_leaks():
 h.main(test_list_show_approve_use, test_who_sees_and_decides_what, test_not_recorded_is_not_decided,
        test_expiry, test_hostile_text_is_shown_and_not_approved, test_authentication,
        test_bad_requests, test_hostile_http, test_status_and_metrics, test_cli_story,
-       test_cli_troubles, test_cli_shows_hostile_text_safely, test_cli_key_file, test_no_leaks,
+       test_cli_troubles, test_cli_shows_hostile_text_safely, test_cli_key_file,
+       test_cli_finds_the_address_in_the_configuration, test_no_leaks,
        setup=start)
