@@ -178,6 +178,7 @@ struct ring_event {
 	struct ring_source source;
 	struct ring *ring;
 	int fd;
+	bool borrowed; /* somebody else closes fd */
 	void (*on_event)(void *ctx);
 	void *ctx;
 };

@@ -792,7 +792,6 @@ stream_tls(struct stream *s, struct tls_context *tls, const char *host)
 {
 	check(s);
 	assert(!s->tls);
-	assert(s->queued == 0);
 	if (s->state != STREAM_OPEN)
 		return -ENOTCONN;
 	s->tls = tls_session_new(tls, s, host);

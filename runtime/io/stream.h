@@ -52,12 +52,12 @@ int stream_connect(struct ring *ring, const struct sockaddr *addr, socklen_t add
 /* Another pair of callbacks from now on, as when a login turns into a session. */
 void stream_set_owner(struct stream *s, const struct stream_ops *ops, void *ctx);
 
-/* Turns the stream into TLS from the next byte on, in the role of the context. Nothing may be queued,
- * and the owner must have refused bytes that came after the request for TLS (they would be plaintext
- * injected before the handshake). host: the name the certificate must carry when the context verifies
- * it (may be an IP address); NULL otherwise. Data sent before on_secure waits. From then on the end
- * of the peer's bytes without TLS's goodbye is an error, not on_eof. -ENOMEM also when the context
- * verifies and host is NULL. */
+/* Turns the stream into TLS from the next byte on, in the role of the context; what is queued is still
+ * sent as it is. The owner must have refused bytes that came after the request for TLS (they would
+ * be plaintext injected before the handshake). host: the name the certificate must carry when the
+ * context verifies it (may be an IP address); NULL otherwise. Data sent before on_secure waits. From
+ * then on the end of the peer's bytes without TLS's goodbye is an error, not on_eof. -ENOMEM also
+ * when the context verifies and host is NULL. */
 int stream_tls(struct stream *s, struct tls_context *tls, const char *host) MUST_CHECK;
 bool stream_is_tls(const struct stream *s);
 
@@ -75,11 +75,12 @@ void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 bool stream_is_paused(const struct stream *s);
 
-/* Coalescing: while usec > 0 and once 256 KiB have come since (a small result never waits), a receive of
- * less than 64 KiB is followed by the next one not before usec microseconds, so that what the peer writes in small chunks
- * arrives, and is forwarded, in fewer wake-ups. Delays this direction of this stream only. Set it
- * while rows stream (50..200), 0 at the end of the result and for short turns; cheap to call again
- * with the same value. Takes effect from the next receive. */
+/* Coalescing: while usec > 0 and once 256 KiB have come since (a small result never waits), a receive
+ * of less than 64 KiB is followed by the next one not before usec microseconds, so that what the
+ * peer writes in small chunks arrives, and is forwarded, in fewer wake-ups. Delays this direction
+ * of this stream only. Set it while rows stream, 0 at the end of the result and for short turns;
+ * cheap to call again with the same value. 100,000 rows of a real PostgreSQL, CPU per MB against not
+ * pacing, same throughput: 100 us x0.8..0.9, 200 us x0.5 (bench, forward-io-200). */
 void stream_pace(struct stream *s, unsigned usec);
 
 /* Sends what is queued, then shuts down and closes. Stops receiving at once. A peer that does not

@@ -269,6 +269,27 @@ verifying_without_a_name_is_refused(void)
 }
 
 static void
+what_was_queued_before_stays_plain(void)
+{
+	struct ring *r = open_ring(&defaults);
+	struct tls_context *sc = server();
+	struct end e = {0};
+	int fd = open_end(r, &e);
+	uint8_t got[8] = {0};
+
+	/* PostgreSQL answers S and goes on in TLS. */
+	stream_send_copy(e.s, "S", 1);
+	REQUIRE(stream_tls(e.s, sc, NULL) == 0);
+	stream_send_copy(e.s, "secret", 6);
+	CHECK(TURN_UNTIL(r, stream_queued(e.s) == 0));
+	CHECK_INT(read(fd, got, sizeof(got)), 1);
+	CHECK_INT(got[0], 'S');
+	stream_abort(e.s);
+	close(fd);
+	finish(r, sc, NULL);
+}
+
+static void
 garbage_ends_the_handshake(void)
 {
 	struct ring *r = open_ring(&defaults);
@@ -372,6 +393,7 @@ static const struct test_case tests[] = {
 	TEST(an_address_in_the_certificate_is_accepted),
 	TEST(without_verification_any_certificate_passes),
 	TEST(verifying_without_a_name_is_refused),
+	TEST(what_was_queued_before_stays_plain),
 	TEST(garbage_ends_the_handshake),
 	TEST(an_end_without_goodbye_is_an_error),
 	TEST(old_versions_are_refused),
