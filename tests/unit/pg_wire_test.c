@@ -305,6 +305,40 @@ framing_is_the_same_at_every_cut(void)
 	}
 }
 
+/* Skipping rows consumes exactly the whole rows that framing one by one would give. */
+static void
+rows_are_skipped_like_they_are_framed(void)
+{
+	struct pg_framer f;
+	struct buf b = {0};
+	size_t ends[4] = {0};
+
+	for (int i = 1; i < 4; i++) {
+		size_t at = pg_begin(&b, PG_B_DATA_ROW);
+
+		buf_put_slice(&b, good[11].body);
+		pg_end(&b, at);
+		ends[i] = b.n;
+	}
+	pg_put_ready(&b, 'I');
+	pg_framer_init(&f, PG_FROM_SERVER, 1 << 20);
+	for (size_t n = 0; n <= b.n; n++) {
+		uint64_t rows = 0, want = n >= ends[3] ? 3 : n >= ends[2] ? 2 : n >= ends[1];
+		uint8_t *copy = malloc(n + 1);
+
+		memcpy(copy, b.p, n);
+		copy = realloc(copy, n ? n : 1);
+		CHECK_INT(pg_frame_rows(&f, copy, n, &rows), ends[want]);
+		CHECK_INT(rows, want);
+		free(copy);
+	}
+	put_be32(b.p + ends[1] + 1, 5);
+	CHECK_INT(pg_frame_rows(&f, b.p, b.n, &(uint64_t){0}), ends[1]);
+	put_be32(b.p + ends[1] + 1, 0xffffffff);
+	CHECK_INT(pg_frame_rows(&f, b.p, b.n, &(uint64_t){0}), ends[1]);
+	buf_fini(&b);
+}
+
 static enum pg_reason
 frame_reason(enum pg_side from, struct slice in)
 {
@@ -552,6 +586,7 @@ negotiation_names_the_options(void)
 TEST_MAIN(TEST(readers_accept_whole_messages_only),
 	  TEST(hostile_bodies_are_refused_with_their_reason), TEST(readers_give_the_fields),
 	  TEST(framing_is_the_same_at_every_cut),
+	  TEST(rows_are_skipped_like_they_are_framed),
 	  TEST(framing_refuses_what_the_table_does_not_allow), TEST(startup_packets),
 	  TEST(startup_has_a_bound_on_parameters), TEST(builders_make_what_readers_read),
 	  TEST(negotiation_names_the_options))

@@ -159,6 +159,24 @@ pg_frame_next(struct pg_framer *f, const uint8_t *p, size_t n, struct pg_frame *
 	return WIRE_OK;
 }
 
+size_t
+pg_frame_rows(const struct pg_framer *f, const uint8_t *p, size_t n, uint64_t *rows)
+{
+	size_t at = 0;
+
+	assert(f->from == PG_FROM_SERVER && f->left == 0);
+	while (n - at >= PG_HEADER && p[at] == PG_B_DATA_ROW) {
+		uint64_t len = get_be32(p + at + 1);
+
+		/* 6: the shortest row has a count and no field */
+		if (len < 6 || len > PG_MAX_MESSAGE || len + 1 > n - at)
+			break;
+		at += len + 1;
+		++*rows;
+	}
+	return at;
+}
+
 /* ---- startup ---------------------------------------------------------------------------- */
 
 enum { CODE_CANCEL = 80877102, CODE_SSL = 80877103, CODE_GSSENC = 80877104 };
