@@ -31,6 +31,12 @@ text_of(const struct token *t)
 	return t ? (struct text){t->string, t->at} : (struct text){.at = SPAN_NONE};
 }
 
+void
+build_mark(struct builder *b, const struct token *t, enum token_role role)
+{
+	b->file->tokens.v[t - b->file->tokens.v].role = role;
+}
+
 /* Lists of nodes; `next` is the first member of each. */
 struct node {
 	struct node *next;
@@ -84,6 +90,7 @@ void
 build_policy(struct builder *b, const struct token *k, const struct token *name,
 	     const struct token *title)
 {
+	build_mark(b, k, ROLE_DECL);
 	if (k != b->file->tokens.v)
 		diag(b->q, POLICY_PLACE, k->at);
 	if (b->file->outer) {
@@ -106,6 +113,7 @@ build_group(struct builder *b, const struct token *k, const struct token *name,
 {
 	struct group_decl *g = ARENA_NEW(b->arena, struct group_decl);
 
+	build_mark(b, k, ROLE_DECL);
 	*g = (struct group_decl){NULL, span_to_here(b, k), name_of(name), name_of(source),
 				 text_of(value)};
 	DECLARE(b, GROUPS, groups, g);
@@ -117,6 +125,7 @@ build_target(struct builder *b, const struct token *k, const struct token *name,
 {
 	struct target_decl *t = ARENA_NEW(b->arena, struct target_decl);
 
+	build_mark(b, k, ROLE_DECL);
 	*t = (struct target_decl){NULL, span_to_here(b, k), name_of(name), name_of(protocol),
 				  text_of(glob)};
 	DECLARE(b, TARGETS, targets, t);
@@ -127,6 +136,7 @@ build_catalog(struct builder *b, const struct token *k, const struct token *path
 {
 	struct catalog_decl *c = ARENA_NEW(b->arena, struct catalog_decl);
 
+	build_mark(b, k, ROLE_DECL);
 	*c = (struct catalog_decl){NULL, span_to_here(b, k), text_of(path)};
 	DECLARE(b, CATALOGS, catalogs, c);
 }
@@ -137,6 +147,7 @@ build_data(struct builder *b, const struct token *k, const struct token *name,
 {
 	struct data_decl *d = ARENA_NEW(b->arena, struct data_decl);
 
+	build_mark(b, k, ROLE_DECL);
 	*d = (struct data_decl){NULL, span_to_here(b, k), name_of(name), items};
 	DECLARE(b, DATA, data, d);
 }
@@ -200,6 +211,7 @@ build_let(struct builder *b, const struct token *k, const struct token *name, st
 {
 	struct let_decl *l = ARENA_NEW(b->arena, struct let_decl);
 
+	build_mark(b, k, ROLE_DECL);
 	*l = (struct let_decl){NULL, span_to_here(b, k), name_of(name), x};
 	DECLARE(b, LETS, lets, l);
 }
@@ -209,6 +221,7 @@ build_default(struct builder *b, const struct token *k, const struct token *verd
 {
 	struct default_decl *d = ARENA_NEW(b->arena, struct default_decl);
 
+	build_mark(b, k, ROLE_DECL);
 	*d = (struct default_decl){NULL, span_to_here(b, k), name_of(verdict)};
 	DECLARE(b, DEFAULTS, defaults, d);
 }
@@ -218,6 +231,7 @@ build_prove_only(struct builder *b, const struct token *k, struct ref *groups, s
 {
 	struct prove_decl *p = ARENA_NEW(b->arena, struct prove_decl);
 
+	build_mark(b, k, ROLE_DECL);
 	*p = (struct prove_decl){NULL, span_to_here(b, k), PROVE_ONLY_SEE, groups, data, NULL};
 	DECLARE(b, PROOFS, proofs, p);
 }
@@ -228,6 +242,7 @@ build_prove_nobody(struct builder *b, const struct token *k, struct ref *actions
 {
 	struct prove_decl *p = ARENA_NEW(b->arena, struct prove_decl);
 
+	build_mark(b, k, ROLE_DECL);
 	if (strcmp(article->sym->s, "a") != 0)
 		diag(b->q, UNKNOWN_WORD, article->at, "`without a hold`", article->sym->s);
 	*p = (struct prove_decl){NULL, span_to_here(b, k), PROVE_NOBODY_RUNS, NULL, NULL, actions};
@@ -290,6 +305,8 @@ clause_add(struct builder *b, const struct token *k, enum clause_kind kind)
 	const struct clause *before;
 
 	assert(r != NULL);
+	if (kind != CLAUSE_TO)
+		build_mark(b, k, ROLE_CLAUSE);
 	c->kind = kind;
 	c->at = span_to_here(b, k);
 	if (!(clauses_of[r->kind] >> kind & 1)) {
@@ -356,6 +373,7 @@ build_rule(struct builder *b, const struct token *shadow, const struct token *ki
 	b->test = NULL;
 	b->last_clause = NULL;
 	b->start = shadow ? shadow : kind;
+	build_mark(b, b->start, ROLE_DECL);
 	b->broken = name == NULL;
 	b->declared = false;
 }
@@ -557,6 +575,7 @@ build_test(struct builder *b, const struct token *k, const struct token *name)
 {
 	struct test_decl *t = ARENA_NEW(b->arena, struct test_decl);
 
+	build_mark(b, k, ROLE_DECL);
 	t->name = name ? text_of(name) : (struct text){SLICE_LIT("?"), k->at};
 	b->test = t;
 	b->rule = NULL;
@@ -607,6 +626,7 @@ build_test_as(struct builder *b, const struct token *k, const struct token *kind
 {
 	struct test_decl *t = b->test;
 
+	build_mark(b, k, ROLE_CLAUSE);
 	only_once(b, k, t->kind.s != NULL);
 	if (strcmp(kind->sym->s, "human") != 0 && strcmp(kind->sym->s, "service") != 0 &&
 	    strcmp(kind->sym->s, "agent") != 0)
@@ -619,6 +639,7 @@ build_test_as(struct builder *b, const struct token *k, const struct token *kind
 void
 build_test_on(struct builder *b, const struct token *k, const struct token *target)
 {
+	build_mark(b, k, ROLE_CLAUSE);
 	only_once(b, k, b->test->target.s || b->test->resource.v.p);
 	if (target->code == TK_STRING)
 		b->test->resource = text_of(target);
@@ -629,6 +650,7 @@ build_test_on(struct builder *b, const struct token *k, const struct token *targ
 void
 build_test_with(struct builder *b, const struct token *k, struct cell *facts)
 {
+	build_mark(b, k, ROLE_CLAUSE);
 	only_once(b, k, b->test->facts != NULL);
 	b->test->facts = facts;
 }
@@ -647,6 +669,7 @@ void
 build_test_run(struct builder *b, const struct token *k, const struct token *sql,
 	       struct expr *parameters)
 {
+	build_mark(b, k, ROLE_CLAUSE);
 	only_once(b, k, b->test->sql.v.p != NULL);
 	b->test->sql = text_of(sql);
 	b->test->parameters = null_value(parameters);
@@ -664,6 +687,7 @@ build_test_row(struct builder *b, const struct token *k, struct cell *cells)
 {
 	struct test_row *r = ARENA_NEW(b->arena, struct test_row);
 
+	build_mark(b, k, ROLE_CLAUSE);
 	null_cells(cells);
 	*r = (struct test_row){NULL, span_to_here(b, k), cells};
 	b->test->rows = list_append(b, b->test->rows, r);
@@ -674,6 +698,7 @@ expect_add(struct builder *b, const struct token *k, enum expect_kind kind)
 {
 	struct expect *e = ARENA_NEW(b->arena, struct expect);
 
+	build_mark(b, k, ROLE_CLAUSE);
 	e->at = span_to_here(b, k);
 	e->kind = kind;
 	b->test->expects = list_append(b, b->test->expects, e);

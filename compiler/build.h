@@ -53,6 +53,12 @@ void build_syntax_error(struct builder *b, int code, const struct token *t, cons
 const char *build_expected(struct builder *b, const bool *may, int n);
 void build_too_deep(struct builder *b);
 
+/* Parses like parse_policy_text and hands back the root file's tokens with their roles. */
+struct policy *parse_policy_tokens(struct arena *arena, struct diag_queue *q, const char *path,
+				   struct slice text, const struct parse_loader *loader,
+				   struct tokens *tokens);
+
+void build_mark(struct builder *b, const struct token *t, enum token_role role);
 void *list_append(struct builder *b, void *list, void *item);
 const struct token_list *token_list_add(struct builder *b, const struct token_list *l,
 					const struct token *t);

@@ -33,8 +33,12 @@ struct interner {
 void interner_init(struct interner *in, struct arena *arena); /* knows the keywords then */
 struct symbol *intern(struct interner *in, struct slice s);
 
+/* What the parser found a token to begin; for fmt, which must not guess. */
+enum token_role { ROLE_NONE, ROLE_DECL, ROLE_CLAUSE };
+
 struct token {
 	int code;
+	enum token_role role;
 	bool line_start;	  /* the first token on its line */
 	uint8_t newlines;	  /* line ends since the token before it, at most 2 */
 	struct span at;

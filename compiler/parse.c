@@ -188,8 +188,9 @@ build_import(struct builder *b, const struct token *t)
 	struct parse_file f = {0};
 	const char *error = "imports are not possible here";
 	struct slice text;
-	uint32_t line;
+	uint32_t i;
 
+	build_mark(b, t - 1, ROLE_DECL);
 	if (!is_import_path(t)) {
 		diag(b->q, IMPORT_PATH, t->at, (const char *) t->string.p);
 		return;
@@ -204,8 +205,8 @@ build_import(struct builder *b, const struct token *t)
 					  "'%s' is imported here", o->path);
 			return;
 		}
-	for (line = 0; line < b->q->sources->n; line++)
-		if (strcmp(b->q->sources->files[line].path, f.path) == 0)
+	for (i = 0; i < b->q->sources->n; i++)
+		if (strcmp(b->q->sources->files[i].path, f.path) == 0)
 			return; /* each once */
 	if (b->q->sources->n >= MAX_FILES) {
 		diag(b->q, TOO_MANY_FILES, t->at, (unsigned) MAX_FILES);
@@ -229,11 +230,21 @@ struct policy *
 parse_policy_text(struct arena *arena, struct diag_queue *q, const char *path, struct slice text,
 		  const struct parse_loader *loader)
 {
+	struct tokens tokens;
+
+	return parse_policy_tokens(arena, q, path, text, loader, &tokens);
+}
+
+struct policy *
+parse_policy_tokens(struct arena *arena, struct diag_queue *q, const char *path,
+		    struct slice text, const struct parse_loader *loader, struct tokens *tokens)
+{
 	struct parse_file f = {.path = resolve(arena, "", path)};
 	struct builder b = {.arena = arena, .q = q, .loader = loader};
 
 	b.policy = ARENA_NEW(arena, struct policy);
 	b.policy->at = SPAN_NONE;
+	*tokens = (struct tokens){0};
 	if (text.n > SOURCE_MAX_BYTES) {
 		diag(q, FILE_TOO_LARGE, SPAN_NONE, path, SOURCE_MAX_BYTES >> 20);
 		return b.policy;
@@ -242,6 +253,7 @@ parse_policy_text(struct arena *arena, struct diag_queue *q, const char *path, s
 	f.file = sources_add(q->sources, path, text, SPAN_NONE);
 	b.policy->at = (struct span){f.file, 0, 0};
 	parse_file(&b, &f);
+	*tokens = f.tokens;
 	return b.policy;
 }
 

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * weir build: policy text to a signed image. The policy's own tests run first; the image says how
+ * many passed. The file appears whole or not at all.
+ */
+#include "base/clock.h"
+#include "base/secret.h"
+#include "cli/cli.h"
+#include "cli/policy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char help[] =
+	"usage: weir build FILE -o IMAGE [--key KEYFILE] [--counter N] [--no-tests]\n\n"
+	"Compiles a policy, runs the tests in it, and writes the image that the gateway loads.\n\n"
+	"  -o IMAGE       where to write it\n"
+	"  --key KEYFILE  sign with this Ed25519 key; the file is made (mode 0600) if it is not there\n"
+	"  --counter N    the number that lets a gateway refuse older images; if absent, the time in\n"
+	"                 seconds (or SOURCE_DATE_EPOCH) for a signed image, 0 for an unsigned one\n"
+	"  --no-tests     do not run the policy's tests\n\n"
+	"Exit code: 0 built, 1 errors in the policy or a failed test, 2 usage or trouble with files.\n";
+
+struct build_args {
+	const char *path, *out, *key, *counter;
+	bool no_tests;
+};
+
+static int
+parse_args(int argc, char **argv, struct build_args *a)
+{
+	for (int i = 1; i < argc; i++) {
+		const char **value = strcmp(argv[i], "-o") == 0		? &a->out
+				     : strcmp(argv[i], "--key") == 0	? &a->key
+				     : strcmp(argv[i], "--counter") == 0 ? &a->counter
+									: NULL;
+
+		if (value && i + 1 < argc)
+			*value = argv[++i];
+		else if (value)
+			return cli_usage_error("build", "%s asks for a value", argv[i]);
+		else if (strcmp(argv[i], "--no-tests") == 0)
+			a->no_tests = true;
+		else if (argv[i][0] == '-' && argv[i][1])
+			return cli_usage_error("build", "no option '%s'", argv[i]);
+		else if (a->path)
+			return cli_usage_error("build", "one file at a time");
+		else
+			a->path = argv[i];
+	}
+	if (!a->path)
+		return cli_usage_error("build", "which file?");
+	if (!a->out)
+		return cli_usage_error("build", "where to? (-o IMAGE)");
+	return EXIT_OK;
+}
+
+static int
+trouble(const char *what, const char *path, int error)
+{
+	fprintf(stderr, "weir build: %s '%s': %s\n", what, path, strerror(error));
+	return EXIT_USAGE;
+}
+
+static bool
+write_all(int fd, struct slice s)
+{
+	while (s.n) {
+		ssize_t n = write(fd, s.p, s.n);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0) {
+			s.p += n;
+			s.n -= (size_t) n;
+		}
+	}
+	return true;
+}
+
+/* 64 hex digits and a line end. */
+static int
+make_key(const char *path, uint8_t seed[ED25519_SEED_LEN])
+{
+	struct buf b = {0};
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bool good;
+
+	if (fd < 0)
+		return trouble("cannot make the key file", path, errno);
+	random_bytes(seed, ED25519_SEED_LEN);
+	hex_put(&b, slice_of(seed, ED25519_SEED_LEN));
+	buf_putc(&b, '\n');
+	good = !b.failed && write_all(fd, buf_slice(&b)) && fsync(fd) == 0;
+	if (close(fd) != 0)
+		good = false;
+	buf_wipe(&b);
+	return good ? EXIT_OK : trouble("cannot write the key file", path, errno);
+}
+
+static int
+read_key(const char *path, uint8_t seed[ED25519_SEED_LEN])
+{
+	char text[2 * ED25519_SEED_LEN + 2] = {0};
+	struct buf b = {0};
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), code = EXIT_OK;
+	ssize_t n;
+
+	if (fd < 0)
+		return errno == ENOENT ? make_key(path, seed)
+				       : trouble("cannot read the key file", path, errno);
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0 || fstat(fd, &st) != 0) {
+		code = trouble("cannot read the key file", path, errno);
+	} else if (st.st_mode & 077) {
+		fprintf(stderr, "weir build: others can read the key file '%s': chmod 600 it\n", path);
+		code = EXIT_USAGE;
+	} else if (n < 2 * ED25519_SEED_LEN ||
+		   !hex_get(&b, slice_of(text, 2 * ED25519_SEED_LEN)) || b.failed ||
+		   (n > 2 * ED25519_SEED_LEN && text[2 * ED25519_SEED_LEN] != '\n')) {
+		fprintf(stderr, "weir build: '%s' is not a key file (64 hex digits)\n", path);
+		code = EXIT_USAGE;
+	} else {
+		memcpy(seed, b.p, ED25519_SEED_LEN);
+	}
+	buf_wipe(&b);
+	secret_wipe(text, sizeof(text));
+	close(fd);
+	return code;
+}
+
+static bool
+parse_number(const char *s, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(s, &end, 10);
+	return *s >= '0' && *s <= '9' && *end == 0 && errno == 0;
+}
+
+static int
+find_counter(const struct build_args *a, uint64_t *out)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+
+	if (a->counter)
+		return parse_number(a->counter, out)
+			       ? EXIT_OK
+			       : cli_usage_error("build", "--counter is a number");
+	*out = 0;
+	if (!a->key)
+		return EXIT_OK;
+	if (epoch && parse_number(epoch, out))
+		return EXIT_OK;
+	*out = clock_wall_ns() / NS_PER_S;
+	return EXIT_OK;
+}
+
+static int
+write_image(const char *path, struct slice bytes)
+{
+	char tmp[4096];
+	bool good;
+	int fd;
+
+	if (snprintf(tmp, sizeof(tmp), "%s.%d.tmp", path, (int) getpid()) >= (int) sizeof(tmp))
+		return trouble("cannot write", path, ENAMETOOLONG);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return trouble("cannot write", tmp, errno);
+	good = write_all(fd, bytes) && fsync(fd) == 0;
+	if (close(fd) != 0)
+		good = false;
+	if (good && rename(tmp, path) == 0)
+		return EXIT_OK;
+	trouble("cannot write", path, errno);
+	unlink(tmp);
+	return EXIT_USAGE;
+}
+
+static void
+print_summary(const struct image *img, const char *path, const char *key)
+{
+	struct buf b = {0};
+
+	buf_printf(&b, "%s: policy %.*s, %zu rules", path, SLICE_ARG(img->policy), img->n_rules);
+	if (img->n_tests)
+		buf_printf(&b, ", %u tests passed", img->n_tests);
+	buf_puts(&b, "\ndigest     ");
+	hex_put(&b, slice_of(img->digest, SHA256_LEN));
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		buf_printf(&b, "\n%-10s at most %u instructions%s", entry_info[e].name,
+			   img->entry[e].cost,
+			   img->entry[e].n > 1 && img->entry[e].stable
+				   ? ", decisions can be remembered"
+				   : "");
+	if (img->is_signed) {
+		buf_puts(&b, "\nsigned by  ");
+		hex_put(&b, slice_of(img->public_key, ED25519_PUB_LEN));
+		buf_printf(&b, " (%s), counter %llu\n", key, (unsigned long long) img->counter);
+	} else {
+		buf_puts(&b, "\nnot signed (--key KEYFILE)\n");
+	}
+	cli_print(&b);
+	buf_fini(&b);
+}
+
+/* Number of tests that passed, or -1 after their failures were printed. */
+static int
+run_tests(const struct cli_policy *p)
+{
+	struct buf out = {0};
+	struct test_counts n = cli_policy_test(p, false, &out);
+
+	if (n.failed) {
+		fwrite(out.p, 1, out.n, stderr);
+		fprintf(stderr, "weir build: %u of %u tests failed; nothing was written\n", n.failed,
+			n.passed + n.failed);
+	}
+	buf_fini(&out);
+	return n.failed ? -1 : (int) n.passed;
+}
+
+static int
+build(const struct build_args *a, struct compile_options *options)
+{
+	struct cli_policy p;
+	int code = cli_policy_compile(&p, "build", a->path, options, false), n;
+
+	if (code == EXIT_OK && !a->no_tests) {
+		n = run_tests(&p);
+		if (n < 0)
+			code = EXIT_NEGATIVE;
+		else
+			options->n_tests = (uint32_t) n;
+		/* The number is part of what is signed, so the image is made again with it. */
+		if (n > 0) {
+			cli_policy_close(&p);
+			code = cli_policy_compile(&p, "build", a->path, options, true);
+		}
+	}
+	if (code == EXIT_OK)
+		code = write_image(a->out, buf_slice(&p.bytes));
+	if (code == EXIT_OK)
+		print_summary(p.image, a->out, a->key);
+	cli_policy_close(&p);
+	return code;
+}
+
+/* Read once: what was tested is what is signed. */
+static int
+read_and_build(const struct build_args *a, struct compile_options *options)
+{
+	struct arena arena;
+	struct slice text;
+	int code = EXIT_USAGE;
+
+	arena_init(&arena, 0);
+	options->text = &text;
+	if (cli_read_file("build", a->path, &arena, &text))
+		code = build(a, options);
+	arena_fini(&arena);
+	return code;
+}
+
+int
+cmd_build(int argc, char **argv)
+{
+	struct build_args a = {0};
+	struct compile_options options = {0};
+	uint8_t seed[ED25519_SEED_LEN];
+	int code;
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return fputs(help, stdout), EXIT_OK;
+	code = parse_args(argc, argv, &a);
+	if (code == EXIT_OK)
+		code = find_counter(&a, &options.counter);
+	if (code != EXIT_OK)
+		return code;
+	if (a.key) {
+		code = read_key(a.key, seed);
+		options.seed = seed;
+	}
+	if (code == EXIT_OK)
+		code = read_and_build(&a, &options);
+	secret_wipe(seed, sizeof(seed));
+	return code;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/policy.h"
+
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+bool
+cli_read_file(const char *command, const char *path, struct arena *arena, struct slice *out)
+{
+	const char *error;
+
+	if (source_read(arena, path, out, &error))
+		return true;
+	fprintf(stderr, "weir %s: cannot read '%s': %s\n", command, path, error);
+	return false;
+}
+
+void
+cli_print(const struct buf *b)
+{
+	assert(!b->failed);
+	if (b->n)
+		fwrite(b->p, 1, b->n, stdout);
+}
+
+static int
+load_image(struct cli_policy *p, const char *command, const char *path, struct slice bytes)
+{
+	const struct image_trust trust = {.allow_unsigned = true};
+	struct image_error err;
+
+	p->image = image_load(&p->arena, bytes, &trust, &err);
+	if (p->image)
+		return EXIT_OK;
+	fprintf(stderr, "weir %s: '%s' is refused: %s\n", command, path, err.text);
+	return EXIT_NEGATIVE;
+}
+
+static void
+open_empty(struct cli_policy *p)
+{
+	*p = (struct cli_policy){0};
+	arena_init(&p->arena, 0);
+	sources_init(&p->sources, &p->arena);
+	diag_init(&p->diags, &p->sources, &p->arena);
+}
+
+static int
+compile(struct cli_policy *p, const char *command, const char *path,
+	const struct compile_options *options, bool quiet)
+{
+	bool good = compile_policy(path, &p->arena, &p->diags, &p->bytes, options, &p->tree);
+
+	if (!good || (!quiet && p->diags.n_warnings))
+		diag_report(&p->diags);
+	if (!good)
+		return EXIT_NEGATIVE;
+	assert(!p->bytes.failed);
+	return load_image(p, command, path, buf_slice(&p->bytes));
+}
+
+int
+cli_policy_compile(struct cli_policy *p, const char *command, const char *path,
+		   const struct compile_options *options, bool quiet)
+{
+	struct compile_options with_text = *options;
+	struct slice text;
+
+	open_empty(p);
+	if (!options->text) {
+		if (!cli_read_file(command, path, &p->arena, &text))
+			return EXIT_USAGE;
+		with_text.text = &text;
+	}
+	return compile(p, command, path, &with_text, quiet);
+}
+
+int
+cli_policy_open(struct cli_policy *p, const char *command, const char *path)
+{
+	struct compile_options options = {0};
+	struct slice text;
+
+	open_empty(p);
+	if (!cli_read_file(command, path, &p->arena, &text))
+		return EXIT_USAGE;
+	if (image_is_image(text))
+		return load_image(p, command, path, text);
+	options.text = &text;
+	return compile(p, command, path, &options, true);
+}
+
+void
+cli_policy_close(struct cli_policy *p)
+{
+	buf_fini(&p->bytes);
+	arena_fini(&p->arena);
+}
+
+void
+cli_rule_place(struct buf *out, const struct image *img, size_t rule)
+{
+	const struct image_span *s = &img->rules[rule].span;
+
+	buf_printf(out, "%.*s:%u:%u", SLICE_ARG(img->files[s->file].name), s->line, s->column);
+}
