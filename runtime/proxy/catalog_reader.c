@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests are counted. An attempt answers what was asked before it began; a schema change is a
+ * request that the snapshot at hand does not survive.
+ */
+#include "proxy/catalog_reader.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/catalog_fetch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Between the end of one attempt and the begin of one that a client asked for. */
+#define GAP_NS (20 * NS_PER_MS)
+#define BACK_OFF_FIRST_NS (200 * NS_PER_MS)
+#define BACK_OFF_LAST_NS (5 * NS_PER_S)
+
+struct reader_target {
+	struct catalog_reader *reader;
+	size_t index;
+	pthread_t thread;
+	bool started;
+	int wake; /* eventfd: something was asked, or the interval changed */
+
+	pthread_mutex_t lock;
+	uint64_t asked;   /* requests so far; starts at 1, the first read */
+	uint64_t changed; /* `asked` as the last schema change made it */
+
+	/* The thread's own. */
+	uint64_t answered;       /* `asked` when the last attempt began */
+	struct catalog_ref *good; /* the last snapshot read */
+	uint64_t good_for;        /* `asked` when that read began */
+	uint64_t good_at;         /* when it began, monotonic */
+	struct catalog_ref *posted;
+	uint64_t posted_for; /* 0: nothing */
+	uint64_t ended, back_off;
+	struct fetch_trouble trouble; /* text NULL: the last attempt went well */
+};
+
+struct catalog_reader {
+	struct epoch *epoch;
+	struct reader_target *targets;
+	size_t n;
+	catalog_posted_fn *posted;
+	void *ctx;
+	int stop; /* eventfd: stays readable once written */
+	atomic_uint interval_s;
+	atomic_ulong reads, failures, changes;
+};
+
+static void
+tell(const struct reader_target *t, const struct fetch_trouble *was, bool is_new)
+{
+	const char *name = t->reader->epoch->config.targets[t->index].name;
+
+	if (t->trouble.text) {
+		if (!was->text || strcmp(was->detail, t->trouble.detail) != 0)
+			log_warn("catalog target=%s trouble=\"%s\" detail=\"%s\"", name,
+				 t->trouble.text, t->trouble.detail);
+		return;
+	}
+	if (was->text || is_new) {
+		struct buf hex = {0};
+
+		hex_put(&hex, slice_of(catalog_digest(t->good->catalog), 8));
+		log_info("catalog target=%s relations=%zu digest=%.*s", name,
+			 catalog_count(t->good->catalog), SLICE_ARG(buf_slice(&hex)));
+		buf_fini(&hex);
+	}
+}
+
+/* Gives what the attempt came to, unless everybody has it already. */
+static void
+post(struct reader_target *t, uint64_t changed, uint64_t now)
+{
+	uint64_t grace = CATALOG_GRACE * NS_PER_S * atomic_load(&t->reader->interval_s);
+	bool usable = t->good && t->good_for >= changed &&
+		      (!t->trouble.text || now - t->good_at <= grace);
+	struct catalog_ref *ref = usable ? t->good : NULL;
+
+	/* Read before the change that came meanwhile: nobody may use it, the next read is due. */
+	if (!ref && !t->trouble.text)
+		return;
+	if (ref == t->posted && t->posted_for == t->answered)
+		return;
+	t->posted = ref;
+	t->posted_for = t->answered;
+	t->reader->posted(t->reader->ctx, t->index, ref, ref ? NULL : t->trouble.text);
+}
+
+static void
+keep(struct reader_target *t, struct catalog *c, uint64_t began, bool *is_new)
+{
+	*is_new = !t->good || memcmp(catalog_digest(t->good->catalog), catalog_digest(c),
+				     SHA256_LEN) != 0;
+	if (*is_new) {
+		catalog_ref_put(t->good);
+		t->good = catalog_ref_new(c);
+		t->posted_for = 0; /* a new reference may have the address of one that is gone */
+		atomic_fetch_add(&t->reader->changes, 1);
+	} else {
+		catalog_free(c);
+	}
+	t->good_for = t->answered;
+	t->good_at = began;
+}
+
+static uint64_t
+read_changed(struct reader_target *t)
+{
+	uint64_t changed;
+
+	pthread_mutex_lock(&t->lock);
+	changed = t->changed;
+	pthread_mutex_unlock(&t->lock);
+	return changed;
+}
+
+/* False: the gateway stops. */
+static bool
+attempt(struct reader_target *t)
+{
+	struct catalog_reader *r = t->reader;
+	struct fetch_trouble was = t->trouble;
+	uint64_t began = clock_mono_ns();
+	bool is_new = false;
+	struct catalog *c;
+
+	pthread_mutex_lock(&t->lock);
+	t->answered = t->asked;
+	pthread_mutex_unlock(&t->lock);
+	c = catalog_fetch(&r->epoch->config.targets[t->index], r->stop, &t->trouble);
+	if (!c && !t->trouble.text)
+		return false;
+	atomic_fetch_add(c ? &r->reads : &r->failures, 1);
+	if (c) {
+		keep(t, c, began, &is_new);
+		t->back_off = 0;
+	} else {
+		t->back_off = t->back_off ? t->back_off * 2 : BACK_OFF_FIRST_NS;
+		if (t->back_off > BACK_OFF_LAST_NS)
+			t->back_off = BACK_OFF_LAST_NS;
+	}
+	tell(t, &was, is_new);
+	t->ended = clock_mono_ns();
+	post(t, read_changed(t), t->ended);
+	return true;
+}
+
+/* When the next attempt is due: never two without a pause, so that no client can make us hammer
+ * the server. */
+static uint64_t
+next_due(struct reader_target *t)
+{
+	uint64_t pause = t->back_off ? t->back_off
+				     : NS_PER_S * atomic_load(&t->reader->interval_s);
+
+	pthread_mutex_lock(&t->lock);
+	if (t->asked != t->answered)
+		pause = t->back_off ? BACK_OFF_FIRST_NS : GAP_NS;
+	pthread_mutex_unlock(&t->lock);
+	return t->ended + pause;
+}
+
+/* False: the gateway stops. */
+static bool
+sleep_until_due(struct reader_target *t)
+{
+	for (;;) {
+		struct pollfd fds[] = {{t->wake, POLLIN, 0}, {t->reader->stop, POLLIN, 0}};
+		uint64_t now = clock_mono_ns(), due = next_due(t), n;
+		uint64_t wait_ms = due > now ? (due - now) / NS_PER_MS + 1 : 0;
+
+		if (poll(fds, COUNT_OF(fds), wait_ms > INT32_MAX ? INT32_MAX : (int) wait_ms) < 0)
+			continue;
+		if (fds[1].revents)
+			return false;
+		if (fds[0].revents && read(t->wake, &n, sizeof(n)) == sizeof(n))
+			continue;
+		if (clock_mono_ns() >= due)
+			return true;
+	}
+}
+
+static void *
+reader_main(void *arg)
+{
+	struct reader_target *t = arg;
+
+	pthread_setname_np(pthread_self(), "weir-catalog");
+	while (attempt(t) && sleep_until_due(t))
+		;
+	return NULL;
+}
+
+static void
+wake(int fd)
+{
+	uint64_t one = 1;
+
+	/* Full means it is readable already. */
+	if (write(fd, &one, sizeof(one)) != sizeof(one))
+		return;
+}
+
+int
+catalog_reader_open(struct catalog_reader **out, struct epoch *e, catalog_posted_fn *posted,
+		    void *ctx)
+{
+	struct catalog_reader *r = calloc(1, sizeof(*r));
+	int err = 0;
+
+	*out = NULL;
+	if (!r)
+		return -ENOMEM;
+	r->epoch = epoch_ref(e);
+	r->posted = posted;
+	r->ctx = ctx;
+	atomic_init(&r->interval_s, e->config.catalog_seconds ? e->config.catalog_seconds : 1);
+	r->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->targets = calloc(e->config.n_targets + 1, sizeof(*r->targets));
+	if (!r->targets || r->stop < 0)
+		err = r->targets ? -errno : -ENOMEM;
+	for (size_t i = 0; !err && i < e->config.n_targets; i++) {
+		struct reader_target *t = &r->targets[r->n++];
+
+		*t = (struct reader_target){.reader = r, .index = i, .asked = 1};
+		pthread_mutex_init(&t->lock, NULL);
+		t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		err = t->wake < 0 ? -errno : -pthread_create(&t->thread, NULL, reader_main, t);
+		t->started = !err;
+	}
+	if (err)
+		catalog_reader_close(r);
+	else
+		*out = r;
+	return err;
+}
+
+void
+catalog_reader_want(struct catalog_reader *r, size_t target)
+{
+	struct reader_target *t = &r->targets[target];
+
+	assert(target < r->n);
+	pthread_mutex_lock(&t->lock);
+	t->asked++;
+	pthread_mutex_unlock(&t->lock);
+	wake(t->wake);
+}
+
+void
+catalog_reader_changed(struct catalog_reader *r, size_t target)
+{
+	struct reader_target *t = &r->targets[target];
+
+	assert(target < r->n);
+	pthread_mutex_lock(&t->lock);
+	t->changed = ++t->asked;
+	pthread_mutex_unlock(&t->lock);
+	wake(t->wake);
+}
+
+void
+catalog_reader_interval(struct catalog_reader *r, unsigned seconds)
+{
+	atomic_store(&r->interval_s, seconds ? seconds : 1);
+	for (size_t i = 0; i < r->n; i++)
+		wake(r->targets[i].wake);
+}
+
+void
+catalog_reader_close(struct catalog_reader *r)
+{
+	wake(r->stop);
+	for (size_t i = 0; i < r->n; i++) {
+		struct reader_target *t = &r->targets[i];
+
+		if (t->started)
+			pthread_join(t->thread, NULL);
+		if (t->wake >= 0)
+			close(t->wake);
+		catalog_ref_put(t->good);
+		pthread_mutex_destroy(&t->lock);
+	}
+	if (r->stop >= 0)
+		close(r->stop);
+	free(r->targets);
+	epoch_unref(r->epoch);
+	free(r);
+}
+
+void
+catalog_reader_stats(const struct catalog_reader *r, struct catalog_reader_stats *s)
+{
+	s->reads = atomic_load(&r->reads);
+	s->failures = atomic_load(&r->failures);
+	s->changes = atomic_load(&r->changes);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where other threads come in. Each call passes hooks_enter(), so that none touches a worker or the
+ * catalog reader while the main thread takes them down.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/approval_record.h"
+#include "proxy/server_internal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+bool
+hooks_enter(struct server *s)
+{
+	pthread_rwlock_rdlock(&s->hooks_lock);
+	if (s->hooks_open)
+		return true;
+	pthread_rwlock_unlock(&s->hooks_lock);
+	return false;
+}
+
+void
+hooks_leave(struct server *s)
+{
+	pthread_rwlock_unlock(&s->hooks_lock);
+}
+
+/* ---- Of the workers ------------------------------------------------------------------------ */
+
+static void
+want_catalog(void *ctx, size_t target)
+{
+	struct server *s = ctx;
+
+	if (!hooks_enter(s))
+		return;
+	/* At start the readers begin after the workers, and read without being asked. */
+	if (s->reader)
+		catalog_reader_want(s->reader, target);
+	hooks_leave(s);
+}
+
+static void
+schema_changed(void *ctx, size_t target)
+{
+	struct server *s = ctx;
+
+	if (!hooks_enter(s))
+		return;
+	/* First nobody uses the old one any more, then the new one may be read. */
+	for (unsigned i = 0; i < s->n_workers; i++)
+		worker_post_stale(s->workers[i], target);
+	if (s->reader)
+		catalog_reader_changed(s->reader, target);
+	hooks_leave(s);
+}
+
+static void
+cancel(void *ctx, uint32_t pid, struct slice key)
+{
+	struct server *s = ctx;
+
+	if (!hooks_enter(s))
+		return;
+	/* The number is whatever a client sent. */
+	if (worker_of_cancel(pid) < s->n_workers)
+		worker_post_cancel(s->workers[worker_of_cancel(pid)], pid, key);
+	hooks_leave(s);
+}
+
+static void
+drained(void *ctx, unsigned worker UNUSED)
+{
+	struct server *s = ctx;
+	uint64_t one = 1;
+
+	atomic_fetch_add(&s->drained, 1);
+	if (write(s->news, &one, sizeof(one)) != sizeof(one))
+		return; /* it is readable already */
+}
+
+const struct worker_host server_worker_host = {
+	.want_catalog = want_catalog,
+	.schema_changed = schema_changed,
+	.cancel = cancel,
+	.drained = drained,
+};
+
+/* ---- Of the catalog readers ---------------------------------------------------------------- */
+
+/* Not through hooks_enter: the readers are joined before any worker goes, and while the main thread
+ * waits for that with the hooks closed they must not be in its way. */
+void
+server_catalog_posted(void *ctx, size_t target, struct catalog_ref *ref, const char *trouble)
+{
+	struct server *s = ctx;
+
+	for (unsigned i = 0; i < s->n_workers; i++)
+		worker_post_catalog(s->workers[i], target, ref ? catalog_ref_get(ref) : NULL,
+				    trouble);
+}
+
+/* ---- Of the approvals ---------------------------------------------------------------------- */
+
+static int
+record_decision(void *ctx, const struct approval_event *ev)
+{
+	struct server *s = ctx;
+	struct epoch *e = server_epoch(s);
+	struct approval_record r;
+	bool ok;
+
+	approval_record_fill(&r, ev, config_principal_find(&e->config, slice_str(ev->by)),
+			     clock_mono_ns());
+	ok = server_record(s, &s->admin_lane, &r.record, true);
+	epoch_unref(e);
+	return ok ? 0 : -EIO;
+}
+
+static void
+approval_changed(void *ctx, const char *id, uint64_t waiter)
+{
+	struct server *s = ctx;
+
+	if (!hooks_enter(s))
+		return;
+	if (worker_of_waiter(waiter) < s->n_workers)
+		worker_post_approval(s->workers[worker_of_waiter(waiter)], id, waiter);
+	hooks_leave(s);
+}
+
+void
+server_approval_hooks(struct server *s, struct approvals_hooks *h)
+{
+	*h = (struct approvals_hooks){s, record_decision, approval_changed};
+}
+
+/* ---- Of the admin listener ------------------------------------------------------------------- */
+
+static const struct config *
+config_get(void *ctx)
+{
+	return &server_epoch(ctx)->config;
+}
+
+static void
+config_put(void *ctx UNUSED, const struct config *c)
+{
+	epoch_unref((struct epoch *) ((char *) (uintptr_t) c - offsetof(struct epoch, config)));
+}
+
+/* Whoever guesses keys fills our disk at most with ten records a second; the next one counts those
+ * left out. */
+static void
+auth_failed(void *ctx, struct slice claimed, const char *from)
+{
+	struct server *s = ctx;
+	uint64_t now = clock_mono_ns();
+	struct audit_auth_fail b = {0};
+	struct audit_record r;
+
+	atomic_fetch_add(&s->auth_failures, 1);
+	if (now - s->auth_recorded_ns < NS_PER_S / 10) {
+		s->auth_unrecorded++;
+		return;
+	}
+	if (claimed.n > 128)
+		claimed.n = 128;
+	log_warn("admin refused-key principal=\"%.*s\" from=%s", SLICE_ARG(claimed), from);
+	audit_record_init(&r, AUDIT_auth_fail, clock_wall_ns(), now);
+	b.method = SLICE_LIT("admin-key");
+	b.claimed = claimed;
+	b.cause = slice_str(from);
+	b.count = s->auth_unrecorded + 1;
+	r.body = &b;
+	s->auth_recorded_ns = now;
+	if (server_record(s, &s->admin_lane, &r, false))
+		s->auth_unrecorded = 0;
+}
+
+void
+server_admin_hooks(struct server *s, struct admin_hooks *h)
+{
+	*h = (struct admin_hooks){
+		.ctx = s,
+		.config_get = config_get,
+		.config_put = config_put,
+		.status = server_status,
+		.metrics = server_metrics,
+		.auth_failed = auth_failed,
+	};
+}

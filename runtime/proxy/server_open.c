@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The steps of the start, each of which either holds afterwards or has said why not. What they
+ * open, server_close takes down; it copes with a start that ended half way.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "proxy/server_internal.h"
+#include "proxy/server_steps.h"
+#include "proxy/state_folder.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Descriptors besides those of connections: rings, eventfds, listeners, the log's segments, the
+ * catalog readers' connections, the admin listener's. */
+enum { FILES_BASE = 256, FILES_PER_WORKER = 16, FILES_PER_TARGET = 4, FILES_PER_CONNECTION = 2 };
+
+/* Passwords and rows are in this memory. */
+bool
+server_protect_memory(const struct server_options *o, struct buf *error)
+{
+	const struct rlimit none = {0, 0};
+
+	if (o->core)
+		return true;
+	if (setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0)
+		return true;
+	buf_printf(error, "cannot switch core dumps off: %s; --core starts all the same\n",
+		   strerror(errno));
+	return false;
+}
+
+bool
+server_open_files(struct server *s, struct buf *error)
+{
+	const struct config *c = &s->epoch->config;
+	rlim_t need = FILES_BASE + (rlim_t) FILES_PER_WORKER * s->n_workers +
+		      FILES_PER_TARGET * c->n_targets +
+		      (rlim_t) FILES_PER_CONNECTION * c->max_connections;
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0) {
+		buf_printf(error, "cannot read the limit of open files: %s\n", strerror(errno));
+		return false;
+	}
+	if (lim.rlim_cur >= need)
+		return true;
+	lim.rlim_cur = need;
+	if (lim.rlim_max < need)
+		lim.rlim_max = need; /* only root may */
+	if (setrlimit(RLIMIT_NOFILE, &lim) == 0)
+		return true;
+	buf_printf(error,
+		   "`limit max-connections %u` needs %llu open files and the process may not have "
+		   "as many: raise LimitNOFILE= of the service (or ulimit -n), or lower the limit\n",
+		   c->max_connections, (unsigned long long) need);
+	return false;
+}
+
+static unsigned
+count_cores(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (unsigned) CPU_COUNT(&set);
+}
+
+bool
+server_open_state(struct server *s, struct buf *error)
+{
+	const struct config *c = &s->epoch->config;
+	struct audit_options ao = {.state_path = c->state_path, .version = s->options->version};
+
+	s->n_workers = c->workers ? c->workers : count_cores();
+	s->main_lane.index = s->n_workers;
+	s->admin_lane.index = s->n_workers + 1;
+	ao.lanes = s->n_workers + 2;
+	/* audit_open appends its reason. */
+	return audit_open(&s->audit, &ao, error) == 0;
+}
+
+static bool
+bind_probe(const struct endpoint *e, int option, int *fd)
+{
+	int on = 1;
+
+	*fd = socket(e->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return *fd >= 0 && setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+	       (!option || setsockopt(*fd, SOL_SOCKET, option, &on, sizeof(on)) == 0) &&
+	       bind(*fd, (const struct sockaddr *) &e->addr, e->addr_len) == 0;
+}
+
+static void
+name_address(struct server *s)
+{
+	char host[INET6_ADDRSTRLEN] = "";
+	const struct sockaddr_storage *a = &s->listen.addr;
+
+	if (a->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *) a;
+
+		inet_ntop(AF_INET6, &in->sin6_addr, host, sizeof(host));
+		snprintf(s->listen_text, sizeof(s->listen_text), "[%s]:%u", host,
+			 ntohs(in->sin6_port));
+	} else {
+		const struct sockaddr_in *in = (const struct sockaddr_in *) a;
+
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		snprintf(s->listen_text, sizeof(s->listen_text), "%s:%u", host,
+			 ntohs(in->sin_port));
+	}
+	s->listen.text = s->listen_text;
+	s->listen.host = NULL; /* the configuration's; nobody connects there */
+}
+
+/* With SO_REUSEPORT the workers would share the port with any other process of this user that sets
+ * it too, a second gateway for one, without an error. So the address must first be free without it;
+ * then a socket that never listens keeps it, and the port that 0 stands for, ours. */
+bool
+server_reserve_address(struct server *s, struct buf *error)
+{
+	socklen_t n = sizeof(s->listen.addr);
+	int probe;
+	bool ok;
+
+	s->listen = s->epoch->config.listen_postgres;
+	ok = bind_probe(&s->listen, 0, &probe) && listen(probe, 1) == 0;
+	if (ok) {
+		close(probe);
+		ok = bind_probe(&s->listen, SO_REUSEPORT, &s->reserved) &&
+		     getsockname(s->reserved, (struct sockaddr *) &s->listen.addr, &n) == 0;
+	} else if (probe >= 0) {
+		int err = errno;
+
+		close(probe);
+		errno = err;
+	}
+	if (!ok) {
+		buf_printf(error, "cannot listen on %s: %s%s\n", s->listen.text, strerror(errno),
+			   errno == EADDRINUSE ? " (is another gateway running?)" : "");
+		return false;
+	}
+	name_address(s);
+	s->epoch->config.listen_postgres = s->listen;
+	return true;
+}
+
+bool
+server_open_tls(struct server *s, struct buf *error)
+{
+	const struct config *c = &s->epoch->config;
+	char why[256];
+
+	if (c->tls_cert) {
+		s->tls = tls_server(c->tls_cert, c->tls_key, why, sizeof(why));
+		if (!s->tls) {
+			buf_printf(error, "tls: %s\n", why);
+			return false;
+		}
+	}
+	s->target_tls = calloc(c->n_targets + 1, sizeof(*s->target_tls));
+	assert(s->target_tls != NULL);
+	for (size_t i = 0; i < c->n_targets; i++) {
+		const struct config_target *t = &c->targets[i];
+
+		if (t->tls == TLS_OFF)
+			continue;
+		s->target_tls[i] =
+			tls_client(t->tls == TLS_VERIFY_FULL, t->ca_file, why, sizeof(why));
+		if (!s->target_tls[i]) {
+			buf_printf(error, "target %s: tls: %s\n", t->name, why);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool
+server_open_admin(struct server *s, struct buf *error)
+{
+	const struct config *c = &s->epoch->config;
+	struct approvals_hooks ah;
+	struct admin_hooks h;
+	char why[256];
+
+	server_approval_hooks(s, &ah);
+	s->approvals = approvals_open(&ah, &(struct approvals_limits){0});
+	if (!s->approvals) {
+		buf_puts(error, "out of memory\n");
+		return false;
+	}
+	if (!c->listen_admin.addr_len)
+		return true;
+	server_admin_hooks(s, &h);
+	if (admin_open(&s->admin, &c->listen_admin, c->tls_cert, c->tls_key, s->approvals, &h,
+		       why) == 0)
+		return true;
+	buf_printf(error, "admin listener %s: %s\n", c->listen_admin.text, why);
+	return false;
+}
+
+bool
+server_open_workers(struct server *s, struct worker_host *host, struct buf *error)
+{
+	struct worker_config wc = {
+		.host = host,
+		.audit = s->audit,
+		.approvals = s->approvals,
+		.tls = s->tls,
+		.target_tls = s->target_tls,
+		.max_connections =
+			(s->epoch->config.max_connections + s->n_workers - 1) / s->n_workers,
+	};
+
+	*host = server_worker_host;
+	host->ctx = s;
+	s->workers = calloc(s->n_workers, sizeof(*s->workers));
+	assert(s->workers != NULL);
+	for (unsigned i = 0; i < s->n_workers; i++) {
+		wc.index = i;
+		wc.epoch = epoch_ref(s->epoch);
+		s->workers[i] = worker_start(&wc, error);
+		if (!s->workers[i])
+			return false;
+	}
+	return true;
+}
+
+/* From here on the workers' calls are answered. */
+bool
+server_open_catalogs(struct server *s, struct buf *error)
+{
+	int err;
+
+	pthread_rwlock_wrlock(&s->hooks_lock);
+	err = catalog_reader_open(&s->reader, s->epoch, server_catalog_posted, s);
+	s->hooks_open = err == 0;
+	pthread_rwlock_unlock(&s->hooks_lock);
+	if (err)
+		buf_printf(error, "cannot start the catalog readers: %s\n", strerror(-err));
+	return err == 0;
+}
+
+void
+server_close(struct server *s)
+{
+	/* Nobody comes in any more. */
+	pthread_rwlock_wrlock(&s->hooks_lock);
+	s->hooks_open = false;
+	pthread_rwlock_unlock(&s->hooks_lock);
+	if (s->admin)
+		admin_close(s->admin);
+	if (s->reader)
+		catalog_reader_close(s->reader);
+	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
+		if (s->workers[i])
+			worker_stop(s->workers[i]);
+	if (s->approvals)
+		approvals_close(s->approvals);
+	/* After everybody who records. */
+	if (s->audit)
+		audit_close(s->audit);
+	for (size_t i = 0; s->target_tls && i < s->epoch->config.n_targets; i++)
+		tls_context_free(s->target_tls[i]);
+	tls_context_free(s->tls);
+	if (s->reserved >= 0)
+		close(s->reserved);
+	buf_fini(&s->main_lane.leaf);
+	buf_fini(&s->admin_lane.leaf);
+	config_text_fini(&s->text);
+	free(s->target_tls);
+	free(s->workers);
+	epoch_unref(s->epoch);
+	secret_wipe(s->mask_secret, sizeof(s->mask_secret));
+}
