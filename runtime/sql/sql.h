@@ -7,9 +7,12 @@
  * Positions are token ordinals (0 = first token of the message), because one cached facts structure
  * serves texts of different lengths: sql_token_find() turns them into bytes of the text at hand.
  *
- * The reader of uses[] must fail closed: a use whose column no candidate has must be refused unless it
- * is a ROW_UNLESS_COLUMN use (then it stands for the whole row of row_relation), and a relation that
- * does not resolve refuses the statement.
+ * The reader of uses[] must fail closed. Look for the column among the candidates level by level: at the
+ * innermost level where some TABLE or EXCLUDED relation has it, it means each of those. Derived
+ * relations (CTE, SUBQUERY, FUNCTION, VALUES) have unknown columns: they neither match nor hide a level.
+ * When no table has it: fine if some candidate is derived; OPTIONAL or ROW_OR_COLUMN uses are fine; a
+ * ROW_UNLESS_COLUMN use then stands for the whole row of row_relation (and is void when a column was
+ * found); anything else must be refused, and so must a TABLE that does not resolve.
  */
 #ifndef WEIR_SQL_SQL_H
 #define WEIR_SQL_SQL_H
@@ -183,7 +186,9 @@ enum sql_use_flags {
 	SQL_USE_ROW = 2,               /* whole row of every candidate */
 	SQL_USE_ROW_UNLESS_COLUMN = 4, /* names a relation in scope: its whole row, if no column has that name */
 	SQL_USE_CONSTANT_EQUALITY = 8, /* PREDICATE: compared by = with a literal or parameter */
-	SQL_USE_AMBIGUOUS = 16,        /* qualifier is no relation in scope: composite column or schema-qualified */
+	SQL_USE_AMBIGUOUS = 16,        /* the qualifier is no relation in scope: refuse */
+	SQL_USE_ROW_OR_COLUMN = 32,    /* if no column has the name, a ROW_UNLESS_COLUMN use beside it counts */
+	SQL_USE_OPTIONAL = 64,         /* may name an output alias: fine when no column has the name */
 };
 
 struct sql_use {
@@ -197,13 +202,14 @@ struct sql_use {
 
 enum sql_output_kind {
 	SQL_OUTPUT_COLUMN, /* a bare column: uses[use] */
-	SQL_OUTPUT_STAR,   /* expands to all columns of uses[use]'s candidates, in that order */
+	SQL_OUTPUT_STAR,   /* all columns of uses[use]'s candidates, in that order; use -1: how many columns
+			    * and in which order is unknown (composite.*, merged join columns) */
 	SQL_OUTPUT_OTHER,
 };
 
 struct sql_output {
 	enum sql_output_kind kind;
-	int32_t use;       /* index in uses[], -1 for OTHER */
+	int32_t use;       /* index in uses[], -1 none */
 	struct slice name; /* where easy: AS name or the column's */
 };
 
@@ -242,11 +248,10 @@ struct sql_facts {
 };
 
 /* Analyses a text (NUL after it, see shape.h). Never NULL: trouble is a status, with one sql.unparsed
- * effect. The facts and all they point to live in the arena. Thread-safe; the first call of a thread
- * sets up the parser's memory, sql_thread_end() gives it back. */
+ * effect. The facts and all they point to live in the arena. Thread-safe: the parser's memory is per
+ * thread, set up by its first call and given back by the library when the thread ends. */
 const struct sql_facts *sql_analyse(struct slice text, const struct sql_limits *limits,
 				    struct arena *arena);
-void sql_thread_end(void);
 
 const char *sql_kind_name(enum sql_kind k);
 /* One line per fact, for tests and `weir facts`-like tools. */

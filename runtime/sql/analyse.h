@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The analyser's working state, shared by its files (analyse: entry and collecting; query: SELECT and
+ * DML with their scopes; expr: expressions; utility: all other statements). Internal to sql/.
+ *
+ * Trouble sets `status` once and the walk goes on harmlessly: vectors that cannot grow hand out `spare`
+ * memory, and the facts are thrown away at the end. Nothing here frees; all lives in the arena.
+ */
+#ifndef WEIR_SQL_ANALYSE_H
+#define WEIR_SQL_ANALYSE_H
+
+#include "sql/sql.h"
+
+/* PostgreSQL's headers come last: they redefine common names. */
+#include <postgres.h>
+
+#include <nodes/parsenodes.h>
+#include <nodes/pg_list.h>
+
+struct vec {
+	void *p;
+	uint32_t n, cap;
+};
+
+/* One name by which a scope reaches a relation. */
+struct scope_rel {
+	uint32_t relation;
+	struct slice alias;
+	bool qualified_only; /* JOIN USING's alias: not searched for unqualified names */
+	bool own_name;       /* no alias: schema.name.column reaches it as well */
+	uint32_t effect;     /* its sql.select effect's index plus one; 0 none */
+};
+
+/* What one query level sees. `outer` is the enclosing level. */
+struct scope {
+	struct scope *outer;
+	struct vec rels; /* struct scope_rel */
+	bool merged;     /* a join merges columns: * comes in another order than its relations */
+	uint32_t cached_first, cached_n; /* candidates of unqualified names, valid at cached_gen */
+	uint64_t cached_gen;
+};
+
+struct cte {
+	struct cte *next;
+	struct slice name;
+};
+
+struct analysis {
+	struct arena *arena;
+	struct slice text;
+	struct sql_limits limits;
+	enum sql_status status;
+	const char *why;
+
+	struct vec stmts, effects, relations, candidates, uses, outputs, calls;
+	uint32_t *token_at; /* byte at which each token begins */
+	uint32_t n_tokens;
+
+	struct sql_stmt *stmt; /* being analysed */
+	struct cte *ctes;      /* visible here, innermost first */
+	uint64_t gen;          /* counts changes to scopes */
+	uint32_t depth;
+	bool explain;           /* every use is EXPLAIN */
+	bool impure;            /* the statement is no pure read */
+	bool inner;             /* effects carry SQL_EFFECT_INNER */
+	bool literal_dependent;
+	uint8_t spare[256];
+};
+
+/* ---- analyse.c ---- */
+void an_fail(struct analysis *a, enum sql_status status, const char *why);
+/* A zeroed element at the end; never NULL. */
+void *an_push(struct analysis *a, struct vec *v, size_t size);
+struct slice an_str(struct analysis *a, const char *s);
+uint32_t an_token(const struct analysis *a, int location);
+struct sql_effect *an_effect(struct analysis *a, enum action action, int location);
+/* Effect on schema.name of a list of String nodes (one to three), or of a RangeVar. */
+struct sql_effect *an_effect_named(struct analysis *a, enum action action, const List *names);
+struct sql_effect *an_effect_var(struct analysis *a, enum action action, const RangeVar *rv);
+void an_column(struct analysis *a, struct sql_effect *e, struct slice name);
+void an_call(struct analysis *a, struct slice schema, struct slice name, uint32_t flags,
+	     int location);
+bool an_enter(struct analysis *a); /* false: too deep; pair with an_leave */
+void an_leave(struct analysis *a);
+
+/* ---- functions.c ---- */
+enum func_class {
+	FUNC_SAFE,
+	FUNC_IMPURE,
+	FUNC_UPDATE,
+	FUNC_SESSION,
+	FUNC_NOTIFY,
+	FUNC_LOCK,
+	FUNC_LARGE_OBJECT,
+	FUNC_FILE,
+	FUNC_NETWORK,
+	FUNC_BACKEND,
+	FUNC_REPLICATION,
+	FUNC_OPAQUE,
+};
+enum func_class func_class(struct slice name); /* OPAQUE when unknown */
+bool setting_is_harmless(struct slice name, struct slice value);
+
+/* ---- query.c ---- */
+/* Any of SELECT, INSERT, UPDATE, DELETE, MERGE; `out` is the context of bare output columns. outputs:
+ * also record outputs[] (the statement's own). */
+void an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, bool outputs);
+/* Adds a table that the statement writes to, or copies, to relations[] and to the scope. */
+uint32_t an_target(struct analysis *a, struct scope *s, const RangeVar *rv, bool written);
+enum sql_kind an_query_kind(const Node *n);
+
+/* ---- expr.c ---- */
+/* ctx is that of a column standing alone; deeper ones get what follows from it. */
+void an_expr(struct analysis *a, Node *n, struct scope *s, enum context ctx);
+void an_expr_list(struct analysis *a, List *l, struct scope *s, enum context ctx);
+void an_where(struct analysis *a, Node *n, struct scope *s); /* PREDICATE, noting equalities */
+/* Index of the use in uses[], or -1 when the name is no single column. */
+int32_t an_column_ref(struct analysis *a, ColumnRef *c, struct scope *s, enum context ctx,
+		      uint32_t flags);
+struct sql_use *an_use(struct analysis *a, enum context ctx, uint32_t flags, int location);
+void an_use_relations(struct analysis *a, struct sql_use *u, const struct scope *s, uint32_t from,
+		      uint32_t to);
+void an_window(struct analysis *a, WindowDef *w, struct scope *s);
+/* A condition that does not depend on the row: target NULL asks for any column at all. others: the
+ * statement has sources besides its target, so that only qualified names count. */
+bool an_constant(Node *n, const RangeVar *target, bool others);
+
+/* ---- copy.c ---- */
+void an_copy(struct analysis *a, CopyStmt *n);
+
+/* ---- utility.c ---- */
+void an_statement(struct analysis *a, Node *n);
+bool an_statement_known(NodeTag tag); /* grammar/statements.def has it */
+
+#endif

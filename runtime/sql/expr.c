@@ -1,0 +1,550 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Expressions: which columns they use and in which context, what they call. The one rule that must
+ * hold: every ColumnRef reached ends as a use, and every node kind not listed here fails the
+ * statement.
+ */
+#include "sql/analyse.h"
+
+/* What a column is, once it is not alone but inside something. */
+static enum context
+deeper(enum context ctx)
+{
+	return ctx == CONTEXT_OUTPUT || ctx == CONTEXT_COUNT ? CONTEXT_EXPRESSION : ctx;
+}
+
+static enum context
+argument(enum context ctx)
+{
+	return ctx == CONTEXT_OUTPUT || ctx == CONTEXT_COUNT || ctx == CONTEXT_EXPRESSION
+		       ? CONTEXT_FUNCTION
+		       : ctx;
+}
+
+struct sql_use *
+an_use(struct analysis *a, enum context ctx, uint32_t flags, int location)
+{
+	struct sql_use *u = an_push(a, &a->uses, sizeof(*u));
+
+	u->context = a->explain ? CONTEXT_EXPLAIN : ctx;
+	u->flags = flags;
+	u->token = an_token(a, location);
+	u->candidates = a->candidates.n;
+	u->row_relation = -1;
+	return u;
+}
+
+static void
+candidate(struct analysis *a, struct sql_use *u, uint32_t relation, uint32_t level)
+{
+	struct sql_candidate *c = an_push(a, &a->candidates, sizeof(*c));
+
+	*c = (struct sql_candidate){relation, level};
+	u->n_candidates++;
+}
+
+void
+an_use_relations(struct analysis *a, struct sql_use *u, const struct scope *s, uint32_t from,
+		 uint32_t to)
+{
+	const struct scope_rel *r = s->rels.p;
+
+	for (uint32_t i = from; i < to; i++) {
+		if (!r[i].qualified_only)
+			candidate(a, u, r[i].relation, 0);
+	}
+}
+
+/* All that an unqualified name may belong to. Uses of one level share their candidates. */
+static void
+unqualified(struct analysis *a, struct sql_use *u, struct scope *s)
+{
+	uint32_t level = 0;
+
+	if (s && s->cached_gen == a->gen && s->cached_gen) {
+		u->candidates = s->cached_first;
+		u->n_candidates = s->cached_n;
+		return;
+	}
+	for (struct scope *at = s; at; at = at->outer, level++) {
+		const struct scope_rel *r = at->rels.p;
+
+		for (uint32_t i = 0; i < at->rels.n; i++) {
+			if (!r[i].qualified_only)
+				candidate(a, u, r[i].relation, level);
+		}
+	}
+	if (s) {
+		s->cached_first = u->candidates;
+		s->cached_n = u->n_candidates;
+		s->cached_gen = a->gen;
+	}
+}
+
+/* The relations that `schema.name` reaches, from the innermost level that has one. */
+static bool
+qualified(struct analysis *a, struct sql_use *u, const struct scope *s, struct slice schema,
+	  struct slice name)
+{
+	uint32_t level = 0;
+
+	for (; s; s = s->outer, level++) {
+		const struct scope_rel *r = s->rels.p;
+
+		for (uint32_t i = 0; i < s->rels.n; i++) {
+			const struct sql_relation *rel =
+				&((struct sql_relation *) a->relations.p)[r[i].relation];
+
+			if (!slice_eq(r[i].alias, name))
+				continue;
+			if (schema.n && (!r[i].own_name ||
+					 (rel->schema.n && !slice_eq(rel->schema, schema))))
+				continue;
+			candidate(a, u, r[i].relation, level);
+		}
+		if (u->n_candidates)
+			return true;
+	}
+	return false;
+}
+
+/* t, where t is a relation in scope: maybe its whole row. */
+static void
+maybe_row(struct analysis *a, struct slice name, const struct scope *s, int location)
+{
+	for (; s; s = s->outer) {
+		const struct scope_rel *r = s->rels.p;
+
+		for (uint32_t i = 0; i < s->rels.n; i++) {
+			struct sql_use *u;
+
+			if (!slice_eq(r[i].alias, name))
+				continue;
+			u = an_use(a, CONTEXT_WHOLE_ROW, SQL_USE_ROW_UNLESS_COLUMN, location);
+			u->column = name;
+			u->row_relation = (int32_t) r[i].relation;
+			unqualified(a, u, (struct scope *) s);
+		}
+	}
+}
+
+static bool
+names_relation(struct slice name, const struct scope *s)
+{
+	for (; s; s = s->outer) {
+		const struct scope_rel *r = s->rels.p;
+
+		for (uint32_t i = 0; i < s->rels.n; i++) {
+			if (slice_eq(r[i].alias, name))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Splits [catalog.][schema.][relation.]column or ...*; false when a part is no name. */
+static bool
+split(struct analysis *a, const ColumnRef *c, struct slice part[3], bool *star)
+{
+	int n = list_length(c->fields);
+	Node *last = llast(c->fields);
+
+	*star = IsA(last, A_Star);
+	if (n > 4)
+		return false;
+	for (int i = 0; i < 3; i++) {
+		Node *f = i < n ? list_nth(c->fields, n - 1 - i) : NULL;
+
+		if (!f || (i == 0 && *star))
+			continue;
+		if (!IsA(f, String))
+			return false;
+		part[i] = an_str(a, strVal(f));
+	}
+	return true;
+}
+
+int32_t
+an_column_ref(struct analysis *a, ColumnRef *c, struct scope *s, enum context ctx, uint32_t flags)
+{
+	struct slice part[3] = {{0}}; /* column, relation, schema */
+	struct sql_use *u;
+	bool star;
+	int32_t index = (int32_t) a->uses.n;
+
+	if (!split(a, c, part, &star)) {
+		an_fail(a, SQL_UNKNOWN, "column reference of an unknown form");
+		return -1;
+	}
+	u = an_use(a, ctx, flags, c->location);
+	u->column = part[0];
+	u->qualifier = part[1];
+	u->schema = part[2];
+	if (star)
+		u->flags |= ctx == CONTEXT_WHOLE_ROW ? SQL_USE_ROW : SQL_USE_STAR;
+	if (part[1].n) {
+		if (!qualified(a, u, s, part[2], part[1])) {
+			u->flags |= SQL_USE_AMBIGUOUS;
+			unqualified(a, u, s);
+		}
+		return index;
+	}
+	if (star) {
+		if (s)
+			an_use_relations(a, u, s, 0, s->rels.n);
+		return index;
+	}
+	unqualified(a, u, s);
+	if (names_relation(part[0], s)) {
+		/* Only one of the two is meant: the reader finds out which. */
+		u->flags |= SQL_USE_ROW_OR_COLUMN;
+		maybe_row(a, part[0], s, c->location);
+	}
+	return index;
+}
+
+/* ---- functions ---- */
+
+static void
+function_effect(struct analysis *a, enum action action, struct slice schema, struct slice name,
+		int location)
+{
+	struct sql_effect *effects = a->effects.p;
+	struct sql_effect *e;
+
+	for (uint32_t i = a->effects.n, k = 0; i > a->stmt->effects && k < 64; k++) {
+		e = &effects[--i];
+		if (e->action == action && slice_eq(e->function, name) &&
+		    slice_eq(e->schema, schema))
+			return;
+	}
+	e = an_effect(a, action, location);
+	e->function = name;
+	e->schema = schema;
+}
+
+static void
+set_config(struct analysis *a, const FuncCall *f, struct slice name)
+{
+	struct sql_effect *e = an_effect(a, ACTION_SQL_CONFIGURE, f->location);
+	A_Const *arg = f->args ? linitial(f->args) : NULL;
+
+	/* The setting is known only when it is a literal; then these facts hold for this text alone. */
+	a->literal_dependent = true;
+	e->function = name;
+	if (arg && IsA(arg, A_Const) && !arg->isnull && IsA(&arg->val, String)) {
+		e->setting = an_str(a, strVal(&arg->val));
+		for (size_t i = 0; i < e->setting.n; i++) {
+			uint8_t *p = (uint8_t *) e->setting.p + i;
+
+			if (*p >= 'A' && *p <= 'Z')
+				*p |= 0x20;
+		}
+	}
+}
+
+static void
+called(struct analysis *a, const FuncCall *f, struct slice schema, struct slice name)
+{
+	static const enum action actions[] = {
+		[FUNC_UPDATE] = ACTION_SQL_UPDATE,
+		[FUNC_SESSION] = ACTION_SQL_CONFIGURE,
+		[FUNC_NOTIFY] = ACTION_SQL_NOTIFY,
+		[FUNC_LOCK] = ACTION_SQL_LOCK,
+		[FUNC_LARGE_OBJECT] = ACTION_SQL_LARGE_OBJECT,
+		[FUNC_FILE] = ACTION_SQL_FILE,
+		[FUNC_NETWORK] = ACTION_SQL_NETWORK,
+		[FUNC_BACKEND] = ACTION_SQL_BACKEND,
+		[FUNC_REPLICATION] = ACTION_SQL_REPLICATION,
+		[FUNC_OPAQUE] = ACTION_SQL_OPAQUE_FUNCTION,
+	};
+	bool foreign = schema.n && !slice_is(schema, "pg_catalog");
+	enum func_class class = foreign ? FUNC_OPAQUE : func_class(name);
+	bool safe = class == FUNC_SAFE || class == FUNC_IMPURE;
+
+	an_call(a, schema, name, safe ? SQL_CALL_SAFE : 0, f->location);
+	if (class == FUNC_IMPURE)
+		a->impure = true;
+	else if (class == FUNC_SESSION)
+		set_config(a, f, name);
+	else if (!safe)
+		function_effect(a, actions[class], schema, name, f->location);
+}
+
+static void
+func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
+{
+	struct slice schema = {0}, name;
+	int n = list_length(f->funcname);
+	bool counts;
+	ListCell *lc;
+
+	name = an_str(a, strVal(llast(f->funcname)));
+	if (n >= 2)
+		schema = an_str(a, strVal(list_nth(f->funcname, n - 2)));
+	if (n > 2) /* database.schema.function */
+		function_effect(a, ACTION_SQL_OPAQUE_FUNCTION, schema, name, f->location);
+	called(a, f, schema, name);
+	counts = slice_is(name, "count") && (!schema.n || slice_is(schema, "pg_catalog")) &&
+		 list_length(f->args) == 1 && !f->agg_order && !f->func_variadic &&
+		 (ctx == CONTEXT_OUTPUT || ctx == CONTEXT_EXPRESSION);
+	foreach (lc, f->args) {
+		Node *arg = lfirst(lc);
+
+		if (f->agg_distinct)
+			an_expr(a, arg, s, CONTEXT_DISTINCT);
+		else
+			an_expr(a, arg, s, counts ? CONTEXT_COUNT : argument(ctx));
+	}
+	foreach (lc, f->agg_order)
+		an_expr(a, ((SortBy *) lfirst(lc))->node, s, CONTEXT_ORDER);
+	an_expr(a, f->agg_filter, s, CONTEXT_PREDICATE);
+	if (f->over)
+		an_window(a, f->over, s);
+}
+
+void
+an_window(struct analysis *a, WindowDef *w, struct scope *s)
+{
+	ListCell *lc;
+
+	an_expr_list(a, w->partitionClause, s, CONTEXT_GROUP);
+	foreach (lc, w->orderClause)
+		an_expr(a, ((SortBy *) lfirst(lc))->node, s, CONTEXT_ORDER);
+	an_expr(a, w->startOffset, s, CONTEXT_PREDICATE);
+	an_expr(a, w->endOffset, s, CONTEXT_PREDICATE);
+}
+
+static void
+operator_name(struct analysis *a, const List *name, int location)
+{
+	struct slice schema = {0}, op;
+	int n = list_length(name);
+
+	if (!n)
+		return;
+	op = an_str(a, strVal(llast(name)));
+	if (n >= 2)
+		schema = an_str(a, strVal(list_nth(name, n - 2)));
+	an_call(a, schema, op, SQL_CALL_OPERATOR | SQL_CALL_SAFE, location);
+	if (n >= 2 && (n > 2 || !slice_is(schema, "pg_catalog")))
+		function_effect(a, ACTION_SQL_OPAQUE_FUNCTION, schema, op, location);
+}
+
+static void
+type_name(struct analysis *a, const TypeName *t, struct scope *s)
+{
+	int n;
+
+	if (!t)
+		return;
+	n = list_length(t->names);
+	if (n == 1)
+		an_call(a, (struct slice){0}, an_str(a, strVal(linitial(t->names))),
+			SQL_CALL_TYPE | SQL_CALL_SAFE, t->location);
+	else if (n >= 2 && strcmp(strVal(list_nth(t->names, n - 2)), "pg_catalog") != 0)
+		an_call(a, an_str(a, strVal(list_nth(t->names, n - 2))),
+			an_str(a, strVal(llast(t->names))), SQL_CALL_TYPE, t->location);
+	an_expr_list(a, t->typmods, s, CONTEXT_EXPRESSION);
+}
+
+/* ---- the walk ---- */
+
+static bool
+is_value(const Node *n)
+{
+	while (n && IsA(n, TypeCast))
+		n = ((const TypeCast *) n)->arg;
+	return n && (IsA(n, A_Const) || IsA(n, ParamRef));
+}
+
+static bool
+is_equality(const A_Expr *e)
+{
+	return e->kind == AEXPR_OP && list_length(e->name) == 1 &&
+	       strcmp(strVal(linitial(e->name)), "=") == 0 && e->lexpr && e->rexpr;
+}
+
+/* The top of a condition: ANDed equalities of a column with a value are marked. */
+void
+an_where(struct analysis *a, Node *n, struct scope *s)
+{
+	ListCell *lc;
+
+	if (!n || !an_enter(a)) {
+		if (n)
+			an_leave(a);
+		return;
+	}
+	if (IsA(n, BoolExpr) && ((BoolExpr *) n)->boolop == AND_EXPR) {
+		foreach (lc, ((BoolExpr *) n)->args)
+			an_where(a, lfirst(lc), s);
+	} else if (IsA(n, A_Expr) && is_equality((A_Expr *) n) &&
+		   ((IsA(((A_Expr *) n)->lexpr, ColumnRef) && is_value(((A_Expr *) n)->rexpr)) ||
+		    (IsA(((A_Expr *) n)->rexpr, ColumnRef) && is_value(((A_Expr *) n)->lexpr)))) {
+		A_Expr *e = (A_Expr *) n;
+		bool left = IsA(e->lexpr, ColumnRef);
+
+		operator_name(a, e->name, e->location);
+		an_column_ref(a, (ColumnRef *) (left ? e->lexpr : e->rexpr), s, CONTEXT_PREDICATE,
+			      SQL_USE_CONSTANT_EQUALITY);
+		an_expr(a, left ? e->rexpr : e->lexpr, s, CONTEXT_PREDICATE);
+	} else {
+		an_expr(a, n, s, CONTEXT_PREDICATE);
+	}
+	an_leave(a);
+}
+
+void
+an_expr_list(struct analysis *a, List *l, struct scope *s, enum context ctx)
+{
+	ListCell *lc;
+
+	foreach (lc, l)
+		an_expr(a, lfirst(lc), s, ctx);
+}
+
+static void
+sublink(struct analysis *a, SubLink *l, struct scope *s, enum context ctx)
+{
+	enum context out = deeper(ctx);
+
+	an_expr(a, l->testexpr, s, deeper(ctx));
+	operator_name(a, l->operName, l->location);
+	/* EXISTS looks at no column of its select list, only at whether there is a row. */
+	if (l->subLinkType == EXISTS_SUBLINK && IsA(l->subselect, SelectStmt) &&
+	    ((SelectStmt *) l->subselect)->op == SETOP_NONE)
+		out = CONTEXT_COUNT;
+	an_query(a, l->subselect, s, out, false);
+}
+
+/* One case per node kind: long, but there is nothing to gain from spreading it. */
+static void
+node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
+{
+	enum context in = deeper(ctx);
+	ListCell *lc;
+
+	switch (nodeTag(n)) {
+	case T_ColumnRef: {
+		ColumnRef *c = (ColumnRef *) n;
+		bool star = IsA(llast(c->fields), A_Star);
+
+		an_column_ref(a, c, s, star ? CONTEXT_WHOLE_ROW : ctx, 0);
+		break;
+	}
+	case T_A_Const:
+	case T_ParamRef:
+	case T_SetToDefault:
+	case T_SQLValueFunction:
+	case T_String:
+	case T_Integer:
+	case T_A_Star: /* in an indirection, whose base is walked */
+		break;
+	case T_A_Expr: {
+		A_Expr *e = (A_Expr *) n;
+
+		operator_name(a, e->name, e->location);
+		an_expr(a, e->lexpr, s, in);
+		an_expr(a, e->rexpr, s, in);
+		break;
+	}
+	case T_BoolExpr:
+		an_expr_list(a, ((BoolExpr *) n)->args, s, in);
+		break;
+	case T_NullTest:
+		an_expr(a, (Node *) ((NullTest *) n)->arg, s, in);
+		break;
+	case T_BooleanTest:
+		an_expr(a, (Node *) ((BooleanTest *) n)->arg, s, in);
+		break;
+	case T_FuncCall:
+		func_call(a, (FuncCall *) n, s, ctx);
+		break;
+	case T_NamedArgExpr:
+		an_expr(a, (Node *) ((NamedArgExpr *) n)->arg, s, ctx);
+		break;
+	case T_TypeCast:
+		type_name(a, ((TypeCast *) n)->typeName, s);
+		an_expr(a, ((TypeCast *) n)->arg, s, in);
+		break;
+	case T_CollateClause:
+		an_expr(a, ((CollateClause *) n)->arg, s, in);
+		break;
+	case T_A_Indirection:
+		an_expr(a, ((A_Indirection *) n)->arg, s, in);
+		an_expr_list(a, ((A_Indirection *) n)->indirection, s, in);
+		break;
+	case T_A_Indices:
+		an_expr(a, ((A_Indices *) n)->lidx, s, in);
+		an_expr(a, ((A_Indices *) n)->uidx, s, in);
+		break;
+	case T_A_ArrayExpr:
+		an_expr_list(a, ((A_ArrayExpr *) n)->elements, s, in);
+		break;
+	case T_RowExpr:
+		an_expr_list(a, ((RowExpr *) n)->args, s, in);
+		break;
+	case T_List:
+		an_expr_list(a, (List *) n, s, in);
+		break;
+	case T_CaseExpr:
+		an_expr(a, (Node *) ((CaseExpr *) n)->arg, s, in);
+		foreach (lc, ((CaseExpr *) n)->args) {
+			CaseWhen *w = lfirst(lc);
+
+			an_expr(a, (Node *) w->expr, s, CONTEXT_PREDICATE);
+			an_expr(a, (Node *) w->result, s, in);
+		}
+		an_expr(a, (Node *) ((CaseExpr *) n)->defresult, s, in);
+		break;
+	case T_CoalesceExpr:
+		an_expr_list(a, ((CoalesceExpr *) n)->args, s, in);
+		break;
+	case T_MinMaxExpr:
+		an_expr_list(a, ((MinMaxExpr *) n)->args, s, in);
+		break;
+	case T_GroupingFunc:
+		an_expr_list(a, ((GroupingFunc *) n)->args, s, in);
+		break;
+	case T_GroupingSet:
+		an_expr_list(a, ((GroupingSet *) n)->content, s, ctx);
+		break;
+	case T_SubLink:
+		sublink(a, (SubLink *) n, s, ctx);
+		break;
+	case T_XmlExpr:
+		an_expr_list(a, ((XmlExpr *) n)->named_args, s, argument(ctx));
+		an_expr_list(a, ((XmlExpr *) n)->args, s, argument(ctx));
+		break;
+	case T_XmlSerialize:
+		type_name(a, ((XmlSerialize *) n)->typeName, s);
+		an_expr(a, ((XmlSerialize *) n)->expr, s, argument(ctx));
+		break;
+	case T_MultiAssignRef:
+		/* Each of its columns points to one source: walk it once. */
+		if (((MultiAssignRef *) n)->colno == 1)
+			an_expr(a, ((MultiAssignRef *) n)->source, s, ctx);
+		break;
+	case T_ResTarget:
+		an_expr_list(a, ((ResTarget *) n)->indirection, s, in);
+		an_expr(a, ((ResTarget *) n)->val, s, ctx);
+		break;
+	case T_CurrentOfExpr:
+		a->stmt->flags |= SQL_CURSOR_WRITE;
+		a->stmt->name = an_str(a, ((CurrentOfExpr *) n)->cursor_name);
+		break;
+	default:
+		an_fail(a, SQL_UNKNOWN, "expression of a kind this version does not know");
+	}
+}
+
+void
+an_expr(struct analysis *a, Node *n, struct scope *s, enum context ctx)
+{
+	if (!n)
+		return;
+	if (an_enter(a))
+		node(a, n, s, ctx);
+	an_leave(a);
+}

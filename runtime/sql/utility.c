@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Statements: which kind, which effects. Most are rows of grammar/statements.def; the others have a
+ * function here. What such a statement contains (EXPLAIN ANALYZE, PREPARE, DECLARE, CREATE TABLE AS) is
+ * analysed as if it stood alone.
+ */
+#include "sql/analyse.h"
+
+#include <strings.h>
+
+static void
+set_kind(struct analysis *a, enum sql_kind kind, const char *name)
+{
+	a->stmt->kind = a->stmt->inner = kind;
+	if (name)
+		a->stmt->name = an_str(a, name);
+}
+
+static void
+query(struct analysis *a, Node *n, enum context out)
+{
+	a->stmt->inner = an_query_kind(n);
+	an_query(a, n, NULL, out, true);
+	/* A SELECT without a table still is one: every command has at least one effect. */
+	if (a->effects.n == a->stmt->effects)
+		an_effect(a, ACTION_SQL_SELECT, -1);
+}
+
+/* ---- what contains a query ---- */
+
+static void
+execute(struct analysis *a, ExecuteStmt *n)
+{
+	an_effect(a, ACTION_SQL_PREPARE, -1);
+	a->stmt->flags |= SQL_EXECUTES;
+	a->stmt->name = an_str(a, n->name);
+	a->impure = true; /* what it runs is judged by whoever knows the prepared statement */
+	an_expr_list(a, n->params, NULL, CONTEXT_EXPRESSION);
+}
+
+static void
+create_as(struct analysis *a, CreateTableAsStmt *n)
+{
+	an_effect_var(a, ACTION_SQL_CREATE, n->into->rel);
+	an_effect_var(a, ACTION_SQL_INSERT, n->into->rel)->flags |= SQL_EFFECT_STAR;
+	a->stmt->flags |= SQL_DDL;
+	if (IsA(n->query, ExecuteStmt)) {
+		execute(a, (ExecuteStmt *) n->query);
+		a->stmt->inner = SQL_KIND_EXECUTE;
+	} else {
+		a->stmt->inner = an_query_kind(n->query);
+		an_query(a, n->query, NULL, CONTEXT_WRITE_SOURCE, false);
+	}
+}
+
+static bool
+word_is_false(const char *s)
+{
+	return strcasecmp(s, "false") == 0 || strcasecmp(s, "off") == 0 ||
+	       strcmp(s, "0") == 0;
+}
+
+/* ANALYZE counts as on unless it is clearly off: defGetBoolean's spellings, and any that it refuses. */
+static bool
+explain_runs(const ExplainStmt *n)
+{
+	ListCell *lc;
+
+	foreach (lc, n->options) {
+		DefElem *d = lfirst(lc);
+
+		if (strcmp(d->defname, "analyze") != 0)
+			continue;
+		if (!d->arg)
+			return true;
+		if (IsA(d->arg, Integer) ? intVal(d->arg) != 0
+					 : !(IsA(d->arg, String) && word_is_false(strVal(d->arg))))
+			return true;
+	}
+	return false;
+}
+
+static void
+explain(struct analysis *a, ExplainStmt *n)
+{
+	uint32_t from;
+
+	an_effect(a, ACTION_SQL_EXPLAIN, -1);
+	a->explain = true;
+	if (explain_runs(n))
+		a->stmt->flags |= SQL_EXPLAIN_ANALYZE;
+	from = a->effects.n;
+	switch (nodeTag(n->query)) {
+	case T_CreateTableAsStmt:
+		create_as(a, (CreateTableAsStmt *) n->query);
+		break;
+	case T_ExecuteStmt:
+		execute(a, (ExecuteStmt *) n->query);
+		a->stmt->inner = SQL_KIND_EXECUTE;
+		break;
+	case T_DeclareCursorStmt:
+		a->stmt->inner = an_query_kind(((DeclareCursorStmt *) n->query)->query);
+		an_query(a, ((DeclareCursorStmt *) n->query)->query, NULL, CONTEXT_OUTPUT, false);
+		break;
+	case T_RefreshMatViewStmt:
+		an_effect_var(a, ACTION_SQL_REFRESH, ((RefreshMatViewStmt *) n->query)->relation);
+		break;
+	default:
+		a->stmt->inner = an_query_kind(n->query);
+		an_query(a, n->query, NULL, CONTEXT_OUTPUT, false);
+	}
+	/* Without ANALYZE nothing runs, but functions may be folded at plan time: only writes go. */
+	if (!(a->stmt->flags & SQL_EXPLAIN_ANALYZE) && a->status == SQL_OK) {
+		struct sql_effect *e = a->effects.p;
+		uint32_t to = from;
+
+		for (uint32_t i = from; i < a->effects.n; i++) {
+			bool write = e[i].action == ACTION_SQL_INSERT ||
+				     e[i].action == ACTION_SQL_UPDATE ||
+				     e[i].action == ACTION_SQL_DELETE ||
+				     e[i].action == ACTION_SQL_MERGE ||
+				     e[i].action == ACTION_SQL_CREATE ||
+				     e[i].action == ACTION_SQL_REFRESH;
+
+			if (!write || e[i].function.n)
+				e[to++] = e[i];
+		}
+		a->effects.n = to;
+		a->impure = (a->stmt->flags & SQL_EXECUTES) != 0;
+		for (uint32_t i = from; i < to; i++)
+			a->impure |= e[i].action != ACTION_SQL_SELECT;
+	}
+}
+
+static void
+prepare(struct analysis *a, PrepareStmt *n)
+{
+	set_kind(a, SQL_KIND_PREPARE, n->name);
+	an_effect(a, ACTION_SQL_PREPARE, -1);
+	a->inner = true;
+	query(a, n->query, CONTEXT_OUTPUT);
+	a->impure = true;
+}
+
+static void
+declare(struct analysis *a, DeclareCursorStmt *n)
+{
+	set_kind(a, SQL_KIND_DECLARE, n->portalname);
+	an_effect(a, ACTION_SQL_DECLARE, -1);
+	if (n->options & CURSOR_OPT_HOLD)
+		a->stmt->flags |= SQL_WITH_HOLD;
+	if (n->options & CURSOR_OPT_BINARY)
+		a->stmt->flags |= SQL_BINARY;
+	a->inner = true;
+	query(a, n->query, CONTEXT_OUTPUT);
+}
+
+static void
+view(struct analysis *a, ViewStmt *n)
+{
+	an_effect_var(a, ACTION_SQL_CREATE, n->view);
+	a->stmt->flags |= SQL_DDL;
+	an_query(a, n->query, NULL, CONTEXT_WRITE_SOURCE, false);
+}
+
+/* ---- transactions, settings, session ---- */
+
+static void
+transaction(struct analysis *a, TransactionStmt *n)
+{
+	static const struct {
+		enum sql_kind kind;
+		enum action action;
+	} of[] = {
+		[TRANS_STMT_BEGIN] = {SQL_KIND_BEGIN, ACTION_SQL_BEGIN},
+		[TRANS_STMT_START] = {SQL_KIND_BEGIN, ACTION_SQL_BEGIN},
+		[TRANS_STMT_COMMIT] = {SQL_KIND_COMMIT, ACTION_SQL_COMMIT},
+		[TRANS_STMT_ROLLBACK] = {SQL_KIND_ROLLBACK, ACTION_SQL_ROLLBACK},
+		[TRANS_STMT_SAVEPOINT] = {SQL_KIND_SAVEPOINT, ACTION_SQL_SAVEPOINT},
+		[TRANS_STMT_RELEASE] = {SQL_KIND_RELEASE, ACTION_SQL_SAVEPOINT},
+		[TRANS_STMT_ROLLBACK_TO] = {SQL_KIND_ROLLBACK_TO, ACTION_SQL_ROLLBACK},
+		[TRANS_STMT_PREPARE] = {SQL_KIND_PREPARE_TRANSACTION, ACTION_SQL_TWO_PHASE},
+		[TRANS_STMT_COMMIT_PREPARED] = {SQL_KIND_COMMIT_PREPARED, ACTION_SQL_TWO_PHASE},
+		[TRANS_STMT_ROLLBACK_PREPARED] = {SQL_KIND_ROLLBACK_PREPARED, ACTION_SQL_TWO_PHASE},
+	};
+	ListCell *lc;
+
+	if ((size_t) n->kind >= sizeof(of) / sizeof(of[0])) {
+		an_fail(a, SQL_UNKNOWN, "transaction statement this version does not know");
+		return;
+	}
+	set_kind(a, of[n->kind].kind, n->gid ? n->gid : n->savepoint_name);
+	an_effect(a, of[n->kind].action, -1);
+	if (n->chain)
+		a->stmt->flags |= SQL_CHAIN;
+	foreach (lc, n->options) {
+		DefElem *d = lfirst(lc);
+		A_Const *v = (A_Const *) d->arg;
+
+		if (strcmp(d->defname, "transaction_read_only") == 0 && v && IsA(v, A_Const) &&
+		    IsA(&v->val, Integer) && intVal(&v->val))
+			a->stmt->flags |= SQL_READ_ONLY;
+	}
+}
+
+static struct slice
+lower(struct analysis *a, const char *s)
+{
+	struct slice out = an_str(a, s);
+
+	for (size_t i = 0; i < out.n; i++) {
+		uint8_t *p = (uint8_t *) out.p + i;
+
+		if (*p >= 'A' && *p <= 'Z')
+			*p |= 0x20;
+	}
+	return out;
+}
+
+/* The values of SET, joined as SHOW would print a list. */
+static struct slice
+set_value(struct analysis *a, List *args)
+{
+	struct slice out = {0};
+	ListCell *lc;
+
+	foreach (lc, args) {
+		Node *n = lfirst(lc);
+		const char *text = "?";
+		char number[16];
+
+		while (n && IsA(n, TypeCast))
+			n = ((TypeCast *) n)->arg;
+		if (n && IsA(n, A_Const) && !((A_Const *) n)->isnull) {
+			Node *v = (Node *) &((A_Const *) n)->val;
+
+			if (IsA(v, String)) {
+				text = strVal(v);
+			} else if (IsA(v, Float)) {
+				text = castNode(Float, v)->fval;
+			} else if (IsA(v, Integer)) {
+				snprintf(number, sizeof(number), "%d", intVal(v));
+				text = number;
+			}
+		}
+		if (!out.n) {
+			out = an_str(a, text);
+		} else {
+			size_t more = strlen(text);
+			uint8_t *p = arena_try_alloc(a->arena, out.n + 2 + more + 1);
+
+			if (!p) {
+				an_fail(a, SQL_MEMORY, "SET has too many values");
+				return out;
+			}
+			memcpy(p, out.p, out.n);
+			memcpy(p + out.n, ", ", 2);
+			memcpy(p + out.n + 2, text, more);
+			out = slice_of(p, out.n + 2 + more);
+		}
+	}
+	return out;
+}
+
+static void
+set_setting(struct analysis *a, VariableSetStmt *n)
+{
+	struct sql_set *set = &a->stmt->set;
+	struct sql_effect *e;
+
+	set->name = lower(a, n->name);
+	set->is_default = n->kind == VAR_SET_DEFAULT || n->kind == VAR_RESET;
+	set->is_session = true;
+	set->local = n->is_local;
+	if (n->kind == VAR_SET_CURRENT) /* SET x FROM CURRENT: only inside CREATE FUNCTION */
+		set->value = SLICE_LIT("current");
+	else
+		set->value = set_value(a, n->args);
+	set_kind(a, n->kind == VAR_RESET ? SQL_KIND_RESET : SQL_KIND_SET, NULL);
+	e = an_effect(a, setting_is_harmless(set->name, set->value) ? ACTION_SQL_SET
+								   : ACTION_SQL_CONFIGURE,
+		      -1);
+	e->setting = set->name;
+}
+
+static void
+variable_set(struct analysis *a, VariableSetStmt *n)
+{
+	switch (n->kind) {
+	case VAR_SET_VALUE:
+	case VAR_SET_DEFAULT:
+	case VAR_SET_CURRENT:
+	case VAR_RESET:
+		set_setting(a, n);
+		break;
+	case VAR_SET_MULTI:
+		/* SET TRANSACTION ..., SET SESSION CHARACTERISTICS AS TRANSACTION ..., SET TRANSACTION SNAPSHOT */
+		set_kind(a, SQL_KIND_SET_TRANSACTION, NULL);
+		a->stmt->set.name = lower(a, n->name);
+		a->stmt->set.local = n->is_local;
+		if (strcmp(n->name, "TRANSACTION") == 0) {
+			an_effect(a, ACTION_SQL_BEGIN, -1);
+			a->impure = true;
+		} else {
+			an_effect(a, ACTION_SQL_CONFIGURE, -1)->setting = a->stmt->set.name;
+		}
+		break;
+	case VAR_RESET_ALL:
+		set_kind(a, SQL_KIND_RESET_ALL, NULL);
+		an_effect(a, ACTION_SQL_RESET, -1);
+		break;
+	default:
+		an_fail(a, SQL_UNKNOWN, "SET of a kind this version does not know");
+	}
+}
+
+static void
+discard(struct analysis *a, DiscardStmt *n)
+{
+	static const char *const what[] = {[DISCARD_ALL] = "all",
+					   [DISCARD_PLANS] = "plans",
+					   [DISCARD_SEQUENCES] = "sequences",
+					   [DISCARD_TEMP] = "temporary"};
+
+	set_kind(a, SQL_KIND_DISCARD, (size_t) n->target < 4 ? what[n->target] : "all");
+	an_effect(a, ACTION_SQL_DISCARD, -1);
+}
+
+/* ---- objects ---- */
+
+static void
+drop(struct analysis *a, DropStmt *n)
+{
+	bool network = n->removeType == OBJECT_FDW || n->removeType == OBJECT_FOREIGN_SERVER ||
+		       n->removeType == OBJECT_FOREIGN_TABLE;
+	enum action action = network					  ? ACTION_SQL_NETWORK
+			     : n->removeType == OBJECT_PUBLICATION ? ACTION_SQL_REPLICATION
+								   : ACTION_SQL_DROP;
+	ListCell *lc;
+
+	foreach (lc, n->objects) {
+		Node *o = lfirst(lc);
+		struct sql_effect *e;
+
+		if (IsA(o, List)) {
+			List *names = (List *) o;
+
+			/* A trigger, policy or rule: the table comes first, its own name last. */
+			if (n->removeType == OBJECT_TRIGGER || n->removeType == OBJECT_POLICY ||
+			    n->removeType == OBJECT_RULE)
+				names = list_truncate(names, list_length(names) - 1);
+			e = an_effect_named(a, action, names);
+		} else if (IsA(o, TypeName)) {
+			e = an_effect_named(a, action, ((TypeName *) o)->names);
+		} else if (IsA(o, ObjectWithArgs)) {
+			e = an_effect_named(a, action, ((ObjectWithArgs *) o)->objname);
+		} else {
+			e = an_effect(a, action, -1);
+			if (IsA(o, String))
+				e->object = an_str(a, strVal(o));
+		}
+		if (n->behavior == DROP_CASCADE)
+			e->flags |= SQL_EFFECT_CASCADE;
+	}
+}
+
+static void
+vars(struct analysis *a, enum action action, List *l, bool cascade)
+{
+	ListCell *lc;
+
+	foreach (lc, l) {
+		struct sql_effect *e = an_effect_var(a, action, lfirst(lc));
+
+		if (cascade)
+			e->flags |= SQL_EFFECT_CASCADE;
+	}
+}
+
+/* ALTER TABLE ... USING expr, GENERATED ALWAYS AS (expr): stored columns are computed from others. */
+static void
+alter_table(struct analysis *a, AlterTableStmt *n)
+{
+	bool network = n->objtype == OBJECT_FOREIGN_TABLE;
+	bool owner = false;
+	struct scope s = {0};
+	ListCell *lc, *c;
+
+	a->stmt->flags |= SQL_DDL;
+	foreach (lc, n->cmds)
+		owner |= ((AlterTableCmd *) lfirst(lc))->subtype == AT_ChangeOwner;
+	an_effect_var(a, network ? ACTION_SQL_NETWORK : ACTION_SQL_ALTER, n->relation);
+	if (owner)
+		an_effect_var(a, ACTION_SQL_GRANT, n->relation);
+	an_target(a, &s, n->relation, true);
+	foreach (lc, n->cmds) {
+		AlterTableCmd *cmd = lfirst(lc);
+		ColumnDef *d = (ColumnDef *) cmd->def;
+
+		if (!d || !IsA(d, ColumnDef))
+			continue;
+		an_expr(a, d->raw_default, &s, CONTEXT_WRITE_SOURCE);
+		foreach (c, d->constraints) {
+			Constraint *k = lfirst(c);
+
+			if (IsA(k, Constraint) && k->contype == CONSTR_GENERATED)
+				an_expr(a, k->raw_expr, &s, CONTEXT_WRITE_SOURCE);
+		}
+	}
+}
+
+static void
+grant(struct analysis *a, GrantStmt *n)
+{
+	ListCell *lc;
+
+	foreach (lc, n->objects) {
+		Node *o = lfirst(lc);
+
+		if (IsA(o, RangeVar))
+			an_effect_var(a, ACTION_SQL_GRANT, (RangeVar *) o);
+		else if (IsA(o, ObjectWithArgs))
+			an_effect_named(a, ACTION_SQL_GRANT, ((ObjectWithArgs *) o)->objname);
+		else
+			an_effect(a, ACTION_SQL_GRANT, -1);
+	}
+	if (!n->objects)
+		an_effect(a, ACTION_SQL_GRANT, -1);
+}
+
+static void
+named_object(struct analysis *a, enum action action, Node *o)
+{
+	if (o && IsA(o, List))
+		an_effect_named(a, action, (List *) o);
+	else if (o && IsA(o, TypeName))
+		an_effect_named(a, action, ((TypeName *) o)->names);
+	else if (o && IsA(o, ObjectWithArgs))
+		an_effect_named(a, action, ((ObjectWithArgs *) o)->objname);
+	else
+		an_effect(a, action, -1);
+}
+
+static void
+rename_stmt(struct analysis *a, RenameStmt *n)
+{
+	enum action action = n->renameType == OBJECT_ROLE ? ACTION_SQL_ROLE : ACTION_SQL_ALTER;
+
+	a->stmt->flags |= SQL_DDL;
+	if (n->relation)
+		an_effect_var(a, action, n->relation);
+	else
+		named_object(a, action, n->object);
+}
+
+static void
+vacuum(struct analysis *a, VacuumStmt *n)
+{
+	enum action action = n->is_vacuumcmd ? ACTION_SQL_VACUUM : ACTION_SQL_ANALYZE;
+	ListCell *lc;
+
+	foreach (lc, n->rels)
+		an_effect_var(a, action, ((VacuumRelation *) lfirst(lc))->relation);
+	if (!n->rels)
+		an_effect(a, action, -1);
+}
+
+static void
+create_schema(struct analysis *a, CreateSchemaStmt *n)
+{
+	struct sql_stmt keep;
+	ListCell *lc;
+
+	a->stmt->flags |= SQL_DDL;
+	an_effect(a, ACTION_SQL_CREATE, -1)->schema = an_str(a, n->schemaname);
+	if (!an_enter(a)) {
+		an_leave(a);
+		return;
+	}
+	keep = *a->stmt;
+	foreach (lc, n->schemaElts)
+		an_statement(a, lfirst(lc));
+	*a->stmt = keep; /* its elements do not make it another kind */
+	an_leave(a);
+}
+
+static void
+call(struct analysis *a, CallStmt *n)
+{
+	struct sql_effect *e = an_effect(a, ACTION_SQL_CALL, n->funccall->location);
+	int k = list_length(n->funccall->funcname);
+
+	set_kind(a, SQL_KIND_CALL, NULL);
+	e->function = an_str(a, strVal(llast(n->funccall->funcname)));
+	if (k >= 2)
+		e->schema = an_str(a, strVal(list_nth(n->funccall->funcname, k - 2)));
+	an_expr_list(a, n->funccall->args, NULL, CONTEXT_FUNCTION);
+}
+
+static void
+fetch(struct analysis *a, FetchStmt *n)
+{
+	set_kind(a, SQL_KIND_FETCH, n->portalname);
+	an_effect(a, ACTION_SQL_FETCH, -1);
+	if (n->ismove)
+		a->stmt->flags |= SQL_MOVE;
+}
+
+static void
+special(struct analysis *a, Node *n)
+{
+	switch (nodeTag(n)) {
+	case T_SelectStmt:
+	case T_InsertStmt:
+	case T_UpdateStmt:
+	case T_DeleteStmt:
+	case T_MergeStmt:
+		set_kind(a, an_query_kind(n), NULL);
+		query(a, n, CONTEXT_OUTPUT);
+		if (a->stmt->kind == SQL_KIND_CREATE_AS) {
+			a->stmt->flags |= SQL_DDL;
+			a->stmt->inner = SQL_KIND_QUERY;
+			a->outputs.n = a->stmt->outputs; /* they go to the table */
+		}
+		break;
+	case T_CopyStmt:
+		set_kind(a, SQL_KIND_COPY, NULL);
+		an_copy(a, (CopyStmt *) n);
+		break;
+	case T_ExplainStmt:
+		set_kind(a, SQL_KIND_EXPLAIN, NULL);
+		explain(a, (ExplainStmt *) n);
+		break;
+	case T_CreateTableAsStmt:
+		set_kind(a, SQL_KIND_CREATE_AS, NULL);
+		create_as(a, (CreateTableAsStmt *) n);
+		break;
+	case T_ViewStmt:
+		view(a, (ViewStmt *) n);
+		break;
+	case T_PrepareStmt:
+		prepare(a, (PrepareStmt *) n);
+		break;
+	case T_ExecuteStmt:
+		set_kind(a, SQL_KIND_EXECUTE, NULL);
+		execute(a, (ExecuteStmt *) n);
+		break;
+	case T_DeallocateStmt:
+		set_kind(a, SQL_KIND_DEALLOCATE, ((DeallocateStmt *) n)->name);
+		an_effect(a, ACTION_SQL_PREPARE, -1);
+		break;
+	case T_DeclareCursorStmt:
+		declare(a, (DeclareCursorStmt *) n);
+		break;
+	case T_FetchStmt:
+		fetch(a, (FetchStmt *) n);
+		break;
+	case T_ClosePortalStmt:
+		set_kind(a, SQL_KIND_CLOSE, ((ClosePortalStmt *) n)->portalname);
+		an_effect(a, ACTION_SQL_DECLARE, -1);
+		break;
+	case T_TransactionStmt:
+		transaction(a, (TransactionStmt *) n);
+		break;
+	case T_VariableSetStmt:
+		variable_set(a, (VariableSetStmt *) n);
+		break;
+	case T_VariableShowStmt:
+		set_kind(a, SQL_KIND_SHOW, NULL);
+		a->stmt->set.name = lower(a, ((VariableShowStmt *) n)->name);
+		an_effect(a, ACTION_SQL_SHOW, -1)->setting = a->stmt->set.name;
+		break;
+	case T_DiscardStmt:
+		discard(a, (DiscardStmt *) n);
+		break;
+	case T_NotifyStmt:
+		set_kind(a, SQL_KIND_NOTIFY, ((NotifyStmt *) n)->conditionname);
+		an_effect(a, ACTION_SQL_NOTIFY, -1);
+		break;
+	case T_ListenStmt:
+		set_kind(a, SQL_KIND_LISTEN, ((ListenStmt *) n)->conditionname);
+		an_effect(a, ACTION_SQL_LISTEN, -1);
+		break;
+	case T_UnlistenStmt:
+		set_kind(a, SQL_KIND_UNLISTEN, ((UnlistenStmt *) n)->conditionname);
+		an_effect(a, ACTION_SQL_LISTEN, -1);
+		break;
+	case T_LockStmt:
+		set_kind(a, SQL_KIND_LOCK, NULL);
+		vars(a, ACTION_SQL_LOCK, ((LockStmt *) n)->relations, false);
+		break;
+	case T_TruncateStmt:
+		vars(a, ACTION_SQL_TRUNCATE, ((TruncateStmt *) n)->relations,
+		     ((TruncateStmt *) n)->behavior == DROP_CASCADE);
+		break;
+	case T_DropStmt:
+		a->stmt->flags |= SQL_DDL;
+		drop(a, (DropStmt *) n);
+		break;
+	case T_AlterTableStmt:
+		alter_table(a, (AlterTableStmt *) n);
+		break;
+	case T_RenameStmt:
+		rename_stmt(a, (RenameStmt *) n);
+		break;
+	case T_CommentStmt:
+		named_object(a, ACTION_SQL_COMMENT, ((CommentStmt *) n)->object);
+		break;
+	case T_GrantStmt:
+		a->stmt->flags |= SQL_DDL;
+		grant(a, (GrantStmt *) n);
+		break;
+	case T_VacuumStmt:
+		vacuum(a, (VacuumStmt *) n);
+		break;
+	case T_CreateSchemaStmt:
+		create_schema(a, (CreateSchemaStmt *) n);
+		break;
+	case T_RefreshMatViewStmt:
+		an_effect_var(a, ACTION_SQL_REFRESH, ((RefreshMatViewStmt *) n)->relation);
+		break;
+	case T_CallStmt:
+		call(a, (CallStmt *) n);
+		break;
+	default:
+		an_fail(a, SQL_UNKNOWN, "statement of a kind this version does not know");
+	}
+}
+
+static bool
+changes_catalog(enum action action)
+{
+	for (enum action x = action; x != ACTION_NONE; x = action_info[x].parent) {
+		if (x == ACTION_SQL_DDL)
+			return true;
+	}
+	return action == ACTION_SQL_LOAD || action == ACTION_SQL_NETWORK;
+}
+
+static void
+simple(struct analysis *a, struct sql_effect *e)
+{
+	if (changes_catalog(e->action))
+		a->stmt->flags |= SQL_DDL;
+	set_kind(a, SQL_KIND_OTHER, NULL);
+}
+
+#define how_SPECIAL(node, action) special(a, n)
+#define how_PLAIN(node, action) simple(a, an_effect(a, ACTION_##action, -1))
+
+void
+an_statement(struct analysis *a, Node *n)
+{
+	set_kind(a, SQL_KIND_OTHER, NULL);
+	switch (nodeTag(n)) {
+#define STATEMENT(node, how, action)                                                              \
+	case T_##node:                                                                            \
+		how_##how(node, action);                                                          \
+		break;
+#define STATEMENT_VAR(node, action, field)                                                        \
+	case T_##node:                                                                            \
+		simple(a, an_effect_var(a, ACTION_##action, ((node *) n)->field));                \
+		break;
+#define STATEMENT_NAMES(node, action, field)                                                      \
+	case T_##node:                                                                            \
+		simple(a, an_effect_named(a, ACTION_##action, ((node *) n)->field));              \
+		break;
+#include "grammar/statements.def"
+#undef STATEMENT
+#undef STATEMENT_VAR
+#undef STATEMENT_NAMES
+	default:
+		an_fail(a, SQL_UNKNOWN, "statement of a kind this version does not know");
+	}
+}
+
+bool
+an_statement_known(NodeTag tag)
+{
+	switch ((int) tag) {
+#define STATEMENT(node, how, action) case T_##node:
+#define STATEMENT_VAR(node, action, field) case T_##node:
+#define STATEMENT_NAMES(node, action, field) case T_##node:
+#include "grammar/statements.def"
+#undef STATEMENT
+#undef STATEMENT_VAR
+#undef STATEMENT_NAMES
+		return true;
+	default:
+		return false;
+	}
+}

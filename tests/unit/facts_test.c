@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Golden facts: tests/sql/NAME.txt holds blocks of `-- what it shows`, a statement after `> `, and the facts expected. UPDATE=1 rewrites the files; read the diff.
+ * Then: every statement node of the library is known, and threads may parse at the same time.
+ */
+#include "base/buf.h"
+#include "sql/sql.h"
+#include "test.h"
+
+#include <dirent.h>
+#include <pthread.h>
+
+#include "sql/analyse.h"
+
+static struct arena arena;
+
+static struct slice
+facts_of(struct slice text, struct buf *out)
+{
+	struct sql_limits limits = SQL_LIMITS_DEFAULT;
+	struct slice z = slice_of(arena_str(&arena, text), text.n);
+
+	buf_reset(out);
+	sql_facts_print(out, sql_analyse(z, &limits, &arena));
+	return buf_slice(out);
+}
+
+static bool
+next_line(struct slice *rest, struct slice *line)
+{
+	const uint8_t *nl;
+
+	if (!rest->n)
+		return false;
+	nl = memchr(rest->p, '\n', rest->n);
+	line->p = rest->p;
+	line->n = nl ? (size_t) (nl - rest->p) : rest->n;
+	rest->p += line->n + (nl != NULL);
+	rest->n -= line->n + (nl != NULL);
+	return true;
+}
+
+/* Rebuilds a golden file with the facts we get now. */
+static int
+rebuild(struct slice in, struct buf *out)
+{
+	struct buf facts = {0};
+	struct slice line;
+	int n = 0;
+
+	while (next_line(&in, &line)) {
+		bool is_sql = line.n >= 2 && line.p[0] == '>' && line.p[1] == ' ';
+
+		if (!is_sql && line.n && line.p[0] != '-')
+			continue; /* facts of the file */
+		buf_put_slice(out, line);
+		buf_putc(out, '\n');
+		if (is_sql) {
+			buf_put_slice(out, facts_of(slice_of(line.p + 2, line.n - 2), &facts));
+			arena_reset(&arena);
+			n++;
+		}
+	}
+	buf_fini(&facts);
+	return n;
+}
+
+static void
+show_difference(const char *name, struct slice want, struct slice got)
+{
+	struct slice a, b;
+	int line = 1;
+
+	while (next_line(&want, &a) && next_line(&got, &b)) {
+		if (!slice_eq(a, b)) {
+			printf("# %s:%d: want: %.*s\n", name, line, SLICE_ARG(a));
+			printf("# %s:%d: got:  %.*s\n", name, line, SLICE_ARG(b));
+			return;
+		}
+		line++;
+	}
+	printf("# %s: lengths differ after line %d\n", name, line);
+}
+
+static void
+golden(const char *name)
+{
+	char path[256];
+	struct buf in = {0}, out = {0};
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "tests/sql/%s", name);
+	f = fopen(path, "r");
+	REQUIRE(f);
+	while ((c = getc(f)) != EOF)
+		buf_putc(&in, (uint8_t) c);
+	fclose(f);
+	CHECK(rebuild(buf_slice(&in), &out) > 0);
+	if (getenv("UPDATE")) {
+		f = fopen(path, "w");
+		REQUIRE(f);
+		fwrite(out.p, 1, out.n, f);
+		fclose(f);
+	} else if (!slice_eq(buf_slice(&in), buf_slice(&out))) {
+		show_difference(path, buf_slice(&in), buf_slice(&out));
+		test_failures++;
+	}
+	buf_fini(&in);
+	buf_fini(&out);
+}
+
+static void
+golden_files(void)
+{
+	DIR *d = opendir("tests/sql");
+	struct dirent *e;
+	int n = 0;
+
+	REQUIRE(d);
+	while ((e = readdir(d))) {
+		size_t len = strlen(e->d_name);
+
+		if (len > 4 && strcmp(e->d_name + len - 4, ".txt") == 0) {
+			golden(e->d_name);
+			n++;
+		}
+	}
+	closedir(d);
+	CHECK(n >= 3);
+}
+
+static void
+every_statement_is_known(void)
+{
+	int n = 0;
+
+	/* The tags of statements are one run in nodes.h. */
+	for (int t = T_InsertStmt; t <= T_AlterStatsStmt; t++) {
+		/* Never the top of a raw parse tree: PL/pgSQL's, parts of ALTER TABLE, of an SQL function, of
+		 * the analysed tree. */
+		if (t == T_PLAssignStmt || t == T_ReplicaIdentityStmt || t == T_AlterTableCmd || t == T_ReturnStmt ||
+		    t == T_SetOperationStmt)
+			continue;
+		if (!an_statement_known((NodeTag) t)) {
+			printf("# node tag %d is not in statements.def\n", t);
+			test_failures++;
+		}
+		n++;
+	}
+	CHECK(n > 100);
+	CHECK(!an_statement_known(T_ReturnStmt));
+}
+
+static void
+tables_are_sorted(void)
+{
+	static const char *const names[] = {
+#define FUNC(name, class) #name,
+#include "grammar/functions.def"
+#undef FUNC
+	};
+
+	for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i - 1], names[i]) >= 0) {
+			printf("# %s is not before %s\n", names[i - 1], names[i]);
+			test_failures++;
+		}
+	}
+	CHECK_INT(func_class(SLICE_LIT("lower")), FUNC_SAFE);
+	CHECK_INT(func_class(SLICE_LIT("pg_read_file")), FUNC_FILE);
+	CHECK_INT(func_class(SLICE_LIT("query_to_xml")), FUNC_OPAQUE);
+	CHECK_INT(func_class(SLICE_LIT("no_such_function")), FUNC_OPAQUE);
+}
+
+static void
+refused(const char *text, size_t n, const char *sqlstate)
+{
+	struct sql_limits limits = {4000000, 500, 1 << 20};
+	const struct sql_facts *f = sql_analyse(slice_of(text, n), &limits, &arena);
+
+	if (strcmp(f->sqlstate, sqlstate) != 0 || f->n_effects != 1 ||
+	    f->effects[0].action != ACTION_SQL_UNPARSED) {
+		printf("# %.60s: %s, want %s (%.*s)\n", text, f->sqlstate, sqlstate,
+		       SLICE_ARG(f->error));
+		test_failures++;
+	}
+	CHECK(!f->pure_read);
+	arena_reset(&arena);
+}
+
+static void
+hostile_texts_are_refused(void)
+{
+	enum { N = 300000 };
+	char *big = malloc(3 * N + 64);
+	int n;
+
+	REQUIRE(big);
+	refused("select 1\0; drop table t", 23, "22021");
+	refused("select '\xc0\xaf'", 11, "22021");
+	refused("selec 1", 7, "42601");
+	refused("select 'a' -- x\n'b'", 19, "42601");
+	memset(big, '(', N);
+	big[N] = 0;
+	refused(big, N, "54001");
+	n = sprintf(big, "select ");
+	for (int i = 0; i < 7500; i++)
+		n += sprintf(big + n, "1+");
+	n += sprintf(big + n, "1");
+	refused(big, (size_t) n, "54001");
+	n = sprintf(big, "select ");
+	for (int i = 0; i < 2000; i++)
+		n += sprintf(big + n, "not ");
+	n += sprintf(big + n, "true");
+	refused(big, (size_t) n, "54001");
+	n = sprintf(big, "select 1");
+	for (int i = 0; i < 3000; i++)
+		n += sprintf(big + n, " union all select 1");
+	refused(big, (size_t) n, "54001");
+	/* Quadratic facts: many columns over many relations. */
+	n = sprintf(big, "select 1 from t");
+	for (int i = 0; i < 400; i++)
+		n += sprintf(big + n, " join t%d on a = b", i);
+	refused(big, (size_t) n, "54000");
+	n = sprintf(big, "select a from t0");
+	for (int i = 1; i < 2000; i++)
+		n += sprintf(big + n, ", t%d", i);
+	n += sprintf(big + n, " where a = 1");
+	for (int i = 1; i < 2000; i++)
+		n += sprintf(big + n, " and exists (select %d where b%d = c)", i, i);
+	refused(big, (size_t) n, "54000");
+	free(big);
+}
+
+static void *
+parse_many(void *arg)
+{
+	static const char *const texts[] = {
+		"select id, name from people p where p.id = 4 and name like 'a%' order by 2",
+		"update t set a = 1 where b = 2 returning *",
+		"select from where",
+		"with x as (delete from t returning a) insert into u select a from x",
+	};
+	struct sql_limits limits = SQL_LIMITS_DEFAULT;
+	struct arena mine;
+	struct buf out = {0};
+	uint64_t *sum = arg;
+
+	arena_init(&mine, 0);
+	for (int i = 0; i < 4000; i++) {
+		const char *t = texts[i % 4];
+
+		buf_reset(&out);
+		sql_facts_print(&out, sql_analyse(slice_str(t), &limits, &mine));
+		for (size_t k = 0; k < out.n; k++)
+			*sum = *sum * 31 + out.p[k];
+		arena_reset(&mine);
+	}
+	arena_fini(&mine);
+	buf_fini(&out);
+	return NULL;
+}
+
+static void
+threads_parse_at_once(void)
+{
+	enum { THREADS = 6 };
+	pthread_t t[THREADS];
+	uint64_t sums[THREADS] = {0};
+
+	for (int i = 0; i < THREADS; i++)
+		REQUIRE(pthread_create(&t[i], NULL, parse_many, &sums[i]) == 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	for (int i = 1; i < THREADS; i++)
+		CHECK(sums[i] == sums[0] && sums[i]);
+}
+
+int
+main(void)
+{
+	static const struct test_case tests[] = {
+		TEST(golden_files),	      TEST(every_statement_is_known), TEST(tables_are_sorted),
+		TEST(hostile_texts_are_refused), TEST(threads_parse_at_once),
+	};
+	int rc;
+
+	arena_init(&arena, 0);
+	rc = test_run(tests, (int) (sizeof(tests) / sizeof(tests[0])));
+	arena_fini(&arena);
+	return rc;
+}
