@@ -442,6 +442,16 @@ named_object(struct analysis *a, enum action action, Node *o)
 }
 
 static void
+comment(struct analysis *a, CommentStmt *n)
+{
+	/* COMMENT ON COLUMN t.c names a column last: the effect is on the table. */
+	if (n->objtype == OBJECT_COLUMN && IsA(n->object, List))
+		n->object = (Node *) list_truncate((List *) n->object,
+						   list_length((List *) n->object) - 1);
+	named_object(a, ACTION_SQL_COMMENT, n->object);
+}
+
+static void
 rename_stmt(struct analysis *a, RenameStmt *n)
 {
 	enum action action = n->renameType == OBJECT_ROLE ? ACTION_SQL_ROLE : ACTION_SQL_ALTER;
@@ -604,7 +614,7 @@ special(struct analysis *a, Node *n)
 		rename_stmt(a, (RenameStmt *) n);
 		break;
 	case T_CommentStmt:
-		named_object(a, ACTION_SQL_COMMENT, ((CommentStmt *) n)->object);
+		comment(a, (CommentStmt *) n);
 		break;
 	case T_GrantStmt:
 		a->stmt->flags |= SQL_DDL;
