@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * A canned PostgreSQL server, so that a benchmark of what stands in front of it has no noise behind
- * it. One thread, epoll. Trusts everybody. Two tables exist: bench_point (id, name), always one row,
- * and bench_rows (six text columns, 155 bytes a row), as many rows as LIMIT says; COPY bench_rows TO
- * STDOUT gives 100,000. Replies are prepared once and written from one block.
+ * A canned PostgreSQL server, so that a benchmark of what stands in front of it has no noise
+ * behind it. One thread, epoll. Trusts everybody. Two tables exist: bench_point (id, name),
+ * always one row, and bench_rows (six text columns, 155 bytes a row), as many rows as LIMIT
+ * says; COPY bench_rows TO STDOUT gives 100,000. Replies are prepared once and written from one
+ * block.
  *
- * Every other statement (a gateway reading the catalog) is passed to a real PostgreSQL that has the
- * same tables, named by --backing; the object ids in RowDescription are taken from there too.
+ * Every other statement (a gateway reading the catalog) is passed to a real PostgreSQL that has
+ * the same tables, named by --backing; the object ids in RowDescription are taken from there
+ * too.
  *
  *   pgblast --port 0 [--backing CONNINFO]      prints "port N" when it listens
  */
@@ -266,7 +268,8 @@ pass_on(struct conn *c, const char *sql)
 			}
 			end(out, at);
 		}
-		if (PQresultStatus(res) == PGRES_TUPLES_OK || PQresultStatus(res) == PGRES_COMMAND_OK) {
+		if (PQresultStatus(res) == PGRES_TUPLES_OK ||
+		    PQresultStatus(res) == PGRES_COMMAND_OK) {
 			put_complete(out, PQcmdStatus(res));
 		} else {
 			const char *code = PQresultErrorField(res, PG_DIAG_SQLSTATE);
@@ -602,7 +605,9 @@ int
 main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"port", required_argument, NULL, 'p'}, {"backing", required_argument, NULL, 'b'}, {0}};
+		{"port", required_argument, NULL, 'p'},
+		{"backing", required_argument, NULL, 'b'},
+		{0}};
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t a_n = sizeof(a);
 	struct epoll_event e = {.events = EPOLLIN}, got[256];

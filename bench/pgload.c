@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The load client: N connections, one thread, one statement over and over. libpq logs in, then the
- * protocol is spoken on the bare sockets, because the client must cost less than what it measures.
+ * The load client: N connections, one thread, one statement over and over. libpq logs in, then
+ * the protocol is spoken on the bare sockets, because the client must cost less than what it
+ * measures.
  *
  *   pgload --dsn CONNINFO -c 32 --seconds 0.4 --sql TEXT [--extended]
  *   pgload --dsn CONNINFO --cycles 5000 --sql TEXT          connect, one query, disconnect
  *   pgload --dsn CONNINFO -c 10000 --idle                   log in and stay
  *
- * Prints "ready" when all are logged in, waits for a line on standard input (so that whoever reads CPU
- * counters does it at the right moment), runs, prints one JSON line. The first statement of each
- * connection is not counted. --idle ends with the second line or the end of input.
+ * Prints "ready" when all are logged in, waits for a line on standard input (so that whoever
+ * reads CPU counters does it at the right moment), runs, prints one JSON line. The first
+ * statement of each connection is not counted. --idle ends with the second line or the end of
+ * input.
  */
 #include <endian.h>
 #include <errno.h>
@@ -286,9 +288,12 @@ int
 main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"dsn", required_argument, NULL, 'd'},	   {"seconds", required_argument, NULL, 's'},
-		{"sql", required_argument, NULL, 'q'},	   {"extended", no_argument, NULL, 'x'},
-		{"cycles", required_argument, NULL, 'n'}, {"idle", no_argument, NULL, 'i'},
+		{"dsn", required_argument, NULL, 'd'},
+		{"seconds", required_argument, NULL, 's'},
+		{"sql", required_argument, NULL, 'q'},
+		{"extended", no_argument, NULL, 'x'},
+		{"cycles", required_argument, NULL, 'n'},
+		{"idle", no_argument, NULL, 'i'},
 		{0}};
 	double took;
 	int o;

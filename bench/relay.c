@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The floor for one more hop in user space: a blind TCP relay on io_uring that does the least a relay
- * can do. One thread, multishot accept and receive with bundles, 64 buffers of 16 KiB, one gathered
- * send per direction and turn. On liburing alone, independent of runtime/io, so that what runtime/io
- * costs can be seen. Test-only: the single bound on its memory is the number of buffers.
+ * The floor for one more hop in user space: a blind TCP relay on io_uring that does the least a
+ * relay can do. One thread, multishot accept and receive with bundles, 64 buffers of 16 KiB, one
+ * gathered send per direction and turn. On liburing alone, independent of runtime/io, so that
+ * what runtime/io costs can be seen. Test-only: the single bound on its memory is the number of
+ * buffers.
  *
  *   relay --port 0 --to PORT       prints "port N" when it listens
  */

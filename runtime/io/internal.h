@@ -47,7 +47,7 @@ struct pool {
 	size_t br_bytes;
 	unsigned br_entries;
 	uint16_t br_tail;
-	uint16_t *order;    /* id of the buffer at each position of br: bundles name only the first */
+	uint16_t *order;    /* buffer at each position of br: bundles name only the first */
 	uint16_t *position; /* of each buffer, while given */
 	struct iobuf *spare;
 	unsigned max, hot, fresh; /* fresh: buffers ever taken from memory */

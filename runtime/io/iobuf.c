@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The buffers: `hot` of them with the kernel, as few as keep the bytes in L2, because a large ring
- * of cold buffers costs a third more per byte. When the kernel runs out it gets some more; they come
- * back as spares, as soon as it has `hot` again.
+ * The buffers: `hot` of them with the kernel, as few as keep the bytes in L2, because a large
+ * ring of cold buffers costs a third more per byte. When the kernel runs out it gets some more;
+ * they come back as spares, as soon as it has `hot` again.
  */
 #include "io/internal.h"
 
@@ -150,7 +150,8 @@ pool_grow(struct ring *r)
 	unsigned step = pool->hot / 4 ? pool->hot / 4 : 1, n = 0;
 	struct iobuf *b;
 
-	/* Several streams meet the same shortage in one turn; the first one's growth serves them. */
+	/* Several streams meet the same shortage in one turn; the first one's growth serves
+	 * them. */
 	if (pool->given >= step)
 		return true;
 	while (n < step && (b = pool_spare(r))) {

@@ -43,8 +43,8 @@ probe_queue(struct ring *r, const struct ring_config *c, bool *defer)
 			.cq_entries = c->cq_entries ? c->cq_entries : DEFAULT_CQ,
 		};
 
-		rc = io_uring_queue_init_params(c->sq_entries ? c->sq_entries : DEFAULT_SQ, &r->uring,
-						&p);
+		rc = io_uring_queue_init_params(c->sq_entries ? c->sq_entries : DEFAULT_SQ,
+						&r->uring, &p);
 		*defer = i == 0;
 		r->features = p.features;
 	}
@@ -64,8 +64,8 @@ explain(int rc, char *err, size_t err_n)
 	else if (rc == -EINVAL)
 		why = "this kernel's io_uring is too old; Linux 6.1 or newer is needed";
 	else if (rc == -ENOMEM)
-		why = "not enough memory for the ring: raise RLIMIT_MEMLOCK (ulimit -l), or run fewer "
-		      "workers";
+		why = "not enough memory for the ring: raise RLIMIT_MEMLOCK (ulimit -l), or run "
+		      "fewer workers";
 	snprintf(err, err_n, "cannot open the event loop: %s", why);
 }
 
@@ -318,8 +318,9 @@ drop_stale(struct ring *r, struct slot *slot, const struct io_uring_cqe *cqe)
 		}
 		iobuf_put(b);
 	}
-	if (!(cqe->flags & IORING_CQE_F_MORE) && slot && slot->orphans > 0 && --slot->orphans == 0 &&
-	    !slot->source)
+	if ((cqe->flags & IORING_CQE_F_MORE) || !slot || slot->orphans == 0)
+		return;
+	if (--slot->orphans == 0 && !slot->source)
 		slot_free(r, (uint32_t) (slot - r->slots));
 }
 
@@ -353,8 +354,8 @@ drain(struct ring *r)
 	unsigned head = *cq->khead;
 
 	while (head != io_uring_smp_load_acquire(cq->ktail)) {
-		/* A copy, and the head moved on first: a callback may submit, and the kernel then has
-		 * room for what that completes. */
+		/* A copy, and the head moved on first: a callback may submit, and the kernel
+		 * then has room for what that completes. */
 		struct io_uring_cqe cqe = {
 			.user_data = cq->cqes[head & cq->ring_mask].user_data,
 			.res = cq->cqes[head & cq->ring_mask].res,
@@ -416,9 +417,10 @@ ring_turn(struct ring *r, uint64_t max_wait_ns)
 	}
 	if (r->tasks || r->again)
 		wait = 0;
-	/* One completion wakes. To wait for one more than the sends of this turn, which complete at once,
-	 * would halve the enters of a lone client; it needs the kernel's minimal wait (Linux 6.12) to be
-	 * safe, and that timer costs more than the enter: x1.34 CPU per query (bench q1). */
+	/* One completion wakes. To wait for one more than the sends of this turn, which complete
+	 * at once, would halve the enters of a lone client; it needs the kernel's minimal wait
+	 * (Linux 6.12) to be safe, and that timer costs more than the enter: x1.34 CPU per query
+	 * (bench q1). */
 	rc = ring_enter(r, wait > 0, wait);
 	r->now = clock_mono_ns();
 	drain(r);

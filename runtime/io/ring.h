@@ -72,7 +72,8 @@ void ring_close(struct ring *ring);
  * receive, one io_uring_enter, then every completion. Waits until something happens, at most
  * max_wait_ns (UINT64_MAX: no limit). 0, or -errno when the ring itself is broken. */
 int ring_turn(struct ring *ring, uint64_t max_wait_ns) MUST_CHECK;
-/* Called in every turn right before flush and wait: the place to hand over what the turn gathered. */
+/* Called in every turn right before flush and wait: the place to hand over what the turn
+ * gathered. */
 void ring_before_wait(struct ring *ring, void (*fn)(void *ctx), void *ctx);
 /* clock_mono_ns() as read after the last wait: good enough for every deadline of a turn. */
 uint64_t ring_now(const struct ring *ring);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Streams. At most one receive and one send of a stream are in flight. Callbacks and stream_ functions
- * only change state and put the stream on the ring's task list; what that means for the kernel is
- * decided in one place, stream_step, once per turn.
+ * Streams. At most one receive and one send of a stream are in flight. Callbacks and stream_
+ * functions only change state and put the stream on the ring's task list; what that means for
+ * the kernel is decided in one place, stream_step, once per turn.
  *
  *   CONNECTING --> OPEN --stream_close--> FLUSHING --> LINGERING --> DEAD --> on_close
  *        \__________\_____stream_abort, error, or the peer is gone____/
  *
- * LINGERING: everything is sent and the write side shut down; what still arrives is read and dropped
- * until the peer closes too. Closing a socket with unread bytes would reset it, and the peer might
- * lose the last error message it was sent.
+ * LINGERING: everything is sent and the write side shut down; what still arrives is read and
+ * dropped until the peer closes too. Closing a socket with unread bytes would reset it, and the
+ * peer might lose the last error message it was sent.
  */
 #include "io/stream.h"
 
@@ -24,9 +24,6 @@
 #include <unistd.h>
 
 enum {
-	STREAM_MAGIC = 0x5eaf10e5,
-	MAX_IOVECS = 64,
-	SMALL_PIECE = 2048,      /* behind a blocked send, smaller ones are copied */
 	PACED_FULL = 64 * 1024,  /* a receive of this size is not followed by a pause */
 	PACE_AFTER = 256 * 1024, /* bytes since stream_pace before it has an effect: a small result
 				  * never waits */
@@ -37,18 +34,6 @@ static_assert(sizeof(struct stream) <= 320, "10,000 idle streams are to cost lit
 
 static void stream_complete(struct ring_source *source, enum ring_op op, int res, uint32_t flags);
 static void stream_step(struct ring_task *task);
-
-static void
-check(const struct stream *s)
-{
-	assert(s->magic == STREAM_MAGIC);
-}
-
-static void
-touch(struct stream *s)
-{
-	ring_task_add(s->ring, &s->task);
-}
 
 /* ---- Memory -------------------------------------------------------------------------------- */
 
@@ -86,33 +71,6 @@ stream_free(struct stream *s)
 	r->free_streams = s;
 }
 
-static struct piece *
-piece_alloc(struct ring *r)
-{
-	struct piece *e = r->free_pieces;
-
-	if (!e) {
-		struct piece *slab = ring_slab(r, PIECE_SLAB * sizeof(*slab));
-
-		for (int i = 0; slab && i < PIECE_SLAB; i++) {
-			slab[i].next = r->free_pieces;
-			r->free_pieces = &slab[i];
-		}
-		e = r->free_pieces;
-		if (!e)
-			return NULL;
-	}
-	r->free_pieces = e->next;
-	return e;
-}
-
-static void
-piece_free(struct ring *r, struct piece *e)
-{
-	e->next = r->free_pieces;
-	r->free_pieces = e;
-}
-
 /* ---- Ending -------------------------------------------------------------------------------- */
 
 static void
@@ -136,22 +94,7 @@ stream_unstarve(struct ring *r)
 	struct stream *s = r->starved;
 
 	unstarve(s);
-	touch(s);
-}
-
-static void
-drop_queue(struct stream *s)
-{
-	for (struct piece *e = s->head, *next; e; e = next) {
-		next = e->next;
-		iobuf_put(e->buf);
-		piece_free(s->ring, e);
-	}
-	s->head = s->tail = NULL;
-	s->queued = 0;
-	if (s->out)
-		iobuf_put(s->out);
-	s->out = NULL;
+	stream_touch(s);
 }
 
 /* Nothing is delivered or accepted any more; the rest is waiting for the kernel. */
@@ -165,7 +108,7 @@ die(struct stream *s)
 	unstarve(s);
 	/* A send in flight may still read its buffers. */
 	if (!s->sending)
-		drop_queue(s);
+		stream_drop_queue(s);
 	if (s->source.inflight) {
 		struct io_uring_sqe *sqe = ring_sqe(s->ring, NULL, RING_OP_NONE);
 
@@ -174,7 +117,7 @@ die(struct stream *s)
 		sqe->cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
 		s->ring->n.cancels++;
 	}
-	touch(s);
+	stream_touch(s);
 }
 
 void
@@ -207,7 +150,7 @@ begin_close(struct stream *s)
 			  s) < 0)
 		die(s);
 	else
-		touch(s);
+		stream_touch(s);
 }
 
 void
@@ -227,7 +170,7 @@ bury(struct stream *s)
 	void *ctx = s->ctx;
 	struct ring *r = s->ring;
 
-	drop_queue(s);
+	stream_drop_queue(s);
 	ring_source_del(r, &s->source);
 	close(s->fd);
 	r->n.closes++;
@@ -243,7 +186,7 @@ bury(struct stream *s)
 void
 stream_close(struct stream *s)
 {
-	check(s);
+	stream_check(s);
 	if (s->state != STREAM_CONNECTING && s->state != STREAM_OPEN)
 		return;
 	if (s->state == STREAM_CONNECTING) {
@@ -260,7 +203,7 @@ stream_close(struct stream *s)
 void
 stream_abort(struct stream *s)
 {
-	check(s);
+	stream_check(s);
 	die(s);
 }
 
@@ -269,7 +212,7 @@ stream_abort(struct stream *s)
 static void
 pace_over(void *ctx)
 {
-	touch(ctx);
+	stream_touch(ctx);
 }
 
 static bool
@@ -294,8 +237,9 @@ arm_receive(struct stream *s)
 	struct io_uring_sqe *sqe = ring_sqe(s->ring, &s->source, RING_OP_RECV);
 	unsigned flags = s->ring->bundle ? IORING_RECVSEND_BUNDLE : 0;
 
-	/* Single shots, each bounded, where the reader or the clock sets the pace: nothing has to be
-	 * cancelled to stop them. Otherwise one multishot lasts as long as the connection is quick. */
+	/* Single shots, each bounded, where the reader or the clock sets the pace: nothing has
+	 * to be cancelled to stop them. Otherwise one multishot lasts as long as the connection
+	 * is quick. */
 	s->multishot = !s->slow && !is_paced(s);
 	if (s->multishot)
 		flags |= IORING_RECV_MULTISHOT;
@@ -343,7 +287,7 @@ receive_bytes(struct stream *s, size_t n, uint32_t flags)
 	}
 	if (s->pace_usec)
 		s->pace_bytes += n;
-	if (n < SMALL_PIECE && !s->paused)
+	if (n < STREAM_SMALL && !s->paused)
 		s->slow = false;
 	for (;;) {
 		size_t part = n < IOBUF_BYTES ? n : IOBUF_BYTES;
@@ -412,7 +356,7 @@ receive_done(struct stream *s, int res, uint32_t flags)
 {
 	if (!(flags & IORING_CQE_F_MORE)) {
 		s->receiving = false;
-		touch(s);
+		stream_touch(s);
 	}
 	if (res > 0)
 		receive_bytes(s, (size_t) res, flags);
@@ -429,7 +373,7 @@ receive_done(struct stream *s, int res, uint32_t flags)
 void
 stream_pause(struct stream *s)
 {
-	check(s);
+	stream_check(s);
 	if (s->paused || s->state != STREAM_OPEN)
 		return;
 	s->paused = true;
@@ -441,218 +385,23 @@ stream_pause(struct stream *s)
 void
 stream_resume(struct stream *s)
 {
-	check(s);
+	stream_check(s);
 	s->paused = false;
-	touch(s);
+	stream_touch(s);
 }
 
 void
 stream_pace(struct stream *s, unsigned usec)
 {
-	check(s);
+	stream_check(s);
 	if (s->pace_usec == usec)
 		return;
 	s->pace_usec = usec;
 	s->pace_bytes = 0;
 	if (usec == 0 && s->state == STREAM_OPEN && s->timer.index) {
 		ring_timer_stop(s->ring, &s->timer);
-		touch(s);
+		stream_touch(s);
 	}
-}
-
-/* ---- Sending ------------------------------------------------------------------------------- */
-
-static bool
-takes_bytes(const struct stream *s)
-{
-	return s->state == STREAM_OPEN || s->state == STREAM_CONNECTING;
-}
-
-static void
-grew(struct stream *s, size_t n)
-{
-	s->queued += n;
-	if (s->queued > STREAM_HIGH)
-		s->want_drain = true;
-	touch(s);
-}
-
-static void
-append_piece(struct stream *s, struct iobuf *buf, const uint8_t *p, size_t n)
-{
-	struct piece *e = s->tail;
-
-	/* The kernel has its own copy of the list it was given, so the last piece may grow even while it
-	 * is being sent; what was sent is counted in bytes. */
-	if (e && e->buf == buf && e->p + e->n == p) {
-		e->n += n;
-		grew(s, n);
-		return;
-	}
-	e = piece_alloc(s->ring);
-	if (!e) {
-		stream_fail(s, -ENOMEM, "out of memory for the send queue");
-		return;
-	}
-	*e = (struct piece){.buf = iobuf_ref(buf), .p = p, .n = n};
-	if (s->tail)
-		s->tail->next = e;
-	else
-		s->head = e;
-	s->tail = e;
-	grew(s, n);
-}
-
-void
-stream_queue_copy(struct stream *s, const void *p, size_t n)
-{
-	const uint8_t *from = p;
-
-	while (n > 0 && takes_bytes(s)) {
-		size_t room, part;
-
-		if (s->out && s->out_used == IOBUF_BYTES) {
-			iobuf_put(s->out);
-			s->out = NULL;
-		}
-		if (!s->out) {
-			s->out = iobuf_new(s->ring);
-			s->out_used = 0;
-		}
-		if (!s->out) {
-			stream_fail(s, -ENOBUFS, "every buffer is in use");
-			return;
-		}
-		room = IOBUF_BYTES - s->out_used;
-		part = n < room ? n : room;
-		memcpy(s->out->p + s->out_used, from, part);
-		s->ring->n.bytes_copied += part;
-		append_piece(s, s->out, s->out->p + s->out_used, part);
-		s->out_used += (uint32_t) part;
-		from += part;
-		n -= part;
-	}
-}
-
-void
-stream_send_copy(struct stream *s, const void *p, size_t n)
-{
-	check(s);
-	if (!takes_bytes(s) || n == 0)
-		return;
-	if (s->tls)
-		tls_session_send(s->tls, p, n);
-	else
-		stream_queue_copy(s, p, n);
-}
-
-void
-stream_send_ref(struct stream *s, struct iobuf *buf, const uint8_t *p, size_t n)
-{
-	check(s);
-	assert(buf->refs > 0);
-	if (!takes_bytes(s) || n == 0)
-		return;
-	if (s->tls)
-		tls_session_send(s->tls, p, n);
-	else if (n < SMALL_PIECE && s->sending && !(s->tail && s->tail->p + s->tail->n == p))
-		stream_queue_copy(s, p, n);
-	else
-		append_piece(s, buf, p, n);
-}
-
-static void
-arm_send(struct stream *s)
-{
-	struct ring *r = s->ring;
-	struct io_uring_sqe *sqe;
-	struct msghdr *msg;
-	struct iovec *iov;
-	size_t n = 0;
-
-	if (!s->head->next) {
-		sqe = ring_sqe(r, &s->source, RING_OP_SEND);
-		sqe->opcode = IORING_OP_SEND;
-		sqe->addr = (uint64_t) (uintptr_t) s->head->p;
-		/* One call of the kernel's takes at most 2 GiB; a queue is far below. */
-		sqe->len = (uint32_t) s->head->n;
-	} else {
-		if (r->n_scratch_iov + MAX_IOVECS > SCRATCH_IOVECS ||
-		    r->n_scratch_msg == r->uring.sq.ring_entries)
-			ring_submit(r);
-		/* First the submission: getting one may itself submit and reset the scratch area. */
-		sqe = ring_sqe(r, &s->source, RING_OP_SEND);
-		msg = &r->scratch_msg[r->n_scratch_msg++];
-		iov = &r->scratch_iov[r->n_scratch_iov];
-		for (struct piece *e = s->head; e && n < MAX_IOVECS; e = e->next)
-			iov[n++] = (struct iovec){.iov_base = (void *) e->p, .iov_len = e->n};
-		r->n_scratch_iov += (unsigned) n;
-		*msg = (struct msghdr){.msg_iov = iov, .msg_iovlen = n};
-		sqe->opcode = IORING_OP_SENDMSG;
-		sqe->addr = (uint64_t) (uintptr_t) msg;
-		sqe->len = 1;
-	}
-	sqe->fd = s->fd;
-	sqe->msg_flags = MSG_NOSIGNAL;
-	s->sending = true;
-}
-
-static void
-sent(struct stream *s, size_t n)
-{
-	assert(n <= s->queued);
-	s->queued -= n;
-	while (n > 0) {
-		struct piece *e = s->head;
-
-		if (n < e->n) {
-			e->p += n;
-			e->n -= n;
-			return;
-		}
-		n -= e->n;
-		s->head = e->next;
-		if (!s->head)
-			s->tail = NULL;
-		iobuf_put(e->buf);
-		piece_free(s->ring, e);
-	}
-	if (!s->head && s->out) {
-		iobuf_put(s->out);
-		s->out = NULL;
-	}
-}
-
-static void
-send_done(struct stream *s, int res)
-{
-	s->sending = false;
-	if (s->state == STREAM_DEAD) {
-		touch(s);
-		return;
-	}
-	if (res > 0) {
-		s->ring->n.sends++;
-		s->ring->n.bytes_out += (uint64_t) res;
-		sent(s, (size_t) res);
-	} else if (res != -EAGAIN && res != -EINTR) {
-		stream_fail(s, res ? res : -EPIPE, NULL);
-		return;
-	}
-	if (s->head || s->state != STREAM_OPEN)
-		touch(s);
-	if (s->want_drain && s->queued <= STREAM_LOW) {
-		s->want_drain = false;
-		if (s->state == STREAM_OPEN && s->ops->on_drain)
-			s->ops->on_drain(s->ctx);
-	}
-}
-
-size_t
-stream_queued(const struct stream *s)
-{
-	check(s);
-	return s->queued;
 }
 
 /* ---- Steps --------------------------------------------------------------------------------- */
@@ -663,7 +412,7 @@ stream_step(struct ring_task *task)
 {
 	struct stream *s = (struct stream *) ((uint8_t *) task - offsetof(struct stream, task));
 
-	check(s);
+	stream_check(s);
 	if (s->state == STREAM_DEAD) {
 		if (s->source.inflight == 0)
 			bury(s);
@@ -672,7 +421,7 @@ stream_step(struct ring_task *task)
 	if (s->state == STREAM_CONNECTING)
 		return;
 	if (s->head && !s->sending)
-		arm_send(s);
+		stream_arm_send(s);
 	if (s->state == STREAM_FLUSHING && !s->head && !s->sending) {
 		if (s->eof) {
 			die(s);
@@ -689,7 +438,7 @@ static void
 connect_done(struct stream *s, int res)
 {
 	if (s->state == STREAM_DEAD) {
-		touch(s);
+		stream_touch(s);
 		return;
 	}
 	if (res < 0) {
@@ -698,7 +447,7 @@ connect_done(struct stream *s, int res)
 	}
 	s->ring->n.connects++;
 	s->state = STREAM_OPEN;
-	touch(s);
+	stream_touch(s);
 	if (s->ops->on_connect)
 		s->ops->on_connect(s->ctx);
 }
@@ -709,11 +458,11 @@ stream_complete(struct ring_source *source, enum ring_op op, int res, uint32_t f
 	struct stream *s = (struct stream *) source;
 
 	static_assert(offsetof(struct stream, source) == 0, "cast from source");
-	check(s);
+	stream_check(s);
 	if (op == RING_OP_RECV) {
 		receive_done(s, res, flags);
 	} else if (op == RING_OP_SEND) {
-		send_done(s, res);
+		stream_sent(s, res);
 	} else {
 		assert(op == RING_OP_CONNECT);
 		connect_done(s, res);
@@ -755,7 +504,7 @@ stream_open(struct ring *r, int fd, const struct stream_ops *ops, void *ctx, str
 
 	if (rc == 0) {
 		(*out)->state = STREAM_OPEN;
-		touch(*out);
+		stream_touch(*out);
 	}
 	return rc;
 }
@@ -790,7 +539,7 @@ stream_connect(struct ring *r, const struct sockaddr *addr, socklen_t addr_len,
 int
 stream_tls(struct stream *s, struct tls_context *tls, const char *host)
 {
-	check(s);
+	stream_check(s);
 	assert(!s->tls);
 	if (s->state != STREAM_OPEN)
 		return -ENOTCONN;
@@ -813,7 +562,7 @@ stream_secured(struct stream *s)
 void
 stream_set_owner(struct stream *s, const struct stream_ops *ops, void *ctx)
 {
-	check(s);
+	stream_check(s);
 	assert(ops->on_data);
 	assert(ops->on_close);
 	s->ops = ops;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What stream.c and tls.c know of each other. A stream hands received bytes to its TLS session, which
- * hands plaintext back with stream_deliver and puts ciphertext in the queue with stream_queue_copy.
+ * What stream.c and tls.c know of each other. A stream hands received bytes to its TLS session,
+ * which hands plaintext back with stream_deliver and puts ciphertext in the queue with
+ * stream_queue_copy.
  */
 #ifndef WEIR_IO_STREAM_INTERNAL_H
 #define WEIR_IO_STREAM_INTERNAL_H
@@ -11,6 +12,11 @@
 #include "io/tls.h"
 
 #include <stddef.h>
+
+enum {
+	STREAM_MAGIC = 0x5eaf10e5,
+	STREAM_SMALL = 2048, /* bytes; behind a blocked send, smaller pieces are copied */
+};
 
 enum stream_state {
 	STREAM_CONNECTING,
@@ -57,6 +63,24 @@ struct stream {
 
 	struct tls_session *tls;
 };
+
+static inline void
+stream_check(const struct stream *s)
+{
+	assert(s->magic == STREAM_MAGIC);
+}
+
+/* What the state asks of the kernel is decided before the next wait. */
+static inline void
+stream_touch(struct stream *s)
+{
+	ring_task_add(s->ring, &s->task);
+}
+
+/* stream_send.c */
+void stream_arm_send(struct stream *s);
+void stream_sent(struct stream *s, int res);
+void stream_drop_queue(struct stream *s);
 
 void stream_fail(struct stream *s, int error, const char *reason);
 /* As stream_fail, but what is queued (the alert that tells the peer why) is sent first. */

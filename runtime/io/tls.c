@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * TLS over a stream. A BIO of our own reads straight from the received buffer and writes straight into
- * the stream's send queue, so OpenSSL's own buffers (released while idle) are the only ones between.
+ * TLS over a stream. A BIO of our own reads straight from the received buffer and writes
+ * straight into the stream's send queue, so OpenSSL's own buffers (released while idle) are the
+ * only ones between.
  */
 #include "io/tls.h"
 
@@ -254,8 +255,8 @@ fail(struct tls_session *t, const char *doing)
 	long verified = SSL_get_verify_result(t->ssl);
 
 	if (verified != X509_V_OK)
-		snprintf(t->reason, sizeof(t->reason), "TLS %s: the server's certificate: %s", doing,
-			 X509_verify_cert_error_string(verified));
+		snprintf(t->reason, sizeof(t->reason), "TLS %s: the server's certificate: %s",
+			 doing, X509_verify_cert_error_string(verified));
 	else
 		snprintf(t->reason, sizeof(t->reason), "TLS %s: %s", doing,
 			 why ? why : "unexpected end");

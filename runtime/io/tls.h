@@ -21,8 +21,8 @@ struct tls_context *tls_client(bool verify, const char *ca_file, char *err, size
 	MUST_CHECK;
 void tls_context_free(struct tls_context *c);
 
-/* SHA-256 (or the certificate's own stronger hash) of our certificate as tls-server-end-point channel
- * binding wants it (RFC 5929 section 4.1); empty for a client context. */
+/* SHA-256 (or the certificate's own stronger hash) of our certificate as tls-server-end-point
+ * channel binding wants it (RFC 5929 section 4.1); empty for a client context. */
 struct slice tls_server_end_point(const struct tls_context *c);
 
 #endif

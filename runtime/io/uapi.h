@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Kernel constants newer than liburing 2.3 (Debian 12), from linux/io_uring.h of Linux 6.12. Each is
- * used only after its feature bit was seen at start.
+ * Kernel constants newer than liburing 2.3 (Debian 12), from linux/io_uring.h of Linux 6.12.
+ * Each is used only after its feature bit was seen at start.
  */
 #ifndef WEIR_IO_UAPI_H
 #define WEIR_IO_UAPI_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the tests of io/ share: a ring, a stream that records what happens to it, and a loop that turns
- * until a condition holds (never a sleep).
+ * What the tests of io/ share: a ring, a stream that records what happens to it, and a loop that
+ * turns until a condition holds (never a sleep).
  */
 #ifndef WEIR_TESTS_IO_TEST_H
 #define WEIR_TESTS_IO_TEST_H

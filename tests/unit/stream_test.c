@@ -267,7 +267,8 @@ a_storm_without_buffers_ends_well(void)
 	finish(r);
 }
 
-/* Every buffer is held by someone: receives wait, and go on when one comes back, without spinning. */
+/* Every buffer is held by someone: receives wait, and go on when one comes back, without
+ * spinning. */
 static void
 a_starved_stream_waits_for_a_buffer(void)
 {
@@ -423,7 +424,8 @@ connecting_works_fails_and_can_be_aborted(void)
 
 	REQUIRE(ring_listen(r, &l, (struct sockaddr *) &a, sizeof(a), count_accept, &n) == 0);
 	a.sin_port = htons(l.port);
-	CHECK_INT(stream_connect(r, (struct sockaddr *) &a, sizeof(a), &end_ops, &good, &good.s), 0);
+	CHECK_INT(stream_connect(r, (struct sockaddr *) &a, sizeof(a), &end_ops, &good, &good.s),
+		  0);
 	stream_send_copy(good.s, "early", 5);
 	CHECK(TURN_UNTIL(r, good.connects == 1 && n == 1));
 	CHECK(TURN_UNTIL(r, stream_queued(good.s) == 0));
@@ -479,8 +481,9 @@ peer_main(void *arg)
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 		char got[4];
 
-		if (connect(fd, (struct sockaddr *) &a, sizeof(a)) < 0 || write(fd, "ping", 4) != 4 ||
-		    recv(fd, got, 4, MSG_WAITALL) != 4 || memcmp(got, "ping", 4) != 0)
+		if (connect(fd, (struct sockaddr *) &a, sizeof(a)) < 0 ||
+		    write(fd, "ping", 4) != 4 || recv(fd, got, 4, MSG_WAITALL) != 4 ||
+		    memcmp(got, "ping", 4) != 0)
 			p->bad++;
 		/* Some leave rudely. */
 		if (i % 3 == 0) {

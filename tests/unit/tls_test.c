@@ -35,7 +35,8 @@ add_extension(X509 *x, X509 *issuer, int nid, const char *value)
 	X509_EXTENSION_free(e);
 }
 
-/* A certificate for `names`, or an authority when that is NULL; written as NAME.crt and NAME.key. */
+/* A certificate for `names`, or an authority when that is NULL; written as NAME.crt and
+ * NAME.key. */
 static void
 make_cert(const char *name, const char *names, X509 **cert, EVP_PKEY **key, X509 *ca,
 	  EVP_PKEY *ca_key)
@@ -167,7 +168,8 @@ megabytes_both_ways(void)
 	while (c.received < TOTAL && c.s && s.s) {
 		size_t n = TOTAL - put < 70001 ? TOTAL - put : 70001;
 
-		if (c.secures && stream_queued(c.s) < STREAM_HIGH && stream_queued(s.s) < STREAM_HIGH) {
+		if (c.secures && stream_queued(c.s) < STREAM_HIGH &&
+		    stream_queued(s.s) < STREAM_HIGH) {
 			stream_send_copy(c.s, bytes + put, n);
 			put += n;
 		}
