@@ -78,7 +78,7 @@ struct audit_stats {
 	uint64_t records, bytes, batches, segments, checkpoints, sync_errors;
 	uint64_t tree_size, checkpoint_wall_ns;
 	uint64_t commit_ns; /* summed over batches: write + fdatasync */
-	uint64_t cpu_ns;    /* of the committer thread, by CLOCK_THREAD_CPUTIME_ID */
+	uint64_t cpu_ns;    /* of the committer thread */
 };
 void audit_stats(const struct audit *a, struct audit_stats *s);
 

@@ -94,7 +94,7 @@ id16(struct cbor_reader *r)
 	return id;
 }
 
-/* Calls read for every element, at most max times. */
+/* The strings of an array, at most max. */
 static size_t
 strings(struct cbor_reader *r, struct slice *v, size_t max)
 {
@@ -109,7 +109,7 @@ strings(struct cbor_reader *r, struct slice *v, size_t max)
 	return n;
 }
 
-/* Steps through a map; false at its end. Start with n = UINT64_MAX. */
+/* The pairs of a map, one after the other. */
 struct pairs {
 	struct cbor_reader at;
 	uint64_t left;
@@ -224,8 +224,6 @@ body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 		return;
 	case AT(approval_request, binding):
 	case AT(approval_decision, binding):
-		b->binding = digest(r);
-		return;
 	case AT(approval_close, binding):
 		b->binding = digest(r);
 		return;
@@ -243,6 +241,9 @@ body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 		return;
 	case AT(approval_close, state):
 		b->approval_state = (unsigned) number(r);
+		return;
+	case AT(log_state, state):
+		b->log_state = (unsigned) number(r);
 		return;
 	case AT(policy_load, new_digest):
 		b->new_digest = digest(r);

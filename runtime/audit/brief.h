@@ -43,6 +43,7 @@ struct audit_brief {
 	uint64_t need[BRIEF_GROUPS_MAX];
 	size_t n_groups;
 	uint64_t max_uses;
+	unsigned log_state; /* log.state */
 	/* policy.load */
 	struct slice new_digest;
 	unsigned outcome;

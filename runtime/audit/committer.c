@@ -70,8 +70,8 @@ struct audit {
 	uint64_t last_record_ns, checkpoint_due_ns, heartbeat_due_ns;
 	uint64_t records_at_heartbeat;
 	char node[NOTE_NAME_MAX + 1];
-	_Atomic uint64_t records, bytes, batches, tree_size, checkpoint_wall_ns, commit_ns, cpu_ns,
-		segments, checkpoints, sync_errors;
+	_Atomic uint64_t records, bytes, batches, tree_size, checkpoint_wall_ns, commit_ns, segments,
+		checkpoints, sync_errors;
 };
 
 /* --- the producer's side --- */
@@ -303,15 +303,6 @@ release(struct audit *a)
 	wake_waiters(a);
 }
 
-static uint64_t
-thread_cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (uint64_t) t.tv_sec * NS_PER_S + (uint64_t) t.tv_nsec;
-}
-
 static int
 commit(struct audit *a)
 {
@@ -394,7 +385,6 @@ checkpoint(struct audit *a, uint64_t now)
 	a->checkpoint_due_ns = now + NS_PER_S;
 	atomic_store(&a->checkpoint_wall_ns, a->log.signed_wall_ns);
 	atomic_store(&a->checkpoints, a->log.checkpoints);
-	atomic_store(&a->cpu_ns, thread_cpu_ns());
 }
 
 /* One turn: a batch if there is anything. False when the log failed. */
@@ -468,7 +458,6 @@ run(void *arg)
 				sleep_until(a, is_signed ? a->heartbeat_due_ns : a->checkpoint_due_ns);
 		}
 	}
-	atomic_store(&a->cpu_ns, thread_cpu_ns());
 	return NULL;
 }
 
@@ -626,6 +615,11 @@ audit_close(struct audit *a)
 void
 audit_stats(const struct audit *a, struct audit_stats *s)
 {
+	struct timespec cpu = {0};
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(a->thread, &clock) == 0)
+		clock_gettime(clock, &cpu);
 	*s = (struct audit_stats){
 		.records = atomic_load(&a->records),
 		.bytes = atomic_load(&a->bytes),
@@ -636,6 +630,6 @@ audit_stats(const struct audit *a, struct audit_stats *s)
 		.tree_size = atomic_load(&a->tree_size),
 		.checkpoint_wall_ns = atomic_load(&a->checkpoint_wall_ns),
 		.commit_ns = atomic_load(&a->commit_ns),
-		.cpu_ns = atomic_load(&a->cpu_ns),
+		.cpu_ns = (uint64_t) cpu.tv_sec * NS_PER_S + (uint64_t) cpu.tv_nsec,
 	};
 }

@@ -26,6 +26,7 @@ struct verify {
 	size_t n_keys;
 	struct head *heads; /* as signed, sizes ascending */
 	size_t n_heads, next;
+	bool stopped; /* the last record says that the log was closed */
 	struct meaning meaning;
 };
 
@@ -206,6 +207,7 @@ on_record(void *arg, uint64_t index, struct slice leaf)
 	if (!v->r->first_ns)
 		v->r->first_ns = b.time;
 	v->r->last_ns = b.time;
+	v->stopped = b.type == AUDIT_log_state && b.log_state == AUDIT_log_state_STOP;
 	meaning_record(&v->meaning, index, &b);
 }
 
@@ -220,7 +222,11 @@ conclude(struct verify *v, const struct walk *w, size_t n_segments)
 		    (unsigned long long) r->signed_records, (unsigned long long) w->tree.size);
 	if (n_segments == 0 && r->signed_records == 0)
 		say(r, VERIFY_INTACT, "the log is empty");
-	if (w->tail == TAIL_TORN)
+	/* The last head of a run is signed after its seal is durable. */
+	if (n_segments && !w->sealed && v->stopped && w->tree.size == r->signed_records)
+		say(r, VERIFY_TAMPERED, "segment %020llu: the log was closed, but its seal is missing or "
+		    "damaged", (unsigned long long) w->segment);
+	else if (w->tail == TAIL_TORN)
 		say(r, VERIFY_INCOMPLETE, "segment %020llu: an unfinished batch after byte %llu, as a crash "
 		    "leaves it; start the gateway once to recover, then verify again",
 		    (unsigned long long) w->segment, (unsigned long long) w->offset);
@@ -247,6 +253,7 @@ read_records(struct verify *v, const uint8_t origin_sha256[SHA256_LEN], const ui
 	memcpy(w.origin_sha256, origin_sha256, SHA256_LEN);
 	v->meaning = (struct meaning){.problem = on_problem, .arg = v};
 	v->next = 0;
+	v->stopped = false;
 	if (n && firsts[0] != 0)
 		say(v->r, VERIFY_TAMPERED, "records 0 to %llu are missing, and no record says that they "
 		    "were pruned", (unsigned long long) firsts[0] - 1);

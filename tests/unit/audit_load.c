@@ -228,7 +228,6 @@ main(int argc, char **argv)
 	}
 	for (unsigned i = 0; i < threads; i++)
 		pthread_join(w[i].thread, NULL);
-	/* The committer's clock is published with its heads. */
 	audit_stats(a, &stats);
 	if (!ack && seconds > 0)
 		report(w, threads, &stats, seconds);
