@@ -202,8 +202,7 @@ size_body(enum audit_record_type type, const void *body)
 		return size_##m(body);
 #include "grammar/records.def"
 	}
-	assert(!"record type");
-	return 0;
+	panic_at(__FILE__, __LINE__, __func__, "unknown record type");
 }
 
 static uint8_t *
@@ -215,8 +214,7 @@ put_body(enum audit_record_type type, uint8_t *p, const void *body)
 		return put_##m(p, body);
 #include "grammar/records.def"
 	}
-	assert(!"record type");
-	return p;
+	panic_at(__FILE__, __LINE__, __func__, "unknown record type");
 }
 
 static bool

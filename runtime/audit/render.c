@@ -266,7 +266,7 @@ audit_to_json(struct buf *out, struct slice leaf, const char **error)
 		if (it.type != CBOR_MAP)
 			cbor_fail(&r.in, "a record is a map");
 		else
-			map_pairs(&r, it.v, MAP_record, 16);
+			map_pairs(&r, it.v, MAP_record, 15);
 	}
 	if (!cbor_done(&r.in) && !r.in.error)
 		cbor_fail(&r.in, "bytes after the record");
