@@ -386,21 +386,22 @@ refuse(struct sql_facts *f, enum sql_status status, const char *why)
 	memcpy(f->sqlstate, states[status], sizeof(f->sqlstate));
 }
 
+const struct sql_facts sql_facts_no_memory = {.status = SQL_MEMORY,
+					      .sqlstate = "54000",
+					      .stmts = &unparsed_stmt,
+					      .n_stmts = 1,
+					      .effects = &unparsed_effect,
+					      .n_effects = 1};
+
 const struct sql_facts *
 sql_analyse(struct slice text, const struct sql_limits *limits, struct arena *arena)
 {
-	static const struct sql_facts no_memory = {.status = SQL_MEMORY,
-						   .sqlstate = "54000",
-						   .stmts = &unparsed_stmt,
-						   .n_stmts = 1,
-						   .effects = &unparsed_effect,
-						   .n_effects = 1};
 	struct sql_facts *f = arena_try_alloc(arena, sizeof(*f));
 	struct analysis a = {.arena = arena, .text = text, .limits = *limits};
 	size_t arena_limit = arena->limit, ours = arena->used + limits->max_facts_bytes;
 
 	if (!f)
-		return &no_memory;
+		return &sql_facts_no_memory;
 	if (a.limits.max_depth > SQL_DEPTH_MAX)
 		a.limits.max_depth = SQL_DEPTH_MAX;
 	if (text.n > limits->max_bytes || text.n > INT32_MAX / 2) {

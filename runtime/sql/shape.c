@@ -27,6 +27,15 @@ sql_shape_init(void)
 		random_bytes(secret, sizeof(secret));
 }
 
+uint64_t
+sql_shape_seed(void)
+{
+	uint64_t v;
+
+	memcpy(&v, secret + sizeof(secret) - sizeof(v), sizeof(v));
+	return v;
+}
+
 struct sql_token
 sql_token_next(struct slice text, uint32_t *at)
 {

@@ -67,6 +67,7 @@ struct sql_shape {
 
 /* Draws the secret of this process; call once before any thread hashes. */
 void sql_shape_init(void);
+uint64_t sql_shape_seed(void); /* part of that secret, for other keyed hashes */
 
 /* scratch is reset and holds the shape until it is used again. It grows to at most 3 n + 32 bytes. */
 void sql_shape(struct slice text, uint32_t max_bytes, uint32_t max_depth, struct buf *scratch,
