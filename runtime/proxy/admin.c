@@ -265,7 +265,8 @@ reply_hook(struct admin *s, struct MHD_Connection *c, void (*fill)(void *ctx, st
 	if (b.failed)
 		ok = reply_error(c, ADMIN_ERR_MEMORY, NULL, NULL);
 	else
-		ok = reply(c, MHD_HTTP_OK, type, b.n ? buf_slice(&b) : slice_str(empty), NULL, NULL);
+		ok = reply(c, MHD_HTTP_OK, type, b.n ? buf_slice(&b) : slice_str(empty), NULL,
+			   NULL);
 	buf_fini(&b);
 	return ok;
 }
@@ -322,8 +323,8 @@ authenticate(struct admin *s, struct MHD_Connection *c, const struct config *con
 
 	client_address(c, address);
 	if (admin_credentials(a, n, &scratch, &name, &key))
-		e = admin_authenticate(&s->auth, conf, name, key, address, clock_mono_ns() / NS_PER_S,
-				       p);
+		e = admin_authenticate(&s->auth, conf, name, key, address,
+				       clock_mono_ns() / NS_PER_S, p);
 	if (e != ADMIN_OK && s->hooks.auth_failed)
 		s->hooks.auth_failed(s->hooks.ctx, name, address);
 	buf_wipe(&scratch);

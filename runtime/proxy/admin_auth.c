@@ -32,8 +32,9 @@ principal_find(const struct config *c, struct slice name)
 }
 
 enum admin_error
-admin_authenticate(struct admin_auth *a, const struct config *c, struct slice name, struct slice key,
-		   const char *address, uint64_t now_s, const struct config_principal **out)
+admin_authenticate(struct admin_auth *a, const struct config *c, struct slice name,
+		   struct slice key, const char *address, uint64_t now_s,
+		   const struct config_principal **out)
 {
 	struct admin_bucket *b = bucket_of(a, name, address);
 	const struct config_principal *p = principal_find(c, name);

@@ -32,7 +32,8 @@ struct admin_auth {
 };
 
 /* Checks name and key against the configuration. *out borrows from `c`. ADMIN_OK, UNAUTHENTICATED
- * or THROTTLED; a right key is not counted. Takes the same time for unknown names and wrong keys. */
+ * or THROTTLED; a right key is not counted. Takes the same time for unknown names and
+ * wrong keys. */
 enum admin_error admin_authenticate(struct admin_auth *a, const struct config *c, struct slice name,
 				    struct slice key, const char *address, uint64_t now_s,
 				    const struct config_principal **out);
@@ -42,6 +43,7 @@ bool admin_credentials(const char *authorization, const char *principal, struct 
 		       struct slice *name, struct slice *key);
 
 /* A held command as `who` may see it; cuts the statement when `brief`. NULL without memory. */
-json_t *admin_approval_json(const struct approval *a, const struct approval_decider *who, bool brief);
+json_t *admin_approval_json(const struct approval *a, const struct approval_decider *who,
+			    bool brief);
 
 #endif

@@ -143,8 +143,8 @@ put_may(json_t *o, const struct approval *a, const struct approval_decider *who)
 	for (size_t i = 0; i < a->n_votes; i++)
 		again |= slice_is(who->name, a->votes[i].by);
 	json_object_set_new(o, "may_approve",
-			    json_boolean(a->state == APPROVAL_PENDING && !a->unapprovable && !again &&
-					 approval_eligible(a, who)));
+			    json_boolean(a->state == APPROVAL_PENDING && !a->unapprovable &&
+					 !again && approval_eligible(a, who)));
 	json_object_set_new(o, "may_reject",
 			    json_boolean((a->state == APPROVAL_PENDING ||
 					  a->state == APPROVAL_APPROVED) &&

@@ -584,8 +584,8 @@ decide_begin(struct approvals *s, const char *id, bool approve, const struct app
 	e = approve ? may_approve(a, by, now) : may_reject(a, by, now);
 	if (e != APPROVAL_ERR_NONE)
 		return e;
-	/* Complete requests leave PENDING, and create() bounds the people needed; those who serve no
-	 * missing place may still fill the table. */
+	/* Complete requests leave PENDING, and create() bounds the people needed; those who serve
+	 * no missing place may still fill the table. */
 	if (a->n_votes == APPROVAL_MAX_VOTES)
 		return APPROVAL_ERR_NOT_ELIGIBLE;
 	if (!s->hooks.record || !vote_prepare(a, approve, by, now))

@@ -53,7 +53,7 @@ enum {
 /* What an approval is bound to. Strings are borrowed. */
 struct approval_subject {
 	uint8_t command_sha256[SHA256_LEN]; /* of the exact bytes */
-	uint8_t params_sha256[SHA256_LEN];  /* of formats, types and values; zero without parameters */
+	uint8_t params_sha256[SHA256_LEN];  /* of formats, types, values; zero without any */
 	uint8_t policy_sha256[SHA256_LEN];  /* the image under which it was held */
 	struct slice protocol;              /* "postgres" */
 	struct slice principal, target, database, db_role;
@@ -143,8 +143,8 @@ struct approval_event {
 
 struct approvals_hooks {
 	void *ctx;
-	/* Records a decision; returns 0 once it is durable, -errno when it will not be. Called on the
-	 * deciding thread, with no lock that workers take. NULL: decisions are refused. */
+	/* Records a decision; returns 0 once it is durable, -errno when it will not be. Called on
+	 * the deciding thread, with no lock that workers take. NULL: decisions are refused. */
 	int (*record)(void *ctx, const struct approval_event *ev);
 	/* Something changed about a request: look with approvals_peek. Any thread, no lock held. */
 	void (*changed)(void *ctx, const char *id, uint64_t waiter);
@@ -174,8 +174,8 @@ struct approval_status {
 };
 
 /* Holds a command. On success fills *st, and *ev (type REQUEST), which must be released. */
-enum approval_error approvals_create(struct approvals *s, const struct approval_ask *ask, uint64_t now,
-				     struct approval_status *st,
+enum approval_error approvals_create(struct approvals *s, const struct approval_ask *ask,
+				     uint64_t now, struct approval_status *st,
 				     struct approval_event *ev) MUST_CHECK;
 /* False when the id is unknown (forgotten after keep_ns). */
 bool approvals_peek(struct approvals *s, const char *id, struct approval_status *st) MUST_CHECK;
@@ -191,7 +191,8 @@ enum approval_error approvals_use(struct approvals *s, const char *id,
 bool approvals_cancel(struct approvals *s, const char *id, const char *why, uint64_t now,
 		      struct approval_event *ev) MUST_CHECK;
 /* Expires what is due and forgets what is old. Each expiry is given to `closed` (no lock held),
- * which records it; the event is released afterwards. Returns when to call again, at most 1 s on. */
+ * which records it; the event is released afterwards. Returns when to call again, at most 1 s
+ * on. */
 uint64_t approvals_sweep(struct approvals *s, uint64_t now,
 			 void (*closed)(void *ctx, const struct approval_event *ev), void *ctx);
 
@@ -212,7 +213,8 @@ enum approval_error approvals_decide(struct approvals *s, const char *id, bool a
 
 /* Calls fn for every request, oldest first, with the lock held: read, do not block. `with` returns
  * false when there is no such id. */
-void approvals_each(struct approvals *s, void (*fn)(void *ctx, const struct approval *a), void *ctx);
+void approvals_each(struct approvals *s, void (*fn)(void *ctx, const struct approval *a),
+		    void *ctx);
 bool approvals_with(struct approvals *s, const char *id,
 		    void (*fn)(void *ctx, const struct approval *a), void *ctx);
 

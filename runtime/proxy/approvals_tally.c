@@ -33,8 +33,8 @@ approval_visible(const struct approval *a, const struct approval_decider *who)
 bool
 approval_eligible(const struct approval *a, const struct approval_decider *who)
 {
-	return who->kind != PRINCIPAL_AGENT && !(a->ask.not_self && approval_is_requester(a, who)) &&
-	       approval_serves(a, who) != 0;
+	return who->kind != PRINCIPAL_AGENT &&
+	       !(a->ask.not_self && approval_is_requester(a, who)) && approval_serves(a, who) != 0;
 }
 
 /* Places in one rule's needs, each to be filled by another person: bipartite matching, so that

@@ -94,8 +94,8 @@ create(uint64_t now)
 }
 
 static enum approval_error
-decide(const char *name, enum principal_kind kind, const struct slice *groups, size_t n, bool approve,
-       const char *reason, uint64_t now)
+decide(const char *name, enum principal_kind kind, const struct slice *groups, size_t n,
+       bool approve, const char *reason, uint64_t now)
 {
 	struct approval_decider by = {slice_str(name), kind, groups, n, slice_str(reason), {0}};
 	enum approval_error e = approvals_decide(store, st.id, approve, &by, now);
@@ -546,11 +546,13 @@ race(void *arg)
 	const char *id = arg;
 
 	for (int i = 0; i < 200; i++) {
-		if (approvals_use(store, id, &ask.subject, T0 + 2 * MINUTE, &ev) == APPROVAL_ERR_NONE) {
+		if (approvals_use(store, id, &ask.subject, T0 + 2 * MINUTE, &ev) ==
+		    APPROVAL_ERR_NONE) {
 			atomic_fetch_add(&race_used, 1);
 			approval_event_done(&ev);
 		}
-		if (approvals_create(store, &ask, T0 + 2 * MINUTE, &mine, &ev) == APPROVAL_ERR_NONE) {
+		if (approvals_create(store, &ask, T0 + 2 * MINUTE, &mine, &ev) ==
+		    APPROVAL_ERR_NONE) {
 			struct approval_decider by = {SLICE_LIT("bo"), PRINCIPAL_HUMAN, g_dba, 1,
 						      SLICE_LIT("r"), {0}};
 			approval_event_done(&ev);
