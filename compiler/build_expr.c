@@ -249,9 +249,11 @@ build_syntax_error(struct builder *b, int code, const struct token *t, const cha
 		diag_note(b->q, d, SPAN_NONE, "a notify rule is written `notify NAME to CHANNEL`");
 	else if (b->hint)
 		diag_note(b->q, d, SPAN_NONE, "did you mean `%s`?", b->hint);
-	else if (before && before->sym && before->sym->class != WORD_NONE &&
-		 before->code != TK_NAME && starts_rule_clause(before) && code == TK_NAME)
-		diag_note(b->q, d, before->at, "this was read as a name");
+	else if (before && before->sym && before->line_start && code == TK_NAME &&
+		 (before->sym->class == WORD_DECL || before->sym->class == WORD_CLAUSE))
+		diag_note(b->q, d, before->at,
+			  "`%s` was read as a name, because what is before it needs one",
+			  before->sym->s);
 }
 
 void
