@@ -199,9 +199,10 @@ put_excerpt(struct diag_queue *q, struct buf *out, struct span at, char mark, co
 		off = line.n;
 	if (end > line.n)
 		end = line.n;
-	if (width(line, 0, end) > SHOWN_COLUMNS && off > SHOWN_COLUMNS / 2)
-		for (from = off - SHOWN_COLUMNS / 2; from && (line.p[from] & 0xc0) == 0x80;)
-			from--;
+	if (width(line, 0, end) > SHOWN_COLUMNS)
+		while (from < off && ((line.p[from] & 0xc0) == 0x80 ||
+				      width(line, from, off) > SHOWN_COLUMNS / 2))
+			from++;
 	buf_printf(out, "%s%*s--> %s:%u:%u%s\n", colour ? BLUE : "", gutter, "",
 		   pos.source->path, pos.line, pos.column, colour ? RESET : "");
 	buf_printf(out, "%*s |\n%*u | ", gutter, "", gutter, pos.line);
