@@ -16,8 +16,10 @@
 
 enum catalog_query {
 	CATALOG_Q_SETTINGS,  /* name, value: server_version_num, server_encoding, ..., search_path */
+	/* TOAST tables, indexes and temporary relations are left out. */
 	CATALOG_Q_RELATIONS, /* oid, schema, name, relkind, relpersistence, relispartition, version (xmin) */
-	CATALOG_Q_COLUMNS,   /* attrelid, attnum, attname, atttypid, attisdropped, typname, typschema */
+	CATALOG_Q_COLUMNS,   /* attrelid, attnum, attname, atttypid, attisdropped, typname,
+			      * typschema, base type oid (domains unwrapped) */
 	CATALOG_Q_PARENTS,   /* child oid, parent oid */
 	CATALOG_Q_VIEWS,     /* view oid, base oid, base attnum (0 = whole row or relation only) */
 	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a type */

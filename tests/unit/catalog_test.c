@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The catalog snapshot from rows made up here: names resolve as PostgreSQL would, links hold, bad rows
+ * fail the build. tests/sql/catalog_test.py does the same against a server.
+ */
+#include "base/arena.h"
+#include "sql/catalog.h"
+#include "test.h"
+
+static bool
+row(struct catalog_build *b, enum catalog_query q, const char *const f[8])
+{
+	struct slice s[8];
+
+	for (unsigned i = 0; i < catalog_queries[q].n_fields; i++)
+		s[i] = slice_str(f[i]);
+	return catalog_build_row(b, q, s, catalog_queries[q].n_fields);
+}
+
+#define ROW(b, q, ...) row((b), (q), (const char *const[8]){__VA_ARGS__})
+
+static struct catalog_build *
+small(void)
+{
+	struct catalog_build *b = catalog_build_start();
+
+	CHECK(ROW(b, CATALOG_Q_SETTINGS, "search_path", "\"$user\", public"));
+	CHECK(ROW(b, CATALOG_Q_RELATIONS, "12", "public", "people", "r", "p", "f", "7"));
+	CHECK(ROW(b, CATALOG_Q_RELATIONS, "11", "s", "people", "p", "p", "f", "8"));
+	CHECK(ROW(b, CATALOG_Q_RELATIONS, "13", "s", "kid", "r", "p", "t", "9"));
+	CHECK(ROW(b, CATALOG_Q_RELATIONS, "14", "s", "v", "v", "p", "f", "10"));
+	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "3", "ssn", "900", "f", "ssn_type", "s", "25"));
+	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "1", "id", "23", "f", "int4", "pg_catalog", "23"));
+	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "2", "...dropped", "0", "t", "", "", "0"));
+	CHECK(ROW(b, CATALOG_Q_PARENTS, "13", "11"));
+	CHECK(ROW(b, CATALOG_Q_VIEWS, "14", "11", "3"));
+	CHECK(ROW(b, CATALOG_Q_FUNCTIONS, "public", "lower", "f"));
+	return b;
+}
+
+static void
+names_resolve(void)
+{
+	const char *error;
+	struct catalog *c = catalog_build_finish(small(), &error);
+	const struct catalog_relation *r;
+	const struct catalog_depend *d;
+	struct catalog_path path;
+	struct arena a;
+	uint32_t n;
+
+	REQUIRE(c);
+	arena_init(&a, 0);
+	catalog_path_parse(SLICE_LIT("\"$user\", public"), SLICE_LIT("s"), &path, &a);
+	r = catalog_resolve(c, &path, SLICE_LIT(""), SLICE_LIT("people"));
+	REQUIRE(r);
+	CHECK_INT(r->oid, 11);
+	CHECK(catalog_by_oid(c, 11) == r);
+	CHECK_INT(catalog_resolve(c, &path, SLICE_LIT("public"), SLICE_LIT("people"))->oid, 12);
+	CHECK(!catalog_resolve(c, &path, SLICE_LIT("other"), SLICE_LIT("people")));
+	CHECK(!catalog_resolve(c, &path, SLICE_LIT(""), SLICE_LIT("People")));
+	CHECK(!catalog_resolve(c, NULL, SLICE_LIT(""), SLICE_LIT("people")));
+	CHECK_INT(catalog_column_named(r, SLICE_LIT("ssn"))->attnum, 3);
+	CHECK_INT(catalog_column(r, 3)->base_type, 25);
+	CHECK(!catalog_column(r, 2));
+	CHECK(!catalog_column(r, 4));
+	CHECK(!catalog_column(r, 0));
+	CHECK(catalog_parent(c, catalog_by_oid(c, 13), 0) == r);
+	CHECK(!catalog_parent(c, catalog_by_oid(c, 13), 1));
+	d = catalog_view_depends(c, catalog_by_oid(c, 14), &n);
+	REQUIRE(n == 1);
+	CHECK(d->relation == r && d->attnum == 3);
+	CHECK(catalog_shadows(c, 'f', SLICE_LIT("lower")));
+	CHECK(!catalog_shadows(c, 'o', SLICE_LIT("lower")));
+	CHECK(!catalog_shadows(c, 'f', SLICE_LIT("upper")));
+	CHECK_SLICE(catalog_setting(c, "search_path"), "\"$user\", public");
+	CHECK_SLICE(catalog_setting(c, "nothing"), "");
+	arena_fini(&a);
+	catalog_free(c);
+}
+
+static void
+search_paths_parse(void)
+{
+	static const struct {
+		const char *text, *want; /* NULL: refused */
+	} cases[] = {
+		{"", "pg_temp,pg_catalog"},
+		{"a", "pg_temp,pg_catalog,a"},
+		{"\"A b\" , C", "pg_temp,pg_catalog,A b,c"},
+		{"\"x\"\"y\"", "pg_temp,pg_catalog,x\"y"},
+		{"a, pg_catalog", "pg_temp,a,pg_catalog"},
+		{"pg_temp, \"$user\"", "pg_catalog,pg_temp,me"},
+		{"\"open", NULL},
+		{"a b", NULL},
+		{"a,,b", NULL},
+		{"\"\"", NULL},
+	};
+	struct arena a;
+
+	arena_init(&a, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct catalog_path p;
+		char got[256] = "";
+
+		catalog_path_parse(slice_str(cases[i].text), SLICE_LIT("me"), &p, &a);
+		CHECK_INT(p.truncated, cases[i].want == NULL);
+		for (unsigned k = 0; k < p.n && !p.truncated; k++)
+			snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%.*s",
+				 k ? "," : "", SLICE_ARG(p.schemas[k]));
+		if (cases[i].want && strcmp(got, cases[i].want) != 0) {
+			printf("# %s: %s, want %s\n", cases[i].text, got, cases[i].want);
+			test_failures++;
+		}
+	}
+	arena_fini(&a);
+}
+
+static void
+bad_rows_fail_the_build(void)
+{
+	static const struct {
+		enum catalog_query q;
+		const char *f[8];
+	} rows[] = {
+		{CATALOG_Q_RELATIONS, {"x", "s", "t", "r", "p", "f", "1"}},
+		{CATALOG_Q_RELATIONS, {"99999999999", "s", "t", "r", "p", "f", "1"}},
+		{CATALOG_Q_RELATIONS, {"-1", "s", "t", "r", "p", "f", "1"}},
+		{CATALOG_Q_RELATIONS, {"11", "s", "other", "r", "p", "f", "1"}}, /* oid twice */
+		{CATALOG_Q_RELATIONS, {"99", "s", "people", "r", "p", "f", "1"}}, /* name twice */
+		{CATALOG_Q_COLUMNS, {"77", "1", "a", "23", "f", "", "", "23"}},
+		{CATALOG_Q_COLUMNS, {"11", "0", "a", "23", "f", "", "", "23"}},
+		{CATALOG_Q_COLUMNS, {"11", "70000", "a", "23", "f", "", "", "23"}},
+		{CATALOG_Q_VIEWS, {"14", "77", "1"}},
+		{CATALOG_Q_FUNCTIONS, {"public", "", "f"}},
+	};
+	const char *error;
+	struct catalog *c;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct catalog_build *b = small();
+
+		(void) !row(b, rows[i].q, rows[i].f);
+		error = NULL;
+		c = catalog_build_finish(b, &error);
+		CHECK(!c);
+		CHECK(error && *error);
+	}
+	c = catalog_build_finish(catalog_build_start(), &error);
+	CHECK(!c);
+}
+
+static void
+digest_names_the_rows(void)
+{
+	const char *error;
+	struct catalog_build *b = small();
+	struct catalog *x = catalog_build_finish(small(), &error), *y;
+
+	CHECK(ROW(b, CATALOG_Q_FUNCTIONS, "public", "upper", "f"));
+	y = catalog_build_finish(b, &error);
+	REQUIRE(x && y);
+	CHECK(memcmp(catalog_digest(x), catalog_digest(y), 32) != 0);
+	catalog_free(y);
+	y = catalog_build_finish(small(), &error);
+	REQUIRE(y);
+	CHECK(memcmp(catalog_digest(x), catalog_digest(y), 32) == 0);
+	catalog_free(x);
+	catalog_free(y);
+}
+
+TEST_MAIN(TEST(names_resolve), TEST(search_paths_parse), TEST(bad_rows_fail_the_build),
+	  TEST(digest_names_the_rows))
