@@ -43,7 +43,8 @@ struct pg_row_counts {
 /*
  * Masks one DataRow: msg[0..n) is the whole message with its header. Stops after the last masked
  * field. *rewritten false: masked where it lies, forward msg; true: the message to forward was
- * appended to out, and msg is no longer meaningful. Anything but PG_R_OK: the row must not be
+ * appended to out, and msg is no longer meaningful. Cheapest over the rows that one call of
+ * pg_frame_rows found. Anything but PG_R_OK: the row must not be
  * forwarded (msg may be half masked, out is as it was or has failed).
  */
 enum pg_reason pg_rowplan_apply(const struct pg_rowplan *p, uint8_t *msg, size_t n,
