@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Entry of the analyser: checks the text, finds the tokens, lets PostgreSQL's own grammar (libpg_query's
- * raw parse) build the tree, walks it, and collects the facts. Everything that is not understood ends
- * in a status other than OK and one sql.unparsed effect.
+ * Entry of the analyser: checks the text, finds the tokens, lets PostgreSQL's own grammar
+ * (libpg_query's raw parse) build the tree, walks it, and collects the facts. Everything that is
+ * not understood ends in a status other than OK and one sql.unparsed effect.
  */
 #include "sql/analyse.h"
 
@@ -28,18 +28,18 @@ an_push(struct analysis *a, struct vec *v, size_t size)
 	}
 	if (v->n == v->cap) {
 		uint32_t cap = v->cap ? v->cap * 2 : 8;
-		void *p = arena_try_alloc(a->arena, (size_t) cap * size);
+		void *p = arena_try_alloc(a->arena, (size_t)cap * size);
 
 		if (!p) {
 			an_fail(a, SQL_MEMORY, "statement needs more facts than the limit allows");
 			return an_push(a, v, size);
 		}
 		if (v->n)
-			memcpy(p, v->p, (size_t) v->n * size);
+			memcpy(p, v->p, (size_t)v->n * size);
 		v->p = p;
 		v->cap = cap;
 	}
-	return (uint8_t *) v->p + (size_t) v->n++ * size;
+	return (uint8_t *)v->p + (size_t)v->n++ * size;
 }
 
 struct slice
@@ -69,7 +69,7 @@ an_token(const struct analysis *a, int location)
 	while (hi - lo > 1) {
 		uint32_t mid = (lo + hi) / 2;
 
-		if (a->token_at[mid] <= (uint32_t) location)
+		if (a->token_at[mid] <= (uint32_t)location)
 			lo = mid;
 		else
 			hi = mid;
@@ -100,7 +100,8 @@ an_effect_named(struct analysis *a, enum action action, const List *names)
 	struct sql_effect *e = an_effect(a, action, -1);
 	int n = list_length(names);
 
-	/* The last name is the object's, the one before its schema's, the one before the database's. */
+	/* The last name is the object's, the one before its schema's, the one before the
+	 * database's. */
 	if (n >= 1 && IsA(list_nth(names, n - 1), String))
 		e->object = an_str(a, strVal(list_nth(names, n - 1)));
 	if (n >= 2 && IsA(list_nth(names, n - 2), String))
@@ -128,7 +129,7 @@ an_effect_var(struct analysis *a, enum action action, const RangeVar *rv)
 void
 an_column(struct analysis *a, struct sql_effect *e, struct slice name)
 {
-	struct slice *cols = (struct slice *) e->columns;
+	struct slice *cols = (struct slice *)e->columns;
 
 	for (uint32_t i = 0; i < e->n_columns; i++) {
 		if (slice_eq(cols[i], name))
@@ -179,8 +180,8 @@ an_leave(struct analysis *a)
 	a->depth--;
 }
 
-/* Gives each read of a table the columns that may be its. An unqualified name counts for every table in
- * scope. */
+/* Gives each read of a table the columns that may be its. An unqualified name counts for every
+ * table in scope. */
 static void
 fill_columns(struct analysis *a)
 {
@@ -196,12 +197,13 @@ fill_columns(struct analysis *a)
 	}
 	for (uint32_t i = 0; i < a->effects.n; i++) {
 		if (effects[i].relation >= 0 && effects[i].action == ACTION_SQL_SELECT)
-			of_relation[effects[i].relation] = (int32_t) i + 1;
+			of_relation[effects[i].relation] = (int32_t)i + 1;
 	}
 	for (uint32_t i = 0; i < a->uses.n && a->status == SQL_OK; i++) {
 		for (uint32_t k = 0; k < uses[i].n_candidates; k++) {
 			uint32_t rel = cands[uses[i].candidates + k].relation;
-			struct sql_effect *e = of_relation[rel] ? &effects[of_relation[rel] - 1] : NULL;
+			struct sql_effect *e =
+				of_relation[rel] ? &effects[of_relation[rel] - 1] : NULL;
 
 			if (!e)
 				continue;
@@ -228,7 +230,7 @@ one_statement(struct analysis *a, const RawStmt *raw, uint32_t end)
 	a->stmt = s;
 	from = an_token(a, raw->stmt_location);
 	/* A statement's text begins after the previous semicolon. */
-	while (from + 1 < a->n_tokens && a->token_at[from] < (uint32_t) raw->stmt_location)
+	while (from + 1 < a->n_tokens && a->token_at[from] < (uint32_t)raw->stmt_location)
 		from++;
 	to = raw->stmt_len ? an_token(a, raw->stmt_location + raw->stmt_len - 1) + 1 : end;
 	*s = (struct sql_stmt){.token = from,
@@ -294,7 +296,7 @@ scan(struct analysis *a, struct sql_facts *f)
 			uint32_t v = 0;
 
 			for (uint32_t i = 1; i < t.n; i++)
-				v = v * 10 + (uint32_t) (a->text.p[t.at + i] - '0');
+				v = v * 10 + (uint32_t)(a->text.p[t.at + i] - '0');
 			f->max_param = v > f->max_param ? v : f->max_param;
 		}
 		if (a->n_tokens == cap) {
@@ -318,10 +320,10 @@ static void
 parse(struct analysis *a, struct sql_facts *f)
 {
 	MemoryContext ctx = pg_query_enter_memory_context();
-	PgQueryInternalParsetreeAndError r = pg_query_raw_parse((const char *) a->text.p);
+	PgQueryInternalParsetreeAndError r = pg_query_raw_parse((const char *)a->text.p);
 
 	if (r.error) {
-		f->error_at = r.error->cursorpos > 0 ? (uint32_t) r.error->cursorpos - 1 : 0;
+		f->error_at = r.error->cursorpos > 0 ? (uint32_t)r.error->cursorpos - 1 : 0;
 		f->error = an_str(a, r.error->message);
 		an_fail(a, SQL_SYNTAX, NULL);
 	} else {

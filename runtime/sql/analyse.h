@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The analyser's working state, shared by its files (analyse: entry and collecting; query: SELECT and
- * DML with their scopes; expr: expressions; utility: all other statements). Internal to sql/.
+ * The analyser's working state, shared by its files (analyse: entry and collecting; query: SELECT
+ * and DML with their scopes; expr: expressions; utility: all other statements). Internal to sql/.
  *
- * Trouble sets `status` once and the walk goes on harmlessly: vectors that cannot grow hand out `spare`
- * memory, and the facts are thrown away at the end. Nothing here frees; all lives in the arena.
+ * Trouble sets `status` once and the walk goes on harmlessly: vectors that cannot grow hand out
+ * `spare` memory, and the facts are thrown away at the end. Nothing here frees; all lives in the
+ * arena.
  */
 #ifndef WEIR_SQL_ANALYSE_H
 #define WEIR_SQL_ANALYSE_H
@@ -27,7 +28,7 @@ struct scope_rel {
 	uint32_t relation;
 	struct slice alias;
 	bool qualified_only; /* JOIN USING's alias: not searched for unqualified names */
-	bool own_name;       /* no alias: schema.name.column reaches it as well */
+	bool own_name;	     /* no alias: schema.name.column reaches it as well */
 	uint32_t effect;     /* its sql.select effect's index plus one; 0 none */
 };
 
@@ -35,7 +36,7 @@ struct scope_rel {
 struct scope {
 	struct scope *outer;
 	struct vec rels; /* struct scope_rel */
-	bool merged;     /* a join merges columns: * comes in another order than its relations */
+	bool merged;	 /* a join merges columns: * comes in another order than its relations */
 	uint32_t cached_first, cached_n; /* candidates of unqualified names, valid at cached_gen */
 	uint64_t cached_gen;
 };
@@ -58,11 +59,11 @@ struct analysis {
 
 	struct sql_stmt *stmt; /* being analysed */
 	struct cte *ctes;      /* visible here, innermost first */
-	uint64_t gen;          /* counts changes to scopes */
+	uint64_t gen;	       /* counts changes to scopes */
 	uint32_t depth;
-	bool explain;           /* every use is EXPLAIN */
-	bool impure;            /* the statement is no pure read */
-	bool inner;             /* effects carry SQL_EFFECT_INNER */
+	bool explain; /* every use is EXPLAIN */
+	bool impure;  /* the statement is no pure read */
+	bool inner;   /* effects carry SQL_EFFECT_INNER */
 	bool literal_dependent;
 	uint8_t spare[256];
 };
@@ -102,8 +103,8 @@ enum func_class func_class(struct slice name); /* OPAQUE when unknown */
 bool setting_is_harmless(struct slice name, struct slice value);
 
 /* ---- query.c ---- */
-/* Any of SELECT, INSERT, UPDATE, DELETE, MERGE; `out` is the context of bare output columns. outputs:
- * also record outputs[] (the statement's own). */
+/* Any of SELECT, INSERT, UPDATE, DELETE, MERGE; `out` is the context of bare output columns.
+ * outputs: also record outputs[] (the statement's own). */
 void an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, bool outputs);
 /* Adds a table that the statement writes to, or copies, to relations[] and to the scope. */
 uint32_t an_target(struct analysis *a, struct scope *s, const RangeVar *rv, bool written);

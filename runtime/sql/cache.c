@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Facts by shape. An entry is one block of memory: header, key bytes, and the facts packed with all they
- * point to. Open addressing over entry pointers, CLOCK eviction, and a small table of hashes seen once
- * (second-touch admission) in front, so that one-off statements pass through without being kept.
+ * Facts by shape. An entry is one block of memory: header, key bytes, and the facts packed with all
+ * they point to. Open addressing over entry pointers, CLOCK eviction, and a small table of hashes
+ * seen once (second-touch admission) in front, so that one-off statements pass through without
+ * being kept.
  *
- * A shape whose facts depend on a literal gets a marker entry without facts; its texts are then kept
- * under their own bytes. Keys of the two sorts cannot meet: a shape begins with a byte below 0x20 and
- * an exact key with 0x1d, which no shape begins with.
+ * A shape whose facts depend on a literal gets a marker entry without facts; its texts are then
+ * kept under their own bytes. Keys of the two sorts cannot meet: a shape begins with a byte below
+ * 0x20 and an exact key with 0x1d, which no shape begins with.
  */
 #include "sql/sql.h"
 
@@ -22,11 +23,11 @@ struct entry {
 	struct sql_facts facts; /* first: sql_facts_hold() finds the entry */
 	uint64_t id;
 	uint64_t hash[2];
-	uint32_t refs;    /* holders; an evicted entry lives until the last lets go */
-	uint32_t slot;    /* position in the ring, for CLOCK */
-	bool used;        /* touched since the hand passed */
+	uint32_t refs; /* holders; an evicted entry lives until the last lets go */
+	uint32_t slot; /* position in the ring, for CLOCK */
+	bool used;     /* touched since the hand passed */
 	bool in_table;
-	bool marker;      /* no facts: look under the exact text */
+	bool marker; /* no facts: look under the exact text */
 	size_t bytes;
 	size_t n_key;
 	const uint8_t *key;
@@ -41,7 +42,8 @@ struct sql_cache {
 	uint32_t hand, max_entries;
 	uint64_t seen[SEEN_SLOTS];
 	uint64_t next_id;
-	struct entry *last;   /* handed out by the latest miss; the cache holds it until the next call */
+	struct entry
+		*last; /* handed out by the latest miss; the cache holds it until the next call */
 	struct entry no_memory; /* what there is to say when malloc fails: refused */
 	struct buf shape, exact;
 	struct arena arena;
@@ -78,7 +80,7 @@ pack_slice(struct pack *k, struct slice *s)
 }
 
 /* Runs twice: with k->p NULL it only measures, and writes to nothing. */
-#define PACK_ARRAY(k, f, field, n_field)                                                          \
+#define PACK_ARRAY(k, f, field, n_field)                                                           \
 	pack_bytes((k), (f)->field, (f)->n_field * sizeof(*(f)->field), 8)
 
 static void
@@ -133,10 +135,10 @@ pack_effects(struct pack *k, struct sql_effect *e, const struct sql_effect *from
 static void
 pack_names(struct pack *k, struct sql_facts *to, const struct sql_facts *f)
 {
-	struct sql_relation *rels = (struct sql_relation *) to->relations;
-	struct sql_use *uses = (struct sql_use *) to->uses;
-	struct sql_output *outs = (struct sql_output *) to->outputs;
-	struct sql_call *calls = (struct sql_call *) to->calls;
+	struct sql_relation *rels = (struct sql_relation *)to->relations;
+	struct sql_use *uses = (struct sql_use *)to->uses;
+	struct sql_output *outs = (struct sql_output *)to->outputs;
+	struct sql_call *calls = (struct sql_call *)to->calls;
 
 	for (uint32_t i = 0; i < f->n_relations; i++) {
 		struct sql_relation tmp = f->relations[i], *r = k->p ? &rels[i] : &tmp;
@@ -178,8 +180,8 @@ pack_facts(struct pack *k, struct sql_facts *to, const struct sql_facts *f)
 	to->outputs = PACK_ARRAY(k, f, outputs, n_outputs);
 	to->calls = PACK_ARRAY(k, f, calls, n_calls);
 	pack_slice(k, &to->error);
-	pack_stmts(k, (struct sql_stmt *) to->stmts, f->stmts, f->n_stmts);
-	pack_effects(k, (struct sql_effect *) to->effects, f->effects, f->n_effects);
+	pack_stmts(k, (struct sql_stmt *)to->stmts, f->stmts, f->n_stmts);
+	pack_effects(k, (struct sql_effect *)to->effects, f->effects, f->n_effects);
 	pack_names(k, to, f);
 }
 
@@ -198,12 +200,12 @@ entry_new(struct sql_cache *c, const struct sql_facts *f, struct slice key, cons
 			    .hash = {hash[0], hash[1]},
 			    .bytes = measure.n + key.n,
 			    .n_key = key.n};
-	k = (struct pack){(uint8_t *) e, sizeof(struct entry)};
+	k = (struct pack){(uint8_t *)e, sizeof(struct entry)};
 	pack_facts(&k, &e->facts, f);
 	assert(k.n == measure.n);
-	e->key = (uint8_t *) e + k.n;
+	e->key = (uint8_t *)e + k.n;
 	if (key.n)
-		memcpy((uint8_t *) e + k.n, key.p, key.n);
+		memcpy((uint8_t *)e + k.n, key.p, key.n);
 	return e;
 }
 
@@ -212,7 +214,7 @@ entry_new(struct sql_cache *c, const struct sql_facts *f, struct slice key, cons
 static struct entry *
 table_find(struct sql_cache *c, struct slice key, const uint64_t hash[2])
 {
-	for (uint32_t i = (uint32_t) hash[0] & c->mask;; i = (i + 1) & c->mask) {
+	for (uint32_t i = (uint32_t)hash[0] & c->mask;; i = (i + 1) & c->mask) {
 		struct entry *e = c->table[i];
 
 		if (!e)
@@ -226,7 +228,7 @@ table_find(struct sql_cache *c, struct slice key, const uint64_t hash[2])
 static void
 table_put(struct sql_cache *c, struct entry *e)
 {
-	uint32_t i = (uint32_t) e->hash[0] & c->mask;
+	uint32_t i = (uint32_t)e->hash[0] & c->mask;
 
 	while (c->table[i])
 		i = (i + 1) & c->mask;
@@ -237,12 +239,12 @@ table_put(struct sql_cache *c, struct entry *e)
 static void
 table_remove(struct sql_cache *c, const struct entry *e)
 {
-	uint32_t hole = (uint32_t) e->hash[0] & c->mask, i;
+	uint32_t hole = (uint32_t)e->hash[0] & c->mask, i;
 
 	while (c->table[hole] != e)
 		hole = (hole + 1) & c->mask;
 	for (i = (hole + 1) & c->mask; c->table[i]; i = (i + 1) & c->mask) {
-		uint32_t home = (uint32_t) c->table[i]->hash[0] & c->mask;
+		uint32_t home = (uint32_t)c->table[i]->hash[0] & c->mask;
 
 		if (((i - home) & c->mask) >= ((i - hole) & c->mask)) {
 			c->table[hole] = c->table[i];
@@ -362,7 +364,8 @@ sql_cache_close(struct sql_cache *c)
 	free(c);
 }
 
-/* Analyses, and keeps the facts when the key came before and they are not too big a part of the cache. */
+/* Analyses, and keeps the facts when the key came before and they are not too big a part of the
+ * cache. */
 static const struct sql_facts *
 miss(struct sql_cache *c, struct slice text, struct slice key, const uint64_t hash[2], bool shape)
 {
@@ -446,13 +449,13 @@ sql_cache_facts(struct sql_cache *c, struct slice text)
 void
 sql_facts_hold(const struct sql_facts *f)
 {
-	((struct entry *) f)->refs++;
+	((struct entry *)f)->refs++;
 }
 
 void
 sql_facts_release(const struct sql_facts *f)
 {
-	struct entry *e = (struct entry *) f;
+	struct entry *e = (struct entry *)f;
 
 	assert(e->refs > 0);
 	if (--e->refs == 0 && !e->in_table)
@@ -462,7 +465,7 @@ sql_facts_release(const struct sql_facts *f)
 uint64_t
 sql_facts_id(const struct sql_facts *f)
 {
-	return ((const struct entry *) f)->id;
+	return ((const struct entry *)f)->id;
 }
 
 struct sql_cache_stats

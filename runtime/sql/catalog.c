@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A snapshot is built in two steps: rows are copied as they come, then finish() checks and sorts them.
- * Everything lives in one arena with a limit, so that a hostile catalog fails the build and not the
- * gateway. Look-ups are binary searches in sorted arrays: a few dozen nanoseconds, and only on the path
- * of a statement whose names were not resolved before.
+ * A snapshot is built in two steps: rows are copied as they come, then finish() checks and sorts
+ * them. Everything lives in one arena with a limit, so that a hostile catalog fails the build and
+ * not the gateway. Look-ups are binary searches in sorted arrays: a few dozen nanoseconds, and only
+ * on the path of a statement whose names were not resolved before.
  */
 #include "sql/catalog.h"
 
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 enum { FIELDS_MAX = 8, ROWS_MAX = 8000000, COLUMNS_MAX = 1600 };
-static const size_t ARENA_LIMIT = (size_t) 1 << 30;
+static const size_t ARENA_LIMIT = (size_t)1 << 30;
 
 struct row {
 	enum catalog_query q;
@@ -37,7 +37,7 @@ struct link {
 struct catalog {
 	struct arena arena;
 	struct catalog_relation *relations; /* by schema, name */
-	uint32_t *by_oid;                   /* indices into relations, by oid */
+	uint32_t *by_oid;		    /* indices into relations, by oid */
 	struct catalog_column *columns;
 	const struct catalog_relation **parents;
 	struct catalog_depend *depends;
@@ -106,7 +106,7 @@ number(struct slice s, uint64_t max, uint64_t *out)
 	if (!s.n || s.n > 20)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
-		uint64_t d = (uint64_t) (s.p[i] - '0');
+		uint64_t d = (uint64_t)(s.p[i] - '0');
 
 		if (s.p[i] < '0' || s.p[i] > '9' || v > (UINT64_MAX - d) / 10)
 			return false;
@@ -155,11 +155,12 @@ catalog_build_row(struct catalog_build *b, enum catalog_query q, const struct sl
 
 	if (b->error)
 		return false;
-	if ((unsigned) q >= CATALOG_QUERY_COUNT || n != catalog_queries[q].n_fields)
+	if ((unsigned)q >= CATALOG_QUERY_COUNT || n != catalog_queries[q].n_fields)
 		return fail(b, "a catalog row has another number of fields than was asked for");
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 1024;
-		struct row **more = cap <= ROWS_MAX ? realloc(b->rows, cap * sizeof(struct row *)) : NULL;
+		struct row **more =
+			cap <= ROWS_MAX ? realloc(b->rows, cap * sizeof(struct row *)) : NULL;
 
 		if (!more)
 			return fail(b, "the catalog has too many rows");
@@ -172,7 +173,7 @@ catalog_build_row(struct catalog_build *b, enum catalog_query q, const struct sl
 	if (!r)
 		return fail(b, "the catalog is too big");
 	r->q = q;
-	text = (uint8_t *) (r + 1);
+	text = (uint8_t *)(r + 1);
 	for (unsigned i = 0; i < n; i++) {
 		r->f[i] = slice_of(text, fields[i].n);
 		if (fields[i].n)
@@ -191,7 +192,7 @@ catalog_build_row(struct catalog_build *b, enum catalog_query q, const struct sl
 static int
 row_order(const void *x, const void *y)
 {
-	const struct row *a = *(struct row *const *) x, *b = *(struct row *const *) y;
+	const struct row *a = *(struct row *const *)x, *b = *(struct row *const *)y;
 	int c = (a->q > b->q) - (a->q < b->q);
 
 	for (unsigned i = 0; c == 0 && i < catalog_queries[a->q].n_fields; i++)
@@ -207,7 +208,7 @@ digest_rows(struct catalog_build *b)
 	/* A chain of hashes over rows in order; lengths keep fields apart. */
 	for (size_t i = 0; i < b->n; i++) {
 		const struct row *r = b->rows[i];
-		uint64_t head[FIELDS_MAX + 1] = {(uint64_t) r->q};
+		uint64_t head[FIELDS_MAX + 1] = {(uint64_t)r->q};
 		struct slice parts[FIELDS_MAX + 2] = {slice_of(d, sizeof(d)),
 						      slice_of(head, sizeof(head))};
 
@@ -235,7 +236,7 @@ num(struct slice s)
 {
 	uint64_t v = 0;
 
-	(void) !number(s, UINT64_MAX, &v); /* checked when the row came */
+	(void)!number(s, UINT64_MAX, &v); /* checked when the row came */
 	return v;
 }
 
@@ -279,7 +280,7 @@ oid_pair_order(const void *x, const void *y)
 static struct catalog_relation *
 relation_mut(struct catalog *c, uint32_t oid)
 {
-	return (struct catalog_relation *) catalog_by_oid(c, oid);
+	return (struct catalog_relation *)catalog_by_oid(c, oid);
 }
 
 static bool
@@ -299,25 +300,25 @@ build_relations(struct catalog_build *b)
 
 		if (b->rows[i]->q == CATALOG_Q_RELATIONS)
 			c->relations[c->n_relations++] = (struct catalog_relation){
-				.oid = (uint32_t) num(f[0]),
+				.oid = (uint32_t)num(f[0]),
 				.schema = f[1],
 				.name = f[2],
-				.kind = (char) f[3].p[0],
-				.persistence = (char) f[4].p[0],
+				.kind = (char)f[3].p[0],
+				.persistence = (char)f[4].p[0],
 				.partition = f[5].p[0] == 't',
 				.version = num(f[6]),
 			};
 	}
 	qsort(c->relations, n, sizeof(*c->relations), relation_order);
 	for (uint32_t i = 0; i < n; i++)
-		pairs[i] = (uint64_t) c->relations[i].oid << 32 | i;
+		pairs[i] = (uint64_t)c->relations[i].oid << 32 | i;
 	qsort(pairs, n, sizeof(*pairs), oid_pair_order);
 	for (uint32_t i = 0; i < n; i++) {
 		if (i && pairs[i] >> 32 == pairs[i - 1] >> 32)
 			return fail(b, "two relations of the catalog have one OID");
 		if (i && relation_order(&c->relations[i - 1], &c->relations[i]) == 0)
 			return fail(b, "two relations of the catalog have one name");
-		c->by_oid[i] = (uint32_t) pairs[i];
+		c->by_oid[i] = (uint32_t)pairs[i];
 	}
 	return true;
 }
@@ -334,11 +335,11 @@ build_columns(struct catalog_build *b)
 
 		if (b->rows[i]->q != CATALOG_Q_COLUMNS)
 			continue;
-		r = relation_mut(c, (uint32_t) num(b->rows[i]->f[0]));
+		r = relation_mut(c, (uint32_t)num(b->rows[i]->f[0]));
 		if (!r)
 			return fail(b, "a column of the catalog belongs to no relation");
 		if (num(b->rows[i]->f[1]) > r->n_columns)
-			r->n_columns = (uint32_t) num(b->rows[i]->f[1]);
+			r->n_columns = (uint32_t)num(b->rows[i]->f[1]);
 	}
 	for (uint32_t i = 0; i < c->n_relations; i++)
 		at += c->relations[i].n_columns;
@@ -348,7 +349,8 @@ build_columns(struct catalog_build *b)
 	for (size_t i = 0, k = 0; i < c->n_relations; i++) {
 		c->relations[i].columns = c->columns + k;
 		for (uint32_t a = 0; a < c->relations[i].n_columns; a++, k++)
-			c->columns[k] = (struct catalog_column){.attnum = (int16_t) (a + 1), .dropped = true};
+			c->columns[k] = (struct catalog_column){.attnum = (int16_t)(a + 1),
+								.dropped = true};
 	}
 	for (size_t i = 0; i < b->n; i++) {
 		const struct slice *f = b->rows[i]->f;
@@ -356,12 +358,12 @@ build_columns(struct catalog_build *b)
 
 		if (b->rows[i]->q != CATALOG_Q_COLUMNS)
 			continue;
-		col = (struct catalog_column *) relation_mut(c, (uint32_t) num(f[0]))->columns +
+		col = (struct catalog_column *)relation_mut(c, (uint32_t)num(f[0]))->columns +
 		      num(f[1]) - 1;
 		col->name = f[2];
-		col->type = (uint32_t) num(f[3]);
+		col->type = (uint32_t)num(f[3]);
 		col->dropped = f[4].p[0] == 't';
-		col->base_type = (uint32_t) num(f[7]);
+		col->base_type = (uint32_t)num(f[7]);
 	}
 	return true;
 }
@@ -378,16 +380,17 @@ links(struct catalog_build *b, enum catalog_query q)
 		if (b->rows[i]->q != q)
 			continue;
 		/* A system column (negative number) counts as the whole relation. */
-		l[n++] = (struct link){(uint32_t) num(f[0]), (uint32_t) num(f[1]),
-				       q == CATALOG_Q_VIEWS && f[2].p[0] != '-' ? (int16_t) num(f[2]) : 0};
+		l[n++] = (struct link){(uint32_t)num(f[0]), (uint32_t)num(f[1]),
+				       q == CATALOG_Q_VIEWS && f[2].p[0] != '-' ? (int16_t)num(f[2])
+										: 0};
 	}
 	if (l)
 		qsort(l, n, sizeof(*l), link_order);
 	return l;
 }
 
-/* Links to relations that are not listed (indexes' parents, system catalogs of another kind) are left
- * out for parents; for views they cannot be judged, so they fail. */
+/* Links to relations that are not listed (indexes' parents, system catalogs of another kind) are
+ * left out for parents; for views they cannot be judged, so they fail. */
 static bool
 build_links(struct catalog_build *b)
 {
@@ -436,7 +439,7 @@ build_rest(struct catalog_build *b)
 		const struct slice *f = b->rows[i]->f;
 
 		if (b->rows[i]->q == CATALOG_Q_FUNCTIONS)
-			c->shadows[c->n_shadows++] = (struct shadow){(char) f[2].p[0], f[1]};
+			c->shadows[c->n_shadows++] = (struct shadow){(char)f[2].p[0], f[1]};
 		else if (b->rows[i]->q == CATALOG_Q_SETTINGS)
 			c->settings[c->n_settings++] = (struct setting){f[0], f[1]};
 	}
@@ -455,7 +458,7 @@ catalog_build_finish(struct catalog_build *b, const char **error)
 	if (!b->error) {
 		qsort(b->rows, b->n, sizeof(struct row *), row_order);
 		digest_rows(b);
-		(void) (build_relations(b) && build_columns(b) && build_links(b) && build_rest(b));
+		(void)(build_relations(b) && build_columns(b) && build_links(b) && build_rest(b));
 	}
 	*error = b->error;
 	if (b->error) {
@@ -529,7 +532,7 @@ catalog_by_oid(const struct catalog *c, uint32_t oid)
 const struct catalog_column *
 catalog_column(const struct catalog_relation *r, int attnum)
 {
-	if (attnum < 1 || (uint32_t) attnum > r->n_columns || r->columns[attnum - 1].dropped)
+	if (attnum < 1 || (uint32_t)attnum > r->n_columns || r->columns[attnum - 1].dropped)
 		return NULL;
 	return &r->columns[attnum - 1];
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * An immutable snapshot of what names mean in one PostgreSQL database. The gateway runs the queries
- * below over a connection of its own, in order, and feeds each row as text fields in the order of the
- * select list; catalog_build_finish() sorts and indexes. A snapshot is shared read-only by all
+ * below over a connection of its own, in order, and feeds each row as text fields in the order of
+ * the select list; catalog_build_finish() sorts and indexes. A snapshot is shared read-only by all
  * workers; its digest names it (approvals and caches bind to it).
  *
  * Run the queries in one REPEATABLE READ READ ONLY transaction, so that they agree with each other,
@@ -15,14 +15,16 @@
 #include "base/slice.h"
 
 enum catalog_query {
-	CATALOG_Q_SETTINGS,  /* name, value: server_version_num, server_encoding, ..., search_path */
+	CATALOG_Q_SETTINGS, /* name, value: server_version_num, server_encoding, ..., search_path */
 	/* TOAST tables, indexes and temporary relations are left out. */
-	CATALOG_Q_RELATIONS, /* oid, schema, name, relkind, relpersistence, relispartition, version (xmin) */
+	CATALOG_Q_RELATIONS, /* oid, schema, name, relkind, relpersistence, relispartition, version
+				(xmin) */
 	CATALOG_Q_COLUMNS,   /* attrelid, attnum, attname, atttypid, attisdropped, typname,
 			      * typschema, base type oid (domains unwrapped) */
 	CATALOG_Q_PARENTS,   /* child oid, parent oid */
 	CATALOG_Q_VIEWS,     /* view oid, base oid, base attnum (0 = whole row or relation only) */
-	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a type */
+	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a type
+			      */
 	CATALOG_QUERY_COUNT
 };
 
@@ -35,16 +37,16 @@ extern const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT];
 
 struct catalog_column {
 	struct slice name;
-	uint32_t type;        /* OID; of a domain: the domain's own */
-	uint32_t base_type;   /* OID after unwrapping domains */
-	int16_t attnum;       /* from 1; system columns are not listed */
+	uint32_t type;	    /* OID; of a domain: the domain's own */
+	uint32_t base_type; /* OID after unwrapping domains */
+	int16_t attnum;	    /* from 1; system columns are not listed */
 	bool dropped;
 };
 
 struct catalog_relation {
 	uint32_t oid;
 	struct slice schema, name;
-	char kind;        /* pg_class.relkind: r v m p f S t c ... */
+	char kind;	  /* pg_class.relkind: r v m p f S t c ... */
 	char persistence; /* p permanent, u unlogged, t temporary */
 	bool partition;
 	uint64_t version; /* changes when the relation or its rewrite rule does */
@@ -63,7 +65,8 @@ struct catalog;
 struct catalog_build;
 
 /* Feeding. A row that is malformed (wrong number, not a number) fails the build: catalog_build_row
- * returns false and finish returns NULL, with a reason in catalog_build_error(). NULL fields: p NULL. */
+ * returns false and finish returns NULL, with a reason in catalog_build_error(). NULL fields: p
+ * NULL. */
 struct catalog_build *catalog_build_start(void);
 bool catalog_build_row(struct catalog_build *b, enum catalog_query q, const struct slice *fields,
 		       unsigned n) MUST_CHECK;
@@ -88,8 +91,8 @@ struct catalog_path {
 void catalog_path_parse(struct slice setting, struct slice user, struct catalog_path *out,
 			struct arena *arena);
 
-/* Relation of that exact name; NULL when there is none. A schema of n = 0 means: the first in path that
- * has the name. */
+/* Relation of that exact name; NULL when there is none. A schema of n = 0 means: the first in path
+ * that has the name. */
 const struct catalog_relation *catalog_resolve(const struct catalog *c,
 					       const struct catalog_path *path, struct slice schema,
 					       struct slice name);
@@ -107,6 +110,7 @@ const struct catalog_depend *catalog_view_depends(const struct catalog *c,
  * unqualified use of a built-in's name cannot be trusted. */
 bool catalog_shadows(const struct catalog *c, char kind, struct slice name);
 size_t catalog_count(const struct catalog *c);
-const struct catalog_relation *catalog_at(const struct catalog *c, size_t i); /* sorted by schema, name */
+const struct catalog_relation *catalog_at(const struct catalog *c,
+					  size_t i); /* sorted by schema, name */
 
 #endif

@@ -1,37 +1,37 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is asked of the upstream, for PostgreSQL 12 and later. TOAST tables, indexes and temporary tables
- * are left out on purpose: what does not resolve is refused.
+ * What is asked of the upstream, for PostgreSQL 12 and later. TOAST tables, indexes and temporary
+ * tables are left out on purpose: what does not resolve is refused.
  */
 #include "sql/catalog.h"
 
 #define OURS "('pg_catalog', 'information_schema')"
 
 /* Direct and, through UNION's fixed point, indirect reads of views and materialized views. */
-#define VIEWS                                                                                     \
-	"with recursive direct(view, base, attnum) as ("                                          \
-	" select distinct r.ev_class, d.refobjid, d.refobjsubid"                                  \
-	" from pg_catalog.pg_rewrite r join pg_catalog.pg_depend d"                               \
-	" on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = r.oid"        \
-	" and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"                          \
-	" and d.refobjid <> r.ev_class where r.ev_type = '1'"                                     \
-	"), every(view, base, attnum) as ("                                                       \
-	" select * from direct union"                                                             \
-	" select e.view, d.base, d.attnum from every e join direct d on d.view = e.base"          \
+#define VIEWS                                                                                      \
+	"with recursive direct(view, base, attnum) as ("                                           \
+	" select distinct r.ev_class, d.refobjid, d.refobjsubid"                                   \
+	" from pg_catalog.pg_rewrite r join pg_catalog.pg_depend d"                                \
+	" on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = r.oid"         \
+	" and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"                           \
+	" and d.refobjid <> r.ev_class where r.ev_type = '1'"                                      \
+	"), every(view, base, attnum) as ("                                                        \
+	" select * from direct union"                                                              \
+	" select e.view, d.base, d.attnum from every e join direct d on d.view = e.base"           \
 	") select view, base, attnum from every"
 
-#define COLUMNS                                                                                   \
-	"with recursive base(oid, base) as ("                                                     \
-	" select oid, oid from pg_catalog.pg_type where typtype <> 'd' union all"                 \
-	" select t.oid, b.base from base b join pg_catalog.pg_type t"                             \
-	" on t.typbasetype = b.oid and t.typtype = 'd')"                                          \
-	" select a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped,"                    \
-	" coalesce(t.typname, ''), coalesce(n.nspname, ''), coalesce(b.base, 0)"                  \
-	" from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid"        \
-	" left join pg_catalog.pg_type t on t.oid = a.atttypid"                                   \
-	" left join pg_catalog.pg_namespace n on n.oid = t.typnamespace"                          \
-	" left join base b on b.oid = a.atttypid"                                                 \
-	" where a.attnum > 0 and c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"                     \
+#define COLUMNS                                                                                    \
+	"with recursive base(oid, base) as ("                                                      \
+	" select oid, oid from pg_catalog.pg_type where typtype <> 'd' union all"                  \
+	" select t.oid, b.base from base b join pg_catalog.pg_type t"                              \
+	" on t.typbasetype = b.oid and t.typtype = 'd')"                                           \
+	" select a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped,"                     \
+	" coalesce(t.typname, ''), coalesce(n.nspname, ''), coalesce(b.base, 0)"                   \
+	" from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid"         \
+	" left join pg_catalog.pg_type t on t.oid = a.atttypid"                                    \
+	" left join pg_catalog.pg_namespace n on n.oid = t.typnamespace"                           \
+	" left join base b on b.oid = a.atttypid"                                                  \
+	" where a.attnum > 0 and c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"                      \
 	" and c.relpersistence <> 't'"
 
 const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
@@ -43,15 +43,16 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 				" union all select 'current_database',"
 				" pg_catalog.current_database()::pg_catalog.text",
 				2},
-	[CATALOG_Q_RELATIONS] = {"select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
-				 " c.relispartition, c.xmin::pg_catalog.text::pg_catalog.int8 * 4294967296"
-				 " + coalesce((select max(r.xmin::pg_catalog.text::pg_catalog.int8)"
-				 " from pg_catalog.pg_rewrite r where r.ev_class = c.oid), 0)"
-				 " from pg_catalog.pg_class c join pg_catalog.pg_namespace n"
-				 " on n.oid = c.relnamespace"
-				 " where c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"
-				 " and c.relpersistence <> 't'",
-				 7},
+	[CATALOG_Q_RELATIONS] =
+		{"select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
+		 " c.relispartition, c.xmin::pg_catalog.text::pg_catalog.int8 * 4294967296"
+		 " + coalesce((select max(r.xmin::pg_catalog.text::pg_catalog.int8)"
+		 " from pg_catalog.pg_rewrite r where r.ev_class = c.oid), 0)"
+		 " from pg_catalog.pg_class c join pg_catalog.pg_namespace n"
+		 " on n.oid = c.relnamespace"
+		 " where c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"
+		 " and c.relpersistence <> 't'",
+		 7},
 	[CATALOG_Q_COLUMNS] = {COLUMNS, 8},
 	[CATALOG_Q_PARENTS] = {"select inhrelid, inhparent from pg_catalog.pg_inherits", 2},
 	[CATALOG_Q_VIEWS] = {VIEWS, 3},

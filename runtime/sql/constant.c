@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Does a WHERE clause look at the row at all? `where true`, `where 1 = 1`, `where id = id`, `where exists
- * (select 1)` do not, and count as no WHERE. The answer errs towards "constant": an unqualified name
- * counts as the target's only where nothing else could own it. It is a guard against accidents and
- * cheap tricks, not a theorem prover: `id > 0 or id <= 0` passes.
+ * Does a WHERE clause look at the row at all? `where true`, `where 1 = 1`, `where id = id`, `where
+ * exists (select 1)` do not, and count as no WHERE. The answer errs towards "constant": an
+ * unqualified name counts as the target's only where nothing else could own it. It is a guard
+ * against accidents and cheap tricks, not a theorem prover: `id > 0 or id <= 0` passes.
  */
 #include "sql/analyse.h"
 
@@ -11,7 +11,7 @@
 
 struct reader {
 	const char *schema, *name; /* how the target is reached; NULL: any column counts */
-	bool others;               /* sources besides the target, here or in an enclosing sub-select */
+	bool others; /* sources besides the target, here or in an enclosing sub-select */
 };
 
 static bool
@@ -23,18 +23,18 @@ binds(const Node *n, const char *name)
 		return false;
 	switch (nodeTag(n)) {
 	case T_RangeVar:
-		alias = ((const RangeVar *) n)->alias;
+		alias = ((const RangeVar *)n)->alias;
 		if (!alias)
-			return strcmp(((const RangeVar *) n)->relname, name) == 0;
+			return strcmp(((const RangeVar *)n)->relname, name) == 0;
 		break;
 	case T_RangeSubselect:
-		alias = ((const RangeSubselect *) n)->alias;
+		alias = ((const RangeSubselect *)n)->alias;
 		break;
 	case T_JoinExpr:
-		alias = ((const JoinExpr *) n)->alias;
+		alias = ((const JoinExpr *)n)->alias;
 		if (!alias)
-			return binds(((const JoinExpr *) n)->larg, name) ||
-			       binds(((const JoinExpr *) n)->rarg, name);
+			return binds(((const JoinExpr *)n)->larg, name) ||
+			       binds(((const JoinExpr *)n)->rarg, name);
 		break;
 	default: /* functions and samples: assume they might */
 		return true;
@@ -48,7 +48,7 @@ reads(Node *n, struct reader *r)
 	if (!n)
 		return false;
 	if (IsA(n, ColumnRef)) {
-		List *f = ((ColumnRef *) n)->fields;
+		List *f = ((ColumnRef *)n)->fields;
 		int k = list_length(f);
 
 		if (!r->name)
@@ -59,7 +59,7 @@ reads(Node *n, struct reader *r)
 		       strcmp(strVal(list_nth(f, k - 2)), r->name) == 0;
 	}
 	if (IsA(n, SelectStmt) && r->name) {
-		SelectStmt *s = (SelectStmt *) n;
+		SelectStmt *s = (SelectStmt *)n;
 		struct reader in = *r;
 		ListCell *lc;
 
@@ -78,9 +78,9 @@ static bool
 literally_false(const Node *n)
 {
 	while (IsA(n, TypeCast))
-		n = ((const TypeCast *) n)->arg;
-	return IsA(n, A_Const) && !((const A_Const *) n)->isnull &&
-	       IsA(&((const A_Const *) n)->val, Boolean) && !boolVal(&((const A_Const *) n)->val);
+		n = ((const TypeCast *)n)->arg;
+	return IsA(n, A_Const) && !((const A_Const *)n)->isnull &&
+	       IsA(&((const A_Const *)n)->val, Boolean) && !boolVal(&((const A_Const *)n)->val);
 }
 
 static bool
@@ -89,7 +89,7 @@ constant(Node *n, struct reader *r)
 	ListCell *lc;
 
 	if (IsA(n, BoolExpr)) {
-		BoolExpr *b = (BoolExpr *) n;
+		BoolExpr *b = (BoolExpr *)n;
 
 		foreach (lc, b->args) {
 			bool c = constant(lfirst(lc), r);
@@ -101,8 +101,10 @@ constant(Node *n, struct reader *r)
 		}
 		return b->boolop != OR_EXPR;
 	}
-	/* x = x, x <= x, x is not distinct from x: whatever the operator, it sees one value twice. */
-	if (IsA(n, A_Expr) && ((A_Expr *) n)->lexpr && equal(((A_Expr *) n)->lexpr, ((A_Expr *) n)->rexpr))
+	/* x = x, x <= x, x is not distinct from x: whatever the operator, it sees one value twice.
+	 */
+	if (IsA(n, A_Expr) && ((A_Expr *)n)->lexpr &&
+	    equal(((A_Expr *)n)->lexpr, ((A_Expr *)n)->rexpr))
 		return true;
 	return !reads(n, r);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * COPY: where its data goes, in which format, and which columns. An option that is not understood is
- * marked, so that a stream which must be masked is refused rather than misread.
+ * COPY: where its data goes, in which format, and which columns. An option that is not understood
+ * is marked, so that a stream which must be masked is refused rather than misread.
  */
 #include "sql/analyse.h"
 
@@ -16,7 +16,7 @@ text_of(struct analysis *a, const Node *n)
 	case T_String:
 		return an_str(a, strVal(n));
 	case T_Float:
-		return an_str(a, castNode(Float, (Node *) n)->fval);
+		return an_str(a, castNode(Float, (Node *)n)->fval);
 	case T_Boolean:
 		return boolVal(n) ? SLICE_LIT("true") : SLICE_LIT("false");
 	case T_Integer:
@@ -31,7 +31,7 @@ text_of(struct analysis *a, const Node *n)
 static bool
 same(struct slice a, const char *b)
 {
-	return a.n == strlen(b) && strncasecmp((const char *) a.p, b, a.n) == 0;
+	return a.n == strlen(b) && strncasecmp((const char *)a.p, b, a.n) == 0;
 }
 
 static void
@@ -90,7 +90,7 @@ columns_out(struct analysis *a, CopyStmt *n, struct scope *s, enum context ctx)
 		struct sql_use *u;
 
 		o->kind = SQL_OUTPUT_COLUMN;
-		o->use = (int32_t) a->uses.n;
+		o->use = (int32_t)a->uses.n;
 		o->name = an_str(a, strVal(lfirst(lc)));
 		u = an_use(a, ctx, 0, n->relation->location);
 		u->column = an_str(a, strVal(lfirst(lc)));
@@ -100,7 +100,7 @@ columns_out(struct analysis *a, CopyStmt *n, struct scope *s, enum context ctx)
 		struct sql_output *o = an_push(a, &a->outputs, sizeof(*o));
 
 		o->kind = SQL_OUTPUT_STAR;
-		o->use = (int32_t) a->uses.n;
+		o->use = (int32_t)a->uses.n;
 		an_use_relations(a, an_use(a, ctx, SQL_USE_STAR, n->relation->location), s, 0,
 				 s->rels.n);
 	}
@@ -124,9 +124,9 @@ relation(struct analysis *a, CopyStmt *n, enum context ctx)
 		an_where(a, n->whereClause, &s);
 		return;
 	}
-	e->relation = (int32_t) index;
+	e->relation = (int32_t)index;
 	e = an_effect_var(a, ACTION_SQL_SELECT, n->relation);
-	e->relation = (int32_t) index;
+	e->relation = (int32_t)index;
 	columns_out(a, n, &s, ctx);
 }
 

@@ -93,12 +93,12 @@ qualified(struct analysis *a, struct sql_use *u, const struct scope *s, struct s
 
 		for (uint32_t i = 0; i < s->rels.n; i++) {
 			const struct sql_relation *rel =
-				&((struct sql_relation *) a->relations.p)[r[i].relation];
+				&((struct sql_relation *)a->relations.p)[r[i].relation];
 
 			if (!slice_eq(r[i].alias, name))
 				continue;
-			if (schema.n && (!r[i].own_name ||
-					 (rel->schema.n && !slice_eq(rel->schema, schema))))
+			if (schema.n &&
+			    (!r[i].own_name || (rel->schema.n && !slice_eq(rel->schema, schema))))
 				continue;
 			candidate(a, u, r[i].relation, level);
 		}
@@ -122,8 +122,8 @@ maybe_row(struct analysis *a, struct slice name, const struct scope *s, int loca
 				continue;
 			u = an_use(a, CONTEXT_WHOLE_ROW, SQL_USE_ROW_UNLESS_COLUMN, location);
 			u->column = name;
-			u->row_relation = (int32_t) r[i].relation;
-			unqualified(a, u, (struct scope *) s);
+			u->row_relation = (int32_t)r[i].relation;
+			unqualified(a, u, (struct scope *)s);
 		}
 	}
 }
@@ -170,7 +170,7 @@ an_column_ref(struct analysis *a, ColumnRef *c, struct scope *s, enum context ct
 	struct slice part[3] = {{0}}; /* column, relation, schema */
 	struct sql_use *u;
 	bool star;
-	int32_t index = (int32_t) a->uses.n;
+	int32_t index = (int32_t)a->uses.n;
 
 	if (!split(a, c, part, &star)) {
 		an_fail(a, SQL_UNKNOWN, "column reference of an unknown form");
@@ -229,13 +229,14 @@ set_config(struct analysis *a, const FuncCall *f, struct slice name)
 	struct sql_effect *e = an_effect(a, ACTION_SQL_CONFIGURE, f->location);
 	A_Const *arg = f->args ? linitial(f->args) : NULL;
 
-	/* The setting is known only when it is a literal; then these facts hold for this text alone. */
+	/* The setting is known only when it is a literal; then these facts hold for this text
+	 * alone. */
 	a->literal_dependent = true;
 	e->function = name;
 	if (arg && IsA(arg, A_Const) && !arg->isnull && IsA(&arg->val, String)) {
 		e->setting = an_str(a, strVal(&arg->val));
 		for (size_t i = 0; i < e->setting.n; i++) {
-			uint8_t *p = (uint8_t *) e->setting.p + i;
+			uint8_t *p = (uint8_t *)e->setting.p + i;
 
 			if (*p >= 'A' && *p <= 'Z')
 				*p |= 0x20;
@@ -297,7 +298,7 @@ func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
 			an_expr(a, arg, s, counts ? CONTEXT_COUNT : argument(ctx));
 	}
 	foreach (lc, f->agg_order)
-		an_expr(a, ((SortBy *) lfirst(lc))->node, s, CONTEXT_ORDER);
+		an_expr(a, ((SortBy *)lfirst(lc))->node, s, CONTEXT_ORDER);
 	an_expr(a, f->agg_filter, s, CONTEXT_PREDICATE);
 	if (f->over)
 		an_window(a, f->over, s);
@@ -310,7 +311,7 @@ an_window(struct analysis *a, WindowDef *w, struct scope *s)
 
 	an_expr_list(a, w->partitionClause, s, CONTEXT_GROUP);
 	foreach (lc, w->orderClause)
-		an_expr(a, ((SortBy *) lfirst(lc))->node, s, CONTEXT_ORDER);
+		an_expr(a, ((SortBy *)lfirst(lc))->node, s, CONTEXT_ORDER);
 	an_expr(a, w->startOffset, s, CONTEXT_PREDICATE);
 	an_expr(a, w->endOffset, s, CONTEXT_PREDICATE);
 }
@@ -354,7 +355,7 @@ static bool
 is_value(const Node *n)
 {
 	while (n && IsA(n, TypeCast))
-		n = ((const TypeCast *) n)->arg;
+		n = ((const TypeCast *)n)->arg;
 	return n && (IsA(n, A_Const) || IsA(n, ParamRef));
 }
 
@@ -376,17 +377,17 @@ an_where(struct analysis *a, Node *n, struct scope *s)
 			an_leave(a);
 		return;
 	}
-	if (IsA(n, BoolExpr) && ((BoolExpr *) n)->boolop == AND_EXPR) {
-		foreach (lc, ((BoolExpr *) n)->args)
+	if (IsA(n, BoolExpr) && ((BoolExpr *)n)->boolop == AND_EXPR) {
+		foreach (lc, ((BoolExpr *)n)->args)
 			an_where(a, lfirst(lc), s);
-	} else if (IsA(n, A_Expr) && is_equality((A_Expr *) n) &&
-		   ((IsA(((A_Expr *) n)->lexpr, ColumnRef) && is_value(((A_Expr *) n)->rexpr)) ||
-		    (IsA(((A_Expr *) n)->rexpr, ColumnRef) && is_value(((A_Expr *) n)->lexpr)))) {
-		A_Expr *e = (A_Expr *) n;
+	} else if (IsA(n, A_Expr) && is_equality((A_Expr *)n) &&
+		   ((IsA(((A_Expr *)n)->lexpr, ColumnRef) && is_value(((A_Expr *)n)->rexpr)) ||
+		    (IsA(((A_Expr *)n)->rexpr, ColumnRef) && is_value(((A_Expr *)n)->lexpr)))) {
+		A_Expr *e = (A_Expr *)n;
 		bool left = IsA(e->lexpr, ColumnRef);
 
 		operator_name(a, e->name, e->location);
-		an_column_ref(a, (ColumnRef *) (left ? e->lexpr : e->rexpr), s, CONTEXT_PREDICATE,
+		an_column_ref(a, (ColumnRef *)(left ? e->lexpr : e->rexpr), s, CONTEXT_PREDICATE,
 			      SQL_USE_CONSTANT_EQUALITY);
 		an_expr(a, left ? e->rexpr : e->lexpr, s, CONTEXT_PREDICATE);
 	} else {
@@ -413,7 +414,7 @@ sublink(struct analysis *a, SubLink *l, struct scope *s, enum context ctx)
 	operator_name(a, l->operName, l->location);
 	/* EXISTS looks at no column of its select list, only at whether there is a row. */
 	if (l->subLinkType == EXISTS_SUBLINK && IsA(l->subselect, SelectStmt) &&
-	    ((SelectStmt *) l->subselect)->op == SETOP_NONE)
+	    ((SelectStmt *)l->subselect)->op == SETOP_NONE)
 		out = CONTEXT_COUNT;
 	an_query(a, l->subselect, s, out, false);
 }
@@ -427,7 +428,7 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 
 	switch (nodeTag(n)) {
 	case T_ColumnRef: {
-		ColumnRef *c = (ColumnRef *) n;
+		ColumnRef *c = (ColumnRef *)n;
 		bool star = IsA(llast(c->fields), A_Star);
 
 		an_column_ref(a, c, s, star ? CONTEXT_WHOLE_ROW : ctx, 0);
@@ -442,7 +443,7 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 	case T_A_Star: /* in an indirection, whose base is walked */
 		break;
 	case T_A_Expr: {
-		A_Expr *e = (A_Expr *) n;
+		A_Expr *e = (A_Expr *)n;
 
 		operator_name(a, e->name, e->location);
 		an_expr(a, e->lexpr, s, in);
@@ -450,89 +451,89 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		break;
 	}
 	case T_BoolExpr:
-		an_expr_list(a, ((BoolExpr *) n)->args, s, in);
+		an_expr_list(a, ((BoolExpr *)n)->args, s, in);
 		break;
 	case T_NullTest:
-		an_expr(a, (Node *) ((NullTest *) n)->arg, s, in);
+		an_expr(a, (Node *)((NullTest *)n)->arg, s, in);
 		break;
 	case T_BooleanTest:
-		an_expr(a, (Node *) ((BooleanTest *) n)->arg, s, in);
+		an_expr(a, (Node *)((BooleanTest *)n)->arg, s, in);
 		break;
 	case T_FuncCall:
-		func_call(a, (FuncCall *) n, s, ctx);
+		func_call(a, (FuncCall *)n, s, ctx);
 		break;
 	case T_NamedArgExpr:
-		an_expr(a, (Node *) ((NamedArgExpr *) n)->arg, s, ctx);
+		an_expr(a, (Node *)((NamedArgExpr *)n)->arg, s, ctx);
 		break;
 	case T_TypeCast:
-		type_name(a, ((TypeCast *) n)->typeName, s);
-		an_expr(a, ((TypeCast *) n)->arg, s, in);
+		type_name(a, ((TypeCast *)n)->typeName, s);
+		an_expr(a, ((TypeCast *)n)->arg, s, in);
 		break;
 	case T_CollateClause:
-		an_expr(a, ((CollateClause *) n)->arg, s, in);
+		an_expr(a, ((CollateClause *)n)->arg, s, in);
 		break;
 	case T_A_Indirection:
-		an_expr(a, ((A_Indirection *) n)->arg, s, in);
-		an_expr_list(a, ((A_Indirection *) n)->indirection, s, in);
+		an_expr(a, ((A_Indirection *)n)->arg, s, in);
+		an_expr_list(a, ((A_Indirection *)n)->indirection, s, in);
 		break;
 	case T_A_Indices:
-		an_expr(a, ((A_Indices *) n)->lidx, s, in);
-		an_expr(a, ((A_Indices *) n)->uidx, s, in);
+		an_expr(a, ((A_Indices *)n)->lidx, s, in);
+		an_expr(a, ((A_Indices *)n)->uidx, s, in);
 		break;
 	case T_A_ArrayExpr:
-		an_expr_list(a, ((A_ArrayExpr *) n)->elements, s, in);
+		an_expr_list(a, ((A_ArrayExpr *)n)->elements, s, in);
 		break;
 	case T_RowExpr:
-		an_expr_list(a, ((RowExpr *) n)->args, s, in);
+		an_expr_list(a, ((RowExpr *)n)->args, s, in);
 		break;
 	case T_List:
-		an_expr_list(a, (List *) n, s, in);
+		an_expr_list(a, (List *)n, s, in);
 		break;
 	case T_CaseExpr:
-		an_expr(a, (Node *) ((CaseExpr *) n)->arg, s, in);
-		foreach (lc, ((CaseExpr *) n)->args) {
+		an_expr(a, (Node *)((CaseExpr *)n)->arg, s, in);
+		foreach (lc, ((CaseExpr *)n)->args) {
 			CaseWhen *w = lfirst(lc);
 
-			an_expr(a, (Node *) w->expr, s, CONTEXT_PREDICATE);
-			an_expr(a, (Node *) w->result, s, in);
+			an_expr(a, (Node *)w->expr, s, CONTEXT_PREDICATE);
+			an_expr(a, (Node *)w->result, s, in);
 		}
-		an_expr(a, (Node *) ((CaseExpr *) n)->defresult, s, in);
+		an_expr(a, (Node *)((CaseExpr *)n)->defresult, s, in);
 		break;
 	case T_CoalesceExpr:
-		an_expr_list(a, ((CoalesceExpr *) n)->args, s, in);
+		an_expr_list(a, ((CoalesceExpr *)n)->args, s, in);
 		break;
 	case T_MinMaxExpr:
-		an_expr_list(a, ((MinMaxExpr *) n)->args, s, in);
+		an_expr_list(a, ((MinMaxExpr *)n)->args, s, in);
 		break;
 	case T_GroupingFunc:
-		an_expr_list(a, ((GroupingFunc *) n)->args, s, in);
+		an_expr_list(a, ((GroupingFunc *)n)->args, s, in);
 		break;
 	case T_GroupingSet:
-		an_expr_list(a, ((GroupingSet *) n)->content, s, ctx);
+		an_expr_list(a, ((GroupingSet *)n)->content, s, ctx);
 		break;
 	case T_SubLink:
-		sublink(a, (SubLink *) n, s, ctx);
+		sublink(a, (SubLink *)n, s, ctx);
 		break;
 	case T_XmlExpr:
-		an_expr_list(a, ((XmlExpr *) n)->named_args, s, argument(ctx));
-		an_expr_list(a, ((XmlExpr *) n)->args, s, argument(ctx));
+		an_expr_list(a, ((XmlExpr *)n)->named_args, s, argument(ctx));
+		an_expr_list(a, ((XmlExpr *)n)->args, s, argument(ctx));
 		break;
 	case T_XmlSerialize:
-		type_name(a, ((XmlSerialize *) n)->typeName, s);
-		an_expr(a, ((XmlSerialize *) n)->expr, s, argument(ctx));
+		type_name(a, ((XmlSerialize *)n)->typeName, s);
+		an_expr(a, ((XmlSerialize *)n)->expr, s, argument(ctx));
 		break;
 	case T_MultiAssignRef:
 		/* Each of its columns points to one source: walk it once. */
-		if (((MultiAssignRef *) n)->colno == 1)
-			an_expr(a, ((MultiAssignRef *) n)->source, s, ctx);
+		if (((MultiAssignRef *)n)->colno == 1)
+			an_expr(a, ((MultiAssignRef *)n)->source, s, ctx);
 		break;
 	case T_ResTarget:
-		an_expr_list(a, ((ResTarget *) n)->indirection, s, in);
-		an_expr(a, ((ResTarget *) n)->val, s, ctx);
+		an_expr_list(a, ((ResTarget *)n)->indirection, s, in);
+		an_expr(a, ((ResTarget *)n)->val, s, ctx);
 		break;
 	case T_CurrentOfExpr:
 		a->stmt->flags |= SQL_CURSOR_WRITE;
-		a->stmt->name = an_str(a, ((CurrentOfExpr *) n)->cursor_name);
+		a->stmt->name = an_str(a, ((CurrentOfExpr *)n)->cursor_name);
 		break;
 	default:
 		an_fail(a, SQL_UNKNOWN, "expression of a kind this version does not know");

@@ -49,7 +49,7 @@ same_word(struct slice a, const char *b, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		uint8_t c = a.p[i] >= 'A' && a.p[i] <= 'Z' ? a.p[i] | 0x20 : a.p[i];
 
-		if (c != (uint8_t) b[i])
+		if (c != (uint8_t)b[i])
 			return false;
 	}
 	return true;

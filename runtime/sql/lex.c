@@ -30,8 +30,8 @@ lex_comment(const uint8_t **p)
 enum continuation { CONTINUES, ENDS, COMMENTED };
 
 /* quotecontinue: white space with at least one newline in it, then a quote. The server lets `--`
- * comments stand in between; libpg_query, which keeps comments as tokens, does not, so the two would
- * read such a text differently: it is refused. */
+ * comments stand in between; libpg_query, which keeps comments as tokens, does not, so the two
+ * would read such a text differently: it is refused. */
 static enum continuation
 continuation(const uint8_t **p)
 {
@@ -108,11 +108,11 @@ lex_name(const uint8_t **p)
 bool
 lex_dollar(const uint8_t *tag, const uint8_t **p)
 {
-	size_t n = (size_t) (*p - tag);
+	size_t n = (size_t)(*p - tag);
 	const uint8_t *c = *p;
 
 	for (; *c; c++) {
-		if (*c == '$' && strncmp((const char *) c, (const char *) tag, n) == 0) {
+		if (*c == '$' && strncmp((const char *)c, (const char *)tag, n) == 0) {
 			*p = c + n;
 			return true;
 		}
@@ -127,7 +127,7 @@ lex_integer(const uint8_t *s, const uint8_t *end)
 	uint64_t v = 0;
 
 	for (; s < end; s++) {
-		v = v * 10 + (uint64_t) (*s - '0');
+		v = v * 10 + (uint64_t)(*s - '0');
 		if (v > INT32_MAX)
 			return SQL_TOK_FCONST;
 	}
@@ -141,15 +141,15 @@ lex_param(const uint8_t *s, const uint8_t *end)
 
 	/* The server reads more digits with atol() and wraps; nobody needs them. */
 	for (s++; s < end; s++) {
-		v = v * 10 + (uint32_t) (*s - '0');
+		v = v * 10 + (uint32_t)(*s - '0');
 		if (v > UINT16_MAX)
 			return false;
 	}
 	return true;
 }
 
-/* "operator": it ends before a comment starts; and a trailing + or - belongs to the next token unless
- * a character that SQL's own operators lack comes before it. */
+/* "operator": it ends before a comment starts; and a trailing + or - belongs to the next token
+ * unless a character that SQL's own operators lack comes before it. */
 const uint8_t *
 lex_operator(const uint8_t *s, const uint8_t *end)
 {

@@ -11,8 +11,8 @@
 /* Scans from *end; sets [*start, *end) to the token. */
 enum sql_token_kind sql_lex(const uint8_t **start, const uint8_t **end);
 
-/* Each begins after the opening characters and moves *p past the closing ones; false when the text ends
- * (or for a zero-length name) first. */
+/* Each begins after the opening characters and moves *p past the closing ones; false when the text
+ * ends (or for a zero-length name) first. */
 bool lex_comment(const uint8_t **p);
 /* With its continuations on further lines. Bit strings know no doubled quote. */
 enum lex_string { LEX_PLAIN, LEX_ESCAPES, LEX_BITS };

@@ -90,8 +90,8 @@ print_copy(struct buf *out, const struct sql_copy *c)
 static void
 print_effect(struct buf *out, const struct sql_effect *e)
 {
-	static const char *const names[] = {"where", "constant",  "star",	"only",
-					    "inner", "cascade", "temporary", "current-of"};
+	static const char *const names[] = {"where", "constant", "star",      "only",
+					    "inner", "cascade",	 "temporary", "current-of"};
 
 	buf_printf(out, "  %s", action_info[e->action].name);
 	if (e->schema.n || e->object.n)
@@ -112,9 +112,10 @@ print_effect(struct buf *out, const struct sql_effect *e)
 static void
 print_use(struct buf *out, const struct sql_facts *f, const struct sql_use *u)
 {
-	static const char *const names[] = {"star",	 "row",		  "row-unless-column", "equality",
-					    "ambiguous", "row-or-column", "optional"};
-	static const char *const rels[] = {"",	     "cte ",  "subquery ", "function ",
+	static const char *const names[] = {"star",	"row",	     "row-unless-column",
+					    "equality", "ambiguous", "row-or-column",
+					    "optional"};
+	static const char *const rels[] = {"",	      "cte ",  "subquery ", "function ",
 					   "values ", "join ", "excluded "};
 
 	buf_printf(out, "  use %s ", context_info[u->context].name);
@@ -161,10 +162,9 @@ print_output(struct buf *out, const struct sql_facts *f, const struct sql_output
 static void
 print_stmt(struct buf *out, const struct sql_facts *f, const struct sql_stmt *s)
 {
-	static const char *const names[] = {"pure",	"chain",	"analyze",
-					    "read-only", "hold",	"binary",
-					    "move",	"executes",	"cursor-write",
-					    "ddl",	"rows"};
+	static const char *const names[] = {"pure",	    "chain",  "analyze", "read-only",
+					    "hold",	    "binary", "move",	 "executes",
+					    "cursor-write", "ddl",    "rows"};
 	bool first = true;
 
 	buf_printf(out, "%s", kinds[s->kind]);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * SELECT and the statements that change rows: who sees which relation, which expressions stand where,
- * which effects follow. Scoping follows parse_clause.c: a sub-select in FROM sees its siblings only when
- * LATERAL, a join condition sees only the join's own sides, and a CTE's name hides a table's from the
- * point on where PostgreSQL says so.
+ * SELECT and the statements that change rows: who sees which relation, which expressions stand
+ * where, which effects follow. Scoping follows parse_clause.c: a sub-select in FROM sees its
+ * siblings only when LATERAL, a join condition sees only the join's own sides, and a CTE's name
+ * hides a table's from the point on where PostgreSQL says so.
  */
 #include "sql/analyse.h"
 
@@ -41,7 +41,7 @@ with(struct analysis *a, WithClause *w, struct scope *outer)
 		return;
 	if (w->recursive) {
 		foreach (lc, w->ctes)
-			cte_add(a, ((CommonTableExpr *) lfirst(lc))->ctename);
+			cte_add(a, ((CommonTableExpr *)lfirst(lc))->ctename);
 	}
 	foreach (lc, w->ctes) {
 		CommonTableExpr *c = lfirst(lc);
@@ -70,8 +70,8 @@ scope_add(struct analysis *a, struct scope *s, uint32_t relation, struct slice a
 }
 
 static uint32_t
-relation_add(struct analysis *a, enum sql_relation_kind kind, struct slice name,
-	     const Alias *alias, int location)
+relation_add(struct analysis *a, enum sql_relation_kind kind, struct slice name, const Alias *alias,
+	     int location)
 {
 	uint32_t index = a->relations.n;
 	struct sql_relation *r = an_push(a, &a->relations, sizeof(*r));
@@ -92,7 +92,7 @@ table_add(struct analysis *a, const RangeVar *rv, enum sql_relation_kind kind)
 
 	if (a->status != SQL_OK)
 		return 0;
-	r = &((struct sql_relation *) a->relations.p)[index];
+	r = &((struct sql_relation *)a->relations.p)[index];
 	r->catalog = an_str(a, rv->catalogname);
 	r->schema = an_str(a, rv->schemaname);
 	r->only = !rv->inh;
@@ -114,7 +114,7 @@ an_target(struct analysis *a, struct scope *s, const RangeVar *rv, bool written)
 	uint32_t index = table_add(a, rv, SQL_REL_TABLE);
 
 	if (a->status == SQL_OK)
-		((struct sql_relation *) a->relations.p)[index].target = written;
+		((struct sql_relation *)a->relations.p)[index].target = written;
 	scope_add(a, s, index, an_str(a, rv->alias ? rv->alias->aliasname : rv->relname))
 		->own_name = !rv->alias;
 	return index;
@@ -126,8 +126,8 @@ read_table(struct analysis *a, struct scope *s, const RangeVar *rv)
 	bool cte = !rv->schemaname && cte_find(a, rv->relname);
 	uint32_t index = table_add(a, rv, cte ? SQL_REL_CTE : SQL_REL_TABLE);
 	uint32_t at = s->rels.n;
-	struct scope_rel *r = scope_add(
-		a, s, index, an_str(a, rv->alias ? rv->alias->aliasname : rv->relname));
+	struct scope_rel *r =
+		scope_add(a, s, index, an_str(a, rv->alias ? rv->alias->aliasname : rv->relname));
 	struct sql_effect *e;
 
 	r->own_name = !rv->alias;
@@ -135,7 +135,7 @@ read_table(struct analysis *a, struct scope *s, const RangeVar *rv)
 		return;
 	r->effect = a->effects.n + 1;
 	e = an_effect_var(a, ACTION_SQL_SELECT, rv);
-	e->relation = (int32_t) index;
+	e->relation = (int32_t)index;
 	if (rv->alias && rv->alias->colnames)
 		renamed(a, s, at);
 }
@@ -146,7 +146,7 @@ read_target(struct analysis *a, const RangeVar *rv, uint32_t relation)
 {
 	struct sql_effect *e = an_effect_var(a, ACTION_SQL_SELECT, rv);
 
-	e->relation = (int32_t) relation;
+	e->relation = (int32_t)relation;
 	e->flags |= SQL_EFFECT_WHERE;
 }
 
@@ -157,7 +157,7 @@ static void from_item(struct analysis *a, struct scope *s, Node *n);
 static void
 from_subselect(struct analysis *a, struct scope *s, RangeSubselect *r)
 {
-	bool values = IsA(r->subquery, SelectStmt) && ((SelectStmt *) r->subquery)->valuesLists;
+	bool values = IsA(r->subquery, SelectStmt) && ((SelectStmt *)r->subquery)->valuesLists;
 	uint32_t index;
 
 	an_query(a, r->subquery, r->lateral ? s : s->outer, CONTEXT_EXPRESSION, false);
@@ -173,13 +173,14 @@ from_function(struct analysis *a, struct scope *s, RangeFunction *r)
 	uint32_t index;
 	ListCell *lc;
 
-	/* Each item is a list: the call and its column definitions. A call sees what stands left of it. */
+	/* Each item is a list: the call and its column definitions. A call sees what stands left of
+	 * it. */
 	foreach (lc, r->functions) {
-		Node *call = linitial((List *) lfirst(lc));
+		Node *call = linitial((List *)lfirst(lc));
 
 		an_expr(a, call, s, CONTEXT_FUNCTION);
 		if (!name.n && call && IsA(call, FuncCall))
-			name = an_str(a, strVal(llast(((FuncCall *) call)->funcname)));
+			name = an_str(a, strVal(llast(((FuncCall *)call)->funcname)));
 	}
 	index = relation_add(a, SQL_REL_FUNCTION, name, r->alias, -1);
 	scope_add(a, s, index, r->alias ? an_str(a, r->alias->aliasname) : name);
@@ -252,7 +253,7 @@ from_join(struct analysis *a, struct scope *s, JoinExpr *j)
 		for (uint32_t i = from; i < to; i++) {
 			struct scope_rel *copy = an_push(a, &sides.rels, sizeof(*copy));
 
-			*copy = ((struct scope_rel *) s->rels.p)[i];
+			*copy = ((struct scope_rel *)s->rels.p)[i];
 		}
 		a->gen++;
 		an_expr(a, j->quals, &sides, CONTEXT_JOIN);
@@ -261,7 +262,7 @@ from_join(struct analysis *a, struct scope *s, JoinExpr *j)
 		struct slice alias = an_str(a, j->join_using_alias->aliasname);
 
 		for (uint32_t i = from; i < to; i++) {
-			uint32_t rel = ((struct scope_rel *) s->rels.p)[i].relation;
+			uint32_t rel = ((struct scope_rel *)s->rels.p)[i].relation;
 
 			scope_add(a, s, rel, alias)->qualified_only = true;
 		}
@@ -290,22 +291,22 @@ from_item(struct analysis *a, struct scope *s, Node *n)
 	}
 	switch (nodeTag(n)) {
 	case T_RangeVar:
-		read_table(a, s, (RangeVar *) n);
+		read_table(a, s, (RangeVar *)n);
 		break;
 	case T_RangeSubselect:
-		from_subselect(a, s, (RangeSubselect *) n);
+		from_subselect(a, s, (RangeSubselect *)n);
 		break;
 	case T_RangeFunction:
-		from_function(a, s, (RangeFunction *) n);
+		from_function(a, s, (RangeFunction *)n);
 		break;
 	case T_RangeTableFunc:
-		from_table_func(a, s, (RangeTableFunc *) n);
+		from_table_func(a, s, (RangeTableFunc *)n);
 		break;
 	case T_RangeTableSample:
-		from_sample(a, s, (RangeTableSample *) n);
+		from_sample(a, s, (RangeTableSample *)n);
 		break;
 	case T_JoinExpr:
-		from_join(a, s, (JoinExpr *) n);
+		from_join(a, s, (JoinExpr *)n);
 		break;
 	default:
 		an_fail(a, SQL_UNKNOWN, "FROM item of a kind this version does not know");
@@ -342,7 +343,7 @@ mark_reads(struct analysis *a, const struct scope *s, uint32_t flags)
 		return;
 	for (uint32_t i = 0; i < s->rels.n; i++) {
 		if (r[i].effect)
-			((struct sql_effect *) a->effects.p)[r[i].effect - 1].flags |= flags;
+			((struct sql_effect *)a->effects.p)[r[i].effect - 1].flags |= flags;
 	}
 }
 
@@ -358,7 +359,7 @@ target_list(struct analysis *a, List *targets, struct scope *s, enum context ctx
 		struct sql_output o = {SQL_OUTPUT_OTHER, -1, an_str(a, t->name)};
 
 		if (t->val && IsA(t->val, ColumnRef)) {
-			ColumnRef *c = (ColumnRef *) t->val;
+			ColumnRef *c = (ColumnRef *)t->val;
 			Node *last = llast(c->fields);
 
 			o.kind = IsA(last, A_Star) ? SQL_OUTPUT_STAR : SQL_OUTPUT_COLUMN;
@@ -369,12 +370,12 @@ target_list(struct analysis *a, List *targets, struct scope *s, enum context ctx
 				o.name = an_str(a, strVal(last));
 		} else {
 			if (t->val && IsA(t->val, A_Indirection) &&
-			    IsA(llast(((A_Indirection *) t->val)->indirection), A_Star))
+			    IsA(llast(((A_Indirection *)t->val)->indirection), A_Star))
 				o.kind = SQL_OUTPUT_STAR;
 			an_expr(a, t->val, s, ctx);
 		}
 		if (outputs)
-			*(struct sql_output *) an_push(a, &a->outputs, sizeof(o)) = o;
+			*(struct sql_output *)an_push(a, &a->outputs, sizeof(o)) = o;
 	}
 }
 
@@ -387,15 +388,15 @@ nth_target(struct analysis *a, List *targets, int n, struct scope *s, enum conte
 
 	a->literal_dependent = true;
 	foreach (lc, targets) {
-		Node *v = ((ResTarget *) lfirst(lc))->val;
+		Node *v = ((ResTarget *)lfirst(lc))->val;
 
-		star |= v && ((IsA(v, ColumnRef) && IsA(llast(((ColumnRef *) v)->fields), A_Star)) ||
+		star |= v && ((IsA(v, ColumnRef) && IsA(llast(((ColumnRef *)v)->fields), A_Star)) ||
 			      IsA(v, A_Indirection));
 	}
 	if (star)
 		target_list(a, targets, s, ctx, false);
 	else if (n >= 1 && n <= list_length(targets))
-		an_expr(a, ((ResTarget *) list_nth(targets, n - 1))->val, s, ctx);
+		an_expr(a, ((ResTarget *)list_nth(targets, n - 1))->val, s, ctx);
 }
 
 static Node *
@@ -424,23 +425,24 @@ key(struct analysis *a, Node *n, List *targets, struct scope *s, enum context ct
 
 	if (n && IsA(n, GroupingSet)) {
 		if (an_enter(a)) {
-			foreach (lc, ((GroupingSet *) n)->content)
+			foreach (lc, ((GroupingSet *)n)->content)
 				key(a, lfirst(lc), targets, s, ctx);
 		}
 		an_leave(a);
-	} else if (n && IsA(n, A_Const) && !((A_Const *) n)->isnull &&
-		   IsA(&((A_Const *) n)->val, Integer)) {
-		nth_target(a, targets, intVal(&((A_Const *) n)->val), s, ctx);
-	} else if (n && IsA(n, ColumnRef) && (val = aliased(targets, (ColumnRef *) n))) {
+	} else if (n && IsA(n, A_Const) && !((A_Const *)n)->isnull &&
+		   IsA(&((A_Const *)n)->val, Integer)) {
+		nth_target(a, targets, intVal(&((A_Const *)n)->val), s, ctx);
+	} else if (n && IsA(n, ColumnRef) && (val = aliased(targets, (ColumnRef *)n))) {
 		an_expr(a, val, s, ctx);
 		if (ctx != CONTEXT_ORDER)
-			an_column_ref(a, (ColumnRef *) n, s, ctx, SQL_USE_OPTIONAL);
+			an_column_ref(a, (ColumnRef *)n, s, ctx, SQL_USE_OPTIONAL);
 	} else {
 		an_expr(a, n, s, ctx);
 	}
 }
 
-/* FOR UPDATE and its kin: of which relations, a policy cannot tell by alias, so of all read here. */
+/* FOR UPDATE and its kin: of which relations, a policy cannot tell by alias, so of all read here.
+ */
 static void
 locking(struct analysis *a, List *clauses, const struct scope *s)
 {
@@ -448,7 +450,7 @@ locking(struct analysis *a, List *clauses, const struct scope *s)
 	bool any = false;
 
 	for (uint32_t i = 0; clauses && i < s->rels.n && a->status == SQL_OK; i++) {
-		struct sql_relation rel = ((struct sql_relation *) a->relations.p)[r[i].relation];
+		struct sql_relation rel = ((struct sql_relation *)a->relations.p)[r[i].relation];
 		struct sql_effect *e;
 
 		if (rel.kind != SQL_REL_TABLE)
@@ -456,7 +458,7 @@ locking(struct analysis *a, List *clauses, const struct scope *s)
 		e = an_effect(a, ACTION_SQL_LOCK, -1);
 		e->schema = rel.schema;
 		e->object = rel.name;
-		e->relation = (int32_t) r[i].relation;
+		e->relation = (int32_t)r[i].relation;
 		any = true;
 	}
 	if (clauses && !any)
@@ -476,16 +478,16 @@ static void
 set_operation(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out,
 	      bool outputs)
 {
-	enum context arm = !n->all			? CONTEXT_DISTINCT
+	enum context arm = !n->all					   ? CONTEXT_DISTINCT
 			   : out == CONTEXT_OUTPUT || out == CONTEXT_COUNT ? CONTEXT_EXPRESSION
 									   : out;
 	ListCell *lc;
 
-	an_query(a, (Node *) n->larg, outer, arm, outputs);
-	an_query(a, (Node *) n->rarg, outer, arm, false);
+	an_query(a, (Node *)n->larg, outer, arm, outputs);
+	an_query(a, (Node *)n->rarg, outer, arm, false);
 	/* Only output names and ordinals may stand here, and no output is bare any more. */
 	foreach (lc, n->sortClause) {
-		Node *k = ((SortBy *) lfirst(lc))->node;
+		Node *k = ((SortBy *)lfirst(lc))->node;
 
 		if (!IsA(k, ColumnRef))
 			an_expr(a, k, NULL, CONTEXT_ORDER);
@@ -505,10 +507,10 @@ values(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out,
 	foreach (lc, n->valuesLists)
 		an_expr_list(a, lfirst(lc), outer, ctx);
 	foreach (lc, n->sortClause)
-		an_expr(a, ((SortBy *) lfirst(lc))->node, outer, CONTEXT_ORDER);
+		an_expr(a, ((SortBy *)lfirst(lc))->node, outer, CONTEXT_ORDER);
 	limits(a, n, outer);
 	for (int i = 0; outputs && i < columns; i++)
-		*(struct sql_output *) an_push(a, &a->outputs, sizeof(struct sql_output)) =
+		*(struct sql_output *)an_push(a, &a->outputs, sizeof(struct sql_output)) =
 			(struct sql_output){SQL_OUTPUT_OTHER, -1, {0}};
 }
 
@@ -520,8 +522,7 @@ into(struct analysis *a, const IntoClause *i)
 }
 
 static void
-plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out,
-	     bool outputs)
+plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out, bool outputs)
 {
 	struct scope s = {.outer = outer};
 	enum context ctx = out;
@@ -547,14 +548,13 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 	foreach (lc, n->windowClause)
 		an_window(a, lfirst(lc), &s);
 	foreach (lc, n->sortClause)
-		key(a, ((SortBy *) lfirst(lc))->node, n->targetList, &s, CONTEXT_ORDER);
+		key(a, ((SortBy *)lfirst(lc))->node, n->targetList, &s, CONTEXT_ORDER);
 	limits(a, n, &s);
 	locking(a, n->lockingClause, &s);
 }
 
 static void
-select_stmt(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out,
-	    bool outputs)
+select_stmt(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out, bool outputs)
 {
 	with(a, n->withClause, outer);
 	if (n->op != SETOP_NONE)
@@ -573,7 +573,7 @@ written(struct analysis *a, struct sql_effect *e, List *targets)
 	ListCell *lc;
 
 	foreach (lc, targets)
-		an_column(a, e, an_str(a, ((ResTarget *) lfirst(lc))->name));
+		an_column(a, e, an_str(a, ((ResTarget *)lfirst(lc))->name));
 	if (!targets)
 		e->flags |= SQL_EFFECT_STAR;
 }
@@ -618,11 +618,11 @@ on_conflict(struct analysis *a, OnConflictClause *c, const RangeVar *rv, struct 
 	e->flags |= SQL_EFFECT_WHERE;
 	written(a, e, c->targetList);
 	for (uint32_t i = 0; i < s->rels.n; i++)
-		*(struct scope_rel *) an_push(a, &both.rels, sizeof(struct scope_rel)) =
-			((struct scope_rel *) s->rels.p)[i];
+		*(struct scope_rel *)an_push(a, &both.rels, sizeof(struct scope_rel)) =
+			((struct scope_rel *)s->rels.p)[i];
 	index = relation_add(a, SQL_REL_EXCLUDED, an_str(a, rv->relname), &excluded, rv->location);
 	if (a->status == SQL_OK)
-		((struct sql_relation *) a->relations.p)[index].schema = an_str(a, rv->schemaname);
+		((struct sql_relation *)a->relations.p)[index].schema = an_str(a, rv->schemaname);
 	scope_add(a, &both, index, SLICE_LIT("excluded"));
 	foreach (lc, c->targetList)
 		an_expr(a, lfirst(lc), &both, CONTEXT_WRITE_SOURCE);
@@ -641,7 +641,7 @@ insert(struct analysis *a, InsertStmt *n, struct scope *outer, enum context out,
 	e = an_effect_var(a, ACTION_SQL_INSERT, n->relation);
 	written(a, e, n->cols);
 	foreach (lc, n->cols)
-		an_expr_list(a, ((ResTarget *) lfirst(lc))->indirection, outer, CONTEXT_EXPRESSION);
+		an_expr_list(a, ((ResTarget *)lfirst(lc))->indirection, outer, CONTEXT_EXPRESSION);
 	if (n->selectStmt)
 		an_query(a, n->selectStmt, outer, CONTEXT_WRITE_SOURCE, false);
 	target = an_target(a, &s, n->relation, true);
@@ -666,13 +666,13 @@ update(struct analysis *a, UpdateStmt *n, struct scope *outer, enum context out,
 		an_expr(a, lfirst(lc), &s, CONTEXT_WRITE_SOURCE);
 	an_where(a, n->whereClause, &s);
 	if (a->status == SQL_OK)
-		((struct sql_effect *) a->effects.p)[index].flags |=
+		((struct sql_effect *)a->effects.p)[index].flags |=
 			where_flags(a, n->whereClause, n->relation, n->fromClause != NIL);
 	returning(a, n->returningList, &s, n->relation, target, out, outputs);
 }
 
-static void
-delete(struct analysis *a, DeleteStmt *n, struct scope *outer, enum context out, bool outputs)
+static void delete (struct analysis *a, DeleteStmt *n, struct scope *outer, enum context out,
+		    bool outputs)
 {
 	struct scope s = {.outer = outer};
 	uint32_t index, target;
@@ -684,7 +684,7 @@ delete(struct analysis *a, DeleteStmt *n, struct scope *outer, enum context out,
 	from(a, &s, n->usingClause);
 	an_where(a, n->whereClause, &s);
 	if (a->status == SQL_OK)
-		((struct sql_effect *) a->effects.p)[index].flags |=
+		((struct sql_effect *)a->effects.p)[index].flags |=
 			where_flags(a, n->whereClause, n->relation, n->usingClause != NIL);
 	returning(a, n->returningList, &s, n->relation, target, out, outputs);
 }
@@ -735,7 +735,7 @@ merge(struct analysis *a, MergeStmt *n, struct scope *outer)
 	an_expr(a, n->joinCondition, &s, CONTEXT_JOIN);
 	where = where_flags(a, n->joinCondition, n->relation, true);
 	if (a->status == SQL_OK)
-		((struct sql_effect *) a->effects.p)[index].flags |= where;
+		((struct sql_effect *)a->effects.p)[index].flags |= where;
 	foreach (lc, n->mergeWhenClauses)
 		merge_branch(a, n, lfirst(lc), &s, where);
 }
@@ -745,7 +745,7 @@ an_query_kind(const Node *n)
 {
 	switch (nodeTag(n)) {
 	case T_SelectStmt: {
-		const SelectStmt *s = (const SelectStmt *) n;
+		const SelectStmt *s = (const SelectStmt *)n;
 
 		/* INTO stands in the first arm. */
 		while (s->op != SETOP_NONE)
@@ -777,19 +777,19 @@ an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, boo
 	}
 	switch (nodeTag(n)) {
 	case T_SelectStmt:
-		select_stmt(a, (SelectStmt *) n, outer, out, outputs);
+		select_stmt(a, (SelectStmt *)n, outer, out, outputs);
 		break;
 	case T_InsertStmt:
-		insert(a, (InsertStmt *) n, outer, out, outputs);
+		insert(a, (InsertStmt *)n, outer, out, outputs);
 		break;
 	case T_UpdateStmt:
-		update(a, (UpdateStmt *) n, outer, out, outputs);
+		update(a, (UpdateStmt *)n, outer, out, outputs);
 		break;
 	case T_DeleteStmt:
-		delete(a, (DeleteStmt *) n, outer, out, outputs);
+		delete (a, (DeleteStmt *)n, outer, out, outputs);
 		break;
 	case T_MergeStmt:
-		merge(a, (MergeStmt *) n, outer);
+		merge(a, (MergeStmt *)n, outer);
 		break;
 	default:
 		an_fail(a, SQL_UNKNOWN, "query of a kind this version does not know");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The shape: per token one kind byte (below 0x20, so that nothing else starts with it), then its
- * folded text when the text is part of the shape. Names and operators hold no byte below 0x20 and end at
- * the next kind byte; quoted forms carry their length. So equal bytes mean equal tokens.
+ * folded text when the text is part of the shape. Names and operators hold no byte below 0x20 and
+ * end at the next kind byte; quoted forms carry their length. So equal bytes mean equal tokens.
  */
 #include "sql/shape.h"
 
@@ -14,7 +14,7 @@
 #include <xxhash.h>
 
 enum { NAME_MAX_BYTES = 63, MERGED = 0x1e, VERBATIM = 0x1f };
-static_assert((int) SQL_TOK_ERROR < (int) MERGED, "kinds and modes are distinct bytes below 0x20");
+static_assert((int)SQL_TOK_ERROR < (int)MERGED, "kinds and modes are distinct bytes below 0x20");
 
 static uint8_t secret[XXH3_SECRET_DEFAULT_SIZE];
 
@@ -45,8 +45,8 @@ sql_token_next(struct slice text, uint32_t *at)
 	/* A NUL inside the text ends the scan early: that is no end. */
 	if (kind == SQL_TOK_END && start != text.p + text.n)
 		kind = SQL_TOK_ERROR;
-	*at = (uint32_t) (end - text.p);
-	return (struct sql_token){kind, (uint32_t) (start - text.p), (uint32_t) (end - start)};
+	*at = (uint32_t)(end - text.p);
+	return (struct sql_token){kind, (uint32_t)(start - text.p), (uint32_t)(end - start)};
 }
 
 bool
@@ -63,7 +63,8 @@ sql_token_find(struct slice text, uint32_t ordinal, struct sql_token *out)
 	}
 }
 
-/* Copies n bytes with A-Z made lower case, eight at a time. The server folds no other byte of UTF-8. */
+/* Copies n bytes with A-Z made lower case, eight at a time. The server folds no other byte of
+ * UTF-8. */
 static uint8_t *
 put_folded(uint8_t *o, const uint8_t *s, size_t n)
 {
@@ -74,12 +75,13 @@ put_folded(uint8_t *o, const uint8_t *s, size_t n)
 
 		memcpy(&w, s, 8);
 		low = w & (ones * 0x7f);
-		up = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x80 - 'Z' - 1)) & ~w & (ones * 0x80);
+		up = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x80 - 'Z' - 1)) & ~w &
+		     (ones * 0x80);
 		w |= up >> 2;
 		memcpy(o, &w, 8);
 	}
 	for (; n; n--, s++, o++)
-		*o = *s >= 'A' && *s <= 'Z' ? (uint8_t) (*s | 0x20) : *s;
+		*o = *s >= 'A' && *s <= 'Z' ? (uint8_t)(*s | 0x20) : *s;
 	return o;
 }
 
@@ -87,9 +89,9 @@ static uint8_t *
 put_counted(uint8_t *o, const uint8_t *s, size_t n)
 {
 	if (n < 0xff) {
-		*o++ = (uint8_t) n;
+		*o++ = (uint8_t)n;
 	} else {
-		uint32_t n32 = (uint32_t) n;
+		uint32_t n32 = (uint32_t)n;
 
 		*o++ = 0xff;
 		memcpy(o, &n32, 4);
@@ -104,7 +106,7 @@ static bool
 plain_start(const uint8_t *s, size_t n)
 {
 	static const char *const words[] = {"select", "insert", "update", "delete",
-					    "values", "table",  "with"};
+					    "values", "table",	"with"};
 	uint8_t low[8];
 
 	if (n > 6)
@@ -152,9 +154,9 @@ pass(struct slice text, struct walk *w, struct sql_shape *out)
 	*w->o++ = w->verbatim ? VERBATIM : MERGED;
 	for (;;) {
 		enum sql_token_kind kind = sql_lex(&start, &end);
-		size_t n = (size_t) (end - start);
+		size_t n = (size_t)(end - start);
 
-		*w->o++ = (uint8_t) kind;
+		*w->o++ = (uint8_t)kind;
 		switch (kind) {
 		case SQL_TOK_IDENT:
 			if (w->at_start && !w->verbatim && !plain_start(start, n))
@@ -179,7 +181,7 @@ pass(struct slice text, struct walk *w, struct sql_shape *out)
 			uint32_t v = 0;
 
 			for (const uint8_t *c = start + 1; c < end; c++)
-				v = v * 10 + (uint32_t) (*c - '0');
+				v = v * 10 + (uint32_t)(*c - '0');
 			if (v > out->max_param)
 				out->max_param = v;
 			memcpy(w->o, start + 1, n - 1);
@@ -218,7 +220,7 @@ pass(struct slice text, struct walk *w, struct sql_shape *out)
 			/* fallthrough */
 		case SQL_TOK_ERROR:
 			out->status = SQL_SHAPE_ERROR;
-			out->error_at = (uint32_t) (start - text.p);
+			out->error_at = (uint32_t)(start - text.p);
 			return true;
 		}
 		out->n_tokens++;
@@ -251,7 +253,7 @@ sql_shape(struct slice text, uint32_t max_bytes, uint32_t max_depth, struct buf 
 		}
 		w.o = o;
 		if (pass(text, &w, out)) {
-			scratch->n = (size_t) (w.o - o);
+			scratch->n = (size_t)(w.o - o);
 			break;
 		}
 		verbatim = true;
@@ -316,12 +318,12 @@ sql_text_ok(struct slice text, uint32_t *at)
 			}
 		}
 		if (text.p[i] == 0) {
-			*at = (uint32_t) i;
+			*at = (uint32_t)i;
 			return SQL_TEXT_NUL;
 		}
 		len = text.p[i] < 0x80 ? 1 : utf8_length(text.p + i, text.n - i);
 		if (!len) {
-			*at = (uint32_t) i;
+			*at = (uint32_t)i;
 			return SQL_TEXT_UTF8;
 		}
 		i += len;

@@ -7,12 +7,13 @@
  * Positions are token ordinals (0 = first token of the message), because one cached facts structure
  * serves texts of different lengths: sql_token_find() turns them into bytes of the text at hand.
  *
- * The reader of uses[] must fail closed. Look for the column among the candidates level by level: at the
- * innermost level where some TABLE or EXCLUDED relation has it, it means each of those. Derived
- * relations (CTE, SUBQUERY, FUNCTION, VALUES) have unknown columns: they neither match nor hide a level.
- * When no table has it: fine if some candidate is derived; OPTIONAL or ROW_OR_COLUMN uses are fine; a
- * ROW_UNLESS_COLUMN use then stands for the whole row of row_relation (and is void when a column was
- * found); anything else must be refused, and so must a TABLE that does not resolve.
+ * The reader of uses[] must fail closed. Look for the column among the candidates level by level:
+ * at the innermost level where some TABLE or EXCLUDED relation has it, it means each of those.
+ * Derived relations (CTE, SUBQUERY, FUNCTION, VALUES) have unknown columns: they neither match nor
+ * hide a level. When no table has it: fine if some candidate is derived; OPTIONAL or ROW_OR_COLUMN
+ * uses are fine; a ROW_UNLESS_COLUMN use then stands for the whole row of row_relation (and is void
+ * when a column was found); anything else must be refused, and so must a TABLE that does not
+ * resolve.
  */
 #ifndef WEIR_SQL_SQL_H
 #define WEIR_SQL_SQL_H
@@ -24,17 +25,17 @@
 
 enum sql_status {
 	SQL_OK,
-	SQL_ENCODING,    /* 22021: NUL or invalid UTF-8 */
-	SQL_TOO_LONG,    /* 54000: over sql_limits.max_bytes */
-	SQL_TOO_DEEP,    /* 54001: brackets or expressions nest too deep */
-	SQL_SYNTAX,      /* 42601, or what the parser said */
-	SQL_UNKNOWN,     /* parsed, but holds a node this version does not know: never allowed */
-	SQL_MEMORY,      /* 54000: facts over sql_limits.max_facts_bytes */
+	SQL_ENCODING, /* 22021: NUL or invalid UTF-8 */
+	SQL_TOO_LONG, /* 54000: over sql_limits.max_bytes */
+	SQL_TOO_DEEP, /* 54001: brackets or expressions nest too deep */
+	SQL_SYNTAX,   /* 42601, or what the parser said */
+	SQL_UNKNOWN,  /* parsed, but holds a node this version does not know: never allowed */
+	SQL_MEMORY,   /* 54000: facts over sql_limits.max_facts_bytes */
 };
 
 struct sql_limits {
-	uint32_t max_bytes;       /* of one text */
-	uint32_t max_depth;       /* of brackets and of expressions; at most SQL_DEPTH_MAX */
+	uint32_t max_bytes;	  /* of one text */
+	uint32_t max_depth;	  /* of brackets and of expressions; at most SQL_DEPTH_MAX */
 	uint32_t max_facts_bytes; /* of the facts of one text */
 };
 enum { SQL_DEPTH_MAX = 1000 };
@@ -58,37 +59,39 @@ enum sql_kind {
 	SQL_KIND_PREPARE_TRANSACTION,
 	SQL_KIND_COMMIT_PREPARED,
 	SQL_KIND_ROLLBACK_PREPARED,
-	SQL_KIND_SET,       /* set: name, value, local */
+	SQL_KIND_SET, /* set: name, value, local */
 	SQL_KIND_SET_TRANSACTION,
-	SQL_KIND_RESET,     /* set.name */
+	SQL_KIND_RESET, /* set.name */
 	SQL_KIND_RESET_ALL,
-	SQL_KIND_SHOW,      /* set.name; "all" */
-	SQL_KIND_PREPARE,   /* name; outputs, uses, effects of the inner statement */
-	SQL_KIND_EXECUTE,   /* name */
+	SQL_KIND_SHOW,	     /* set.name; "all" */
+	SQL_KIND_PREPARE,    /* name; outputs, uses, effects of the inner statement */
+	SQL_KIND_EXECUTE,    /* name */
 	SQL_KIND_DEALLOCATE, /* name; empty = ALL */
-	SQL_KIND_DECLARE,   /* name; outputs, uses, effects of the query */
-	SQL_KIND_FETCH,     /* name; MOVE too */
-	SQL_KIND_CLOSE,     /* name; empty = ALL */
-	SQL_KIND_DISCARD,   /* name: all, plans, sequences, temporary */
-	SQL_KIND_LISTEN,    /* name */
-	SQL_KIND_UNLISTEN,  /* name; empty = all */
-	SQL_KIND_NOTIFY,    /* name */
+	SQL_KIND_DECLARE,    /* name; outputs, uses, effects of the query */
+	SQL_KIND_FETCH,	     /* name; MOVE too */
+	SQL_KIND_CLOSE,	     /* name; empty = ALL */
+	SQL_KIND_DISCARD,    /* name: all, plans, sequences, temporary */
+	SQL_KIND_LISTEN,     /* name */
+	SQL_KIND_UNLISTEN,   /* name; empty = all */
+	SQL_KIND_NOTIFY,     /* name */
 	SQL_KIND_LOCK,
 	SQL_KIND_CALL,
-	SQL_KIND_OTHER,     /* its effects say */
+	SQL_KIND_OTHER, /* its effects say */
 };
 
 enum sql_stmt_flags {
-	SQL_PURE_READ = 1,       /* writes nothing, locks nothing, calls only known side-effect-free functions */
-	SQL_CHAIN = 2,           /* COMMIT/ROLLBACK AND CHAIN */
+	SQL_PURE_READ =
+		1, /* writes nothing, locks nothing, calls only known side-effect-free functions */
+	SQL_CHAIN = 2,		 /* COMMIT/ROLLBACK AND CHAIN */
 	SQL_EXPLAIN_ANALYZE = 4, /* the inner statement runs */
-	SQL_READ_ONLY = 8,       /* BEGIN/SET TRANSACTION ... READ ONLY */
-	SQL_WITH_HOLD = 16,      /* cursor outlives its transaction */
-	SQL_BINARY = 32,         /* BINARY cursor or COPY BINARY: results come in binary format */
-	SQL_MOVE = 64,           /* MOVE: a FETCH that returns no rows */
-	SQL_EXECUTES = 128,      /* runs a prepared statement `name` (EXECUTE, also inside CREATE TABLE AS or EXPLAIN) */
-	SQL_CURSOR_WRITE = 256,  /* WHERE CURRENT OF cursor `name` */
-	SQL_DDL = 512,           /* may change the catalog */
+	SQL_READ_ONLY = 8,	 /* BEGIN/SET TRANSACTION ... READ ONLY */
+	SQL_WITH_HOLD = 16,	 /* cursor outlives its transaction */
+	SQL_BINARY = 32,	 /* BINARY cursor or COPY BINARY: results come in binary format */
+	SQL_MOVE = 64,		 /* MOVE: a FETCH that returns no rows */
+	SQL_EXECUTES = 128, /* runs a prepared statement `name` (EXECUTE, also inside CREATE TABLE
+			       AS or EXPLAIN) */
+	SQL_CURSOR_WRITE = 256,	 /* WHERE CURRENT OF cursor `name` */
+	SQL_DDL = 512,		 /* may change the catalog */
 	SQL_RETURNS_ROWS = 1024, /* a row description is expected */
 };
 
@@ -96,15 +99,15 @@ enum sql_copy_format { SQL_COPY_TEXT, SQL_COPY_CSV, SQL_COPY_BINARY };
 enum sql_copy_where { SQL_COPY_STREAM, SQL_COPY_FILE, SQL_COPY_PROGRAM };
 
 struct sql_copy {
-	bool from;             /* COPY ... FROM */
-	bool query;            /* COPY (query) TO */
-	bool unknown_option;   /* an option this version does not know */
-	bool header;           /* HEADER true or match */
+	bool from;	     /* COPY ... FROM */
+	bool query;	     /* COPY (query) TO */
+	bool unknown_option; /* an option this version does not know */
+	bool header;	     /* HEADER true or match */
 	bool has_null, has_delimiter, has_quote, has_escape;
 	bool force_quote_any;
 	enum sql_copy_format format;
 	enum sql_copy_where where;
-	struct slice file;     /* path or program */
+	struct slice file;				       /* path or program */
 	struct slice null, delimiter, quote, escape, encoding; /* as given; empty unless has_ */
 };
 
@@ -118,7 +121,8 @@ struct sql_set {
 
 struct sql_stmt {
 	enum sql_kind kind;
-	enum sql_kind inner; /* of EXPLAIN, PREPARE, DECLARE, COPY (query), CREATE AS; else = kind */
+	enum sql_kind
+		inner; /* of EXPLAIN, PREPARE, DECLARE, COPY (query), CREATE AS; else = kind */
 	uint32_t flags;
 	uint32_t token, n_tokens;
 	struct slice name; /* prepared statement, cursor, savepoint, channel: by kind */
@@ -132,13 +136,13 @@ struct sql_stmt {
 };
 
 enum sql_effect_flags {
-	SQL_EFFECT_WHERE = 1,          /* has a WHERE (or MERGE condition) of its own */
+	SQL_EFFECT_WHERE = 1,	       /* has a WHERE (or MERGE condition) of its own */
 	SQL_EFFECT_WHERE_CONSTANT = 2, /* ... that reads no column of its target or sources */
-	SQL_EFFECT_STAR = 4,           /* touches every column */
-	SQL_EFFECT_ONLY = 8,           /* ONLY t: no children */
-	SQL_EFFECT_INNER = 16,         /* of a PREPAREd or DECLAREd statement: judged when it runs, too */
+	SQL_EFFECT_STAR = 4,	       /* touches every column */
+	SQL_EFFECT_ONLY = 8,	       /* ONLY t: no children */
+	SQL_EFFECT_INNER = 16, /* of a PREPAREd or DECLAREd statement: judged when it runs, too */
 	SQL_EFFECT_CASCADE = 32,
-	SQL_EFFECT_TEMPORARY = 64,     /* creates in the session's own temporary schema */
+	SQL_EFFECT_TEMPORARY = 64, /* creates in the session's own temporary schema */
 	SQL_EFFECT_CURRENT_OF = 128,
 };
 
@@ -146,33 +150,35 @@ struct sql_effect {
 	enum action action; /* a leaf */
 	uint32_t flags;
 	uint32_t token;
-	struct slice schema;   /* empty: search_path */
-	struct slice object;   /* table, view, sequence, or the object of a DDL statement; empty: none */
-	struct slice function; /* function effects: name (schema as above) */
-	struct slice setting;  /* sql.set, sql.configure, sql.show, sql.reset; folded */
-	const struct slice *columns; /* as written; those read or written. For reads an unqualified name
-				      * counts for every relation in scope */
+	struct slice schema; /* empty: search_path */
+	struct slice
+		object; /* table, view, sequence, or the object of a DDL statement; empty: none */
+	struct slice function;	     /* function effects: name (schema as above) */
+	struct slice setting;	     /* sql.set, sql.configure, sql.show, sql.reset; folded */
+	const struct slice *columns; /* as written; those read or written. For reads an unqualified
+				      * name counts for every relation in scope */
 	uint32_t n_columns;
 	int32_t relation; /* index in relations[], -1 none */
 };
 
 enum sql_relation_kind {
-	SQL_REL_TABLE,    /* a name to resolve in the catalog */
-	SQL_REL_CTE,      /* its columns are derived; their sources are uses of their own */
+	SQL_REL_TABLE, /* a name to resolve in the catalog */
+	SQL_REL_CTE,   /* its columns are derived; their sources are uses of their own */
 	SQL_REL_SUBQUERY,
 	SQL_REL_FUNCTION, /* function in FROM, JSON/XML table */
 	SQL_REL_VALUES,
-	SQL_REL_JOIN,     /* alias of a join: stands for the relations candidates name */
+	SQL_REL_JOIN,	  /* alias of a join: stands for the relations candidates name */
 	SQL_REL_EXCLUDED, /* ON CONFLICT's excluded, OLD/NEW: columns of the table named */
 };
 
 struct sql_relation {
 	enum sql_relation_kind kind;
 	bool target;  /* written by its statement */
-	bool renamed; /* alias with a column list: names here are not the table's; a whole-row use is recorded */
+	bool renamed; /* alias with a column list: names here are not the table's; a whole-row use
+			 is recorded */
 	bool only;
 	struct slice catalog, schema, name; /* as written */
-	struct slice alias; /* what references use: alias or name */
+	struct slice alias;		    /* what references use: alias or name */
 	uint32_t token;
 };
 
@@ -182,13 +188,15 @@ struct sql_candidate {
 };
 
 enum sql_use_flags {
-	SQL_USE_STAR = 1,              /* t.* or *: every column of every candidate */
-	SQL_USE_ROW = 2,               /* whole row of every candidate */
-	SQL_USE_ROW_UNLESS_COLUMN = 4, /* names a relation in scope: its whole row, if no column has that name */
+	SQL_USE_STAR = 1, /* t.* or *: every column of every candidate */
+	SQL_USE_ROW = 2,  /* whole row of every candidate */
+	SQL_USE_ROW_UNLESS_COLUMN =
+		4, /* names a relation in scope: its whole row, if no column has that name */
 	SQL_USE_CONSTANT_EQUALITY = 8, /* PREDICATE: compared by = with a literal or parameter */
-	SQL_USE_AMBIGUOUS = 16,        /* the qualifier is no relation in scope: refuse */
-	SQL_USE_ROW_OR_COLUMN = 32,    /* if no column has the name, a ROW_UNLESS_COLUMN use beside it counts */
-	SQL_USE_OPTIONAL = 64,         /* may name an output alias: fine when no column has the name */
+	SQL_USE_AMBIGUOUS = 16,	       /* the qualifier is no relation in scope: refuse */
+	SQL_USE_ROW_OR_COLUMN =
+		32, /* if no column has the name, a ROW_UNLESS_COLUMN use beside it counts */
+	SQL_USE_OPTIONAL = 64, /* may name an output alias: fine when no column has the name */
 };
 
 struct sql_use {
@@ -196,20 +204,21 @@ struct sql_use {
 	uint32_t flags;
 	uint32_t token;
 	struct slice schema, qualifier, column; /* as written; column empty for STAR and ROW */
-	uint32_t candidates, n_candidates;      /* range in candidates[] */
-	int32_t row_relation;                   /* ROW_UNLESS_COLUMN: index in relations[], else -1 */
+	uint32_t candidates, n_candidates;	/* range in candidates[] */
+	int32_t row_relation; /* ROW_UNLESS_COLUMN: index in relations[], else -1 */
 };
 
 enum sql_output_kind {
 	SQL_OUTPUT_COLUMN, /* a bare column: uses[use] */
-	SQL_OUTPUT_STAR,   /* all columns of uses[use]'s candidates, in that order; use -1: how many columns
-			    * and in which order is unknown (composite.*, merged join columns) */
+	SQL_OUTPUT_STAR,   /* all columns of uses[use]'s candidates, in that order; use -1: how many
+			    * columns   and in which order is unknown (composite.*, merged join columns)
+			    */
 	SQL_OUTPUT_OTHER,
 };
 
 struct sql_output {
 	enum sql_output_kind kind;
-	int32_t use;       /* index in uses[], -1 none */
+	int32_t use;	   /* index in uses[], -1 none */
 	struct slice name; /* where easy: AS name or the column's */
 };
 
@@ -229,12 +238,12 @@ struct sql_call {
 
 struct sql_facts {
 	enum sql_status status;
-	char sqlstate[6];    /* of a status other than OK */
-	struct slice error;  /* sentence; empty when OK */
-	uint32_t error_at;   /* byte in the text analysed (facts with an error are never cached) */
+	char sqlstate[6];   /* of a status other than OK */
+	struct slice error; /* sentence; empty when OK */
+	uint32_t error_at;  /* byte in the text analysed (facts with an error are never cached) */
 	bool literal_dependent; /* cache by exact text only */
-	bool pure_read;         /* every statement is */
-	uint32_t max_param;     /* highest $n */
+	bool pure_read;		/* every statement is */
+	uint32_t max_param;	/* highest $n */
 	uint32_t n_tokens;
 
 	const struct sql_stmt *stmts;
@@ -250,9 +259,10 @@ struct sql_facts {
 /* A refusal (54000) for when there is no memory to say more. */
 extern const struct sql_facts sql_facts_no_memory;
 
-/* Analyses a text (NUL after it, see shape.h). Never NULL: trouble is a status, with one sql.unparsed
- * effect. The facts and all they point to live in the arena. Thread-safe: the parser's memory is per
- * thread, set up by its first call and given back by the library when the thread ends. */
+/* Analyses a text (NUL after it, see shape.h). Never NULL: trouble is a status, with one
+ * sql.unparsed effect. The facts and all they point to live in the arena. Thread-safe: the parser's
+ * memory is per thread, set up by its first call and given back by the library when the thread
+ * ends. */
 const struct sql_facts *sql_analyse(struct slice text, const struct sql_limits *limits,
 				    struct arena *arena);
 
@@ -273,13 +283,15 @@ struct sql_cache_stats {
 struct sql_cache *sql_cache_open(size_t max_bytes, const struct sql_limits *limits);
 void sql_cache_close(struct sql_cache *c);
 
-/* The facts of a text: from its shape when it was seen before. A shape is kept when it comes the second
- * time, so that a flood of one-off statements evicts nothing. Never NULL. The result is valid until
- * the next call with this cache, or, when held, until it is released as often. No allocation on a hit. */
+/* The facts of a text: from its shape when it was seen before. A shape is kept when it comes the
+ * second time, so that a flood of one-off statements evicts nothing. Never NULL. The result is
+ * valid until the next call with this cache, or, when held, until it is released as often. No
+ * allocation on a hit. */
 const struct sql_facts *sql_cache_facts(struct sql_cache *c, struct slice text);
-void sql_facts_hold(const struct sql_facts *f); /* only facts that came from a cache */
+void sql_facts_hold(const struct sql_facts *f);	   /* only facts that came from a cache */
 void sql_facts_release(const struct sql_facts *f); /* on the cache's worker */
-/* A number that names the shape's facts while held or cached: equal ids, equal facts. Never reused. */
+/* A number that names the shape's facts while held or cached: equal ids, equal facts. Never reused.
+ */
 uint64_t sql_facts_id(const struct sql_facts *f);
 struct sql_cache_stats sql_cache_stats(const struct sql_cache *c);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Statements: which kind, which effects. Most are rows of grammar/statements.def; the others have a
- * function here. What such a statement contains (EXPLAIN ANALYZE, PREPARE, DECLARE, CREATE TABLE AS) is
- * analysed as if it stood alone.
+ * function here. What such a statement contains (EXPLAIN ANALYZE, PREPARE, DECLARE, CREATE TABLE
+ * AS) is analysed as if it stood alone.
  */
 #include "sql/analyse.h"
 
@@ -45,7 +45,7 @@ create_as(struct analysis *a, CreateTableAsStmt *n)
 	an_effect_var(a, ACTION_SQL_INSERT, n->into->rel)->flags |= SQL_EFFECT_STAR;
 	a->stmt->flags |= SQL_DDL;
 	if (IsA(n->query, ExecuteStmt)) {
-		execute(a, (ExecuteStmt *) n->query);
+		execute(a, (ExecuteStmt *)n->query);
 		a->stmt->inner = SQL_KIND_EXECUTE;
 	} else {
 		a->stmt->inner = an_query_kind(n->query);
@@ -56,11 +56,11 @@ create_as(struct analysis *a, CreateTableAsStmt *n)
 static bool
 word_is_false(const char *s)
 {
-	return strcasecmp(s, "false") == 0 || strcasecmp(s, "off") == 0 ||
-	       strcmp(s, "0") == 0;
+	return strcasecmp(s, "false") == 0 || strcasecmp(s, "off") == 0 || strcmp(s, "0") == 0;
 }
 
-/* ANALYZE counts as on unless it is clearly off: defGetBoolean's spellings, and any that it refuses. */
+/* ANALYZE counts as on unless it is clearly off: defGetBoolean's spellings, and any that it
+ * refuses. */
 static bool
 explain_runs(const ExplainStmt *n)
 {
@@ -92,24 +92,25 @@ explain(struct analysis *a, ExplainStmt *n)
 	from = a->effects.n;
 	switch (nodeTag(n->query)) {
 	case T_CreateTableAsStmt:
-		create_as(a, (CreateTableAsStmt *) n->query);
+		create_as(a, (CreateTableAsStmt *)n->query);
 		break;
 	case T_ExecuteStmt:
-		execute(a, (ExecuteStmt *) n->query);
+		execute(a, (ExecuteStmt *)n->query);
 		a->stmt->inner = SQL_KIND_EXECUTE;
 		break;
 	case T_DeclareCursorStmt:
-		a->stmt->inner = an_query_kind(((DeclareCursorStmt *) n->query)->query);
-		an_query(a, ((DeclareCursorStmt *) n->query)->query, NULL, CONTEXT_OUTPUT, false);
+		a->stmt->inner = an_query_kind(((DeclareCursorStmt *)n->query)->query);
+		an_query(a, ((DeclareCursorStmt *)n->query)->query, NULL, CONTEXT_OUTPUT, false);
 		break;
 	case T_RefreshMatViewStmt:
-		an_effect_var(a, ACTION_SQL_REFRESH, ((RefreshMatViewStmt *) n->query)->relation);
+		an_effect_var(a, ACTION_SQL_REFRESH, ((RefreshMatViewStmt *)n->query)->relation);
 		break;
 	default:
 		a->stmt->inner = an_query_kind(n->query);
 		an_query(a, n->query, NULL, CONTEXT_OUTPUT, false);
 	}
-	/* Without ANALYZE nothing runs, but functions may be folded at plan time: only writes go. */
+	/* Without ANALYZE nothing runs, but functions may be folded at plan time: only writes go.
+	 */
 	if (!(a->stmt->flags & SQL_EXPLAIN_ANALYZE) && a->status == SQL_OK) {
 		struct sql_effect *e = a->effects.p;
 		uint32_t to = from;
@@ -185,7 +186,7 @@ transaction(struct analysis *a, TransactionStmt *n)
 	};
 	ListCell *lc;
 
-	if ((size_t) n->kind >= sizeof(of) / sizeof(of[0])) {
+	if ((size_t)n->kind >= sizeof(of) / sizeof(of[0])) {
 		an_fail(a, SQL_UNKNOWN, "transaction statement this version does not know");
 		return;
 	}
@@ -195,7 +196,7 @@ transaction(struct analysis *a, TransactionStmt *n)
 		a->stmt->flags |= SQL_CHAIN;
 	foreach (lc, n->options) {
 		DefElem *d = lfirst(lc);
-		A_Const *v = (A_Const *) d->arg;
+		A_Const *v = (A_Const *)d->arg;
 
 		if (strcmp(d->defname, "transaction_read_only") == 0 && v && IsA(v, A_Const) &&
 		    IsA(&v->val, Integer) && intVal(&v->val))
@@ -209,7 +210,7 @@ lower(struct analysis *a, const char *s)
 	struct slice out = an_str(a, s);
 
 	for (size_t i = 0; i < out.n; i++) {
-		uint8_t *p = (uint8_t *) out.p + i;
+		uint8_t *p = (uint8_t *)out.p + i;
 
 		if (*p >= 'A' && *p <= 'Z')
 			*p |= 0x20;
@@ -230,9 +231,9 @@ set_value(struct analysis *a, List *args)
 		char number[16];
 
 		while (n && IsA(n, TypeCast))
-			n = ((TypeCast *) n)->arg;
-		if (n && IsA(n, A_Const) && !((A_Const *) n)->isnull) {
-			Node *v = (Node *) &((A_Const *) n)->val;
+			n = ((TypeCast *)n)->arg;
+		if (n && IsA(n, A_Const) && !((A_Const *)n)->isnull) {
+			Node *v = (Node *)&((A_Const *)n)->val;
 
 			if (IsA(v, String)) {
 				text = strVal(v);
@@ -277,8 +278,9 @@ set_setting(struct analysis *a, VariableSetStmt *n)
 	else
 		set->value = set_value(a, n->args);
 	set_kind(a, n->kind == VAR_RESET ? SQL_KIND_RESET : SQL_KIND_SET, NULL);
-	e = an_effect(a, setting_is_harmless(set->name, set->value) ? ACTION_SQL_SET
-								   : ACTION_SQL_CONFIGURE,
+	e = an_effect(a,
+		      setting_is_harmless(set->name, set->value) ? ACTION_SQL_SET
+								 : ACTION_SQL_CONFIGURE,
 		      -1);
 	e->setting = set->name;
 }
@@ -294,7 +296,8 @@ variable_set(struct analysis *a, VariableSetStmt *n)
 		set_setting(a, n);
 		break;
 	case VAR_SET_MULTI:
-		/* SET TRANSACTION ..., SET SESSION CHARACTERISTICS AS TRANSACTION ..., SET TRANSACTION SNAPSHOT */
+		/* SET TRANSACTION ..., SET SESSION CHARACTERISTICS AS TRANSACTION ..., SET
+		 * TRANSACTION SNAPSHOT */
 		set_kind(a, SQL_KIND_SET_TRANSACTION, NULL);
 		a->stmt->set.name = lower(a, n->name);
 		a->stmt->set.local = n->is_local;
@@ -322,7 +325,7 @@ discard(struct analysis *a, DiscardStmt *n)
 					   [DISCARD_SEQUENCES] = "sequences",
 					   [DISCARD_TEMP] = "temporary"};
 
-	set_kind(a, SQL_KIND_DISCARD, (size_t) n->target < 4 ? what[n->target] : "all");
+	set_kind(a, SQL_KIND_DISCARD, (size_t)n->target < 4 ? what[n->target] : "all");
 	an_effect(a, ACTION_SQL_DISCARD, -1);
 }
 
@@ -333,7 +336,7 @@ drop(struct analysis *a, DropStmt *n)
 {
 	bool network = n->removeType == OBJECT_FDW || n->removeType == OBJECT_FOREIGN_SERVER ||
 		       n->removeType == OBJECT_FOREIGN_TABLE;
-	enum action action = network					  ? ACTION_SQL_NETWORK
+	enum action action = network				   ? ACTION_SQL_NETWORK
 			     : n->removeType == OBJECT_PUBLICATION ? ACTION_SQL_REPLICATION
 								   : ACTION_SQL_DROP;
 	ListCell *lc;
@@ -343,7 +346,7 @@ drop(struct analysis *a, DropStmt *n)
 		struct sql_effect *e;
 
 		if (IsA(o, List)) {
-			List *names = (List *) o;
+			List *names = (List *)o;
 
 			/* A trigger, policy or rule: the table comes first, its own name last. */
 			if (n->removeType == OBJECT_TRIGGER || n->removeType == OBJECT_POLICY ||
@@ -351,9 +354,9 @@ drop(struct analysis *a, DropStmt *n)
 				names = list_truncate(names, list_length(names) - 1);
 			e = an_effect_named(a, action, names);
 		} else if (IsA(o, TypeName)) {
-			e = an_effect_named(a, action, ((TypeName *) o)->names);
+			e = an_effect_named(a, action, ((TypeName *)o)->names);
 		} else if (IsA(o, ObjectWithArgs)) {
-			e = an_effect_named(a, action, ((ObjectWithArgs *) o)->objname);
+			e = an_effect_named(a, action, ((ObjectWithArgs *)o)->objname);
 		} else {
 			e = an_effect(a, action, -1);
 			if (IsA(o, String))
@@ -377,7 +380,8 @@ vars(struct analysis *a, enum action action, List *l, bool cascade)
 	}
 }
 
-/* ALTER TABLE ... USING expr, GENERATED ALWAYS AS (expr): stored columns are computed from others. */
+/* ALTER TABLE ... USING expr, GENERATED ALWAYS AS (expr): stored columns are computed from others.
+ */
 static void
 alter_table(struct analysis *a, AlterTableStmt *n)
 {
@@ -388,14 +392,14 @@ alter_table(struct analysis *a, AlterTableStmt *n)
 
 	a->stmt->flags |= SQL_DDL;
 	foreach (lc, n->cmds)
-		owner |= ((AlterTableCmd *) lfirst(lc))->subtype == AT_ChangeOwner;
+		owner |= ((AlterTableCmd *)lfirst(lc))->subtype == AT_ChangeOwner;
 	an_effect_var(a, network ? ACTION_SQL_NETWORK : ACTION_SQL_ALTER, n->relation);
 	if (owner)
 		an_effect_var(a, ACTION_SQL_GRANT, n->relation);
 	an_target(a, &s, n->relation, true);
 	foreach (lc, n->cmds) {
 		AlterTableCmd *cmd = lfirst(lc);
-		ColumnDef *d = (ColumnDef *) cmd->def;
+		ColumnDef *d = (ColumnDef *)cmd->def;
 
 		if (!d || !IsA(d, ColumnDef))
 			continue;
@@ -418,9 +422,9 @@ grant(struct analysis *a, GrantStmt *n)
 		Node *o = lfirst(lc);
 
 		if (IsA(o, RangeVar))
-			an_effect_var(a, ACTION_SQL_GRANT, (RangeVar *) o);
+			an_effect_var(a, ACTION_SQL_GRANT, (RangeVar *)o);
 		else if (IsA(o, ObjectWithArgs))
-			an_effect_named(a, ACTION_SQL_GRANT, ((ObjectWithArgs *) o)->objname);
+			an_effect_named(a, ACTION_SQL_GRANT, ((ObjectWithArgs *)o)->objname);
 		else
 			an_effect(a, ACTION_SQL_GRANT, -1);
 	}
@@ -432,11 +436,11 @@ static void
 named_object(struct analysis *a, enum action action, Node *o)
 {
 	if (o && IsA(o, List))
-		an_effect_named(a, action, (List *) o);
+		an_effect_named(a, action, (List *)o);
 	else if (o && IsA(o, TypeName))
-		an_effect_named(a, action, ((TypeName *) o)->names);
+		an_effect_named(a, action, ((TypeName *)o)->names);
 	else if (o && IsA(o, ObjectWithArgs))
-		an_effect_named(a, action, ((ObjectWithArgs *) o)->objname);
+		an_effect_named(a, action, ((ObjectWithArgs *)o)->objname);
 	else
 		an_effect(a, action, -1);
 }
@@ -446,8 +450,8 @@ comment(struct analysis *a, CommentStmt *n)
 {
 	/* COMMENT ON COLUMN t.c names a column last: the effect is on the table. */
 	if (n->objtype == OBJECT_COLUMN && IsA(n->object, List))
-		n->object = (Node *) list_truncate((List *) n->object,
-						   list_length((List *) n->object) - 1);
+		n->object = (Node *)list_truncate((List *)n->object,
+						  list_length((List *)n->object) - 1);
 	named_object(a, ACTION_SQL_COMMENT, n->object);
 }
 
@@ -470,7 +474,7 @@ vacuum(struct analysis *a, VacuumStmt *n)
 	ListCell *lc;
 
 	foreach (lc, n->rels)
-		an_effect_var(a, action, ((VacuumRelation *) lfirst(lc))->relation);
+		an_effect_var(a, action, ((VacuumRelation *)lfirst(lc))->relation);
 	if (!n->rels)
 		an_effect(a, action, -1);
 }
@@ -535,102 +539,102 @@ special(struct analysis *a, Node *n)
 		break;
 	case T_CopyStmt:
 		set_kind(a, SQL_KIND_COPY, NULL);
-		an_copy(a, (CopyStmt *) n);
+		an_copy(a, (CopyStmt *)n);
 		break;
 	case T_ExplainStmt:
 		set_kind(a, SQL_KIND_EXPLAIN, NULL);
-		explain(a, (ExplainStmt *) n);
+		explain(a, (ExplainStmt *)n);
 		break;
 	case T_CreateTableAsStmt:
 		set_kind(a, SQL_KIND_CREATE_AS, NULL);
-		create_as(a, (CreateTableAsStmt *) n);
+		create_as(a, (CreateTableAsStmt *)n);
 		break;
 	case T_ViewStmt:
-		view(a, (ViewStmt *) n);
+		view(a, (ViewStmt *)n);
 		break;
 	case T_PrepareStmt:
-		prepare(a, (PrepareStmt *) n);
+		prepare(a, (PrepareStmt *)n);
 		break;
 	case T_ExecuteStmt:
 		set_kind(a, SQL_KIND_EXECUTE, NULL);
-		execute(a, (ExecuteStmt *) n);
+		execute(a, (ExecuteStmt *)n);
 		break;
 	case T_DeallocateStmt:
-		set_kind(a, SQL_KIND_DEALLOCATE, ((DeallocateStmt *) n)->name);
+		set_kind(a, SQL_KIND_DEALLOCATE, ((DeallocateStmt *)n)->name);
 		an_effect(a, ACTION_SQL_PREPARE, -1);
 		break;
 	case T_DeclareCursorStmt:
-		declare(a, (DeclareCursorStmt *) n);
+		declare(a, (DeclareCursorStmt *)n);
 		break;
 	case T_FetchStmt:
-		fetch(a, (FetchStmt *) n);
+		fetch(a, (FetchStmt *)n);
 		break;
 	case T_ClosePortalStmt:
-		set_kind(a, SQL_KIND_CLOSE, ((ClosePortalStmt *) n)->portalname);
+		set_kind(a, SQL_KIND_CLOSE, ((ClosePortalStmt *)n)->portalname);
 		an_effect(a, ACTION_SQL_DECLARE, -1);
 		break;
 	case T_TransactionStmt:
-		transaction(a, (TransactionStmt *) n);
+		transaction(a, (TransactionStmt *)n);
 		break;
 	case T_VariableSetStmt:
-		variable_set(a, (VariableSetStmt *) n);
+		variable_set(a, (VariableSetStmt *)n);
 		break;
 	case T_VariableShowStmt:
 		set_kind(a, SQL_KIND_SHOW, NULL);
-		a->stmt->set.name = lower(a, ((VariableShowStmt *) n)->name);
+		a->stmt->set.name = lower(a, ((VariableShowStmt *)n)->name);
 		an_effect(a, ACTION_SQL_SHOW, -1)->setting = a->stmt->set.name;
 		break;
 	case T_DiscardStmt:
-		discard(a, (DiscardStmt *) n);
+		discard(a, (DiscardStmt *)n);
 		break;
 	case T_NotifyStmt:
-		set_kind(a, SQL_KIND_NOTIFY, ((NotifyStmt *) n)->conditionname);
+		set_kind(a, SQL_KIND_NOTIFY, ((NotifyStmt *)n)->conditionname);
 		an_effect(a, ACTION_SQL_NOTIFY, -1);
 		break;
 	case T_ListenStmt:
-		set_kind(a, SQL_KIND_LISTEN, ((ListenStmt *) n)->conditionname);
+		set_kind(a, SQL_KIND_LISTEN, ((ListenStmt *)n)->conditionname);
 		an_effect(a, ACTION_SQL_LISTEN, -1);
 		break;
 	case T_UnlistenStmt:
-		set_kind(a, SQL_KIND_UNLISTEN, ((UnlistenStmt *) n)->conditionname);
+		set_kind(a, SQL_KIND_UNLISTEN, ((UnlistenStmt *)n)->conditionname);
 		an_effect(a, ACTION_SQL_LISTEN, -1);
 		break;
 	case T_LockStmt:
 		set_kind(a, SQL_KIND_LOCK, NULL);
-		vars(a, ACTION_SQL_LOCK, ((LockStmt *) n)->relations, false);
+		vars(a, ACTION_SQL_LOCK, ((LockStmt *)n)->relations, false);
 		break;
 	case T_TruncateStmt:
-		vars(a, ACTION_SQL_TRUNCATE, ((TruncateStmt *) n)->relations,
-		     ((TruncateStmt *) n)->behavior == DROP_CASCADE);
+		vars(a, ACTION_SQL_TRUNCATE, ((TruncateStmt *)n)->relations,
+		     ((TruncateStmt *)n)->behavior == DROP_CASCADE);
 		break;
 	case T_DropStmt:
 		a->stmt->flags |= SQL_DDL;
-		drop(a, (DropStmt *) n);
+		drop(a, (DropStmt *)n);
 		break;
 	case T_AlterTableStmt:
-		alter_table(a, (AlterTableStmt *) n);
+		alter_table(a, (AlterTableStmt *)n);
 		break;
 	case T_RenameStmt:
-		rename_stmt(a, (RenameStmt *) n);
+		rename_stmt(a, (RenameStmt *)n);
 		break;
 	case T_CommentStmt:
-		comment(a, (CommentStmt *) n);
+		comment(a, (CommentStmt *)n);
 		break;
 	case T_GrantStmt:
 		a->stmt->flags |= SQL_DDL;
-		grant(a, (GrantStmt *) n);
+		grant(a, (GrantStmt *)n);
 		break;
 	case T_VacuumStmt:
-		vacuum(a, (VacuumStmt *) n);
+		vacuum(a, (VacuumStmt *)n);
 		break;
 	case T_CreateSchemaStmt:
-		create_schema(a, (CreateSchemaStmt *) n);
+		create_schema(a, (CreateSchemaStmt *)n);
 		break;
 	case T_RefreshMatViewStmt:
-		an_effect_var(a, ACTION_SQL_REFRESH, ((RefreshMatViewStmt *) n)->relation);
+		an_effect_var(a, ACTION_SQL_REFRESH, ((RefreshMatViewStmt *)n)->relation);
 		break;
 	case T_CallStmt:
-		call(a, (CallStmt *) n);
+		call(a, (CallStmt *)n);
 		break;
 	default:
 		an_fail(a, SQL_UNKNOWN, "statement of a kind this version does not know");
@@ -663,17 +667,17 @@ an_statement(struct analysis *a, Node *n)
 {
 	set_kind(a, SQL_KIND_OTHER, NULL);
 	switch (nodeTag(n)) {
-#define STATEMENT(node, how, action)                                                              \
-	case T_##node:                                                                            \
-		how_##how(node, action);                                                          \
+#define STATEMENT(node, how, action)                                                               \
+	case T_##node:                                                                             \
+		how_##how(node, action);                                                           \
 		break;
-#define STATEMENT_VAR(node, action, field)                                                        \
-	case T_##node:                                                                            \
-		simple(a, an_effect_var(a, ACTION_##action, ((node *) n)->field));                \
+#define STATEMENT_VAR(node, action, field)                                                         \
+	case T_##node:                                                                             \
+		simple(a, an_effect_var(a, ACTION_##action, ((node *)n)->field));                  \
 		break;
-#define STATEMENT_NAMES(node, action, field)                                                      \
-	case T_##node:                                                                            \
-		simple(a, an_effect_named(a, ACTION_##action, ((node *) n)->field));              \
+#define STATEMENT_NAMES(node, action, field)                                                       \
+	case T_##node:                                                                             \
+		simple(a, an_effect_named(a, ACTION_##action, ((node *)n)->field));                \
 		break;
 #include "grammar/statements.def"
 #undef STATEMENT
@@ -687,7 +691,7 @@ an_statement(struct analysis *a, Node *n)
 bool
 an_statement_known(NodeTag tag)
 {
-	switch ((int) tag) {
+	switch ((int)tag) {
 #define STATEMENT(node, how, action) case T_##node:
 #define STATEMENT_VAR(node, action, field) case T_##node:
 #define STATEMENT_NAMES(node, action, field) case T_##node:

@@ -22,18 +22,18 @@ check(const struct sql_facts *f)
 		assert(f->stmts[i].n_effects > 0);
 	for (uint32_t i = 0; i < f->n_effects; i++) {
 		assert(action_is_leaf(f->effects[i].action));
-		assert(f->effects[i].relation < (int32_t) f->n_relations);
+		assert(f->effects[i].relation < (int32_t)f->n_relations);
 	}
 	for (uint32_t i = 0; i < f->n_uses; i++) {
 		const struct sql_use *u = &f->uses[i];
 
-		assert((uint64_t) u->candidates + u->n_candidates <= f->n_candidates);
-		assert(u->row_relation < (int32_t) f->n_relations);
+		assert((uint64_t)u->candidates + u->n_candidates <= f->n_candidates);
+		assert(u->row_relation < (int32_t)f->n_relations);
 		for (uint32_t k = 0; k < u->n_candidates; k++)
 			assert(f->candidates[u->candidates + k].relation < f->n_relations);
 	}
 	for (uint32_t i = 0; i < f->n_outputs; i++)
-		assert(f->outputs[i].use < (int32_t) f->n_uses);
+		assert(f->outputs[i].use < (int32_t)f->n_uses);
 }
 
 int

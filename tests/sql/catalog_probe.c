@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * catalog_probe CONNINFO: runs the catalog's queries on a server, builds a snapshot, prints what lies
- * outside the system schemas.
+ * catalog_probe CONNINFO: runs the catalog's queries on a server, builds a snapshot, prints what
+ * lies outside the system schemas.
  */
 #include "sql/catalog.h"
 
@@ -16,14 +16,14 @@ feed(struct catalog_build *b, PGconn *conn, enum catalog_query q)
 	bool ok = PQresultStatus(r) == PGRES_TUPLES_OK;
 
 	if (!ok)
-		fprintf(stderr, "query %d: %s", (int) q, PQresultErrorMessage(r));
+		fprintf(stderr, "query %d: %s", (int)q, PQresultErrorMessage(r));
 	for (int i = 0; ok && i < PQntuples(r); i++) {
 		struct slice f[8];
 		int n = PQnfields(r);
 
 		for (int k = 0; k < n && k < 8; k++)
-			f[k] = slice_of(PQgetvalue(r, i, k), (size_t) PQgetlength(r, i, k));
-		ok = catalog_build_row(b, q, f, (unsigned) n);
+			f[k] = slice_of(PQgetvalue(r, i, k), (size_t)PQgetlength(r, i, k));
+		ok = catalog_build_row(b, q, f, (unsigned)n);
 	}
 	PQclear(r);
 	return ok;
@@ -37,7 +37,7 @@ show(const struct catalog *c, const struct catalog_relation *r)
 
 	printf("relation %.*s.%.*s %c%s\n", SLICE_ARG(r->schema), SLICE_ARG(r->name), r->kind,
 	       r->partition ? " partition" : "");
-	for (int i = 1; i <= (int) r->n_columns; i++) {
+	for (int i = 1; i <= (int)r->n_columns; i++) {
 		const struct catalog_column *col = catalog_column(r, i);
 
 		if (col)
@@ -76,7 +76,8 @@ main(int argc, char **argv)
 	for (size_t i = 0; i < catalog_count(c); i++) {
 		const struct catalog_relation *r = catalog_at(c, i);
 
-		if (!slice_is(r->schema, "pg_catalog") && !slice_is(r->schema, "information_schema"))
+		if (!slice_is(r->schema, "pg_catalog") &&
+		    !slice_is(r->schema, "information_schema"))
 			show(c, r);
 	}
 	catalog_free(c);

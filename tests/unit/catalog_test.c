@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The catalog snapshot from rows made up here: names resolve as PostgreSQL would, links hold, bad rows
- * fail the build. tests/sql/catalog_test.py does the same against a server.
+ * The catalog snapshot from rows made up here: names resolve as PostgreSQL would, links hold, bad
+ * rows fail the build. tests/sql/catalog_test.py does the same against a server.
  */
 #include "base/arena.h"
 #include "sql/catalog.h"
@@ -126,7 +126,7 @@ bad_rows_fail_the_build(void)
 		{CATALOG_Q_RELATIONS, {"x", "s", "t", "r", "p", "f", "1"}},
 		{CATALOG_Q_RELATIONS, {"99999999999", "s", "t", "r", "p", "f", "1"}},
 		{CATALOG_Q_RELATIONS, {"-1", "s", "t", "r", "p", "f", "1"}},
-		{CATALOG_Q_RELATIONS, {"11", "s", "other", "r", "p", "f", "1"}}, /* oid twice */
+		{CATALOG_Q_RELATIONS, {"11", "s", "other", "r", "p", "f", "1"}},  /* oid twice */
 		{CATALOG_Q_RELATIONS, {"99", "s", "people", "r", "p", "f", "1"}}, /* name twice */
 		{CATALOG_Q_COLUMNS, {"77", "1", "a", "23", "f", "", "", "23"}},
 		{CATALOG_Q_COLUMNS, {"11", "0", "a", "23", "f", "", "", "23"}},
@@ -140,7 +140,7 @@ bad_rows_fail_the_build(void)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct catalog_build *b = small();
 
-		(void) !row(b, rows[i].q, rows[i].f);
+		(void)!row(b, rows[i].q, rows[i].f);
 		error = NULL;
 		c = catalog_build_finish(b, &error);
 		CHECK(!c);

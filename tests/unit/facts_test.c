@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Golden facts: tests/sql/NAME.txt holds blocks of `-- what it shows`, a statement after `> `, and the facts expected. UPDATE=1 rewrites the files; read the diff.
- * Then: every statement node of the library is known, and threads may parse at the same time.
+ * Golden facts: tests/sql/NAME.txt holds blocks of `-- what it shows`, a statement after `> `, and
+ * the facts expected. UPDATE=1 rewrites the files; read the diff. Then: every statement node of the
+ * library is known, and threads may parse at the same time.
  */
 #include "base/buf.h"
 #include "sql/sql.h"
@@ -34,7 +35,7 @@ next_line(struct slice *rest, struct slice *line)
 		return false;
 	nl = memchr(rest->p, '\n', rest->n);
 	line->p = rest->p;
-	line->n = nl ? (size_t) (nl - rest->p) : rest->n;
+	line->n = nl ? (size_t)(nl - rest->p) : rest->n;
 	rest->p += line->n + (nl != NULL);
 	rest->n -= line->n + (nl != NULL);
 	return true;
@@ -94,7 +95,7 @@ golden(const char *name)
 	f = fopen(path, "r");
 	REQUIRE(f);
 	while ((c = getc(f)) != EOF)
-		buf_putc(&in, (uint8_t) c);
+		buf_putc(&in, (uint8_t)c);
 	fclose(f);
 	CHECK(rebuild(buf_slice(&in), &out) > 0);
 	if (getenv("UPDATE")) {
@@ -137,12 +138,12 @@ every_statement_is_known(void)
 
 	/* The tags of statements are one run in nodes.h. */
 	for (int t = T_InsertStmt; t <= T_AlterStatsStmt; t++) {
-		/* Never the top of a raw parse tree: PL/pgSQL's, parts of ALTER TABLE, of an SQL function, of
-		 * the analysed tree. */
-		if (t == T_PLAssignStmt || t == T_ReplicaIdentityStmt || t == T_AlterTableCmd || t == T_ReturnStmt ||
-		    t == T_SetOperationStmt)
+		/* Never the top of a raw parse tree: PL/pgSQL's, parts of ALTER TABLE, of an SQL
+		 * function, of the analysed tree. */
+		if (t == T_PLAssignStmt || t == T_ReplicaIdentityStmt || t == T_AlterTableCmd ||
+		    t == T_ReturnStmt || t == T_SetOperationStmt)
 			continue;
-		if (!an_statement_known((NodeTag) t)) {
+		if (!an_statement_known((NodeTag)t)) {
 			printf("# node tag %d is not in statements.def\n", t);
 			test_failures++;
 		}
@@ -208,28 +209,28 @@ hostile_texts_are_refused(void)
 	for (int i = 0; i < 7500; i++)
 		n += sprintf(big + n, "1+");
 	n += sprintf(big + n, "1");
-	refused(big, (size_t) n, "54001");
+	refused(big, (size_t)n, "54001");
 	n = sprintf(big, "select ");
 	for (int i = 0; i < 2000; i++)
 		n += sprintf(big + n, "not ");
 	n += sprintf(big + n, "true");
-	refused(big, (size_t) n, "54001");
+	refused(big, (size_t)n, "54001");
 	n = sprintf(big, "select 1");
 	for (int i = 0; i < 3000; i++)
 		n += sprintf(big + n, " union all select 1");
-	refused(big, (size_t) n, "54001");
+	refused(big, (size_t)n, "54001");
 	/* Quadratic facts: many columns over many relations. */
 	n = sprintf(big, "select 1 from t");
 	for (int i = 0; i < 400; i++)
 		n += sprintf(big + n, " join t%d on a = b", i);
-	refused(big, (size_t) n, "54000");
+	refused(big, (size_t)n, "54000");
 	n = sprintf(big, "select a from t0");
 	for (int i = 1; i < 2000; i++)
 		n += sprintf(big + n, ", t%d", i);
 	n += sprintf(big + n, " where a = 1");
 	for (int i = 1; i < 2000; i++)
 		n += sprintf(big + n, " and exists (select %d where b%d = c)", i, i);
-	refused(big, (size_t) n, "54000");
+	refused(big, (size_t)n, "54000");
 	free(big);
 }
 
@@ -281,13 +282,14 @@ int
 main(void)
 {
 	static const struct test_case tests[] = {
-		TEST(golden_files),	      TEST(every_statement_is_known), TEST(tables_are_sorted),
-		TEST(hostile_texts_are_refused), TEST(threads_parse_at_once),
+		TEST(golden_files),	     TEST(every_statement_is_known),
+		TEST(tables_are_sorted),     TEST(hostile_texts_are_refused),
+		TEST(threads_parse_at_once),
 	};
 	int rc;
 
 	arena_init(&arena, 0);
-	rc = test_run(tests, (int) (sizeof(tests) / sizeof(tests[0])));
+	rc = test_run(tests, (int)(sizeof(tests) / sizeof(tests[0])));
 	arena_fini(&arena);
 	return rc;
 }

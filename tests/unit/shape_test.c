@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tokenizer against libpg_query's scanner, statement by statement and on mutated input: where both
- * accept, kinds and boundaries are equal; where PostgreSQL's scanner accepts and ours declines, the
- * share is bounded. Then what shapes merge and what they must not.
+ * The tokenizer against libpg_query's scanner, statement by statement and on mutated input: where
+ * both accept, kinds and boundaries are equal; where PostgreSQL's scanner accepts and ours
+ * declines, the share is bounded. Then what shapes merge and what they must not.
  */
 #include "sql/shape.h"
 #include "test.h"
@@ -10,8 +10,22 @@
 #include <pg_query.h>
 #include <time.h>
 
-enum { PG_IDENT = 258, PG_UIDENT, PG_FCONST, PG_SCONST, PG_USCONST, PG_BCONST, PG_XCONST, PG_OP,
-       PG_ICONST, PG_PARAM, PG_TYPECAST, PG_NOT_EQUALS = 274, PG_SQL_COMMENT, PG_C_COMMENT };
+enum {
+	PG_IDENT = 258,
+	PG_UIDENT,
+	PG_FCONST,
+	PG_SCONST,
+	PG_USCONST,
+	PG_BCONST,
+	PG_XCONST,
+	PG_OP,
+	PG_ICONST,
+	PG_PARAM,
+	PG_TYPECAST,
+	PG_NOT_EQUALS = 274,
+	PG_SQL_COMMENT,
+	PG_C_COMMENT
+};
 
 static const char *const corpus[] = {
 	"select 1",
@@ -41,12 +55,16 @@ static const char *const corpus[] = {
 	"select 1--\n+2 --",
 	"select /*+ hint */ a /*- b */ /*/ c */",
 	"select \"a\", \"A\"\"b\", \"a b\".\"c\" from \"t\"",
-	"select a ~~ b, a !~~* b, a ? b, a ?| b, a ?& b, a #> b, a #>> b, a @> b, a <@ b, |/ 4, @ -5, a <-> b",
+	"select a ~~ b, a !~~* b, a ? b, a ?| b, a ?& b, a #> b, a #>> b, a @> b, a <@ b, |/ 4, @ "
+	"-5, a <-> b",
 	"select a->b, a->>'c', a#-b, a @@ b, a &&& b, a |||/ b",
-	"insert into t (a, b) values (1, 'x'), (default, null) on conflict (a) do update set b = excluded.b returning *",
+	"insert into t (a, b) values (1, 'x'), (default, null) on conflict (a) do update set b = "
+	"excluded.b returning *",
 	"update t set a = $1, (b, c) = (2, 3) where id = any($2)",
-	"with recursive r(n) as (values (1) union all select n + 1 from r where n < 5) select * from r;",
-	"create function f(a int) returns int language plpgsql as $body$ begin return a; end $body$",
+	"with recursive r(n) as (values (1) union all select n + 1 from r where n < 5) select * "
+	"from r;",
+	"create function f(a int) returns int language plpgsql as $body$ begin return a; end "
+	"$body$",
 	"copy t (a, b) from '/tmp/x' with (format csv, delimiter '|')",
 	"set a.b to 'x', 1, off; ;; show all",
 	"select \xc3\xa9t\xc3\xa9, '\xe2\x82\xac', \"\xf0\x9f\x98\x80\" from \xc3\x89",
@@ -61,7 +79,34 @@ static const char *const corpus[] = {
 	"select \"\" from t",
 	"select a \\ b",
 	"select {a}",
-	"$", "$a", "'", "E'\\", "E'\\'", "--", "-- x\n", "/**/", "/*", "*/", ".", "..", "...", "1.", "1..", ":", "::", ":::", "@", "", " ", "u&", "u&'", "n'", "$1a", "$a$", "a.", "a..b",
+	"$",
+	"$a",
+	"'",
+	"E'\\",
+	"E'\\'",
+	"--",
+	"-- x\n",
+	"/**/",
+	"/*",
+	"*/",
+	".",
+	"..",
+	"...",
+	"1.",
+	"1..",
+	":",
+	"::",
+	":::",
+	"@",
+	"",
+	" ",
+	"u&",
+	"u&'",
+	"n'",
+	"$1a",
+	"$a$",
+	"a.",
+	"a..b",
 	"select 1 where a<>-1 and b>=-1 and c=@-1 and d !=~- 1 and e ^- 2 and f `- 2",
 };
 enum { N_CORPUS = sizeof(corpus) / sizeof(corpus[0]) };
@@ -76,7 +121,7 @@ varint(const uint8_t **p)
 	uint64_t v = 0;
 
 	for (int shift = 0;; shift += 7) {
-		v |= (uint64_t) (**p & 0x7f) << shift;
+		v |= (uint64_t)(**p & 0x7f) << shift;
 		if (!(*(*p)++ & 0x80))
 			return v;
 	}
@@ -87,7 +132,7 @@ static int
 pg_tokens(const char *text, struct pg_token *out, int max)
 {
 	PgQueryScanResult r = pg_query_scan(text);
-	const uint8_t *p = (const uint8_t *) r.pbuf.data, *end = p + r.pbuf.len;
+	const uint8_t *p = (const uint8_t *)r.pbuf.data, *end = p + r.pbuf.len;
 	int n = 0;
 
 	if (r.error) {
@@ -105,11 +150,11 @@ pg_tokens(const char *text, struct pg_token *out, int max)
 				uint64_t field = varint(&p), v = varint(&p);
 
 				if (field == 1 << 3)
-					t.start = (int) v;
+					t.start = (int)v;
 				else if (field == 2 << 3)
-					t.end = (int) v;
+					t.end = (int)v;
 				else if (field == 4 << 3)
-					t.kind = (int) v;
+					t.kind = (int)v;
 			}
 			if (t.kind != PG_SQL_COMMENT && t.kind != PG_C_COMMENT && n < max)
 				out[n++] = t;
@@ -148,7 +193,7 @@ same_kind(const struct sql_token *t, int pg, const char *text)
 	case SQL_TOK_OP:
 		return pg == PG_OP || (pg >= PG_TYPECAST && pg <= PG_NOT_EQUALS);
 	case SQL_TOK_SELF:
-		return pg == (uint8_t) text[t->at];
+		return pg == (uint8_t)text[t->at];
 	default:
 		return false;
 	}
@@ -158,7 +203,8 @@ same_kind(const struct sql_token *t, int pg, const char *text)
 static bool
 same_end(const struct sql_token *t, int end)
 {
-	return (int) (t->at + t->n) == end || t->kind == SQL_TOK_UIDENT || t->kind == SQL_TOK_USCONST;
+	return (int)(t->at + t->n) == end || t->kind == SQL_TOK_UIDENT ||
+	       t->kind == SQL_TOK_USCONST;
 }
 
 enum outcome { AGREE, BOTH_REFUSE, WE_DECLINE, WE_ACCEPT, DISAGREE };
@@ -184,10 +230,10 @@ compare(const char *text)
 		}
 		if (t.kind == SQL_TOK_END)
 			return i == n ? AGREE : DISAGREE;
-		if (i >= n || (int) t.at != pg[i].start || !same_end(&t, pg[i].end) ||
+		if (i >= n || (int)t.at != pg[i].start || !same_end(&t, pg[i].end) ||
 		    !same_kind(&t, pg[i].kind, text)) {
-			printf("# token %d: ours %d [%u,%u) theirs %d [%d,%d) in: %s\n", i, t.kind, t.at,
-			       t.at + t.n, i < n ? pg[i].kind : -1, i < n ? pg[i].start : -1,
+			printf("# token %d: ours %d [%u,%u) theirs %d [%d,%d) in: %s\n", i, t.kind,
+			       t.at, t.at + t.n, i < n ? pg[i].kind : -1, i < n ? pg[i].start : -1,
 			       i < n ? pg[i].end : -1, text);
 			return DISAGREE;
 		}
@@ -202,7 +248,8 @@ scanner_agrees_on_corpus(void)
 
 		CHECK(o != DISAGREE);
 		if (o == WE_DECLINE || o == WE_ACCEPT)
-			printf("# %s: %s\n", o == WE_DECLINE ? "declined" : "accepted alone", corpus[i]);
+			printf("# %s: %s\n", o == WE_DECLINE ? "declined" : "accepted alone",
+			       corpus[i]);
 	}
 }
 
@@ -214,7 +261,7 @@ rnd(uint32_t n)
 	seed ^= seed << 13;
 	seed ^= seed >> 7;
 	seed ^= seed << 17;
-	return (uint32_t) (seed >> 33) % n;
+	return (uint32_t)(seed >> 33) % n;
 }
 
 static void
@@ -224,9 +271,9 @@ mutate(char *text, size_t cap)
 	size_t n;
 
 	snprintf(text, cap, "%s", corpus[rnd(N_CORPUS)]);
-	for (int k = 1 + (int) rnd(6); k; k--) {
+	for (int k = 1 + (int)rnd(6); k; k--) {
 		n = strlen(text);
-		size_t at = rnd((uint32_t) n + 1);
+		size_t at = rnd((uint32_t)n + 1);
 
 		switch (rnd(4)) {
 		case 0: /* replace */
@@ -245,7 +292,7 @@ mutate(char *text, size_t cap)
 			break;
 		default: { /* splice */
 			const char *other = corpus[rnd(N_CORPUS)];
-			size_t from = rnd((uint32_t) strlen(other) + 1), len = rnd(12);
+			size_t from = rnd((uint32_t)strlen(other) + 1), len = rnd(12);
 
 			if (len > strlen(other + from))
 				len = strlen(other + from);
@@ -319,7 +366,8 @@ shapes_merge_what_means_the_same(void)
 		     "select*from t where a='it''s'and b in(3/**/,4)"));
 	CHECK(merged("insert into t values ($1, 5.5)", "INSERT INTO T VALUES ($1, .5)"));
 	CHECK(merged("(select 'a' 'b')" + 0, "(select $$a$$ e'b')"));
-	CHECK(merged("with a as (select 1) update t set b = 5", "with a as (select 7) update t set b = 6"));
+	CHECK(merged("with a as (select 1) update t set b = 5",
+		     "with a as (select 7) update t set b = 6"));
 }
 
 static void
@@ -423,8 +471,9 @@ static void
 speed(void)
 {
 #ifndef WEIR_ASAN
-	static const char sql[] = "select id, name, total from orders o where o.customer_id = 12345 "
-				  "and status = 'open' order by id limit 10";
+	static const char sql[] =
+		"select id, name, total from orders o where o.customer_id = 12345 "
+		"and status = 'open' order by id limit 10";
 	struct timespec a, b;
 	struct sql_shape s;
 	double best = 1e9;
@@ -434,7 +483,9 @@ speed(void)
 		for (int i = 0; i < 10000; i++)
 			sql_shape(SLICE_LIT(sql), 1 << 20, 500, &scratch_a, &s);
 		clock_gettime(CLOCK_MONOTONIC, &b);
-		double ns = ((double) (b.tv_sec - a.tv_sec) * 1e9 + (double) (b.tv_nsec - a.tv_nsec)) / 1e4;
+		double ns =
+			((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) /
+			1e4;
 		best = ns < best ? ns : best;
 	}
 	printf("# shape of %zu bytes, %u tokens: %.0f ns\n", sizeof(sql) - 1, s.n_tokens, best);
@@ -446,15 +497,19 @@ int
 main(void)
 {
 	static const struct test_case tests[] = {
-		TEST(scanner_agrees_on_corpus), TEST(scanner_agrees_on_mutations),
-		TEST(shapes_merge_what_means_the_same), TEST(shapes_keep_what_differs),
-		TEST(limits_refuse), TEST(text_is_utf8_without_nul), TEST(tokens_can_be_found_again),
+		TEST(scanner_agrees_on_corpus),
+		TEST(scanner_agrees_on_mutations),
+		TEST(shapes_merge_what_means_the_same),
+		TEST(shapes_keep_what_differs),
+		TEST(limits_refuse),
+		TEST(text_is_utf8_without_nul),
+		TEST(tokens_can_be_found_again),
 		TEST(speed),
 	};
 	int rc;
 
 	sql_shape_init();
-	rc = test_run(tests, (int) (sizeof(tests) / sizeof(tests[0])));
+	rc = test_run(tests, (int)(sizeof(tests) / sizeof(tests[0])));
 	buf_fini(&scratch_a);
 	buf_fini(&scratch_b);
 	return rc;

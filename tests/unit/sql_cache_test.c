@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The facts cache: hits give the same facts as analysis, literals that matter are never merged, a flood
- * evicts nothing that is used, memory stays bounded, holders keep what was evicted.
+ * The facts cache: hits give the same facts as analysis, literals that matter are never merged, a
+ * flood evicts nothing that is used, memory stays bounded, holders keep what was evicted.
  */
 #include "base/buf.h"
 #include "sql/sql.h"
@@ -66,7 +66,8 @@ hits_are_what_analysis_says(void)
 		"select * from t limit 10",
 		"select * from t limit 99999999999",
 		"select 1; select 2; delete from t",
-		"with d as (delete from a.t where x = 'y' returning z) insert into u (v, w) select z, 1 from d",
+		"with d as (delete from a.t where x = 'y' returning z) insert into u (v, w) select "
+		"z, 1 from d",
 		"select from where",
 		"select 'unterminated",
 		"",
@@ -123,7 +124,8 @@ flood_keeps_what_is_used(void)
 	}
 	CHECK_INT(sql_cache_stats(c).evicted, 0);
 	for (int i = 0; i < 4000; i++) { /* each twice: evicts, but not what is used */
-		snprintf(text, sizeof(text), "select y%d, z%d, count(*) from t group by y%d", i, i, i);
+		snprintf(text, sizeof(text), "select y%d, z%d, count(*) from t group by y%d", i, i,
+			 i);
 		sql_cache_facts(c, slice_str(text));
 		sql_cache_facts(c, slice_str(text));
 		sql_cache_facts(c, slice_str(used));
@@ -174,7 +176,8 @@ best_ns(struct sql_cache *c, const char *const *texts, int n, int loops)
 		for (int i = 0; i < loops; i++)
 			sql_cache_facts(c, slice_str(texts[i % n]));
 		clock_gettime(CLOCK_MONOTONIC, &b);
-		ns = ((double) (b.tv_sec - a.tv_sec) * 1e9 + (double) (b.tv_nsec - a.tv_nsec)) / loops;
+		ns = ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) /
+		     loops;
 		best = ns < best ? ns : best;
 	}
 	return best;
@@ -200,9 +203,12 @@ speed(void)
 	REQUIRE(c);
 	for (int i = 0; i < 400; i++) {
 		snprintf(miss[i], sizeof(miss[i]),
-			 "select o.id, o.total, c.name, c.city from orders o join customers c on c.id = "
-			 "o.customer_id where o.status = 'open' and o.total > 100 and c.country = 'x' "
-			 "and c%03d = 1 order by o.id limit 10", i);
+			 "select o.id, o.total, c.name, c.city from orders o join customers c on "
+			 "c.id = "
+			 "o.customer_id where o.status = 'open' and o.total > 100 and c.country = "
+			 "'x' "
+			 "and c%03d = 1 order by o.id limit 10",
+			 i);
 		texts[i] = miss[i];
 	}
 	printf("# miss, %zu bytes: %.0f ns\n", strlen(miss[0]), best_ns(c, texts, 400, 400));
@@ -215,14 +221,16 @@ int
 main(void)
 {
 	static const struct test_case tests[] = {
-		TEST(hits_are_what_analysis_says), TEST(second_touch_admits),
-		TEST(flood_keeps_what_is_used), TEST(held_entries_outlive_eviction),
+		TEST(hits_are_what_analysis_says),
+		TEST(second_touch_admits),
+		TEST(flood_keeps_what_is_used),
+		TEST(held_entries_outlive_eviction),
 		TEST(speed),
 	};
 	int rc;
 
 	sql_shape_init();
-	rc = test_run(tests, (int) (sizeof(tests) / sizeof(tests[0])));
+	rc = test_run(tests, (int)(sizeof(tests) / sizeof(tests[0])));
 	buf_fini(&out_a);
 	buf_fini(&out_b);
 	return rc;
