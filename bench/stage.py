@@ -58,8 +58,8 @@ DATA = "data card = column public.bench_rows.card"
 POLICIES = {
     "weir-pass": "policy pass\ndefault allow\n",
     "weir-policy": POLICY % ("", ""),
-    "weir-mask-inplace": POLICY % (DATA, "mask shown card with last(4)"),
-    "weir-mask-rewrite": POLICY % (DATA, 'mask shown card with fixed("hidden")'),
+    "weir-mask-inplace": POLICY % (DATA, "mask card with last(4)"),
+    "weir-mask-rewrite": POLICY % (DATA, 'mask card with fixed("hidden")'),
 }
 
 
@@ -158,8 +158,8 @@ def start_haproxy(name, up):
 
 def start_weir(name, up):
     """One worker, as the others have one thread."""
-    w = h.Weir(up, policy=POLICIES[name], extra="limit workers 1\nlimit max-connections 12000\n"
-                                                "limit catalog-seconds 3600\n")
+    w = h.Weir(up, policy=POLICIES[name], extra="limit workers 1\nlimit connections 12000\n"
+                                                "limit catalog 1h\n")
     proxy = Proxy(name, w.p, w.port, "planner-7", "k-planner")
     proxy.weir = w
     return proxy
