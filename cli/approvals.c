@@ -360,6 +360,17 @@ do_show(struct options *o)
 	return EXIT_OK;
 }
 
+/* The client that waits may have used the release before we are told of it. */
+static const char *
+outcome(const char *verb, const char *state)
+{
+	if (strcmp(verb, "approve") != 0)
+		return state;
+	if (strcmp(state, "pending") == 0)
+		return "approved by you, waits for others";
+	return strcmp(state, "used") == 0 ? "approved, and running" : state;
+}
+
 static int
 do_decide(struct options *o, const char *verb)
 {
@@ -386,7 +397,7 @@ do_decide(struct options *o, const char *verb)
 	} else {
 		put(&b, str(answer, "id"));
 		buf_puts(&b, "  ");
-		put(&b, str(answer, "state"));
+		put(&b, outcome(verb, str(answer, "state")));
 		buf_puts(&b, "  ");
 		put_needs(&b, answer);
 		printf("%.*s\n", SLICE_ARG(buf_slice(&b)));

@@ -358,6 +358,8 @@ class Weir:
 
     def __init__(self, pg=None, policy="policy p\ndefault allow\n", conf=None, extra="", state=None,
                  start=True, env=None):
+        if run([WEIR, "run", "--help"]).code != 0:
+            raise Skip(f"{os.path.relpath(WEIR, ROOT)} has no `run`")
         self.dir = tempfile.mkdtemp(prefix="weir-", dir=tmp())
         self.port, self.admin, self.pg = free_port(), free_port(), pg
         self.state = state or f"{self.dir}/state"
@@ -378,7 +380,8 @@ class Weir:
         pg = self.pg
         if conf is None:
             conf = ('listen postgres  127.0.0.1:{port}\nlisten admin     127.0.0.1:{admin}\n'
-                    'policy           "{policy}"\nstate            "{state}"\ntls off\n')
+                    'policy           "{policy}"\nstate            "{state}"\ntls off\n'
+                    'limit connections 500\n')
             if pg:
                 conf += (f'\ntarget {pg.database}\n  protocol  postgres\n'
                          '  address   127.0.0.1:{pg}\n'
