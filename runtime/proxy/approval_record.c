@@ -55,9 +55,16 @@ fill_request(struct approval_record *r, const struct approval_event *ev)
 	b->request = slice_str(a->id);
 	b->binding = a->binding;
 	b->scope = SLICE_LIT("exact");
-	for (size_t i = 0; i < a->ask.n_needs; i++)
-		r->groups[i] = (struct audit_group){.name = a->ask.needs[i].label,
-						    .need = a->ask.needs[i].n};
+	/* Groups as principals have them, not as the policy calls them: the verifier compares them with
+	 * the approvers' own. */
+	for (size_t i = 0; i < a->ask.n_needs; i++) {
+		const struct approval_need *need = &a->ask.needs[i];
+
+		r->groups[i] = (struct audit_group){
+			.name = need->n_groups ? need->groups[0] : need->label,
+			.need = need->n,
+		};
+	}
 	b->groups.v = r->groups;
 	b->groups.n = a->ask.n_needs;
 	b->not_before = a->created_ns;
