@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Every example policy: checks without a finding, compiles to the golden code in tests/lang/asm
+# (UPDATE=1 rewrites it), passes its own tests, and builds to a signed image that loads again and gives the same
+# code. The same sources give the same bytes.
+cd "${WEIR_ROOT:-.}" || exit 2
+weir=${WEIR:-build/weir}
+tmp=$(mktemp -d) || exit 2
+trap 'rm -rf "$tmp"' EXIT
+n=0
+failed=0
+
+say() { # status, name
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; failed=1; sed 's/^/# /' "$tmp/out"; fi
+}
+
+set -- policies-examples/*.weir
+echo "1..$(($# * 5))"
+for f; do
+	name=$(basename "$f" .weir)
+	golden=tests/lang/asm/$name.asm
+
+	"$weir" check "$f" >"$tmp/out" 2>&1
+	say $? "$name checks clean"
+	"$weir" dis "$f" >"$tmp/asm" 2>"$tmp/out"
+	if [ -n "$UPDATE" ]; then cp "$tmp/asm" "$golden"; fi
+	diff -u "$golden" "$tmp/asm" >"$tmp/out" 2>&1
+	say $? "$name compiles to $golden"
+	"$weir" test "$f" >"$tmp/out" 2>&1
+	say $? "$name passes its own tests"
+	"$weir" build "$f" -o "$tmp/a.img" --key "$tmp/key" --counter 7 --no-tests >"$tmp/out" 2>&1 &&
+		"$weir" dis "$tmp/a.img" >"$tmp/asm2" 2>>"$tmp/out" &&
+		diff -u "$tmp/asm" "$tmp/asm2" >>"$tmp/out" 2>&1 &&
+		[ "$(stat -c %a "$tmp/key")" = 600 ]
+	say $? "$name builds, signed, and loads"
+	cp "$f" "$tmp/" && "$weir" build "$tmp/$name.weir" -o "$tmp/b.img" --key "$tmp/key" --counter 7 \
+		--no-tests >"$tmp/out" 2>&1 && cmp "$tmp/a.img" "$tmp/b.img" >>"$tmp/out" 2>&1
+	say $? "$name gives the same bytes from another folder"
+done
+exit $failed
