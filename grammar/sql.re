@@ -9,7 +9,7 @@
  */
 #include "sql/lex.h"
 
-#define DONE(ok, kind) return lex_done(ok, kind, s, &YYCURSOR, start, end)
+#define DONE(ok, kind) return sql_lex_done(ok, kind, s, &YYCURSOR, start, end)
 
 enum sql_token_kind
 sql_lex(const uint8_t **start, const uint8_t **end)
@@ -39,30 +39,30 @@ again:
 	space+                        { goto again; }
 	"--" [^\n\r\x00]*             { goto again; }
 	"/*" op_char*                 { YYCURSOR = s + 2;
-					if (lex_comment(&YYCURSOR))
+					if (sql_lex_comment(&YYCURSOR))
 						goto again;
 					DONE(false, SQL_TOK_ERROR); }
 
 	ident_start ident_cont*       { DONE(true, SQL_TOK_IDENT); }
-	"'"                           { DONE(lex_string(&YYCURSOR, LEX_PLAIN), SQL_TOK_SCONST); }
-	[eE] "'"                      { DONE(lex_string(&YYCURSOR, LEX_ESCAPES), SQL_TOK_SCONST); }
-	[bB] "'"                      { DONE(lex_string(&YYCURSOR, LEX_BITS), SQL_TOK_BCONST); }
-	[xX] "'"                      { DONE(lex_string(&YYCURSOR, LEX_BITS), SQL_TOK_XCONST); }
-	[uU] "&'"                     { DONE(lex_string(&YYCURSOR, LEX_PLAIN), SQL_TOK_USCONST); }
+	"'"                           { DONE(sql_lex_string(&YYCURSOR, LEX_PLAIN), SQL_TOK_SCONST); }
+	[eE] "'"                      { DONE(sql_lex_string(&YYCURSOR, LEX_ESCAPES), SQL_TOK_SCONST); }
+	[bB] "'"                      { DONE(sql_lex_string(&YYCURSOR, LEX_BITS), SQL_TOK_BCONST); }
+	[xX] "'"                      { DONE(sql_lex_string(&YYCURSOR, LEX_BITS), SQL_TOK_XCONST); }
+	[uU] "&'"                     { DONE(sql_lex_string(&YYCURSOR, LEX_PLAIN), SQL_TOK_USCONST); }
 	[nN] / "'"                    { DONE(true, SQL_TOK_NCHAR); }
-	"\""                          { DONE(lex_name(&YYCURSOR), SQL_TOK_QIDENT); }
-	[uU] "&\""                    { DONE(lex_name(&YYCURSOR), SQL_TOK_UIDENT); }
-	dollar_tag                    { DONE(lex_dollar(s, &YYCURSOR), SQL_TOK_SCONST); }
+	"\""                          { DONE(sql_lex_name(&YYCURSOR), SQL_TOK_QIDENT); }
+	[uU] "&\""                    { DONE(sql_lex_name(&YYCURSOR), SQL_TOK_UIDENT); }
+	dollar_tag                    { DONE(sql_lex_dollar(s, &YYCURSOR), SQL_TOK_SCONST); }
 
-	integer / ".."                { DONE(true, lex_integer(s, YYCURSOR)); }
-	integer                       { DONE(true, lex_integer(s, YYCURSOR)); }
+	integer / ".."                { DONE(true, sql_lex_integer(s, YYCURSOR)); }
+	integer                       { DONE(true, sql_lex_integer(s, YYCURSOR)); }
 	decimal | real                { DONE(true, SQL_TOK_FCONST); }
 	junk | real_fail              { DONE(false, SQL_TOK_ERROR); }
-	"$" digit+                    { DONE(lex_param(s, YYCURSOR), SQL_TOK_PARAM); }
+	"$" digit+                    { DONE(sql_lex_param(s, YYCURSOR), SQL_TOK_PARAM); }
 
 	"::" | ".." | ":="            { DONE(true, SQL_TOK_OP); }
-	op_char+                      { YYCURSOR = lex_operator(s, YYCURSOR);
-					DONE(YYCURSOR - s < 64, lex_operator_kind(s, YYCURSOR)); }
+	op_char+                      { YYCURSOR = sql_lex_operator(s, YYCURSOR);
+					DONE(YYCURSOR - s < 64, sql_lex_operator_kind(s, YYCURSOR)); }
 	[,()[\].;:]                   { DONE(true, SQL_TOK_SELF); }
 
 	"\x00"                        { *start = *end = s;

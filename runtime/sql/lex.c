@@ -6,7 +6,7 @@
 #include "sql/lex.h"
 
 bool
-lex_comment(const uint8_t **p)
+sql_lex_comment(const uint8_t **p)
 {
 	const uint8_t *c = *p;
 	unsigned depth = 1;
@@ -56,7 +56,7 @@ continuation(const uint8_t **p)
 }
 
 bool
-lex_string(const uint8_t **p, enum lex_string kind)
+sql_lex_string(const uint8_t **p, enum sql_lex_string kind)
 {
 	const uint8_t *c = *p;
 
@@ -85,7 +85,7 @@ lex_string(const uint8_t **p, enum lex_string kind)
 }
 
 bool
-lex_name(const uint8_t **p)
+sql_lex_name(const uint8_t **p)
 {
 	const uint8_t *c = *p;
 
@@ -106,7 +106,7 @@ lex_name(const uint8_t **p)
 }
 
 bool
-lex_dollar(const uint8_t *tag, const uint8_t **p)
+sql_lex_dollar(const uint8_t *tag, const uint8_t **p)
 {
 	size_t n = (size_t)(*p - tag);
 	const uint8_t *c = *p;
@@ -122,7 +122,7 @@ lex_dollar(const uint8_t *tag, const uint8_t **p)
 }
 
 enum sql_token_kind
-lex_integer(const uint8_t *s, const uint8_t *end)
+sql_lex_integer(const uint8_t *s, const uint8_t *end)
 {
 	uint64_t v = 0;
 
@@ -135,7 +135,7 @@ lex_integer(const uint8_t *s, const uint8_t *end)
 }
 
 bool
-lex_param(const uint8_t *s, const uint8_t *end)
+sql_lex_param(const uint8_t *s, const uint8_t *end)
 {
 	uint32_t v = 0;
 
@@ -151,7 +151,7 @@ lex_param(const uint8_t *s, const uint8_t *end)
 /* "operator": it ends before a comment starts; and a trailing + or - belongs to the next token
  * unless a character that SQL's own operators lack comes before it. */
 const uint8_t *
-lex_operator(const uint8_t *s, const uint8_t *end)
+sql_lex_operator(const uint8_t *s, const uint8_t *end)
 {
 	bool special = false;
 	const uint8_t *c;
@@ -171,7 +171,7 @@ lex_operator(const uint8_t *s, const uint8_t *end)
 }
 
 enum sql_token_kind
-lex_operator_kind(const uint8_t *s, const uint8_t *end)
+sql_lex_operator_kind(const uint8_t *s, const uint8_t *end)
 {
 	return end - s == 1 && strchr("+-*/%^<>=", *s) && *s ? SQL_TOK_SELF : SQL_TOK_OP;
 }
