@@ -4,12 +4,12 @@ group privacy idp "privacy-office"
 target warehouse postgres "warehouse"
 data person reporting.customers.full_name, reporting.customers.email
 data birth reporting.customers.birth_date
-rule 0 allow connect-by-day  # analyst.weir:21:7
-rule 1 allow read-reporting  # analyst.weir:26:7
-rule 2 deny read-write  # analyst.weir:31:6
-rule 3 mask person  # analyst.weir:34:6
+rule 0 allow connect-by-day  # analyst.weir:20:7
+rule 1 allow read-reporting  # analyst.weir:25:7
+rule 2 deny read-write  # analyst.weir:30:6
+rule 3 mask person  # analyst.weir:33:6
   of person with pseudonym
-rule 4 mask birth  # analyst.weir:35:6
+rule 4 mask birth  # analyst.weir:34:6
   of birth with null
 entry connect  # at most 17 instructions, varying
      0  set-any user.groups {"analysts"}; false -> 9
