@@ -1,0 +1,327 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""`weir run` as a process: start, reload, counters, drain, what it leaves on disk and what it keeps
+to itself. Needs no client that speaks PostgreSQL."""
+import glob, json, os, re, signal, socket, stat, urllib.request
+
+import harness as h
+
+POLICY = "policy p\ndefault allow\n"
+pg = None
+
+
+def setup():
+    global pg
+    pg = h.Postgres(sql="create table t (a int)")
+
+
+def gateway(**kw):
+    return h.Weir(pg, **kw)
+
+
+def said(w, text, seconds=10):
+    h.wait_for(lambda: text in w.log(), seconds, f"{text!r} in the log\n{w.log()}")
+    return w.log()
+
+
+def run(*args, **kw):
+    return h.weir("run", *args, **kw)
+
+
+def records(w, kind):
+    r = w.audit("export", w.state, "--format", "jsonl")
+    h.eq(r.code, 0, repr(r))
+    return [x for x in map(json.loads, r.out.splitlines()) if x.get("type") == kind]
+
+
+def ready(w):
+    return said(w, " ready ")
+
+
+def test_help_and_usage():
+    r = run("--help")
+    h.eq(r.code, 0)
+    h.has(r.out, "usage: weir run", "SIGHUP", "Exit code")
+    for args in ((), ("-c",), ("--nonsense",), ("-c", "x", "--log-level", "loud")):
+        r = run(*args)
+        h.eq(r.code, 2, repr(r))
+        h.has(r.err, "weir run --help")
+
+
+def test_start_and_stop():
+    w = gateway()
+    log = ready(w)
+    h.has(log, f"postgres=127.0.0.1:{w.port}", f"admin=127.0.0.1:{w.admin}", "policy=p ", "digest=",
+          "targets=1", "principals=4", "max-connections=", "tls=off")
+    said(w, "catalog target=orders relations=")
+    h.eq(w.stop(), 0, "exit code")
+    h.has(w.log(), "drain", "stopped")
+    h.lacks(w.log(), "error")
+    h.eq(h.weir("audit", "verify", w.state).code, 0)
+    h.eq([x["body"]["outcome"] for x in records(w, "policy.load")], ["loaded"])
+    h.eq([x["body"]["by"] for x in records(w, "config.change")], ["start"])
+
+
+def test_second_signal_ends_at_once():
+    w = gateway()
+    ready(w)
+    w.p.send_signal(signal.SIGINT)
+    w.p.send_signal(signal.SIGTERM)
+    h.eq(w.p.wait(10), 0)
+
+
+def test_state_is_private():
+    w = gateway()
+    ready(w)
+    for d in (w.state, f"{w.state}/keys", f"{w.state}/audit"):
+        h.eq(stat.S_IMODE(os.stat(d).st_mode), 0o700, d)
+    for f in glob.glob(f"{w.state}/**", recursive=True):
+        if os.path.isfile(f):
+            h.eq(stat.S_IMODE(os.stat(f).st_mode) & 0o077, 0, f)
+    key = f"{w.state}/keys/mask.key"
+    h.eq(os.path.getsize(key), 32)
+    with open(key, "rb") as f:
+        first = f.read()
+    h.eq(w.stop(), 0)
+    w.start()
+    ready(w)
+    with open(key, "rb") as f:
+        h.eq(f.read(), first, "mask key after a restart")
+    w.stop()
+
+
+def test_state_that_others_can_enter_is_refused():
+    w = gateway(start=False)
+    os.mkdir(w.state, 0o755)
+    os.chmod(w.state, 0o755)
+    r = run("-c", w.conf_path)
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, w.state, "0755", "chmod 700")
+    os.chmod(w.state, 0o700)
+    os.mkdir(f"{w.state}/keys", 0o700)
+    with open(f"{w.state}/keys/mask.key", "wb") as f:
+        f.write(b"short")
+    os.chmod(f.name, 0o600)
+    r = run("-c", w.conf_path)
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, "mask.key is damaged")
+
+
+def test_secrets_stay_inside():
+    w = gateway()
+    ready(w)
+    said(w, "catalog target=orders")
+    w.reload()
+    said(w, "reloaded")
+    secrets = ["app-secret", *h.KEYS.values()]
+    with open(f"/proc/{w.p.pid}/cmdline") as f:
+        h.lacks(f.read(), *secrets)
+    h.lacks(w.log(), *secrets)
+    with open(f"/proc/{w.p.pid}/limits") as f:
+        h.has(re.sub(" +", " ", f.read()), "Max core file size 0 0")
+    w.stop()
+    for path in glob.glob(f"{w.state}/**", recursive=True):
+        if os.path.isfile(path):
+            with open(path, "rb") as f:
+                text = f.read()
+            for s in secrets:
+                h.check(s.encode() not in text, f"{s} in {path}")
+
+
+def test_check():
+    w = gateway(start=False)
+    r = run("-c", w.conf_path, "--check")
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, "ok", "policy=p", "1 targets")
+    h.check(not os.path.exists(w.state), "--check made the state folder")
+    with open(w.conf_path, "a") as f:
+        f.write("\nprincipal dup kind human key\n")
+    r = run("-c", w.conf_path, "--check")
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, "error[E", "weir.conf:", "^")
+    h.lacks(r.err, "app-secret", *h.KEYS.values())
+
+
+def test_what_cannot_start_says_why():
+    w = gateway(start=False)
+    r = run("-c", f"{w.dir}/none.conf")
+    h.eq(r.code, 1)
+    h.has(r.err, "none.conf")
+    with open(w.policy, "w") as f:
+        f.write("policy p\ndeny x when nonsense.fact = 1\ndefault allow\n")
+    r = run("-c", w.conf_path)
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, "error[E", "policy.weir:2")
+    os.unlink(w.policy)
+    r = run("-c", w.conf_path)
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, "policy.weir", "No such file")
+
+
+def test_an_address_in_use_is_refused():
+    w = gateway()
+    ready(w)
+    other = gateway(start=False)
+    other.port = w.port
+    other.configure()
+    r = run("-c", other.conf_path)
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, f"cannot listen on 127.0.0.1:{w.port}", "another gateway")
+    # The same folder cannot serve two either.
+    other.port, other.state = h.free_port(), w.state
+    other.configure()
+    r = run("-c", other.conf_path)
+    h.eq(r.code, 1, repr(r))
+    h.eq(w.stop(), 0)
+
+
+def test_port_zero_takes_a_free_one():
+    w = gateway(start=False)
+    w.port = 0
+    w.configure()
+    w.start(wait=False)
+    log = ready(w)
+    port = int(re.search(r"postgres=127\.0\.0\.1:(\d+)", log)[1])
+    h.check(port != 0 and h.listening(port), log)
+    w.reload()
+    said(w, "reloaded")
+    h.check(h.listening(port), "after a reload")
+    h.eq(w.stop(), 0)
+
+
+def test_reload_takes_the_new_policy():
+    w = gateway()
+    first = re.search("digest=([0-9a-f]{64})", ready(w))[1]
+    with open(w.policy, "w") as f:
+        f.write(POLICY + 'deny drops "no drops"\n  do sql.drop\n')
+    w.reload()
+    log = said(w, "reloaded ")
+    second = re.search("reloaded .*digest=([0-9a-f]{64})", log)[1]
+    h.check(first != second, "the digest changed")
+    h.has(log, "rules=1")
+    h.eq(w.stop(), 0)
+    loads = records(w, "policy.load")
+    h.eq([x["body"]["outcome"] for x in loads], ["loaded", "loaded"])
+
+
+def test_reload_with_errors_keeps_the_old():
+    w = gateway()
+    ready(w)
+    with open(w.policy, "w") as f:
+        f.write("policy p\ndeny x when nonsense.fact = 1\n")
+    w.reload()
+    log = said(w, "reload refused")
+    h.has(log, "error[E", "policy.weir:2", "the policy in force stay")
+    with open(w.policy, "w") as f:
+        f.write(POLICY)
+    with open(w.conf_path) as f:
+        good = f.read()
+    with open(w.conf_path, "a") as f:
+        f.write("\nbanana split\n")
+    w.reload()
+    h.wait_for(lambda: w.log().count("reload refused") == 2, 10, "second refusal")
+    h.has(w.log(), "weir.conf:")
+    with open(w.conf_path, "w") as f:
+        f.write(good)
+    w.reload()
+    said(w, "reloaded ")
+    h.eq(w.stop(), 0)
+    h.eq([x["body"]["outcome"] for x in records(w, "policy.load")],
+         ["loaded", "refused", "refused", "loaded"])
+
+
+def test_reload_refuses_what_needs_a_restart():
+    w = gateway()
+    ready(w)
+    with open(w.conf_path) as f:
+        good = f.read()
+    with open(w.conf_path, "w") as f:
+        f.write(good.replace("app-secret", "other-secret"))
+    w.reload()
+    log = said(w, "reload refused")
+    h.has(log, "needs a restart", "-target orders", "+target orders")
+    h.lacks(log, "other-secret", "app-secret")
+    # A principal comes and goes without one.
+    with open(w.conf_path, "w") as f:
+        f.write(good + '\nprincipal dee kind human groups dba-oncall key "k-dee"\n')
+    w.reload()
+    h.has(said(w, "reloaded "), "principals=5")
+    h.eq(w.stop(), 0)
+    change = records(w, "config.change")
+    h.eq([x["body"]["outcome"] for x in change], ["loaded", "refused", "loaded"])
+    h.has(change[2]["body"]["diff"], "+principal dee kind human groups dba-oncall key #")
+    h.lacks(change[2]["body"]["diff"], "k-dee", "planner-7")
+
+
+def test_counters_on_request():
+    w = gateway()
+    ready(w)
+    path = f"{w.state}/counters.json"
+    for n in (1, 2):
+        w.p.send_signal(signal.SIGUSR1)
+        h.wait_for(lambda: os.path.exists(path) and open(path).read().count("\n") == n, 10,
+                   f"{n} lines of counters")
+    with open(path) as f:
+        lines = [json.loads(x) for x in f]
+    for name in ("weir_connections_total", "weir_audit_records_total", "weir_ring_enters_total",
+                 "weir_catalog_reads_total", 'weir_decisions_total{decision="deny"}'):
+        h.check(name in lines[0], name)
+    h.check(lines[1]["weir_ring_turns_total"] >= lines[0]["weir_ring_turns_total"], "rises")
+    h.eq(w.stop(), 0)
+
+
+def admin_get(w, path, user="ana"):
+    q = urllib.request.Request(f"http://127.0.0.1:{w.admin}{path}",
+                               headers={"Authorization": f"Bearer {h.KEYS[user]}",
+                                        "X-Weir-Principal": user})
+    with urllib.request.urlopen(q, timeout=10) as r:
+        return r.read().decode()
+
+
+def test_status_and_metrics():
+    w = gateway()
+    ready(w)
+    s = json.loads(admin_get(w, "/v1/status"))
+    h.eq((s["state"], s["policy"]["name"], s["targets"], s["audit"]["state"]),
+         ("running", "p", 1, "open"))
+    m = admin_get(w, "/v1/metrics")
+    h.has(m, "# TYPE weir_decisions_total counter", 'weir_decisions_total{decision="allow"} 0',
+          "weir_audit_state 0", "weir_uptime_seconds")
+    h.eq(m.count("# TYPE weir_decisions_total"), 1)
+    h.eq(w.stop(), 0)
+
+
+def test_refused_admin_keys_are_recorded():
+    w = gateway()
+    ready(w)
+    r = h.weir("approvals", "list", "--as", "ana", "-c", w.conf_path, env={"WEIR_KEY": "wrong"})
+    h.check(r.code != 0, repr(r))
+    h.eq(w.stop(), 0)
+    fails = records(w, "auth.fail")
+    h.eq([(x["body"]["method"], x["body"]["claimed"]) for x in fails], [("admin-key", "ana")])
+
+
+def test_systemd_is_told():
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        path = f"{h.tmp()}/notify"
+        s.bind(path)
+        s.settimeout(10)
+        w = gateway(env={"NOTIFY_SOCKET": path})
+        h.has(s.recv(4096).decode(), "READY=1")
+        w.reload()
+        h.has(s.recv(4096).decode(), "RELOADING=1", "MONOTONIC_USEC=")
+        h.has(s.recv(4096).decode(), "READY=1")
+        w.p.send_signal(signal.SIGTERM)
+        h.has(s.recv(4096).decode(), "STOPPING=1")
+        h.eq(w.p.wait(20), 0)
+
+
+def test_libpq_variables_change_nothing():
+    w = gateway(env={"PGHOST": "192.0.2.1", "PGSSLMODE": "verify-full", "PGSERVICE": "none",
+                     "PGOPTIONS": "-c nonsense=1", "PGPASSWORD": "wrong"})
+    said(w, "catalog target=orders relations=")
+    h.eq(w.stop(), 0)
+
+
+if __name__ == "__main__":
+    h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
