@@ -102,7 +102,7 @@ say_ready(struct server *s)
 		buf_printf(&line, " admin=%s admin-port=%u", c->listen_admin.text,
 			   admin_port(s->admin));
 	buf_printf(&line, " tls=%s workers=%u max-connections=%u targets=%zu ",
-		   s->tls ? "on" : "off", s->n_workers, c->max_connections, c->n_targets);
+		   s->tls ? "on" : "off", s->n_workers, s->max_connections, c->n_targets);
 	server_describe_policy(s->epoch, &line);
 	log_info("%.*s", SLICE_ARG(buf_slice(&line)));
 	buf_fini(&line);

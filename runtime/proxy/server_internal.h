@@ -37,7 +37,7 @@ struct server {
 	struct server_lane main_lane, admin_lane;
 	struct approvals *approvals;
 	struct admin *admin;
-	unsigned n_workers;
+	unsigned n_workers, max_connections; /* connections: as many as files allow */
 	struct tls_context *tls, **target_tls;
 	struct catalog_reader *reader;
 	struct endpoint listen; /* where the workers listen: port 0 is resolved */

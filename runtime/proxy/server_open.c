@@ -38,31 +38,41 @@ server_protect_memory(const struct server_options *o, struct buf *error)
 	return false;
 }
 
+/* What the process may not have is not promised: the default suits a service with LimitNOFILE, and a
+ * shell with less still gets a gateway, for fewer connections. */
 bool
 server_open_files(struct server *s, struct buf *error)
 {
 	const struct config *c = &s->epoch->config;
-	rlim_t need = FILES_BASE + (rlim_t) FILES_PER_WORKER * s->n_workers +
-		      FILES_PER_TARGET * c->n_targets +
-		      (rlim_t) FILES_PER_CONNECTION * c->max_connections;
-	struct rlimit lim;
+	rlim_t base = FILES_BASE + (rlim_t) FILES_PER_WORKER * s->n_workers +
+		      FILES_PER_TARGET * c->n_targets;
+	rlim_t need = base + (rlim_t) FILES_PER_CONNECTION * c->max_connections;
+	struct rlimit lim, more;
 
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0) {
 		buf_printf(error, "cannot read the limit of open files: %s\n", strerror(errno));
 		return false;
 	}
-	if (lim.rlim_cur >= need)
+	more.rlim_cur = need > lim.rlim_cur ? need : lim.rlim_cur;
+	more.rlim_max = more.rlim_cur > lim.rlim_max ? more.rlim_cur : lim.rlim_max;
+	s->max_connections = c->max_connections;
+	if (setrlimit(RLIMIT_NOFILE, &more) == 0) /* above the hard limit only root may */
 		return true;
-	lim.rlim_cur = need;
-	if (lim.rlim_max < need)
-		lim.rlim_max = need; /* only root may */
-	if (setrlimit(RLIMIT_NOFILE, &lim) == 0)
-		return true;
-	buf_printf(error,
-		   "`limit max-connections %u` needs %llu open files and the process may not have "
-		   "as many: raise LimitNOFILE= of the service (or ulimit -n), or lower the limit\n",
-		   c->max_connections, (unsigned long long) need);
-	return false;
+	lim.rlim_cur = lim.rlim_max;
+	if (lim.rlim_max < base + (rlim_t) FILES_PER_CONNECTION * s->n_workers ||
+	    setrlimit(RLIMIT_NOFILE, &lim) < 0) {
+		buf_printf(error,
+			   "the process may open only %llu files: raise LimitNOFILE= of the "
+			   "service, or ulimit -n\n",
+			   (unsigned long long) lim.rlim_max);
+		return false;
+	}
+	s->max_connections = (unsigned) ((lim.rlim_max - base) / FILES_PER_CONNECTION);
+	log_warn("max-connections=%u of %u: the process may open only %llu files; raise "
+		 "LimitNOFILE= of the service (or ulimit -n) to %llu, or lower the limit",
+		 s->max_connections, c->max_connections, (unsigned long long) lim.rlim_max,
+		 (unsigned long long) need);
+	return true;
 }
 
 static unsigned
@@ -219,7 +229,7 @@ server_open_workers(struct server *s, struct worker_host *host, struct buf *erro
 		.tls = s->tls,
 		.target_tls = s->target_tls,
 		.max_connections =
-			(s->epoch->config.max_connections + s->n_workers - 1) / s->n_workers,
+			(s->max_connections + s->n_workers - 1) / s->n_workers,
 	};
 
 	*host = server_worker_host;
