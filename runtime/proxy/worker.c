@@ -418,7 +418,6 @@ close_all(struct worker *w)
 	arena_fini(&sh->env.arena);
 	free(sh->conns);
 	free(sh->free_slots);
-	sql_thread_end();
 }
 
 static void *
