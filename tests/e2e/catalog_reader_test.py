@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The gateway's own look at a target: what it refuses to trust, how it follows changes, what happens
+while the server is away."""
+import harness as h
+
+POLICY = "policy p\ndefault allow\ndata card = column t.card\nmask card with last(4)\n"
+CARD = "4111111111111111"
+SQL = f"create table t (a int, card text); insert into t values (1, '{CARD}')"
+
+
+def said(w, text, n=1):
+    h.wait_for(lambda: w.log().count(text) >= n, 15, f"{text!r} {n} times in the log")
+    return w.log()
+
+
+def refused(w, *parts):
+    """A session gets no further than the catalog, and no row."""
+    r = w.psql("select card from t")
+    h.check(r.code != 0, repr(r))
+    h.lacks(r.out + r.err, CARD, "app-secret")
+    h.has(r.err, *parts)
+
+
+def test_schema_changes_through_the_gateway_are_seen():
+    pg = h.Postgres(sql=SQL)
+    w = h.Weir(pg, policy=POLICY)
+    h.eq(w.psql("create table u (card text)").code, 0)
+    h.eq(w.psql("insert into u values ('x')").code, 0)
+    h.eq(w.psql("select card from u").out, "x")
+    h.eq(w.psql("alter table t rename column a to b").code, 0)
+    h.eq(w.psql("select b, card from t").out, "1|" + "*" * 12 + "1111")
+    h.eq(w.stop(), 0)
+
+
+def test_an_unsafe_string_setting_is_refused():
+    pg = h.Postgres(sql=SQL)
+    pg.super("alter role app set standard_conforming_strings = off")
+    w = h.Weir(pg, policy=POLICY)
+    h.has(said(w, "catalog target=orders trouble"), "standard_conforming_strings off",
+          "ALTER ROLE ... RESET")
+    refused(w, "WEIR-CATALOG", "cannot read the target's catalog")
+    pg.super("alter role app reset standard_conforming_strings")
+    said(w, "catalog target=orders relations=")
+    h.eq(w.psql("select card from t").out, "*" * 12 + "1111")
+    h.eq(w.stop(), 0)
+
+
+def test_another_encoding_is_refused():
+    pg = h.Postgres()
+    pg.super("create database old owner app template template0 encoding 'LATIN1' locale 'C'",
+             db="postgres")
+    pg.database = "old"
+    w = h.Weir(pg, policy=POLICY)
+    h.has(said(w, "catalog target=old trouble"), "encoding that the gateway does not read")
+    h.eq(w.stop(), 0)
+
+
+def test_a_server_that_is_away_at_start():
+    pg = h.Postgres(sql=SQL)
+    pg.stop()
+    w = h.Weir(pg, policy=POLICY)
+    said(w, "catalog target=orders trouble=\"the gateway has no connection to the target\"")
+    h.lacks(w.log(), "app-secret")
+    pg.start()
+    said(w, "catalog target=orders relations=")
+    h.eq(w.psql("select card from t").out, "*" * 12 + "1111")
+    # Told once per change, however many attempts there were.
+    h.eq(w.log().count("trouble="), len(set(x.split("trouble=")[1] for x in w.log().splitlines()
+                                            if "trouble=" in x)))
+    h.eq(w.stop(), 0)
+
+
+def test_a_wrong_password_says_so_without_it():
+    pg = h.Postgres(sql=SQL)
+    pg.password = "not-the-password"
+    w = h.Weir(pg, policy=POLICY)
+    h.has(said(w, "trouble="), 'authentication failed for user "app"')
+    h.lacks(w.log(), "not-the-password")
+    h.eq(w.stop(), 0)
+
+
+def tls_gateway(pg, mode):
+    w = h.Weir(pg, policy=POLICY, start=False)
+    with open(w.conf_path) as f:
+        conf = f.read()
+    with open(w.conf_path, "w") as f:
+        f.write(conf.replace("  tls       off", f"  tls       {mode}"))
+    return w.start()
+
+
+def test_tls_is_verified_when_told():
+    pg = h.Postgres(sql=SQL, tls="only")
+    for mode in ("require", f'verify-full ca "{pg.ca}"'):
+        w = tls_gateway(pg, mode)
+        said(w, "catalog target=orders relations=")
+        h.eq(w.psql("select card from t").out, "*" * 12 + "1111", mode)
+        h.eq(w.stop(), 0)
+    w = tls_gateway(pg, "verify-full")
+    h.has(said(w, "trouble="), "certificate verify failed")
+    refused(w)
+    h.eq(w.stop(), 0)
+
+
+if __name__ == "__main__":
+    h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")])
