@@ -28,8 +28,15 @@ def test_schema_changes_through_the_gateway_are_seen():
     h.eq(w.psql("create table u (card text)").code, 0)
     h.eq(w.psql("insert into u values ('x')").code, 0)
     h.eq(w.psql("select card from u").out, "x")
-    h.eq(w.psql("alter table t rename column a to b").code, 0)
-    h.eq(w.psql("select b, card from t").out, "1|" + "*" * 12 + "1111")
+    h.eq(w.psql("alter table u rename column card to name").code, 0)
+    h.eq(w.psql("select name from u").out, "x")
+    # Masks follow names, so a table that has some is not renamed under them.
+    h.has(w.psql("alter table t rename column card to name").err, "WEIR-MASKED-ALTER")
+    # Past the gateway it can be; the next read finds it, and until then nothing comes out.
+    pg.query("alter table t rename column card to name")
+    r = w.psql("select name from t")
+    h.check(r.code != 0, repr(r))
+    h.lacks(r.out + r.err, CARD)
     h.eq(w.stop(), 0)
 
 
