@@ -141,10 +141,10 @@ record(struct decision *d, unsigned rule)
 /* Dispatch by label addresses: measured at bench/vm_ops against a switch, which the fuzzers use
  * because their coverage feedback wants edges, not one indirect jump. */
 #ifdef WEIR_FUZZ
-#define DISPATCH_BEGIN for (;;) switch (pc->op) {
-#define DISPATCH_END }
+#define DISPATCH_BEGIN next: switch (pc->op) {
+#define DISPATCH_END } panic_at(__FILE__, __LINE__, __func__, "opcodes are verified");
 #define CASE(id) case OP_##id
-#define NEXT break
+#define NEXT goto next
 #else
 #define DISPATCH_BEGIN goto *labels[pc->op];
 #define DISPATCH_END

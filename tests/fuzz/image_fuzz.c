@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Any bytes as an image. What the loader takes must run at every entry point, with nothing known and with
+ * something known, within the cost it was promised, and must print.
+ */
+#include "vm/disasm.h"
+#include "vm/exec.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	static const struct image_trust trust = {.allow_unsigned = true};
+	const struct slice groups[] = {SLICE_LIT("ai-agents"), SLICE_LIT("dba-oncall")};
+	const struct data_use use = {SLICE_LIT("payments"), SLICE_LIT("cards"), SLICE_LIT("pan"),
+				     CONTEXT_BIT(JOIN) | CONTEXT_BIT(OUTPUT)};
+	struct facts nothing = {0}, some = {.uses = &use, .n_uses = 1, .uses_known = true};
+	struct image_error err;
+	struct decision d, all;
+	struct arena arena;
+	struct image *img;
+	struct buf out = {0};
+
+	arena_init(&arena, 0);
+	img = image_load(&arena, slice_of(data, n), &trust, &err);
+	assert((img == NULL) == (err.code != IMAGE_OK));
+	for (int e = 0; img && e < ENTRY_COUNT; e++) {
+		facts_set(&some, FACT_USER_GROUPS, groups, 2);
+		facts_int(&some, FACT_TARGET_PROTOCOL, PROTOCOL_POSTGRES);
+		facts_string(&some, FACT_TARGET_NAME, SLICE_LIT("orders"));
+		facts_int(&some, FACT_ACTION, ACTION_SQL_DROP);
+		facts_bool(&some, FACT_SQL_WHERE, false);
+		vm_join_init(img, &all);
+		vm_decide(img, (enum vm_entry) e, &nothing, &d);
+		assert(d.ops <= img->entry[e].cost);
+		vm_join(&all, &d);
+		vm_decide(img, (enum vm_entry) e, &some, &d);
+		assert(d.ops <= img->entry[e].cost);
+		vm_join(&all, &d);
+		for (int r = -1; (r = decision_next(&all, r)) >= 0;)
+			assert((size_t) r < img->n_rules);
+		(void) vm_mask_for(img, &d, use.schema, use.table, use.column);
+	}
+	if (img)
+		vm_disasm(&out, img);
+	buf_fini(&out);
+	arena_fini(&arena);
+	return 0;
+}
