@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# weir eval, build, test, facts as people and scripts use them: answers, refusals, exit codes.
+cd "${WEIR_ROOT:-.}" || exit 2
+weir=${WEIR:-build/weir}
+tmp=$(mktemp -d) || exit 2
+trap 'rm -rf "$tmp"' EXIT
+policy=policies-examples/payments.weir
+n=0
+failed=0
+
+check() { # name, exit code wanted, pattern wanted in the output; the command follows
+	name=$1 want=$2 pattern=$3
+	shift 3
+	"$@" >"$tmp/out" 2>&1
+	got=$?
+	n=$((n + 1))
+	if [ $got = "$want" ] && grep -qF -- "$pattern" "$tmp/out"; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name (exit $got, want $want)"
+		sed 's/^/# /' "$tmp/out"
+		failed=1
+	fi
+}
+line() { # name, exit code, pattern, one line of facts
+	printf '%s\n' "$4" >"$tmp/facts"
+	check "$1" "$2" "$3" "$weir" eval "$policy" --facts "$tmp/facts"
+}
+
+echo 1..21
+who='"user.name": "p", "user.kind": "agent", "user.groups": ["ai-agents"], "target.name": "orders", "target.protocol": "postgres"'
+line "a hold with its obligations" 0 '"needs": [{"n": 1, "group": "dba-oncall"}]' "{$who, \"uses\": [], \"action\": \"sql.drop\"}"
+line "the deciding rule has a place" 0 '"rule": "ddl", "kind": "hold", "sentence": "schema changes wait for a DBA", "file": "payments.weir", "line": 29' "{$who, \"uses\": [], \"action\": \"sql.drop\"}"
+line "nothing known: denied by what could be" 0 '"verdict": "deny", "by_default": false' '{}'
+line "an unknown where is no where" 0 '"rule": "unbounded-write"' "{$who, \"action\": \"sql.update\", \"uses\": []}"
+line "masks in force" 0 '{"mask": "card", "data": ["card"], "with": "last", "count": 4}' "{$who, \"entry\": \"result\"}"
+line "a session may open" 0 '"entry": "connect", "verdict": "allow"' "{$who, \"entry\": \"connect\"}"
+line "effects are joined" 0 '"verdict": "hold"' "{$who, \"uses\": [], \"effects\": [{\"action\": \"sql.select\"}, {\"action\": \"sql.drop\"}]}"
+line "a place of a column" 0 '"rule": "people-probing"' "{$who, \"action\": \"sql.select\", \"uses\": [{\"table\": \"people\", \"column\": \"email\", \"contexts\": [\"order\"]}]}"
+line "not JSON" 1 '{"line": 1, "error": "not JSON' '{"user.name": '
+line "not an object" 1 'a line is one JSON object' '[1]'
+line "no such fact" 1 "there is no fact 'sql.wher'" '{"sql.wher": true}'
+line "a value of the wrong type" 1 "'sql.where' is true or false" '{"sql.where": 1}'
+line "an inner node is no action" 1 "stands for several" '{"action": "sql.ddl"}'
+line "a key twice" 1 'not JSON: duplicate' '{"action": "sql.drop", "action": "sql.select"}'
+printf 'x\n\n{"entry": "connect"}\n' >"$tmp/facts"
+check "lines after a bad one are answered" 1 '"entry": "connect", "verdict": "deny"' "$weir" eval "$policy" --facts "$tmp/facts"
+check "usage" 2 'Try `weir eval --help`' "$weir" eval "$policy"
+check "facts are JSON" 0 '"name": "sql.where"' "$weir" facts --json
+n=$((n + 1))
+if "$weir" facts --json | python3 -m json.tool >/dev/null; then echo "ok $n - and parse"; else echo "not ok $n - and parse"; failed=1; fi
+sed 's/expect hold by ddl/expect allow/' "$policy" >"$tmp/p.weir"
+check "a failing test says why" 1 'expected allow, got hold by ddl' "$weir" test "$tmp/p.weir"
+check "and prevents the image" 1 'nothing was written' "$weir" build "$tmp/p.weir" -o "$tmp/p.img"
+chmod 644 "$tmp/facts" && check "a key that others can read" 2 'chmod 600' "$weir" build "$policy" -o "$tmp/p.img" --key "$tmp/facts"
+exit $failed
