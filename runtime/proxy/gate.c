@@ -322,6 +322,12 @@ gate_mask_of(void *ctx, const struct pg_field *f, unsigned index UNUSED, uint32_
 	return m ? &s->class->epoch->masks[m->rule] : NULL;
 }
 
+struct epoch *
+gate_masks_epoch(const struct gate_session *s)
+{
+	return s->class->epoch;
+}
+
 bool
 gate_has_masks(const struct gate_session *s)
 {

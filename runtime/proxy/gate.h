@@ -106,6 +106,8 @@ void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *
 
 /* Masks of the session, for row plans: a pg_mask_of_fn with the gate session as ctx. */
 pg_mask_of_fn gate_mask_of;
+/* What the masks that gate_mask_of and gate_copy_columns give live in. */
+struct epoch *gate_masks_epoch(const struct gate_session *s);
 bool gate_has_masks(const struct gate_session *s);
 struct slice gate_mask_rule(const struct gate_session *s, uint32_t table, int16_t attnum);
 /* The columns of a COPY TO STDOUT by position, in the arena. False: they cannot be told. */

@@ -341,6 +341,22 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 		l->v->rows_masked = true;
 }
 
+/* A COPY whose columns cannot be told by position cannot be masked. */
+static void
+check_copy(struct look *l, const struct sql_stmt *st)
+{
+	struct copyout_column *columns;
+	size_t n;
+
+	if (!st->copy || st->copy->from || st->copy->where != SQL_COPY_STREAM ||
+	    !l->v->rows_masked)
+		return;
+	if (st->copy->unknown_option ||
+	    !gate_copy_columns(l->s, l->facts, st, l->ask->arena, &columns, &n))
+		refuse(l, NULL, "WEIR-MASKED-COPY", "this COPY cannot be masked",
+		       "name plain columns of tables, or SELECT the rows");
+}
+
 static void
 check_masks(struct look *l)
 {
@@ -374,6 +390,7 @@ check_masks(struct look *l)
 		ddl = ddl || (st->flags & SQL_DDL && f->n_stmts > 1);
 		if (st->kind == SQL_KIND_FETCH || st->flags & SQL_EXECUTES)
 			l->v->rows_masked = true;
+		check_copy(l, st);
 	}
 	/* What the transaction has changed, the catalog connection cannot see. */
 	if (ddl && reads)
@@ -458,7 +475,8 @@ verdict_of(struct look *l)
 	struct gate_verdict *v = l->v;
 	int r = -1;
 
-	v->verdict = l->g->joined.verdict;
+	/* What was refused on the way stays refused, whatever the rules say. */
+	v->verdict = v->refusal.code ? VERDICT_DENY : l->g->joined.verdict;
 	v->by_default = l->g->joined.by_default;
 	v->n_rules = 0;
 	while (v->n_rules < VERDICT_RULES &&

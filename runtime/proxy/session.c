@@ -18,6 +18,7 @@ enum {
 	PENDING_HIGH = 64 * 1024, /* undelivered bytes at which a side is told to stop */
 	QUEUED_HIGH = 256 * 1024, /* bytes on their way out at which the other side waits */
 	REPLIES_MAX = 4096,
+	ROW_MAX = 16 << 20, /* a masked row is held whole */
 };
 
 struct session *
@@ -39,7 +40,8 @@ session_new(struct session_env *env, const struct session_host *host, void *ctx,
 	s->cancel_key_len = 4;
 	random_bytes(s->cancel_key, sizeof(s->cancel_key));
 	pg_framer_init(&s->in[CLIENT].framer, PG_FROM_CLIENT, (uint32_t) env->max_message);
-	pg_framer_init(&s->in[SERVER].framer, PG_FROM_SERVER, PG_MAX_MESSAGE);
+	pg_framer_init(&s->in[SERVER].framer, PG_FROM_SERVER,
+		       (uint32_t) (env->max_message > ROW_MAX ? env->max_message : ROW_MAX));
 	s->tx = 'I';
 	now = host->now_mono(ctx);
 	s->started_mono = now;
@@ -68,6 +70,7 @@ session_free(struct session *s)
 	if (s->copyout)
 		session_copyout_end(s);
 	free(s->plan);
+	epoch_unref(s->plan_epoch);
 	if (s->staged)
 		command_free(s, s->staged);
 	login_free(s->login);
@@ -401,7 +404,7 @@ process_pending(struct session *s, enum pg_side from)
 		if (!used)
 			break;
 	}
-	if (!b->n && b->cap > 4096)
+	if (!b->n && b->cap > 1024)
 		buf_fini(b); /* an idle session keeps no buffer */
 }
 

@@ -178,6 +178,7 @@ struct session {
 	bool waited_catalog;    /* for the message at hand */
 
 	struct pg_rowplan *plan; /* of a simple query's current result; owned */
+	struct epoch *plan_epoch; /* what the masks of plan and copyout live in; counted */
 	struct copyout *copyout; /* masks of the COPY in progress; owned */
 	struct command *staged; /* judged and recorded, waits to be released */
 	struct run *run;        /* what process() gathers right now */

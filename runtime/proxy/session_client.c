@@ -89,48 +89,50 @@ command_durable(struct session *s, const struct command *c)
 	return false;
 }
 
-/* Judges and records; then releases, refuses or holds. STEP_FORWARD: *out may run now. */
+/* Judges and records a command that is new. STEP_FORWARD: s->staged is to be released. */
+static enum step
+stage(struct session *s, const struct sql_facts *facts, const struct statement_text *t)
+{
+	struct command *c = command_new(s);
+
+	sql_facts_hold(facts);
+	c->facts = facts;
+	if (judge(s, c) == JUDGE_WAIT) {
+		command_free(s, c);
+		return STEP_BLOCK;
+	}
+	if (c->verdict.verdict == VERDICT_HOLD)
+		return hold_begin(s, c, t);
+	if (!record_command(s, c, t))
+		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = audit_refusal};
+	if (c->verdict.verdict != VERDICT_ALLOW) {
+		if (t->extended)
+			refuse_extended(s, c, &c->verdict.refusal);
+		else
+			refuse_query(s, c, &c->verdict.refusal);
+		return STEP_DONE;
+	}
+	s->env->counters.allowed++;
+	s->staged = c;
+	return STEP_FORWARD;
+}
+
+/* STEP_FORWARD: *out may run now, and is on record (I1). */
 static enum step
 release(struct session *s, const struct sql_facts *facts, const struct statement_text *t,
 	struct command **out)
 {
-	struct command *c = s->staged;
+	enum step step = s->hold     ? hold_check(s, t)
+			 : s->staged ? STEP_FORWARD
+				     : stage(s, facts, t);
 
-	if (s->hold) {
-		enum step step = hold_check(s, t);
-
-		if (step != STEP_FORWARD)
-			return step;
-		c = s->staged;
-	} else if (!c) {
-		c = command_new(s);
-		sql_facts_hold(facts);
-		c->facts = facts;
-		if (judge(s, c) == JUDGE_WAIT) {
-			command_free(s, c);
-			return STEP_BLOCK;
-		}
-		if (c->verdict.verdict == VERDICT_HOLD)
-			return hold_begin(s, c, t);
-		if (!record_command(s, c, t))
-			c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY,
-							   .refusal = audit_refusal};
-		if (c->verdict.verdict != VERDICT_ALLOW) {
-			if (t->extended)
-				refuse_extended(s, c, &c->verdict.refusal);
-			else
-				refuse_query(s, c, &c->verdict.refusal);
-			return STEP_DONE;
-		}
-		s->env->counters.allowed++;
-	}
+	if (step != STEP_FORWARD)
+		return step;
 	/* A pure read may go at once: its reply waits (I2). Anything else only after its record. */
-	if (!c->verdict.pure_read && !command_durable(s, c)) {
-		s->staged = c;
+	if (!s->staged->verdict.pure_read && !command_durable(s, s->staged))
 		return STEP_BLOCK;
-	}
+	*out = s->staged;
 	s->staged = NULL;
-	*out = c;
 	return STEP_FORWARD;
 }
 

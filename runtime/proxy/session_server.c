@@ -67,7 +67,7 @@ session_streaming(struct session *s, bool on)
 
 static enum pg_reason
 build_plan(struct session *s, struct slice description, const struct pg_formats *formats,
-	   struct pg_rowplan **out)
+	   struct pg_rowplan **out, struct epoch **epoch)
 {
 	struct pg_fields fields;
 	struct pg_rowplan *plan = NULL;
@@ -85,6 +85,9 @@ build_plan(struct session *s, struct slice description, const struct pg_formats 
 	if (!*out)
 		return PG_R_NO_MEMORY;
 	memcpy(*out, plan, pg_rowplan_bytes(plan));
+	/* Its masks live as long as the plan, whatever is loaded meanwhile. */
+	epoch_unref(*epoch);
+	*epoch = epoch_ref(gate_masks_epoch(s->gate));
 	s->env->counters.allocs++;
 	return PG_R_OK;
 }
@@ -95,7 +98,7 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 	enum pg_reason r = PG_R_OK;
 
 	if (description.n)
-		r = build_plan(s, description, &p->formats, &p->plan);
+		r = build_plan(s, description, &p->formats, &p->plan, &p->plan_epoch);
 	if (r == PG_R_FORMAT_COUNT) {
 		/* The server will refuse this Bind in its own words; nothing of it can have rows. */
 		p->planned = false;
@@ -230,6 +233,8 @@ copy_begin(struct session *s, struct command *c)
 	    gate_copy_columns(s->gate, f, &f->stmts[c->completed], &s->env->arena, &columns, &n)) {
 		st->ops = calloc(n, sizeof(*st->ops));
 		assert(st->ops != NULL);
+		epoch_unref(s->plan_epoch);
+		s->plan_epoch = epoch_ref(gate_masks_epoch(s->gate));
 		if (copyout_init(&st->out, &o, columns, n, st->ops, s->env->max_message))
 			return true;
 	}
@@ -509,7 +514,7 @@ row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 	}
 	if (!gate_has_masks(s->gate))
 		return STEP_FORWARD;
-	r = build_plan(s, f->body, NULL, &s->plan);
+	r = build_plan(s, f->body, NULL, &s->plan, &s->plan_epoch);
 	if (r != PG_R_OK) {
 		session_bad(s, SERVER, r);
 		return STEP_DONE;

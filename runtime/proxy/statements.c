@@ -117,6 +117,7 @@ portal_unref(struct portal *p)
 	disown(&p->params);
 	free((void *) (uintptr_t) p->formats.p);
 	free(p->plan);
+	epoch_unref(p->plan_epoch);
 	free(p);
 }
 

@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "base/slice.h"
 #include "proto/pg/rowplan.h"
+#include "proxy/epoch.h"
 #include "sql/sql.h"
 
 /* Bounds of one session; a request beyond them is refused with 54000. */
@@ -37,6 +38,7 @@ struct portal {
 	struct statement *statement; /* holds a reference */
 	struct pg_formats formats; /* of the result, as Bind gave them; owned */
 	struct pg_rowplan *plan; /* NULL: rows pass untouched */
+	struct epoch *plan_epoch; /* what the plan's masks live in; counted */
 	bool planned; /* the columns are known, so `plan` means what it says */
 	struct slice params; /* owned: Bind's parameter section, for the approver and the record */
 };
