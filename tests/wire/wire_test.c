@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Plays wire scripts (tests/wire/pg/NAME.wire) against a session: what client and server send, and
+ * what must come out on either side, message by message. Every script runs with whole deliveries,
+ * byte by byte, and with every delivery cut in two at every offset; all must give the same.
+ * tests/README.md describes the script's words.
+ */
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/endian.h"
+#include "base/log.h"
+#include "compiler/compile.h"
+#include "proxy/approvals.h"
+#include "proxy/session.h"
+
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LINES = 2000, WORDS = 64, CUT_NONE = 0, CUT_BYTES = 1, CUT_AT = 2 };
+
+struct play {
+	struct session_env env;
+	struct session *session;
+	struct approvals *approvals;
+	struct buf out[2]; /* by side: what went there */
+	uint64_t tickets, durable;
+	bool manual_audit, closed;
+	unsigned cancels, wants_catalog, schema_changes;
+	uint64_t now;
+	/* this run */
+	int cut;
+	size_t cut_line, cut_offset;
+	bool cut_used;
+	const char *file;
+	int line;
+	bool failed;
+};
+
+static void
+fail(struct play *p, const char *what, const char *got)
+{
+	if (!p->failed)
+		printf("# %s:%d: %s%s%s (cut %d, line %zu, offset %zu)\n", p->file, p->line, what,
+		       got ? ": got " : "", got ? got : "", p->cut, p->cut_line, p->cut_offset);
+	p->failed = true;
+}
+
+/* ---- host ------------------------------------------------------------------------------------ */
+
+static void
+h_forward(void *ctx, enum pg_side to, const uint8_t *b, size_t n)
+{
+	struct play *p = ctx;
+
+	buf_put(&p->out[to], b, n);
+}
+
+static void
+h_emit(void *ctx, enum pg_side to, struct slice b)
+{
+	struct play *p = ctx;
+
+	buf_put_slice(&p->out[to], b);
+}
+
+static void
+h_flow(void *ctx UNUSED, enum pg_side from UNUSED, bool deliver UNUSED)
+{
+}
+
+static void
+h_streaming(void *ctx UNUSED, bool on UNUSED)
+{
+}
+
+static size_t
+h_queued(void *ctx UNUSED, enum pg_side to UNUSED)
+{
+	return 0;
+}
+
+static void
+h_start_tls(void *ctx UNUSED, enum pg_side side UNUSED)
+{
+}
+
+static void
+h_nothing(void *ctx UNUSED)
+{
+}
+
+static void
+h_cancel_upstream(void *ctx, struct slice packet UNUSED)
+{
+	struct play *p = ctx;
+
+	p->cancels++;
+}
+
+static void
+h_cancel_request(void *ctx UNUSED, uint32_t pid UNUSED, struct slice key UNUSED)
+{
+}
+
+static void
+h_close(void *ctx)
+{
+	struct play *p = ctx;
+
+	p->closed = true;
+}
+
+static uint64_t
+h_record(void *ctx, struct slice record UNUSED)
+{
+	struct play *p = ctx;
+
+	return ++p->tickets;
+}
+
+static bool
+h_durable(void *ctx, uint64_t ticket)
+{
+	struct play *p = ctx;
+
+	return !p->manual_audit || ticket <= p->durable;
+}
+
+static void
+h_when_durable(void *ctx UNUSED, uint64_t ticket UNUSED)
+{
+}
+
+static void
+h_timer(void *ctx UNUSED, uint64_t at UNUSED)
+{
+}
+
+static uint64_t
+h_now(void *ctx)
+{
+	struct play *p = ctx;
+
+	return p->now;
+}
+
+static void
+h_want_catalog(void *ctx)
+{
+	struct play *p = ctx;
+
+	p->wants_catalog++;
+}
+
+static void
+h_schema_changed(void *ctx)
+{
+	struct play *p = ctx;
+
+	p->schema_changes++;
+}
+
+static const struct session_host host = {
+	.forward = h_forward, .emit = h_emit, .flow = h_flow, .streaming = h_streaming,
+	.queued = h_queued, .start_tls = h_start_tls, .dial = h_nothing,
+	.cancel_upstream = h_cancel_upstream, .cancel_request = h_cancel_request, .close = h_close,
+	.record = h_record, .durable = h_durable, .when_durable = h_when_durable, .timer = h_timer,
+	.now_mono = h_now, .now_wall = h_now, .want_catalog = h_want_catalog,
+	.schema_changed = h_schema_changed,
+};
+
+/* ---- the stage: policy, catalog, principal --------------------------------------------------- */
+
+struct stage {
+	struct epoch *epoch;
+	struct catalog_ref *catalog;
+	char *lines[LINES];
+	int numbers[LINES];
+	size_t n;
+	char *text;
+};
+
+static size_t
+split(char *line, struct slice words[WORDS])
+{
+	size_t n = 0;
+	char *p = line;
+
+	while (*p && n < WORDS) {
+		while (*p == ' ' || *p == '\t')
+			p++;
+		if (!*p || *p == '#')
+			break;
+		if (*p == '"') {
+			char *start = ++p, *to = start;
+
+			while (*p && *p != '"') {
+				if (*p == '\\' && p[1] == 'n')
+					*to++ = '\n', p += 2;
+				else if (*p == '\\' && p[1] == 't')
+					*to++ = '\t', p += 2;
+				else if (*p == '\\' && p[1])
+					*to++ = p[1], p += 2;
+				else
+					*to++ = *p++;
+			}
+			if (*p)
+				p++;
+			words[n++] = slice_of(start, (size_t) (to - start));
+		} else {
+			char *start = p;
+
+			while (*p && *p != ' ' && *p != '\t')
+				p++;
+			words[n++] = slice_of(start, (size_t) (p - start));
+			if (*p)
+				p++;
+		}
+	}
+	return n;
+}
+
+static char *
+str(struct arena *a, struct slice s)
+{
+	return arena_str(a, s);
+}
+
+static void
+catalog_row(struct catalog_build *b, enum catalog_query q, struct arena *a, unsigned n, ...)
+{
+	struct slice f[16];
+	va_list ap;
+	bool ok;
+
+	va_start(ap, n);
+	for (unsigned i = 0; i < n; i++)
+		f[i] = slice_str(va_arg(ap, const char *));
+	va_end(ap);
+	(void) a;
+	ok = catalog_build_row(b, q, f, n);
+	assert(ok);
+}
+
+/* "schema.name" */
+static void
+cut_dot(struct arena *a, struct slice s, const char **schema, const char **name)
+{
+	const uint8_t *dot = memchr(s.p, '.', s.n);
+
+	assert(dot != NULL);
+	*schema = str(a, slice_of(s.p, (size_t) (dot - s.p)));
+	*name = str(a, slice_of(dot + 1, (size_t) (s.p + s.n - dot - 1)));
+}
+
+static void
+add_relation(struct catalog_build *b, struct arena *a, struct slice *w, size_t n)
+{
+	const char *schema, *name, *oid = str(a, w[2]);
+	bool view = slice_is(w[0], "view");
+
+	cut_dot(a, w[1], &schema, &name);
+	catalog_row(b, CATALOG_Q_RELATIONS, a, 7, oid, schema, name, view ? "v" : "r", "p", "f", "1");
+	for (size_t i = 3; i < n; i++) {
+		const uint8_t *colon = memchr(w[i].p, ':', w[i].n);
+		char attnum[24];
+		const char *col, *type;
+
+		assert(colon != NULL);
+		snprintf(attnum, sizeof(attnum), "%zu", i - 2);
+		col = str(a, slice_of(w[i].p, (size_t) (colon - w[i].p)));
+		type = str(a, slice_of(colon + 1, (size_t) (w[i].p + w[i].n - colon - 1)));
+		catalog_row(b, CATALOG_Q_COLUMNS, a, 8, oid, attnum, col, type, "f", "text", "pg_catalog",
+			    type);
+	}
+}
+
+static bool
+set_stage(struct stage *st, struct play *p)
+{
+	struct catalog_build *b = catalog_build_start();
+	struct epoch *e = epoch_new();
+	struct arena *a = &e->arena;
+	struct buf policy = {0}, image = {0};
+	struct config_principal *who = ARENA_ARRAY(a, struct config_principal, 1);
+	struct config_target *target = ARENA_ARRAY(a, struct config_target, 1);
+	static const uint8_t secret[SHA256_LEN] = {1};
+	struct image_error err;
+	struct image_trust trust = {.allow_unsigned = true};
+	struct sources *none = NULL;
+	struct diag_queue q;
+	struct compile_options o = {0};
+	struct slice text;
+	const char *error = NULL;
+	struct catalog *c;
+	size_t i;
+
+	(void) none;
+	*who = (struct config_principal){.name = "agent", .kind = PRINCIPAL_AGENT};
+	catalog_row(b, CATALOG_Q_SETTINGS, a, 2, "search_path", "public");
+	catalog_row(b, CATALOG_Q_SETTINGS, a, 2, "session_user", "app");
+	for (i = 0; i < st->n; i++) {
+		struct slice w[WORDS];
+		char *line = str(a, slice_str(st->lines[i]));
+		size_t n = split(line, w);
+
+		if (n && slice_is(w[0], "policy")) {
+			for (i++; strcmp(st->lines[i], "end") != 0; i++)
+				buf_printf(&policy, "%s\n", st->lines[i]);
+		} else if (n && (slice_is(w[0], "table") || slice_is(w[0], "view"))) {
+			add_relation(b, a, w, n);
+		} else if (n && slice_is(w[0], "depends")) {
+			catalog_row(b, CATALOG_Q_VIEWS, a, 3, str(a, w[1]), str(a, w[2]), str(a, w[3]));
+		} else if (n && slice_is(w[0], "user")) {
+			struct slice *groups = ARENA_ARRAY(a, struct slice, n);
+
+			who->name = str(a, w[1]);
+			for (size_t k = 2; k < n; k++)
+				groups[k - 2] = arena_copy(a, w[k]);
+			who->groups = groups;
+			who->n_groups = n - 2;
+		} else if (n && slice_is(w[0], "play")) {
+			break;
+		}
+	}
+	*target = (struct config_target){.name = "orders", .database = "orders", .login = "app"};
+	e->config = (struct config){.targets = target, .n_targets = 1, .principals = who, .n_principals = 1};
+	text = buf_slice(&policy);
+	o.text = &text;
+	diag_init(&q, ARENA_NEW(a, struct sources), a);
+	sources_init(q.sources, a);
+	if (!compile_policy("test.weir", a, &q, &image, &o, NULL)) {
+		struct buf out = {0};
+
+		diag_print(&q, &out, false);
+		printf("# %s\n%.*s\n", p->file, SLICE_ARG(buf_slice(&out)));
+		fail(p, "the policy does not compile", NULL);
+		return false;
+	}
+	e->image = image_load(a, buf_slice(&image), &trust, &err);
+	assert(e->image != NULL);
+	epoch_finish(e, secret);
+	c = catalog_build_finish(b, &error);
+	assert(c != NULL);
+	buf_fini(&policy);
+	buf_fini(&image);
+	st->epoch = e;
+	st->catalog = catalog_ref_new(c);
+	return true;
+}
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+static void
+row_description(struct buf *b, struct slice *w, size_t n)
+{
+	size_t at = pg_begin(b, PG_B_ROW_DESCRIPTION);
+
+	buf_be16(b, (uint16_t) n);
+	for (size_t i = 0; i < n; i++) {
+		unsigned table = 0, attnum = 0, type = 25, format = 0;
+		char name[64];
+
+		sscanf((const char *) w[i].p, "%63[^: ]:%u:%u:%u:%u", name, &table, &attnum, &type, &format);
+		pg_put_string(b, slice_str(name));
+		buf_be32(b, table);
+		buf_be16(b, (uint16_t) attnum);
+		buf_be32(b, type);
+		buf_be16(b, 0xffff);
+		buf_be32(b, UINT32_MAX);
+		buf_be16(b, (uint16_t) format);
+	}
+	pg_end(b, at);
+}
+
+static void
+data_row(struct buf *b, struct slice *w, size_t n)
+{
+	size_t at = pg_begin(b, PG_B_DATA_ROW);
+
+	buf_be16(b, (uint16_t) n);
+	for (size_t i = 0; i < n; i++) {
+		if (slice_is(w[i], "NULL")) {
+			buf_be32(b, UINT32_MAX);
+			continue;
+		}
+		buf_be32(b, (uint32_t) w[i].n);
+		buf_put_slice(b, w[i]);
+	}
+	pg_end(b, at);
+}
+
+static void
+bind_message(struct buf *b, struct slice *w, size_t n)
+{
+	size_t at = pg_begin(b, PG_F_BIND);
+	bool binary = n > 2 && slice_is(w[2], "binary");
+
+	pg_put_string(b, w[0]);
+	pg_put_string(b, w[1]);
+	buf_be16(b, 0);
+	buf_be16(b, 0);
+	buf_be16(b, binary);
+	if (binary)
+		buf_be16(b, 1);
+	pg_end(b, at);
+}
+
+static void
+raw(struct buf *b, uint8_t type, struct slice body)
+{
+	size_t at = pg_begin(b, type);
+
+	buf_put_slice(b, body);
+	pg_end(b, at);
+}
+
+/* Appends the message that the words describe. False: no such message. */
+static bool
+message(struct buf *b, struct slice *w, size_t n)
+{
+	struct slice *a = w + 1, none = {0};
+	char s[8] = {0};
+
+	for (size_t i = n; i < 5; i++)
+		w[i] = none;
+	n--;
+	memcpy(s, a[0].p ? (const char *) a[0].p : "", a[0].n < 7 ? a[0].n : 7);
+	if (slice_is(w[0], "Query")) pg_put_query(b, a[0]);
+	else if (slice_is(w[0], "Parse")) pg_put_parse(b, a[0], a[1]);
+	else if (slice_is(w[0], "Bind")) bind_message(b, a, n);
+	else if (slice_is(w[0], "Describe")) pg_put_target(b, PG_F_DESCRIBE, a[0].p[0], a[1]);
+	else if (slice_is(w[0], "Close")) pg_put_target(b, PG_F_CLOSE, a[0].p[0], a[1]);
+	else if (slice_is(w[0], "Execute")) pg_put_execute(b, a[0], 0);
+	else if (slice_is(w[0], "Sync")) pg_put_empty(b, PG_F_SYNC);
+	else if (slice_is(w[0], "Flush")) pg_put_empty(b, PG_F_FLUSH);
+	else if (slice_is(w[0], "Terminate")) pg_put_empty(b, PG_F_TERMINATE);
+	else if (slice_is(w[0], "CopyData")) raw(b, 'd', a[0]);
+	else if (slice_is(w[0], "CopyDone")) pg_put_empty(b, 'c');
+	else if (slice_is(w[0], "FunctionCall")) raw(b, 'F', slice_of("\0\0\0\1\0\0\0\0\0\0", 10));
+	else if (slice_is(w[0], "Raw")) return hex_get(b, a[0]);
+	else if (slice_is(w[0], "RowDescription")) row_description(b, a, n);
+	else if (slice_is(w[0], "DataRow")) data_row(b, a, n);
+	else if (slice_is(w[0], "CommandComplete")) { char tag[64] = {0}; memcpy(tag, a[0].p, a[0].n < 63 ? a[0].n : 63); pg_put_command_complete(b, tag); }
+	else if (slice_is(w[0], "ReadyForQuery")) pg_put_ready(b, a[0].p[0]);
+	else if (slice_is(w[0], "ParseComplete")) pg_put_empty(b, '1');
+	else if (slice_is(w[0], "BindComplete")) pg_put_empty(b, '2');
+	else if (slice_is(w[0], "CloseComplete")) pg_put_empty(b, '3');
+	else if (slice_is(w[0], "NoData")) pg_put_empty(b, 'n');
+	else if (slice_is(w[0], "PortalSuspended")) pg_put_empty(b, 's');
+	else if (slice_is(w[0], "EmptyQueryResponse")) pg_put_empty(b, 'I');
+	else if (slice_is(w[0], "CopyInResponse")) raw(b, 'G', slice_of("\0\0\1\0\0", 5));
+	else if (slice_is(w[0], "CopyOutResponse")) raw(b, 'H', slice_of("\0\0\1\0\0", 5));
+	else if (slice_is(w[0], "CopyBothResponse")) raw(b, 'W', slice_of("\0\0\1\0\0", 5));
+	else if (slice_is(w[0], "ParameterDescription")) raw(b, 't', slice_of("\0\0", 2));
+	else if (slice_is(w[0], "ParameterStatus")) pg_put_parameter_status(b, a[0], a[1]);
+	else if (slice_is(w[0], "ErrorResponse"))
+		pg_put_error(b, &(struct pg_error){.severity = "ERROR", .sqlstate = s, .message = a[1],
+						   .detail = a[2]});
+	else if (slice_is(w[0], "NoticeResponse"))
+		pg_put_notice(b, &(struct pg_error){.severity = "NOTICE", .sqlstate = s, .message = a[1]});
+	else
+		return false;
+	return true;
+}
+
+/* ---- playing --------------------------------------------------------------------------------- */
+
+static void
+deliver(struct play *p, enum pg_side from, struct slice bytes, size_t line)
+{
+	size_t first = bytes.n;
+
+	if (p->cut == CUT_BYTES)
+		first = 1;
+	else if (p->cut == CUT_AT && line == p->cut_line && p->cut_offset < bytes.n) {
+		first = p->cut_offset;
+		p->cut_used = true;
+	}
+	for (size_t at = 0; at < bytes.n && !p->closed;) {
+		size_t n = at == 0 || p->cut == CUT_BYTES ? first : bytes.n - at;
+		uint8_t *copy = malloc(n); /* exact size: the sanitizer sees a step too far */
+
+		assert(copy != NULL);
+		memcpy(copy, bytes.p + at, n);
+		session_deliver(p->session, from, copy, n);
+		free(copy);
+		at += n;
+	}
+}
+
+static bool
+contains(struct slice in, struct slice what)
+{
+	return memmem(in.p, in.n, what.p, what.n) != NULL;
+}
+
+static void
+expect(struct play *p, enum pg_side to, struct slice *w, size_t n)
+{
+	struct buf *out = &p->out[to], want = {0};
+	size_t total;
+	struct slice got;
+	char head[120];
+
+	if (out->n < PG_HEADER) {
+		fail(p, "nothing more came out", NULL);
+		return;
+	}
+	total = (size_t) get_be32(out->p + 1) + 1;
+	if (out->n < total) {
+		fail(p, "half a message came out", NULL);
+		return;
+	}
+	got = slice_of(out->p, total);
+	snprintf(head, sizeof(head), "'%c' %.*s", out->p[0], (int) (total - 5 > 90 ? 90 : total - 5),
+		 (const char *) out->p + 5);
+	for (char *c = head; *c; c++)
+		if ((unsigned char) *c < 32)
+			*c = '.';
+	if (slice_is(w[0], "poison")) {
+		if (!contains(got, SLICE_LIT("weir refused")))
+			fail(p, "want a poison message", head);
+	} else if (to == CLIENT && (slice_is(w[0], "ErrorResponse") || slice_is(w[0], "NoticeResponse"))) {
+		bool error = slice_is(w[0], "ErrorResponse");
+
+		if (got.p[0] != (error ? 'E' : 'N') || !contains(got, w[1]) ||
+		    (n > 2 && !contains(got, w[2])))
+			fail(p, "want another error or notice", head);
+	} else if (!message(&want, w, n)) {
+		fail(p, "unknown message in the script", NULL);
+	} else if (!slice_eq(buf_slice(&want), got)) {
+		fail(p, "another message came out", head);
+	}
+	buf_fini(&want);
+	buf_shift(out, total);
+}
+
+static void
+decide(struct play *p, bool approve, struct slice by)
+{
+	struct approval_status st;
+	struct slice group = SLICE_LIT("dba-oncall");
+	struct approval_decider who = {.name = by, .kind = PRINCIPAL_HUMAN, .groups = &group,
+				       .n_groups = 1, .reason = SLICE_LIT("looks right")};
+	const uint8_t *at = memmem(p->out[CLIENT].p, p->out[CLIENT].n, "approval ", 9);
+	char id[APPROVAL_ID_LEN + 1] = {0};
+	(void) st;
+
+	if (!at) {
+		fail(p, "no notice with an approval's id", NULL);
+		return;
+	}
+	memcpy(id, at + 9, APPROVAL_ID_LEN);
+	if (approvals_decide(p->approvals, id, approve, &who, p->now) != APPROVAL_ERR_NONE)
+		fail(p, "the decision was refused", NULL);
+	session_kick(p->session);
+}
+
+static int
+no_record(void *ctx UNUSED, const struct approval_event *ev UNUSED)
+{
+	return 0;
+}
+
+static void
+command(struct play *p, struct slice *w, size_t n, size_t i)
+{
+	struct buf b = {0};
+
+	if (slice_is(w[0], "client") || slice_is(w[0], "server")) {
+		if (!message(&b, w + 1, n - 1))
+			fail(p, "unknown message in the script", NULL);
+		else
+			deliver(p, slice_is(w[0], "client") ? CLIENT : SERVER, buf_slice(&b), i);
+		buf_fini(&b);
+	} else if (slice_is(w[0], "to-client") || slice_is(w[0], "to-server")) {
+		expect(p, slice_is(w[0], "to-client") ? CLIENT : SERVER, w + 1, n - 1);
+	} else if (slice_is(w[0], "audit")) {
+		p->manual_audit = slice_is(w[1], "manual");
+	} else if (slice_is(w[0], "durable")) {
+		p->durable = p->tickets;
+		session_kick(p->session);
+	} else if (slice_is(w[0], "nothing")) {
+		if (p->out[CLIENT].n || p->out[SERVER].n)
+			fail(p, "something came out", NULL);
+	} else if (slice_is(w[0], "closed")) {
+		if (!p->closed)
+			fail(p, "the session is not closed", NULL);
+	} else if (slice_is(w[0], "cancelled")) {
+		if (p->cancels == 0)
+			fail(p, "nothing was cancelled", NULL);
+	} else if (slice_is(w[0], "cancel")) {
+		session_cancel(p->session, slice_of(p->session->cancel_key, p->session->cancel_key_len));
+	} else if (slice_is(w[0], "eof")) {
+		session_eof(p->session, CLIENT);
+	} else if (slice_is(w[0], "approve") || slice_is(w[0], "reject")) {
+		decide(p, slice_is(w[0], "approve"), w[1]);
+	} else {
+		fail(p, "unknown word in the script", NULL);
+	}
+}
+
+static void
+run(struct stage *st, struct play *p)
+{
+	struct approvals_hooks hooks = {.record = no_record};
+	struct session_client client = {.loopback = true};
+	struct gate_client gc = {0};
+	size_t i = 0;
+
+	p->now = UINT64_C(1795514523) * NS_PER_S;
+	p->approvals = approvals_open(&hooks, NULL);
+	p->env = (struct session_env){.gate = gate_open(1 << 20, 1), .approvals = p->approvals,
+				      .notice_ms = 15000, .login_ms = 10000, .max_message = 1 << 20};
+	arena_init(&p->env.arena, 0);
+	gate_set_epoch(p->env.gate, epoch_ref(st->epoch));
+	gate_set_catalog(p->env.gate, 0, catalog_ref_get(st->catalog), NULL);
+	p->session = session_new(&p->env, &host, p, &client, 1);
+	p->session->gate = gate_session_open(p->env.gate, slice_str(st->epoch->config.principals[0].name),
+					     SLICE_LIT("orders"), &gc);
+	p->session->phase = SESSION_READY;
+	p->session->id.b[0] = 1;
+	p->session->server_key_len = 4;
+	while (i < st->n && strcmp(st->lines[i], "play") != 0)
+		i++;
+	for (i++; i < st->n && !p->failed; i++) {
+		struct slice w[WORDS + 8] = {{0}};
+		char *line = strdup(st->lines[i]);
+		size_t n = split(line, w);
+
+		p->line = st->numbers[i];
+		if (n)
+			command(p, w, n, i);
+		free(line);
+	}
+	if (!p->failed && (p->out[CLIENT].n || p->out[SERVER].n)) {
+		char head[100];
+
+		snprintf(head, sizeof(head), "%zu bytes to the client, %zu to the server",
+			 p->out[CLIENT].n, p->out[SERVER].n);
+		fail(p, "more came out than the script says", head);
+	}
+	session_free(p->session);
+	gate_close(p->env.gate);
+	approvals_close(p->approvals);
+	while (p->env.free_commands) {
+		struct command *c = p->env.free_commands;
+
+		p->env.free_commands = c->next;
+		free(c);
+	}
+	arena_fini(&p->env.arena);
+	buf_fini(&p->env.scratch);
+	buf_fini(&p->env.record);
+	buf_fini(&p->env.rows);
+	buf_fini(&p->out[CLIENT]);
+	buf_fini(&p->out[SERVER]);
+}
+
+static bool
+play_once(struct stage *st, const char *file, int cut, size_t line, size_t offset, bool *used)
+{
+	struct play p = {.file = file, .cut = cut, .cut_line = line, .cut_offset = offset};
+
+	run(st, &p);
+	if (used)
+		*used = p.cut_used;
+	return !p.failed;
+}
+
+static bool
+read_script(struct stage *st, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char line[4096];
+	int number = 0;
+
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f) && st->n < LINES) {
+		line[strcspn(line, "\n")] = 0;
+		number++;
+		st->numbers[st->n] = number;
+		st->lines[st->n++] = strdup(line);
+	}
+	fclose(f);
+	return true;
+}
+
+static bool
+test(const char *path, size_t *runs)
+{
+	struct stage st = {0};
+	struct play p = {.file = path};
+	bool ok = read_script(&st, path) && set_stage(&st, &p), used;
+
+	ok = ok && play_once(&st, path, CUT_NONE, 0, 0, NULL) && play_once(&st, path, CUT_BYTES, 0, 0, NULL);
+	for (size_t i = 0; ok && i < st.n; i++) {
+		used = strncmp(st.lines[i], "client ", 7) == 0 || strncmp(st.lines[i], "server ", 7) == 0;
+		for (size_t k = 1; ok && used; k++) {
+			ok = play_once(&st, path, CUT_AT, i, k, &used);
+			++*runs;
+		}
+	}
+	epoch_unref(st.epoch);
+	catalog_ref_put(st.catalog);
+	for (size_t i = 0; i < st.n; i++)
+		free(st.lines[i]);
+	return ok;
+}
+
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+is_script(const struct dirent *d)
+{
+	size_t n = strlen(d->d_name);
+
+	return n > 5 && strcmp(d->d_name + n - 5, ".wire") == 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char folder[] = "tests/wire/pg";
+	struct dirent **d;
+	int n = scandir(folder, &d, is_script, by_name), failed = 0, done = 0;
+
+	sql_shape_init();
+	log_min_level = LOG_ERROR + 1;
+	if (n <= 0) {
+		printf("1..1\nnot ok 1 - no scripts in %s\n", folder);
+		return 1;
+	}
+	printf("1..%d\n", argc > 1 ? 1 : n);
+	for (int i = 0; i < n; i++) {
+		char path[400];
+		size_t runs = 2;
+		bool ok;
+
+		snprintf(path, sizeof(path), "%s/%s", folder, d[i]->d_name);
+		if (argc <= 1 || strstr(path, argv[1])) {
+			ok = test(path, &runs);
+			printf("%sok %d - %s in %zu ways\n", ok ? "" : "not ", ++done, d[i]->d_name, runs);
+			failed += !ok;
+		}
+		free(d[i]);
+	}
+	free(d);
+	return failed != 0;
+}
