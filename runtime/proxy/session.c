@@ -168,6 +168,8 @@ void
 session_emit(struct session *s, enum pg_side to, struct buf *b)
 {
 	assert(!b->failed);
+	/* What was gathered before goes out before. */
+	session_flush_run(s);
 	if (b->n && !(to == SERVER && s->server_gone))
 		s->host->emit(s->host_ctx, to, buf_slice(b));
 	buf_reset(b);

@@ -283,6 +283,24 @@ keep_prepared(struct session *s, const struct command *c, const struct sql_stmt 
 		log_warn("prepared statement not kept: too many");
 }
 
+/* DECLARE's cursor is a portal: the wire's Describe, Execute and Close know it by the same name. */
+static void
+keep_cursor(struct session *s, const struct command *c, const struct sql_stmt *st)
+{
+	static const struct pg_formats none;
+	struct statement *query;
+	struct portal *p;
+
+	sql_facts_hold(c->facts);
+	query = statement_new((struct slice){0}, (struct slice){0}, c->facts);
+	p = query ? portal_new(st->name, query, (struct slice){0}, &none) : NULL;
+	statement_unref(query);
+	if (p)
+		p->outlives_transaction = st->flags & SQL_WITH_HOLD;
+	if (!p || !names_put(&s->portals, &p->object, PORTALS_MAX))
+		log_warn("cursor not kept: too many");
+}
+
 /* What a completed statement did to the names of the session. */
 static void
 statement_completed(struct session *s, struct command *c)
@@ -299,6 +317,15 @@ statement_completed(struct session *s, struct command *c)
 	case SQL_KIND_PREPARE:
 		keep_prepared(s, c, st);
 		break;
+	case SQL_KIND_DECLARE:
+		keep_cursor(s, c, st);
+		break;
+	case SQL_KIND_CLOSE:
+		if (st->name.n)
+			names_drop(&s->portals, st->name);
+		else
+			names_clear(&s->portals);
+		break;
 	case SQL_KIND_DEALLOCATE:
 		if (st->name.n)
 			names_drop(&s->statements, st->name);
@@ -307,6 +334,7 @@ statement_completed(struct session *s, struct command *c)
 		break;
 	case SQL_KIND_DISCARD:
 		names_clear(&s->statements);
+		names_clear(&s->portals);
 		break;
 	case SQL_KIND_SET:
 		if (slice_is(st->set.name, "weir.approval"))
@@ -450,7 +478,7 @@ ready_for_query(struct session *s, struct reply *head, const struct pg_frame *f)
 	s->copy_in = false;
 	reply_pop(s);
 	if (status == 'I') {
-		names_clear(&s->portals);
+		portals_end_transaction(&s->portals);
 		if (s->schema_changed_in_tx) {
 			s->schema_changed_in_tx = false;
 			s->host->schema_changed(s->host_ctx);

@@ -216,3 +216,24 @@ names_clear(struct name_map *m)
 	free(m->slot);
 	*m = (struct name_map){0};
 }
+
+void
+portals_end_transaction(struct name_map *m)
+{
+	struct name_map old = *m;
+
+	if (!old.n)
+		return;
+	*m = (struct name_map){0};
+	for (uint32_t i = 0; i < old.cap; i++) {
+		struct object *o = old.slot[i];
+
+		if (!o)
+			continue;
+		if (!((struct portal *) o)->outlives_transaction)
+			object_unref(o);
+		else if (!names_put(m, o, PORTALS_MAX))
+			break; /* out of memory: the name is unknown from now on, so refused */
+	}
+	free(old.slot);
+}

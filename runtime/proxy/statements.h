@@ -39,6 +39,7 @@ struct portal {
 	struct pg_formats formats; /* of the result, as Bind gave them; owned */
 	struct pg_rowplan *plan; /* NULL: rows pass untouched */
 	struct epoch *plan_epoch; /* what the plan's masks live in; counted */
+	bool outlives_transaction; /* DECLARE ... WITH HOLD */
 	bool planned; /* the columns are known, so `plan` means what it says */
 	struct slice params; /* owned: Bind's parameter section, for the approver and the record */
 };
@@ -80,5 +81,7 @@ struct object *names_get(const struct name_map *m, struct slice name);
 bool names_put(struct name_map *m, struct object *n, uint32_t max) MUST_CHECK;
 void names_drop(struct name_map *m, struct slice name);
 void names_clear(struct name_map *m);
+/* Portals end with their transaction, but for cursors WITH HOLD. */
+void portals_end_transaction(struct name_map *m);
 
 #endif

@@ -2,7 +2,8 @@
  *
  * Plays wire scripts (tests/wire/pg/NAME.wire) against a session: what client and server send, and
  * what must come out on either side, message by message. Every script runs with whole deliveries,
- * byte by byte, and with every delivery cut in two at every offset; all must give the same.
+ * byte by byte, with what follows each other joined into one delivery, and with every delivery cut in
+ * two at every offset; all must give the same.
  * tests/README.md describes the script's words.
  */
 #include "base/arena.h"
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LINES = 2000, WORDS = 64, CUT_NONE = 0, CUT_BYTES = 1, CUT_AT = 2 };
+enum { LINES = 2000, WORDS = 64, CUT_NONE = 0, CUT_BYTES = 1, CUT_AT = 2, CUT_JOIN = 3 };
 
 struct play {
 	struct session_env env;
@@ -34,6 +35,8 @@ struct play {
 	int cut;
 	size_t cut_line, cut_offset;
 	bool cut_used;
+	struct buf joined; /* CUT_JOIN: what goes with the next delivery */
+	int next_from;     /* side of the next line's delivery, -1: it is none */
 	const char *file;
 	int line;
 	bool failed;
@@ -572,10 +575,17 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 	struct buf b = {0};
 
 	if (slice_is(w[0], "client") || slice_is(w[0], "server")) {
+		enum pg_side from = slice_is(w[0], "client") ? CLIENT : SERVER;
+
 		if (!message(&b, w + 1, n - 1))
 			fail(p, "unknown message in the script", NULL);
-		else
-			deliver(p, slice_is(w[0], "client") ? CLIENT : SERVER, buf_slice(&b), i);
+		else if (p->cut == CUT_JOIN && p->next_from == (int) from)
+			buf_put_slice(&p->joined, buf_slice(&b));
+		else {
+			buf_put_slice(&p->joined, buf_slice(&b));
+			deliver(p, from, buf_slice(&p->joined), i);
+			buf_reset(&p->joined);
+		}
 		buf_fini(&b);
 	} else if (slice_is(w[0], "to-client") || slice_is(w[0], "to-server")) {
 		expect(p, slice_is(w[0], "to-client") ? CLIENT : SERVER, w + 1, n - 1);
@@ -633,6 +643,10 @@ run(struct stage *st, struct play *p)
 		size_t n = split(line, w);
 
 		p->line = st->numbers[i];
+		p->next_from = i + 1 == st->n				       ? -1
+			       : strncmp(st->lines[i + 1], "client ", 7) == 0 ? (int) CLIENT
+			       : strncmp(st->lines[i + 1], "server ", 7) == 0 ? (int) SERVER
+									      : -1;
 		if (n)
 			command(p, w, n, i);
 		free(line);
@@ -657,6 +671,7 @@ run(struct stage *st, struct play *p)
 	buf_fini(&p->env.scratch);
 	buf_fini(&p->env.record);
 	buf_fini(&p->env.rows);
+	buf_fini(&p->joined);
 	buf_fini(&p->out[CLIENT]);
 	buf_fini(&p->out[SERVER]);
 }
@@ -698,7 +713,8 @@ test(const char *path, size_t *runs)
 	struct play p = {.file = path};
 	bool ok = read_script(&st, path) && set_stage(&st, &p), used;
 
-	ok = ok && play_once(&st, path, CUT_NONE, 0, 0, NULL) && play_once(&st, path, CUT_BYTES, 0, 0, NULL);
+	ok = ok && play_once(&st, path, CUT_NONE, 0, 0, NULL) && play_once(&st, path, CUT_BYTES, 0, 0, NULL) &&
+	     play_once(&st, path, CUT_JOIN, 0, 0, NULL);
 	for (size_t i = 0; ok && i < st.n; i++) {
 		used = strncmp(st.lines[i], "client ", 7) == 0 || strncmp(st.lines[i], "server ", 7) == 0;
 		for (size_t k = 1; ok && used; k++) {
@@ -743,7 +759,7 @@ main(int argc, char **argv)
 	printf("1..%d\n", argc > 1 ? 1 : n);
 	for (int i = 0; i < n; i++) {
 		char path[400];
-		size_t runs = 2;
+		size_t runs = 3;
 		bool ok;
 
 		snprintf(path, sizeof(path), "%s/%s", folder, d[i]->d_name);
