@@ -104,6 +104,22 @@ first_time(struct config_reader *r, struct span *before, struct span at, const c
 
 /* ---- Addresses ---- */
 
+/* 0, which is no port, for anything but one to five digits. */
+static int64_t
+port_of(struct slice s)
+{
+	int64_t n = 0;
+
+	if (s.n > 5)
+		return 0;
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return 0;
+		n = n * 10 + (s.p[i] - '0');
+	}
+	return n;
+}
+
 /* SYNTAX: ADDR:PORT, [IPV6]:PORT, HOST:PORT, "HOST:PORT" */
 static bool
 take_endpoint(struct config_reader *r, struct endpoint *e, struct span *at)
@@ -119,11 +135,12 @@ take_endpoint(struct config_reader *r, struct endpoint *e, struct span *at)
 	}
 	if (t->code == TK_STRING) {
 		const uint8_t *colon = memrchr(t->string.p, ':', t->string.n);
-		int64_t n = colon ? atoi((const char *) colon + 1) : 0;
+		size_t n_host = colon ? (size_t) (colon - t->string.p) : 0;
+		int64_t n = colon ? port_of(slice_of(colon + 1, t->string.n - n_host - 1)) : 0;
 
 		next(r);
 		*at = t->at;
-		host = slice_of(t->string.p, colon ? (size_t) (colon - t->string.p) : 0);
+		host = slice_of(t->string.p, n_host);
 		if (host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']')
 			host = slice_of(host.p + 1, host.n - 2);
 		config_resolve(r, e, host, n, *at);

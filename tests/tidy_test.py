@@ -36,7 +36,7 @@ IO_CALLS = ("open", "read", "write", "fopen", "printf", "fprintf", "time", "cloc
             "recv", "log_line", "log_info", "log_warn", "log_error", "log_debug", "clock_wall_ns",
             "clock_mono_ns")
 
-LONG_TEXT = re.compile(r'"[^"]{20,}|://')
+LONG_TEXT = re.compile(r'"(?:\\.|[^"\\]){20,}|://')
 
 failures = {}
 allowed, used = {}, set()

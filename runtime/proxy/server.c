@@ -156,7 +156,7 @@ take_signal(struct run *r, int signo, uint64_t now)
 		append_counters(r->s);
 		break;
 	default:
-		assert(!"a signal that is not read here");
+		assert(false); /* no other signal is read here */
 	}
 }
 

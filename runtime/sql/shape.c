@@ -145,6 +145,20 @@ punctuation(struct walk *w, uint8_t c)
 	return SQL_SHAPE_OK;
 }
 
+static void
+parameter(struct walk *w, struct sql_shape *out, const uint8_t *start, size_t n)
+{
+	uint32_t v = 0;
+
+	for (size_t i = 1; i < n; i++)
+		v = v * 10 + (uint32_t)(start[i] - '0');
+	if (v > out->max_param)
+		out->max_param = v;
+	memcpy(w->o, start + 1, n - 1);
+	w->o += n - 1;
+	w->at_start = false;
+}
+
 /* One pass over the text. False when it must be made again with literals verbatim. */
 static bool
 pass(struct slice text, struct walk *w, struct sql_shape *out)
@@ -177,18 +191,9 @@ pass(struct slice text, struct walk *w, struct sql_shape *out)
 			w->o += n;
 			w->at_start = false;
 			break;
-		case SQL_TOK_PARAM: {
-			uint32_t v = 0;
-
-			for (const uint8_t *c = start + 1; c < end; c++)
-				v = v * 10 + (uint32_t)(*c - '0');
-			if (v > out->max_param)
-				out->max_param = v;
-			memcpy(w->o, start + 1, n - 1);
-			w->o += n - 1;
-			w->at_start = false;
+		case SQL_TOK_PARAM:
+			parameter(w, out, start, n);
 			break;
-		}
 		case SQL_TOK_UIDENT:
 		case SQL_TOK_USCONST:
 			if (!w->verbatim)

@@ -2,10 +2,11 @@
  *
  * Loads an audit log and measures it, or is killed while doing so.
  *
- *   audit_load FOLDER [-t threads] [-n in flight] [-s seconds] [-b statement bytes] [-a] [-m segment MiB]
+ *   audit_load FOLDER [-t threads] [-n in flight] [-s seconds] [-b statement bytes] [-a]
+ *     [-m segment MiB]
  *
- * Each thread is a lane with a session of its own that sends command and result records, `in flight`
- * of them before it waits. -a prints "lane sequence" once a command is durable.
+ * Each thread is a lane with a session of its own that sends command and result records, `in
+ * flight` of them before it waits. -a prints "lane sequence" once a command is durable.
  */
 #include "audit/audit.h"
 #include "base/clock.h"
@@ -71,81 +72,110 @@ wait_for(struct worker *w, uint64_t ticket)
 	}
 }
 
+/* What the records of one lane have in common. */
+struct lane {
+	struct worker *w;
+	struct audit_id session;
+	struct audit_principal who;
+	struct audit_target target;
+	uint64_t sseq;
+	struct buf leaf;
+};
+
+static void
+record_begin(struct lane *l, struct audit_record *r, enum audit_record_type type)
+{
+	audit_record_init(r, type, clock_wall_ns(), clock_mono_ns());
+	r->session = l->session;
+	r->sseq = ++l->sseq;
+	if (type == AUDIT_result)
+		return;
+	r->principal = &l->who;
+	r->target = &l->target;
+}
+
+static uint64_t
+submit_start(struct lane *l)
+{
+	struct audit_session_start start = {.reason = SLICE_LIT("login")};
+	struct audit_record r;
+
+	record_begin(l, &r, AUDIT_session_start);
+	r.body = &start;
+	return submit(l->w, &r, &l->leaf);
+}
+
+/* A command and, if asked for, its result. */
+static uint64_t
+submit_command(struct lane *l, struct slice statement, bool with_result)
+{
+	struct slice rule = SLICE_LIT("reads");
+	struct audit_decision decision = {.verdict = AUDIT_verdict_ALLOW, .rules = {&rule, 1}};
+	struct audit_command command = {
+		.kind = AUDIT_command_kind_SIMPLE, .decision = &decision, .statement = statement};
+	struct audit_result result = {
+		.status = AUDIT_status_OK, .tag = SLICE_LIT("SELECT 1"), .rows = 1};
+	struct audit_record r;
+	struct audit_id intent;
+	uint64_t ticket;
+
+	record_begin(l, &r, AUDIT_command);
+	r.body = &command;
+	ticket = submit(l->w, &r, &l->leaf);
+	l->w->submitted++;
+	if (!with_result)
+		return ticket;
+	intent = r.id;
+	record_begin(l, &r, AUDIT_result);
+	r.refs = (struct audit_ids){&intent, 1};
+	r.body = &result;
+	l->w->submitted++;
+	return submit(l->w, &r, &l->leaf);
+}
+
 static void *
 work(void *arg)
 {
 	struct worker *w = arg;
-	struct audit_id session = audit_id_new(clock_wall_ns());
-	struct audit_principal who = {.kind = AUDIT_principal_kind_AGENT,
-				      .issuer = SLICE_LIT("static"),
-				      .subject = SLICE_LIT("planner-7"),
-				      .assurance = AUDIT_assurance_PROVEN};
-	struct audit_target target = {.protocol = AUDIT_protocol_POSTGRES,
-				      .name = SLICE_LIT("orders"),
-				      .database = SLICE_LIT("orders"),
-				      .login = SLICE_LIT("app")};
-	struct audit_session_start start = {.reason = SLICE_LIT("login")};
-	struct slice rule = SLICE_LIT("reads");
-	struct audit_decision decision = {.verdict = AUDIT_verdict_ALLOW, .rules = {&rule, 1}};
-	struct audit_record r;
-	struct buf leaf = {0};
+	struct lane l = {.w = w,
+			 .session = audit_id_new(clock_wall_ns()),
+			 .who = {.kind = AUDIT_principal_kind_AGENT,
+				 .issuer = SLICE_LIT("static"),
+				 .subject = SLICE_LIT("planner-7"),
+				 .assurance = AUDIT_assurance_PROVEN},
+			 .target = {.protocol = AUDIT_protocol_POSTGRES,
+				    .name = SLICE_LIT("orders"),
+				    .database = SLICE_LIT("orders"),
+				    .login = SLICE_LIT("app")}};
 	char *text = malloc(w->bytes + 64);
-	uint64_t sseq = 0, sequence = 0, ticket = 0;
+	uint64_t sequence = 0, ticket = 0;
 
-	audit_record_init(&r, AUDIT_session_start, clock_wall_ns(), clock_mono_ns());
-	r.session = session;
-	r.sseq = ++sseq;
-	r.principal = &who;
-	r.target = &target;
-	r.body = &start;
-	wait_for(w, submit(w, &r, &leaf));
+	wait_for(w, submit_start(&l));
 	while (clock_mono_ns() < w->until_ns) {
 		uint64_t began = clock_mono_ns(), cpu = cpu_ns();
 
 		for (unsigned i = 0; i < w->in_flight; i++) {
-			int n = snprintf(text, w->bytes + 64, "select /* lane %u sequence %llu */ ",
-					 w->lane, (unsigned long long) sequence++);
-			struct audit_command command = {.kind = AUDIT_command_kind_SIMPLE,
-							.decision = &decision};
+			unsigned n = (unsigned) snprintf(text, w->bytes + 64,
+							 "select /* lane %u sequence %llu */ ",
+							 w->lane, (unsigned long long) sequence++);
 
-			if ((unsigned) n < w->bytes)
-				memset(text + n, 'x', w->bytes - (unsigned) n);
-			command.statement = slice_of(text, (unsigned) n > w->bytes ? (size_t) n
-										  : w->bytes);
-			audit_record_init(&r, AUDIT_command, clock_wall_ns(), clock_mono_ns());
-			r.session = session;
-			r.sseq = ++sseq;
-			r.principal = &who;
-			r.target = &target;
-			r.body = &command;
-			ticket = submit(w, &r, &leaf);
-			w->submitted++;
-			if (i % 2) {
-				struct audit_result result = {.status = AUDIT_status_OK,
-							      .tag = SLICE_LIT("SELECT 1"),
-							      .rows = 1};
-				struct audit_id intent = r.id;
-
-				audit_record_init(&r, AUDIT_result, clock_wall_ns(), clock_mono_ns());
-				r.session = session;
-				r.sseq = ++sseq;
-				r.refs = (struct audit_ids){&intent, 1};
-				r.body = &result;
-				ticket = submit(w, &r, &leaf);
-				w->submitted++;
-				i++;
-			}
+			if (n < w->bytes)
+				memset(text + n, 'x', w->bytes - n);
+			ticket = submit_command(&l, slice_of(text, n > w->bytes ? n : w->bytes),
+						i % 2);
+			i += i % 2;
 		}
 		w->submit_cpu_ns += cpu_ns() - cpu;
 		wait_for(w, ticket);
 		if (w->n_samples < SAMPLES)
 			w->samples[w->n_samples++] = (uint32_t) ((clock_mono_ns() - began) / 1000);
-		if (w->ack && dprintf(1, "%u %llu\n", w->lane, (unsigned long long) sequence - 1) < 0)
+		if (w->ack &&
+		    dprintf(1, "%u %llu\n", w->lane, (unsigned long long) sequence - 1) < 0)
 			exit(4);
 	}
 	w->cpu_ns = cpu_ns();
 	free(text);
-	buf_fini(&leaf);
+	buf_fini(&l.leaf);
 	return NULL;
 }
 
@@ -221,8 +251,12 @@ main(int argc, char **argv)
 	}
 	w = calloc(threads, sizeof(*w));
 	for (unsigned i = 0; i < threads; i++) {
-		w[i] = (struct worker){.audit = a, .lane = i, .in_flight = in_flight, .bytes = bytes,
-				       .ack = ack, .samples = malloc(SAMPLES * sizeof(uint32_t))};
+		w[i] = (struct worker){.audit = a,
+				       .lane = i,
+				       .in_flight = in_flight,
+				       .bytes = bytes,
+				       .ack = ack,
+				       .samples = malloc(SAMPLES * sizeof(uint32_t))};
 		w[i].until_ns = clock_mono_ns() + (uint64_t) (seconds * 1e9);
 		pthread_create(&w[i].thread, NULL, work, &w[i]);
 	}

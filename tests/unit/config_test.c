@@ -166,6 +166,7 @@ refusals(void)
 	refused("target t\n tls on\n", "E0902", "verify-full");
 	refused(TARGET "state \"x\" y\n", "E0902", "end of the line");
 	refused("target t\n address [::1:5\n", "E0902", "[::1]:5432");
+	refused("target t\n address \"db:54x\"\n", "E0905", "from 1 to 65535");
 }
 
 static void
