@@ -84,8 +84,8 @@ reader_close(struct reader *r)
 	buf_fini(&r->origin);
 }
 
-/* Where the next segment starts over after a write error, records of this one stop counting. Records
- * count when their batch has its trailer: that is what was durable. 1: enough, 0: go on. */
+/* Where the next segment starts over after a write error, records of this one stop counting.
+ * Records count when their batch has its trailer: that is what was durable. 1: enough, 0: go on. */
 static int
 read_segment(struct reader *r, uint64_t first, uint64_t limit)
 {
@@ -162,7 +162,8 @@ put_visible(struct slice s, size_t max)
 		if (len == 2)
 			c = (uint32_t) (s.p[0] & 31) << 6 | (s.p[1] & 63);
 		else if (len == 3)
-			c = (uint32_t) (s.p[0] & 15) << 12 | (uint32_t) (s.p[1] & 63) << 6 | (s.p[2] & 63);
+			c = (uint32_t)(s.p[0] & 15) << 12 | (uint32_t)(s.p[1] & 63) << 6 |
+			    (s.p[2] & 63);
 		if (len == 0) {
 			printf("\\x%02x", s.p[0]);
 			len = 1;
@@ -170,9 +171,10 @@ put_visible(struct slice s, size_t max)
 			printf("\\n");
 		} else if (c == '\t') {
 			printf("\\t");
-		} else if (len < 4 && (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
-				       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-				       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff)) {
+		} else if (len < 4 &&
+			   (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
+			    (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+			    (c >= 0x2060 && c <= 0x206f) || c == 0xfeff)) {
 			printf("\\u%04x", c);
 		} else {
 			fwrite(s.p, 1, len, stdout);
@@ -219,7 +221,8 @@ outcome_of(const struct audit_brief *b)
 	case AUDIT_result:
 		return b->status < COUNT_OF(status) ? status[b->status] : "-";
 	case AUDIT_approval_decision:
-		return b->approval_verdict < COUNT_OF(approval) ? approval[b->approval_verdict] : "-";
+		return b->approval_verdict < COUNT_OF(approval) ? approval[b->approval_verdict]
+								: "-";
 	case AUDIT_approval_close:
 		return b->approval_state < COUNT_OF(closed) ? closed[b->approval_state] : "-";
 	case AUDIT_command:
@@ -497,7 +500,8 @@ print_report(const struct verify_report *r)
 static int
 cmd_verify(const struct options *o, struct reader *r)
 {
-	struct verify_options vo = {.keys = o->keys, .n_keys = o->n_keys, .head = buf_slice(&o->head)};
+	struct verify_options vo = {
+		.keys = o->keys, .n_keys = o->n_keys, .head = buf_slice(&o->head)};
 	struct verify_report *report = calloc(1, sizeof(*report));
 	int rc;
 

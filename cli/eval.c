@@ -328,7 +328,8 @@ put_obligations(struct buf *out, const struct image *img, const struct decision 
 	for (int r = decision_next(d, -1); r >= 0; r = decision_next(d, r)) {
 		const struct image_rule *rule = &img->rules[r];
 
-		if (rule->kind == VM_MASK || (rule->kind == VM_HOLD && d->verdict == VERDICT_HOLD)) {
+		if (rule->kind == VM_MASK ||
+		    (rule->kind == VM_HOLD && d->verdict == VERDICT_HOLD)) {
 			buf_puts(out, sep);
 			if (rule->kind == VM_MASK)
 				put_mask(out, img, rule);

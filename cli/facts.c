@@ -124,7 +124,8 @@ print_text(struct buf *b)
 	for (enum action a = ACTION_NONE + 1; a < ACTION_COUNT; a++) {
 		int depth = 1;
 
-		for (enum action p = action_info[a].parent; p != ACTION_NONE; p = action_info[p].parent)
+		for (enum action p = action_info[a].parent; p != ACTION_NONE;
+		     p = action_info[p].parent)
 			depth++;
 		buf_printf(b, "  %*s%-*s %s\n", 2 * (depth - 1), "", 28 - 2 * depth,
 			   action_info[a].name, action_info[a].sentence);

@@ -21,7 +21,8 @@ struct cli_policy {
 /* Reads policy text or an image (unsigned ones too) at `path`. EXIT_OK, or another exit code after
  * having said on standard error what is wrong. cli_policy_close in any case. */
 int cli_policy_open(struct cli_policy *p, const char *command, const char *path) MUST_CHECK;
-/* As above from text only (options->text if it is set), with options. Warnings are printed unless `quiet`. */
+/* As above from text only (options->text if it is set), with options. Warnings are printed unless
+ * `quiet`. */
 int cli_policy_compile(struct cli_policy *p, const char *command, const char *path,
 		       const struct compile_options *options, bool quiet) MUST_CHECK;
 void cli_policy_close(struct cli_policy *p);
@@ -33,8 +34,8 @@ struct test_counts {
 	unsigned passed, failed;
 };
 
-/* Runs the tests in the policy's text. Each failure is a line of `out` (what was expected, what came);
- * with `json`, one object per test. */
+/* Runs the tests in the policy's text. Each failure is a line of `out` (what was expected, what
+ * came); with `json`, one object per test. */
 struct test_counts cli_policy_test(const struct cli_policy *p, bool json, struct buf *out);
 
 /* Whole file, "-" is standard input. False after a message. */

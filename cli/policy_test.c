@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The tests in a policy: facts from the test's words and from the analysis of its statement, decided
- * by the same machine as in the gateway. Without a catalog names are taken as written; where the
- * statement leaves open which table a column is of, every table it could be counts.
+ * The tests in a policy: facts from the test's words and from the analysis of its statement,
+ * decided by the same machine as in the gateway. Without a catalog names are taken as written;
+ * where the statement leaves open which table a column is of, every table it could be counts.
  */
 #include "cli/policy.h"
 
@@ -95,7 +95,8 @@ fill_override(struct run *r, struct facts *f, const struct cell *c)
 
 	if (type == TYPE_BOOL && v->kind == X_BOOL) {
 		facts_bool(f, (enum fact) id, v->number != 0);
-	} else if ((type == TYPE_INT && v->kind == X_INT) || (type == TYPE_TIME && v->kind == X_TIME)) {
+	} else if ((type == TYPE_INT && v->kind == X_INT) ||
+		   (type == TYPE_TIME && v->kind == X_TIME)) {
 		facts_int(f, (enum fact) id, v->number);
 	} else if (type == TYPE_STRING && v->kind == X_STRING) {
 		facts_string(f, (enum fact) id, v->string);
@@ -137,7 +138,8 @@ static void
 fill_uses(struct run *r)
 {
 	const struct sql_facts *s = r->sql;
-	struct data_use *uses = ARENA_ARRAY(&r->arena, struct data_use, s->n_uses + s->n_candidates);
+	struct data_use *uses =
+		ARENA_ARRAY(&r->arena, struct data_use, s->n_uses + s->n_candidates);
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < s->n_uses; i++) {
@@ -222,7 +224,8 @@ decide(struct run *r)
 		const struct data_use *u = &r->base.uses[i];
 
 		if (u->contexts & ~(CONTEXT_BIT(OUTPUT) | CONTEXT_BIT(COUNT)))
-			r->use_rule = vm_mask_for(r->img, &r->result, u->schema, u->table, u->column);
+			r->use_rule =
+				vm_mask_for(r->img, &r->result, u->schema, u->table, u->column);
 	}
 	if (r->use_rule >= 0)
 		r->verdict = VERDICT_DENY;

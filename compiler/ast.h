@@ -117,7 +117,8 @@ struct data_item {
 	struct data_item *next;
 	enum data_item_kind kind;
 	struct span at;
-	const char *parts[3]; /* interned; [2] is the column, [1] the table, [0] the schema; or NULL */
+	/* interned; [2] is the column, [1] the table, [0] the schema; or NULL */
+	const char *parts[3];
 	const char *column;   /* the pattern as one dotted name: "people.email" */
 	struct name detector; /* DATA_VALUES_LIKE */
 };
@@ -138,7 +139,15 @@ struct let_decl {
 	struct expr *expr;
 };
 
-enum rule_kind { RULE_ALLOW, RULE_DENY, RULE_HOLD, RULE_MASK, RULE_LIMIT, RULE_RECORD, RULE_NOTIFY };
+enum rule_kind {
+	RULE_ALLOW,
+	RULE_DENY,
+	RULE_HOLD,
+	RULE_MASK,
+	RULE_LIMIT,
+	RULE_RECORD,
+	RULE_NOTIFY,
+};
 
 enum clause_kind {
 	CLAUSE_WHO,	/* names: groups; may repeat (and) */
@@ -223,7 +232,8 @@ struct cell {
 	struct cell *next;
 	struct span at;
 	struct name name;
-	struct expr *value; /* a literal, X_NAME for an enum word, or X_NULL; overrides: also X_SET */
+	/* a literal, X_NAME for an enum word, or X_NULL; overrides: also X_SET */
+	struct expr *value;
 };
 
 struct test_row {

@@ -507,7 +507,9 @@ build_amount(struct builder *b, const struct token *k, struct expr *value, const
 	bool known = !per;
 
 	a->at = span_to_here(b, k);
-	a->kind = k->code == TK_ROWS ? AMOUNT_ROWS : k->code == TK_BYTES ? AMOUNT_BYTES : AMOUNT_TIME;
+	a->kind = k->code == TK_ROWS	? AMOUNT_ROWS
+		  : k->code == TK_BYTES ? AMOUNT_BYTES
+					: AMOUNT_TIME;
 	a->value = value;
 	if (per)
 		a->per = name_of(per);

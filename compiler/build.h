@@ -91,7 +91,8 @@ void build_notify_rule(struct builder *b, const struct token *shadow, const stru
 		       const struct token *channel);
 void build_rule_end(struct builder *b);
 void build_rule_reopen(struct builder *b);
-void build_names(struct builder *b, const struct token *k, enum clause_kind kind, struct ref *names);
+void build_names(struct builder *b, const struct token *k, enum clause_kind kind,
+		 struct ref *names);
 void build_when(struct builder *b, const struct token *k, struct expr *x);
 void build_unless(struct builder *b, const struct token *k, enum clause_kind of, struct ref *names);
 void build_unless_expr(struct builder *b, const struct token *k, struct expr *x);

@@ -190,7 +190,8 @@ check_declarations(struct check *c)
 	for (const struct target_decl *t = p->targets; t; t = t->next)
 		if (t->protocol.s &&
 		    enum_find(TYPE_ENUM_PROTOCOL, slice_str(t->protocol.s)) < 0)
-			check_suggest(c, diag(c->q, UNKNOWN_PROTOCOL, t->protocol.at, t->protocol.s),
+			check_suggest(c,
+				      diag(c->q, UNKNOWN_PROTOCOL, t->protocol.at, t->protocol.s),
 				      t->protocol.s, protocols, COUNT_OF(protocols));
 	for (const struct catalog_decl *k = p->catalogs; k; k = k->next)
 		diag(c->q, NOT_YET, k->at, "`catalog`");

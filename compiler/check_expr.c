@@ -118,7 +118,8 @@ is_condition(const struct expr *e)
 	return e->kind <= X_CALL || e->kind == X_BOOL;
 }
 
-/* Follows names as far as there are lets; a cycle was reported by check_lets and ends as an error. */
+/* Follows names as far as there are lets; a cycle was reported by check_lets and ends as an
+ * error. */
 const struct expr *
 check_value_of(struct check *c, const struct expr *e)
 {
@@ -199,7 +200,8 @@ in_numbers(struct check *c, enum fact f, const struct expr *items, enum expr_kin
 		const struct expr *v = check_value_of(c, i);
 
 		if (v->kind == literal)
-			cond_add(any, test(c, OP_NUM_EQ, f, constant_number(c->constants, v->number)));
+			cond_add(any,
+				 test(c, OP_NUM_EQ, f, constant_number(c->constants, v->number)));
 		else
 			wrong_type(c, f, v);
 	}
@@ -551,7 +553,8 @@ check_call(struct check *c, const struct expr *e)
 	int d;
 
 	if (strcmp(e->name, "sql.uses") != 0) {
-		check_suggest(c, diag(c->q, UNKNOWN_FUNCTION, e->at, e->name), e->name, functions, 1);
+		check_suggest(c, diag(c->q, UNKNOWN_FUNCTION, e->at, e->name), e->name, functions,
+			      1);
 		return cond_const(c, false);
 	}
 	if (!data || (where && where->next) || (data->kind != X_NAME && data->kind != X_ERROR)) {

@@ -15,7 +15,8 @@ struct compile_options {
 	const uint8_t *seed;      /* Ed25519 seed to sign with; NULL: unsigned */
 	uint64_t counter;         /* of the signer */
 	uint32_t n_tests;         /* the policy's tests that passed; 0: not run */
-	const struct slice *text; /* the policy's text when it is at hand; NULL: read it from the path */
+	/* the policy's text when it is at hand; NULL: read it from the path */
+	const struct slice *text;
 };
 
 /* Compiles the policy at `path` and appends the image to *out. False when there were errors, which

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The constants of an image while it is made: each is kept as the bytes that will stand in the file, so equal
- * constants are found by comparing bytes and the writer only has to join them.
+ * The constants of an image while it is made: each is kept as the bytes that will stand in the
+ * file, so equal constants are found by comparing bytes and the writer only has to join them.
  */
 #ifndef WEIR_COMPILER_CONSTANTS_H
 #define WEIR_COMPILER_CONSTANTS_H

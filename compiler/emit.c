@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * First the condition as this entry point sees it, in negation normal form with constants folded
- * away (struct node), then jumping code in one pass. Where negations stand at the tests, the rule's way
- * to read "unknown" can be a flag of each test; exec.c says why that is enough.
+ * away (struct node), then jumping code in one pass. Where negations stand at the tests, the rule's
+ * way to read "unknown" can be a flag of each test; exec.c says why that is enough.
  *
  * At `connect` nothing is known of commands. A rule that names connect in its `do` is decided then
- * and there, as is a deny that reads only who, where and when; of the other allow and hold rules the
- * question is whether they could match any command at all, so tests of later facts hold.
+ * and there, as is a deny that reads only who, where and when; of the other allow and hold rules
+ * the question is whether they could match any command at all, so tests of later facts hold.
  */
 #include "compiler/emit.h"
 

@@ -17,8 +17,8 @@
 #include "compiler/diag.h"
 
 /* Appends the formatted text. False, with nothing appended, if the text does not parse: the reasons
- * are in the queue. Imports are not read. fmt(fmt(x)) is fmt(x), and the syntax tree stays the same:
- * both are checked here before the text is handed out. */
+ * are in the queue. Imports are not read. fmt(fmt(x)) is fmt(x), and the syntax tree stays the
+ * same: both are checked here before the text is handed out. */
 bool fmt_policy(struct arena *arena, struct diag_queue *q, const char *path, struct slice text,
 		struct buf *out) MUST_CHECK;
 

@@ -38,7 +38,8 @@ number_operands(struct tables *t, const struct emitted code[ENTRY_COUNT])
 			t->fact[i] = ++t->n_facts;
 }
 
-/* A path as seen from the folder of the policy, so that an image does not depend on where its sources lay. */
+/* A path as seen from the folder of the policy, so that an image does not depend on where its
+ * sources lay. */
 static struct slice
 relative(const char *path, const char *root)
 {

@@ -334,7 +334,8 @@ lex_address(struct lexer *lx, struct slice s)
 
 	t->address.family = v6 ? 6 : 4;
 	if (slash && s.n - n <= 4)
-		bits = strtoul(arena_str(lx->in->arena, slice_of(slash + 1, s.n - n - 1)), NULL, 10);
+		bits = strtoul(arena_str(lx->in->arena, slice_of(slash + 1, s.n - n - 1)), NULL,
+			       10);
 	else if (slash)
 		bits = 999;
 	if (n < sizeof(text)) {

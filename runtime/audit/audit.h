@@ -21,8 +21,9 @@
  *
  * When the log fails (two write errors) audit_durable stands still, audit_state says AUDIT_FAILED,
  * every armed lane is woken and audit_arm returns false: parked commands must be refused. When the
- * disk is full (AUDIT_FULL) every armed lane is woken once and submits are refused; what was submitted
- * before becomes durable as soon as there is room, so a parked command may wait or be refused.
+ * disk is full (AUDIT_FULL) every armed lane is woken once and submits are refused; what was
+ * submitted before becomes durable as soon as there is room, so a parked command may wait or be
+ * refused.
  *
  * Records of one lane keep their order. A record of another lane comes later in the log only if it
  * was submitted after the first one was durable.

@@ -4,7 +4,8 @@
  *
  * A lane is a ring of bytes with one producer (a worker) and one consumer (the committer). The
  * producer publishes `head` after the bytes, the consumer publishes `tail` after the batch is
- * durable; records do not wrap (a mark skips the end of the ring). So a submit is a copy and a store.
+ * durable; records do not wrap (a mark skips the end of the ring). So a submit is a copy and a
+ * store.
  *
  * The committer takes what all lanes hold, up to one batch, writes, syncs, publishes each lane's
  * durable ticket and wakes the lanes that asked. There is no timer: while one batch is being
@@ -70,8 +71,8 @@ struct audit {
 	uint64_t last_record_ns, checkpoint_due_ns, heartbeat_due_ns;
 	uint64_t records_at_heartbeat;
 	char node[NOTE_NAME_MAX + 1];
-	_Atomic uint64_t records, bytes, batches, tree_size, checkpoint_wall_ns, commit_ns, segments,
-		checkpoints, sync_errors;
+	_Atomic uint64_t records, bytes, batches, tree_size, checkpoint_wall_ns, commit_ns,
+		segments, checkpoints, sync_errors;
 };
 
 /* --- the producer's side --- */
@@ -183,7 +184,8 @@ wake_lane(struct lane *l)
 	ssize_t n;
 
 	atomic_thread_fence(memory_order_seq_cst); /* durable first, then the look at the wish */
-	if (!atomic_load_explicit(&l->armed, memory_order_relaxed) || !atomic_exchange(&l->armed, 0))
+	if (!atomic_load_explicit(&l->armed, memory_order_relaxed) ||
+	    !atomic_exchange(&l->armed, 0))
 		return;
 	do
 		n = write(l->event, &one, sizeof(one));
@@ -455,7 +457,8 @@ run(void *arg)
 			if (audit_state(a) == AUDIT_FULL)
 				sleep_until(a, clock_mono_ns() + NS_PER_S);
 			else
-				sleep_until(a, is_signed ? a->heartbeat_due_ns : a->checkpoint_due_ns);
+				sleep_until(a,
+					    is_signed ? a->heartbeat_due_ns : a->checkpoint_due_ns);
 		}
 	}
 	return NULL;
@@ -535,7 +538,8 @@ destroy(struct audit *a)
 int
 audit_open(struct audit **out, const struct audit_options *o, struct buf *error)
 {
-	struct audit *a = aligned_alloc(CACHE_LINE, (sizeof(*a) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
+	struct audit *a =
+		aligned_alloc(CACHE_LINE, (sizeof(*a) + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE);
 	struct alog_options lo = {.state_path = o->state_path,
 				  .origin = o->origin,
 				  .segment_bytes = o->segment_bytes,

@@ -73,7 +73,8 @@ alog_disk_low(const struct alog *l)
 	       (uint64_t) st.f_bavail * st.f_frsize < l->reserve_bytes;
 }
 
-/* A segment appears under its name only with its header durable, so a crash leaves none half made. */
+/* A segment appears under its name only with its header durable, so a crash leaves none half
+ * made. */
 static int
 segment_create(struct alog *l, unsigned flags)
 {
@@ -249,7 +250,8 @@ alog_checkpoint(struct alog *l, uint64_t wall_ns, bool always)
 	if (rc == 0) {
 		buf_putc(&note, '\n');
 		fd = openat(l->dir, "checkpoints.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-		/* One write, not synced: a torn end is mended from `checkpoint` at the next start. */
+		/* One write, not synced: a torn end is mended from `checkpoint` at the next
+		 * start. */
 		if (fd < 0 || write(fd, note.p, note.n) != (ssize_t) note.n)
 			rc = -errno;
 		if (fd >= 0)
@@ -386,8 +388,9 @@ write_vkey(struct alog *l)
 		 l->key.id[2], l->key.id[3]);
 	note_key_format(&vkey, &l->key);
 	buf_putc(&vkey, '\n');
-	rc = faccessat(keys, file, F_OK, 0) == 0 ? 0
-						 : folder_replace(keys, file, 0644, buf_slice(&vkey));
+	rc = faccessat(keys, file, F_OK, 0) == 0
+		     ? 0
+		     : folder_replace(keys, file, 0644, buf_slice(&vkey));
 	close(keys);
 	buf_fini(&vkey);
 	return rc;
@@ -594,7 +597,8 @@ alog_open(struct alog *l, const struct alog_options *o, struct alog_recovery *r,
 	    open_key(l, keys, name, fresh, error) != 0)
 		goto failed;
 	if (fresh) {
-		/* The empty head comes first: from now on a log without a head was tampered with. */
+		/* The empty head comes first: from now on a log without a head was tampered
+		 * with. */
 		rc = alog_checkpoint(l, clock_wall_ns(), true);
 		if (rc != 0) {
 			fail(error, "checkpoint", -rc, "");

@@ -4,8 +4,8 @@
  * their decoder to JSON. Everything here is generated from grammar/records.def; the structures
  * are `struct audit_MAP`, the enumerations `AUDIT_LIST_ID` (in upper case as declared there).
  *
- * All pointers and slices are borrowed for the call only. Absent = zero: an empty slice, a zero id, a
- * NULL pointer or an enum of 0 is left out of the encoding.
+ * All pointers and slices are borrowed for the call only. Absent = zero: an empty slice, a zero id,
+ * a NULL pointer or an enum of 0 is left out of the encoding.
  */
 #ifndef WEIR_AUDIT_RECORD_H
 #define WEIR_AUDIT_RECORD_H
@@ -86,13 +86,14 @@ void audit_record_init(struct audit_record *r, enum audit_record_type type, uint
 /* What audit_record_init puts into node and boot; set once at start (audit_open does). */
 void audit_record_set_node(struct slice node);
 
-/* Replaces the contents of *out (not appended) with the leaf. No malloc once out is warm. False when
- * the leaf would exceed AUDIT_LEAF_MAX or out could not grow: the command must then be refused. */
+/* Replaces the contents of *out (not appended) with the leaf. No malloc once out is warm. False
+ * when the leaf would exceed AUDIT_LEAF_MAX or out could not grow: the command must then be
+ * refused. */
 bool audit_encode(struct buf *out, const struct audit_record *r) MUST_CHECK;
 
-/* Appends one JSON object (no newline). Names come from records.def; a key or enum value that is not
- * known is kept under its number. False and the reason when the leaf is not a well-formed record
- * in deterministic encoding. */
+/* Appends one JSON object (no newline). Names come from records.def; a key or enum value that is
+ * not known is kept under its number. False and the reason when the leaf is not a well-formed
+ * record in deterministic encoding. */
 bool audit_to_json(struct buf *out, struct slice leaf, const char **error) MUST_CHECK;
 const char *audit_type_name(uint64_t type); /* NULL when unknown */
 

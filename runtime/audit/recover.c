@@ -66,7 +66,8 @@ look_back(struct scan *s, int dir, uint64_t first)
 	if (folder_read(&file, dir, name, SEGMENT_BYTES_MAX) == 0 &&
 	    segment_header_get(&h, buf_slice(&file)) == NULL)
 		for (size_t at = SEGMENT_HEADER_LEN;
-		     frame_get(&f, slice_of(file.p + at, file.n - at), segment_seed(&h)) == FRAME_OK;
+		     frame_get(&f, slice_of(file.p + at, file.n - at), segment_seed(&h)) ==
+		     FRAME_OK;
 		     at += f.size)
 			if (f.kind == FRAME_RECORD)
 				note_intent(s, f.index, f.payload);
@@ -112,9 +113,10 @@ alog_scan(struct alog *l, const struct note_checkpoint *head, struct alog_scan *
 	walked = walk_segments(&w, firsts + k, n - k);
 	if (walked == WALK_OK && !s.head_seen && (n || head->size))
 		buf_printf(&what, "a head was signed for %llu records, but the segments %s %llu",
-			   (unsigned long long) head->size,
+			   (unsigned long long)head->size,
 			   n && firsts[k] > head->size ? "start at" : "end at",
-			   (unsigned long long) (n && firsts[k] > head->size ? firsts[k] : w.tree.size));
+			   (unsigned long long)(n && firsts[k] > head->size ? firsts[k]
+									    : w.tree.size));
 	if (what.n) {
 		buf_printf(error, "audit log: %s%.*s", walked == WALK_IO ? "" : "integrity: ",
 			   SLICE_ARG(buf_slice(&what)));

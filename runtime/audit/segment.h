@@ -9,8 +9,8 @@
  * only because the root it leads to is signed.
  *
  * Frame, 8-byte aligned: u32 len, u8 kind, u8 flags 0, u16 0, u64 index, u64 xxh3, payload, zero
- * padding. xxh3 = XXH3-64 seeded with the uuid's low half over the first 16 bytes and the payload, so
- * stale bytes of another segment never pass. It finds corruption and is never evidence.
+ * padding. xxh3 = XXH3-64 seeded with the uuid's low half over the first 16 bytes and the payload,
+ * so stale bytes of another segment never pass. It finds corruption and is never evidence.
  */
 #ifndef WEIR_AUDIT_SEGMENT_H
 #define WEIR_AUDIT_SEGMENT_H

@@ -114,8 +114,8 @@ read_heads(struct verify *v)
 	size_t took = 0;
 
 	if (rc != 0)
-		say(v->r, rc == -ENOENT ? VERIFY_INCOMPLETE : VERIFY_TAMPERED, "checkpoints.log: %s",
-		    strerror(-rc));
+		say(v->r, rc == -ENOENT ? VERIFY_INCOMPLETE : VERIFY_TAMPERED,
+		    "checkpoints.log: %s", strerror(-rc));
 	rc = folder_read(&last, v->dir, "checkpoint", 1 << 16);
 	rest = buf_slice(&log);
 	while ((took = note_split(&n, rest)) != 0 && check_head(v, &n, "checkpoints.log"))

@@ -27,7 +27,8 @@ struct verify_problem {
 struct verify_options {
 	const struct note_key *keys; /* given out of band; none: the folder's own, with a remark */
 	size_t n_keys;
-	struct slice head; /* a signed note kept elsewhere that this log must contain; may be empty */
+	/* a signed note kept elsewhere that this log must contain; may be empty */
+	struct slice head;
 };
 
 struct verify_report {

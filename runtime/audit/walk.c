@@ -60,7 +60,8 @@ frames(struct walk *w, uint64_t limit, struct slice file, uint64_t seed)
 	w->sealed = false;
 	w->since_trailer = 0;
 	while (rc == WALK_OK && !w->sealed && w->tree.size < limit) {
-		if (frame_get(&f, slice_of(file.p + w->offset, file.n - w->offset), seed) != FRAME_OK)
+		if (frame_get(&f, slice_of(file.p + w->offset, file.n - w->offset), seed) !=
+		    FRAME_OK)
 			break;
 		rc = f.kind == FRAME_RECORD ? on_record(w, &f) : on_mark(w, &f);
 		w->offset += f.size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading segments from first to last: every frame is checked, every leaf hashed into the tree. Used
- * by recovery and by the verifier, which differ only in what they do with what is found.
+ * Reading segments from first to last: every frame is checked, every leaf hashed into the tree.
+ * Used by recovery and by the verifier, which differ only in what they do with what is found.
  */
 #ifndef WEIR_AUDIT_WALK_H
 #define WEIR_AUDIT_WALK_H
@@ -13,7 +13,8 @@ struct walk {
 	/* in */
 	int dir;
 	uint8_t origin_sha256[SHA256_LEN];
-	/* The tree has reached a size (also at the start); false: it is not the tree that was signed. */
+	/* The tree has reached a size (also at the start); false: it is not the tree that was
+	 * signed. */
 	bool (*at_size)(void *arg, const struct merkle *tree);
 	void (*record)(void *arg, uint64_t index, struct slice leaf);
 	void *arg;

@@ -99,7 +99,8 @@ cbor_fail(struct cbor_reader *r, const char *error)
 static bool
 argument(struct cbor_reader *r, unsigned info, uint64_t *v)
 {
-	static const uint64_t least[] = {24, UINT8_MAX + 1, UINT16_MAX + 1, (uint64_t) UINT32_MAX + 1};
+	static const uint64_t least[] = {24, UINT8_MAX + 1, UINT16_MAX + 1,
+					 (uint64_t)UINT32_MAX + 1};
 	size_t width;
 
 	if (info < 24) {

@@ -55,8 +55,8 @@ fill_request(struct approval_record *r, const struct approval_event *ev)
 	b->request = slice_str(a->id);
 	b->binding = a->binding;
 	b->scope = SLICE_LIT("exact");
-	/* Groups as principals have them, not as the policy calls them: the verifier compares them with
-	 * the approvers' own. */
+	/* Groups as principals have them, not as the policy calls them: the verifier compares them
+	 * with the approvers' own. */
 	for (size_t i = 0; i < a->ask.n_needs; i++) {
 		const struct approval_need *need = &a->ask.needs[i];
 

@@ -93,7 +93,8 @@ root_file(const struct config_target *t)
 {
 	const char *file = t->ca_file;
 
-	/* With a root file at hand libpq would verify for `require` too, which is not what it says. */
+	/* With a root file at hand libpq would verify for `require` too, which is not what it
+	 * says. */
 	if (t->tls != TLS_VERIFY_FULL)
 		return NO_FILE;
 	if (!file)

@@ -247,8 +247,8 @@ host_cancel_upstream(void *ctx, struct slice packet)
 	memcpy(k->packet, packet.p, packet.n);
 	k->n = packet.n;
 	k->addr = to->addr;
-	if (stream_connect(worker_shared(c->worker)->ring, (struct sockaddr *) &k->addr, to->addr_len,
-			   &canceller_ops, k, &k->stream) < 0)
+	if (stream_connect(worker_shared(c->worker)->ring, (struct sockaddr *)&k->addr,
+			   to->addr_len, &canceller_ops, k, &k->stream) < 0)
 		free(k);
 }
 

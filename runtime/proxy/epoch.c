@@ -24,7 +24,8 @@ derive_masks(struct epoch *e, const uint8_t secret[SHA256_LEN])
 	const struct image *img = e->image;
 	uint8_t key[SHA256_LEN];
 
-	/* Keyed per policy by its name, not its digest: pseudonyms survive an edit of the policy. */
+	/* Keyed per policy by its name, not its digest: pseudonyms survive an edit of the
+	 * policy. */
 	hmac_sha256(key, slice_of(secret, SHA256_LEN), img->policy);
 	mask_key_init(&e->mask_key, slice_of(key, sizeof(key)));
 	secret_wipe(key, sizeof(key));
@@ -33,7 +34,8 @@ derive_masks(struct epoch *e, const uint8_t secret[SHA256_LEN])
 		const struct image_mask *m = &img->rules[i].mask;
 
 		if (img->rules[i].kind == VM_MASK)
-			e->masks[i] = (struct mask_spec){m->kernel, m->count, m->text, &e->mask_key};
+			e->masks[i] =
+				(struct mask_spec){m->kernel, m->count, m->text, &e->mask_key};
 	}
 }
 

@@ -289,7 +289,8 @@ gate_facts(struct gate *g, struct slice text)
 static struct gate_memory *
 memory_slot(struct gate *g, uint64_t class, uint64_t facts)
 {
-	uint64_t h = (class * UINT64_C(0x9e3779b97f4a7c15)) ^ (facts * UINT64_C(0xc2b2ae3d27d4eb4f));
+	uint64_t h =
+		(class * UINT64_C(0x9e3779b97f4a7c15)) ^ (facts * UINT64_C(0xc2b2ae3d27d4eb4f));
 
 	return &g->memory[(h >> 32) & (MEMORY_SLOTS - 1)];
 }

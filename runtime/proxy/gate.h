@@ -5,8 +5,8 @@
  *
  * Sessions that look the same to the policy (principal, target and whatever else it reads of a
  * session) share a class, which holds the masks in force for them, resolved to table OIDs and
- * column numbers. A verdict that read only stable facts is remembered per class and statement shape;
- * a new policy or catalog makes new classes, so nothing stale is ever found.
+ * column numbers. A verdict that read only stable facts is remembered per class and statement
+ * shape; a new policy or catalog makes new classes, so nothing stale is ever found.
  */
 #ifndef WEIR_PROXY_GATE_H
 #define WEIR_PROXY_GATE_H
@@ -58,7 +58,8 @@ void gate_close(struct gate *g);
 /* Takes over a reference each; sessions follow when they next act. */
 void gate_set_epoch(struct gate *g, struct epoch *e);
 void gate_set_catalog(struct gate *g, size_t target, struct catalog_ref *c, const char *trouble);
-/* A schema change went through: nothing of this target is decided with masks until the next catalog. */
+/* A schema change went through: nothing of this target is decided with masks until the next
+ * catalog. */
 void gate_catalog_stale(struct gate *g, size_t target);
 struct epoch *gate_epoch(struct gate *g);
 
@@ -79,7 +80,8 @@ struct scram_client_keys *gate_scram_keys(struct gate *g, struct gate_session *s
 enum catalog_state { CATALOG_READY, CATALOG_WAIT, CATALOG_FAILED };
 enum catalog_state gate_catalog_state(struct gate *g, struct gate_session *s, const char **trouble);
 
-/* Goes up with every gate_set_catalog of the session's target, also one that brought nothing new. */
+/* Goes up with every gate_set_catalog of the session's target, also one that brought nothing
+ * new. */
 uint64_t gate_catalog_number(const struct gate *g, const struct gate_session *s);
 
 /* May the session exist at all? */

@@ -19,7 +19,8 @@ class_mask(const struct gate_class *c, uint32_t table, int attnum)
 {
 	if (!c->cap_masked)
 		return NULL;
-	for (uint32_t i = slot_of(table, attnum, c->cap_masked);; i = (i + 1) & (c->cap_masked - 1)) {
+	for (uint32_t i = slot_of(table, attnum, c->cap_masked);;
+	     i = (i + 1) & (c->cap_masked - 1)) {
 		const struct gate_masked *m = &c->masked[i];
 
 		if (!m->used)
@@ -111,7 +112,8 @@ find_masked(struct gate_class *c)
 		bool any = false;
 
 		for (uint32_t k = 0; k < r->n_columns; k++) {
-			int rule = r->columns[k].dropped ? -1 : mask_rule(c, r, r->columns[k].name, 32);
+			int rule = r->columns[k].dropped ? -1
+							 : mask_rule(c, r, r->columns[k].name, 32);
 
 			if (rule < 0)
 				continue;

@@ -146,7 +146,8 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 	table_facts(l, e, r);
 	if (e->function.n)
 		facts_string(f, FACT_FUNCTION,
-			     e->schema.n ? dotted(l->ask->arena, e->schema, e->function) : e->function);
+			     e->schema.n ? dotted(l->ask->arena, e->schema, e->function)
+					 : e->function);
 	else
 		facts_unknown(f, FACT_FUNCTION);
 	if (e->setting.n)
@@ -179,7 +180,9 @@ judge_effects(struct look *l)
 	/* A built-in's name that something else has as well may mean either. */
 	for (uint32_t i = 0; i < f->n_calls && l->class->catalog; i++) {
 		const struct sql_call *c = &f->calls[i];
-		char kind = c->flags & SQL_CALL_OPERATOR ? 'o' : c->flags & SQL_CALL_TYPE ? 't' : 'f';
+		char kind = c->flags & SQL_CALL_OPERATOR ? 'o'
+			    : c->flags & SQL_CALL_TYPE	 ? 't'
+							 : 'f';
 		struct sql_effect opaque = {.action = ACTION_SQL_OPAQUE_FUNCTION,
 					    .schema = c->schema,
 					    .function = c->name,
@@ -305,7 +308,8 @@ check_uses(struct look *l)
 
 		if (u->flags & SQL_USE_AMBIGUOUS)
 			for (uint32_t k = 0; k < f->n_relations; k++)
-				if (l->relations[k] && class_governs(l->class, l->relations[k]->oid))
+				if (l->relations[k] &&
+				    class_governs(l->class, l->relations[k]->oid))
 					refuse_use(l, u, l->relations[k], u->column);
 		if (u->flags & (SQL_USE_STAR | SQL_USE_ROW))
 			for (uint32_t k = 0; k < u->n_candidates; k++)
@@ -371,7 +375,8 @@ check_masks(struct look *l)
 	}
 	for (uint32_t i = 0; i < f->n_effects; i++) {
 		const struct sql_effect *e = &f->effects[i];
-		const struct catalog_relation *r = e->object.n ? resolve(l, e->schema, e->object) : NULL;
+		const struct catalog_relation *r =
+			e->object.n ? resolve(l, e->schema, e->object) : NULL;
 
 		for (size_t k = 0; k < COUNT_OF(blind_actions); k++)
 			if (e->action == blind_actions[k])
@@ -493,7 +498,8 @@ judge_prepared(struct look *l)
 	for (uint32_t i = 0; i < outer->n_stmts; i++) {
 		if (!(outer->stmts[i].flags & SQL_EXECUTES))
 			continue;
-		inner = l->ask->prepared ? l->ask->prepared(l->ask->ctx, outer->stmts[i].name) : NULL;
+		inner = l->ask->prepared ? l->ask->prepared(l->ask->ctx, outer->stmts[i].name)
+					 : NULL;
 		if (!inner) {
 			refuse(l, "26000", "WEIR-UNKNOWN-STATEMENT",
 			       arena_printf(l->ask->arena, "prepared statement \"%.*s\" does not exist",
@@ -562,7 +568,8 @@ is_nothing(const struct sql_facts *f)
 	return f->status == SQL_OK && f->n_stmts == 0;
 }
 
-/* SET weir.approval = async speaks to the gateway; for the server it is a setting without meaning. */
+/* SET weir.approval = async speaks to the gateway; for the server it is a setting without
+ * meaning. */
 static bool
 is_own_setting(const struct sql_facts *f)
 {
@@ -577,8 +584,8 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	struct gate_class *c = gate_class_of(g, s, ask->now_wall_ns);
 	struct look l = {.g = g, .s = s, .class = c, .ask = ask, .facts = ask->facts, .v = v};
 	uint64_t id = sql_facts_id(ask->facts);
-	bool remember = g->epoch->image->entry[ENTRY_COMMAND].stable && !ask->schema_changed_in_tx &&
-			!executes(ask->facts);
+	bool remember = g->epoch->image->entry[ENTRY_COMMAND].stable &&
+			!ask->schema_changed_in_tx && !executes(ask->facts);
 
 	g->stats.decisions++;
 	*v = (struct gate_verdict){0};

@@ -4,7 +4,8 @@
  * policy, approvals, admin listener, workers, catalogs), runs until a signal says otherwise, and
  * takes it down in reverse.
  *
- *   SIGTERM, SIGINT  drain: no new connections, busy sessions end their command; a second one ends now
+ *   SIGTERM, SIGINT  drain: no new connections, busy sessions end their command; a second one
+ *                    ends now
  *   SIGHUP           reload: configuration and policy, both or neither
  *   SIGUSR1          append one JSON line of all counters to STATE/counters.json
  *

@@ -38,8 +38,8 @@ server_protect_memory(const struct server_options *o, struct buf *error)
 	return false;
 }
 
-/* What the process may not have is not promised: the default suits a service with LimitNOFILE, and a
- * shell with less still gets a gateway, for fewer connections. */
+/* What the process may not have is not promised: the default suits a service with LimitNOFILE, and
+ * a shell with less still gets a gateway, for fewer connections. */
 bool
 server_open_files(struct server *s, struct buf *error)
 {

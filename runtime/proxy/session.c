@@ -230,7 +230,8 @@ static enum step
 dispatch(struct session *s, enum pg_side from, struct pg_frame *f)
 {
 	if (from == CLIENT)
-		return s->phase == SESSION_READY ? client_message(s, f) : login_client_message(s, f);
+		return s->phase == SESSION_READY ? client_message(s, f)
+						 : login_client_message(s, f);
 	if (s->phase == SESSION_READY)
 		return server_message(s, f);
 	return login_server_message(s, f);
@@ -415,7 +416,8 @@ adjust_flow(struct session *s, enum pg_side from)
 {
 	struct inbound *in = &s->in[from];
 	enum pg_side to = from == CLIENT ? SERVER : CLIENT;
-	bool stop = (in->blocked && in->pending.n > PENDING_HIGH) || in->pending.n > PENDING_HIGH * 4 ||
+	bool stop = (in->blocked && in->pending.n > PENDING_HIGH) ||
+		    in->pending.n > PENDING_HIGH * 4 ||
 		    s->host->queued(s->host_ctx, to) > QUEUED_HIGH;
 
 	/* A message that must be read whole may be larger than any mark. */

@@ -66,7 +66,8 @@ struct session_host {
 	void (*dial)(void *ctx);
 	/* Opens a connection of its own to the target and sends these bytes (a CancelRequest). */
 	void (*cancel_upstream)(void *ctx, struct slice packet);
-	/* A CancelRequest came in: finds the session that was given this key, on whatever worker. */
+	/* A CancelRequest came in: finds the session that was given this key, on whatever
+	 * worker. */
 	void (*cancel_request)(void *ctx, uint32_t pid, struct slice key);
 	/* Both sides are closed once what was emitted is sent; no more deliveries. */
 	void (*close)(void *ctx);
@@ -108,7 +109,8 @@ enum reply_kind {
 	REPLY_EXECUTE,
 	REPLY_CLOSE,
 	REPLY_SYNC,       /* ends with ReadyForQuery */
-	REPLY_LOCAL,      /* the server knows nothing of it: `error` (and ReadyForQuery) is the answer */
+	/* the server knows nothing of it: `error` (and ReadyForQuery) is the answer */
+	REPLY_LOCAL,
 };
 
 struct reply {
@@ -229,8 +231,8 @@ void session_eof(struct session *s, enum pg_side from);
 void session_tls_done(struct session *s, enum pg_side side);
 void session_server_up(struct session *s);
 void session_server_down(struct session *s, const char *reason);
-/* Something that a direction may wait for has changed: a record is durable, an approval decided, the
- * catalog read, queued bytes sent. */
+/* Something that a direction may wait for has changed: a record is durable, an approval decided,
+ * the catalog read, queued bytes sent. */
 void session_kick(struct session *s);
 void session_tick(struct session *s);
 /* Our cancel key was presented: a held command ends, a running one is cancelled at the server. */
@@ -256,7 +258,8 @@ void session_fatal(struct session *s, const char *sqlstate, const char *code, co
 		   const char *hint);
 /* The peer's bytes cannot be followed: says so to the client and closes both sides. */
 void session_bad(struct session *s, enum pg_side from, enum pg_reason reason);
-/* A ParameterStatus of the server: false (and the session is over) when it would blind the gateway. */
+/* A ParameterStatus of the server: false (and the session is over) when it would blind the
+ * gateway. */
 bool session_parameter(struct session *s, const struct pg_param *p) MUST_CHECK;
 void session_emit(struct session *s, enum pg_side to, struct buf *b); /* and empties b */
 struct reply *reply_push(struct session *s, enum reply_kind kind); /* NULL: full */
@@ -302,7 +305,8 @@ void record_connect_denied(struct session *s, const struct gate_refusal *why);
 void record_session_end(struct session *s);
 void record_auth_fail(struct session *s, struct slice claimed, const char *cause);
 /* The intent of a command with its decision; sets c->ticket. False: the log takes none. */
-bool record_command(struct session *s, struct command *c, const struct statement_text *t) MUST_CHECK;
+bool record_command(struct session *s, struct command *c,
+		    const struct statement_text *t) MUST_CHECK;
 void record_result(struct session *s, struct command *c);
 /* The ticket, 0 when the log takes none. c may be NULL. */
 struct approval_event;

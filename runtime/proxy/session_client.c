@@ -104,7 +104,8 @@ stage(struct session *s, const struct sql_facts *facts, const struct statement_t
 	if (c->verdict.verdict == VERDICT_HOLD)
 		return hold_begin(s, c, t);
 	if (!record_command(s, c, t))
-		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = audit_refusal};
+		c->verdict =
+			(struct gate_verdict){.verdict = VERDICT_DENY, .refusal = audit_refusal};
 	if (c->verdict.verdict != VERDICT_ALLOW) {
 		if (t->extended)
 			refuse_extended(s, c, &c->verdict.refusal);
@@ -207,8 +208,8 @@ client_parse(struct session *s, const struct pg_frame *f)
 		command_free(s, c);
 		return STEP_BLOCK;
 	}
-	/* What will never run is refused here, as the server reports a bad statement. What may run is
-	 * judged again, and recorded, each time it does. */
+	/* What will never run is refused here, as the server reports a bad statement. What may run
+	 * is judged again, and recorded, each time it does. */
 	if (c->verdict.verdict == VERDICT_DENY) {
 		struct statement_text t = {m.text, {0}, true};
 

@@ -14,7 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HOLD_IN_TRANSACTION_S = 60 }; /* design: audit.md 6: locks and snapshots do not wait longer */
+/* design: audit.md 6: locks and snapshots do not wait longer */
+enum { HOLD_IN_TRANSACTION_S = 60 };
 
 struct hold {
 	struct command *command;
@@ -270,7 +271,8 @@ hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 		buf_fini(&q.parameters);
 		return refuse_hold(s, c, t->extended, &no_log);
 	}
-	if (approvals_find(s->env->approvals, &q.ask.subject, s->host->now_wall(s->host_ctx), &st) &&
+	if (approvals_find(s->env->approvals, &q.ask.subject, s->host->now_wall(s->host_ctx),
+			   &st) &&
 	    (st.state == APPROVAL_APPROVED || (s->approval_async && st.state == APPROVAL_PENDING)))
 		step = st.state == APPROVAL_APPROVED ? use(s, c, st.id, t)
 						     : answer_async(s, c, t->extended, &st);
@@ -423,7 +425,8 @@ hold_cancel(struct session *s, const char *why)
 
 	if (!s->hold)
 		return;
-	if (approvals_cancel(s->env->approvals, s->hold->id, why, s->host->now_wall(s->host_ctx), &ev))
+	if (approvals_cancel(s->env->approvals, s->hold->id, why, s->host->now_wall(s->host_ctx),
+			     &ev))
 		record_event(s, s->hold->command, &ev);
 	command_free(s, finish(s));
 }

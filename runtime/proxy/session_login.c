@@ -80,8 +80,8 @@ static void
 login_param(struct login *l, struct slice name, struct slice value)
 {
 	assert(l->n_params < LOGIN_PARAMS);
-	l->params[l->n_params++] =
-		(struct pg_param){slice_of(dup_slice(name), name.n), slice_of(dup_slice(value), value.n)};
+	l->params[l->n_params++] = (struct pg_param){slice_of(dup_slice(name), name.n),
+						     slice_of(dup_slice(value), value.n)};
 }
 
 static bool
@@ -224,7 +224,8 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 	}
 	switch (st.kind) {
 	case PG_START_SSL:
-		/* design: PostgreSQL 5.11. Bytes behind the request would be read as if encrypted. */
+		/* design: PostgreSQL 5.11. Bytes behind the request would be read as if
+		 * encrypted. */
 		if (l->ssl_requests++ || s->client_tls || st.size != n) {
 			session_bad(s, CLIENT, PG_R_STARTUP_LENGTH);
 			return n;
@@ -569,7 +570,8 @@ login_server_message(struct session *s, const struct pg_frame *f)
 			buf_put_slice(&s->login->held, f->raw);
 		break;
 	case PG_B_BACKEND_KEY_DATA:
-		if (pg_read_key_data(f->body, &key) == PG_R_OK && key.key.n <= sizeof(s->server_key)) {
+		if (pg_read_key_data(f->body, &key) == PG_R_OK &&
+		    key.key.n <= sizeof(s->server_key)) {
 			s->server_pid = key.pid;
 			memcpy(s->server_key, key.key.p, key.key.n);
 			s->server_key_len = (uint16_t) key.key.n;

@@ -204,8 +204,10 @@ add_parameters(struct intent *in, struct slice section)
 		int32_t len = (int32_t) get_be32(p);
 		unsigned code = formats == 0 ? 0 : get_be16(codes + (formats == 1 ? 0 : 2 * i));
 
-		in->parameters[in->n_parameters++] = (struct audit_parameter){
-			.len = len < 0 ? 0 : (uint64_t) len, .is_null = len < 0, .binary = code == 1};
+		in->parameters[in->n_parameters++] =
+			(struct audit_parameter){.len = len < 0 ? 0 : (uint64_t)len,
+						 .is_null = len < 0,
+						 .binary = code == 1};
 		p += 4 + (len < 0 ? 0 : len);
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Messages of the server. Each belongs to the reply at the head of the queue, or is one of the three
- * that may come at any time. Nothing passes before the record of its command is durable (I2), rows
- * pass through their plan, and what the protocol does not have at this place ends the session.
+ * Messages of the server. Each belongs to the reply at the head of the queue, or is one of the
+ * three that may come at any time. Nothing passes before the record of its command is durable (I2),
+ * rows pass through their plan, and what the protocol does not have at this place ends the session.
  */
 #include "proxy/session.h"
 
@@ -100,7 +100,8 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 	if (description.n)
 		r = build_plan(s, description, &p->formats, &p->plan, &p->plan_epoch);
 	if (r == PG_R_FORMAT_COUNT) {
-		/* The server will refuse this Bind in its own words; nothing of it can have rows. */
+		/* The server will refuse this Bind in its own words; nothing of it can have
+		 * rows. */
 		p->planned = false;
 		return true;
 	}
@@ -403,7 +404,8 @@ emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice)
 static void
 drop_to_sync(struct session *s)
 {
-	while (s->n_replies && reply_head(s)->kind != REPLY_SYNC && reply_head(s)->kind != REPLY_LOCAL) {
+	while (s->n_replies && reply_head(s)->kind != REPLY_SYNC &&
+	       reply_head(s)->kind != REPLY_LOCAL) {
 		struct reply *r = reply_head(s);
 
 		/* Recorded, sent, and skipped by the server after an earlier error. */
@@ -583,7 +585,8 @@ session_parameter(struct session *s, const struct pg_param *p)
 
 	if (!blind)
 		return true;
-	/* design: PostgreSQL 1.5, 1.6: the gateway would read statements differently than the server. */
+	/* design: PostgreSQL 1.5, 1.6: the gateway would read statements differently than the
+	 * server. */
 	log_error("target setting refused target=%s setting=%.*s", gate_target(s->gate)->name,
 		  SLICE_ARG(p->name));
 	session_fatal(s, "0A000", "WEIR-SETTING",
@@ -676,7 +679,8 @@ for_head(struct session *s, struct reply *head, const struct pg_frame *f)
 		if (head->kind != REPLY_QUERY && head->kind != REPLY_SYNC)
 			break;
 		return ready_for_query(s, head, f);
-	default: /* CopyBothResponse, FunctionCallResponse, Authentication, ... have no place here */
+	/* CopyBothResponse, FunctionCallResponse, Authentication, ... have no place here */
+	default:
 		break;
 	}
 	session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);

@@ -2,8 +2,8 @@
  *
  * A session's prepared statements and portals. The maps follow the server's own replies
  * (ParseComplete, BindComplete, CloseComplete ...), never the client's requests (design: PostgreSQL
- * 5.3, 5.5); what is still in flight hangs in the reply queue. SQL PREPARE and the wire's Parse share
- * one namespace, as do DECLARE and Bind, as in the server.
+ * 5.3, 5.5); what is still in flight hangs in the reply queue. SQL PREPARE and the wire's Parse
+ * share one namespace, as do DECLARE and Bind, as in the server.
  */
 #ifndef WEIR_PROXY_STATEMENTS_H
 #define WEIR_PROXY_STATEMENTS_H
@@ -45,7 +45,8 @@ struct portal {
 };
 
 /* NULL when out of memory; text and name are copied, the facts hold is taken over. */
-struct statement *statement_new(struct slice name, struct slice text, const struct sql_facts *facts);
+struct statement *statement_new(struct slice name, struct slice text,
+				const struct sql_facts *facts);
 bool statement_describe(struct statement *s, struct slice row_description) MUST_CHECK;
 /* Takes a reference to s; copies the rest. */
 struct portal *portal_new(struct slice name, struct statement *s, struct slice params,

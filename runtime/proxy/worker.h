@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A worker: one thread, one ring, one listener (SO_REUSEPORT), its own connections, its own gate and
- * audit lane; nothing is shared on the path of a command. Other threads talk to it by posting
+ * A worker: one thread, one ring, one listener (SO_REUSEPORT), its own connections, its own gate
+ * and audit lane; nothing is shared on the path of a command. Other threads talk to it by posting
  * messages (a locked queue and a wake-up), which it handles between completions.
  */
 #ifndef WEIR_PROXY_WORKER_H
@@ -19,8 +19,9 @@ struct worker;
 /* What the process gives all its workers. Calls may come from any worker's thread. */
 struct worker_host {
 	void *ctx;
-	/* Asks for a fresh catalog of a target (index in the first epoch's configuration). Returns at
-	 * once; worker_post_catalog follows on every worker, also when it failed or did not change. */
+	/* Asks for a fresh catalog of a target (index in the first epoch's configuration). Returns
+	 * at once; worker_post_catalog follows on every worker, also when it failed or did not
+	 * change. */
 	void (*want_catalog)(void *ctx, size_t target);
 	/* A schema change went through the gateway: every worker gets worker_post_stale, then a
 	 * fresh catalog is read and posted. */
@@ -47,7 +48,8 @@ struct worker *worker_start(const struct worker_config *c, struct buf *error);
 /* Any thread. References are taken over. */
 void worker_post_epoch(struct worker *w, struct epoch *e);
 /* c NULL: there is none, `trouble` (static or copied by the callee) says why. */
-void worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c, const char *trouble);
+void worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c,
+			 const char *trouble);
 void worker_post_stale(struct worker *w, size_t target);
 void worker_post_cancel(struct worker *w, uint32_t pid, struct slice key);
 /* approvals_hooks.changed: `waiter` says which worker (high 32 bits) and session. */
@@ -70,8 +72,8 @@ void worker_stop(struct worker *w);
 struct worker_stats {
 	struct ring_counters ring;
 	struct gate_stats gate;
-	uint64_t connections, sessions, commands, allowed, denied, held, cells_masked, auth_failures,
-		protocol_errors, command_allocs;
+	uint64_t connections, sessions, commands, allowed, denied, held, cells_masked,
+		auth_failures, protocol_errors, command_allocs;
 };
 /* Sums that are at most a turn old. */
 void worker_stats(const struct worker *w, struct worker_stats *s);

@@ -21,7 +21,8 @@ bool sql_lex_name(const uint8_t **p);
 bool sql_lex_dollar(const uint8_t *tag, const uint8_t **p);
 
 enum sql_token_kind sql_lex_integer(const uint8_t *s, const uint8_t *end);
-bool sql_lex_param(const uint8_t *s, const uint8_t *end); /* a number a protocol parameter can have */
+/* a number a protocol parameter can have */
+bool sql_lex_param(const uint8_t *s, const uint8_t *end);
 /* Where an operator that began at s really ends. */
 const uint8_t *sql_lex_operator(const uint8_t *s, const uint8_t *end);
 enum sql_token_kind sql_lex_operator_kind(const uint8_t *s, const uint8_t *end);

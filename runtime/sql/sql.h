@@ -211,8 +211,8 @@ struct sql_use {
 enum sql_output_kind {
 	SQL_OUTPUT_COLUMN, /* a bare column: uses[use] */
 	SQL_OUTPUT_STAR,   /* all columns of uses[use]'s candidates, in that order; use -1: how many
-			    * columns   and in which order is unknown (composite.*, merged join columns)
-			    */
+			    * columns and in which order is unknown (composite.*, merged join
+			    * columns) */
 	SQL_OUTPUT_OTHER,
 };
 

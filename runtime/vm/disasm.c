@@ -140,7 +140,8 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 		if (h->expires_s)
 			buf_printf(out, " expires %us", h->expires_s);
 		buf_printf(out, "%s%s%s\n", h->once ? " once" : "",
-			   h->reason ? " reason required" : "", h->ticket ? " ticket required" : "");
+			   h->reason ? " reason required" : "",
+			   h->ticket ? " ticket required" : "");
 	}
 	if (r->kind == VM_MASK) {
 		const struct image_mask *m = &r->mask;

@@ -18,7 +18,8 @@ struct decision {
 	uint32_t ops;         /* instructions run */
 	uint32_t effects;     /* joined into this one; 1 after vm_decide */
 	uint32_t n_words;     /* of matched */
-	uint64_t matched[VM_MAX_RULES / 64]; /* every rule that matched; bit = index in image.rules */
+	/* every rule that matched; bit = index in image.rules */
+	uint64_t matched[VM_MAX_RULES / 64];
 };
 
 /* ENTRY_COMMAND: f are the facts of one effect. ENTRY_RESULT: `matched` are the mask rules in
@@ -30,7 +31,8 @@ void vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, 
 void vm_join_init(const struct image *img, struct decision *d);
 void vm_join(struct decision *into, const struct decision *effect);
 
-/* The next matched rule after `after` (start with -1), in the order of the source; -1 at the end. */
+/* The next matched rule after `after` (start with -1), in the order of the source; -1 at the
+ * end. */
 int decision_next(const struct decision *d, int after);
 /* As above, only rules that made the verdict what it is: none when it is by default, or when a
  * session is opened only because of holds that its commands may meet. */

@@ -181,15 +181,16 @@ struct image_error {
 
 struct image_trust {
 	bool allow_unsigned;
-	const uint8_t (*keys)[ED25519_PUB_LEN]; /* trusted signers; n_keys = 0: any valid signature */
+	/* trusted signers; n_keys = 0: any valid signature */
+	const uint8_t (*keys)[ED25519_PUB_LEN];
 	size_t n_keys;
 	uint64_t min_counter;
 };
 
 /* True when the bytes look like an image rather than like policy text. */
 bool image_is_image(struct slice bytes);
-/* Copies the bytes into the arena and builds the image there; NULL with *err filled when anything at
- * all is wrong with them. */
+/* Copies the bytes into the arena and builds the image there; NULL with *err filled when anything
+ * at all is wrong with them. */
 struct image *image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 			 struct image_error *err) MUST_CHECK;
 const char *image_error_name(enum image_error_code code); /* "V0204" */

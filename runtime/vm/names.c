@@ -45,7 +45,8 @@ enum {
 };
 
 #define ACTION(id, name, parent, sentence)
-#define ACTION_SET(id, name, sentence, ...) static const uint8_t members_##id[] = {__VA_ARGS__, NONE};
+#define ACTION_SET(id, name, sentence, ...)                                                        \
+	static const uint8_t members_##id[] = {__VA_ARGS__, NONE};
 #include "grammar/actions.def"
 #undef ACTION_SET
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Names of what policies, engines and images speak about, generated from the tables in grammar/: types,
- * facts, actions, contexts, masks, rule kinds, entry points. Ids are positions in those lists and
- * never leave the process: what is stored carries names.
+ * Names of what policies, engines and images speak about, generated from the tables in grammar/:
+ * types, facts, actions, contexts, masks, rule kinds, entry points. Ids are positions in those
+ * lists and never leave the process: what is stored carries names.
  */
 #ifndef WEIR_VM_NAMES_H
 #define WEIR_VM_NAMES_H
@@ -157,7 +157,8 @@ int action_find(struct slice name); /* leaves and inner nodes, never sets; not t
 int context_find(struct slice name);
 int mask_find(struct slice name);
 int type_find(struct slice name);
-/* Values of an enumerated type: number of them, name of one (NULL past the end), value of a name. */
+/* Values of an enumerated type: number of them, name of one (NULL past the end), value of a
+ * name. */
 int enum_count(enum type t);
 const char *enum_name(enum type t, int value);
 int enum_find(enum type t, struct slice name);

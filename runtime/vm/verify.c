@@ -148,7 +148,8 @@ check_insn(const struct image *img, enum vm_entry e, const struct image_entry *e
 	return true;
 }
 
-/* The instructions after `end` cannot be reached by falling through, so the last is the only one. */
+/* The instructions after `end` cannot be reached by falling through, so the last is the only
+ * one. */
 static uint32_t
 longest(const struct image_entry *entry, struct arena *scratch)
 {

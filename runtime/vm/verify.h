@@ -7,8 +7,8 @@
 
 #include "vm/image.h"
 
-/* Checks every instruction of the entry point (operands, types, jumps, end) and computes cost, facts, uses and
- * stable. `scratch` is for one number per instruction. False with *err filled. */
+/* Checks every instruction of the entry point (operands, types, jumps, end) and computes cost,
+ * facts, uses and stable. `scratch` is for one number per instruction. False with *err filled. */
 bool vm_verify(const struct image *img, enum vm_entry e, struct image_entry *entry,
 	       struct arena *scratch, struct image_error *err) MUST_CHECK;
 bool vm_op_reads_fact(unsigned op); /* has a fact operand; any number is allowed */

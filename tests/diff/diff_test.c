@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Random policies and random facts: the compiled image, loaded and run by the machine, must agree with
- * the reference interpreter on the verdict and on the very set of rules that match, at all entry
- * points. Policies are made as text, so the parser is in it too.
+ * Random policies and random facts: the compiled image, loaded and run by the machine, must agree
+ * with the reference interpreter on the verdict and on the very set of rules that match, at all
+ * entry points. Policies are made as text, so the parser is in it too.
  *
  *   DIFF_SEED=N   another sequence (printed); DIFF_PAIRS=N  how many pairs of policy and facts
  */
@@ -52,8 +52,9 @@ static const uint8_t addresses[][16] = {
 	{[15] = 1},
 	{0x20, 0x01, 0x0d, 0xb8, [15] = 9},
 };
-static const char *const actions[] = {"sql", "sql.read", "sql.select", "sql.basics", "sql.write",
-				      "sql.update", "sql.ddl", "sql.drop", "connect", "sql.unparsed"};
+static const char *const actions[] = {
+	"sql",        "sql.read", "sql.select", "sql.basics", "sql.write",
+	"sql.update", "sql.ddl",  "sql.drop",   "connect",    "sql.unparsed"};
 static const enum action leaves[] = {ACTION_SQL_SELECT, ACTION_SQL_UPDATE, ACTION_SQL_DROP,
 				     ACTION_SQL_BEGIN, ACTION_SQL_UNPARSED, ACTION_SQL_INSERT};
 static const char *const times[] = {"00:00", "09:00", "12:30", "17:00", "23:59"};
@@ -426,7 +427,7 @@ print_case(const struct buf *text, const struct image *img)
 	if (img)
 		vm_disasm(&out, img);
 	for (const char *line = (const char *) out.p; line < (const char *) out.p + out.n;) {
-		const char *end = memchr(line, '\n', (size_t) ((const char *) out.p + out.n - line));
+		const char *end = memchr(line, '\n', (size_t)((const char *)out.p + out.n - line));
 		int n = end ? (int) (end - line) : (int) ((const char *) out.p + out.n - line);
 
 		printf("#   %.*s\n", n, line);

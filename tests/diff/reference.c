@@ -234,7 +234,8 @@ turned(enum compare_op op)
 	     : op == CMP_GE ? CMP_LE : op;
 }
 
-/* An expression without and, or, not: its value, and through `reads` the fact (FACT_COUNT: uses). */
+/* An expression without and, or, not: its value, and through `reads` the fact (FACT_COUNT:
+ * uses). */
 static int
 leaf(const struct policy *p, const struct expr *e, const struct facts *f, int *reads)
 {
@@ -274,9 +275,10 @@ leaf(const struct policy *p, const struct expr *e, const struct facts *f, int *r
 		}
 		*reads = id = fact_named(r);
 		return truth(f->v[id].known,
-			     f->v[id].known && set_has(&f->v[id], l->kind == X_NAME
-								   ? group_named(p, l->name)->value.v
-								   : l->string));
+			     f->v[id].known &&
+				     set_has(&f->v[id], l->kind == X_NAME
+								? group_named(p, l->name)->value.v
+								: l->string));
 	default:
 		*reads = id = fact_named(l);
 		v = &f->v[id];
@@ -395,9 +397,10 @@ on(const struct policy *p, const struct ref *names, const struct facts *f)
 
 		while (t->name.s != r->name.s)
 			t = t->next;
-		result = higher(result,
-				lower(truth(protocol->known, protocol->i == PROTOCOL_POSTGRES),
-				      truth(name->known, name->known && glob_slice(t->glob.v, name->s))));
+		result = higher(
+			result,
+			lower(truth(protocol->known, protocol->i == PROTOCOL_POSTGRES),
+			      truth(name->known, name->known && glob_slice(t->glob.v, name->s))));
 	}
 	return result;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Masks a COPY stream on standard input to standard output, in pieces of 7 bytes: for pg_masks_test.py.
+ * Masks a COPY stream on standard input to standard output, in pieces of 7 bytes: for
+ * pg_masks_test.py.
  *
  *   copy_mask text|csv|binary [-null TEXT] [-delimiter C] [-escape C] MASK OID:TYPMOD ...
  *

@@ -10,8 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* What the strict check lets through, every reader takes, and the JSON is made; what it refuses, all
- * refuse. */
+/* What the strict check lets through, every reader takes, and the JSON is made; what it refuses,
+ * all refuse. */
 static void
 fuzz_leaf(struct slice in)
 {
@@ -98,7 +98,8 @@ fuzz_segment(struct slice in)
 		if (f.kind == FRAME_RECORD)
 			fuzz_leaf(f.payload);
 	}
-	(void) segment_tail(slice_of(file + SEGMENT_HEADER_LEN + at, in.n > at ? in.n - at : 0), seed, 0);
+	(void)segment_tail(slice_of(file + SEGMENT_HEADER_LEN + at, in.n > at ? in.n - at : 0),
+			   seed, 0);
 }
 
 int

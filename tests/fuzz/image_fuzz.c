@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Any bytes as an image. What the loader takes must run at every entry point, with nothing known and with
- * something known, within the cost it was promised, and must print.
+ * Any bytes as an image. What the loader takes must run at every entry point, with nothing known
+ * and with something known, within the cost it was promised, and must print.
  */
 #include "vm/disasm.h"
 #include "vm/exec.h"

@@ -224,7 +224,8 @@ scram(bool to_server, struct slice in)
 		const char *name;
 
 		scram_client_init(&c, SLICE_LIT("pw"), NULL, (struct slice){0}, nonce);
-		if (!scram_client_first(&c, slice_of(SCRAM_NAME, sizeof(SCRAM_NAME)), &name, &out) &&
+		if (!scram_client_first(&c, slice_of(SCRAM_NAME, sizeof(SCRAM_NAME)), &name,
+					&out) &&
 		    /* many iterations are slow, not wrong */
 		    !memmem(a.p, a.n, "i=", 2) && !scram_client_final(&c, a, &out))
 			(void) !scram_client_verify(&c, b);

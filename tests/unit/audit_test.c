@@ -211,7 +211,8 @@ invalid_utf8_is_kept_as_bytes(void)
 static void
 ids_are_version_7_and_distinct(void)
 {
-	struct audit_id a = audit_id_new(1700000000123456789), b = audit_id_new(1700000000123456789);
+	struct audit_id a = audit_id_new(1700000000123456789),
+			b = audit_id_new(1700000000123456789);
 	struct audit_id parsed;
 	char text[37];
 
@@ -520,10 +521,17 @@ judge_held(const char *const *approvers, size_t n, bool used, unsigned verdict, 
 	problems = 0;
 	meaning_record(&m, i++, &(struct audit_brief){.type = AUDIT_command, .id = intent,
 						      .verdict = AUDIT_verdict_HOLD});
-	meaning_record(&m, i++, &(struct audit_brief){
-		.type = AUDIT_approval_request, .approval = approval, .binding = b, .refs = {intent},
-		.n_refs = 1, .principal.subject = SLICE_LIT("agent"), .groups = {SLICE_LIT("dba")},
-		.need = {need}, .n_groups = 1, .max_uses = 1});
+	meaning_record(&m, i++,
+		       &(struct audit_brief){.type = AUDIT_approval_request,
+					     .approval = approval,
+					     .binding = b,
+					     .refs = {intent},
+					     .n_refs = 1,
+					     .principal.subject = SLICE_LIT("agent"),
+					     .groups = {SLICE_LIT("dba")},
+					     .need = {need},
+					     .n_groups = 1,
+					     .max_uses = 1});
 	for (size_t k = 0; k < n; k++)
 		meaning_record(&m, i++, &(struct audit_brief){
 			.type = AUDIT_approval_decision, .approval = approval, .binding = b,
@@ -564,13 +572,21 @@ results_sessions_and_policies_are_followed(void)
 	problems = 0;
 	meaning_record(&m, 0, &(struct audit_brief){.type = AUDIT_session_start, .session = session,
 						    .sseq = 1});
-	meaning_record(&m, 1, &(struct audit_brief){.type = AUDIT_command, .session = session, .sseq = 2,
-						    .id = intent, .verdict = AUDIT_verdict_ALLOW});
+	meaning_record(&m, 1,
+		       &(struct audit_brief){.type = AUDIT_command,
+					     .session = session,
+					     .sseq = 2,
+					     .id = intent,
+					     .verdict = AUDIT_verdict_ALLOW});
 	CHECK_INT(problems, 0);
-	meaning_record(&m, 2, &(struct audit_brief){.type = AUDIT_alert, .session = session, .sseq = 4});
+	meaning_record(&m, 2,
+		       &(struct audit_brief){.type = AUDIT_alert, .session = session, .sseq = 4});
 	CHECK_INT(problems, 1);
-	meaning_record(&m, 3, &(struct audit_brief){.type = AUDIT_result, .refs = {{{99}}}, .n_refs = 1,
-						    .status = AUDIT_status_OK});
+	meaning_record(&m, 3,
+		       &(struct audit_brief){.type = AUDIT_result,
+					     .refs = {{{99}}},
+					     .n_refs = 1,
+					     .status = AUDIT_status_OK});
 	CHECK_INT(problems, 2);
 	meaning_record(&m, 4, &(struct audit_brief){.type = AUDIT_command, .id = {{6}},
 						    .policy = slice_of(digest, sizeof(digest))});

@@ -32,7 +32,8 @@ build_image(struct buf *out, const uint8_t *key, uint64_t counter)
 	struct diag_queue q;
 	struct arena arena;
 	struct slice text = slice_str(source);
-	struct compile_options options = {.seed = key, .counter = counter, .n_tests = 3, .text = &text};
+	struct compile_options options = {
+		.seed = key, .counter = counter, .n_tests = 3, .text = &text};
 	bool good;
 
 	arena_init(&arena, 0);
@@ -102,7 +103,8 @@ a_good_image(void)
 	CHECK(img->entry[ENTRY_COMMAND].uses);
 	CHECK(!img->entry[ENTRY_RESULT].stable); /* reads the time of day */
 	CHECK_INT(img->entry[ENTRY_ROW].cost, 1);
-	CHECK(image_data_matches(img, 0, SLICE_LIT("payments"), SLICE_LIT("cards"), SLICE_LIT("pan")));
+	CHECK(image_data_matches(img, 0, SLICE_LIT("payments"), SLICE_LIT("cards"),
+				 SLICE_LIT("pan")));
 	CHECK(image_data_matches(img, 0, SLICE_LIT("payments"), SLICE_LIT(""), SLICE_LIT("pan")));
 	CHECK(!image_data_matches(img, 0, SLICE_LIT("x"), SLICE_LIT("cards"), SLICE_LIT("pan")));
 	arena_fini(&arena);
@@ -118,8 +120,10 @@ trust(void)
 
 	REQUIRE(build_image(&is_signed, seed, 9) && build_image(&is_not, NULL, 0));
 	CHECK_INT(load(buf_slice(&is_not), &anything), IMAGE_OK);
-	CHECK_INT(load(buf_slice(&is_not), &(struct image_trust){0}), IMAGE_ERROR_UNSIGNED); /* V0105 */
-	CHECK_INT(load(buf_slice(&is_signed), &t), IMAGE_ERROR_SIGNER);			     /* V0107 */
+	/* V0105 */
+	CHECK_INT(load(buf_slice(&is_not), &(struct image_trust){0}), IMAGE_ERROR_UNSIGNED);
+	/* V0107 */
+	CHECK_INT(load(buf_slice(&is_signed), &t), IMAGE_ERROR_SIGNER);
 	ed25519_public(keys[1], seed);
 	t.n_keys = 2;
 	CHECK_INT(load(buf_slice(&is_signed), &t), IMAGE_OK);
@@ -187,7 +191,8 @@ hostile(void)
 
 	CHECK_INT(load(SLICE_LIT(""), &anything), IMAGE_ERROR_NOT_IMAGE); /* V0101 */
 	CHECK_INT(load(slice_str(source), &anything), IMAGE_ERROR_NOT_IMAGE);
-	CHECK_INT(load(slice_of(big, IMAGE_MAX_BYTES + 1), &anything), IMAGE_ERROR_TOO_BIG); /* V0102 */
+	/* V0102 */
+	CHECK_INT(load(slice_of(big, IMAGE_MAX_BYTES + 1), &anything), IMAGE_ERROR_TOO_BIG);
 	CHECK_INT(with("action-in", "action-on"), IMAGE_ERROR_NAME);		/* V0109 */
 	CHECK_INT(with("client.address", "client.addresX"), IMAGE_ERROR_NAME);
 	CHECK_INT(with("sql.alter", "sql.altar"), IMAGE_ERROR_NAME);

@@ -131,7 +131,8 @@ a_thousand_rules(void)
 	took = cpu_ns() - start;
 	printf("# 1,000 rules, %zu bytes of text, compile in %.1f ms to %zu bytes\n", text.n,
 	       (double) took / 1e6, out.n);
-	CHECK(took < NS_PER_S); /* the goal is 100 ms; this allows for sanitizers and busy machines */
+	/* the goal is 100 ms; this allows for sanitizers and busy machines */
+	CHECK(took < NS_PER_S);
 	img = image_load(&arena, buf_slice(&out), &trust, &err);
 	REQUIRE(img);
 	facts_set(&f, FACT_USER_GROUPS, groups, 2);

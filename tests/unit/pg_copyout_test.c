@@ -7,8 +7,10 @@
 #include "tests/unit/test.h"
 
 static const struct mask_spec last2 = {.kernel = MASK_LAST, .n = 2};
-static const struct mask_spec fixed = {.kernel = MASK_FIXED, .text = {(const uint8_t *) "a\tb\\", 4}};
-static const struct mask_spec quotes = {.kernel = MASK_FIXED, .text = {(const uint8_t *) "x\"\\,", 4}};
+static const struct mask_spec fixed = {.kernel = MASK_FIXED,
+				       .text = {(const uint8_t *)"a\tb\\", 4}};
+static const struct mask_spec quotes = {.kernel = MASK_FIXED,
+					.text = {(const uint8_t *)"x\"\\,", 4}};
 static const struct mask_spec null = {.kernel = MASK_NULL};
 static const struct mask_spec seven = {.kernel = MASK_FIXED, .text = {(const uint8_t *) "7", 1}};
 

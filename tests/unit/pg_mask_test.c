@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Mask kernels: what each gives for chosen values, and properties over random ones (masking in place
- * and rewriting agree, lengths in characters stay, nothing clear is left, pseudonyms permute).
+ * Mask kernels: what each gives for chosen values, and properties over random ones (masking in
+ * place and rewriting agree, lengths in characters stay, nothing clear is left, pseudonyms
+ * permute).
  */
 #include "proto/pg/mask.h"
 #include "tests/unit/test.h"

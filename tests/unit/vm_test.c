@@ -85,7 +85,8 @@ static void
 check_flags(unsigned op, unsigned fact, unsigned arg, const struct facts *f, int outcome)
 {
 	for (unsigned flags = 0; flags <= INSN_FLAGS; flags++) {
-		bool value = outcome < 0 ? flags & INSN_UNKNOWN : outcome != (bool) (flags & INSN_NOT);
+		bool value =
+			outcome < 0 ? flags & INSN_UNKNOWN : outcome != (bool)(flags & INSN_NOT);
 		bool want = flags & INSN_SKIP_TRUE ? !value : value;
 		bool got = passes((struct insn){(uint8_t) op, (uint8_t) flags, (uint16_t) fact, 0,
 						(uint16_t) arg},
@@ -395,7 +396,8 @@ verifier(void)
 	refuse(ENTRY_COMMAND, NULL, 0, IMAGE_ERROR_NO_END); /* V0207 */
 	REFUSE(ENTRY_COMMAND, OPCODE, I(.op = OP_COUNT), END); /* V0201 */
 	REFUSE(ENTRY_COMMAND, OPCODE, I(.op = 255), END);
-	REFUSE(ENTRY_COMMAND, FLAGS, I(.op = OP_BOOL, .flags = 8, .fact = FACT_SQL_WHERE), END); /* V0202 */
+	/* V0202 */
+	REFUSE(ENTRY_COMMAND, FLAGS, I(.op = OP_BOOL, .flags = 8, .fact = FACT_SQL_WHERE), END);
 	REFUSE(ENTRY_COMMAND, FLAGS, I(.op = OP_MATCH, .flags = 1), END);
 	REFUSE(ENTRY_COMMAND, FLAGS, I(.op = OP_END, .skip = 1));
 	REFUSE(ENTRY_COMMAND, FACT, I(.op = OP_BOOL, .fact = FACT_TABLE), END); /* V0203 */
@@ -405,13 +407,18 @@ verifier(void)
 	REFUSE(ENTRY_COMMAND, FACT, I(.op = OP_ENUM_IN, .fact = FACT_TABLE, .arg = K_VALUES), END);
 	REFUSE(ENTRY_CONNECT, FACT, I(.op = OP_BOOL, .fact = FACT_SQL_WHERE), END);
 	REFUSE(ENTRY_RESULT, FACT, I(.op = OP_BOOL, .fact = FACT_SQL_WHERE), END);
-	REFUSE(ENTRY_COMMAND, JUMP, I(.op = OP_BOOL, .fact = FACT_SQL_WHERE, .skip = 1), END); /* V0204 */
+	/* V0204 */
+	REFUSE(ENTRY_COMMAND, JUMP, I(.op = OP_BOOL, .fact = FACT_SQL_WHERE, .skip = 1), END);
 	REFUSE(ENTRY_COMMAND, JUMP, I(.op = OP_JUMP, .skip = 65535), END);
-	REFUSE(ENTRY_COMMAND, ARGUMENT, I(.op = OP_STR_IN, .fact = FACT_TABLE, .arg = K_STRING), END); /* V0205 */
-	REFUSE(ENTRY_COMMAND, ARGUMENT, I(.op = OP_STR_IN, .fact = FACT_TABLE, .arg = K_COUNT), END);
+	/* V0205 */
+	REFUSE(ENTRY_COMMAND, ARGUMENT, I(.op = OP_STR_IN, .fact = FACT_TABLE, .arg = K_STRING),
+	       END);
+	REFUSE(ENTRY_COMMAND, ARGUMENT, I(.op = OP_STR_IN, .fact = FACT_TABLE, .arg = K_COUNT),
+	       END);
 	REFUSE(ENTRY_COMMAND, ARGUMENT, I(.op = OP_MATCH, .arg = COUNT_OF(rules)), END);
 	REFUSE(ENTRY_COMMAND, ARGUMENT, I(.op = OP_BOOL, .fact = FACT_SQL_WHERE, .arg = 1), END);
-	REFUSE(ENTRY_COMMAND, ARGUMENT, I(.op = OP_ENUM_IN, .fact = FACT_TIME_WEEKDAY, .arg = K_VALUES), END);
+	REFUSE(ENTRY_COMMAND, ARGUMENT,
+	       I(.op = OP_ENUM_IN, .fact = FACT_TIME_WEEKDAY, .arg = K_VALUES), END);
 	REFUSE(ENTRY_COMMAND, RULE_KIND, I(.op = OP_MATCH, .arg = LAST4_RULE), END); /* V0206 */
 	REFUSE(ENTRY_RESULT, RULE_KIND, I(.op = OP_MATCH, .arg = DENY_RULE), END);
 	REFUSE(ENTRY_COMMAND, RULE_KIND, I(.op = OP_MAY, .arg = ALLOW_RULE), END);
@@ -457,17 +464,19 @@ globs(void)
 		const char *pattern, *text;
 		bool want;
 	} cases[] = {
-		{"", "", true},       {"", "a", false},      {"*", "", true},       {"*", "abc", true},
-		{"a*", "a", true},    {"a*", "b", false},    {"*a", "ba", true},    {"*a", "ab", false},
-		{"a*b*c", "abc", true}, {"a*b*c", "axbybc", true}, {"a*b*c", "acb", false},
-		{"**", "x", true},    {"a**b", "ab", true},  {"people.*", "people.x", true},
+		{"", "", true},         {"", "a", false},          {"*", "", true},
+		{"*", "abc", true},     {"a*", "a", true},         {"a*", "b", false},
+		{"*a", "ba", true},     {"*a", "ab", false},       {"a*b*c", "abc", true},
+		{"a*b*c", "axbybc", true}, {"a*b*c", "acb", false}, {"**", "x", true},
+		{"a**b", "ab", true},   {"people.*", "people.x", true},
 		{"people.*", "people", false}, {"*.pan", "a.b.pan", true}, {"a?c", "abc", false},
-		{"\\*", "*", false},  {"\\*", "\\x", true},
+		{"\\*", "*", false},    {"\\*", "\\x", true},
 	};
 	char text[2000], pattern[1001];
 
 	for (size_t i = 0; i < COUNT_OF(cases); i++)
-		if (match_glob(slice_str(cases[i].pattern), slice_str(cases[i].text)) != cases[i].want) {
+		if (match_glob(slice_str(cases[i].pattern), slice_str(cases[i].text)) !=
+		    cases[i].want) {
 			printf("# %s on %s\n", cases[i].pattern, cases[i].text);
 			test_failures++;
 		}
@@ -483,8 +492,8 @@ static void
 networks(void)
 {
 	static const char *const bad[] = {"", "x", "1.2.3", "1.2.3.4/33", "1.2.3.4/", "1.2.3.4/08",
-					  "10.0.0.1/8", "::1/129", "::1/64", "1.2.3.4/-1", "1.2.3.4/8x",
-					  "01.2.3.4"};
+					  "10.0.0.1/8", "::1/129", "::1/64", "1.2.3.4/-1",
+					  "1.2.3.4/8x", "01.2.3.4"};
 	uint8_t net[16], addr[16], prefix;
 
 	for (size_t i = 0; i < COUNT_OF(bad); i++)
@@ -540,4 +549,5 @@ names(void)
 
 TEST_MAIN(TEST(action_in), TEST(set_any), TEST(set_glob), TEST(strings), TEST(flags_and_values),
 	  TEST(numbers), TEST(addresses), TEST(uses), TEST(jump_and_end), TEST(verdicts), TEST(may),
-	  TEST(joins), TEST(masks), TEST(verifier), TEST(cost), TEST(globs), TEST(networks), TEST(names))
+	  TEST(joins), TEST(masks), TEST(verifier), TEST(cost), TEST(globs), TEST(networks),
+	  TEST(names))

@@ -266,7 +266,8 @@ add_relation(struct catalog_build *b, struct arena *a, struct slice *w, size_t n
 	bool view = slice_is(w[0], "view");
 
 	cut_dot(a, w[1], &schema, &name);
-	catalog_row(b, CATALOG_Q_RELATIONS, a, 7, oid, schema, name, view ? "v" : "r", "p", "f", "1");
+	catalog_row(b, CATALOG_Q_RELATIONS, a, 7, oid, schema, name, view ? "v" : "r", "p", "f",
+		    "1");
 	for (size_t i = 3; i < n; i++) {
 		const uint8_t *colon = memchr(w[i].p, ':', w[i].n);
 		char attnum[24];
@@ -276,8 +277,8 @@ add_relation(struct catalog_build *b, struct arena *a, struct slice *w, size_t n
 		snprintf(attnum, sizeof(attnum), "%zu", i - 2);
 		col = str(a, slice_of(w[i].p, (size_t) (colon - w[i].p)));
 		type = str(a, slice_of(colon + 1, (size_t) (w[i].p + w[i].n - colon - 1)));
-		catalog_row(b, CATALOG_Q_COLUMNS, a, 8, oid, attnum, col, type, "f", "text", "pg_catalog",
-			    type);
+		catalog_row(b, CATALOG_Q_COLUMNS, a, 8, oid, attnum, col, type, "f", "text",
+			    "pg_catalog", type);
 	}
 }
 
@@ -316,7 +317,8 @@ set_stage(struct stage *st, struct play *p)
 		} else if (n && (slice_is(w[0], "table") || slice_is(w[0], "view"))) {
 			add_relation(b, a, w, n);
 		} else if (n && slice_is(w[0], "depends")) {
-			catalog_row(b, CATALOG_Q_VIEWS, a, 3, str(a, w[1]), str(a, w[2]), str(a, w[3]));
+			catalog_row(b, CATALOG_Q_VIEWS, a, 3, str(a, w[1]), str(a, w[2]),
+				    str(a, w[3]));
 		} else if (n && slice_is(w[0], "user")) {
 			struct slice *groups = ARENA_ARRAY(a, struct slice, n);
 
@@ -330,7 +332,8 @@ set_stage(struct stage *st, struct play *p)
 		}
 	}
 	*target = (struct config_target){.name = "orders", .database = "orders", .login = "app"};
-	e->config = (struct config){.targets = target, .n_targets = 1, .principals = who, .n_principals = 1};
+	e->config = (struct config){
+		.targets = target, .n_targets = 1, .principals = who, .n_principals = 1};
 	text = buf_slice(&policy);
 	o.text = &text;
 	diag_init(&q, ARENA_NEW(a, struct sources), a);
@@ -604,7 +607,8 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 		if (p->cancels == 0)
 			fail(p, "nothing was cancelled", NULL);
 	} else if (slice_is(w[0], "cancel")) {
-		session_cancel(p->session, slice_of(p->session->cancel_key, p->session->cancel_key_len));
+		session_cancel(p->session,
+			       slice_of(p->session->cancel_key, p->session->cancel_key_len));
 	} else if (slice_is(w[0], "eof")) {
 		session_eof(p->session, CLIENT);
 	} else if (slice_is(w[0], "approve") || slice_is(w[0], "reject")) {
@@ -624,14 +628,18 @@ run(struct stage *st, struct play *p)
 
 	p->now = UINT64_C(1795514523) * NS_PER_S;
 	p->approvals = approvals_open(&hooks, NULL);
-	p->env = (struct session_env){.gate = gate_open(1 << 20, 1), .approvals = p->approvals,
-				      .notice_ms = 15000, .login_ms = 10000, .max_message = 1 << 20};
+	p->env = (struct session_env){.gate = gate_open(1 << 20, 1),
+				      .approvals = p->approvals,
+				      .notice_ms = 15000,
+				      .login_ms = 10000,
+				      .max_message = 1 << 20};
 	arena_init(&p->env.arena, 0);
 	gate_set_epoch(p->env.gate, epoch_ref(st->epoch));
 	gate_set_catalog(p->env.gate, 0, catalog_ref_get(st->catalog), NULL);
 	p->session = session_new(&p->env, &host, p, &client, 1);
-	p->session->gate = gate_session_open(p->env.gate, slice_str(st->epoch->config.principals[0].name),
-					     SLICE_LIT("orders"), &gc);
+	p->session->gate =
+		gate_session_open(p->env.gate, slice_str(st->epoch->config.principals[0].name),
+				  SLICE_LIT("orders"), &gc);
 	p->session->phase = SESSION_READY;
 	p->session->id.b[0] = 1;
 	p->session->server_key_len = 4;
@@ -713,7 +721,8 @@ test(const char *path, size_t *runs)
 	struct play p = {.file = path};
 	bool ok = read_script(&st, path) && set_stage(&st, &p), used;
 
-	ok = ok && play_once(&st, path, CUT_NONE, 0, 0, NULL) && play_once(&st, path, CUT_BYTES, 0, 0, NULL) &&
+	ok = ok && play_once(&st, path, CUT_NONE, 0, 0, NULL) &&
+	     play_once(&st, path, CUT_BYTES, 0, 0, NULL) &&
 	     play_once(&st, path, CUT_JOIN, 0, 0, NULL);
 	for (size_t i = 0; ok && i < st.n; i++) {
 		used = strncmp(st.lines[i], "client ", 7) == 0 || strncmp(st.lines[i], "server ", 7) == 0;

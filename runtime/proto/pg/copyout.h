@@ -4,8 +4,9 @@
  * payloads come in cut anywhere, one CopyData message per row goes out. A row is held until it is
  * complete, up to max_row bytes.
  * A NULL passes as NULL, but in text format only under the default null string: under any other the
- * server writes an equal value the same way, and whoever chose the string would learn of it. Encoding: UTF-8, which the gateway pins; lines end with "\n", as
- * the server writes them in protocol 3.
+ * server writes an equal value the same way, and whoever chose the string would learn of it.
+ * Encoding: UTF-8, which the gateway pins; lines end with "\n", as the server writes them in
+ * protocol 3.
  */
 #ifndef WEIR_PG_COPYOUT_H
 #define WEIR_PG_COPYOUT_H

@@ -3,12 +3,12 @@
  * Which kernel a mask has for a type:
  *
  *   null                 every type
- *   fixed                text types: the text, cut to varchar(n) and char(n); bool, integers, floats,
- *                        numeric, date, time, timestamp(tz), uuid, bytea, json scalars, xml without
- *                        markup: when the text is a value of the type; else NULL
+ *   fixed                text types: the text, cut to varchar(n) and char(n); bool, integers,
+ *                        floats, numeric, date, time, timestamp(tz), uuid, bytea, json scalars,
+ *                        xml without markup: when the text is a value of the type; else NULL
  *   first, last, partial text types
- *   hash                 text types: 64 hexadecimal digits, cut to the type's length; bytea: 32 bytes;
- *                        uuid: a version 4 uuid
+ *   hash                 text types: 64 hexadecimal digits, cut to the type's length;
+ *                        bytea: 32 bytes; uuid: a version 4 uuid
  *   pseudonym            text types, integers, numeric, uuid
  *
  * Text types are text, varchar, char(n) and name. Everything not listed becomes NULL: arrays,
@@ -81,7 +81,7 @@ keyed_step(const struct mask_op *op, bool pseudonym)
 struct mask_op
 mask_bind(const struct mask_spec *m, uint32_t type, int32_t typmod, uint16_t format)
 {
-	struct mask_op op = {.type = (uint8_t) type_of(type), .format = (uint8_t) format, .mask = m};
+	struct mask_op op = {.type = (uint8_t)type_of(type), .format = (uint8_t)format, .mask = m};
 	bool text = op.type == MT_TEXT || op.type == MT_BPCHAR;
 
 	op.limit = limit_of(type, typmod);

@@ -231,8 +231,8 @@ get_date(const uint8_t *p, int32_t *days)
 		return false;
 	/* Days from civil, with the year starting in March. */
 	y -= m <= 2;
-	*days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1 -
-		719468 - PG_EPOCH_DAYS;
+	*days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d -
+		1 - 719468 - PG_EPOCH_DAYS;
 	return true;
 }
 

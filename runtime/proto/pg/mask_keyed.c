@@ -3,12 +3,13 @@
  * hash and pseudonym: keyed, deterministic.
  *
  * A pseudonym is a permutation of the values of one shape, so that equal values stay equal and
- * different ones different: the letters and digits of the value are the symbols of a Feistel network
- * (after FF1, NIST SP 800-38G: halves, and modular addition of a keyed function of the other half)
- * in which each symbol is added modulo the size of its own class. Classes: digits, lower and upper
- * case ASCII letters; other characters are mapped to letters of their own UTF-8 length, and there
- * two values may meet. Punctuation and white space stay; a value with nothing else becomes '*'.
- * Above FEISTEL_MAX symbols a key stream seeded by the whole value is added instead.
+ * different ones different: the letters and digits of the value are the symbols of a Feistel
+ * network (after FF1, NIST SP 800-38G: halves, and modular addition of a keyed function of the
+ * other half) in which each symbol is added modulo the size of its own class. Classes: digits,
+ * lower and upper case ASCII letters; other characters are mapped to letters of their own UTF-8
+ * length, and there two values may meet. Punctuation and white space stay; a value with nothing
+ * else becomes '*'. Above FEISTEL_MAX symbols a key stream seeded by the whole value is added
+ * instead.
  *
  * Numbers keep sign, number of digits and scale. A small domain (a digit, a letter) hides little:
  * anyone who sees enough pairs has its table.
@@ -115,8 +116,8 @@ mask_uuid(const struct mask_op *op, uint8_t *p, size_t n)
 
 /* Adds to target[0..n) a keyed function of the other half. */
 static void
-feistel_round(const struct mask_key *k, char domain, uint8_t round, struct symbols *s, size_t target,
-	      size_t n, size_t other, size_t n_other)
+feistel_round(const struct mask_key *k, char domain, uint8_t round, struct symbols *s,
+	      size_t target, size_t n, size_t other, size_t n_other)
 {
 	uint8_t h[SHA256_LEN] = {0};
 	uint8_t head[6] = {(uint8_t) domain, round, 0, (uint8_t) n, (uint8_t) (n >> 8), 0};

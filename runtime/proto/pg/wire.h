@@ -147,7 +147,8 @@ struct pg_msg_bind {
 	struct slice portal, statement;
 	struct pg_formats param_formats;
 	struct pg_values params;
-	struct pg_formats result_formats; /* its count is checked against the result by pg_rowplan */
+	/* its count is checked against the result by pg_rowplan */
+	struct pg_formats result_formats;
 };
 
 struct pg_msg_target { /* Describe, Close */
@@ -258,7 +259,8 @@ enum pg_reason pg_read_parameter_description(struct slice body, uint16_t *n,
 					     const uint8_t **oids) MUST_CHECK;
 enum pg_reason pg_read_notification(struct slice body, struct pg_msg_notification *m) MUST_CHECK;
 /* Newest minor version the server has, and how many options it does not know. */
-enum pg_reason pg_read_negotiate(struct slice body, uint32_t *minor, uint32_t *n_options) MUST_CHECK;
+enum pg_reason pg_read_negotiate(struct slice body, uint32_t *minor,
+				 uint32_t *n_options) MUST_CHECK;
 
 /* ---- builders: append one whole message; failure shows in buf.failed --------------------- */
 

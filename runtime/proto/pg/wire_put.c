@@ -40,8 +40,8 @@ pg_put_string(struct buf *b, struct slice s)
 	buf_putc(b, 0);
 }
 
-/* For what is acted on and not only shown: a zero byte inside fails the buffer, since what is behind
- * it would be checked here and not seen there. */
+/* For what is acted on and not only shown: a zero byte inside fails the buffer, since what is
+ * behind it would be checked here and not seen there. */
 static void
 put_exact(struct buf *b, struct slice s)
 {
