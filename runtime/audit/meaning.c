@@ -112,7 +112,8 @@ on_close(struct meaning *m, const struct audit_brief *b)
 	if (b->approval_state != AUDIT_approval_state_USED)
 		return;
 	a->uses++;
-	/* Who could not wait sent the command again: it is another intent that used the approval. */
+	/* Who could not wait sent the command again: it is another intent that used the
+	 * approval. */
 	for (size_t i = 0; i < b->n_refs; i++)
 		*idmap_put(&m->approval_of, b->refs[i]) = *idmap_get(&m->approvals, b->approval);
 }

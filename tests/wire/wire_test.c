@@ -2,9 +2,8 @@
  *
  * Plays wire scripts (tests/wire/pg/NAME.wire) against a session: what client and server send, and
  * what must come out on either side, message by message. Every script runs with whole deliveries,
- * byte by byte, with what follows each other joined into one delivery, and with every delivery cut in
- * two at every offset; all must give the same.
- * tests/README.md describes the script's words.
+ * byte by byte, with what follows each other joined into one delivery, and with every delivery cut
+ * in two at every offset; all must give the same. tests/README.md describes the script's words.
  */
 #include "base/arena.h"
 #include "base/clock.h"
@@ -294,15 +293,13 @@ set_stage(struct stage *st, struct play *p)
 	static const uint8_t secret[SHA256_LEN] = {1};
 	struct image_error err;
 	struct image_trust trust = {.allow_unsigned = true};
-	struct sources *none = NULL;
 	struct diag_queue q;
-	struct compile_options o = {0};
 	struct slice text;
+	struct compile_options o = {.text = &text};
 	const char *error = NULL;
 	struct catalog *c;
 	size_t i;
 
-	(void) none;
 	*who = (struct config_principal){.name = "agent", .kind = PRINCIPAL_AGENT};
 	catalog_row(b, CATALOG_Q_SETTINGS, a, 2, "search_path", "public");
 	catalog_row(b, CATALOG_Q_SETTINGS, a, 2, "session_user", "app");
@@ -335,7 +332,6 @@ set_stage(struct stage *st, struct play *p)
 	e->config = (struct config){
 		.targets = target, .n_targets = 1, .principals = who, .n_principals = 1};
 	text = buf_slice(&policy);
-	o.text = &text;
 	diag_init(&q, ARENA_NEW(a, struct sources), a);
 	sources_init(q.sources, a);
 	if (!compile_policy("test.weir", a, &q, &image, &o, NULL)) {
