@@ -158,8 +158,11 @@ def start_haproxy(name, up):
 
 def start_weir(name, up):
     """One worker, as the others have one thread."""
-    w = h.Weir(up, policy=POLICIES[name], extra="limit workers 1\nlimit connections 12000\n"
-                                                "limit catalog 1h\n")
+    w = h.Weir(up, policy=POLICIES[name], extra="limit workers 1\nlimit catalog 1h\n", start=False)
+    conf = open(w.conf_path).read()
+    with open(w.conf_path, "w") as f:
+        f.write(conf.replace("limit connections 500", "limit connections 12000"))
+    w.start()
     proxy = Proxy(name, w.p, w.port, "planner-7", "k-planner")
     proxy.weir = w
     return proxy
@@ -178,10 +181,19 @@ STARTERS = {
 def cpu_us(pid):
     """(CPU of all threads but the committer, CPU of the committer) in microseconds."""
     main = committer = 0
+    tasks = {}
     for task in glob.glob(f"/proc/{pid}/task/*"):
         try:
+            tasks[task] = open(f"{task}/comm").read().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    # The kernel's threads that flush for it are named after the thread that asked.
+    theirs = {COMMITTER} | {"iou-wrk-" + os.path.basename(t) for t, comm in tasks.items()
+                            if comm == COMMITTER}
+    for task, comm in tasks.items():
+        try:
             us = int(open(f"{task}/schedstat").read().split()[0]) / 1000
-            if open(f"{task}/comm").read().strip() == COMMITTER:
+            if comm in theirs:
                 committer += us
             else:
                 main += us
