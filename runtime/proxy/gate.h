@@ -30,7 +30,7 @@ struct gate_refusal {
 	const char *sqlstate; /* NULL: 42501 */
 };
 
-enum { VERDICT_RULES = 8 };
+enum { VERDICT_RULES = 8, VERDICT_MASKS = 4 };
 
 struct gate_verdict {
 	enum verdict verdict;
@@ -41,6 +41,8 @@ struct gate_verdict {
 	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
 	uint8_t n_rules;   /* deciding rules, at most VERDICT_RULES */
 	uint16_t rules[VERDICT_RULES];
+	uint8_t n_masks; /* mask rules of the tables it reads, at most VERDICT_MASKS */
+	uint16_t masks[VERDICT_MASKS];
 	uint32_t n_effects;
 	struct gate_refusal refusal; /* VERDICT_DENY */
 };

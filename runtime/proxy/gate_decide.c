@@ -51,6 +51,7 @@ refuse(struct look *l, const char *sqlstate, const char *code, const char *messa
 		return;
 	l->v->verdict = VERDICT_DENY;
 	l->v->refusal = (struct gate_refusal){code, message, NULL, hint, sqlstate};
+	l->v->n_rules = 0; /* the gateway itself, not a rule */
 }
 
 static bool
@@ -319,6 +320,23 @@ check_uses(struct look *l)
 	}
 }
 
+/* Which mask rules the auditor will want to see beside the command. */
+static void
+note_masks(struct look *l, const struct catalog_relation *r)
+{
+	struct gate_verdict *v = l->v;
+
+	for (uint32_t i = 0; i < r->n_columns; i++) {
+		const struct gate_masked *m = class_mask(l->class, r->oid, r->columns[i].attnum);
+		uint8_t k = 0;
+
+		while (m && k < v->n_masks && v->masks[k] != m->rule)
+			k++;
+		if (m && k == v->n_masks && k < VERDICT_MASKS)
+			v->masks[v->n_masks++] = m->rule;
+	}
+}
+
 static void
 check_relation(struct look *l, const struct sql_relation *as, const struct catalog_relation *r)
 {
@@ -341,8 +359,10 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 		refuse(l, NULL, "WEIR-MASKED-STATISTICS",
 		       arena_printf(a, "%.*s can show values of masked columns", SLICE_ARG(r->name)),
 		       "it is not available while masks are in force for you");
-	if (class_governs(l->class, r->oid))
+	if (class_governs(l->class, r->oid)) {
 		l->v->rows_masked = true;
+		note_masks(l, r);
+	}
 }
 
 /* A COPY whose columns cannot be told by position cannot be masked. */
@@ -484,7 +504,7 @@ verdict_of(struct look *l)
 	v->verdict = v->refusal.code ? VERDICT_DENY : l->g->joined.verdict;
 	v->by_default = l->g->joined.by_default;
 	v->n_rules = 0;
-	while (v->n_rules < VERDICT_RULES &&
+	while (!v->refusal.code && v->n_rules < VERDICT_RULES &&
 	       (r = decision_next_deciding(img, &l->g->joined, r)) >= 0)
 		v->rules[v->n_rules++] = (uint16_t) r;
 }

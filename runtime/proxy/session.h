@@ -132,7 +132,8 @@ struct command {
 	const struct sql_facts *facts;
 	struct gate_verdict verdict;
 	uint64_t rows, bytes_down, cells_masked;
-	bool failed, schema_change, recorded;
+	uint64_t epoch;       /* whose rules the verdict's numbers mean */
+	bool failed, recorded;
 	char tag[64];         /* CommandComplete's, the last one */
 	char sqlstate[6];
 	unsigned completed;   /* statements of the message that completed */

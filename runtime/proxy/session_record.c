@@ -158,7 +158,7 @@ record_auth_fail(struct session *s, struct slice claimed, const char *cause)
 /* ---- commands -------------------------------------------------------------------------------- */
 
 struct intent {
-	struct slice actions[RECORD_LIST], rules[VERDICT_RULES];
+	struct slice actions[RECORD_LIST], rules[VERDICT_RULES], masks[VERDICT_MASKS];
 	struct audit_object objects[RECORD_LIST];
 	struct audit_parameter parameters[RECORD_LIST];
 	size_t n_actions, n_objects, n_parameters;
@@ -244,6 +244,9 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	for (uint8_t i = 0; i < v->n_rules && !v->by_default; i++)
 		in.rules[i] = img->rules[v->rules[i]].name;
 	d.rules = (struct audit_texts){in.rules, v->by_default ? 0 : v->n_rules};
+	for (uint8_t i = 0; i < v->n_masks; i++)
+		in.masks[i] = img->rules[v->masks[i]].name;
+	d.obligations = (struct audit_texts){in.masks, v->n_masks};
 	if (v->verdict == VERDICT_DENY) {
 		d.reason_code = slice_str(v->refusal.code);
 		d.text = slice_str(v->refusal.message);
@@ -254,6 +257,7 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	b.objects.n = in.n_objects;
 	b.parameters.v = in.parameters;
 	b.parameters.n = in.n_parameters;
+	c->epoch = gate_epoch(s->env->gate)->number;
 	s->commands++;
 	begin(s, &r, AUDIT_command, &w);
 	r.body = &b;
@@ -287,6 +291,9 @@ record_result(struct session *s, struct command *c)
 	r.policy = NULL;
 	r.refs = (struct audit_ids){&intent, 1};
 	if (c->cells_masked) {
+		/* The intent names all masks of the statement; a single one is named here as well. */
+		if (c->verdict.n_masks == 1 && c->epoch == gate_epoch(s->env->gate)->number)
+			masked.rule = gate_epoch(s->env->gate)->image->rules[c->verdict.masks[0]].name;
 		b.masked.v = &masked;
 		b.masked.n = 1;
 	}

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The gateway in front of a real PostgreSQL, used by real clients."""
-import os, signal, sys, threading
+import json, os, signal, sys, threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -303,6 +303,12 @@ def test_the_audit_log_has_it_all_and_verifies():
     r = weir.audit("export", "--format", "jsonl", weir.state)
     h.has(r.out, "unbounded-write", "approval.request", "approval.decision", "session.start", "auth.fail")
     h.lacks(r.out, "k-planner", "app-secret")
+    records = [json.loads(line) for line in r.out.splitlines()]
+    read = next(x for x in records if x["type"] == "command"
+                and x["body"].get("statement") == "select id, pan from payments.cards order by id")
+    h.eq(read["body"]["decision"]["obligations"], ["card"], "masks on the intent")
+    result = next(x for x in records if x["type"] == "result" and read["id"] in x.get("refs", []))
+    h.eq(result["body"]["masked"], [{"rule": "card", "cells": 3}], "masked cells on the result")
 
 
 def test_secrets_are_not_in_the_log_or_the_process_list():
