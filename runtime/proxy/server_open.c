@@ -9,6 +9,7 @@
 #include "proxy/server_internal.h"
 #include "proxy/server_steps.h"
 #include "proxy/state_folder.h"
+#include "sql/shape.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -234,6 +235,7 @@ server_open_workers(struct server *s, struct worker_host *host, struct buf *erro
 
 	*host = server_worker_host;
 	host->ctx = s;
+	sql_shape_init();
 	s->workers = calloc(s->n_workers, sizeof(*s->workers));
 	assert(s->workers != NULL);
 	for (unsigned i = 0; i < s->n_workers; i++) {

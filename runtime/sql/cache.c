@@ -316,6 +316,7 @@ sql_cache_open(size_t max_bytes, const struct sql_limits *limits)
 	struct sql_cache *c = calloc(1, sizeof(*c));
 	uint32_t slots = 256;
 
+	assert(sql_shape_seed() != 0); /* sql_shape_init: hashes without a secret can be aimed at */
 	if (!c)
 		return NULL;
 	if (max_bytes < MIN_BYTES)
