@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Runs every fuzzer over its corpus and then for FUZZ_SECONDS (10) more. TAP. What it finds anew
+# Runs every fuzzer over its corpus and then for FUZZ_SECONDS (6) more. TAP. What it finds anew
 # goes to build/fuzz/corpus/NAME; an input that fails to build/fuzz/NAME-crash-*: fix the cause and
 # add the input to tests/fuzz/corpus/NAME.
 cd "$(dirname "$0")/../.." || exit 2
-seconds=${FUZZ_SECONDS:-10}
+seconds=${FUZZ_SECONDS:-6}
 set -- build/fuzz/tests/*_fuzz
 if [ ! -x "$1" ]; then
 	echo "1..0 # SKIP no fuzzers: ninja fuzzers"
