@@ -15,6 +15,7 @@
 
 enum {
 	STREAMING_BYTES = 4096,   /* rows in one delivery that make it a stream */
+	REPLY_HIGH = 8 * 1024,    /* of a reply that waits for its record: what is kept is copied */
 	PENDING_HIGH = 64 * 1024, /* undelivered bytes at which a side is told to stop */
 	QUEUED_HIGH = 256 * 1024, /* bytes on their way out at which the other side waits */
 	REPLIES_MAX = 4096,
@@ -416,7 +417,8 @@ adjust_flow(struct session *s, enum pg_side from)
 {
 	struct inbound *in = &s->in[from];
 	enum pg_side to = from == CLIENT ? SERVER : CLIENT;
-	bool stop = (in->blocked && in->pending.n > PENDING_HIGH) ||
+	size_t high = from == SERVER ? REPLY_HIGH : PENDING_HIGH;
+	bool stop = (in->blocked && in->pending.n > high) ||
 		    in->pending.n > PENDING_HIGH * 4 ||
 		    s->host->queued(s->host_ctx, to) > QUEUED_HIGH;
 

@@ -291,11 +291,11 @@ record_result(struct session *s, struct command *c)
 	r.policy = NULL;
 	r.refs = (struct audit_ids){&intent, 1};
 	if (c->cells_masked) {
-		/* The intent names all masks of the statement; a single one is named here as well.
-		 */
+		const struct image *img = gate_epoch(s->env->gate)->image;
+
+		/* The intent names all masks in force; a single one is named here as well. */
 		if (c->verdict.n_masks == 1 && c->epoch == gate_epoch(s->env->gate)->number)
-			masked.rule =
-				gate_epoch(s->env->gate)->image->rules[c->verdict.masks[0]].name;
+			masked.rule = img->rules[c->verdict.masks[0]].name;
 		b.masked.v = &masked;
 		b.masked.n = 1;
 	}
