@@ -570,7 +570,8 @@ session_cancel(struct session *s, struct slice key)
 	    !secret_eq(key, slice_of(s->cancel_key, s->cancel_key_len)))
 		return;
 	if (s->hold) {
-		hold_end(s, "57014", "WEIR-HOLD-CANCELLED", "canceled while waiting for an approval");
+		hold_end(s, "cancelled by the client", "57014", "WEIR-HOLD-CANCELLED",
+			 "canceled while waiting for an approval");
 		session_kick(s);
 	} else if (s->n_replies) {
 		session_cancel_upstream(s);
@@ -600,5 +601,8 @@ void
 session_drain(struct session *s)
 {
 	s->draining = true;
+	/* People may take longer than the drain: a command that waits for them is not under way. */
+	hold_end(s, "the gateway is shutting down", "57P01", "WEIR-SHUTDOWN",
+		 "the gateway is shutting down; the command did not run");
 	session_kick(s);
 }

@@ -321,7 +321,9 @@ struct hold;
 enum step hold_begin(struct session *s, struct command *c, const struct statement_text *t);
 /* STEP_BLOCK while it waits; STEP_FORWARD when it may run (s->staged); STEP_DONE when it ended. */
 enum step hold_check(struct session *s, const struct statement_text *t);
-void hold_end(struct session *s, const char *sqlstate, const char *code, const char *message);
+/* Withdraws the request for `why`; the client is told the rest. Nothing when nothing waits. */
+void hold_end(struct session *s, const char *why, const char *sqlstate, const char *code,
+	      const char *message);
 void hold_tick(struct session *s);
 void hold_cancel(struct session *s, const char *why);
 

@@ -406,14 +406,15 @@ hold_tick(struct session *s)
 }
 
 void
-hold_end(struct session *s, const char *sqlstate, const char *code, const char *message)
+hold_end(struct session *s, const char *why, const char *sqlstate, const char *code,
+	 const char *message)
 {
 	struct approval_event ev;
 
-	if (!s->hold)
+	if (!s->hold || s->hold->ended)
 		return;
-	if (approvals_cancel(s->env->approvals, s->hold->id, "cancelled by the client",
-			     s->host->now_wall(s->host_ctx), &ev))
+	if (approvals_cancel(s->env->approvals, s->hold->id, why, s->host->now_wall(s->host_ctx),
+			     &ev))
 		record_event(s, s->hold->command, &ev);
 	end_with(s->hold, sqlstate, code, "%s", message);
 }

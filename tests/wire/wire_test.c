@@ -605,6 +605,8 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 	} else if (slice_is(w[0], "cancel")) {
 		session_cancel(p->session,
 			       slice_of(p->session->cancel_key, p->session->cancel_key_len));
+	} else if (slice_is(w[0], "drain")) {
+		session_drain(p->session);
 	} else if (slice_is(w[0], "eof")) {
 		session_eof(p->session, CLIENT);
 	} else if (slice_is(w[0], "approve") || slice_is(w[0], "reject")) {
