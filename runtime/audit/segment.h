@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The bytes of a segment file (design: append-only log, section "on-disk format"); no I/O here.
+ * The bytes of a segment file; no I/O here.
  *
  * Header, 4096 bytes little-endian: magic "WEIRLOG1", u16 version, u16 flags, u32 0, uuid[16],
  * sha256(origin)[32], u64 first index, u64 created ns, previous root[32], the compact range at the

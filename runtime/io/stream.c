@@ -587,12 +587,6 @@ stream_ctx(const struct stream *s)
 	return s->ctx;
 }
 
-struct ring *
-stream_ring(const struct stream *s)
-{
-	return s->ring;
-}
-
 int
 stream_fd(const struct stream *s)
 {

@@ -92,7 +92,6 @@ void stream_close(struct stream *s);
 void stream_abort(struct stream *s);
 
 void *stream_ctx(const struct stream *s);
-struct ring *stream_ring(const struct stream *s);
 int stream_fd(const struct stream *s); /* for getpeername and the like */
 size_t stream_size(void);              /* bytes of one idle stream, for the start-up line */
 

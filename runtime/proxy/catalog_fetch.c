@@ -287,7 +287,7 @@ parameter(struct fetch *f, const char *name)
 	return v ? v : "";
 }
 
-/* Statements are read as PostgreSQL reads them only under these settings (design of the tokenizer):
+/* Statements are read as PostgreSQL reads them only under these settings:
  * strings without escapes, and identifiers whose bytes above 0x7f are not folded. A server whose
  * encoding has one byte a character folds them by its locale. */
 static bool

@@ -335,14 +335,6 @@ gate_has_masks(const struct gate_session *s)
 	return s->class && s->class->any_masks;
 }
 
-struct slice
-gate_mask_rule(const struct gate_session *s, uint32_t table, int16_t attnum)
-{
-	const struct gate_masked *m = s->class ? class_mask(s->class, table, attnum) : NULL;
-
-	return m ? s->class->epoch->image->rules[m->rule].name : (struct slice){0};
-}
-
 struct gate_stats
 gate_stats(const struct gate *g)
 {

@@ -113,7 +113,6 @@ pg_mask_of_fn gate_mask_of;
 /* What the masks that gate_mask_of and gate_copy_columns give live in. */
 struct epoch *gate_masks_epoch(const struct gate_session *s);
 bool gate_has_masks(const struct gate_session *s);
-struct slice gate_mask_rule(const struct gate_session *s, uint32_t table, int16_t attnum);
 /* The columns of a COPY TO STDOUT by position, in the arena. False: they cannot be told. */
 bool gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
 		       struct arena *a, struct copyout_column **columns, size_t *n) MUST_CHECK;

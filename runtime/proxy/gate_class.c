@@ -78,8 +78,8 @@ class_taints(const struct gate_class *c, uint32_t view)
 	return has_oid(c->tainted, c->n_tainted, view);
 }
 
-/* The strictest mask of a column, by its own name or by that of a column it inherits (design:
- * PostgreSQL 2.2: children and partitions are governed as their parents are). */
+/* The strictest mask of a column, by its own name or by that of a column it inherits:
+ * children and partitions are governed as their parents are. */
 static int
 mask_rule(const struct gate_class *c, const struct catalog_relation *r, struct slice column,
 	  int depth)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * One command's verdict: each effect through the policy, joined; then what no policy can open. A
- * masked column may appear only as a bare output column or inside count() (design: PostgreSQL, "The
- * rule that closes most of it"); whatever could carry it elsewhere is refused while masks are in
- * force, as is everything that could not be resolved.
+ * masked column may appear only as a bare output column or inside count(); whatever could carry it
+ * elsewhere is refused while masks are in force, as is everything that could not be resolved.
  */
 #include "proxy/gate_internal.h"
 
@@ -15,8 +14,7 @@ static const char *const pinned_settings[] = {
 	"backslash_quote", "client_encoding", "is_superuser", "all",
 };
 
-/* Relations of pg_catalog that show values of other tables or statements of other sessions (design:
- * PostgreSQL 2.13). */
+/* Relations of pg_catalog that show values of other tables or statements of other sessions. */
 static const char *const telling_relations[] = {
 	"pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data",
 	"pg_stat_activity", "pg_stat_statements", "pg_prepared_statements", "pg_cursors",

@@ -329,7 +329,7 @@ process(struct session *s, enum pg_side from, uint8_t *p, size_t n, bool chunk)
 			continue;
 		}
 		if (s->phase == SESSION_SERVER_TLS) {
-			/* design: PostgreSQL 5.11: nothing may hide behind the answer. */
+			/* Nothing may hide behind the answer. */
 			if (n - at != 1)
 				session_bad(s, SERVER, PG_R_STARTUP_LENGTH);
 			else
@@ -528,7 +528,7 @@ session_eof(struct session *s, enum pg_side from)
 	}
 	s->in[CLIENT].eof = true;
 	s->client_gone = true;
-	/* design: PostgreSQL 5.16. What was not released is dropped, what runs is cancelled. */
+	/* What was not released is dropped, what runs is cancelled. */
 	if (s->phase == SESSION_READY && s->n_replies)
 		session_cancel_upstream(s);
 	session_close(s, "client closed the connection");

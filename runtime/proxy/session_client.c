@@ -2,7 +2,7 @@
  *
  * Messages of the client. Every type ends in one of: judged and released, passed because what it
  * refers to was judged, refused with an error, or the end of the session. Nothing else reaches the
- * server (I1).
+ * server.
  */
 #include "proxy/session.h"
 
@@ -118,7 +118,7 @@ stage(struct session *s, const struct sql_facts *facts, const struct statement_t
 	return STEP_FORWARD;
 }
 
-/* STEP_FORWARD: *out may run now, and is on record (I1). */
+/* STEP_FORWARD: *out may run now, and is on record. */
 static enum step
 release(struct session *s, const struct sql_facts *facts, const struct statement_text *t,
 	struct command **out)
@@ -129,7 +129,7 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 
 	if (step != STEP_FORWARD)
 		return step;
-	/* A pure read may go at once: its reply waits (I2). Anything else only after its record. */
+	/* A pure read may go at once: its reply waits. Anything else only after its record. */
 	if (!s->staged->verdict.pure_read && !command_durable(s, s->staged))
 		return STEP_BLOCK;
 	*out = s->staged;
@@ -296,7 +296,7 @@ client_describe(struct session *s, const struct pg_frame *f)
 	return STEP_FORWARD;
 }
 
-/* design: PostgreSQL 2.17. Rows that may hold masked columns need their description. */
+/* Rows that may hold masked columns need their description. */
 static bool
 ask_description(struct session *s, struct portal *p)
 {

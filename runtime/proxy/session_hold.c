@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* design: audit.md 6: locks and snapshots do not wait longer */
+/* Locks and snapshots do not wait longer. */
 enum { HOLD_IN_TRANSACTION_S = 60 };
 
 struct hold {

@@ -2,8 +2,8 @@
  *
  * From the first byte to the first ReadyForQuery: TLS and startup packet of the client, SCRAM with
  * the principal's key, the policy's word on connecting, then the same towards the server with the
- * target's own login. The server's startup packet is built anew from what is allowed (design:
- * PostgreSQL 5.12); nothing of the client's packet is passed on as it came.
+ * target's own login. The server's startup packet is built anew from what is allowed;
+ * nothing of the client's packet is passed on as it came.
  */
 #include "proxy/session.h"
 
@@ -97,7 +97,7 @@ ascii_is(struct slice a, const char *b)
 	return true;
 }
 
-/* design: PostgreSQL 1.6. Other encodings could hide a quote inside a character. */
+/* Other encodings could hide a quote inside a character. */
 static bool
 is_utf8(struct slice v)
 {
@@ -224,8 +224,7 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 	}
 	switch (st.kind) {
 	case PG_START_SSL:
-		/* design: PostgreSQL 5.11. Bytes behind the request would be read as if
-		 * encrypted. */
+		/* Bytes behind the request would be read as if encrypted. */
 		if (l->ssl_requests++ || s->client_tls || st.size != n) {
 			session_bad(s, CLIENT, PG_R_STARTUP_LENGTH);
 			return n;

@@ -4,7 +4,7 @@
  * answers by itself. Otherwise the refused message is replaced by one that the server is sure to
  * refuse (it does not parse), and the server's ErrorResponse by ours: order in a pipeline, the
  * failed transaction, the rolled back implicit transaction and the skipping up to Sync are then the
- * server's own (design: PostgreSQL 5.3, 5.4).
+ * server's own.
  */
 #include "proxy/session.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Messages of the server. Each belongs to the reply at the head of the queue, or is one of the
- * three that may come at any time. Nothing passes before the record of its command is durable (I2),
+ * three that may come at any time. Nothing passes before the record of its command is durable,
  * rows pass through their plan, and what the protocol does not have at this place ends the session.
  */
 #include "proxy/session.h"
@@ -113,8 +113,7 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 	return true;
 }
 
-/* The analysis of the statement and the server's description of the result must agree (design:
- * architecture, "SQL facts" 4). */
+/* The analysis of the statement and the server's description of the result must agree. */
 static bool
 lineage_agrees(struct session *s, const struct command *c, const struct pg_rowplan *plan)
 {
@@ -377,7 +376,7 @@ end_command(struct session *s, struct reply *head)
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
-/* design: PostgreSQL 4. DETAIL and CONTEXT may quote values of the table ("Failing row contains"). */
+/* DETAIL and CONTEXT may quote values of the table ("Failing row contains"). */
 static void
 emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice)
 {
@@ -585,8 +584,7 @@ session_parameter(struct session *s, const struct pg_param *p)
 
 	if (!blind)
 		return true;
-	/* design: PostgreSQL 1.5, 1.6: the gateway would read statements differently than the
-	 * server. */
+	/* The gateway would read statements differently than the server. */
 	log_error("target setting refused target=%s setting=%.*s", gate_target(s->gate)->name,
 		  SLICE_ARG(p->name));
 	session_fatal(s, "0A000", "WEIR-SETTING",

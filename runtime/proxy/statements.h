@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * A session's prepared statements and portals. The maps follow the server's own replies
- * (ParseComplete, BindComplete, CloseComplete ...), never the client's requests (design: PostgreSQL
- * 5.3, 5.5); what is still in flight hangs in the reply queue. SQL PREPARE and the wire's Parse
- * share one namespace, as do DECLARE and Bind, as in the server.
+ * (ParseComplete, BindComplete, CloseComplete ...), never the client's requests; what is still in
+ * flight hangs in the reply queue. SQL PREPARE and the wire's Parse share one namespace, as do
+ * DECLARE and Bind, as in the server.
  */
 #ifndef WEIR_PROXY_STATEMENTS_H
 #define WEIR_PROXY_STATEMENTS_H

@@ -43,12 +43,6 @@ static const char *const kinds[] = {
 	[SQL_KIND_OTHER] = "other",
 };
 
-const char *
-sql_kind_name(enum sql_kind k)
-{
-	return kinds[k];
-}
-
 static void
 flags(struct buf *out, uint32_t v, const char *const names[], unsigned n)
 {

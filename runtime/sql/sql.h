@@ -266,7 +266,6 @@ extern const struct sql_facts sql_facts_no_memory;
 const struct sql_facts *sql_analyse(struct slice text, const struct sql_limits *limits,
 				    struct arena *arena);
 
-const char *sql_kind_name(enum sql_kind k);
 /* One line per fact, for tests and `weir facts`-like tools. */
 void sql_facts_print(struct buf *out, const struct sql_facts *f);
 

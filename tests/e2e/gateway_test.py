@@ -67,7 +67,7 @@ def test_a_refusal_fails_the_transaction_as_the_server_would():
 
 
 def test_no_way_to_the_masked_value():
-    """Every statement either fails or shows nothing of the secret (design: PostgreSQL 2, 3)."""
+    """Every statement either fails or shows nothing of the secret."""
     ways = """
 select upper(pan) from payments.cards
 select pan || '' from payments.cards

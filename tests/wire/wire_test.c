@@ -544,13 +544,11 @@ expect(struct play *p, enum pg_side to, struct slice *w, size_t n)
 static void
 decide(struct play *p, bool approve, struct slice by)
 {
-	struct approval_status st;
 	struct slice group = SLICE_LIT("dba-oncall");
 	struct approval_decider who = {.name = by, .kind = PRINCIPAL_HUMAN, .groups = &group,
 				       .n_groups = 1, .reason = SLICE_LIT("looks right")};
 	const uint8_t *at = memmem(p->out[CLIENT].p, p->out[CLIENT].n, "approval ", 9);
 	char id[APPROVAL_ID_LEN + 1] = {0};
-	(void) st;
 
 	if (!at) {
 		fail(p, "no notice with an approval's id", NULL);
