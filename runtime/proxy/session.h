@@ -44,6 +44,7 @@ struct login;
 struct statement_text {
 	struct slice text;
 	struct slice params; /* Bind's parameter section; empty for a simple query */
+	struct slice types;  /* Parse's parameter types */
 	bool extended;
 };
 

@@ -211,7 +211,7 @@ client_parse(struct session *s, const struct pg_frame *f)
 	/* What will never run is refused here, as the server reports a bad statement. What may run
 	 * is judged again, and recorded, each time it does. */
 	if (c->verdict.verdict == VERDICT_DENY) {
-		struct statement_text t = {m.text, {0}, true};
+		struct statement_text t = {.text = m.text, .extended = true};
 
 		if (!record_command(s, c, &t))
 			c->verdict.refusal = audit_refusal;
@@ -219,7 +219,8 @@ client_parse(struct session *s, const struct pg_frame *f)
 		return STEP_DONE;
 	}
 	sql_facts_hold(c->facts);
-	st = statement_new(m.name, m.text, c->facts);
+	st = statement_new(m.name, m.text, slice_of(m.types, m.n_types * sizeof(uint32_t)),
+			   c->facts);
 	command_free(s, c);
 	reply = st ? reply_push(s, REPLY_PARSE) : NULL;
 	if (too_many(s, reply)) {
@@ -231,6 +232,14 @@ client_parse(struct session *s, const struct pg_frame *f)
 	s->env->counters.allocs++;
 	return STEP_FORWARD;
 }
+
+static const struct gate_refusal sql_prepared = {
+	"WEIR-SQL-PREPARED",
+	"a statement that SQL's PREPARE made runs by SQL's EXECUTE",
+	NULL,
+	"EXECUTE it, or prepare it with the protocol's Parse",
+	"0A000",
+};
 
 static enum step
 client_bind(struct session *s, const struct pg_frame *f)
@@ -249,6 +258,10 @@ client_bind(struct session *s, const struct pg_frame *f)
 	o = find_object(s, OBJECT_STATEMENT, m.statement);
 	if (!o) {
 		refuse_name(s, "26000", "prepared statement", m.statement);
+		return STEP_DONE;
+	}
+	if (!((struct statement *)o)->text.n && ((struct statement *)o)->facts->n_stmts) {
+		refuse_extended(s, NULL, &sql_prepared);
 		return STEP_DONE;
 	}
 	/* Formats and values of the parameters, as they came: what an approval binds to. */
@@ -345,7 +358,12 @@ client_execute(struct session *s, const struct pg_frame *f)
 		return STEP_DONE;
 	}
 	p = (struct portal *) o;
-	t = (struct statement_text){p->statement->text, p->params, true};
+	t = (struct statement_text){
+		.text = p->statement->text,
+		.params = p->params,
+		.types = p->statement->types,
+		.extended = true,
+	};
 	step = release(s, p->statement->facts, &t, &c);
 	if (step != STEP_FORWARD)
 		return step;

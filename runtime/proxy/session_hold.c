@@ -8,6 +8,7 @@
 #include "proxy/session.h"
 
 #include "base/clock.h"
+#include "base/endian.h"
 #include "proxy/approval_record.h"
 
 #include <stdarg.h>
@@ -49,8 +50,14 @@ subject_of(struct session *s, const struct statement_text *t, struct approval_su
 					 .database = slice_str(target->database),
 					 .db_role = slice_str(target->login)};
 	sha256(out->command_sha256, t->text);
-	if (t->params.n)
-		sha256(out->params_sha256, t->params);
+	if (t->params.n) {
+		uint8_t n_types[4];
+		struct slice parts[] = {slice_of(n_types, 4), t->types, t->params};
+
+		/* What type $1 has can be what the statement does. */
+		put_be32(n_types, (uint32_t)t->types.n);
+		sha256v(out->params_sha256, parts, 3);
+	}
 	memcpy(out->policy_sha256, gate_epoch(s->env->gate)->image->digest, SHA256_LEN);
 }
 
@@ -246,6 +253,16 @@ ask_people(struct session *s, struct command *c, const struct statement_text *t,
 	return STEP_BLOCK;
 }
 
+/* A name can come to mean another statement between the approval and its use. */
+static bool
+runs_by_name(const struct sql_facts *f, const struct statement_text *t)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (f->stmts[i].flags & SQL_EXECUTES)
+			return true;
+	return t->text.n == 0;
+}
+
 enum step
 hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 {
@@ -255,14 +272,19 @@ hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 	static const struct gate_refusal too_much = {
 		"WEIR-HOLD-RULES", "more rules hold this command than one request can carry", NULL,
 		"ask who writes the policy to merge its hold rules", NULL};
+	static const struct gate_refusal by_name = {
+		"WEIR-HOLD-EXECUTE",
+		"what is held cannot be run by the name of a prepared statement or cursor", NULL,
+		"send the statement itself: people approve what they can read", NULL};
+	bool named = runs_by_name(c->facts, t);
 	struct approval_status st;
-	struct question q;
+	struct question q = {0};
 	enum step step;
 
-	if (!question_of(s, c, t, &q)) {
+	if (named || !question_of(s, c, t, &q)) {
 		buf_fini(&q.parameters);
 		c->verdict.verdict = VERDICT_DENY;
-		c->verdict.refusal = too_much;
+		c->verdict.refusal = named ? by_name : too_much;
 		if (!record_command(s, c, t))
 			c->verdict.refusal = no_log;
 		return refuse_hold(s, c, t->extended, &c->verdict.refusal);

@@ -278,7 +278,7 @@ keep_prepared(struct session *s, const struct command *c, const struct sql_stmt 
 	struct statement *made;
 
 	sql_facts_hold(c->facts);
-	made = statement_new(st->name, (struct slice){0}, c->facts);
+	made = statement_new(st->name, (struct slice){0}, (struct slice){0}, c->facts);
 	if (!made || !names_put(&s->statements, &made->object, STATEMENTS_MAX))
 		log_warn("prepared statement not kept: too many");
 }
@@ -292,7 +292,7 @@ keep_cursor(struct session *s, const struct command *c, const struct sql_stmt *s
 	struct portal *p;
 
 	sql_facts_hold(c->facts);
-	query = statement_new((struct slice){0}, (struct slice){0}, c->facts);
+	query = statement_new((struct slice){0}, (struct slice){0}, (struct slice){0}, c->facts);
 	p = query ? portal_new(st->name, query, (struct slice){0}, &none) : NULL;
 	statement_unref(query);
 	if (p)

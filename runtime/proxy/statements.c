@@ -41,7 +41,8 @@ hash_name(struct slice name)
 }
 
 struct statement *
-statement_new(struct slice name, struct slice text, const struct sql_facts *facts)
+statement_new(struct slice name, struct slice text, struct slice types,
+	      const struct sql_facts *facts)
 {
 	struct statement *s = calloc(1, sizeof(*s));
 
@@ -50,7 +51,7 @@ statement_new(struct slice name, struct slice text, const struct sql_facts *fact
 	s->object.kind = OBJECT_STATEMENT;
 	s->object.refs = 1;
 	s->facts = facts;
-	if (!own(&s->object.name, name) || !own(&s->text, text))
+	if (!own(&s->object.name, name) || !own(&s->text, text) || !own(&s->types, types))
 		goto fail;
 	return s;
 fail:
@@ -103,6 +104,7 @@ statement_unref(struct statement *s)
 	sql_facts_release(s->facts);
 	disown(&s->object.name);
 	disown(&s->text);
+	disown(&s->types);
 	disown(&s->description);
 	free(s);
 }

@@ -28,7 +28,8 @@ struct object {
 struct statement {
 	struct object object;
 	const struct sql_facts *facts; /* held */
-	struct slice text;       /* owned */
+	struct slice text;  /* owned; empty when SQL's PREPARE or DECLARE made it */
+	struct slice types; /* owned: parameter types as Parse gave them */
 	struct slice description; /* owned: RowDescription's body; empty when there are no rows */
 	bool described;
 };
@@ -45,7 +46,7 @@ struct portal {
 };
 
 /* NULL when out of memory; text and name are copied, the facts hold is taken over. */
-struct statement *statement_new(struct slice name, struct slice text,
+struct statement *statement_new(struct slice name, struct slice text, struct slice types,
 				const struct sql_facts *facts);
 bool statement_describe(struct statement *s, struct slice row_description) MUST_CHECK;
 /* Takes a reference to s; copies the rest. */
