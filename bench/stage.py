@@ -240,7 +240,8 @@ def fdatasync_us(folder, n=200):
 def machine():
     cpu = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if "model name" in x), "?")
     mem = int(open("/proc/meminfo").readline().split()[1]) // 1024 // 1024
-    return f"{cpu}, {os.cpu_count()} cores, {mem} GiB, Linux {os.uname().release}"
+    kernel = ".".join(os.uname().release.split("-")[0].split(".")[:2])
+    return f"{cpu}, {os.cpu_count()} cores, {mem} GiB, Linux {kernel}"
 
 
 # ---- load ------------------------------------------------------------------------------------------
