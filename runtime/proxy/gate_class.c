@@ -101,6 +101,35 @@ mask_rule(const struct gate_class *c, const struct catalog_relation *r, struct s
 }
 
 static void
+govern(struct gate_class *c, uint32_t oid)
+{
+	for (uint32_t i = 0; i < c->n_governed; i++)
+		if (c->governed[i] == oid)
+			return;
+	c->governed[c->n_governed++] = oid;
+}
+
+/* Reading a parent reads its children and partitions: their masks are the parent's as well. */
+static void
+mask_parents(struct gate_class *c, const struct catalog_relation *r, struct slice column,
+	     uint16_t rule, int depth)
+{
+	const struct catalog_relation *p;
+
+	for (uint32_t i = 0; depth > 0 && (p = catalog_parent(c->catalog->catalog, r, i)); i++) {
+		const struct catalog_column *col = catalog_column_named(p, column);
+
+		if (!col)
+			continue;
+		if (!class_mask(c, p->oid, col->attnum)) {
+			masked_add(c, p->oid, col->attnum, rule);
+			govern(c, p->oid);
+		}
+		mask_parents(c, p, column, rule, depth - 1);
+	}
+}
+
+static void
 find_masked(struct gate_class *c)
 {
 	const struct catalog *cat = c->catalog->catalog;
@@ -121,7 +150,18 @@ find_masked(struct gate_class *c)
 			any = true;
 		}
 		if (any)
-			c->governed[c->n_governed++] = r->oid;
+			govern(c, r->oid);
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct catalog_relation *r = catalog_at(cat, i);
+
+		for (uint32_t k = 0; k < r->n_columns && r->n_parents; k++) {
+			const struct gate_masked *m = r->columns[k].dropped ? NULL :
+				class_mask(c, r->oid, r->columns[k].attnum);
+
+			if (m)
+				mask_parents(c, r, r->columns[k].name, m->rule, 32);
+		}
 	}
 	qsort(c->governed, c->n_governed, sizeof(*c->governed), oid_cmp);
 }

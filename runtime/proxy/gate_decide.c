@@ -25,6 +25,7 @@ static const char *const telling_relations[] = {
 static const enum action blind_actions[] = {
 	ACTION_SQL_OPAQUE_FUNCTION, ACTION_SQL_CALL, ACTION_SQL_ANONYMOUS_CODE,
 	ACTION_SQL_REPLICATION, ACTION_SQL_FUNCTION_CALL, ACTION_SQL_UNPARSED, ACTION_SQL_LOAD,
+	ACTION_SQL_ROLE, /* a role's settings: what names mean to its next session */
 };
 
 struct look {
@@ -267,6 +268,41 @@ check_row(struct look *l, const struct sql_use *u, uint32_t relation)
 		refuse_use(l, u, r, (struct slice){0});
 }
 
+static bool
+is_system_column(struct slice name)
+{
+	static const char *const names[] = {"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"};
+
+	return listed(names, COUNT_OF(names), name);
+}
+
+/* r.name where no r has such a column is name(r), the whole row given to a function (design:
+ * PostgreSQL 2.4). */
+static void
+check_attribute(struct look *l, const struct sql_use *u)
+{
+	const struct sql_facts *f = l->facts;
+	bool derived = false;
+
+	if (!u->qualifier.n || is_system_column(u->column))
+		return;
+	for (uint32_t k = 0; k < u->n_candidates; k++) {
+		uint32_t i = f->candidates[u->candidates + k].relation;
+		const struct catalog_relation *r = l->relations[i];
+
+		if (r && class_governs(l->class, r->oid))
+			refuse_use(l, u, r, (struct slice){0});
+		derived = derived || !is_table(&f->relations[i]);
+	}
+	/* Of a table it can be nothing else; of a subquery it may be a column. */
+	if (!derived || catalog_shadows(l->class->catalog->catalog, 'f', u->column))
+		refuse(l, "42703", "WEIR-MASK-OPAQUE",
+		       arena_printf(l->ask->arena, "%.*s.%.*s is no column, and as a function it could "
+				    "read masked columns", SLICE_ARG(u->qualifier),
+				    SLICE_ARG(u->column)),
+		       "name a column");
+}
+
 /* A column found at a level hides those further out. */
 static void
 check_column(struct look *l, const struct sql_use *u)
@@ -283,6 +319,8 @@ check_column(struct look *l, const struct sql_use *u)
 	}
 	if (level == UINT32_MAX && u->flags & SQL_USE_ROW_UNLESS_COLUMN && u->row_relation >= 0)
 		check_row(l, u, (uint32_t) u->row_relation);
+	if (level == UINT32_MAX)
+		check_attribute(l, u);
 	for (uint32_t k = 0; k < u->n_candidates; k++) {
 		const struct sql_candidate *c = &f->candidates[u->candidates + k];
 		const struct catalog_relation *r = l->relations[c->relation];
@@ -402,15 +440,25 @@ check_masks(struct look *l)
 				       arena_printf(l->ask->arena, "%s could read masked columns unseen",
 						    action_info[e->action].name),
 				       "it is not available while masks are in force for you");
-		if (e->action == ACTION_SQL_ALTER && r && class_governs(l->class, r->oid))
+		/* Renaming a schema renames what is in it. */
+		if (e->action == ACTION_SQL_ALTER &&
+		    (!e->object.n || (r && class_governs(l->class, r->oid))))
 			refuse(l, NULL, "WEIR-MASKED-ALTER",
-			       "a table with masked columns cannot be altered while masks are in force",
+			       e->object.n ? "a table with masked columns cannot be altered while masks are "
+					     "in force"
+					   : "only tables can be altered while masks are in force",
 			       "masks follow names: let somebody the mask does not apply to change it");
 	}
 	for (uint32_t i = 0; i < f->n_stmts; i++) {
 		const struct sql_stmt *st = &f->stmts[i];
 
 		ddl = ddl || (st->flags & SQL_DDL && f->n_stmts > 1);
+		/* What others, or this session, run later without naming it. */
+		if (st->flags & SQL_CODE)
+			refuse(l, NULL, "WEIR-MASK-OPAQUE",
+			       "what this defines could read masked columns unseen",
+			       "functions, triggers, rules, policies and the like, and defaults or checks "
+			       "that call such, cannot be defined while masks are in force for you");
 		if (st->kind == SQL_KIND_FETCH || st->flags & SQL_EXECUTES)
 			l->v->rows_masked = true;
 		check_copy(l, st);
@@ -511,12 +559,16 @@ static void
 judge_prepared(struct look *l)
 {
 	const struct sql_facts *outer = l->facts, *inner;
-	bool pure = true;
+	bool pure = true, renamed = false;
 
 	for (uint32_t i = 0; i < outer->n_stmts; i++) {
+		enum sql_kind kind = outer->stmts[i].kind;
+
+		renamed = renamed || kind == SQL_KIND_PREPARE || kind == SQL_KIND_DEALLOCATE ||
+			  kind == SQL_KIND_DISCARD;
 		if (!(outer->stmts[i].flags & SQL_EXECUTES))
 			continue;
-		inner = l->ask->prepared ? l->ask->prepared(l->ask->ctx, outer->stmts[i].name)
+		inner = l->ask->prepared && !renamed ? l->ask->prepared(l->ask->ctx, outer->stmts[i].name)
 					 : NULL;
 		if (!inner) {
 			refuse(l, "26000", "WEIR-UNKNOWN-STATEMENT",
@@ -533,6 +585,11 @@ judge_prepared(struct look *l)
 		if (l->class->any_masks)
 			check_masks(l);
 		l->facts = outer;
+		/* CREATE TABLE AS EXECUTE keeps the rows; so does its EXPLAIN ANALYZE. */
+		if (l->v->rows_masked && outer->stmts[i].kind != SQL_KIND_EXECUTE)
+			refuse(l, NULL, "WEIR-MASKED-USE",
+			       "a prepared statement that reads a table with masked columns can only be "
+			       "run by EXECUTE", "select what is not masked instead");
 	}
 	if (!pure)
 		l->v->pure_read = false;

@@ -167,6 +167,7 @@ struct session {
 	struct reply *replies; /* ring of cap_replies, a power of two */
 	uint32_t first_reply, n_replies, cap_replies;
 	struct name_map statements, portals;
+	uint64_t names;      /* goes up whenever a name comes to mean something else */
 
 	char tx;             /* 'I', 'T', 'E' as the last ReadyForQuery said */
 	bool unsynced;       /* extended messages were forwarded since the last Sync */

@@ -13,6 +13,33 @@
 
 /* ---- names in flight ------------------------------------------------------------------------- */
 
+/* SQL that makes or drops this name: what it means afterwards is known once it has completed. */
+static bool
+renames(const struct sql_facts *f, enum object_kind kind, struct slice name)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++) {
+		const struct sql_stmt *st = &f->stmts[i];
+		bool all = st->kind == SQL_KIND_DISCARD || st->name.n == 0;
+
+		switch (st->kind) {
+		case SQL_KIND_PREPARE:
+		case SQL_KIND_DEALLOCATE:
+		case SQL_KIND_DISCARD:
+			if (kind == OBJECT_STATEMENT && (all || slice_eq(st->name, name)))
+				return true;
+			break;
+		case SQL_KIND_DECLARE:
+		case SQL_KIND_CLOSE:
+			if (kind == OBJECT_PORTAL && (all || slice_eq(st->name, name)))
+				return true;
+			break;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
 /* What a name will mean when the server gets to the next message: the newest request in flight that
  * makes or drops it, else the map. */
 static struct object *
@@ -25,6 +52,8 @@ find_object(struct session *s, enum object_kind kind, struct slice name)
 
 		if (r->kind == REPLY_QUERY && name.n == 0)
 			return NULL; /* a simple query drops the unnamed ones */
+		if (r->command && name.n && renames(r->command->facts, kind, name))
+			return NULL;
 		if (!r->object || r->object->kind != kind || !slice_eq(r->object->name, name))
 			continue;
 		if (r->kind == makes)
@@ -276,7 +305,9 @@ client_bind(struct session *s, const struct pg_frame *f)
 	reply->object = &p->object;
 	s->unsynced = true;
 	s->env->counters.allocs++;
-	if (p->statement->described && !session_plan_portal(s, p, p->statement->description))
+	/* A cursor or prepared statement may have been replaced since FETCH or EXECUTE was described. */
+	if (p->statement->described && !sql_runs_other(p->statement->facts) &&
+	    !session_plan_portal(s, p, p->statement->description))
 		return STEP_DONE;
 	return STEP_FORWARD;
 }

@@ -33,6 +33,16 @@ follow_plan(struct session *s)
 	pg_framer_set_whole(&s->in[SERVER].framer, PG_B_DATA_ROW, whole);
 }
 
+/* What FETCH and EXECUTE return is up to a name; their portal's description is as old as the portal. */
+static bool
+names_held(const struct session *s, const struct reply *head)
+{
+	const struct portal *p = (const struct portal *) head->object;
+
+	return head->kind != REPLY_EXECUTE || !gate_has_masks(s->gate) ||
+	       !sql_runs_other(p->statement->facts) || p->names == s->names;
+}
+
 bool
 session_rows_pass(const struct session *s)
 {
@@ -42,7 +52,7 @@ session_rows_pass(const struct session *s)
 
 	if (!c || (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) || head->error)
 		return false;
-	if (c->verdict.masked_outputs || current_plan(s, head) ||
+	if (c->verdict.masked_outputs || current_plan(s, head) || !names_held(s, head) ||
 	    (head->kind == REPLY_EXECUTE && c->verdict.rows_masked &&
 	     !((struct portal *) head->object)->planned))
 		return false;
@@ -140,6 +150,12 @@ data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 	}
 	if (!lineage_agrees(s, head->command, plan))
 		return STEP_DONE;
+	if (!names_held(s, head)) {
+		session_fatal(s, "XX000", "WEIR-LINEAGE",
+			      "a cursor or prepared statement changed between Bind and Execute",
+			      "send Bind again after DECLARE, CLOSE, PREPARE or DEALLOCATE");
+		return STEP_DONE;
+	}
 	if (!plan) {
 		if (head->kind == REPLY_EXECUTE && head->command->verdict.rows_masked &&
 		    !((struct portal *) head->object)->planned) {
@@ -291,6 +307,11 @@ keep_cursor(struct session *s, const struct command *c, const struct sql_stmt *s
 	struct statement *query;
 	struct portal *p;
 
+	/* Its rows come in binary whatever their description is read with: only FETCH knows. */
+	if (st->flags & SQL_BINARY) {
+		names_drop(&s->portals, st->name);
+		return;
+	}
 	sql_facts_hold(c->facts);
 	query = statement_new((struct slice){0}, (struct slice){0}, (struct slice){0}, c->facts);
 	p = query ? portal_new(st->name, query, (struct slice){0}, &none) : NULL;
@@ -315,24 +336,29 @@ statement_completed(struct session *s, struct command *c)
 		s->schema_changed_in_tx = true;
 	switch (st->kind) {
 	case SQL_KIND_PREPARE:
+		s->names++;
 		keep_prepared(s, c, st);
 		break;
 	case SQL_KIND_DECLARE:
+		s->names++;
 		keep_cursor(s, c, st);
 		break;
 	case SQL_KIND_CLOSE:
+		s->names++;
 		if (st->name.n)
 			names_drop(&s->portals, st->name);
 		else
 			names_clear(&s->portals);
 		break;
 	case SQL_KIND_DEALLOCATE:
+		s->names++;
 		if (st->name.n)
 			names_drop(&s->statements, st->name);
 		else
 			names_clear(&s->statements);
 		break;
 	case SQL_KIND_DISCARD:
+		s->names++;
 		names_clear(&s->statements);
 		names_clear(&s->portals);
 		break;
@@ -382,7 +408,7 @@ emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice)
 {
 	char state[6] = "XX000", severity[16] = "ERROR";
 	struct pg_error out = {.severity = severity, .sqlstate = state, .message = e->message,
-			       .detail = SLICE_LIT("withheld: the statement touches masked columns"),
+			       .detail = SLICE_LIT("withheld: it may quote masked columns"),
 			       .hint = e->hint};
 
 	if (e->sqlstate.n == 5)
@@ -419,6 +445,15 @@ drop_to_sync(struct session *s)
 		s->skip_to_sync = true;
 }
 
+/* A constraint's error quotes the row, also one of a table that only a foreign key leads to, and
+ * also at the end of the transaction. */
+static bool
+quotes_rows(const struct session *s, const struct pg_msg_error *e)
+{
+	return gate_has_masks(s->gate) && e->sqlstate.n == 5 &&
+	       (memcmp(e->sqlstate.p, "23", 2) == 0 || memcmp(e->sqlstate.p, "44", 2) == 0);
+}
+
 static enum step
 error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 {
@@ -444,7 +479,7 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_rows_flush(s);
 		s->host->emit(s->host_ctx, CLIENT, buf_slice(head->error));
 		step = STEP_DONE;
-	} else if (c && c->verdict.rows_masked) {
+	} else if ((c && c->verdict.rows_masked) || quotes_rows(s, &e)) {
 		emit_scrubbed(s, &e, false);
 		step = STEP_DONE;
 	}
@@ -504,6 +539,9 @@ name_made(struct session *s, struct reply *head)
 	bool statement = o->kind == OBJECT_STATEMENT;
 
 	head->object = NULL;
+	s->names += o->name.n != 0;
+	if (!statement)
+		((struct portal *) o)->names = s->names;
 	if (names_put(statement ? &s->statements : &s->portals, o,
 		      statement ? STATEMENTS_MAX : PORTALS_MAX))
 		return true;

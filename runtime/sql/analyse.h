@@ -100,6 +100,7 @@ enum func_class {
 	FUNC_OPAQUE,
 };
 enum func_class func_class(struct slice name); /* OPAQUE when unknown */
+bool func_listed(struct slice name);
 bool setting_is_harmless(struct slice name, struct slice value);
 
 /* ---- query.c ---- */

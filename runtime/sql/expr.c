@@ -164,6 +164,8 @@ split(struct analysis *a, const ColumnRef *c, struct slice part[3], bool *star)
 	return true;
 }
 
+static void attribute(struct analysis *a, struct slice name, int location);
+
 int32_t
 an_column_ref(struct analysis *a, ColumnRef *c, struct scope *s, enum context ctx, uint32_t flags)
 {
@@ -183,6 +185,8 @@ an_column_ref(struct analysis *a, ColumnRef *c, struct scope *s, enum context ct
 	if (star)
 		u->flags |= ctx == CONTEXT_WHOLE_ROW ? SQL_USE_ROW : SQL_USE_STAR;
 	if (part[1].n) {
+		if (!star && func_listed(part[0]) && func_class(part[0]) != FUNC_SAFE)
+			attribute(a, part[0], c->location);
 		if (!qualified(a, u, s, part[2], part[1])) {
 			u->flags |= SQL_USE_AMBIGUOUS;
 			unqualified(a, u, s);
@@ -349,6 +353,17 @@ type_name(struct analysis *a, const TypeName *t, struct scope *s)
 	an_expr_list(a, t->typmods, s, CONTEXT_EXPRESSION);
 }
 
+/* x.name and (x).name are name(x) where x has no such field (parse_func.c). */
+static void
+attribute(struct analysis *a, struct slice name, int location)
+{
+	FuncCall f = {.type = T_FuncCall, .location = location};
+
+	an_call(a, (struct slice){0}, name, SQL_CALL_SAFE, location);
+	if (func_class(name) != FUNC_OPAQUE || func_listed(name))
+		called(a, &f, (struct slice){0}, name);
+}
+
 /* ---- the walk ---- */
 
 static bool
@@ -473,6 +488,10 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		an_expr(a, ((CollateClause *)n)->arg, s, in);
 		break;
 	case T_A_Indirection:
+		foreach (lc, ((A_Indirection *)n)->indirection) {
+			if (IsA(lfirst(lc), String))
+				attribute(a, an_str(a, strVal(lfirst(lc))), -1);
+		}
 		an_expr(a, ((A_Indirection *)n)->arg, s, in);
 		an_expr_list(a, ((A_Indirection *)n)->indirection, s, in);
 		break;

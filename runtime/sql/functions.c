@@ -22,8 +22,8 @@ static const struct {
 #undef SETTING
 };
 
-enum func_class
-func_class(struct slice name)
+static int
+find(struct slice name)
 {
 	size_t lo = 0, hi = sizeof(functions) / sizeof(functions[0]);
 
@@ -32,13 +32,27 @@ func_class(struct slice name)
 		int c = slice_cmp(name, slice_str(functions[mid].name));
 
 		if (c == 0)
-			return functions[mid].class;
+			return (int)mid;
 		if (c < 0)
 			hi = mid;
 		else
 			lo = mid + 1;
 	}
-	return FUNC_OPAQUE;
+	return -1;
+}
+
+enum func_class
+func_class(struct slice name)
+{
+	int i = find(name);
+
+	return i < 0 ? FUNC_OPAQUE : functions[i].class;
+}
+
+bool
+func_listed(struct slice name)
+{
+	return find(name) >= 0;
 }
 
 static bool

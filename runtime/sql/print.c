@@ -158,13 +158,14 @@ print_stmt(struct buf *out, const struct sql_facts *f, const struct sql_stmt *s)
 {
 	static const char *const names[] = {"pure",	    "chain",  "analyze", "read-only",
 					    "hold",	    "binary", "move",	 "executes",
-					    "cursor-write", "ddl",    "rows"};
+					    "cursor-write", "ddl",    "rows",
+					    "code"};
 	bool first = true;
 
 	buf_printf(out, "%s", kinds[s->kind]);
 	if (s->inner != s->kind)
 		buf_printf(out, "(%s)", kinds[s->inner]);
-	flags(out, s->flags, names, 11);
+	flags(out, s->flags, names, 12);
 	field(out, "name", s->name);
 	field(out, "setting", s->set.name);
 	field(out, "value", s->set.value);

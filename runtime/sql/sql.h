@@ -93,6 +93,8 @@ enum sql_stmt_flags {
 	SQL_CURSOR_WRITE = 256,	 /* WHERE CURRENT OF cursor `name` */
 	SQL_DDL = 512,		 /* may change the catalog */
 	SQL_RETURNS_ROWS = 1024, /* a row description is expected */
+	SQL_CODE = 2048, /* defines what runs later unnamed: a function, trigger, rule, policy, or a
+			    default or check that calls what is not known */
 };
 
 enum sql_copy_format { SQL_COPY_TEXT, SQL_COPY_CSV, SQL_COPY_BINARY };
@@ -265,6 +267,16 @@ extern const struct sql_facts sql_facts_no_memory;
  * ends. */
 const struct sql_facts *sql_analyse(struct slice text, const struct sql_limits *limits,
 				    struct arena *arena);
+
+/* What it returns depends on what a name stands for when it runs: FETCH, EXECUTE. */
+static inline bool
+sql_runs_other(const struct sql_facts *f)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (f->stmts[i].kind == SQL_KIND_FETCH || f->stmts[i].flags & SQL_EXECUTES)
+			return true;
+	return false;
+}
 
 /* One line per fact, for tests and `weir facts`-like tools. */
 void sql_facts_print(struct buf *out, const struct sql_facts *f);

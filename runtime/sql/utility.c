@@ -380,6 +380,91 @@ vars(struct analysis *a, enum action action, List *l, bool cascade)
 	}
 }
 
+/* A default, check or generated column: runs later, for whoever writes the table. Its names are the
+ * table's own; what matters is whether it calls something unknown. */
+static void
+runs_later(struct analysis *a, Node *n)
+{
+	uint32_t effects = a->effects.n, calls = a->calls.n;
+
+	an_expr(a, n, NULL, CONTEXT_EXPRESSION);
+	for (uint32_t i = effects; i < a->effects.n && a->status == SQL_OK; i++) {
+		enum action x = ((struct sql_effect *)a->effects.p)[i].action;
+
+		if (x != ACTION_SQL_UPDATE) /* nextval() */
+			a->stmt->flags |= SQL_CODE;
+	}
+	if (a->status == SQL_OK) {
+		a->effects.n = effects;
+		a->calls.n = calls;
+	}
+}
+
+static void
+constraints_later(struct analysis *a, List *l)
+{
+	ListCell *lc;
+
+	foreach (lc, l) {
+		if (IsA(lfirst(lc), Constraint))
+			runs_later(a, ((Constraint *)lfirst(lc))->raw_expr);
+	}
+}
+
+static void
+create_table(struct analysis *a, CreateStmt *n)
+{
+	ListCell *lc;
+
+	a->stmt->flags |= SQL_DDL;
+	an_effect_var(a, ACTION_SQL_CREATE, n->relation);
+	foreach (lc, n->tableElts) {
+		Node *e = lfirst(lc);
+
+		if (IsA(e, ColumnDef)) {
+			runs_later(a, ((ColumnDef *)e)->raw_default);
+			constraints_later(a, ((ColumnDef *)e)->constraints);
+		} else if (IsA(e, Constraint)) {
+			runs_later(a, ((Constraint *)e)->raw_expr);
+		}
+	}
+	constraints_later(a, n->constraints);
+}
+
+/* Expressions of an index are computed from every row at once, and their errors quote values. */
+static void
+create_index(struct analysis *a, IndexStmt *n)
+{
+	bool computes = n->whereClause != NULL;
+	struct scope s = {0};
+	ListCell *lc;
+
+	a->stmt->flags |= SQL_DDL;
+	an_effect_var(a, ACTION_SQL_CREATE, n->relation);
+	foreach (lc, n->indexParams)
+		computes |= ((IndexElem *)lfirst(lc))->expr != NULL;
+	if (!computes)
+		return;
+	an_target(a, &s, n->relation, false);
+	foreach (lc, n->indexParams)
+		an_expr(a, ((IndexElem *)lfirst(lc))->expr, &s, CONTEXT_WRITE_SOURCE);
+	an_expr(a, n->whereClause, &s, CONTEXT_PREDICATE);
+}
+
+static void
+create_statistics(struct analysis *a, CreateStatsStmt *n)
+{
+	ListCell *lc;
+
+	a->stmt->flags |= SQL_DDL;
+	an_effect_named(a, ACTION_SQL_CREATE, n->defnames);
+	/* ANALYZE will compute them, and its errors quote values. */
+	foreach (lc, n->exprs) {
+		if (((StatsElem *)lfirst(lc))->expr)
+			a->stmt->flags |= SQL_CODE;
+	}
+}
+
 /* ALTER TABLE ... USING expr, GENERATED ALWAYS AS (expr): stored columns are computed from others.
  */
 static void
@@ -401,8 +486,13 @@ alter_table(struct analysis *a, AlterTableStmt *n)
 		AlterTableCmd *cmd = lfirst(lc);
 		ColumnDef *d = (ColumnDef *)cmd->def;
 
+		if (d && cmd->subtype == AT_ColumnDefault)
+			runs_later(a, cmd->def);
+		if (d && IsA(d, Constraint))
+			runs_later(a, ((Constraint *)cmd->def)->raw_expr);
 		if (!d || !IsA(d, ColumnDef))
 			continue;
+		constraints_later(a, d->constraints);
 		an_expr(a, d->raw_default, &s, CONTEXT_WRITE_SOURCE);
 		foreach (c, d->constraints) {
 			Constraint *k = lfirst(c);
@@ -492,8 +582,10 @@ create_schema(struct analysis *a, CreateSchemaStmt *n)
 		return;
 	}
 	keep = *a->stmt;
-	foreach (lc, n->schemaElts)
+	foreach (lc, n->schemaElts) {
 		an_statement(a, lfirst(lc));
+		keep.flags |= a->stmt->flags & SQL_CODE;
+	}
 	*a->stmt = keep; /* its elements do not make it another kind */
 	an_leave(a);
 }
@@ -615,6 +707,15 @@ special(struct analysis *a, Node *n)
 	case T_AlterTableStmt:
 		alter_table(a, (AlterTableStmt *)n);
 		break;
+	case T_CreateStmt:
+		create_table(a, (CreateStmt *)n);
+		break;
+	case T_IndexStmt:
+		create_index(a, (IndexStmt *)n);
+		break;
+	case T_CreateStatsStmt:
+		create_statistics(a, (CreateStatsStmt *)n);
+		break;
 	case T_RenameStmt:
 		rename_stmt(a, (RenameStmt *)n);
 		break;
@@ -660,6 +761,36 @@ simple(struct analysis *a, struct sql_effect *e)
 	set_kind(a, SQL_KIND_OTHER, NULL);
 }
 
+/* Statements that define code, or what makes code run, unnamed by those who trigger it. */
+static bool
+defines_code(const Node *n)
+{
+	switch (nodeTag(n)) {
+	case T_CreateFunctionStmt:
+	case T_AlterFunctionStmt:
+	case T_RuleStmt:
+	case T_CreateTrigStmt:
+	case T_CreateEventTrigStmt:
+	case T_AlterEventTrigStmt:
+	case T_CreatePolicyStmt:
+	case T_AlterPolicyStmt:
+	case T_CreateCastStmt:
+	case T_CreateOpClassStmt:
+	case T_AlterOpFamilyStmt:
+	case T_CreateConversionStmt:
+	case T_CreateTransformStmt:
+	case T_CreateRangeStmt:
+	case T_CreateDomainStmt:
+	case T_AlterDomainStmt:
+	case T_AlterOperatorStmt:
+	case T_AlterTypeStmt:
+	case T_DefineStmt:
+		return true;
+	default:
+		return false;
+	}
+}
+
 #define how_SPECIAL(node, action) special(a, n)
 #define how_PLAIN(node, action) simple(a, an_effect(a, ACTION_##action, -1))
 
@@ -667,6 +798,8 @@ void
 an_statement(struct analysis *a, Node *n)
 {
 	set_kind(a, SQL_KIND_OTHER, NULL);
+	if (defines_code(n))
+		a->stmt->flags |= SQL_CODE;
 	switch (nodeTag(n)) {
 #define STATEMENT(node, how, action)                                                               \
 	case T_##node:                                                                             \
