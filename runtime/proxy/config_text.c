@@ -45,7 +45,7 @@ put_fixed(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN]
 	buf_printf(out, "state %s\n", c->state_path);
 	buf_printf(out, "tls cert %s key %s\n", or_none(c->tls_cert), or_none(c->tls_key));
 	buf_printf(out, "limit workers %u\n", c->workers);
-	buf_printf(out, "limit max-connections %u\n", c->max_connections);
+	buf_printf(out, "limit connections %u\n", c->max_connections);
 	for (size_t i = 0; i < c->n_targets; i++) {
 		const struct config_target *t = &c->targets[i];
 

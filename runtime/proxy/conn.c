@@ -478,7 +478,7 @@ conn_open(struct worker *w, int fd)
 		pg_put_error(b, &(struct pg_error){.severity = "FATAL",
 						   .sqlstate = "53300",
 						   .message = SLICE_LIT("the gateway has no connection left"),
-						   .hint = SLICE_LIT("close idle connections, or raise limit max-connections")});
+						   .hint = SLICE_LIT("close idle connections, or raise \"limit connections\"")});
 		if (send(fd, b->p, b->n, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 			log_debug("full, and the client is gone");
 		buf_reset(b);
@@ -501,10 +501,17 @@ conn_open(struct worker *w, int fd)
 }
 
 void
-conn_end_now(struct conn *c)
+conn_end_soon(struct conn *c)
 {
+	if (c->session->phase == SESSION_READY && c->session->n_replies)
+		session_cancel_upstream(c->session);
 	session_fatal(c->session, "57P01", "WEIR-SHUTDOWN", "the gateway is shutting down",
 		      "connect again in a moment");
+}
+
+void
+conn_end_now(struct conn *c)
+{
 	if (c->client)
 		stream_abort(c->client);
 	if (c->server)

@@ -26,6 +26,8 @@ struct conn {
 
 /* Takes over fd. */
 void conn_open(struct worker *w, int fd);
+/* Says 57P01 to the client and cancels what runs; its reader may take its time. */
+void conn_end_soon(struct conn *c);
 void conn_end_now(struct conn *c);
 
 /* worker.c, for conn.c */

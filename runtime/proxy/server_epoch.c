@@ -80,7 +80,8 @@ same_fixed(const struct config_text *was, const struct config_text *is, struct b
 	buf_put_slice(said, buf_slice(&diff));
 	if (!same)
 		buf_puts(said, "this needs a restart of the gateway: listeners, state folder, TLS, "
-			       "targets, workers and max-connections do not change in a reload\n");
+			       "targets, \"limit workers\" and \"limit connections\" do not "
+			       "change in a reload\n");
 	buf_fini(&diff);
 	return same;
 }

@@ -69,7 +69,7 @@ server_open_files(struct server *s, struct buf *error)
 		return false;
 	}
 	s->max_connections = (unsigned) ((lim.rlim_max - base) / FILES_PER_CONNECTION);
-	log_warn("max-connections=%u of %u: the process may open only %llu files; raise "
+	log_warn("limit connections is %u, not %u: the process may open only %llu files; raise "
 		 "LimitNOFILE= of the service (or ulimit -n) to %llu, or lower the limit",
 		 s->max_connections, c->max_connections, (unsigned long long) lim.rlim_max,
 		 (unsigned long long) need);

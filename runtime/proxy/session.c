@@ -479,6 +479,14 @@ session_deliver(struct session *s, enum pg_side from, uint8_t *p, size_t n)
 	session_kick(s);
 }
 
+/* What a drain does not wait for: also a transaction that failed, which can only be rolled back. */
+static bool
+nothing_to_wait_for(const struct session *s)
+{
+	return session_is_idle(s) ||
+	       (s->tx == 'E' && s->n_replies == 0 && s->in[CLIENT].pending.n == 0 && !s->hold);
+}
+
 void
 session_kick(struct session *s)
 {
@@ -506,7 +514,7 @@ session_kick(struct session *s)
 		return;
 	if (s->in[CLIENT].eof && !s->in[CLIENT].pending.n && !s->n_replies)
 		session_close(s, "client closed the connection");
-	else if (s->draining && session_is_idle(s))
+	else if (s->draining && nothing_to_wait_for(s))
 		session_fatal(s, "57P01", "WEIR-SHUTDOWN", "the gateway is shutting down",
 			      "connect again in a moment");
 	if (s->phase == SESSION_CLOSED)

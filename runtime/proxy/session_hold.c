@@ -219,11 +219,16 @@ answer_async(struct session *s, struct command *c, bool extended, const struct a
 static enum step
 ask_people(struct session *s, struct command *c, const struct statement_text *t, struct question *q)
 {
+	static const struct gate_refusal draining = {
+		"WEIR-SHUTDOWN", "the gateway is shutting down; the command did not run", NULL,
+		"connect again in a moment and ask again", "57P01"};
 	struct approval_status st;
 	struct approval_event ev;
-	enum approval_error e = approvals_create(s->env->approvals, &q->ask,
-						 s->host->now_wall(s->host_ctx), &st, &ev);
+	enum approval_error e;
 
+	if (s->draining)
+		return refuse_hold(s, c, t->extended, &draining);
+	e = approvals_create(s->env->approvals, &q->ask, s->host->now_wall(s->host_ctx), &st, &ev);
 	if (e != APPROVAL_ERR_NONE)
 		return refuse_hold(s, c, t->extended,
 				   &(struct gate_refusal){approval_error_code(e),

@@ -15,6 +15,7 @@
 enum {
 	FACTS_CACHE = 16 << 20, /* bytes of statement shapes and facts a worker remembers */
 	SLOT_MASK = 0xffffff,   /* of a cancel pid: the rest is the worker */
+	STOP_MS = 200,          /* for last words and cancel requests at the end */
 };
 
 struct message {
@@ -43,6 +44,7 @@ struct worker {
 	struct worker_shared shared;
 	struct ring_listener listener;
 	struct ring_event inbox_event, audit_event;
+	struct ring_timer stop_timer;
 	pthread_t thread;
 
 	pthread_mutex_t lock; /* of the inbox and of `started` */
@@ -165,6 +167,20 @@ each_session(struct worker *w, void (*fn)(struct session *s))
 }
 
 static void
+each_conn(struct worker *w, void (*fn)(struct conn *c))
+{
+	for (uint32_t i = 0; i < w->config.max_connections; i++)
+		if (w->shared.conns[i])
+			fn(w->shared.conns[i]);
+}
+
+static void
+stop_now(void *ctx)
+{
+	each_conn(ctx, conn_end_now);
+}
+
+static void
 set_catalog(struct worker *w, struct message *m)
 {
 	memcpy(w->troubles[m->target], m->trouble, sizeof(m->trouble));
@@ -215,9 +231,10 @@ handle(struct worker *w, struct message *m)
 	case MSG_STOP:
 		w->stopping = true;
 		ring_unlisten(&w->listener);
-		for (uint32_t i = 0; i < w->config.max_connections; i++)
-			if (sh->conns[i])
-				conn_end_now(sh->conns[i]);
+		each_conn(w, conn_end_soon);
+		if (ring_timer_at(sh->ring, &w->stop_timer, ring_now(sh->ring) + STOP_MS * NS_PER_MS,
+				  stop_now, w) < 0)
+			stop_now(w);
 		break;
 	}
 }
@@ -395,6 +412,7 @@ close_all(struct worker *w)
 	struct worker_shared *sh = &w->shared;
 
 	if (sh->ring) {
+		ring_timer_stop(sh->ring, &w->stop_timer);
 		ring_event_close(&w->inbox_event);
 		ring_event_close(&w->audit_event);
 		ring_unlisten(&w->listener);
