@@ -195,7 +195,7 @@ def test_held_commands_in_a_pipeline():
         if r and r.status == psycopg.pq.ExecStatus.TUPLES_OK:
             got.append(r.get_value(0, 1))
         elif r and r.status == psycopg.pq.ExecStatus.FATAL_ERROR:
-            got.append(r.error_field(psycopg.pq.DiagnosticField.SQLSTATE))
+            got.append(r.error_field(psycopg.pq.DiagnosticField.SQLSTATE)); print("#", r.error_message)
     c.finish()
     gone(w)
     h.eq(got[:2], [b"finished", b"57P01"])

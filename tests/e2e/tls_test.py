@@ -1,0 +1,291 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""TLS towards clients and towards the server, and the ways in which a server asks for a password."""
+import os, socket, struct, subprocess, sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness as h
+
+POLICY = "policy p\ndefault allow\n"
+CONF = """listen postgres 127.0.0.1:{{port}}
+policy "{{policy}}"
+state "{{state}}"
+tls {tls}
+limit connections 100
+target orders
+  protocol postgres
+  address {host}:{{pg}}
+  database orders
+  login "app" {password}
+  tls {target_tls}
+"""
+pg = ca = other = None
+
+
+class Authority:
+    """A CA of our own and what it signs."""
+
+    def __init__(self, name):
+        self.dir = f"{h.tmp()}/{name}"
+        os.mkdir(self.dir)
+        self.crt = f"{self.dir}/ca.crt"
+        self._openssl("req", "-x509", *self._new("ca"), "-days", "30", "-subj", f"/CN={name}",
+                      "-out", self.crt)
+
+    def _openssl(self, *args):
+        r = h.run(["openssl", *args])
+        h.check(r.code == 0, repr(r))
+
+    def _new(self, name):
+        return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                f"{self.dir}/{name}.key")
+
+    def sign(self, name, san):
+        """Paths of a certificate for the subjectAltName, and of its key."""
+        base = f"{self.dir}/{name}"
+        with open(f"{base}.ext", "w") as f:
+            f.write(f"subjectAltName={san}\n")
+        self._openssl("req", *self._new(name), "-subj", f"/CN={name}", "-out", f"{base}.csr")
+        self._openssl("x509", "-req", "-in", f"{base}.csr", "-CA", self.crt, "-CAkey",
+                      f"{self.dir}/ca.key", "-CAcreateserial", "-days", "30", "-extfile",
+                      f"{base}.ext", "-out", f"{base}.crt")
+        os.chmod(f"{base}.key", 0o600)
+        return f"{base}.crt", f"{base}.key"
+
+
+def setup():
+    global pg, ca, other
+    ca, other = Authority("weir-test-ca"), Authority("other-ca")
+    pg = h.Postgres(tls=True, sql="create table t (a int); insert into t values (1)")
+
+
+def gateway(server=None, tls="off", host="127.0.0.1", password='password "app-secret"',
+            target_tls="off"):
+    return h.Weir(server or pg, policy=POLICY,
+                  conf=CONF.format(tls=tls, host=host, password=password,
+                                   target_tls=target_tls) + h.PRINCIPALS)
+
+
+def tls_gateway(san="DNS:localhost,IP:127.0.0.1", **kw):
+    crt, key = ca.sign(f"gw{len(os.listdir(ca.dir))}", san)
+    return gateway(tls=f'cert "{crt}" key "{key}"', **kw)
+
+
+def psql(w, conn="", sql="select a from t", env=None):
+    return h.run(h.psql_argv(w.port, "planner-7", "orders", sql, conn=conn),
+                 env={"PGPASSWORD": "k-planner", **(env or {})})
+
+
+def ok(w, conn="", **kw):
+    r = psql(w, conn, **kw)
+    h.eq(r.out, "1", repr(r))
+
+
+def fails(w, conn, *parts, **kw):
+    r = psql(w, conn, **kw)
+    h.check(r.code != 0, repr(r))
+    h.has(r.err, *parts)
+
+
+def said(w, *parts):
+    for p in parts:
+        h.wait_for(lambda: p in w.log(), 5, f"{p!r} in\n{w.log()}")
+
+
+# -- towards clients -------------------------------------------------------------------------------
+
+def test_client_modes():
+    w = tls_gateway()
+    ok(w, "sslmode=require")
+    ok(w, f"sslmode=verify-ca sslrootcert={ca.crt}")
+    ok(w, f"sslmode=verify-full sslrootcert={ca.crt}")
+    ok(w, "sslmode=prefer")
+    fails(w, f"sslmode=verify-ca sslrootcert={other.crt}", "certificate verify failed")
+    r = psql(w, "sslmode=require", sql="\\conninfo")
+    h.has(r.out, "TLSv1.3")
+    ok(w, "sslmode=require ssl_min_protocol_version=TLSv1.2 ssl_max_protocol_version=TLSv1.2")
+    # Loopback may do without: the rule that TLS is a must is for other machines.
+    ok(w, "sslmode=disable")
+    h.eq(w.stop(), 0)
+
+
+def test_wrong_name_is_the_clients_to_see():
+    w = tls_gateway(san="DNS:gateway.example")
+    ok(w, f"sslmode=verify-ca sslrootcert={ca.crt}")
+    fails(w, f"sslmode=verify-full sslrootcert={ca.crt}", "does not match host name")
+
+
+def test_without_a_certificate():
+    w = gateway()
+    ok(w, "sslmode=prefer")
+    ok(w, "sslmode=allow")
+    fails(w, "sslmode=require", "server does not support SSL")
+    fails(w, "sslmode=disable channel_binding=require", "channel binding")
+
+
+def test_channel_binding():
+    """Not offered, so `prefer` does without, and `require` is refused by the client."""
+    w = tls_gateway()
+    ok(w, "sslmode=require channel_binding=prefer")
+    ok(w, "sslmode=require channel_binding=disable")
+    fails(w, "sslmode=require channel_binding=require", "channel binding")
+    ok(w, "sslmode=require")
+
+
+def until_closed(s):
+    got = b""
+    s.settimeout(10)
+    try:
+        while part := s.recv(4096):
+            got += part
+    except ConnectionResetError:
+        pass
+    return got
+
+
+SSL_REQUEST = struct.pack(">II", 8, 80877103)
+
+
+def test_bytes_behind_the_request_are_not_taken():
+    """CVE-2021-23214: what came before the handshake must not count as said inside TLS."""
+    w = tls_gateway()
+    with socket.create_connection(("127.0.0.1", w.port)) as s:
+        s.sendall(SSL_REQUEST + b"\x00\x00\x00\x08")
+        got = until_closed(s)
+    h.check(not got.startswith(b"S"), f"TLS was granted: {got!r}")
+    ok(w, "sslmode=require")
+
+
+def test_garbage_instead_of_a_handshake_closes():
+    w = tls_gateway()
+    for junk in (b"x" * 500, b"\x00\x00\x00\x09\x00\x03\x00\x00\x00", b"\x16\x03\x01\xff\xff" * 20):
+        with socket.create_connection(("127.0.0.1", w.port)) as s:
+            s.sendall(SSL_REQUEST)
+            h.eq(s.recv(1), b"S")
+            s.sendall(junk)
+            s.shutdown(socket.SHUT_WR)
+            got = until_closed(s)
+            h.lacks(got.decode("latin1"), "SCRAM")
+    with socket.create_connection(("127.0.0.1", w.port)) as s:
+        s.sendall(SSL_REQUEST)
+        h.eq(s.recv(1), b"S")
+    ok(w, "sslmode=require")
+    h.eq(w.stop(), 0)
+
+
+def test_what_cannot_be_loaded_says_which_file():
+    crt, key = ca.sign("one", "DNS:localhost")
+    _, key2 = ca.sign("two", "DNS:localhost")
+    for c, k, parts in ((crt, key2, ("does not belong", key2)), (f"{crt}.no", key, (f"{crt}.no",)),
+                        (crt, crt, ("private key", crt))):
+        w = h.Weir(pg, policy=POLICY, start=False,
+                   conf=CONF.format(tls=f'cert "{c}" key "{k}"', host="127.0.0.1",
+                                    password='password "x"', target_tls="off") + h.PRINCIPALS)
+        r = h.weir("run", "-c", w.conf_path)
+        h.eq(r.code, 1, repr(r))
+        h.has(r.err, *parts)
+
+
+# -- towards the server ----------------------------------------------------------------------------
+
+def server_is_encrypted(w, conn="sslmode=disable"):
+    r = psql(w, conn, sql="select ssl from pg_stat_ssl where pid = pg_backend_pid()")
+    return r.out
+
+
+def test_target_modes():
+    for mode, want in (("off", "f"), ("prefer", "t"), ("require", "t"),
+                       (f'verify-full ca "{pg.dir}/ca.crt"', "t")):
+        w = gateway(target_tls=mode)
+        h.eq(server_is_encrypted(w), want, mode)
+        h.eq(w.stop(), 0)
+
+
+def test_target_by_name():
+    w = gateway(host="localhost", target_tls=f'verify-full ca "{pg.dir}/ca.crt"')
+    h.eq(server_is_encrypted(w), "t")
+
+
+def test_target_without_tls():
+    plain = h.Postgres(sql="create table t (a int); insert into t values (1)")
+    ok(gateway(plain, target_tls="prefer"))
+    w = gateway(plain, target_tls="require")
+    fails(w, "", "FATAL")
+    said(w, "TLS")
+
+
+def test_target_with_a_certificate_of_somebody_else():
+    w = gateway(target_tls=f'verify-full ca "{other.crt}"')
+    fails(w, "", "FATAL", "log says why")
+    said(w, "certificate")
+    h.lacks(w.log(), "app-secret")
+    h.check(w.p.poll() is None, "the gateway ended")
+
+
+def test_target_with_a_certificate_for_another_name():
+    crt, key = ca.sign("db", "DNS:db.example")
+    for src, name in ((crt, "ca.crt"), (key, "server.key")):
+        with open(src) as f:
+            pg2_files[name] = f.read()
+    server = h.Postgres(tls=True, sql="create table t (a int); insert into t values (1)")
+    server.stop()
+    for name, text in pg2_files.items():
+        server._write(name, text)
+    server.start()
+    w = gateway(server, target_tls=f'verify-full ca "{ca.crt}"')
+    fails(w, "", "FATAL", "log says why")
+    said(w, "IP address mismatch")
+    w = gateway(server, host="localhost", target_tls=f'verify-full ca "{ca.crt}"')
+    fails(w, "", "FATAL", "log says why")
+    said(w, "ostname mismatch")
+    ok(gateway(server, target_tls="require"))
+
+
+pg2_files = {}
+
+
+def test_both_sides_at_once():
+    w = tls_gateway(target_tls="require")
+    r = psql(w, f"sslmode=verify-full sslrootcert={ca.crt}",
+             sql="select string_agg(repeat('x', 100) || i, ',') from generate_series(1, 20000) i")
+    h.eq(len(r.out), len(",".join("x" * 100 + str(i) for i in range(1, 20001))))
+    h.eq(server_is_encrypted(w, "sslmode=require"), "t")
+
+
+# -- the server's questions ------------------------------------------------------------------------
+
+def test_scram_md5_and_trust():
+    for auth in ("scram-sha-256", "md5", "trust"):
+        server = h.Postgres(auth=auth, sql="create table t (a int); insert into t values (1)")
+        w = gateway(server)
+        ok(w)
+        if auth == "trust":
+            ok(gateway(server, password=""))
+        server.stop()
+
+
+def test_wrong_password():
+    w = gateway(password='password "wrong-secret"')
+    fails(w, "", "FATAL")
+    said(w, "password authentication failed")
+    h.lacks(w.log(), "wrong-secret")
+
+
+def test_no_password_for_a_server_that_asks():
+    w = gateway(password="")
+    fails(w, "", "FATAL")
+    said(w, "none is configured")
+
+
+def test_clear_text_only_inside_tls():
+    server = h.Postgres(auth="password", tls=True,
+                        sql="create table t (a int); insert into t values (1)")
+    ok(gateway(server, target_tls="require"))
+    for mode in ("off",):
+        w = gateway(server, target_tls=mode)
+        fails(w, "", "FATAL")
+        said(w, "clear-text password without TLS")
+        h.lacks(w.log(), "app-secret")
+
+
+h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
