@@ -133,6 +133,17 @@ compute_end_point(struct tls_context *c)
 	return X509_digest(cert, md ? md : EVP_sha256(), c->end_point, &c->end_point_n) == 1;
 }
 
+/* The key was read, and is another certificate's: OpenSSL then does not take it. */
+static bool
+is_mismatch(void)
+{
+	unsigned long code = ERR_peek_error();
+
+	return ERR_GET_LIB(code) == ERR_LIB_X509 &&
+	       (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+		ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
+}
+
 struct tls_context *
 tls_server(const char *cert_file, const char *key_file, char *err, size_t err_n)
 {
@@ -142,7 +153,8 @@ tls_server(const char *cert_file, const char *key_file, char *err, size_t err_n)
 		return NULL;
 	if (SSL_CTX_use_certificate_chain_file(c->ctx, cert_file) != 1) {
 		explain(err, err_n, "cannot read the certificate", cert_file);
-	} else if (SSL_CTX_use_PrivateKey_file(c->ctx, key_file, SSL_FILETYPE_PEM) != 1) {
+	} else if (SSL_CTX_use_PrivateKey_file(c->ctx, key_file, SSL_FILETYPE_PEM) != 1 &&
+		   !is_mismatch()) {
 		explain(err, err_n, "cannot read the private key", key_file);
 	} else if (SSL_CTX_check_private_key(c->ctx) != 1) {
 		snprintf(err, err_n, "the private key %s does not belong to the certificate %s",

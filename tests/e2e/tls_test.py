@@ -211,7 +211,7 @@ def test_target_without_tls():
     ok(gateway(plain, target_tls="prefer"))
     w = gateway(plain, target_tls="require")
     fails(w, "", "FATAL")
-    said(w, "TLS")
+    said(w, "server does not support SSL")
 
 
 def test_target_with_a_certificate_of_somebody_else():
@@ -222,26 +222,50 @@ def test_target_with_a_certificate_of_somebody_else():
     h.check(w.p.poll() is None, "the gateway ended")
 
 
-def test_target_with_a_certificate_for_another_name():
-    crt, key = ca.sign("db", "DNS:db.example")
-    for src, name in ((crt, "ca.crt"), (key, "server.key")):
-        with open(src) as f:
-            pg2_files[name] = f.read()
-    server = h.Postgres(tls=True, sql="create table t (a int); insert into t values (1)")
+def replace_certificate(server, crt, key):
     server.stop()
-    for name, text in pg2_files.items():
-        server._write(name, text)
+    for path, name in ((crt, "ca.crt"), (key, "server.key")):
+        with open(path) as f:
+            server._write(name, f.read())
     server.start()
-    w = gateway(server, target_tls=f'verify-full ca "{ca.crt}"')
+
+
+def test_target_with_a_certificate_for_another_name():
+    """First seen by the reader of the catalog, then by a session while the catalog is still good."""
+    server = h.Postgres(tls=True, sql="create table t (a int); insert into t values (1)")
+    replace_certificate(server, *ca.sign("db1", "DNS:localhost,IP:127.0.0.1"))
+    mode = f'verify-full ca "{ca.crt}"'
+    by_ip, by_name = gateway(server, target_tls=mode), gateway(server, "off", "localhost",
+                                                              target_tls=mode)
+    ok(by_ip)
+    ok(by_name)
+    replace_certificate(server, *ca.sign("db2", "DNS:db.example"))
+    fails(by_ip, "", "FATAL", "target", "log says why")
+    said(by_ip, "IP address mismatch")
+    fails(by_name, "", "FATAL", "target", "log says why")
+    said(by_name, "ostname mismatch")
+    w = gateway(server, target_tls=mode)
     fails(w, "", "FATAL", "log says why")
-    said(w, "IP address mismatch")
-    w = gateway(server, host="localhost", target_tls=f'verify-full ca "{ca.crt}"')
-    fails(w, "", "FATAL", "log says why")
-    said(w, "ostname mismatch")
+    said(w, 'certificate for "db.example"', "does not match host name")
     ok(gateway(server, target_tls="require"))
+    # The right name, signed by somebody else.
+    replace_certificate(server, *other.sign("db3", "DNS:localhost,IP:127.0.0.1"))
+    fails(by_ip, "", "FATAL", "target", "log says why")
+    said(by_ip, "server's certificate: unable to get local issuer certificate")
+    # And right again.
+    replace_certificate(server, *ca.sign("db4", "DNS:localhost,IP:127.0.0.1"))
+    ok(by_ip)
+    ok(by_name)
 
 
-pg2_files = {}
+def test_target_that_loses_its_tls():
+    server = h.Postgres(tls=True, sql="create table t (a int); insert into t values (1)")
+    w = gateway(server, target_tls="require")
+    ok(w)
+    server.super("alter system set ssl = off")
+    server.stop()
+    server.start()
+    fails(w, "", "FATAL", "target does not offer TLS")
 
 
 def test_both_sides_at_once():
@@ -274,18 +298,17 @@ def test_wrong_password():
 def test_no_password_for_a_server_that_asks():
     w = gateway(password="")
     fails(w, "", "FATAL")
-    said(w, "none is configured")
+    said(w, "authentication failed")
 
 
 def test_clear_text_only_inside_tls():
     server = h.Postgres(auth="password", tls=True,
                         sql="create table t (a int); insert into t values (1)")
     ok(gateway(server, target_tls="require"))
-    for mode in ("off",):
-        w = gateway(server, target_tls=mode)
-        fails(w, "", "FATAL")
-        said(w, "clear-text password without TLS")
-        h.lacks(w.log(), "app-secret")
+    w = gateway(server, target_tls="off")
+    fails(w, "", "FATAL")
+    said(w, "clear-text password without TLS")
+    h.lacks(w.log(), "app-secret")
 
 
 h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
