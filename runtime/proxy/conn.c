@@ -472,7 +472,7 @@ conn_open(struct worker *w, int fd)
 	struct conn *c = sh->n_free ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
-		/* Full: the server's own words for it, without a session. */
+		/* Not even a place to refuse in. A client that asks for TLS first will not show this. */
 		struct buf *b = &sh->env.scratch;
 
 		pg_put_error(b, &(struct pg_error){.severity = "FATAL",
@@ -488,6 +488,7 @@ conn_open(struct worker *w, int fd)
 	c->worker = w;
 	c->slot = sh->free_slots[--sh->n_free];
 	describe_client(fd, &client);
+	client.surplus = sh->n_conns >= wc->max_connections;
 	c->session = session_new(&sh->env, &host, c, &client, wc->index << 24 | c->slot);
 	assert(c->session != NULL);
 	c->session->waiter = (uint64_t) wc->index << 32 | c->slot;

@@ -22,7 +22,7 @@
 
 /* Descriptors besides those of connections: rings, eventfds, listeners, the log's segments, the
  * catalog readers' connections, the admin listener's. */
-enum { FILES_BASE = 256, FILES_PER_WORKER = 16, FILES_PER_TARGET = 4, FILES_PER_CONNECTION = 2 };
+enum { FILES_BASE = 256, FILES_PER_WORKER = 48, FILES_PER_TARGET = 4, FILES_PER_CONNECTION = 2 };
 
 /* Passwords and rows are in this memory. */
 bool

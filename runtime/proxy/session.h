@@ -152,6 +152,7 @@ struct session_client {
 	uint8_t address[16]; /* IPv6 or mapped IPv4 */
 	uint16_t port;
 	bool loopback;
+	bool surplus; /* over the limit of connections: may cancel, not log in */
 };
 
 struct session {

@@ -188,6 +188,11 @@ start_session(struct session *s, const struct pg_startup *st)
 {
 	struct login *l = login_of(s);
 
+	if (s->client.surplus) {
+		session_fatal(s, "53300", "WEIR-FULL", "the gateway has no connection left",
+			      "close idle connections, or raise \"limit connections\"");
+		return;
+	}
 	if (!s->client_tls && !s->client.loopback) {
 		session_fatal(s, "28000", "WEIR-TLS-REQUIRED",
 			      "connections from other machines must use TLS",

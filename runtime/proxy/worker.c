@@ -15,6 +15,7 @@
 enum {
 	FACTS_CACHE = 16 << 20, /* bytes of statement shapes and facts a worker remembers */
 	SLOT_MASK = 0xffffff,   /* of a cancel pid: the rest is the worker */
+	SURPLUS = 32,           /* connections beyond the limit, to be told so, and for cancel requests */
 	STOP_MS = 200,          /* for last words and cancel requests at the end */
 };
 
@@ -67,6 +68,12 @@ const struct worker_config *
 worker_config(const struct worker *w)
 {
 	return &w->config;
+}
+
+static uint32_t
+n_slots(const struct worker *w)
+{
+	return w->config.max_connections + SURPLUS;
 }
 
 void
@@ -161,7 +168,7 @@ worker_drain(struct worker *w)
 static void
 each_session(struct worker *w, void (*fn)(struct session *s))
 {
-	for (uint32_t i = 0; i < w->config.max_connections; i++)
+	for (uint32_t i = 0; i < n_slots(w); i++)
 		if (w->shared.conns[i])
 			fn(w->shared.conns[i]->session);
 }
@@ -169,7 +176,7 @@ each_session(struct worker *w, void (*fn)(struct session *s))
 static void
 each_conn(struct worker *w, void (*fn)(struct conn *c))
 {
-	for (uint32_t i = 0; i < w->config.max_connections; i++)
+	for (uint32_t i = 0; i < n_slots(w); i++)
 		if (w->shared.conns[i])
 			fn(w->shared.conns[i]);
 }
@@ -191,7 +198,7 @@ set_catalog(struct worker *w, struct message *m)
 static struct session *
 session_at(struct worker *w, uint32_t slot)
 {
-	if (slot >= w->config.max_connections || !w->shared.conns[slot])
+	if (slot >= n_slots(w) || !w->shared.conns[slot])
 		return NULL;
 	return w->shared.conns[slot]->session;
 }
@@ -357,7 +364,7 @@ open_env(struct worker *w)
 {
 	struct worker_shared *sh = &w->shared;
 	const struct config *cfg = &w->config.epoch->config;
-	uint32_t n = w->config.max_connections;
+	uint32_t n = n_slots(w);
 
 	sh->env = (struct session_env){
 		.gate = gate_open(FACTS_CACHE, cfg->n_targets),
@@ -385,7 +392,7 @@ open_ring(struct worker *w)
 {
 	struct worker_shared *sh = &w->shared;
 	const struct endpoint *at = &w->config.epoch->config.listen_postgres;
-	struct ring_config rc = {.max_slots = w->config.max_connections * 3 + 16};
+	struct ring_config rc = {.max_slots = n_slots(w) * 3 + 16};
 	int r;
 
 	r = ring_open(&sh->ring, &rc, w->error, sizeof(w->error));
@@ -473,7 +480,7 @@ worker_start(const struct worker_config *c, struct buf *error)
 	char name[16];
 
 	assert(w != NULL);
-	assert(c->max_connections <= SLOT_MASK);
+	assert(c->max_connections <= SLOT_MASK - SURPLUS);
 	w->config = *c;
 	w->inbox_end = &w->inbox;
 	pthread_mutex_init(&w->lock, NULL);
