@@ -8,7 +8,7 @@
 #include "audit/brief.h"
 #include "audit/folder.h"
 #include "audit/merkle.h"
-#include "audit/utf8.h"
+#include "base/utf8.h"
 #include "audit/verify.h"
 #include "audit/walk.h"
 #include "base/clock.h"

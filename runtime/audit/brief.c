@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "audit/brief.h"
 
-#include "audit/utf8.h"
+#include "base/utf8.h"
 #include "base/cbor.h"
 #include "base/crypto.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "audit/note.h"
 
-#include "audit/utf8.h"
+#include "base/utf8.h"
 #include "base/secret.h"
 
 #include <stdio.h>

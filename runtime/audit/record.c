@@ -7,7 +7,7 @@
  */
 #include "audit/record.h"
 
-#include "audit/utf8.h"
+#include "base/utf8.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/endian.h"

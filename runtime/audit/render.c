@@ -6,7 +6,7 @@
  */
 #include "audit/record.h"
 
-#include "audit/utf8.h"
+#include "base/utf8.h"
 #include "base/cbor.h"
 #include "base/clock.h"
 #include "base/crypto.h"

@@ -3,6 +3,7 @@
 
 #include "base/endian.h"
 #include "base/secret.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -130,37 +131,13 @@ buf_shift(struct buf *b, size_t n)
 	b->n -= n;
 }
 
-/* Length of the valid UTF-8 sequence at s (RFC 3629), 0 if there is none. */
-static size_t
-utf8_len(const uint8_t *s, size_t n)
-{
-	uint8_t c = s[0], lo = 0x80, hi = 0xbf;
-	size_t len = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3
-		     : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-
-	if (len == 0 || len > n)
-		return 0;
-	if (c == 0xe0)
-		lo = 0xa0;
-	else if (c == 0xed)
-		hi = 0x9f;
-	else if (c == 0xf0)
-		lo = 0x90;
-	else if (c == 0xf4)
-		hi = 0x8f;
-	for (size_t i = 1; i < len; i++, lo = 0x80, hi = 0xbf)
-		if (s[i] < lo || s[i] > hi)
-			return 0;
-	return len;
-}
-
 void
 buf_json_string(struct buf *b, struct slice s)
 {
 	buf_putc(b, '"');
 	for (size_t i = 0; i < s.n;) {
 		uint8_t c = s.p[i];
-		size_t len = utf8_len(s.p + i, s.n - i);
+		size_t len = utf8_sequence(slice_of(s.p + i, s.n - i));
 
 		if (c == '"' || c == '\\') {
 			buf_putc(b, '\\');

@@ -2,8 +2,8 @@
  *
  * Is it UTF-8 (RFC 3629)? Decides between CBOR text and bytes, and between text and base64 in JSON.
  */
-#ifndef WEIR_AUDIT_UTF8_H
-#define WEIR_AUDIT_UTF8_H
+#ifndef WEIR_BASE_UTF8_H
+#define WEIR_BASE_UTF8_H
 
 #include "base/slice.h"
 
