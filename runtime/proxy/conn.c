@@ -472,7 +472,8 @@ conn_open(struct worker *w, int fd)
 	struct conn *c = sh->n_free ? calloc(1, sizeof(*c)) : NULL;
 
 	if (!c) {
-		/* Not even a place to refuse in. A client that asks for TLS first will not show this. */
+		/* Not even a place to refuse in. A client that asks for TLS first will not show
+		 * this. */
 		struct buf *b = &sh->env.scratch;
 
 		pg_put_error(b, &(struct pg_error){.severity = "FATAL",

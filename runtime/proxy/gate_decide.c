@@ -568,8 +568,9 @@ judge_prepared(struct look *l)
 			  kind == SQL_KIND_DISCARD;
 		if (!(outer->stmts[i].flags & SQL_EXECUTES))
 			continue;
-		inner = l->ask->prepared && !renamed ? l->ask->prepared(l->ask->ctx, outer->stmts[i].name)
-					 : NULL;
+		inner = l->ask->prepared && !renamed
+				? l->ask->prepared(l->ask->ctx, outer->stmts[i].name)
+				: NULL;
 		if (!inner) {
 			refuse(l, "26000", "WEIR-UNKNOWN-STATEMENT",
 			       arena_printf(l->ask->arena, "prepared statement \"%.*s\" does not exist",

@@ -305,7 +305,8 @@ client_bind(struct session *s, const struct pg_frame *f)
 	reply->object = &p->object;
 	s->unsynced = true;
 	s->env->counters.allocs++;
-	/* A cursor or prepared statement may have been replaced since FETCH or EXECUTE was described. */
+	/* A cursor or prepared statement may have been replaced since FETCH or EXECUTE was
+	 * described. */
 	if (p->statement->described && !sql_runs_other(p->statement->facts) &&
 	    !session_plan_portal(s, p, p->statement->description))
 		return STEP_DONE;

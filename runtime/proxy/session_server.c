@@ -33,7 +33,8 @@ follow_plan(struct session *s)
 	pg_framer_set_whole(&s->in[SERVER].framer, PG_B_DATA_ROW, whole);
 }
 
-/* What FETCH and EXECUTE return is up to a name; their portal's description is as old as the portal. */
+/* What FETCH and EXECUTE return is up to a name; their portal's description is as old as the
+ * portal. */
 static bool
 names_held(const struct session *s, const struct reply *head)
 {

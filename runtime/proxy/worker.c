@@ -15,7 +15,8 @@
 enum {
 	FACTS_CACHE = 16 << 20, /* bytes of statement shapes and facts a worker remembers */
 	SLOT_MASK = 0xffffff,   /* of a cancel pid: the rest is the worker */
-	SURPLUS = 32,           /* connections beyond the limit, to be told so, and for cancel requests */
+	/* connections beyond the limit, to be told so, and for cancel requests */
+	SURPLUS = 32,
 	STOP_MS = 200,          /* for last words and cancel requests at the end */
 };
 
@@ -239,8 +240,8 @@ handle(struct worker *w, struct message *m)
 		w->stopping = true;
 		ring_unlisten(&w->listener);
 		each_conn(w, conn_end_soon);
-		if (ring_timer_at(sh->ring, &w->stop_timer, ring_now(sh->ring) + STOP_MS * NS_PER_MS,
-				  stop_now, w) < 0)
+		if (ring_timer_at(sh->ring, &w->stop_timer,
+				  ring_now(sh->ring) + STOP_MS * NS_PER_MS, stop_now, w) < 0)
 			stop_now(w);
 		break;
 	}
