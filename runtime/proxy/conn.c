@@ -94,6 +94,7 @@ host_record(void *ctx, struct slice record)
 	struct conn *c = ctx;
 	const struct worker_config *wc = worker_config(c->worker);
 
+	worker_shared(c->worker)->unflushed = true;
 	return audit_submit(wc->audit, wc->index, record);
 }
 

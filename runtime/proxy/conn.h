@@ -39,6 +39,7 @@ struct worker_shared {
 	uint32_t n_free, n_conns;
 	struct conn *parked;
 	uint64_t durable; /* the last ticket acted upon */
+	bool unflushed;   /* records were submitted since the committer was last woken */
 	bool draining;
 	uint64_t accepted;
 };

@@ -13,11 +13,11 @@
 #include <string.h>
 
 enum {
-	FACTS_CACHE = 16 << 20, /* bytes of statement shapes and facts a worker remembers */
-	SLOT_MASK = 0xffffff,   /* of a cancel pid: the rest is the worker */
-	/* connections beyond the limit, to be told so, and for cancel requests */
-	SURPLUS = 32,
-	STOP_MS = 200,          /* for last words and cancel requests at the end */
+	FACTS_CACHE = 16 << 20,	  /* bytes of statement shapes and facts a worker remembers */
+	RESULT_WAIT_NS = 2000000, /* how long a result's record may wait for company */
+	SLOT_MASK = 0xffffff,	  /* of a cancel pid: the rest is the worker */
+	SURPLUS = 32,  /* connections beyond the limit, to be told so, and for cancel requests */
+	STOP_MS = 200, /* for last words and cancel requests at the end */
 };
 
 struct message {
@@ -47,6 +47,7 @@ struct worker {
 	struct ring_listener listener;
 	struct ring_event inbox_event, audit_event;
 	struct ring_timer stop_timer;
+	struct ring_timer flush_timer; /* of records that nobody waits for */
 	pthread_t thread;
 
 	pthread_mutex_t lock; /* of the inbox and of `started` */
@@ -313,8 +314,18 @@ publish(struct worker *w)
 	st->command_allocs = sh->env.counters.allocs;
 }
 
-/* Right before the ring waits: records gathered in this turn travel, and no news of the committer
- * is slept over (audit.h has the protocol). */
+static void
+flush_records(void *ctx)
+{
+	struct worker *w = ctx;
+
+	w->shared.unflushed = false;
+	audit_flush(w->config.audit, w->config.index);
+}
+
+/* Right before the ring waits: records that somebody waits for travel, and no news of the committer
+ * is slept over (audit.h has the protocol). What nobody waits for, the results, goes with the next
+ * batch: a flush of its own would double the flushes of a lone client. */
 static void
 before_wait(void *ctx)
 {
@@ -323,6 +334,14 @@ before_wait(void *ctx)
 	const struct worker_config *c = &w->config;
 
 	publish(w);
+	if (!sh->parked) {
+		if (sh->unflushed && !w->flush_timer.index &&
+		    ring_timer_at(sh->ring, &w->flush_timer, ring_now(sh->ring) + RESULT_WAIT_NS,
+				  flush_records, w) < 0)
+			flush_records(w);
+		return;
+	}
+	sh->unflushed = false;
 	while (!audit_arm(c->audit, c->index, sh->durable)) {
 		uint64_t durable = audit_durable(c->audit, c->index);
 
@@ -423,6 +442,7 @@ close_all(struct worker *w)
 		ring_timer_stop(sh->ring, &w->stop_timer);
 		ring_event_close(&w->inbox_event);
 		ring_event_close(&w->audit_event);
+		ring_timer_stop(sh->ring, &w->flush_timer);
 		ring_unlisten(&w->listener);
 		/* Closing slots still owe completions. */
 		for (int i = 0; i < 1000 && ring_live(sh->ring); i++)
