@@ -106,6 +106,13 @@ constant(Node *n, struct reader *r)
 	if (IsA(n, A_Expr) && ((A_Expr *)n)->lexpr &&
 	    equal(((A_Expr *)n)->lexpr, ((A_Expr *)n)->rexpr))
 		return true;
+	/* x in (..., x) */
+	if (IsA(n, A_Expr) && ((A_Expr *)n)->kind == AEXPR_IN && IsA(((A_Expr *)n)->rexpr, List)) {
+		foreach (lc, (List *)((A_Expr *)n)->rexpr) {
+			if (equal(((A_Expr *)n)->lexpr, lfirst(lc)))
+				return true;
+		}
+	}
 	return !reads(n, r);
 }
 

@@ -400,6 +400,18 @@ runs_later(struct analysis *a, Node *n)
 	}
 }
 
+/* CHECK, DEFAULT, GENERATED; EXCLUDE's index elements, each with its operator. */
+static void
+constraint_later(struct analysis *a, const Constraint *k)
+{
+	ListCell *lc;
+
+	runs_later(a, k->raw_expr);
+	runs_later(a, k->where_clause);
+	foreach (lc, k->exclusions)
+		runs_later(a, ((IndexElem *)linitial((List *)lfirst(lc)))->expr);
+}
+
 static void
 constraints_later(struct analysis *a, List *l)
 {
@@ -407,7 +419,7 @@ constraints_later(struct analysis *a, List *l)
 
 	foreach (lc, l) {
 		if (IsA(lfirst(lc), Constraint))
-			runs_later(a, ((Constraint *)lfirst(lc))->raw_expr);
+			constraint_later(a, lfirst(lc));
 	}
 }
 
@@ -425,10 +437,12 @@ create_table(struct analysis *a, CreateStmt *n)
 			runs_later(a, ((ColumnDef *)e)->raw_default);
 			constraints_later(a, ((ColumnDef *)e)->constraints);
 		} else if (IsA(e, Constraint)) {
-			runs_later(a, ((Constraint *)e)->raw_expr);
+			constraint_later(a, (Constraint *)e);
 		}
 	}
 	constraints_later(a, n->constraints);
+	foreach (lc, n->partspec ? n->partspec->partParams : NIL)
+		runs_later(a, ((PartitionElem *)lfirst(lc))->expr);
 }
 
 /* Expressions of an index are computed from every row at once, and their errors quote values. */
@@ -489,7 +503,7 @@ alter_table(struct analysis *a, AlterTableStmt *n)
 		if (d && cmd->subtype == AT_ColumnDefault)
 			runs_later(a, cmd->def);
 		if (d && IsA(d, Constraint))
-			runs_later(a, ((Constraint *)cmd->def)->raw_expr);
+			constraint_later(a, (Constraint *)cmd->def);
 		if (!d || !IsA(d, ColumnDef))
 			continue;
 		constraints_later(a, d->constraints);

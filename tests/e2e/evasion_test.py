@@ -22,6 +22,7 @@ insert into payments.cards values (1, 'Ada', '{SECRET}'), (2, 'Bob', '5500000000
 create table payments.solo (id int, pan text);
 insert into payments.solo values (1, '{SECRET}');
 create function leak() returns text {LEAK};
+create function leak_im() returns text immutable {LEAK};
 create function of_order(orders) returns text {LEAK};
 create function of_any(anyelement) returns text language plpgsql as
   $$ begin return (select pan from payments.cards limit 1); end $$;
@@ -33,6 +34,7 @@ group dba = idp "dba-oncall"
 data card = column payments.cards.pan, column payments.cards.n, column payments.solo.pan
 mask card with last(4) unless who dba
 deny no-file "no files" do sql.file
+deny unbounded-write "no where" do sql.update when sql.where-constant
 """
 WAYS = f"""
 select c.row_to_json from payments.cards c
@@ -57,6 +59,8 @@ create index on payments.cards ((pan::int))
 create index on payments.cards (id) where pan::int > 0
 create unique index on payments.cards ((left(pan, 0)))
 create statistics st on (pan::int), (id + 1) from payments.cards | analyze payments.cards
+create table exc (a text, exclude using btree ((leak_im()) with =)); | insert into exc values (1), (2)
+create table prt (a text) partition by list ((leak_im())); | create table prt1 partition of prt for values in ('x') | insert into prt values (1)
 create policy pol on payments.cards using (pan like '4%')
 alter schema payments rename to pay2 | select pan from pay2.cards
 create table par (id int, pan text) partition by list (id) | alter table par attach partition payments.solo default | select pan from par | select pan || '' from par
@@ -89,6 +93,10 @@ def test_attribute_notation_is_the_call_it_is():
     for sql in ("select ('/etc/hostname'::text).pg_read_file",
                 "select f.pg_read_file from unnest(array['/etc/hostname']) f"):
         h.has(weir.psql(sql).err, "no-file")
+
+
+def test_a_condition_that_is_always_true_is_none():
+    h.has(weir.psql("update orders set note = 'x' where id in (0, id)").err, "unbounded-write")
 
 
 def test_ordinary_ddl_and_names_still_work():
@@ -237,5 +245,5 @@ def test_the_pan_itself_comes_back_masked():
 
 
 h.main(test_no_way_to_the_masked_value, test_attribute_notation_is_the_call_it_is,
-       test_ordinary_ddl_and_names_still_work, test_names_mean_on_the_wire_what_was_judged,
+       test_a_condition_that_is_always_true_is_none, test_ordinary_ddl_and_names_still_work, test_names_mean_on_the_wire_what_was_judged,
        test_the_pan_itself_comes_back_masked, setup=setup)
