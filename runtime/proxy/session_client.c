@@ -306,8 +306,9 @@ client_bind(struct session *s, const struct pg_frame *f)
 	s->unsynced = true;
 	s->env->counters.allocs++;
 	/* A cursor or prepared statement may have been replaced since FETCH or EXECUTE was
-	 * described. */
+	 * described, and a table may have come under a mask since the catalog was another. */
 	if (p->statement->described && !sql_runs_other(p->statement->facts) &&
+	    p->statement->described_at == gate_catalog_number(s->env->gate, s->gate) &&
 	    !session_plan_portal(s, p, p->statement->description))
 		return STEP_DONE;
 	return STEP_FORWARD;

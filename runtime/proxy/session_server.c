@@ -562,6 +562,8 @@ described(struct session *s, struct reply *head, const struct pg_frame *f)
 			session_bad(s, SERVER, PG_R_NO_MEMORY);
 			return STEP_DONE;
 		}
+		((struct statement *)head->object)->described_at =
+			gate_catalog_number(s->env->gate, s->gate);
 	} else if (!session_plan_portal(s, (struct portal *) head->object, body)) {
 		return STEP_DONE;
 	}

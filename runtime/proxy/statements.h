@@ -31,6 +31,7 @@ struct statement {
 	struct slice text;  /* owned; empty when SQL's PREPARE or DECLARE made it */
 	struct slice types; /* owned: parameter types as Parse gave them */
 	struct slice description; /* owned: RowDescription's body; empty when there are no rows */
+	uint64_t described_at; /* catalog number when it was */
 	bool described;
 };
 
