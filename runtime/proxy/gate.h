@@ -30,7 +30,7 @@ struct gate_refusal {
 	const char *sqlstate; /* NULL: 42501 */
 };
 
-enum { VERDICT_RULES = 8, VERDICT_MASKS = 4 };
+enum { VERDICT_RULES = 8, VERDICT_MASKS = 4, VERDICT_STATEMENTS = 16 };
 
 struct gate_verdict {
 	enum verdict verdict;
@@ -39,6 +39,7 @@ struct gate_verdict {
 	bool wait_catalog; /* nothing is decided: a fresh catalog is needed first */
 	bool pure_read, schema_change;
 	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
+	uint8_t masked_by[VERDICT_STATEMENTS]; /* the same of each of several statements */
 	uint8_t n_rules;   /* deciding rules, at most VERDICT_RULES */
 	uint16_t rules[VERDICT_RULES];
 	uint8_t n_masks; /* mask rules of the tables it reads, at most VERDICT_MASKS */

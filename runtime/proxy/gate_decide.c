@@ -303,6 +303,20 @@ check_attribute(struct look *l, const struct sql_use *u)
 		       "name a column");
 }
 
+static void
+count_output(struct look *l, const struct sql_use *u)
+{
+	const struct sql_facts *f = l->facts;
+	uint32_t index = (uint32_t)(u - f->uses), st = 0;
+
+	while (st < f->n_stmts && index >= f->stmts[st].uses + f->stmts[st].n_uses)
+		st++;
+	if (l->v->masked_outputs < UINT8_MAX)
+		l->v->masked_outputs++;
+	if (st < VERDICT_STATEMENTS && l->v->masked_by[st] < UINT8_MAX)
+		l->v->masked_by[st]++;
+}
+
 /* A column found at a level hides those further out. */
 static void
 check_column(struct look *l, const struct sql_use *u)
@@ -330,8 +344,8 @@ check_column(struct look *l, const struct sql_use *u)
 			continue;
 		if (!shows(u))
 			refuse_use(l, u, r, u->column);
-		else if (u->context == CONTEXT_OUTPUT && l->v->masked_outputs < UINT8_MAX)
-			l->v->masked_outputs++;
+		else if (u->context == CONTEXT_OUTPUT)
+			count_output(l, u);
 	}
 }
 

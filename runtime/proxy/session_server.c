@@ -128,7 +128,11 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 static bool
 lineage_agrees(struct session *s, const struct command *c, const struct pg_rowplan *plan)
 {
-	if (!c || c->verdict.masked_outputs <= (plan ? plan->n_cells : 0))
+	unsigned want = c ? c->verdict.masked_outputs : 0;
+
+	if (c && c->facts->n_stmts > 1 && c->completed < VERDICT_STATEMENTS)
+		want = c->verdict.masked_by[c->completed];
+	if (want <= (plan ? plan->n_cells : 0))
 		return true;
 	log_error("lineage disagrees with the server's description of a result");
 	session_fatal(s, "XX000", "WEIR-LINEAGE",

@@ -91,7 +91,7 @@ def test_several_statements_in_one_message():
     # be; what counts here is that the value does not pass.
     r = w.psql("select b from t where a = 2; select pan from cards where id = 1")
     h.lacks(r.out + r.err, SECRET)
-    h.check(MASKED in r.out or "WEIR-LINEAGE" in r.err, repr(r))
+    h.has(r.out, MASKED)
 
 
 def test_copy_both_ways():
