@@ -59,13 +59,6 @@ def test_gdesc_describes_without_running():
     h.eq(r.out, "a|integer\nb|text\nid|integer\npan|text", repr(r))
 
 
-def test_bind():
-    r = psql("select b from t where a = $1 \\bind 7 \\g\n")
-    if "invalid command" in r.err:
-        raise h.Skip("this psql has no \\bind (it came with 16)")
-    h.eq(r.out, "row 7", repr(r))
-
-
 def test_gset_gexec_gx():
     r = psql("select a as x, b as y from t where a = 3 \\gset\nselect :x + 1, :'y';\n"
              "select 'select ' || a from t where a < 3 order by a \\gexec\n"
