@@ -183,33 +183,68 @@ add_effect(struct intent *in, const struct sql_effect *e)
 		.mode = name};
 }
 
-/* Bind's section was checked when it was read: format codes, then values. */
+/* Walks Bind's section: format codes, then values. It was checked when it was read. */
+struct parameters {
+	const uint8_t *codes, *p, *end;
+	uint16_t n_formats, n, next;
+};
+
+struct parameter {
+	unsigned number; /* from 1 */
+	bool null, binary;
+	struct slice value;
+};
+
+static struct parameters
+parameters_of(struct slice section)
+{
+	struct parameters w = {0};
+	size_t formats;
+
+	if (section.n < 4)
+		return w;
+	w.n_formats = get_be16(section.p);
+	formats = (size_t)w.n_formats * 2;
+	if (section.n < 4 + formats)
+		return w;
+	w.codes = section.p + 2;
+	w.n = get_be16(w.codes + formats);
+	w.p = w.codes + formats + 2;
+	w.end = section.p + section.n;
+	return w;
+}
+
+static bool
+parameters_next(struct parameters *w, struct parameter *out)
+{
+	int32_t len;
+	unsigned i = w->next;
+
+	if (i == w->n || w->end - w->p < 4)
+		return false;
+	len = (int32_t)get_be32(w->p);
+	w->p += 4;
+	if (len > w->end - w->p)
+		return false;
+	*out = (struct parameter){
+		.number = i + 1u,
+		.null = len < 0,
+		.binary = w->n_formats && get_be16(w->codes + (w->n_formats == 1 ? 0 : 2 * i)) == 1,
+		.value = slice_of(w->p, len < 0 ? 0 : (size_t)len)};
+	w->p += out->value.n;
+	w->next++;
+	return true;
+}
+
 static void
 add_parameters(struct intent *in, struct slice section)
 {
-	const uint8_t *p = section.p, *end = section.p + section.n;
-	uint16_t formats, n;
-	const uint8_t *codes;
+	struct parameters w = parameters_of(section);
+	struct parameter p;
 
-	if (section.n < 4)
-		return;
-	formats = get_be16(p);
-	codes = p + 2;
-	p = codes + (size_t) formats * 2;
-	if (end - p < 2)
-		return;
-	n = get_be16(p);
-	p += 2;
-	for (uint16_t i = 0; i < n && end - p >= 4 && in->n_parameters < RECORD_LIST; i++) {
-		int32_t len = (int32_t) get_be32(p);
-		unsigned code = formats == 0 ? 0 : get_be16(codes + (formats == 1 ? 0 : 2 * i));
-
-		in->parameters[in->n_parameters++] =
-			(struct audit_parameter){.len = len < 0 ? 0 : (uint64_t)len,
-						 .is_null = len < 0,
-						 .binary = code == 1};
-		p += 4 + (len < 0 ? 0 : len);
-	}
+	while (in->n_parameters < RECORD_LIST && parameters_next(&w, &p))
+		in->parameters[in->n_parameters++] = (struct audit_parameter){
+			.len = p.value.n, .is_null = p.null, .binary = p.binary};
 }
 
 static enum audit_enum_value
@@ -321,43 +356,35 @@ record_approval(struct session *s, struct command *c, const struct approval_even
 	return submit(s, &a.record);
 }
 
-/* What the approver sees: text values in quotes, binary ones in hex, cut where they are long. */
+/* What the approver sees: text in quotes, binary in hex, one line each. A value must not be able to
+ * close its quotes or begin a line, or it could pretend to be another parameter. */
 void
 record_render_parameters(struct slice section, struct buf *out)
 {
-	const uint8_t *p = section.p, *end = section.p + section.n, *codes;
-	uint16_t formats, n;
+	struct parameters w = parameters_of(section);
+	struct parameter p;
 
-	if (section.n < 4)
-		return;
-	formats = get_be16(p);
-	codes = p + 2;
-	p = codes + (size_t) formats * 2;
-	if (end - p < 2)
-		return;
-	n = get_be16(p);
-	p += 2;
-	for (uint16_t i = 0; i < n && end - p >= 4; i++) {
-		int32_t len = (int32_t) get_be32(p);
-		unsigned code = formats == 0 ? 0 : get_be16(codes + (formats == 1 ? 0 : 2 * i));
-
-		p += 4;
-		buf_printf(out, "$%u = ", i + 1u);
-		if (len < 0) {
-			buf_puts(out, "NULL\n");
-			continue;
-		}
-		if (len > end - p)
-			return;
-		if (code == 1) {
+	while (parameters_next(&w, &p)) {
+		buf_printf(out, "$%u = ", p.number);
+		if (p.null) {
+			buf_puts(out, "NULL");
+		} else if (p.binary) {
 			buf_puts(out, "\\x");
-			hex_put(out, slice_of(p, (size_t) len));
+			hex_put(out, p.value);
 		} else {
 			buf_putc(out, '\'');
-			buf_put(out, p, (size_t) len);
+			for (size_t i = 0; i < p.value.n; i++) {
+				uint8_t c = p.value.p[i];
+
+				if (c == '\'' || c == '\\')
+					buf_putc(out, c);
+				if (c == '\n')
+					buf_puts(out, "\\n");
+				else
+					buf_putc(out, c);
+			}
 			buf_putc(out, '\'');
 		}
 		buf_putc(out, '\n');
-		p += len;
 	}
 }
