@@ -32,7 +32,7 @@ def expect(folder, code, words="", *more):
 
 def load(folder, *args):
     p = run(LOAD, folder, *args)
-    assert p.returncode == 0, p.stdout
+    assert p.returncode == 0, f"exit {p.returncode}: {p.stdout}"
     return folder
 
 
