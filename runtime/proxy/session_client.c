@@ -158,8 +158,9 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 
 	if (step != STEP_FORWARD)
 		return step;
-	/* A pure read may go at once: its reply waits. Anything else only after its record. */
-	if (!s->staged->verdict.pure_read && !command_durable(s, s->staged))
+	/* A pure read may go at once: its reply waits. Anything else only after its record. Asked
+	 * in either case, so that the flush of the record starts now and runs beside the query. */
+	if (!command_durable(s, s->staged) && !s->staged->verdict.pure_read)
 		return STEP_BLOCK;
 	*out = s->staged;
 	s->staged = NULL;
