@@ -63,6 +63,10 @@ struct ring {
 	unsigned enter_flags;
 	bool bundle;
 	bool again; /* a task called back: look at everything once more before waiting */
+	unsigned n_quick; /* sends of this turn that complete at once */
+	uint64_t kept_ns; /* the earliest timer that the kernel keeps; 0 none */
+	uint32_t kept_id; /* of that timer */
+	struct __kernel_timespec kept;
 
 	struct pool pool;
 
@@ -72,6 +76,8 @@ struct ring {
 	struct ring_task *tasks, **tasks_end;
 	void (*before_wait)(void *ctx);
 	void *before_wait_ctx;
+	void (*after_submit)(void *ctx);
+	void *after_submit_ctx;
 
 	struct ring_timer **heap;
 	uint32_t n_timers, cap_timers;

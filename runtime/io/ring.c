@@ -24,6 +24,11 @@ enum {
 	DEFAULT_BUFFERS = 4096,
 	NO_SLOT = UINT32_MAX,
 	TIMER_SLACK_NS = 5000,
+	/* Timers due in between are the kernel's to keep (keep_timer). */
+	TIMER_NEAR_NS = 500 * 1000,
+	TIMER_FAR_NS = 8 * 1000 * 1000,
+	/* Nobody waits longer than this for a turn that waits for several completions. */
+	SEVERAL_NS = 4 * 1000 * 1000,
 };
 
 /* ---- Setup --------------------------------------------------------------------------------- */
@@ -335,6 +340,12 @@ dispatch(struct ring *r, const struct io_uring_cqe *cqe)
 	r->n.cqes++;
 	if (op == RING_OP_NONE)
 		return;
+	if (op == RING_OP_TIMEOUT) {
+		/* An older one was due later, and is of no interest any more. */
+		if ((uint32_t) cqe->user_data == r->kept_id)
+			r->kept_ns = 0;
+		return;
+	}
 	if (i >= r->n_slots || r->slots[i].generation != generation || !r->slots[i].source) {
 		drop_stale(r, i < r->n_slots ? &r->slots[i] : NULL, cqe);
 		return;
@@ -395,36 +406,93 @@ run_tasks(struct ring *r)
 	}
 }
 
+/* A timeout given to every wait makes the kernel set the clock's hardware twice a turn, and in a
+ * virtual machine each costs more than the wait itself. So a timer that is neither very near nor
+ * far away becomes one completion, which stays armed over many turns. */
+static void
+keep_timer(struct ring *r, uint64_t due_ns)
+{
+	struct io_uring_sqe *sqe;
+
+	if (r->kept_ns && r->kept_ns <= due_ns)
+		return;
+	sqe = ring_sqe(r, NULL, RING_OP_TIMEOUT);
+	r->kept = (struct __kernel_timespec){.tv_sec = (int64_t) (due_ns / NS_PER_S),
+					     .tv_nsec = (long long) (due_ns % NS_PER_S)};
+	sqe->opcode = IORING_OP_TIMEOUT;
+	sqe->fd = -1;
+	sqe->addr = (uint64_t) (uintptr_t) &r->kept;
+	sqe->len = 1;
+	sqe->timeout_flags = IORING_TIMEOUT_ABS | IORING_TIMEOUT_BOOTTIME; /* clock_mono_ns's */
+	sqe->user_data |= ++r->kept_id;
+	r->kept_ns = due_ns;
+}
+
+/* How long the next wait may last; what the kernel keeps needs no limit. */
+static uint64_t
+wait_limit(struct ring *r, uint64_t max_wait_ns)
+{
+	uint64_t due = timers_next(r), left;
+
+	if (r->tasks || r->again)
+		return 0;
+	if (due == UINT64_MAX)
+		return max_wait_ns;
+	left = due > r->now ? due - r->now : 0;
+	if (left >= TIMER_NEAR_NS && left <= TIMER_FAR_NS)
+		keep_timer(r, due);
+	if (r->kept_ns && r->kept_ns <= due)
+		return max_wait_ns;
+	return left < max_wait_ns ? left : max_wait_ns;
+}
+
+/* What a turn sends completes at once, and waking for that alone would cost a lone client two of
+ * its four enters. Should a send not complete, the others wait for the kept timer, once. */
+static unsigned
+completions_to_wait_for(struct ring *r, uint64_t wait)
+{
+	unsigned n = r->n_quick + 1;
+
+	if (wait == 0)
+		return 0;
+	if (n > 1 && wait > SEVERAL_NS)
+		keep_timer(r, r->now + SEVERAL_NS);
+	return n;
+}
+
 int
 ring_turn(struct ring *r, uint64_t max_wait_ns)
 {
-	uint64_t due, wait = max_wait_ns;
+	uint64_t wait;
+	unsigned n;
 	int rc;
 
 	r->n.turns++;
 	r->again = false;
+	r->after_submit = NULL;
 	timers_run(r);
 	if (r->before_wait)
 		r->before_wait(r->before_wait_ctx);
 	run_tasks(r);
-
-	due = timers_next(r);
-	if (due != UINT64_MAX) {
-		uint64_t left = due > r->now ? due - r->now : 0;
-
-		if (left < wait)
-			wait = left;
+	if (r->after_submit) {
+		ring_submit(r);
+		r->after_submit(r->after_submit_ctx);
+		run_tasks(r);
 	}
-	if (r->tasks || r->again)
-		wait = 0;
-	/* One completion wakes. To wait for one more than the sends of this turn, which complete
-	 * at once, would halve the enters of a lone client; it needs the kernel's minimal wait
-	 * (Linux 6.12) to be safe, and that timer costs more than the enter: x1.34 CPU per query
-	 * (bench q1). */
-	rc = ring_enter(r, wait > 0, wait);
+	wait = wait_limit(r, max_wait_ns);
+	n = completions_to_wait_for(r, wait);
+	r->n_quick = 0;
+	rc = ring_enter(r, n, wait);
 	r->now = clock_mono_ns();
 	drain(r);
 	return rc;
+}
+
+void
+ring_after_submit(struct ring *r, void (*fn)(void *ctx), void *ctx)
+{
+	r->after_submit = fn;
+	r->after_submit_ctx = ctx;
 }
 
 void

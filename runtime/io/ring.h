@@ -75,6 +75,9 @@ int ring_turn(struct ring *ring, uint64_t max_wait_ns) MUST_CHECK;
 /* Called in every turn right before flush and wait: the place to hand over what the turn
  * gathered. */
 void ring_before_wait(struct ring *ring, void (*fn)(void *ctx), void *ctx);
+/* From the before-wait hook: fn runs once in this turn, after what the turn sends is on its way and
+ * before the wait. The place for work that blocks, if there must be such. */
+void ring_after_submit(struct ring *ring, void (*fn)(void *ctx), void *ctx);
 /* clock_mono_ns() as read after the last wait: good enough for every deadline of a turn. */
 uint64_t ring_now(const struct ring *ring);
 const struct ring_counters *ring_counters(const struct ring *ring);
@@ -134,6 +137,7 @@ enum ring_op {
 	RING_OP_RECV,
 	RING_OP_SEND,
 	RING_OP_POLL,
+	RING_OP_TIMEOUT, /* the ring's own: a timer that the kernel keeps */
 };
 
 struct io_uring_sqe;

@@ -51,6 +51,8 @@ struct stream {
 	bool eof : 1;
 	bool eof_told : 1;
 	bool want_drain : 1;
+	uint8_t doubt;	     /* sends that are not expected to complete at once */
+	uint32_t armed_turn; /* the ring's, of the last send */
 
 	unsigned pace_usec;
 	uint64_t pace_bytes;     /* since pace_usec was set */

@@ -8,7 +8,11 @@
 #include <errno.h>
 #include <string.h>
 
-enum { MAX_IOVECS = 64 };
+enum {
+	MAX_IOVECS = 64,
+	QUICK_BYTES = 4096, /* so few fit a socket, unless its reader is slow */
+	DOUBT = 100,	    /* sends of a slow reader's that nobody counts on */
+};
 
 /* ---- The queue ----------------------------------------------------------------------------- */
 
@@ -190,6 +194,11 @@ stream_arm_send(struct stream *s)
 	sqe->fd = s->fd;
 	sqe->msg_flags = MSG_NOSIGNAL;
 	s->sending = true;
+	s->armed_turn = (uint32_t) r->n.turns;
+	if (s->doubt)
+		s->doubt--;
+	else
+		r->n_quick += s->queued <= QUICK_BYTES;
 }
 
 static void
@@ -222,6 +231,8 @@ void
 stream_sent(struct stream *s, int res)
 {
 	s->sending = false;
+	if (s->armed_turn != (uint32_t) s->ring->n.turns)
+		s->doubt = DOUBT;
 	if (s->state == STREAM_DEAD) {
 		stream_touch(s);
 		return;

@@ -12,6 +12,7 @@ static const struct ring_config defaults;
 struct tick {
 	struct ring_timer t;
 	int *order, at;
+	uint64_t ran_ns;
 };
 
 static int next_tick;
@@ -22,6 +23,7 @@ on_tick(void *ctx)
 	struct tick *k = ctx;
 
 	k->at = next_tick++;
+	k->ran_ns = clock_mono_ns();
 }
 
 static void
@@ -43,6 +45,39 @@ timers_run_in_order(void)
 			if (k[i].t.due_ns < k[j].t.due_ns)
 				CHECK(k[i].at < k[j].at);
 	CHECK(ring_now(r) >= start + 199 * 10000);
+	ring_close(r);
+}
+
+/* Far enough away for the kernel to keep it: due in time, though other things wake the ring, and
+ * though it is moved and stopped. */
+static void
+the_kernel_keeps_a_timer(void)
+{
+	struct ring *r = open_ring(&defaults);
+	struct tick k[3] = {0};
+	uint64_t start = ring_now(r), sqes;
+
+	next_tick = 0;
+	CHECK_INT(ring_timer_at(r, &k[0].t, start + 6 * NS_PER_MS, on_tick, &k[0]), 0);
+	CHECK_INT(ring_timer_at(r, &k[1].t, start + 3 * NS_PER_MS, on_tick, &k[1]), 0);
+	CHECK_INT(ring_timer_at(r, &k[2].t, start + 2 * NS_PER_MS, on_tick, &k[2]), 0);
+	CHECK_INT(ring_turn(r, 0), 0);
+	sqes = ring_counters(r)->sqes;
+	CHECK_INT(sqes, 1); /* one for all */
+	for (int i = 0; i < 10; i++)
+		CHECK_INT(ring_turn(r, 0), 0);
+	CHECK_INT(ring_counters(r)->sqes, sqes);
+	ring_timer_stop(r, &k[2].t);
+	/* A turn runs what is due and then waits: something must end that. */
+	CHECK_INT(ring_timer_at(r, &k[2].t, start + 500 * NS_PER_MS, on_tick, &k[2]), 0);
+	while (next_tick < 3)
+		CHECK_INT(ring_turn(r, 600 * NS_PER_MS), 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK(k[i].ran_ns >= k[i].t.due_ns);
+		CHECK(k[i].ran_ns < start + 400 * NS_PER_MS);
+	}
+	CHECK_INT(k[1].at, 0);
+	CHECK_INT(k[0].at, 1);
 	ring_close(r);
 }
 
@@ -308,8 +343,48 @@ the_hook_runs_before_each_wait(void)
 	ring_close(r);
 }
 
-TEST_MAIN(TEST(timers_run_in_order), TEST(a_timer_may_start_itself),
+static struct ring *hooked;
+
+static void
+after(void *ctx)
+{
+	uint64_t enters = *(uint64_t *) ctx;
+
+	hooks++;
+	CHECK_INT(completions, 0); /* submitted, not taken yet */
+	CHECK_INT(ring_counters(hooked)->enters, enters + 1);
+}
+
+static void
+submit_and_go_on(void *ctx)
+{
+	if (hooks++ == 0)
+		ring_after_submit(hooked, after, ctx);
+}
+
+static void
+work_that_blocks_runs_after_the_submission(void)
+{
+	struct ring *r = hooked = open_ring(&defaults);
+	struct ring_source s = {.complete = on_complete};
+	uint64_t enters = ring_counters(r)->enters;
+
+	completions = hooks = 0;
+	CHECK_INT(ring_source_add(r, &s), 0);
+	ring_before_wait(r, submit_and_go_on, &enters);
+	ring_sqe(r, &s, RING_OP_POLL)->opcode = IORING_OP_NOP;
+	CHECK_INT(ring_turn(r, UINT64_MAX), 0);
+	CHECK_INT(completions, 1);
+	CHECK_INT(hooks, 2);
+	CHECK_INT(ring_turn(r, 0), 0);
+	CHECK_INT(hooks, 3); /* once only */
+	ring_source_del(r, &s);
+	ring_close(r);
+}
+
+TEST_MAIN(TEST(timers_run_in_order), TEST(the_kernel_keeps_a_timer), TEST(a_timer_may_start_itself),
 	  TEST(another_thread_wakes_the_ring), TEST(a_listener_accepts_until_closed),
 	  TEST(an_address_in_use_is_an_error), TEST(a_late_completion_is_dropped),
 	  TEST(slots_run_out_and_come_back), TEST(more_submissions_than_the_queue_holds),
-	  TEST(buffers_are_bounded_and_come_back), TEST(the_hook_runs_before_each_wait))
+	  TEST(buffers_are_bounded_and_come_back), TEST(the_hook_runs_before_each_wait),
+	  TEST(work_that_blocks_runs_after_the_submission))
