@@ -132,31 +132,6 @@ class Run:
 
     # ---- deterministic counters --------------------------------------------------------------------
 
-    def read_counters(self, proxy):
-        """SIGUSR1 appends one JSON line to STATE/counters.json."""
-        path = f"{proxy.weir.state}/counters.json"
-        had = open(path).read().count("\n") if os.path.exists(path) else 0
-        proxy.p.send_signal(10)
-        h.wait_for(lambda: os.path.exists(path) and open(path).read().count("\n") > had, 5,
-                   "counters")
-        flat = {}
-
-        def walk(v):
-            for k, x in v.items():
-                if isinstance(x, dict):
-                    walk(x)
-                elif isinstance(x, list):
-                    for y in x:
-                        if isinstance(y, dict):
-                            walk(y)
-                elif isinstance(x, (int, float)):
-                    # weir_ring_enters_total -> enters
-                    k = k.removeprefix("weir_").removeprefix("ring_").removeprefix("gate_")
-                    k = k.removesuffix("_total")
-                    flat[k] = flat.get(k, 0) + x
-        walk(json.loads(open(path).read().splitlines()[-1]))
-        return flat
-
     def measure_counters(self, proxies, up):
         for s, (conns, sql, unit) in stage.SAMPLES.items():
             for v, proxy in proxies.items():
@@ -164,9 +139,9 @@ class Run:
                     continue
                 try:
                     stage.sample(proxy, up, conns, sql, unit, 0.2)  # warm
-                    before = self.read_counters(proxy)
+                    before = stage.read_counters(proxy)
                     r = stage.sample(proxy, up, conns, sql, unit, self.args.seconds)
-                    after = self.read_counters(proxy)
+                    after = stage.read_counters(proxy)
                 except h.Failure as e:
                     self.note(f"no counters of {v}: {str(e).splitlines()[0]}")
                     return

@@ -272,6 +272,37 @@ class Load:
         self.p.stderr.close()
 
 
+def alone_us(proxy):
+    """CPU of the commits that the gateway's worker made by itself: the committer's work."""
+    return read_counters(proxy).get("audit_alone_cpu_seconds", 0) * 1e6 if proxy.weir else 0.0
+
+
+def read_counters(proxy):
+    """SIGUSR1 appends one JSON line to STATE/counters.json."""
+    path = f"{proxy.weir.state}/counters.json"
+    had = open(path).read().count("\n") if os.path.exists(path) else 0
+    proxy.p.send_signal(10)
+    h.wait_for(lambda: os.path.exists(path) and open(path).read().count("\n") > had, 5,
+               "counters")
+    flat = {}
+
+    def walk(v):
+        for k, x in v.items():
+            if isinstance(x, dict):
+                walk(x)
+            elif isinstance(x, list):
+                for y in x:
+                    if isinstance(y, dict):
+                        walk(y)
+            elif isinstance(x, (int, float)):
+                # weir_ring_enters_total -> enters
+                k = k.removeprefix("weir_").removeprefix("ring_").removeprefix("gate_")
+                k = k.removesuffix("_total")
+                flat[k] = flat.get(k, 0) + x
+    walk(json.loads(open(path).read().splitlines()[-1]))
+    return flat
+
+
 def children(pid):
     try:
         return {int(x) for x in open(f"/proc/{pid}/task/{pid}/children").read().split()}
@@ -289,15 +320,17 @@ def sample(proxy, up, conns, sql, unit, seconds, *more):
     """One sample: CPU per unit of the proxy, latency, throughput, and what else ran meanwhile."""
     load = Load(proxy.dsn, "-c", conns, "--seconds", seconds, "--sql", sql, *more)
     ours = {load.p.pid, proxy.p.pid, up.p.pid}
+    alone = -alone_us(proxy)
     before, busy0, own0 = cpu_us(proxy.p.pid), busy_s(), own_cpu_s(ours)
     load.go()
     r = load.result()
     after, busy1, own1 = cpu_us(proxy.p.pid), busy_s(), own_cpu_s(ours)
     load.end()
+    alone += alone_us(proxy)
     n = r["queries"] if unit == "query" else r["bytes"] / 1e6
     if r["errors"] or not n:
         raise h.Failure(f"{proxy.name}: {r['errors']} errors, {r['queries']} queries: {sql}")
-    r.update(cpu=(after[0] - before[0]) / n, committer=(after[1] - before[1]) / n,
+    r.update(cpu=(after[0] - before[0] - alone) / n, committer=(after[1] - before[1] + alone) / n,
              cal_ms=calibrate_ms(), mb_s=r["bytes"] / 1e6 / r["seconds"],
              background=max(0.0, (busy1 - busy0) - (own1 - own0)) / r["seconds"] / os.cpu_count())
     return r

@@ -72,6 +72,11 @@ bool audit_arm(struct audit *a, unsigned lane, uint64_t seen) MUST_CHECK;
 int audit_eventfd(const struct audit *a, unsigned lane);
 enum audit_state audit_state(const struct audit *a);
 
+/* Commits what all lanes hold on the calling thread, which blocks for the flush: for a worker that
+ * has nothing else to do. False: nothing was committed, because the committer is at work or has
+ * something unusual to do first; audit_arm as always then. */
+bool audit_commit_now(struct audit *a) MUST_CHECK;
+
 /* Blocks until the ticket is durable; false when the log failed first. For control threads. */
 bool audit_wait(struct audit *a, unsigned lane, uint64_t ticket) MUST_CHECK;
 
@@ -80,6 +85,7 @@ struct audit_stats {
 	uint64_t tree_size, checkpoint_wall_ns;
 	uint64_t commit_ns; /* summed over batches: write + fdatasync */
 	uint64_t cpu_ns;    /* of the committer thread */
+	uint64_t alone_batches, alone_cpu_ns; /* of audit_commit_now: on the workers' threads */
 };
 void audit_stats(const struct audit *a, struct audit_stats *s);
 

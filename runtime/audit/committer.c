@@ -20,7 +20,6 @@
 #include "base/log.h"
 
 #include <errno.h>
-#include <liburing.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -63,16 +62,17 @@ struct audit {
 	_Atomic uint32_t stop;
 	_Atomic uint32_t state;
 	_Alignas(CACHE_LINE) pthread_t thread;
+	pthread_mutex_t turn_lock; /* the log and what follows; held by whoever commits */
+	uint64_t wakes_ns;	   /* when the committer looks again by itself */
 	pthread_mutex_t wait_lock; /* audit_wait only */
 	pthread_cond_t wait_more;
-	struct io_uring ring;
 	struct buf leaf; /* the committer's own records */
 	uint64_t heartbeat_ns;
 	uint64_t last_record_ns, checkpoint_due_ns, heartbeat_due_ns;
 	uint64_t records_at_heartbeat;
 	char node[NOTE_NAME_MAX + 1];
 	_Atomic uint64_t records, bytes, batches, tree_size, checkpoint_wall_ns, commit_ns,
-		segments, checkpoints, sync_errors;
+		segments, checkpoints, sync_errors, alone_batches, alone_cpu_ns;
 };
 
 /* --- the producer's side --- */
@@ -212,49 +212,6 @@ set_state(struct audit *a, enum audit_state state, int err)
 	wake_waiters(a);
 }
 
-/* One linked pair: the sync starts only when the whole write succeeded. A short write breaks the
- * link (-ECANCELED); then the rest is written with a pair of its own. */
-static int
-write_sync_ring(void *arg, int fd, const uint8_t *p, size_t n, uint64_t offset)
-{
-	struct io_uring *ring = arg;
-
-	for (;;) {
-		struct io_uring_sqe *w = io_uring_get_sqe(ring), *s = io_uring_get_sqe(ring);
-		struct io_uring_cqe *cqe;
-		int res[2] = {-EIO, -EIO}, rc;
-
-		assert(w && s && n <= UINT32_MAX);
-		io_uring_prep_write(w, fd, p, (unsigned) n, offset);
-		w->flags |= IOSQE_IO_LINK;
-		io_uring_sqe_set_data64(w, 0);
-		io_uring_prep_fsync(s, fd, IORING_FSYNC_DATASYNC);
-		io_uring_sqe_set_data64(s, 1);
-		rc = io_uring_submit_and_wait(ring, 2);
-		if (rc < 0 && rc != -EINTR)
-			return rc;
-		for (int i = 0; i < 2; i++) {
-			while ((rc = io_uring_wait_cqe(ring, &cqe)) == -EINTR)
-				;
-			if (rc < 0)
-				return rc;
-			res[io_uring_cqe_get_data64(cqe)] = cqe->res;
-			io_uring_cqe_seen(ring, cqe);
-		}
-		if (res[0] < 0 && res[0] != -EINTR && res[0] != -EAGAIN)
-			return res[0];
-		if (res[0] == (int) n)
-			return res[1];
-		if (res[0] == 0)
-			return -EIO;
-		if (res[0] > 0) {
-			p += res[0];
-			n -= (size_t) res[0];
-			offset += (uint64_t) res[0];
-		}
-	}
-}
-
 /* Moves what the lanes hold into the batch. Lanes take turns at being first. */
 static unsigned
 gather(struct audit *a)
@@ -389,37 +346,44 @@ checkpoint(struct audit *a, uint64_t now)
 	atomic_store(&a->checkpoints, a->log.checkpoints);
 }
 
+/* Commits what was gathered and tells the lanes. False when the log failed. */
+static bool
+commit_and_release(struct audit *a)
+{
+	int rc = commit(a);
+
+	if (rc != 0) {
+		set_state(a, AUDIT_FAILED, -rc);
+		return false;
+	}
+	release(a);
+	a->heartbeat_due_ns = clock_mono_ns() + a->heartbeat_ns;
+	return true;
+}
+
 /* One turn: a batch if there is anything. False when the log failed. */
 static bool
 turn(struct audit *a)
 {
 	uint64_t now;
-	int rc = alog_begin(&a->log);
+	int rc;
 
+	if (audit_state(a) == AUDIT_FAILED)
+		return false; /* a worker found out */
+	rc = alog_begin(&a->log);
 	if (rc == -ENOSPC) {
 		set_state(a, AUDIT_FULL, 0);
-		struct timespec second = {1, 0};
-		if (!atomic_load(&a->stop))
-			nanosleep(&second, NULL);
 		return !atomic_load(&a->stop);
 	}
 	if (rc != 0) {
 		set_state(a, AUDIT_FAILED, -rc);
 		return false;
 	}
-	now = clock_mono_ns();
-	if (gather(a) == 0 && now >= a->heartbeat_due_ns)
+	if (gather(a) == 0 && clock_mono_ns() >= a->heartbeat_due_ns)
 		heartbeat(a);
-	if (a->log.batch_records) {
-		rc = commit(a);
-		if (rc != 0) {
-			set_state(a, AUDIT_FAILED, -rc);
-			return false;
-		}
-		release(a);
-		now = clock_mono_ns();
-		a->heartbeat_due_ns = now + a->heartbeat_ns;
-	}
+	if (a->log.batch_records && !commit_and_release(a))
+		return false;
+	now = clock_mono_ns();
 	if (a->log.tree.size != a->log.signed_head.size && now >= a->checkpoint_due_ns) {
 		checkpoint(a, now);
 		if (alog_disk_low(&a->log))
@@ -430,6 +394,19 @@ turn(struct audit *a)
 			set_state(a, AUDIT_OPEN, 0);
 	}
 	return true;
+}
+
+/* Nothing to do: prepares for the next batch, and says until when to sleep. */
+static void
+rest(struct audit *a)
+{
+	bool is_signed = a->log.tree.size == a->log.signed_head.size;
+
+	alog_zero_ahead(&a->log, UINT64_C(4) << 20);
+	if (audit_state(a) == AUDIT_FULL)
+		a->wakes_ns = clock_mono_ns() + NS_PER_S;
+	else
+		a->wakes_ns = is_signed ? a->heartbeat_due_ns : a->checkpoint_due_ns;
 }
 
 static void *
@@ -443,25 +420,60 @@ run(void *arg)
 	pthread_setname_np(pthread_self(), "weir-audit");
 	a->heartbeat_due_ns = clock_mono_ns() + a->heartbeat_ns;
 	for (;;) {
-		bool idle;
+		const struct timespec second = {1, 0};
+		bool ok, idle, no_segment;
+		uint64_t due;
 
-		if (!turn(a))
-			break;
+		pthread_mutex_lock(&a->turn_lock);
+		ok = turn(a);
+		no_segment = a->log.fd < 0;
 		idle = lanes_empty(a);
-		if (idle && atomic_load(&a->stop))
+		if (idle)
+			rest(a);
+		due = a->wakes_ns;
+		pthread_mutex_unlock(&a->turn_lock);
+		if (!ok || (idle && atomic_load(&a->stop)))
 			break;
-		if (idle) {
-			bool is_signed = a->log.tree.size == a->log.signed_head.size;
-
-			alog_zero_ahead(&a->log, UINT64_C(4) << 20);
-			if (audit_state(a) == AUDIT_FULL)
-				sleep_until(a, clock_mono_ns() + NS_PER_S);
-			else
-				sleep_until(a,
-					    is_signed ? a->heartbeat_due_ns : a->checkpoint_due_ns);
-		}
+		if (no_segment)
+			nanosleep(&second, NULL); /* the disk is full */
+		else if (idle)
+			sleep_until(a, due);
 	}
 	return NULL;
+}
+
+static uint64_t
+thread_cpu_ns(void)
+{
+	struct timespec t = {0};
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t) t.tv_sec * NS_PER_S + (uint64_t) t.tv_nsec;
+}
+
+bool
+audit_commit_now(struct audit *a)
+{
+	uint64_t cpu;
+	bool ok = false;
+
+	if (pthread_mutex_trylock(&a->turn_lock) != 0)
+		return false;
+	cpu = thread_cpu_ns();
+	/* New segments, zeroing ahead and everything unusual are the committer's. */
+	if (audit_state(a) == AUDIT_OPEN && alog_is_smooth(&a->log) && alog_begin(&a->log) == 0 &&
+	    gather(a) > 0) {
+		ok = commit_and_release(a);
+		if (a->wakes_ns > clock_mono_ns() + NS_PER_S) {
+			/* It went to sleep with nothing to sign. */
+			a->wakes_ns = 0;
+			wake_committer(a);
+		}
+		atomic_fetch_add(&a->alone_batches, 1);
+	}
+	atomic_fetch_add(&a->alone_cpu_ns, thread_cpu_ns() - cpu);
+	pthread_mutex_unlock(&a->turn_lock);
+	return ok;
 }
 
 /* --- life --- */
@@ -530,6 +542,7 @@ destroy(struct audit *a)
 	}
 	free(a->lanes);
 	buf_fini(&a->leaf);
+	pthread_mutex_destroy(&a->turn_lock);
 	pthread_mutex_destroy(&a->wait_lock);
 	pthread_cond_destroy(&a->wait_more);
 	free(a);
@@ -544,25 +557,17 @@ audit_open(struct audit **out, const struct audit_options *o, struct buf *error)
 				  .origin = o->origin,
 				  .segment_bytes = o->segment_bytes,
 				  .reserve_bytes = o->reserve_bytes ? o->reserve_bytes
-								    : RESERVE_DEFAULT,
-				  .write_sync = write_sync_ring};
+								    : RESERVE_DEFAULT};
 	struct alog_recovery r = {0};
 	int rc;
 
 	assert(a != NULL && o->lanes > 0);
 	memset(a, 0, sizeof(*a));
+	pthread_mutex_init(&a->turn_lock, NULL);
 	pthread_mutex_init(&a->wait_lock, NULL);
 	pthread_cond_init(&a->wait_more, NULL);
 	a->heartbeat_ns = (o->heartbeat_s ? o->heartbeat_s : 60) * NS_PER_S;
-	rc = io_uring_queue_init(8, &a->ring, 0);
-	if (rc != 0) {
-		buf_printf(error, "audit log: io_uring is not available: %s", strerror(-rc));
-		destroy(a);
-		return -1;
-	}
-	lo.write_arg = &a->ring;
 	if (alog_open(&a->log, &lo, &r, error) != 0) {
-		io_uring_queue_exit(&a->ring);
 		destroy(a);
 		return -1;
 	}
@@ -578,7 +583,6 @@ audit_open(struct audit **out, const struct audit_options *o, struct buf *error)
 		buf_printf(error, "audit log: cannot start: %s%s", strerror(-rc),
 			   rc == -ENOSPC ? "; the free space is below the reserve" : "");
 		alog_abandon(&a->log);
-		io_uring_queue_exit(&a->ring);
 		audit_record_set_node((struct slice){0});
 		destroy(a);
 		return -1;
@@ -611,7 +615,6 @@ audit_close(struct audit *a)
 	}
 	if (rc != 0)
 		log_error("audit log: could not be closed properly: %s", strerror(-rc));
-	io_uring_queue_exit(&a->ring);
 	audit_record_set_node((struct slice){0});
 	destroy(a);
 }
@@ -634,6 +637,8 @@ audit_stats(const struct audit *a, struct audit_stats *s)
 		.tree_size = atomic_load(&a->tree_size),
 		.checkpoint_wall_ns = atomic_load(&a->checkpoint_wall_ns),
 		.commit_ns = atomic_load(&a->commit_ns),
+		.alone_batches = atomic_load(&a->alone_batches),
+		.alone_cpu_ns = atomic_load(&a->alone_cpu_ns),
 		.cpu_ns = (uint64_t) cpu.tv_sec * NS_PER_S + (uint64_t) cpu.tv_nsec,
 	};
 }

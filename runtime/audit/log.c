@@ -13,16 +13,23 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { ZERO_CHUNK = 1 << 20 };
 
+/* RWF_DSYNC: when the call returns the bytes are durable, and an error of writing or of flushing is
+ * the call's. One call, no hand-over to a thread of the kernel's as with a linked pair on a ring
+ * (docs/decisions/0005). It flushes no other bytes, so what was zeroed ahead gets a flush with the
+ * next batch: else each batch on it would wait for the file system's journal. */
 static int
-write_sync_plain(void *arg, int fd, const uint8_t *p, size_t n, uint64_t offset)
+write_sync(struct alog *l, const uint8_t *p, size_t n)
 {
-	(void) arg;
+	uint64_t offset = l->offset;
+
 	while (n) {
-		ssize_t w = pwrite(fd, p, n, (off_t) offset);
+		struct iovec v = {(void *) p, n};
+		ssize_t w = pwritev2(l->fd, &v, 1, (off_t) offset, l->zeros_dirty ? 0 : RWF_DSYNC);
 
 		if (w < 0 && errno == EINTR)
 			continue;
@@ -32,13 +39,17 @@ write_sync_plain(void *arg, int fd, const uint8_t *p, size_t n, uint64_t offset)
 		n -= (size_t) w;
 		offset += (uint64_t) w;
 	}
-	return fdatasync(fd) == 0 ? 0 : -errno;
+	if (l->zeros_dirty && fdatasync(l->fd) != 0)
+		return -errno;
+	l->zeros_dirty = false;
+	return 0;
 }
 
 static int
 sync_at(struct alog *l, const uint8_t *p, size_t n)
 {
-	int rc = l->write_sync(l->write_arg, l->fd, p, n, l->offset);
+	int rc = l->write_sync ? l->write_sync(l->write_arg, l->fd, p, n, l->offset)
+			       : write_sync(l, p, n);
 
 	if (rc == 0)
 		l->offset += n;
@@ -61,6 +72,7 @@ alog_zero_ahead(struct alog *l, uint64_t bytes)
 		if (pwrite(l->fd, zeros, n, (off_t) l->zeroed) != (ssize_t) n)
 			return;
 		l->zeroed += n;
+		l->zeros_dirty = true;
 	}
 }
 
@@ -160,6 +172,15 @@ alog_begin(struct alog *l)
 	rc = segment_create(l, flags);
 	l->abandoned = rc != 0 && flags;
 	return rc;
+}
+
+bool
+alog_is_smooth(const struct alog *l)
+{
+	enum { SOON = 128 << 10 };
+
+	return l->fd >= 0 && l->offset + l->batch_cap + SOON <= l->segment_bytes &&
+	       l->offset + SOON <= l->zeroed;
 }
 
 bool
@@ -583,7 +604,7 @@ alog_open(struct alog *l, const struct alog_options *o, struct alog_recovery *r,
 	l->batch_cap = l->segment_bytes / 4 < ALOG_BATCH_BYTES ? l->segment_bytes / 4
 							       : ALOG_BATCH_BYTES;
 	l->reserve_bytes = o->reserve_bytes;
-	l->write_sync = o->write_sync ? o->write_sync : write_sync_plain;
+	l->write_sync = o->write_sync;
 	l->write_arg = o->write_arg;
 	if (open_folders(l, o, &keys, error) != 0)
 		goto failed;

@@ -21,7 +21,7 @@ enum {
 	ALOG_SEGMENT_DEFAULT = 64 << 20,
 };
 
-/* Writes n bytes at offset and makes them durable; 0 or -errno. */
+/* Writes n bytes at offset and makes them durable; 0 or -errno. For tests of failing disks. */
 typedef int alog_write_sync(void *arg, int fd, const uint8_t *p, size_t n, uint64_t offset);
 
 struct alog {
@@ -35,6 +35,7 @@ struct alog {
 	int fd; /* active segment */
 	struct segment_header segment;
 	uint64_t offset, zeroed; /* next frame; end of the zero-written area */
+	bool zeros_dirty; /* zeros were written that no flush has covered */
 	bool abandoned;          /* the last sync failed: the next one must be in a fresh segment */
 
 	struct merkle tree, pending;
@@ -54,7 +55,7 @@ struct alog {
 struct alog_options {
 	const char *state_path, *origin; /* as in struct audit_options */
 	uint64_t segment_bytes, reserve_bytes;
-	alog_write_sync *write_sync; /* NULL: pwrite and fdatasync */
+	alog_write_sync *write_sync; /* NULL: pwritev2 with RWF_DSYNC */
 	void *write_arg;
 };
 
@@ -77,6 +78,8 @@ void alog_abandon(struct alog *l);
 
 /* 0 when a batch may be filled, else -errno (-ENOSPC: no room for the next segment). */
 int alog_begin(struct alog *l) MUST_CHECK;
+/* The next batch needs no new segment and no zeroing. */
+bool alog_is_smooth(const struct alog *l);
 bool alog_has_room(const struct alog *l, size_t leaf);
 void alog_add(struct alog *l, struct slice leaf); /* needs room; 1 .. AUDIT_LEAF_MAX bytes */
 /* Durable when 0. A first failure is retried in a fresh segment; -errno when that fails too, and

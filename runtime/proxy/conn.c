@@ -260,6 +260,10 @@ host_cancel_upstream(void *ctx, struct slice packet)
 static void
 deliver(struct conn *c, enum pg_side from, struct iobuf *buf, uint8_t *p, size_t n)
 {
+	struct worker_shared *sh = worker_shared(c->worker);
+
+	sh->n_in_a_row = sh->last_active == c ? sh->n_in_a_row + 1 : 0;
+	sh->last_active = c;
 	c->delivery = buf;
 	session_deliver(c->session, from, p, n);
 	c->delivery = NULL;

@@ -38,6 +38,8 @@ struct worker_shared {
 	uint32_t *free_slots;
 	uint32_t n_free, n_conns;
 	struct conn *parked;
+	const struct conn *last_active; /* whose bytes came last; only compared: it may be gone */
+	unsigned n_in_a_row;		/* deliveries to it with no other in between */
 	uint64_t durable; /* the last ticket acted upon */
 	bool unflushed;   /* records were submitted since the committer was last woken */
 	bool draining;

@@ -112,6 +112,10 @@ audit_counters(struct server *s, counter_fn *fn, void *ctx)
 	  (double) a.commit_ns / (double) NS_PER_S);
 	C("weir_audit_cpu_seconds_total", "", "CPU of the committer", SUM,
 	  (double) a.cpu_ns / (double) NS_PER_S);
+	C("weir_audit_alone_batches_total", "", "batches that a worker with one client committed",
+	  SUM, a.alone_batches);
+	C("weir_audit_alone_cpu_seconds_total", "", "CPU of those, on the workers' threads", SUM,
+	  (double) a.alone_cpu_ns / (double) NS_PER_S);
 	C("weir_audit_tree_size", "", "records in the tree", GAUGE, a.tree_size);
 	C("weir_audit_checkpoint_age_seconds", "", "age of the last signed head", GAUGE,
 	  a.checkpoint_wall_ns && now > a.checkpoint_wall_ns

@@ -17,6 +17,7 @@ enum {
 	RESULT_WAIT_NS = 2000000, /* how long a result's record may wait for company */
 	SLOT_MASK = 0xffffff,	  /* of a cancel pid: the rest is the worker */
 	SURPLUS = 32,  /* connections beyond the limit, to be told so, and for cancel requests */
+	ALONE_AFTER = 64, /* deliveries in a row to one session */
 	STOP_MS = 200, /* for last words and cancel requests at the end */
 };
 
@@ -323,25 +324,16 @@ flush_records(void *ctx)
 	audit_flush(w->config.audit, w->config.index);
 }
 
-/* Right before the ring waits: records that somebody waits for travel, and no news of the committer
- * is slept over (audit.h has the protocol). What nobody waits for, the results, goes with the next
- * batch: a flush of its own would double the flushes of a lone client. */
+/* Records that somebody waits for travel, and no news of the committer is slept over (audit.h has
+ * the protocol). */
 static void
-before_wait(void *ctx)
+arm_records(struct worker *w)
 {
-	struct worker *w = ctx;
 	struct worker_shared *sh = &w->shared;
 	const struct worker_config *c = &w->config;
 
-	publish(w);
-	if (!sh->parked) {
-		if (sh->unflushed && !w->flush_timer.index &&
-		    ring_timer_at(sh->ring, &w->flush_timer, ring_now(sh->ring) + RESULT_WAIT_NS,
-				  flush_records, w) < 0)
-			flush_records(w);
-		return;
-	}
 	sh->unflushed = false;
+	ring_timer_stop(sh->ring, &w->flush_timer);
 	while (!audit_arm(c->audit, c->index, sh->durable)) {
 		uint64_t durable = audit_durable(c->audit, c->index);
 
@@ -352,6 +344,51 @@ before_wait(void *ctx)
 		if (audit_state(c->audit) == AUDIT_FAILED)
 			break;
 	}
+}
+
+/* One client has had the worker to itself for a while, and waits for its record. */
+static bool
+alone(const struct worker_shared *sh)
+{
+	return sh->parked && !sh->parked->wait_next && sh->parked == sh->last_active &&
+	       sh->n_in_a_row >= ALONE_AFTER;
+}
+
+/* The two hand-overs between threads cost a lone client more time than anything but the flush, and
+ * while it waits there is nobody else to serve (docs/decisions/0005). */
+static void
+commit_alone(void *ctx)
+{
+	struct worker *w = ctx;
+	const struct worker_config *c = &w->config;
+
+	if (audit_commit_now(c->audit)) {
+		w->shared.unflushed = false;
+		ring_timer_stop(w->shared.ring, &w->flush_timer);
+		w->shared.durable = audit_durable(c->audit, c->index);
+		release_durable(w);
+	}
+	if (w->shared.parked)
+		arm_records(w);
+}
+
+/* Right before the ring waits. What nobody waits for, the results, goes with the next batch: a
+ * flush of its own would double the flushes of a lone client. */
+static void
+before_wait(void *ctx)
+{
+	struct worker *w = ctx;
+	struct worker_shared *sh = &w->shared;
+
+	publish(w);
+	if (alone(sh))
+		ring_after_submit(sh->ring, commit_alone, w);
+	else if (sh->parked)
+		arm_records(w);
+	else if (sh->unflushed && !w->flush_timer.index &&
+		 ring_timer_at(sh->ring, &w->flush_timer, ring_now(sh->ring) + RESULT_WAIT_NS,
+			       flush_records, w) < 0)
+		flush_records(w);
 }
 
 static void

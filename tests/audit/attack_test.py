@@ -392,7 +392,9 @@ def torn_tail_is_incomplete_then_recovered():
 def kill_during_load_loses_nothing_acknowledged():
     folder, acked = f"{tmp}/kill", {}
     for round_ in range(4):
-        p = subprocess.Popen([LOAD, folder, "-t", "2", "-n", "16", "-s", "30", "-a", "-m", "1"], stdout=subprocess.PIPE)
+        # In every other round the lanes commit by themselves.
+        p = subprocess.Popen([LOAD, folder, "-t", "2", "-n", "16", "-s", "30", "-a", "-m", "1"] +
+                             ["-c"] * (round_ % 2), stdout=subprocess.PIPE)
         lines = [p.stdout.readline() for _ in range(200 + 137 * round_)]
         # It verifies while it is being written.
         if round_ == 1:

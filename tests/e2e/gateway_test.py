@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The gateway in front of a real PostgreSQL, used by real clients."""
-import json, os, signal, sys, threading
+import json, os, signal, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -317,26 +317,39 @@ def test_secrets_are_not_in_the_log_or_the_process_list():
     h.lacks(cmd.decode() + weir.log(), "k-planner", "k-ana", "app-secret")
 
 
-def test_kill_9_under_load_then_restart_and_verify():
-    state = weir.state
+def kill_under_load(clients):
+    """Returns the counters as they were right before the end."""
     load = [h.pg_bin("pgbench"), "-h", "127.0.0.1", "-p", str(weir.port), "-U", "planner-7", "-n",
-            "-c", "8", "-j", "2", "-T", "4", "orders"]
+            "-c", str(clients), "-j", "1", "-T", "4", "orders"]
     t = threading.Thread(target=h.run, args=(load,), kwargs={"env": {"PGPASSWORD": "k-planner"}})
     t.start()
-    h.wait_for(lambda: int(pg.super("select count(*) from pg_stat_activity where usename = 'app'")) >= 8)
-    import time
+    h.wait_for(lambda: int(pg.super("select count(*) from pg_stat_activity where usename = 'app' "
+                                    "and query <> ''")) >= clients)
     time.sleep(1)  # load has to have run for a while before the kill
+    path = f"{weir.state}/counters.json"
+    had = os.path.exists(path) and open(path).read().count("\n")
+    weir.p.send_signal(signal.SIGUSR1)
+    h.wait_for(lambda: os.path.exists(path) and open(path).read().count("\n") > had)
     weir.kill()
     t.join()
     weir.start()
     h.eq(weir.psql("select note from orders where id = 7").out, "note 7")
-    r = weir.audit("verify", state)
+    r = weir.audit("verify", weir.state)
     h.eq(r.code, 0, repr(r))
-    h.has(weir.audit("export", "--format", "jsonl", state).out, '"recovery"')
+    h.has(weir.audit("export", "--format", "jsonl", weir.state).out, '"recovery"')
+    return json.loads(open(path).read().splitlines()[-1])
+
+
+def test_kill_9_under_load_then_restart_and_verify():
+    kill_under_load(8)
+
+
+def test_a_lone_client_is_committed_by_its_worker_and_kill_9_loses_nothing():
+    counters = kill_under_load(1)
+    h.check(counters["weir_audit_alone_batches_total"] > 50, f"{counters}")
 
 
 def test_sigterm_drains_and_exits_0():
-    p = weir.psql_start("select pg_sleep(0.5), 'finished'") if False else None
     h.eq(weir.stop(), 0)
     h.eq(weir.audit("verify", weir.state).code, 0)
 

@@ -3,10 +3,11 @@
  * Loads an audit log and measures it, or is killed while doing so.
  *
  *   audit_load FOLDER [-t threads] [-n in flight] [-s seconds] [-b statement bytes] [-a]
- *     [-m segment MiB]
+ *     [-m segment MiB] [-c]
  *
  * Each thread is a lane with a session of its own that sends command and result records, `in
- * flight` of them before it waits. -a prints "lane sequence" once a command is durable.
+ * flight` of them before it waits. -a prints "lane sequence" once a command is durable. -c: the threads
+ * commit by themselves where they can.
  */
 #include "audit/audit.h"
 #include "base/clock.h"
@@ -26,7 +27,7 @@ struct worker {
 	pthread_t thread;
 	unsigned lane, in_flight, bytes;
 	uint64_t until_ns, submitted, submit_cpu_ns, cpu_ns;
-	bool ack;
+	bool ack, commits;
 	uint32_t *samples; /* microseconds / 10 */
 	size_t n_samples;
 };
@@ -62,6 +63,8 @@ wait_for(struct worker *w, uint64_t ticket)
 	struct pollfd p = {.fd = audit_eventfd(w->audit, w->lane), .events = POLLIN};
 
 	while ((seen = audit_durable(w->audit, w->lane)) < ticket) {
+		if (w->commits && audit_commit_now(w->audit))
+			continue;
 		if (audit_state(w->audit) == AUDIT_FAILED)
 			exit(3);
 		if (!audit_arm(w->audit, w->lane, seen))
@@ -219,13 +222,13 @@ main(int argc, char **argv)
 	struct audit_options o = {.origin = "load.test/audit", .version = "test"};
 	unsigned threads = 1, in_flight = 1, bytes = 100;
 	double seconds = 2;
-	bool ack = false;
+	bool ack = false, commits = false;
 	struct audit_stats stats;
 	struct buf error = {0};
 	struct audit *a;
 	struct worker *w;
 
-	for (int c; (c = getopt(argc, argv, "t:n:s:b:m:a")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "t:n:s:b:m:ac")) != -1;) {
 		if (c == 't')
 			threads = (unsigned) atoi(optarg);
 		else if (c == 'n')
@@ -238,6 +241,8 @@ main(int argc, char **argv)
 			o.segment_bytes = (uint64_t) atoi(optarg) << 20;
 		else if (c == 'a')
 			ack = true;
+		else if (c == 'c')
+			commits = true;
 		else
 			return 2;
 	}
@@ -256,6 +261,7 @@ main(int argc, char **argv)
 				       .in_flight = in_flight,
 				       .bytes = bytes,
 				       .ack = ack,
+				       .commits = commits,
 				       .samples = malloc(SAMPLES * sizeof(uint32_t))};
 		w[i].until_ns = clock_mono_ns() + (uint64_t) (seconds * 1e9);
 		pthread_create(&w[i].thread, NULL, work, &w[i]);

@@ -474,6 +474,54 @@ lanes_lose_nothing(void)
 	buf_fini(&error);
 }
 
+/* A worker with one client commits by itself, while the committer sleeps, and others may still be
+ * at it; the head is signed in time all the same. */
+static void
+a_lone_lane_commits_by_itself(void)
+{
+	struct audit_options o = {.origin = "t/audit", .lanes = 2, .version = "test"};
+	struct buf error = {0}, leaf = {0};
+	struct audit_stats stats = {0};
+	uint64_t signed_before, until;
+	struct audit *a;
+	int alone = 0;
+
+	fresh_folder();
+	o.state_path = folder;
+	REQUIRE(audit_open(&a, &o, &error) == 0);
+	audit_stats(a, &stats);
+	signed_before = stats.checkpoints;
+	for (int i = 0; i < 200; i++) {
+		uint64_t t = send_one(a, 0, &leaf);
+
+		if (audit_commit_now(a)) {
+			alone++;
+			CHECK(audit_durable(a, 0) >= t);
+		} else {
+			CHECK(audit_wait(a, 0, t));
+		}
+	}
+	CHECK(alone > 100);
+	CHECK(!audit_commit_now(a)); /* nothing to commit */
+	CHECK(audit_wait(a, 1, send_one(a, 1, &leaf)));
+	audit_stats(a, &stats);
+	CHECK_INT(stats.alone_batches, alone);
+	CHECK(stats.alone_cpu_ns > 0);
+	CHECK_INT(stats.tree_size, 202); /* log.state, and these */
+	for (until = clock_mono_ns() + 5 * NS_PER_S; stats.checkpoints < signed_before + 2 &&
+						     clock_mono_ns() < until;) {
+		(void) poll(NULL, 0, 20);
+		if (send_one(a, 0, &leaf) && !audit_commit_now(a))
+			audit_flush(a, 0);
+		audit_stats(a, &stats);
+	}
+	CHECK(stats.checkpoints >= signed_before + 2);
+	audit_close(a);
+	CHECK_INT(verify((struct slice){0}), VERIFY_INTACT);
+	buf_fini(&leaf);
+	buf_fini(&error);
+}
+
 static void
 full_lane_pushes_back(void)
 {
@@ -609,6 +657,7 @@ TEST_MAIN(TEST(merkle_matches_certificate_transparency_vectors),
 	  TEST(segments_rotate),
 	  TEST(second_process_is_refused),
 	  TEST(lanes_lose_nothing),
+	  TEST(a_lone_lane_commits_by_itself),
 	  TEST(full_lane_pushes_back),
 	  TEST(held_commands_need_their_approvers),
 	  TEST(results_sessions_and_policies_are_followed))
