@@ -26,7 +26,7 @@ struct play {
 	struct session *session;
 	struct approvals *approvals;
 	struct buf out[2]; /* by side: what went there */
-	uint64_t tickets, durable;
+	uint64_t tickets, durable, wanted; /* wanted: the last that somebody waits for */
 	bool manual_audit, closed;
 	unsigned cancels, wants_catalog, schema_changes;
 	uint64_t now;
@@ -132,8 +132,11 @@ h_durable(void *ctx, uint64_t ticket)
 }
 
 static void
-h_when_durable(void *ctx UNUSED, uint64_t ticket UNUSED)
+h_when_durable(void *ctx, uint64_t ticket)
 {
+	struct play *p = ctx;
+
+	p->wanted = ticket;
 }
 
 static void
@@ -591,6 +594,9 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 	} else if (slice_is(w[0], "durable")) {
 		p->durable = p->tickets;
 		session_kick(p->session);
+	} else if (slice_is(w[0], "wants-durable")) {
+		if (p->wanted != p->tickets)
+			fail(p, "nobody waits for the last record", NULL);
 	} else if (slice_is(w[0], "nothing")) {
 		if (p->out[CLIENT].n || p->out[SERVER].n)
 			fail(p, "something came out", NULL);
