@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/policy.h"
 #include "compiler/compile.h"
 #include "compiler/config_load.h"
 #include "proxy/server.h"
@@ -20,7 +21,7 @@ static const char help[] =
 	"  -c, --config FILE    the configuration\n"
 	"  --check              load configuration and policy, say what is wrong, and end\n"
 	"  --log-level LEVEL    debug, info (default), warn or error; the log is standard error\n"
-	"  --allow-unsigned     also run an image that nobody signed\n"
+	"  --allow-unsigned     also run an image without asking whose signature it carries\n"
 	"  --core               allow core dumps, which hold passwords and rows\n\n"
 	"Signals: SIGTERM and SIGINT drain and end (a second one ends at once), SIGHUP loads\n"
 	"configuration and policy again and keeps the old ones when there is an error, SIGUSR1\n"
@@ -63,6 +64,27 @@ load_config(void *ctx UNUSED, const char *path, struct arena *arena, struct conf
 	return good;
 }
 
+/* The policy's own tests, as `weir build` runs them before it signs: one that fails has found a
+ * policy that does not do what its author meant. */
+static bool
+passes_its_tests(const char *path, struct slice policy, struct buf *text)
+{
+	const struct compile_options options = {.text = &policy};
+	struct cli_policy p;
+	struct buf failures = {0};
+	struct test_counts n = {0};
+	bool compiled = cli_policy_compile(&p, "run", path, &options, true) == EXIT_OK;
+
+	if (compiled)
+		n = cli_policy_test(&p, false, &failures);
+	if (n.failed)
+		buf_printf(text, "%.*s%s is refused: %u of its own tests failed (weir test)\n",
+			   SLICE_ARG(buf_slice(&failures)), path, n.failed);
+	buf_fini(&failures);
+	cli_policy_close(&p);
+	return compiled && n.failed == 0;
+}
+
 /* Made here and now from the text at hand, so there is nobody's signature to ask for. */
 static bool
 compile_text(const char *path, struct slice policy, struct reading *r, struct arena *arena,
@@ -83,31 +105,53 @@ compile_text(const char *path, struct slice policy, struct reading *r, struct ar
 				   err.text);
 	}
 	buf_fini(&bytes);
-	return good;
+	return good && passes_its_tests(path, policy, text);
+}
+
+/* Anybody can sign: a signature is worth something only by a key that the operator named. */
+static bool
+load_image(const struct config *c, struct slice bytes, bool allow_unsigned, uint64_t min_counter,
+	   struct arena *arena, struct image **out, struct buf *text)
+{
+	const struct image_trust trust = {.allow_unsigned = allow_unsigned && c->n_signers == 0,
+					  .keys = c->signers,
+					  .n_keys = c->n_signers,
+					  .min_counter = min_counter};
+	struct image_error err;
+
+	if (c->n_signers == 0 && !allow_unsigned) {
+		buf_printf(text,
+			   "%s is an image, and the configuration does not say whose signature counts: "
+			   "add signed-by \"KEY\" after its name (weir build --key prints the KEY), or "
+			   "start with --allow-unsigned\n", c->policy_path);
+		return false;
+	}
+	*out = image_load(arena, bytes, &trust, &err);
+	if (!*out)
+		buf_printf(text, "%s is refused: %s\n", c->policy_path, err.text);
+	return *out != NULL;
 }
 
 static bool
-load_policy(void *ctx, const char *path, struct arena *arena, struct image **out,
-	    struct buf *text)
+load_policy(void *ctx, const struct config *c, uint64_t min_counter, struct arena *arena,
+	    struct image **out, struct buf *text)
 {
-	const struct image_trust *trust = ctx;
-	struct image_error err;
-	const char *error;
+	const bool *allow_unsigned = ctx;
+	const char *path = c->policy_path, *error;
 	struct slice bytes;
 	struct reading r;
 	bool good = false;
 
 	reading_open(&r);
-	if (!source_read(&r.arena, path, &bytes, &error)) {
+	if (!source_read(&r.arena, path, &bytes, &error))
 		buf_printf(text, "cannot read the policy %s: %s\n", path, error);
-	} else if (image_is_image(bytes)) {
-		*out = image_load(arena, bytes, trust, &err);
-		good = *out != NULL;
-		if (!good)
-			buf_printf(text, "%s is refused: %s\n", path, err.text);
-	} else {
+	else if (image_is_image(bytes))
+		good = load_image(c, bytes, *allow_unsigned, min_counter, arena, out, text);
+	else if (c->n_signers)
+		buf_printf(text, "%s is policy text, which nobody has signed: signed-by asks for an "
+				 "image (weir build --key)\n", path);
+	else
 		good = compile_text(path, bytes, &r, arena, out, text);
-	}
 	reading_close(&r, text);
 	return good;
 }
@@ -128,10 +172,10 @@ parse_level(const char *name)
 int
 cmd_run(int argc, char **argv)
 {
-	struct image_trust trust = {0};
+	bool allow_unsigned = false;
 	struct server_options o = {
 		.version = WEIR_VERSION,
-		.loader = {&trust, load_config, load_policy},
+		.loader = {&allow_unsigned, load_config, load_policy},
 	};
 	char path[PATH_MAX];
 
@@ -143,7 +187,7 @@ cmd_run(int argc, char **argv)
 		if (strcmp(a, "--check") == 0) {
 			o.check_only = true;
 		} else if (strcmp(a, "--allow-unsigned") == 0) {
-			trust.allow_unsigned = true;
+			allow_unsigned = true;
 		} else if (strcmp(a, "--core") == 0) {
 			o.core = true;
 		} else if (strcmp(a, "-c") == 0 || strcmp(a, "--config") == 0) {

@@ -9,6 +9,7 @@
  */
 #include "compiler/config_internal.h"
 
+#include "base/buf.h"
 #include "base/secret.h"
 #include "policy.h"
 
@@ -197,13 +198,47 @@ read_listen(struct config_reader *r)
 	}
 }
 
+/* SYNTAX: signed-by "KEY" {, "KEY"}, each the 64 hex digits that `weir build --key` prints */
+static void
+read_signers(struct config_reader *r)
+{
+	enum { SIGNERS_MAX = 16 };
+	uint8_t(*keys)[ED25519_PUB_LEN] = arena_alloc(r->arena, SIGNERS_MAX * sizeof(*keys));
+	size_t n = 0;
+
+	do {
+		struct buf key = {0};
+		const struct token *t;
+		bool good;
+
+		next(r); /* signed-by, or the comma */
+		if (!take(r, TK_STRING, &t, "a public key in quotes"))
+			return;
+		good = hex_get(&key, t->string) && key.n == ED25519_PUB_LEN && n < SIGNERS_MAX;
+		if (good)
+			memcpy(keys[n++], key.p, ED25519_PUB_LEN);
+		else
+			diag(r->q, CONFIG_VALUE, t->at,
+			     n == SIGNERS_MAX ? "at most 16 keys"
+					      : "a public key is 64 hex digits: those that `weir "
+						"build --key` prints");
+		buf_fini(&key);
+	} while (peek(r)->code == TK_COMMA);
+	r->out->signers = (const uint8_t(*)[ED25519_PUB_LEN]) keys;
+	r->out->n_signers = n;
+}
+
+/* SYNTAX: policy "FILE" [signed-by "KEY" {, "KEY"}] */
 static void
 read_policy(struct config_reader *r)
 {
 	struct span at = peek(r)->at;
 
-	if (take_path(r, &r->out->policy_path))
-		first_time(r, &r->policy_at, at, "`policy`");
+	if (!take_path(r, &r->out->policy_path))
+		return;
+	first_time(r, &r->policy_at, at, "`policy`");
+	if (is_word(peek(r), "signed-by") && !peek(r)->line_start)
+		read_signers(r);
 }
 
 static void

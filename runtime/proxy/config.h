@@ -9,6 +9,7 @@
 #ifndef WEIR_PROXY_CONFIG_H
 #define WEIR_PROXY_CONFIG_H
 
+#include "base/crypto.h"
 #include "base/slice.h"
 
 #include <netinet/in.h>
@@ -46,6 +47,8 @@ struct config_principal {
 struct config {
 	struct endpoint listen_postgres, listen_admin; /* addr_len 0 = not configured */
 	const char *policy_path; /* absolute, resolved against the configuration's folder */
+	const uint8_t (*signers)[ED25519_PUB_LEN]; /* whose signature of the image counts */
+	size_t n_signers;			   /* 0: nobody's was named */
 	const char *state_path;  /* absolute */
 	const char *tls_cert, *tls_key; /* both NULL: tls off */
 	const struct config_target *targets;

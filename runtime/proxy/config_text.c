@@ -61,7 +61,12 @@ put_live(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 {
 	static const char *const kinds[] = {"human", "service", "agent"};
 
-	buf_printf(out, "policy %s\n", c->policy_path);
+	buf_printf(out, "policy %s", c->policy_path);
+	for (size_t i = 0; i < c->n_signers; i++) {
+		buf_puts(out, i ? ", " : " signed-by ");
+		hex_put(out, slice_of(c->signers[i], sizeof(c->signers[i])));
+	}
+	buf_putc(out, '\n');
 	buf_printf(out, "limit max-message-bytes %zu\n", c->max_message_bytes);
 	buf_printf(out, "limit login-seconds %u\n", c->login_seconds);
 	buf_printf(out, "limit drain-seconds %u\n", c->drain_seconds);

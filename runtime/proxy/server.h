@@ -26,8 +26,9 @@ struct server_loader {
 	void *ctx;
 	bool (*config)(void *ctx, const char *path, struct arena *arena, struct config *out,
 		       struct buf *text);
-	bool (*policy)(void *ctx, const char *path, struct arena *arena, struct image **out,
-		       struct buf *text);
+	/* The policy that the configuration names; an image must not be older than min_counter. */
+	bool (*policy)(void *ctx, const struct config *c, uint64_t min_counter,
+		       struct arena *arena, struct image **out, struct buf *text);
 };
 
 struct server_options {

@@ -49,13 +49,15 @@ server_load(struct server *s, struct config_text *text, struct buf *said)
 {
 	const struct server_loader *l = &s->options->loader;
 	struct epoch *e = epoch_new();
+	/* A reload never goes back to an older signed policy. */
+	uint64_t min_counter = s->epoch ? s->epoch->image->counter : 0;
 
 	*text = (struct config_text){0};
 	if (!l->config(l->ctx, s->options->config_path, &e->arena, &e->config, said))
 		goto fail;
 	config_text_make(text, &e->config, s->mask_secret);
 	if (!listeners_safe(&e->config, said) ||
-	    !l->policy(l->ctx, e->config.policy_path, &e->arena, &e->image, said))
+	    !l->policy(l->ctx, &e->config, min_counter, &e->arena, &e->image, said))
 		goto fail;
 	return e;
 fail:

@@ -276,6 +276,59 @@ def test_status_and_metrics():
     h.eq(w.stop(), 0)
 
 
+def image(folder, name, key, counter, text=POLICY):
+    """Builds an image; the public key it was signed with."""
+    with open(f"{folder}/{name}.weir", "w") as f:
+        f.write(text)
+    r = h.weir("build", f"{folder}/{name}.weir", "-o", f"{folder}/{name}.img", "--key",
+               f"{folder}/{key}", "--counter", str(counter))
+    h.eq(r.code, 0, repr(r))
+    return re.search(r"signed by  ([0-9a-f]{64})", r.out)[1]
+
+
+def test_only_a_named_signer_counts():
+    w = gateway(start=False)
+    folder = os.path.dirname(w.conf_path)
+    ours, other = image(folder, "p", "ours.key", 7), image(folder, "q", "other.key", 9)
+    conf = re.sub(r"(?m)^policy .*\n", "", open(w.conf_path).read())
+
+    def policy(line):
+        with open(w.conf_path, "w") as f:
+            f.write(f"{line}\n{conf}")
+
+    def refused(line, *words):
+        policy(line)
+        r = run("-c", w.conf_path, "--check")
+        h.eq(r.code, 1, repr(r))
+        h.has(r.err, *words)
+    refused('policy "p.img"', "whose signature counts", "signed-by", "--allow-unsigned")
+    refused(f'policy "p.img" signed-by "{other}"', "V0107")
+    refused(f'policy "p.weir" signed-by "{ours}"', "nobody has signed")
+    policy('policy "p.img"')
+    h.eq(run("-c", w.conf_path, "--check", "--allow-unsigned").code, 0)
+    policy(f'policy "p.img" signed-by "{ours}", "{other}"')
+    w.start()
+    # Back to an older one: refused, the newer stays. Forward: taken.
+    image(folder, "p", "ours.key", 6, POLICY + "allow older do sql.select\n")
+    w.reload()
+    said(w, "at least 7 is asked for")
+    said(w, "reload refused")
+    image(folder, "p", "ours.key", 8, POLICY + "allow newer do sql.select\n")
+    w.reload()
+    said(w, "reloaded policy=p")
+    h.eq(w.stop(), 0)
+
+
+def test_a_policy_that_fails_its_own_tests_is_refused():
+    text = POLICY + ('group agents = idp "ai-agents"\ntarget orders = postgres "orders"\n'
+                     'test "nothing is allowed" as agent "x" in agents on orders run "select a from t" '
+                     'expect deny\n')
+    w = gateway(start=False, policy=text)
+    r = run("-c", w.conf_path, "--check")
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, "nothing is allowed", "1 of its own tests failed", "weir test")
+
+
 def test_refused_admin_keys_are_recorded():
     w = gateway()
     ready(w)

@@ -277,5 +277,33 @@ secrets_are_never_shown(void)
 	}
 }
 
+static void
+signers_are_keys(void)
+{
+	static const char key[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	char text[2048];
+	struct loaded l;
+
+	snprintf(text, sizeof(text), "policy \"p.img\" signed-by \"%s\", \"ff%s\"\n%s", key,
+		 key + 2, issue_example);
+	memcpy(strstr(text, "policy           "), "# ", 2); /* the example's own */
+	load(&l, text, false);
+	CHECK(l.ok);
+	REQUIRE(l.c.n_signers == 2);
+	CHECK_INT(l.c.signers[0][1], 0x11);
+	CHECK_INT(l.c.signers[1][0], 0xff);
+	unload(&l);
+	for (int i = 0; i < 3; i++) {
+		static const char *const bad[] = {"\"0011\"", "\"xyz\"", "release"};
+
+		snprintf(text, sizeof(text), "policy \"p.img\" signed-by %s\n", bad[i]);
+		load(&l, text, false);
+		CHECK(!l.ok);
+		CHECK(strstr((char *) l.text.p, "public key") != NULL);
+		unload(&l);
+	}
+}
+
 TEST_MAIN(TEST(the_example), TEST(secrets_leave_the_text), TEST(refusals), TEST(tls_off_loopback),
-	  TEST(addresses), TEST(passwords_from_outside), TEST(secrets_are_never_shown))
+	  TEST(addresses), TEST(passwords_from_outside), TEST(secrets_are_never_shown),
+	  TEST(signers_are_keys))
