@@ -99,6 +99,14 @@ host_record(void *ctx, struct slice record)
 }
 
 static bool
+host_log_full(void *ctx)
+{
+	struct conn *c = ctx;
+
+	return audit_state(worker_config(c->worker)->audit) == AUDIT_FULL;
+}
+
+static bool
 host_durable(void *ctx, uint64_t ticket)
 {
 	struct conn *c = ctx;
@@ -432,6 +440,7 @@ static const struct session_host host = {
 	.cancel_request = host_cancel_request,
 	.close = host_close,
 	.record = host_record,
+	.log_full = host_log_full,
 	.durable = host_durable,
 	.when_durable = host_when_durable,
 	.timer = host_timer,

@@ -75,6 +75,8 @@ struct session_host {
 
 	/* Appends a record; 0: the log takes no more (the command is refused). */
 	uint64_t (*record)(void *ctx, struct slice record);
+	/* Why it takes no more: its disk is full, which may end by itself. */
+	bool (*log_full)(void *ctx);
 	bool (*durable)(void *ctx, uint64_t ticket);
 	/* Calls session_kick when `ticket` is durable. */
 	void (*when_durable)(void *ctx, uint64_t ticket);

@@ -109,6 +109,10 @@ static const struct gate_refusal audit_refusal = {
 	"WEIR-AUDIT", "the audit log takes no records, so nothing is let through", NULL,
 	"the gateway's operator must look at its log and disk", "58030"};
 
+static const struct gate_refusal full_refusal = {
+	"WEIR-AUDIT-FULL", "the audit log's disk is full, so nothing is let through", NULL,
+	"the gateway goes on by itself when its operator has made room", "53100"};
+
 bool
 command_durable(struct session *s, const struct command *c)
 {
@@ -133,8 +137,9 @@ stage(struct session *s, const struct sql_facts *facts, const struct statement_t
 	if (c->verdict.verdict == VERDICT_HOLD)
 		return hold_begin(s, c, t);
 	if (!record_command(s, c, t))
-		c->verdict =
-			(struct gate_verdict){.verdict = VERDICT_DENY, .refusal = audit_refusal};
+		c->verdict = (struct gate_verdict){
+			.verdict = VERDICT_DENY,
+			.refusal = s->host->log_full(s->host_ctx) ? full_refusal : audit_refusal};
 	if (c->verdict.verdict != VERDICT_ALLOW) {
 		if (t->extended)
 			refuse_extended(s, c, &c->verdict.refusal);

@@ -205,6 +205,21 @@ def test_held_commands_in_a_pipeline():
     h.eq(pg.query("select count(*) from t where a in (4, 5)"), "0")
 
 
+def test_a_copy_under_way_is_finished():
+    w = gateway()
+    with connect(w) as c, c.cursor() as cur:
+        with cur.copy("copy t from stdin") as copy:
+            copy.write("900\n" * 1000)
+            w.p.send_signal(signal.SIGTERM)
+            h.wait_for(lambda: "drain" in w.log(), what="the drain began")
+            copy.write("901\n" * 1000)
+        h.eq(cur.rowcount, 2000)
+        fatal(c)  # its text came with the end of the COPY, where libpq makes a notice of it
+    h.eq(pg.query("select count(*) from t where a in (900, 901)"), "2000")
+    pg.query("delete from t where a in (900, 901)")
+    gone(w)
+
+
 def test_a_second_signal_ends_it_now():
     w = gateway()
     q = sleeper(w)

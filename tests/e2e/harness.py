@@ -228,6 +228,16 @@ def pg_bin(program):
     return path
 
 
+def in_namespace(*options):
+    """Goes on in namespaces of its own (unshare's options); who is not root gets a user namespace
+    as well. To be called first of all: the program becomes itself again inside."""
+    if os.environ.get("WEIR_TEST_NAMESPACE"):
+        return
+    user = [] if os.geteuid() == 0 else ["-r"]
+    os.execvpe("unshare", ["unshare", *options, *user, sys.executable, os.path.abspath(sys.argv[0])],
+               dict(os.environ, WEIR_TEST_NAMESPACE="1"))
+
+
 def psql_argv(port, user, dbname, sql=None, options=(), conn=""):
     argv = [pg_bin("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *options,
             f"host=127.0.0.1 port={port} user={user} dbname={dbname} connect_timeout=10 {conn}"]

@@ -124,6 +124,12 @@ h_record(void *ctx, struct slice record UNUSED)
 }
 
 static bool
+h_log_full(void *ctx UNUSED)
+{
+	return false;
+}
+
+static bool
 h_durable(void *ctx, uint64_t ticket)
 {
 	struct play *p = ctx;
@@ -172,7 +178,8 @@ static const struct session_host host = {
 	.forward = h_forward, .emit = h_emit, .flow = h_flow, .streaming = h_streaming,
 	.queued = h_queued, .start_tls = h_start_tls, .dial = h_nothing,
 	.cancel_upstream = h_cancel_upstream, .cancel_request = h_cancel_request, .close = h_close,
-	.record = h_record, .durable = h_durable, .when_durable = h_when_durable, .timer = h_timer,
+	.record = h_record, .log_full = h_log_full, .durable = h_durable,
+	.when_durable = h_when_durable, .timer = h_timer,
 	.now_mono = h_now, .now_wall = h_now, .want_catalog = h_want_catalog,
 	.schema_changed = h_schema_changed,
 };

@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The audit log on a disk that fills up, in a mount namespace with a small file system of its own:
+commands are refused while records could not be kept, sessions live on, and it goes on by itself
+when there is room again."""
+import os, sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness as h
+
+h.in_namespace("-m")
+
+MIB = 1 << 20
+CONF = """listen postgres 127.0.0.1:{{port}}
+policy "{{policy}}"
+state "{disk}/state"
+tls off
+target orders
+  protocol postgres
+  address 127.0.0.1:{{pg}}
+  database orders
+  login "app" password "app-secret"
+  tls off
+"""
+disk = pg = None
+
+
+def setup():
+    global disk, pg
+    disk = f"{h.tmp()}/disk"
+    os.mkdir(disk)
+    r = h.run(["mount", "-t", "tmpfs", "-o", "size=320m", "none", disk])
+    h.check(r.code == 0, repr(r))
+    pg = h.Postgres(sql="create table t (a int); insert into t values (1)")
+
+
+def free():
+    st = os.statvfs(disk)
+    return st.f_bavail * st.f_frsize
+
+
+def filler(n):
+    with open(f"{disk}/filler", "wb") as f:
+        f.write(bytes(n))
+
+
+def test_a_full_disk_refuses_and_room_opens():
+    w = h.Weir(pg, policy="policy p\ndefault allow\n", conf=CONF.format(disk=disk) + h.PRINCIPALS)
+    w.state = f"{disk}/state"
+    s = w.psql_start(options=("-v", "ON_ERROR_STOP=0", "-v", "VERBOSITY=verbose"))
+    s.write("select a + 1 from t;\n")
+    s.saw("2")
+    filler(free() - 100 * MIB)  # below the reserve of 128 MiB
+
+    def refused():
+        r = w.psql("select a from t")
+        return r if r.code else None
+    r = h.wait_for(refused, 15, "commands are refused")
+    h.has(r.err, "audit")
+    h.wait_for(lambda: "audit log: free space is below the reserve" in w.log(), 5, "the operator is told")
+    s.write("insert into t values (2);\n")
+    h.has(s.saw("WEIR-AUDIT-FULL"), "53100")
+    h.eq(pg.super("select count(*) from t", db="orders"), "1", "nothing unrecorded has run")
+    os.unlink(f"{disk}/filler")
+    h.wait_for(lambda: w.psql("select a from t").code == 0, 15, "there is room again")
+    s.write("select a + 41 from t;\n")
+    s.saw("42")  # the session went on
+    s.write("\\q\n")
+    h.eq(w.stop(), 0)
+    h.eq(w.audit("verify", w.state).code, 0)
+
+
+if __name__ == "__main__":
+    h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
