@@ -153,6 +153,9 @@ def audit(gw):
     say("The log is a Merkle tree with signed heads. Anybody with the public key can check that "
         "nothing was changed, removed or put in later:")
     print()
+    # The head is signed once a second: the one that covers all of the story.
+    h.wait_for(lambda: "signed head yet" not in h.run([h.WEIR, "audit", "verify", folder]).out, 5,
+               "a signed head over the whole log")
     weir(gw, "audit", "verify", folder)
     print()
     say("One changed byte is found (in a copy):")
