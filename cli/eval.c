@@ -318,7 +318,23 @@ put_mask(struct buf *out, const struct image *img, const struct image_rule *rule
 	buf_putc(out, '}');
 }
 
-/* A hold obliges only when it decides; masks whenever they match. */
+static void
+put_limit(struct buf *out, const struct image_rule *rule)
+{
+	buf_puts(out, "{\"limit\": ");
+	buf_json_string(out, rule->name);
+	buf_puts(out, ", \"amounts\": [");
+	for (size_t i = 0; i < rule->limit.n_amounts; i++) {
+		const struct image_amount *a = &rule->limit.amounts[i];
+
+		buf_printf(out, "%s{\"%s\": %llu, \"per\": \"%s\"}", i ? ", " : "",
+			   a->unit == LIMIT_TIME ? "time_ms" : limit_unit_info[a->unit].name,
+			   (unsigned long long) a->n, limit_per_info[a->per].name);
+	}
+	buf_puts(out, "]}");
+}
+
+/* A hold obliges only when it decides; masks and limits whenever they match. */
 static void
 put_obligations(struct buf *out, const struct image *img, const struct decision *d)
 {
@@ -328,15 +344,17 @@ put_obligations(struct buf *out, const struct image *img, const struct decision 
 	for (int r = decision_next(d, -1); r >= 0; r = decision_next(d, r)) {
 		const struct image_rule *rule = &img->rules[r];
 
-		if (rule->kind == VM_MASK ||
-		    (rule->kind == VM_HOLD && d->verdict == VERDICT_HOLD)) {
-			buf_puts(out, sep);
-			if (rule->kind == VM_MASK)
-				put_mask(out, img, rule);
-			else
-				put_hold(out, img, rule);
-			sep = ", ";
-		}
+		if (rule->kind <= VM_DENY &&
+		    !(rule->kind == VM_HOLD && d->verdict == VERDICT_HOLD))
+			continue;
+		buf_puts(out, sep);
+		if (rule->kind == VM_MASK)
+			put_mask(out, img, rule);
+		else if (rule->kind == VM_LIMIT)
+			put_limit(out, rule);
+		else
+			put_hold(out, img, rule);
+		sep = ", ";
 	}
 	buf_putc(out, ']');
 }

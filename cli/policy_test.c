@@ -334,6 +334,20 @@ any_masked_by(struct run *r, const char *name)
 	return false;
 }
 
+/* A command that is refused is not limited as well. */
+static void
+expect_limited(struct run *r, const char *name)
+{
+	int rule = image_rule_find(r->img, slice_str(name));
+
+	if (r->img->rules[rule].kind != VM_LIMIT)
+		buf_printf(&r->why, "%s is no limit rule\n", name);
+	else if (r->verdict == VERDICT_DENY)
+		buf_puts(&r->why, "expected a limit, got deny\n");
+	else if (!(r->joined.matched[rule / 64] >> rule % 64 & 1))
+		buf_printf(&r->why, "the command is not limited by %s\n", name);
+}
+
 /* A literal as the server would send it in text format; false: NULL. */
 static bool
 cell_text(struct run *r, const struct expr *v, struct slice *out, uint32_t *oid)
@@ -423,6 +437,9 @@ check_expects(struct run *r)
 		case EXPECT_MASKED:
 			if (!any_masked_by(r, e->by.s))
 				buf_printf(&r->why, "no output column is masked by %s\n", e->by.s);
+			break;
+		case EXPECT_LIMITED:
+			expect_limited(r, e->by.s);
 			break;
 		case EXPECT_ROW:
 			if (!row) {

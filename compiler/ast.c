@@ -261,6 +261,7 @@ dump_expect(const struct expect *e, struct buf *out)
 	buf_printf(out, "  expect %s",
 		   e->kind == EXPECT_ROW      ? "row"
 		   : e->kind == EXPECT_MASKED ? "masked"
+		   : e->kind == EXPECT_LIMITED ? "limited"
 					      : rule_kind_name(e->verdict));
 	if (e->by.s)
 		buf_printf(out, " by %s", e->by.s);

@@ -193,7 +193,7 @@ struct amount {
 	struct span at;
 	enum amount_kind kind;
 	struct expr *value; /* X_INT, X_SIZE (or X_INT), X_DURATION */
-	struct name per;    /* command, session, minute, hour, day; s NULL: command */
+	struct name per;    /* command, minute, hour, day; s NULL: command */
 };
 
 struct clause {
@@ -245,6 +245,7 @@ struct test_row {
 enum expect_kind {
 	EXPECT_VERDICT,	  /* allow|deny|hold [by RULE]; `by default` has by.s "default" */
 	EXPECT_MASKED,	  /* masked by RULE */
+	EXPECT_LIMITED,	  /* limited by RULE */
 	EXPECT_ROW,	  /* cells: the next row as the client gets it */
 };
 

@@ -502,7 +502,13 @@ build_with(struct builder *b, const struct token *k, struct kernel *kernel)
 void
 build_amount(struct builder *b, const struct token *k, struct expr *value, const struct token *per)
 {
-	static const char *const spans[] = {"command", "session", "minute", "hour", "day"};
+	static const char *const spans[] = {
+#define LIMIT_UNIT(id, name, sentence)
+#define LIMIT_PER(id, name, seconds, sentence) name,
+#include "grammar/limits.def"
+#undef LIMIT_UNIT
+#undef LIMIT_PER
+	};
 	struct amount *a = ARENA_NEW(b->arena, struct amount);
 	bool known = !per;
 
@@ -516,8 +522,7 @@ build_amount(struct builder *b, const struct token *k, struct expr *value, const
 	for (size_t i = 0; per && i < COUNT_OF(spans); i++)
 		known = known || strcmp(per->sym->s, spans[i]) == 0;
 	if (!known)
-		diag(b->q, UNKNOWN_WORD, per->at, "command, session, minute, hour or day",
-		     per->sym->s);
+		diag(b->q, UNKNOWN_WORD, per->at, "command, minute, hour or day", per->sym->s);
 	if (a->kind == AMOUNT_TIME && value->kind != X_DURATION)
 		diag(b->q, WRONG_LITERAL, value->at, "a duration such as 5s");
 	else if (a->kind == AMOUNT_ROWS && value->kind != X_INT)
@@ -722,12 +727,14 @@ build_expect(struct builder *b, const struct token *k, const struct token *verdi
 		e->verdict = rule_kind_of(verdict);
 		break;
 	default:
-		e->kind = EXPECT_MASKED;
-		if (strcmp(verdict->sym->s, "masked") != 0)
+		e->kind = strcmp(verdict->sym->s, "limited") == 0 ? EXPECT_LIMITED : EXPECT_MASKED;
+		if (e->kind == EXPECT_MASKED && strcmp(verdict->sym->s, "masked") != 0)
 			diag(b->q, UNKNOWN_WORD, verdict->at,
-			     "allow, deny, hold, masked or a row in parentheses", verdict->sym->s);
+			     "allow, deny, hold, masked, limited or a row in parentheses",
+			     verdict->sym->s);
 		else if (!by)
-			diag(b->q, WRONG_LITERAL, verdict->at, "`masked by RULE`");
+			diag(b->q, WRONG_LITERAL, verdict->at,
+			     e->kind == EXPECT_MASKED ? "`masked by RULE`" : "`limited by RULE`");
 		break;
 	}
 }

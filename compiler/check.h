@@ -41,6 +41,7 @@ struct checked_rule {
 	bool reads_action;
 	struct image_hold hold;
 	struct image_mask mask;
+	struct image_limit limit;
 };
 
 struct checked {

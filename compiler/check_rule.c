@@ -269,6 +269,55 @@ check_mask(struct check *c, const struct rule *r, struct checked_rule *out)
 		     fact_info[c->reads.action ? FACT_ACTION : c->reads.late].name);
 }
 
+static void
+add_amount(struct check *c, const struct rule *r, const struct amount *a, struct image_limit *l,
+	   struct image_amount *out)
+{
+	static const char *const what[] = {"the number of rows", "the number of bytes", "the time"};
+	static const char *const most[] = {"1125899906842624", "1PiB", "24h"};
+	int per = limit_per_find(slice_str(a->per.s ? a->per.s : "command"));
+	uint64_t max = a->kind == AMOUNT_TIME ? 24 * 3600 * 1000 : IMAGE_MAX_AMOUNT;
+
+	if (!a->value || a->value->kind == X_ERROR || per < 0)
+		return;
+	if (a->value->number < 1 || (uint64_t) a->value->number > max) {
+		diag(c->q, OUT_OF_RANGE, a->value->at, what[a->kind],
+		     a->kind == AMOUNT_TIME ? "1ms" : "1", most[a->kind]);
+		return;
+	}
+	if (a->kind == AMOUNT_TIME && per != PER_COMMAND) {
+		diag(c->q, BAD_LIMIT, a->per.at, r->name.s, "time is bounded per command only");
+		return;
+	}
+	*out = (struct image_amount){(enum limit_unit) a->kind, (enum limit_per) per,
+				     (uint64_t) a->value->number};
+	for (size_t i = 0; i < l->n_amounts; i++)
+		if (l->amounts[i].unit == out->unit && l->amounts[i].per == out->per) {
+			diag(c->q, BAD_LIMIT, a->at, r->name.s, "the same is bounded twice");
+			return;
+		}
+	l->n_amounts++;
+}
+
+static void
+check_limit(struct check *c, const struct rule *r, struct checked_rule *out)
+{
+	struct image_amount *v = ARENA_ARRAY(c->arena, struct image_amount, IMAGE_MAX_AMOUNTS + 1);
+
+	static_assert((int) AMOUNT_ROWS == (int) LIMIT_ROWS &&
+			      (int) AMOUNT_BYTES == (int) LIMIT_BYTES &&
+			      (int) AMOUNT_TIME == (int) LIMIT_TIME,
+		      "amounts are units");
+	static_assert((int) LIMIT_UNIT_COUNT * LIMIT_PER_COUNT <= IMAGE_MAX_AMOUNTS,
+		      "amounts that differ fit");
+	out->limit.amounts = v;
+	for (const struct clause *cl = r->clauses; cl; cl = cl->next)
+		if (cl->kind == CLAUSE_AMOUNT && cl->amount)
+			add_amount(c, r, cl->amount, &out->limit, &v[out->limit.n_amounts]);
+	if (out->only_connect)
+		diag(c->q, NEVER_MATCHES, r->name.at, rule_kind_name(r->kind), r->name.s);
+}
+
 /* The clauses that say when the rule applies. */
 static void
 check_conditions(struct check *c, const struct rule *r, struct checked_rule *out)
@@ -320,7 +369,8 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 {
 	static const enum vm_rule kinds[] = {
 		[RULE_ALLOW] = VM_ALLOW, [RULE_DENY] = VM_DENY,
-		[RULE_HOLD] = VM_HOLD, [RULE_MASK] = VM_MASK};
+		[RULE_HOLD] = VM_HOLD, [RULE_MASK] = VM_MASK,
+		[RULE_LIMIT] = VM_LIMIT};
 	struct cond *guarded;
 
 	c->reads = (struct reads){0};
@@ -340,6 +390,8 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 		check_hold(c, r, out);
 	if (out->kind == VM_MASK)
 		check_mask(c, r, out);
+	if (out->kind == VM_LIMIT)
+		check_limit(c, r, out);
 	out->phase = c->reads.phase;
 	out->reads_action = c->reads.action;
 	if (out->names_connect && out->only_connect && out->phase > PHASE_CONNECT)
@@ -360,8 +412,8 @@ check_rule_supported(struct check *c, const struct rule *r)
 {
 	if (r->shadow)
 		diag(c->q, NOT_YET, r->name.at, "`shadow` rules");
-	if (r->kind == RULE_LIMIT || r->kind == RULE_RECORD || r->kind == RULE_NOTIFY)
+	if (r->kind == RULE_RECORD || r->kind == RULE_NOTIFY)
 		diag(c->q, NOT_YET, r->name.at,
 		     arena_printf(c->arena, "`%s` rules", rule_kind_name(r->kind)));
-	return r->kind <= RULE_MASK;
+	return r->kind <= RULE_LIMIT;
 }

@@ -223,7 +223,7 @@ put_entry(struct emitter *e, const struct checked *p, enum vm_entry entry)
 		const struct checked_rule *r = &p->rules[i];
 		struct view v = {LATE_IS_TESTED, r->kind != VM_ALLOW};
 
-		if (entry == ENTRY_CONNECT && r->kind != VM_MASK)
+		if (entry == ENTRY_CONNECT && r->kind <= VM_DENY)
 			put_connect(e, r, i);
 		else if (entry == ENTRY_COMMAND && r->kind != VM_MASK)
 			put_rule(e, r, i, OP_MATCH, &v);

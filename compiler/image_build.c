@@ -178,6 +178,18 @@ put_mask(struct buf *b, const struct image_mask *m)
 }
 
 static void
+put_limit(struct buf *b, const struct image_limit *l)
+{
+	cbor_array(b, l->n_amounts);
+	for (size_t i = 0; i < l->n_amounts; i++) {
+		cbor_array(b, 3);
+		cbor_text(b, slice_str(limit_unit_info[l->amounts[i].unit].name));
+		cbor_text(b, slice_str(limit_per_info[l->amounts[i].per].name));
+		cbor_uint(b, l->amounts[i].n);
+	}
+}
+
+static void
 put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 {
 	cbor_uint(b, BODY_RULES);
@@ -199,6 +211,8 @@ put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 			put_hold(b, &r->hold);
 		else if (r->kind == VM_MASK)
 			put_mask(b, &r->mask);
+		else if (r->kind == VM_LIMIT)
+			put_limit(b, &r->limit);
 		else
 			cbor_array(b, 0);
 	}

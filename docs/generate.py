@@ -108,6 +108,13 @@ def plain(path, macro, heads, pick):
     return lambda: table(heads, [pick(r) for r in rows(path, macro)])
 
 
+def limits():
+    yield from table(["amount", "is"],
+                     [(code(r[1]), r[2]) for r in rows("grammar/limits.def", "LIMIT_UNIT")])
+    yield from table(["per", "is"],
+                     [(code(r[1]), r[3]) for r in rows("grammar/limits.def", "LIMIT_PER")])
+
+
 def messages():
     for macro, side in (("PG_FRONTEND", "From the client"), ("PG_BACKEND", "From the server")):
         yield f"{side}:"
@@ -128,6 +135,7 @@ SECTIONS = [
     ("Masks", "grammar/masks.def", plain("grammar/masks.def", "MASK",
      ["mask", "takes", "rank", "shows"],
      lambda r: (code(r[1]), {"NONE": "", "TEXT": "a text", "COUNT": "a number"}[r[2]], r[3], r[4]))),
+    ("Limits", "grammar/limits.def", limits),
     ("Where a column is used", "grammar/contexts.def", plain("grammar/contexts.def", "CONTEXT",
      ["context", "is"], lambda r: (code(r[1]), r[2]))),
     ("Entry points", "grammar/entries.def", plain("grammar/entries.def", "ENTRY",

@@ -17,6 +17,7 @@ struct conn {
 	struct iobuf *delivery; /* the chunk being delivered: what `forward` refers to */
 	struct ring_timer timer;
 	struct sockaddr_storage server_addr;
+	struct canceller *cancellers; /* CancelRequests on their way */
 	uint32_t slot;
 	bool closing;
 	/* Parked until a record is durable. */

@@ -40,11 +40,12 @@ derive_masks(struct epoch *e, const uint8_t secret[SHA256_LEN])
 }
 
 void
-epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN])
+epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN], const struct epoch *was)
 {
 	const struct config *c = &e->config;
 
 	derive_masks(e, mask_secret);
+	limits_attach(e, was);
 	random_bytes(e->mock_key, sizeof(e->mock_key));
 	e->verifiers = ARENA_ARRAY(&e->arena, struct scram_verifier, c->n_principals + 1);
 	for (size_t i = 0; i < c->n_principals; i++) {
@@ -70,6 +71,7 @@ epoch_unref(struct epoch *e)
 {
 	if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	limits_detach(e);
 	config_wipe(&e->config);
 	secret_wipe(&e->mask_key, sizeof(e->mask_key));
 	arena_fini(&e->arena);

@@ -11,6 +11,7 @@
 #include "proto/pg/mask.h"
 #include "proto/pg/scram.h"
 #include "proxy/config.h"
+#include "proxy/limits.h"
 #include "sql/catalog.h"
 #include "vm/image.h"
 
@@ -26,12 +27,17 @@ struct epoch {
 	struct mask_key mask_key;
 	struct scram_verifier *verifiers; /* by principal */
 	uint8_t mock_key[SHA256_LEN];
+	struct budget **budgets; /* by principal, then by budget */
+	uint32_t *budget_at;     /* by rule: its first budget */
+	size_t n_budgets;        /* of one principal */
 };
 
 /* An empty epoch with one reference: the caller loads config and image into its arena, then
- * epoch_finish derives the rest. mask_secret: 32 bytes that stay the same across restarts. */
+ * epoch_finish derives the rest. mask_secret: 32 bytes that stay the same across restarts. was: the
+ * epoch that this one replaces, whose budgets go on; or NULL. */
 struct epoch *epoch_new(void);
-void epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN]);
+void epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN],
+		  const struct epoch *was);
 struct epoch *epoch_ref(struct epoch *e);
 void epoch_unref(struct epoch *e); /* NULL is fine */
 

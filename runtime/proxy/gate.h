@@ -30,7 +30,7 @@ struct gate_refusal {
 	const char *sqlstate; /* NULL: 42501 */
 };
 
-enum { VERDICT_RULES = 8, VERDICT_MASKS = 4, VERDICT_STATEMENTS = 16 };
+enum { VERDICT_RULES = 8, VERDICT_MASKS = 4, VERDICT_LIMITS = 8, VERDICT_STATEMENTS = 16 };
 
 struct gate_verdict {
 	enum verdict verdict;
@@ -44,6 +44,9 @@ struct gate_verdict {
 	uint16_t rules[VERDICT_RULES];
 	uint8_t n_masks; /* mask rules of the tables it reads, at most VERDICT_MASKS */
 	uint16_t masks[VERDICT_MASKS];
+	uint8_t n_limits; /* limit rules that apply */
+	uint16_t limits[VERDICT_LIMITS];
+	bool reads_only; /* of a limited command: ending it early undoes nothing */
 	uint32_t n_effects;
 	struct gate_refusal refusal; /* VERDICT_DENY */
 };
@@ -117,6 +120,12 @@ bool gate_has_masks(const struct gate_session *s);
 /* The columns of a COPY TO STDOUT by position, in the arena. False: they cannot be told. */
 bool gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
 		       struct arena *a, struct copyout_column **columns, size_t *n) MUST_CHECK;
+
+/* The limits of another verdict apply as well. False: more than one command can carry. */
+bool gate_join_limits(const struct image *img, struct gate_verdict *into,
+		      const struct gate_verdict *from) MUST_CHECK;
+/* Where the session's principal stands in its epoch; only while the verdict is not a refusal. */
+size_t gate_principal(const struct gate_session *s);
 
 struct gate_stats {
 	uint64_t decisions, remembered, vm_ops, classes;

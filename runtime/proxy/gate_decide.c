@@ -642,6 +642,10 @@ look_closely(struct look *l)
 	if (runs_prepared)
 		judge_prepared(l);
 	verdict_of(l);
+	if (!gate_note_limits(l->g, l->class->epoch->image, l->ask, v))
+		refuse(l, NULL, "WEIR-LIMIT-RULES",
+		       "more limits apply to this command than one command can carry",
+		       "ask who writes the policy to merge its limit rules");
 	check_status(l);
 	check_settings(l);
 	/* The policy's own refusal is the better answer; masks refuse what it would let through. */

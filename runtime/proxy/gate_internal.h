@@ -45,4 +45,9 @@ struct gate_class *gate_class_of(struct gate *g, struct gate_session *s, uint64_
 bool gate_remembered(struct gate *g, uint64_t class, uint64_t facts, struct gate_verdict *v);
 void gate_remember(struct gate *g, uint64_t class, uint64_t facts, const struct gate_verdict *v);
 
+/* gate_limits.c: the limit rules among those that matched. False: more than one command can
+ * carry. */
+bool gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,
+		      struct gate_verdict *v) MUST_CHECK;
+
 #endif

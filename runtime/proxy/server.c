@@ -66,7 +66,7 @@ derive_epoch(struct server *s, struct buf *error)
 		return false;
 	config_text_fini(&s->text);
 	config_text_make(&s->text, &s->epoch->config, s->mask_secret);
-	epoch_finish(s->epoch, s->mask_secret);
+	epoch_finish(s->epoch, s->mask_secret, NULL);
 	return true;
 }
 

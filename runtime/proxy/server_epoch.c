@@ -145,7 +145,7 @@ server_reload(struct server *s)
 	}
 	/* Where we listen is as it was, with the port that 0 stood for. */
 	e->config.listen_postgres = s->listen;
-	epoch_finish(e, s->mask_secret);
+	epoch_finish(e, s->mask_secret, s->epoch);
 	if (!record_reload(s, e, &text)) {
 		log_error("reload refused: the audit log does not take its record; the "
 			  "configuration and the policy in force stay");

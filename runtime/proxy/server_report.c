@@ -48,6 +48,7 @@ sum_workers(struct server *s, struct worker_stats *sum)
 		sum->allowed += w.allowed;
 		sum->denied += w.denied;
 		sum->held += w.held;
+		sum->limited += w.limited;
 		sum->cells_masked += w.cells_masked;
 		sum->auth_failures += w.auth_failures;
 		sum->protocol_errors += w.protocol_errors;
@@ -68,6 +69,7 @@ worker_counters(struct server *s, counter_fn *fn, void *ctx)
 	C("weir_decisions_total", "decision=\"allow\"", "commands by verdict", SUM, w.allowed);
 	C("weir_decisions_total", "decision=\"deny\"", "commands by verdict", SUM, w.denied);
 	C("weir_decisions_total", "decision=\"hold\"", "commands by verdict", SUM, w.held);
+	C("weir_commands_limited_total", "", "commands that reached a limit of the policy", SUM, w.limited);
 	C("weir_cells_masked_total", "", "result cells masked", SUM, w.cells_masked);
 	C("weir_auth_failures_total", "listener=\"postgres\"", "refused log-ins", SUM,
 	  w.auth_failures);

@@ -128,6 +128,8 @@ reply_pop(struct session *s)
 	struct reply *r = reply_at(s, 0);
 
 	object_unref(r->object);
+	if (r->command && r->command->limit && r->command->limit->hit)
+		s->limiting = false;
 	if (r->command)
 		command_free(s, r->command);
 	if (r->error) {
@@ -159,8 +161,30 @@ command_free(struct session *s, struct command *c)
 {
 	if (c->facts)
 		sql_facts_release(c->facts);
+	session_limit_free(s, c->limit);
 	c->next = s->env->free_commands;
 	s->env->free_commands = c;
+}
+
+void
+session_env_fini(struct session_env *env)
+{
+	while (env->free_commands) {
+		struct command *c = env->free_commands;
+
+		env->free_commands = c->next;
+		free(c);
+	}
+	while (env->free_limits) {
+		struct limit_run *l = env->free_limits;
+
+		env->free_limits = l->next;
+		free(l);
+	}
+	buf_fini(&env->scratch);
+	buf_fini(&env->record);
+	buf_fini(&env->rows);
+	arena_fini(&env->arena);
 }
 
 /* ---- ends ------------------------------------------------------------------------------------ */
@@ -298,6 +322,8 @@ pass_rows(struct session *s, const uint8_t *p, size_t n)
 
 	if (!session_rows_pass(s))
 		return 0;
+	if (reply_head(s)->command->limit)
+		return session_limit_rows(s, p, n);
 	while (n - at >= PG_HEADER && p[at] == PG_B_DATA_ROW) {
 		uint64_t total = (uint64_t) get_be32(p + at + 1) + 1;
 
@@ -521,6 +547,7 @@ session_kick(struct session *s)
 		return;
 	adjust_flow(s, CLIENT);
 	adjust_flow(s, SERVER);
+	session_limit_follow(s);
 }
 
 void
@@ -567,8 +594,27 @@ session_cancel_upstream(struct session *s)
 		return;
 	buf_reset(b);
 	pg_put_cancel(b, s->server_pid, slice_of(s->server_key, s->server_key_len));
-	s->host->cancel_upstream(s->host_ctx, buf_slice(b));
+	s->cancels += s->host->cancel_upstream(s->host_ctx, buf_slice(b));
 	buf_reset(b);
+}
+
+/* From here on a cancel can no longer hit what is sent next. */
+void
+session_cancel_done(struct session *s)
+{
+	struct reply *head;
+
+	assert(s->cancels > 0);
+	if (--s->cancels || s->phase == SESSION_CLOSED)
+		return;
+	s->limit_cancels = false;
+	head = reply_head(s);
+	if (s->limiting && head && head->kind == REPLY_EXECUTE) {
+		/* Had it completed already, the server would keep that to itself up to Sync. */
+		pg_put_empty(&s->env->scratch, PG_F_FLUSH);
+		session_emit(s, SERVER, &s->env->scratch);
+	}
+	session_kick(s);
 }
 
 void
@@ -589,13 +635,35 @@ session_cancel(struct session *s, struct slice key)
 void
 session_tick(struct session *s)
 {
+	uint64_t now;
+
 	if (s->phase == SESSION_CLOSED)
 		return;
-	if (s->phase != SESSION_READY)
+	if (s->phase != SESSION_READY) {
 		session_fatal(s, "08006", "WEIR-LOGIN-TIMEOUT", "login took too long",
 			      "the gateway gives a client a bounded time from connect to ready");
-	else
+		return;
+	}
+	s->tick_at = 0;
+	now = s->host->now_mono(s->host_ctx);
+	if (s->tick_limit && now >= s->tick_limit)
+		session_limit_tick(s, now);
+	if (s->tick_hold && now >= s->tick_hold)
 		hold_tick(s);
+	session_arm(s);
+}
+
+void
+session_arm(struct session *s)
+{
+	uint64_t at = s->tick_hold;
+
+	if (s->tick_limit && (!at || s->tick_limit < at))
+		at = s->tick_limit;
+	if (at == s->tick_at || s->phase != SESSION_READY)
+		return;
+	s->tick_at = at;
+	s->host->timer(s->host_ctx, at);
 }
 
 bool

@@ -65,8 +65,9 @@ struct session_host {
 	void (*start_tls)(void *ctx, enum pg_side side);
 	/* Dials the target; session_server_up or session_server_down follows. */
 	void (*dial)(void *ctx);
-	/* Opens a connection of its own to the target and sends these bytes (a CancelRequest). */
-	void (*cancel_upstream)(void *ctx, struct slice packet);
+	/* Opens a connection of its own to the target and sends these bytes (a CancelRequest).
+	 * True: session_cancel_done follows when the target has closed it. */
+	bool (*cancel_upstream)(void *ctx, struct slice packet);
 	/* A CancelRequest came in: finds the session that was given this key, on whatever
 	 * worker. */
 	void (*cancel_request)(void *ctx, uint32_t pid, struct slice key);
@@ -126,6 +127,20 @@ struct reply {
 	struct buf *error; /* replaces the server's ErrorResponse: the refusal */
 };
 
+/* What is left of a command's limits, and whether one was reached. */
+struct limit_run {
+	struct limit_run *next; /* free list */
+	struct epoch *epoch;    /* whose rules the numbers mean; counted */
+	struct limit_set set;
+	struct limit_used used; /* by a message; a portal and a cursor have their own */
+	uint64_t rows;          /* delivered by this command */
+	uint64_t withheld;      /* rows that came and were not passed on */
+	uint64_t deadline;      /* mono; 0: its time has not begun, or is not limited */
+	bool hit;
+	enum limit_unit unit;            /* of what was reached */
+	const struct limit_meter *meter; /* NULL: a bound of the command itself */
+};
+
 /* Everything there is to say about one command: from the client's message to the result record. */
 struct command {
 	struct command *next; /* free list */
@@ -134,6 +149,7 @@ struct command {
 	uint64_t started_mono;
 	const struct sql_facts *facts;
 	struct gate_verdict verdict;
+	struct limit_run *limit; /* NULL: nothing is limited */
 	uint64_t rows, bytes_down, cells_masked;
 	uint64_t epoch;       /* whose rules the verdict's numbers mean */
 	bool failed, recorded;
@@ -179,6 +195,17 @@ struct session {
 	bool copy_forwarding; /* the CopyData whose pieces come now is passed on */
 	bool rows_whole;     /* DataRows are read whole: a plan is in force */
 	bool streaming;      /* the host was told that rows stream */
+	bool row_withheld;   /* the row whose pieces come now is not passed on */
+	bool copy_header;    /* the next CopyData of a COPY TO STDOUT is its header */
+	bool limiting;       /* a limit was reached, and its command has not ended */
+	bool limit_cancels;  /* ... and its cancel may still be on its way */
+	enum session_swallow {
+		SWALLOW_NOTHING,
+		SWALLOW_TO_READY, /* the client has its error, and sees nothing up to this */
+		SWALLOW_POISON,   /* ... and the poison query's error comes before that */
+		SWALLOW_TO_ERROR, /* ... up to the error of the poison */
+	} swallow;
+	unsigned cancels;    /* CancelRequests of ours on their way */
 	bool client_gone, server_gone;
 	bool schema_changed_in_tx;
 	bool draining;
@@ -193,6 +220,8 @@ struct session {
 	uint64_t waiter;     /* what approvals give back to find this session; set by the host */
 	bool approval_async; /* the client asked not to wait for approvals */
 	struct hold *hold;   /* the command that waits for a person; NULL */
+	/* Monotonic times at which the timer is wanted, and at which it is set; 0: not. */
+	uint64_t tick_hold, tick_limit, tick_at;
 	struct login *login; /* until READY */
 	struct session_client client;
 	struct gate_client client_facts;
@@ -217,15 +246,19 @@ struct session_env {
 	struct approvals *approvals;
 	struct buf scratch, record, rows; /* reused by every call; empty between calls */
 	struct command *free_commands;
+	struct limit_run *free_limits;
 	struct arena arena;  /* reset after each message */
 	bool tls;            /* the listener can do TLS */
 	unsigned notice_ms, login_ms;
 	size_t max_message;
 	struct {
 		uint64_t sessions, commands, allowed, denied, held, rows_masked, cells_masked,
-			auth_failures, protocol_errors, allocs;
+			auth_failures, protocol_errors, limited, allocs;
 	} counters;
 };
+
+/* Frees what the sessions left in it; the gate and the approvals are not its own. */
+void session_env_fini(struct session_env *env);
 
 struct session *session_new(struct session_env *env, const struct session_host *host, void *ctx,
 			    const struct session_client *client, uint32_t cancel_pid);
@@ -243,6 +276,8 @@ void session_kick(struct session *s);
 void session_tick(struct session *s);
 /* Our cancel key was presented: a held command ends, a running one is cancelled at the server. */
 void session_cancel(struct session *s, struct slice key);
+/* A CancelRequest of ours is with the target, or is lost. */
+void session_cancel_done(struct session *s);
 /* The gateway stops: an idle session ends now with 57P01, a busy one after its command. */
 void session_drain(struct session *s);
 bool session_is_idle(const struct session *s);
@@ -277,11 +312,15 @@ void command_free(struct session *s, struct command *c);
 
 void session_flush_run(struct session *s);
 void session_cancel_upstream(struct session *s);
+/* Sets the timer for the earliest of s->tick_x. */
+void session_arm(struct session *s);
 
 /* session_refuse.c: the client gets an error where the server's own would have stood, and the
  * server is left in the state its own error would have left it in. Takes over c (may be NULL). */
 void refuse_query(struct session *s, struct command *c, const struct gate_refusal *why);
 void refuse_extended(struct session *s, struct command *c, const struct gate_refusal *why);
+/* Sends the server what it is sure to refuse: a Query, or a Parse. */
+void refuse_poison(struct session *s, bool extended);
 
 /* session_login.c */
 void login_free(struct login *l);
@@ -303,7 +342,37 @@ bool session_rows_pass(const struct session *s);
 void session_rows_flush(struct session *s);
 void session_streaming(struct session *s, bool on);
 void session_copyout_end(struct session *s);
+/* The batch is over up to its Sync: the replies that the server skips are dropped. */
+void session_drop_to_sync(struct session *s);
+enum step session_for_head(struct session *s, struct reply *head, const struct pg_frame *f);
 bool command_durable(struct session *s, const struct command *c);
+
+/* session_limit.c */
+/* Which limits apply to a command that was not refused; one whose budget is used up is. */
+void session_limit_begin(struct session *s, struct command *c);
+void session_limit_free(struct session *s, struct limit_run *l);
+/* Bytes of the whole DataRows at the front of p[0..n) that the head's limits let through. */
+size_t session_limit_rows(struct session *s, const uint8_t *p, size_t n);
+/* May this piece of a DataRow or CopyData go on? */
+bool session_limit_row(struct session *s, const struct reply *head, const struct pg_frame *f);
+/* Rows are being withheld from the command. */
+bool session_limit_withholds(const struct command *c);
+/* The server's error ends a limited command: says why in its place. False: it stands. */
+bool session_limit_error(struct session *s, struct command *c, const struct pg_msg_error *e);
+/* The head's command completed although it was to be stopped. True: it counts as failed, and
+ * the client was told so. */
+bool session_limit_completed(struct session *s, struct reply *head);
+/* Makes the server agree; the reply of an Execute is gone. */
+void session_limit_fail(struct session *s, bool execute);
+/* Can the head's command, if it completes, count as failed without a lie? */
+bool session_limit_may_fail(struct session *s, const struct reply *head);
+/* The server's messages while s->swallow. */
+enum step session_limit_swallow(struct session *s, struct reply *head, const struct pg_frame *f);
+/* The client waits until the server has stopped. */
+bool session_limit_blocks(const struct session *s);
+/* Sets the timer for whatever stands at the head now. */
+void session_limit_follow(struct session *s);
+void session_limit_tick(struct session *s, uint64_t now);
 
 /* session_record.c */
 bool record_session_start(struct session *s) MUST_CHECK;

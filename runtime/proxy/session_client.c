@@ -134,6 +134,7 @@ stage(struct session *s, const struct sql_facts *facts, const struct statement_t
 		command_free(s, c);
 		return STEP_BLOCK;
 	}
+	session_limit_begin(s, c);
 	if (c->verdict.verdict == VERDICT_HOLD)
 		return hold_begin(s, c, t);
 	if (!record_command(s, c, t))
@@ -526,6 +527,8 @@ client_message(struct session *s, const struct pg_frame *f)
 		session_bad(s, CLIENT, PG_R_UNKNOWN_TYPE);
 		return STEP_DONE;
 	}
+	if (f->first && f->type != PG_F_TERMINATE && !s->copy_in && session_limit_blocks(s))
+		return STEP_BLOCK;
 	switch (f->type) {
 	case PG_F_QUERY:
 		return client_query(s, f);

@@ -163,8 +163,8 @@ first_notice(struct session *s, const struct approval_status *st, const struct q
 static void
 arm(struct session *s)
 {
-	s->host->timer(s->host_ctx,
-		       s->host->now_mono(s->host_ctx) + s->env->notice_ms * NS_PER_MS);
+	s->tick_hold = s->host->now_mono(s->host_ctx) + s->env->notice_ms * NS_PER_MS;
+	session_arm(s);
 }
 
 static void
@@ -318,8 +318,8 @@ finish(struct session *s)
 
 	s->hold = NULL;
 	free(h);
-	if (s->phase != SESSION_CLOSED)
-		s->host->timer(s->host_ctx, 0);
+	s->tick_hold = 0;
+	session_arm(s);
 	return c;
 }
 
@@ -369,7 +369,13 @@ still_held(struct session *s, struct command *c, struct gate_refusal *why)
 	*why = v.refusal;
 	c->verdict.rows_masked = v.rows_masked;
 	c->verdict.masked_outputs = v.masked_outputs;
-	return v.verdict != VERDICT_DENY;
+	c->verdict.n_limits = v.n_limits;
+	memcpy(c->verdict.limits, v.limits, sizeof(v.limits));
+	if (v.verdict == VERDICT_DENY)
+		return false;
+	session_limit_begin(s, c);
+	*why = c->verdict.refusal;
+	return c->verdict.verdict != VERDICT_DENY;
 }
 
 enum step

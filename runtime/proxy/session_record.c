@@ -158,7 +158,8 @@ record_auth_fail(struct session *s, struct slice claimed, const char *cause)
 /* ---- commands -------------------------------------------------------------------------------- */
 
 struct intent {
-	struct slice actions[RECORD_LIST], rules[VERDICT_RULES], masks[VERDICT_MASKS];
+	struct slice actions[RECORD_LIST], rules[VERDICT_RULES];
+	struct slice obligations[VERDICT_MASKS + VERDICT_LIMITS];
 	struct audit_object objects[RECORD_LIST];
 	struct audit_parameter parameters[RECORD_LIST];
 	size_t n_actions, n_objects, n_parameters;
@@ -280,8 +281,10 @@ record_command(struct session *s, struct command *c, const struct statement_text
 		in.rules[i] = img->rules[v->rules[i]].name;
 	d.rules = (struct audit_texts){in.rules, v->by_default ? 0 : v->n_rules};
 	for (uint8_t i = 0; i < v->n_masks; i++)
-		in.masks[i] = img->rules[v->masks[i]].name;
-	d.obligations = (struct audit_texts){in.masks, v->n_masks};
+		in.obligations[i] = img->rules[v->masks[i]].name;
+	for (uint8_t i = 0; i < v->n_limits; i++)
+		in.obligations[v->n_masks + i] = img->rules[v->limits[i]].name;
+	d.obligations = (struct audit_texts){in.obligations, (size_t) v->n_masks + v->n_limits};
 	if (v->verdict == VERDICT_DENY) {
 		d.reason_code = slice_str(v->refusal.code);
 		d.text = slice_str(v->refusal.message);
@@ -300,6 +303,21 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	c->ticket = submit(s, &r);
 	c->recorded = c->ticket != 0;
 	return c->recorded;
+}
+
+/* What a limit let through and what it withheld; more rows may never have been sent. */
+static void
+limit_result(const struct limit_run *l, struct audit_result *b)
+{
+	const struct limit_meter *m;
+
+	if (!l || !l->hit)
+		return;
+	m = l->meter;
+	b->limit_hit = true;
+	b->rows = l->rows;
+	b->withheld = l->withheld;
+	b->limit = l->epoch->image->rules[m ? m->rule : l->set.bound[l->unit].rule].name;
 }
 
 void
@@ -334,6 +352,7 @@ record_result(struct session *s, struct command *c)
 		b.masked.v = &masked;
 		b.masked.n = 1;
 	}
+	limit_result(c->limit, &b);
 	r.body = &b;
 	submit(s, &r);
 }

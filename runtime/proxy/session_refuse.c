@@ -57,6 +57,16 @@ server_is_quiet(const struct session *s)
 }
 
 void
+refuse_poison(struct session *s, bool extended)
+{
+	if (extended)
+		pg_put_parse(&s->env->scratch, SLICE_LIT("weir refused"), SLICE_LIT(poison));
+	else
+		pg_put_query(&s->env->scratch, SLICE_LIT(poison));
+	session_emit(s, SERVER, &s->env->scratch);
+}
+
+void
 refuse_query(struct session *s, struct command *c, const struct gate_refusal *why)
 {
 	bool quiet = server_is_quiet(s);
@@ -65,10 +75,8 @@ refuse_query(struct session *s, struct command *c, const struct gate_refusal *wh
 	if (!r)
 		return;
 	r->with_ready = quiet;
-	if (!quiet) {
-		pg_put_query(&s->env->scratch, SLICE_LIT(poison));
-		session_emit(s, SERVER, &s->env->scratch);
-	}
+	if (!quiet)
+		refuse_poison(s, false);
 	replies_advance(s);
 }
 
@@ -82,9 +90,7 @@ refuse_extended(struct session *s, struct command *c, const struct gate_refusal 
 		return;
 	/* Either way the server's part of the batch is over: up to Sync nothing more is read. */
 	s->skip_to_sync = true;
-	if (!quiet) {
-		pg_put_parse(&s->env->scratch, SLICE_LIT("weir refused"), SLICE_LIT(poison));
-		session_emit(s, SERVER, &s->env->scratch);
-	}
+	if (!quiet)
+		refuse_poison(s, true);
 	replies_advance(s);
 }

@@ -51,7 +51,8 @@ session_rows_pass(const struct session *s)
 	struct reply *head = s->phase == SESSION_READY ? reply_head(m) : NULL;
 	const struct command *c = head ? head->command : NULL;
 
-	if (!c || (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) || head->error)
+	if (!c || (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) || head->error ||
+	    s->swallow)
 		return false;
 	if (c->verdict.masked_outputs || current_plan(s, head) || !names_held(s, head) ||
 	    (head->kind == REPLY_EXECUTE && c->verdict.rows_masked &&
@@ -161,6 +162,8 @@ data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 			      "send Bind again after DECLARE, CLOSE, PREPARE or DEALLOCATE");
 		return STEP_DONE;
 	}
+	if (!session_limit_row(s, head, f))
+		return STEP_DONE;
 	if (!plan) {
 		if (head->kind == REPLY_EXECUTE && head->command->verdict.rows_masked &&
 		    !((struct portal *) head->object)->planned) {
@@ -243,6 +246,8 @@ copy_begin(struct session *s, struct command *c)
 	struct copy_state *st;
 	size_t n;
 
+	s->copy_header = c->completed < f->n_stmts && f->stmts[c->completed].copy &&
+			 f->stmts[c->completed].copy->header;
 	if (!c->verdict.rows_masked)
 		return true;
 	st = calloc(1, sizeof(*st));
@@ -269,6 +274,13 @@ copy_data(struct session *s, struct reply *head, const struct pg_frame *f)
 {
 	enum pg_reason r;
 
+	if (f->type == PG_B_COPY_DATA && !session_limit_row(s, head, f))
+		return STEP_DONE;
+	if (f->type == PG_B_COPY_DONE && session_limit_withholds(head->command)) {
+		session_rows_flush(s);
+		session_copyout_end(s);
+		return session_limit_may_fail(s, head) ? STEP_DONE : STEP_FORWARD;
+	}
 	if (!s->copyout)
 		return STEP_FORWARD;
 	session_flush_run(s);
@@ -431,8 +443,8 @@ emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice)
 	session_emit(s, CLIENT, &s->env->scratch);
 }
 
-static void
-drop_to_sync(struct session *s)
+void
+session_drop_to_sync(struct session *s)
 {
 	while (s->n_replies && reply_head(s)->kind != REPLY_SYNC &&
 	       reply_head(s)->kind != REPLY_LOCAL) {
@@ -484,6 +496,8 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_rows_flush(s);
 		s->host->emit(s->host_ctx, CLIENT, buf_slice(head->error));
 		step = STEP_DONE;
+	} else if (c && session_limit_error(s, c, &e)) {
+		step = STEP_DONE;
 	} else if ((c && c->verdict.rows_masked) || quotes_rows(s, &e)) {
 		emit_scrubbed(s, &e, false);
 		step = STEP_DONE;
@@ -496,7 +510,7 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 			s->host->emit(s->host_ctx, CLIENT, f->raw);
 			step = STEP_DONE;
 		}
-		drop_to_sync(s);
+		session_drop_to_sync(s);
 	}
 	return step;
 }
@@ -596,12 +610,19 @@ row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 	return STEP_FORWARD;
 }
 
+/* CommandComplete or PortalSuspended. */
 static enum step
-execute_ended(struct session *s, struct reply *head)
+completed(struct session *s, struct reply *head)
 {
-	end_command(s, head);
-	reply_pop(s);
-	return STEP_FORWARD;
+	bool failed = session_limit_completed(s, head), execute = head->kind == REPLY_EXECUTE;
+
+	if (execute) {
+		end_command(s, head);
+		reply_pop(s);
+	}
+	if (failed)
+		session_limit_fail(s, execute);
+	return failed ? STEP_DONE : STEP_FORWARD;
 }
 
 static enum step
@@ -664,8 +685,8 @@ asynchronous(struct session *s, const struct pg_frame *f)
 	}
 }
 
-static enum step
-for_head(struct session *s, struct reply *head, const struct pg_frame *f)
+enum step
+session_for_head(struct session *s, struct reply *head, const struct pg_frame *f)
 {
 	bool runs = head->kind == REPLY_QUERY || head->kind == REPLY_EXECUTE;
 
@@ -696,12 +717,12 @@ for_head(struct session *s, struct reply *head, const struct pg_frame *f)
 		if (!runs || head->error)
 			break;
 		command_complete(s, head, f);
-		return head->kind == REPLY_EXECUTE ? execute_ended(s, head) : STEP_FORWARD;
+		return s->phase == SESSION_CLOSED ? STEP_DONE : completed(s, head);
 	case PG_B_EMPTY_QUERY_RESPONSE:
 	case PG_B_PORTAL_SUSPENDED:
 		if (!runs || head->error)
 			break;
-		return head->kind == REPLY_EXECUTE ? execute_ended(s, head) : STEP_FORWARD;
+		return completed(s, head);
 	case PG_B_COPY_IN_RESPONSE:
 		if (!runs || head->error)
 			break;
@@ -751,7 +772,7 @@ server_message(struct session *s, struct pg_frame *f)
 	/* A later piece of a row follows its first piece. */
 	if (f->first && (head->kind == REPLY_LOCAL || !command_durable(s, head->command)))
 		return STEP_BLOCK;
-	step = for_head(s, head, f);
+	step = s->swallow ? session_limit_swallow(s, head, f) : session_for_head(s, head, f);
 	if (s->phase == SESSION_CLOSED)
 		return STEP_DONE;
 	if (f->type != PG_B_DATA_ROW && f->type != PG_B_COPY_DATA)

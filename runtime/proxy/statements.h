@@ -43,6 +43,7 @@ struct portal {
 	struct epoch *plan_epoch; /* what the plan's masks live in; counted */
 	bool outlives_transaction; /* DECLARE ... WITH HOLD */
 	uint64_t names; /* session's `names` when the server bound it */
+	struct limit_used used; /* what it has returned, over all its Executes or FETCHes */
 	bool planned; /* the columns are known, so `plan` means what it says */
 	struct slice params; /* owned: Bind's parameter section, for the approver and the record */
 };

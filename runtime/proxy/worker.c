@@ -309,6 +309,7 @@ publish(struct worker *w)
 	st->allowed = sh->env.counters.allowed;
 	st->denied = sh->env.counters.denied;
 	st->held = sh->env.counters.held;
+	st->limited = sh->env.counters.limited;
 	st->cells_masked = sh->env.counters.cells_masked;
 	st->auth_failures = sh->env.counters.auth_failures;
 	st->protocol_errors = sh->env.counters.protocol_errors;
@@ -489,16 +490,7 @@ close_all(struct worker *w)
 			ring_close(sh->ring);
 	}
 	gate_close(sh->env.gate);
-	while (sh->env.free_commands) {
-		struct command *c = sh->env.free_commands;
-
-		sh->env.free_commands = c->next;
-		free(c);
-	}
-	buf_fini(&sh->env.scratch);
-	buf_fini(&sh->env.record);
-	buf_fini(&sh->env.rows);
-	arena_fini(&sh->env.arena);
+	session_env_fini(&sh->env);
 	free(sh->conns);
 	free(sh->free_slots);
 }

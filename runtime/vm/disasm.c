@@ -160,6 +160,16 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 		}
 		buf_putc(out, '\n');
 	}
+	if (r->kind == VM_LIMIT) {
+		for (size_t i = 0; i < r->limit.n_amounts; i++) {
+			const struct image_amount *a = &r->limit.amounts[i];
+
+			buf_printf(out, "  %s %llu%s per %s", limit_unit_info[a->unit].name,
+				   (unsigned long long) a->n, a->unit == LIMIT_TIME ? "ms" : "",
+				   limit_per_info[a->per].name);
+		}
+		buf_putc(out, '\n');
+	}
 }
 
 void

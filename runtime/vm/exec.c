@@ -162,8 +162,8 @@ record(struct decision *d, unsigned rule)
 		NEXT;                                                                             \
 	} while (0)
 
-/* One instruction per case; longer than a screen for that reason. Returns the worst rule kind that
- * matched, or -1. */
+/* One instruction per case; longer than a screen for that reason. Returns the worst verdict of the
+ * rules that matched, or -1. */
 static int
 run(const struct image *img, const struct insn *pc, const struct facts *f, struct decision *d)
 {
@@ -210,14 +210,14 @@ run(const struct image *img, const struct insn *pc, const struct facts *f, struc
 		TEST(V->known, match_network(K->network.addr, K->network.prefix, V->addr));
 	CASE(MATCH):
 		record(d, pc->arg);
-		if (img->kinds[pc->arg] > worst)
-			worst = img->kinds[pc->arg];
+		if (img->ranks[pc->arg] > worst)
+			worst = img->ranks[pc->arg];
 		pc++;
 		ops++;
 		NEXT;
 	CASE(MAY):
 		/* A hold that may come later is not one of the connection. */
-		if (img->kinds[pc->arg] == VM_ALLOW)
+		if (img->ranks[pc->arg] == VM_ALLOW)
 			record(d, pc->arg);
 		if (worst < VM_ALLOW)
 			worst = VM_ALLOW;
@@ -304,7 +304,7 @@ int
 decision_next_deciding(const struct image *img, const struct decision *d, int after)
 {
 	for (int r = decision_next(d, after); r >= 0; r = decision_next(d, r))
-		if (img->kinds[r] == (uint8_t) d->verdict)
+		if (img->ranks[r] == (int8_t) d->verdict)
 			return r;
 	return -1;
 }

@@ -9,6 +9,7 @@
  *          detail  allow, deny: []
  *                  hold: [[[n, group], ...], not self, once, reason, ticket, within s, expires s]
  *                  mask: [[data ...], mask, count, text]
+ *                  limit: [[unit, per, n], ...]
  *   constant [kind, ...]       number: n; string: bytes; strings: [bytes ...]; actions: [name ...];
  *                              values: type, [name ...]; network: bytes, prefix;
  *                              uses: data, [context ...]
@@ -468,6 +469,31 @@ load_mask(struct loader *l, struct image_mask *m)
 }
 
 static void
+load_limit(struct loader *l, struct image_limit *limit)
+{
+	struct image_amount *v;
+
+	limit->n_amounts = cbor_get_array(&l->r, IMAGE_MAX_AMOUNTS);
+	limit->amounts = v = ARENA_ARRAY(l->arena, struct image_amount, limit->n_amounts);
+	for (size_t i = 0; i < limit->n_amounts && ok(l); i++) {
+		int unit, per;
+
+		tuple(l, 3);
+		unit = name_in(l, limit_unit_find, "unit of a limit");
+		per = name_in(l, limit_per_find, "span of a limit");
+		v[i].n = number(l, IMAGE_MAX_AMOUNT, "amount");
+		if (!ok(l))
+			return;
+		v[i].unit = (enum limit_unit) unit;
+		v[i].per = (enum limit_per) per;
+		if (v[i].n == 0 || (unit == LIMIT_TIME && per != PER_COMMAND))
+			BAD(l, VALUE, "an amount that no limit can have");
+	}
+	if (limit->n_amounts == 0)
+		BAD(l, VALUE, "a limit that limits nothing");
+}
+
+static void
 load_rule(struct loader *l, struct image_rule *rule)
 {
 	int kind;
@@ -488,6 +514,8 @@ load_rule(struct loader *l, struct image_rule *rule)
 		load_hold(l, &rule->hold);
 	else if (kind == VM_MASK)
 		load_mask(l, &rule->mask);
+	else if (kind == VM_LIMIT)
+		load_limit(l, &rule->limit);
 	else
 		tuple(l, 0);
 }
@@ -497,14 +525,15 @@ load_rules(struct loader *l)
 {
 	size_t n = cbor_get_array(&l->r, VM_MAX_RULES);
 	struct image_rule *v = ARENA_ARRAY(l->arena, struct image_rule, n);
-	uint8_t *kinds = ARENA_ARRAY(l->arena, uint8_t, n);
+	int8_t *ranks = ARENA_ARRAY(l->arena, int8_t, n);
 
 	for (size_t i = 0; i < n && ok(l); i++) {
 		load_rule(l, &v[i]);
-		kinds[i] = (uint8_t) v[i].kind;
+		l->img->has_limits |= v[i].kind == VM_LIMIT;
+		ranks[i] = v[i].kind <= VM_DENY ? (int8_t) v[i].kind : -1;
 	}
 	l->img->rules = v;
-	l->img->kinds = kinds;
+	l->img->ranks = ranks;
 	l->img->n_rules = n;
 }
 

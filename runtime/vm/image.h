@@ -122,12 +122,24 @@ struct image_mask {
 	struct slice text; /* fixed("...") */
 };
 
+struct image_amount {
+	enum limit_unit unit;
+	enum limit_per per;
+	uint64_t n; /* rows, bytes or milliseconds; at least 1 */
+};
+
+struct image_limit {
+	const struct image_amount *amounts;
+	size_t n_amounts; /* at least 1 */
+};
+
 struct image_rule {
 	enum vm_rule kind;
 	struct slice name, sentence; /* the sentence may be empty */
 	struct image_span span;      /* of the rule's name */
 	struct image_hold hold;      /* VM_HOLD */
 	struct image_mask mask;      /* VM_MASK */
+	struct image_limit limit;    /* VM_LIMIT */
 };
 
 struct image_entry {
@@ -143,9 +155,11 @@ static_assert(FACT_COUNT <= 64, "facts fit image_entry.facts");
 struct image {
 	struct slice policy, title, compiler;
 	bool default_allow;
+	bool has_limits; /* some rule is a limit */
 	const struct image_rule *rules;
 	size_t n_rules;
-	const uint8_t *kinds; /* of the rules, side by side for the machine */
+	/* Of the rules, side by side for the machine: the verdict, or -1 of an obligation. */
+	const int8_t *ranks;
 	const struct image_data *data;
 	size_t n_data;
 	const struct image_group *groups;

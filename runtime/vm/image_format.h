@@ -17,7 +17,11 @@ enum {
 	IMAGE_MAX_NEEDS = 16,
 	IMAGE_MAX_APPROVERS = 100,
 	IMAGE_MAX_SECONDS = 366 * 24 * 3600,
+	IMAGE_MAX_AMOUNTS = 16,
 };
+
+/* Of one amount: sums of many stay far from where 64 bits end. */
+#define IMAGE_MAX_AMOUNT (UINT64_C(1) << 50)
 
 enum body_key {
 	BODY_FORMAT,

@@ -76,6 +76,22 @@ const struct named vm_rule_info[VM_RULE_COUNT] = {
 #undef RULE
 };
 
+const struct named limit_unit_info[LIMIT_UNIT_COUNT] = {
+#define LIMIT_UNIT(id, name, sentence) {name, sentence},
+#define LIMIT_PER(id, name, seconds, sentence)
+#include "grammar/limits.def"
+#undef LIMIT_UNIT
+#undef LIMIT_PER
+};
+
+const struct limit_per_info limit_per_info[LIMIT_PER_COUNT] = {
+#define LIMIT_UNIT(id, name, sentence)
+#define LIMIT_PER(id, name, seconds, sentence) {name, sentence, seconds},
+#include "grammar/limits.def"
+#undef LIMIT_UNIT
+#undef LIMIT_PER
+};
+
 const struct named entry_info[ENTRY_COUNT] = {
 #define ENTRY(id, name, sentence) {name, sentence},
 #include "grammar/entries.def"
@@ -131,6 +147,18 @@ int
 type_find(struct slice name)
 {
 	FIND(type_info, TYPE_COUNT, name);
+}
+
+int
+limit_unit_find(struct slice name)
+{
+	FIND(limit_unit_info, LIMIT_UNIT_COUNT, name);
+}
+
+int
+limit_per_find(struct slice name)
+{
+	FIND(limit_per_info, LIMIT_PER_COUNT, name);
 }
 
 const char *

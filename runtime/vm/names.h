@@ -93,6 +93,24 @@ enum vm_rule {
 	VM_RULE_COUNT
 };
 
+enum limit_unit {
+#define LIMIT_UNIT(id, name, sentence) LIMIT_##id,
+#define LIMIT_PER(id, name, seconds, sentence)
+#include "grammar/limits.def"
+	LIMIT_UNIT_COUNT
+};
+
+enum limit_per {
+#undef LIMIT_UNIT
+#undef LIMIT_PER
+#define LIMIT_UNIT(id, name, sentence)
+#define LIMIT_PER(id, name, seconds, sentence) PER_##id,
+#include "grammar/limits.def"
+	LIMIT_PER_COUNT
+};
+#undef LIMIT_UNIT
+#undef LIMIT_PER
+
 enum vm_entry {
 #define ENTRY(id, name, sentence) ENTRY_##id,
 #include "grammar/entries.def"
@@ -131,6 +149,11 @@ struct mask_info {
 	int rank;
 };
 
+struct limit_per_info {
+	const char *name, *sentence;
+	uint32_t seconds; /* 0: of one command */
+};
+
 struct named {
 	const char *name, *sentence;
 };
@@ -142,6 +165,8 @@ extern const struct named context_info[N_CONTEXTS];
 extern const struct named vm_rule_info[VM_RULE_COUNT];
 extern const struct named entry_info[ENTRY_COUNT];
 extern const struct named type_info[TYPE_COUNT];
+extern const struct named limit_unit_info[LIMIT_UNIT_COUNT];
+extern const struct limit_per_info limit_per_info[LIMIT_PER_COUNT];
 
 /* Ready-made sets such as sql.basics. */
 struct action_group {
@@ -157,6 +182,8 @@ int action_find(struct slice name); /* leaves and inner nodes, never sets; not t
 int context_find(struct slice name);
 int mask_find(struct slice name);
 int type_find(struct slice name);
+int limit_unit_find(struct slice name);
+int limit_per_find(struct slice name);
 /* Values of an enumerated type: number of them, name of one (NULL past the end), value of a
  * name. */
 int enum_count(enum type t);

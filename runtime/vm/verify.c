@@ -108,11 +108,13 @@ arg_fits(const struct image *img, const struct insn *in)
 static bool
 rule_fits(const struct image *img, const struct insn *in, enum vm_entry e)
 {
-	bool is_mask = img->rules[in->arg].kind == VM_MASK;
+	enum vm_rule kind = img->rules[in->arg].kind;
 
 	if (in->op == OP_MAY)
-		return e == ENTRY_CONNECT && img->rules[in->arg].kind <= VM_HOLD;
-	return is_mask == (e == ENTRY_RESULT || e == ENTRY_ROW);
+		return e == ENTRY_CONNECT && kind <= VM_HOLD;
+	if (kind == VM_LIMIT)
+		return e == ENTRY_COMMAND;
+	return (kind == VM_MASK) == (e == ENTRY_RESULT || e == ENTRY_ROW);
 }
 
 static bool

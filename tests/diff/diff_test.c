@@ -227,9 +227,10 @@ gen_names(struct buf *b, const char *const *list, uint32_t n, uint32_t max)
 static void
 gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 {
-	static const char *const rule_words[] = {"allow", "allow", "deny", "hold", "mask"};
+	static const char *const rule_words[] = {"allow", "allow", "deny", "hold", "mask", "limit"};
 	const char *kind = PICK(rule_words);
-	bool mask = kind[0] == 'm', only_connect = !mask && rnd(6) == 0;
+	bool mask = kind[0] == 'm', limit = kind[0] == 'l';
+	bool only_connect = !mask && !limit && rnd(6) == 0;
 	enum where where = mask ? FOR_MASKS : only_connect ? FOR_CONNECT : FOR_COMMANDS;
 
 	buf_printf(b, "%s r%u", kind, index);
@@ -277,6 +278,9 @@ gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 	}
 	if (kind[0] == 'h')
 		buf_puts(b, " for 1 of g0 not self within 5m");
+	if (limit)
+		buf_printf(b, " rows %u per %s time %us", 1 + rnd(9), limit_per_info[rnd(LIMIT_PER_COUNT)].name,
+			   1 + rnd(9));
 	buf_putc(b, '\n');
 }
 

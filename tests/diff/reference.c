@@ -506,7 +506,7 @@ names_connect(const struct rule *r)
 static int
 rank(const struct rule *r)
 {
-	return r->kind == RULE_DENY ? 2 : r->kind == RULE_HOLD ? 1 : 0;
+	return r->kind == RULE_LIMIT ? -1 : r->kind == RULE_DENY ? 2 : r->kind == RULE_HOLD ? 1 : 0;
 }
 
 static void
@@ -547,7 +547,7 @@ ref_connect(const struct policy *p, const struct facts *given, struct ref_decisi
 	for (const struct rule *r = p->rules; r; r = r->next, i++) {
 		struct seen s = look_rule(p, r);
 
-		if (r->kind == RULE_MASK)
+		if (r->kind == RULE_MASK || r->kind == RULE_LIMIT)
 			continue;
 		if (names_connect(r) || (r->kind == RULE_DENY && !s.late && !s.action)) {
 			if (!rule_matches(p, r, &now))

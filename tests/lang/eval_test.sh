@@ -28,14 +28,19 @@ line() { # name, exit code, pattern, one line of facts
 	check "$1" "$2" "$3" "$weir" eval "$policy" --facts "$tmp/facts"
 }
 
-echo 1..21
+echo 1..24
 who='"user.name": "p", "user.kind": "agent", "user.groups": ["ai-agents"], "target.name": "orders", "target.protocol": "postgres"'
+fleet='"user.name": "p", "user.kind": "agent", "user.groups": ["agent-fleet"], "target.name": "tickets", "target.protocol": "postgres", "schema": "desk"'
 line "a hold with its obligations" 0 '"needs": [{"n": 1, "group": "dba-oncall"}]' "{$who, \"uses\": [], \"action\": \"sql.drop\"}"
 line "the deciding rule has a place" 0 '"rule": "ddl", "kind": "hold", "sentence": "schema changes wait for a DBA", "file": "payments.weir", "line": 29' "{$who, \"uses\": [], \"action\": \"sql.drop\"}"
 line "nothing known: denied by what could be" 0 '"verdict": "deny", "by_default": false' '{}'
 line "an unknown where is no where" 0 '"rule": "unbounded-write"' "{$who, \"action\": \"sql.update\", \"uses\": []}"
 line "masks in force" 0 '{"mask": "card", "data": ["card"], "with": "last", "count": 4}' "{$who, \"entry\": \"result\"}"
 line "a session may open" 0 '"entry": "connect", "verdict": "allow"' "{$who, \"entry\": \"connect\"}"
+policy=policies-examples/agents.weir
+line "limits that apply" 0 '{"limit": "reading", "amounts": [{"rows": 1000, "per": "command"}, {"rows": 20000, "per": "hour"}, {"bytes": 2000000, "per": "command"}, {"time_ms": 10000, "per": "command"}]}' "{$fleet, \"action\": \"sql.select\"}"
+line "and decide nothing" 0 '"verdict": "deny", "by_default": true, "deciding": [], "matched": [{"rule": "reading", "kind": "limit"' "{$fleet, \"sql.statements\": 1, \"action\": \"sql.merge\"}"
+policy=policies-examples/payments.weir
 line "effects are joined" 0 '"verdict": "hold"' "{$who, \"uses\": [], \"effects\": [{\"action\": \"sql.select\"}, {\"action\": \"sql.drop\"}]}"
 line "a place of a column" 0 '"rule": "people-probing"' "{$who, \"action\": \"sql.select\", \"uses\": [{\"table\": \"people\", \"column\": \"email\", \"contexts\": [\"order\"]}]}"
 line "not JSON" 1 '{"line": 1, "error": "not JSON' '{"user.name": '
@@ -52,6 +57,8 @@ n=$((n + 1))
 if "$weir" facts --json | python3 -m json.tool >/dev/null; then echo "ok $n - and parse"; else echo "not ok $n - and parse"; failed=1; fi
 sed 's/expect hold by ddl/expect allow/' "$policy" >"$tmp/p.weir"
 check "a failing test says why" 1 'expected allow, got hold by ddl' "$weir" test "$tmp/p.weir"
+sed 's/expect limited by reading/expect limited by read/' policies-examples/agents.weir >"$tmp/a.weir"
+check "a limit that is none" 1 'read is no limit rule' "$weir" test "$tmp/a.weir"
 check "and prevents the image" 1 'nothing was written' "$weir" build "$tmp/p.weir" -o "$tmp/p.img"
 chmod 644 "$tmp/facts" && check "a key that others can read" 2 'chmod 600' "$weir" build "$policy" -o "$tmp/p.img" --key "$tmp/facts"
 exit $failed

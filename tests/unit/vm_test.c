@@ -40,15 +40,16 @@ static const struct image_rule rules[] = {
 	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_LAST, .count = 2}},
 	{.kind = VM_MASK, .name = SLICE_LIT("gone"),
 	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_NULL}},
+	{.kind = VM_LIMIT, .name = SLICE_LIT("few")},
 };
-static const uint8_t kinds[] = {VM_ALLOW, VM_HOLD, VM_DENY, VM_MASK, VM_MASK, VM_MASK};
-enum { ALLOW_RULE, HOLD_RULE, DENY_RULE, LAST4_RULE, LAST2_RULE, NULL_RULE };
+static const int8_t ranks[] = {VM_ALLOW, VM_HOLD, VM_DENY, -1, -1, -1, -1};
+enum { ALLOW_RULE, HOLD_RULE, DENY_RULE, LAST4_RULE, LAST2_RULE, NULL_RULE, LIMIT_RULE };
 
 static struct image
 image_with(const struct insn *code, size_t n)
 {
 	struct image img = {
-		.rules = rules, .kinds = kinds, .n_rules = COUNT_OF(rules),
+		.rules = rules, .ranks = ranks, .n_rules = COUNT_OF(rules),
 		.data = datas, .n_data = 1,
 		.constants = constants, .n_constants = K_COUNT,
 	};
@@ -287,6 +288,36 @@ verdicts(void)
 				CHECK(d.by_default);
 			}
 		}
+}
+
+/* An obligation decides nothing, and only a command can be limited. */
+static void
+limits_have_no_verdict(void)
+{
+	struct insn code[] = {{.op = OP_MATCH, .arg = LIMIT_RULE},
+			      {.op = OP_MATCH, .arg = HOLD_RULE},
+			      {.op = OP_END}};
+	struct image img = image_with(code, 3);
+	struct image_error err;
+	struct arena scratch;
+	struct facts f = {0};
+	struct decision d;
+
+	vm_decide(&img, ENTRY_COMMAND, &f, &d);
+	CHECK_INT(d.verdict, VERDICT_HOLD);
+	CHECK_INT(decision_next_deciding(&img, &d, -1), HOLD_RULE);
+	CHECK_INT(decision_next_deciding(&img, &d, HOLD_RULE), -1);
+	CHECK_INT(decision_next(&d, HOLD_RULE), LIMIT_RULE);
+	code[1] = (struct insn){.op = OP_JUMP};
+	vm_decide(&img, ENTRY_COMMAND, &f, &d);
+	CHECK_INT(d.verdict, VERDICT_DENY);
+	CHECK(d.by_default);
+	arena_init(&scratch, 0);
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		CHECK(vm_verify(&img, (enum vm_entry) e, &img.entry[e], &scratch, &err) ==
+		      (e == ENTRY_COMMAND));
+	CHECK_INT(err.code, IMAGE_ERROR_RULE_KIND);
+	arena_fini(&scratch);
 }
 
 /* may: opens the session; a hold of commands is not one of the session. */
@@ -548,6 +579,7 @@ names(void)
 }
 
 TEST_MAIN(TEST(action_in), TEST(set_any), TEST(set_glob), TEST(strings), TEST(flags_and_values),
-	  TEST(numbers), TEST(addresses), TEST(uses), TEST(jump_and_end), TEST(verdicts), TEST(may),
+	  TEST(numbers), TEST(addresses), TEST(uses), TEST(jump_and_end), TEST(verdicts),
+	  TEST(limits_have_no_verdict), TEST(may),
 	  TEST(joins), TEST(masks), TEST(verifier), TEST(cost), TEST(globs), TEST(networks),
 	  TEST(names))

@@ -29,7 +29,7 @@ struct play {
 	uint64_t tickets, durable, wanted; /* wanted: the last that somebody waits for */
 	bool manual_audit, closed;
 	unsigned cancels, wants_catalog, schema_changes;
-	uint64_t now;
+	uint64_t now, timer_at;
 	/* this run */
 	int cut;
 	size_t cut_line, cut_offset;
@@ -94,12 +94,13 @@ h_nothing(void *ctx UNUSED)
 {
 }
 
-static void
+static bool
 h_cancel_upstream(void *ctx, struct slice packet UNUSED)
 {
 	struct play *p = ctx;
 
 	p->cancels++;
+	return true;
 }
 
 static void
@@ -146,8 +147,11 @@ h_when_durable(void *ctx, uint64_t ticket)
 }
 
 static void
-h_timer(void *ctx UNUSED, uint64_t at UNUSED)
+h_timer(void *ctx, uint64_t at)
 {
+	struct play *p = ctx;
+
+	p->timer_at = at;
 }
 
 static uint64_t
@@ -354,7 +358,7 @@ set_stage(struct stage *st, struct play *p)
 	}
 	e->image = image_load(a, buf_slice(&image), &trust, &err);
 	assert(e->image != NULL);
-	epoch_finish(e, secret);
+	epoch_finish(e, secret, NULL);
 	c = catalog_build_finish(b, &error);
 	assert(c != NULL);
 	buf_fini(&policy);
@@ -446,7 +450,7 @@ message(struct buf *b, struct slice *w, size_t n)
 	else if (slice_is(w[0], "Bind")) bind_message(b, a, n);
 	else if (slice_is(w[0], "Describe")) pg_put_target(b, PG_F_DESCRIBE, a[0].p[0], a[1]);
 	else if (slice_is(w[0], "Close")) pg_put_target(b, PG_F_CLOSE, a[0].p[0], a[1]);
-	else if (slice_is(w[0], "Execute")) pg_put_execute(b, a[0], 0);
+	else if (slice_is(w[0], "Execute")) pg_put_execute(b, a[0], n > 1 ? (uint32_t) strtoul((const char *) a[1].p, NULL, 10) : 0);
 	else if (slice_is(w[0], "Sync")) pg_put_empty(b, PG_F_SYNC);
 	else if (slice_is(w[0], "Flush")) pg_put_empty(b, PG_F_FLUSH);
 	else if (slice_is(w[0], "Terminate")) pg_put_empty(b, PG_F_TERMINATE);
@@ -613,6 +617,15 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 	} else if (slice_is(w[0], "cancelled")) {
 		if (p->cancels == 0)
 			fail(p, "nothing was cancelled", NULL);
+	} else if (slice_is(w[0], "uncancelled")) {
+		if (p->cancels != 0)
+			fail(p, "something was cancelled", NULL);
+	} else if (slice_is(w[0], "cancel-done")) {
+		session_cancel_done(p->session);
+	} else if (slice_is(w[0], "after")) {
+		p->now += strtoull((const char *) w[1].p, NULL, 10) * NS_PER_MS;
+		if (p->timer_at && p->now >= p->timer_at)
+			session_tick(p->session);
 	} else if (slice_is(w[0], "cancel")) {
 		session_cancel(p->session,
 			       slice_of(p->session->cancel_key, p->session->cancel_key_len));
@@ -643,6 +656,9 @@ run(struct stage *st, struct play *p)
 				      .login_ms = 10000,
 				      .max_message = 1 << 20};
 	arena_init(&p->env.arena, 0);
+	/* Every run begins with full budgets. */
+	limits_detach(st->epoch);
+	limits_attach(st->epoch, NULL);
 	gate_set_epoch(p->env.gate, epoch_ref(st->epoch));
 	gate_set_catalog(p->env.gate, 0, catalog_ref_get(st->catalog), NULL);
 	p->session = session_new(&p->env, &host, p, &client, 1);
@@ -678,16 +694,7 @@ run(struct stage *st, struct play *p)
 	session_free(p->session);
 	gate_close(p->env.gate);
 	approvals_close(p->approvals);
-	while (p->env.free_commands) {
-		struct command *c = p->env.free_commands;
-
-		p->env.free_commands = c->next;
-		free(c);
-	}
-	arena_fini(&p->env.arena);
-	buf_fini(&p->env.scratch);
-	buf_fini(&p->env.record);
-	buf_fini(&p->env.rows);
+	session_env_fini(&p->env);
 	buf_fini(&p->joined);
 	buf_fini(&p->out[CLIENT]);
 	buf_fini(&p->out[SERVER]);

@@ -17,6 +17,8 @@ rule 6 hold rights  # agents.weir:46:6
 rule 7 deny outside  # agents.weir:52:6
 rule 8 mask secret  # agents.weir:56:6
   of secret with fixed("(hidden)")
+rule 9 limit reading  # agents.weir:58:7
+  rows 1000 per command  rows 20000 per hour  bytes 2000000 per command  time 10000ms per command
 entry connect  # at most 23 instructions, stable
      0  enum-in target.protocol {postgres}; false -> 5
      1  set-any user.groups {"agent-fleet"}; false -> 5
@@ -41,7 +43,7 @@ entry connect  # at most 23 instructions, stable
     20  str-glob target.name "tickets*"; false -> 22
     21  may rights
     22  end
-entry command  # at most 41 instructions, stable
+entry command  # at most 43 instructions, stable
      0  enum-in target.protocol {postgres}; false -> 7
      1  set-any user.groups {"agent-fleet"}; false -> 7
      2  enum-in target.protocol {postgres}; false -> 7
@@ -82,7 +84,9 @@ entry command  # at most 41 instructions, stable
     37  match rights
     38  action-in action {sql.alter-system, sql.anonymous-code, sql.load, sql.file, sql.program, sql.network, sql.large-object, sql.replication, sql.unparsed}; false -> 40; unknown is true
     39  match outside
-    40  end
+    40  set-any user.groups {"agent-fleet"}; false -> 42; unknown is true
+    41  match reading
+    42  end
 entry result  # at most 2 instructions, stable
      0  match secret
      1  end

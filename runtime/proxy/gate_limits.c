@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Limits: which rules apply to a command, and whether it can be ended early without a lie.
+ */
+#include "proxy/gate_internal.h"
+
+static bool
+add(const struct image *img, struct gate_verdict *v, uint16_t rule)
+{
+	for (uint8_t i = 0; i < v->n_limits; i++)
+		if (v->limits[i] == rule)
+			return true;
+	if (v->n_limits == VERDICT_LIMITS)
+		return false;
+	v->limits[v->n_limits++] = rule;
+	return limits_budgets(img, v->limits, v->n_limits) <= LIMIT_BUDGETS;
+}
+
+/* Nothing is lost or left behind when the command counts as failed although it ran: it changed
+ * nothing but where a cursor stands. */
+static bool
+reads_only(const struct gate_ask *ask)
+{
+	const struct sql_facts *f = ask->facts;
+
+	for (uint32_t i = 0; i < f->n_stmts; i++) {
+		const struct sql_stmt *st = &f->stmts[i];
+		const struct sql_facts *inner;
+
+		if (st->flags & SQL_PURE_READ || st->kind == SQL_KIND_FETCH)
+			continue;
+		if (st->kind != SQL_KIND_EXECUTE || !ask->prepared)
+			return false;
+		inner = ask->prepared(ask->ctx, st->name);
+		if (!inner || !inner->pure_read)
+			return false;
+	}
+	return true;
+}
+
+bool
+gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,
+		 struct gate_verdict *v)
+{
+	if (!img->has_limits)
+		return true;
+	for (int r = decision_next(&g->joined, -1); r >= 0; r = decision_next(&g->joined, r))
+		if (img->rules[r].kind == VM_LIMIT && !add(img, v, (uint16_t) r))
+			return false;
+	v->reads_only = v->n_limits && reads_only(ask);
+	return true;
+}
+
+bool
+gate_join_limits(const struct image *img, struct gate_verdict *into,
+		 const struct gate_verdict *from)
+{
+	for (uint8_t i = 0; i < from->n_limits; i++)
+		if (!add(img, into, from->limits[i]))
+			return false;
+	return true;
+}
+
+size_t
+gate_principal(const struct gate_session *s)
+{
+	const struct gate_class *c = s->class;
+
+	assert(c && c->principal);
+	return (size_t) (c->principal - c->epoch->config.principals);
+}

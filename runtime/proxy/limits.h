@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Limits of the policy: what a command may get (rows, bytes, time), and budgets of rows or bytes
+ * that a principal's commands share over some time. Sans-I/O: the caller brings the time.
+ *
+ * A budget is a sliding window: time is cut into slices, 32 of them to a span, and whatever was
+ * taken in the current slice or the 32 before it counts. So no span of that length, wherever it
+ * begins, sees more than the budget; what was taken is given back at most one slice late. Budgets
+ * are counted and shared by the epochs that have the same principal, rule, unit and span: a reload
+ * that leaves a rule alone, or only changes its amount, forgets nothing. A restart does.
+ */
+#ifndef WEIR_PROXY_LIMITS_H
+#define WEIR_PROXY_LIMITS_H
+
+#include "vm/image.h"
+
+struct epoch;
+struct budget;
+
+enum { LIMIT_BUDGETS = 16 }; /* that one command can draw on */
+
+/* What a command, portal or cursor has got. */
+struct limit_used {
+	uint64_t rows, bytes;
+};
+
+/* The strictest bound of its kind among the limit rules that match. */
+struct limit_bound {
+	uint64_t max; /* UINT64_MAX: none */
+	uint16_t rule;
+};
+
+struct limit_meter {
+	struct budget *budget;
+	uint64_t max;
+	uint16_t rule;
+	enum limit_unit unit;
+	enum limit_per per;
+};
+
+struct limit_set {
+	struct limit_bound bound[LIMIT_UNIT_COUNT]; /* time in ns */
+	struct limit_meter meters[LIMIT_BUDGETS];
+	size_t n_meters;
+};
+
+/* ---- of an epoch ----------------------------------------------------------------------------- */
+
+/* Makes the budgets of every principal, taking over those that `was` (may be NULL) has. */
+void limits_attach(struct epoch *e, const struct epoch *was);
+void limits_detach(struct epoch *e);
+/* How many budgets a command draws on when these rules match. */
+size_t limits_budgets(const struct image *img, const uint16_t *rules, size_t n);
+/* Folds the rules; at most LIMIT_BUDGETS budgets. */
+void limits_fold(const struct epoch *e, size_t principal, const uint16_t *rules, size_t n,
+		 struct limit_set *out);
+
+/* ---- budgets --------------------------------------------------------------------------------- */
+
+struct budget *budget_new(uint64_t span_ns);
+void budget_unref(struct budget *b); /* NULL is fine */
+/* Takes up to n of what `max` leaves; returns how much. Any thread. */
+uint64_t budget_take(struct budget *b, uint64_t max, uint64_t n, uint64_t now_mono);
+void budget_give_back(struct budget *b, uint64_t n, uint64_t now_mono);
+/* How long until at least one can be taken again; 0: now. */
+uint64_t budget_wait(struct budget *b, uint64_t max, uint64_t now_mono);
+
+#endif
