@@ -276,6 +276,8 @@ draw(struct limit_run *l, const uint8_t *p, struct limit_used want, uint64_t now
 		struct limit_used left = want;
 
 		taken[i] = budget_take(m->budget, m->max, of_unit(want, m->unit), now);
+		if (taken[i] == of_unit(want, m->unit))
+			continue;
 		if (m->unit == LIMIT_ROWS)
 			left.rows = taken[i];
 		else
