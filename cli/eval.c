@@ -20,8 +20,9 @@ static const char help[] =
 	"  {\"user.name\": \"ana\", \"user.groups\": [\"dba-oncall\"], \"target.name\": \"orders\",\n"
 	"   \"target.protocol\": \"postgres\", \"action\": \"sql.drop\", \"table\": \"public.people\"}\n\n"
 	"Besides facts a line may have\n"
-	"  \"entry\"   connect, command (if absent) or result (the masks in force)\n"
+	"  \"entry\"   connect, command (if absent), result (the masks in force) or row\n"
 	"  \"uses\"    [{\"schema\", \"table\", \"column\", \"contexts\": [...]}, ...]; absent: unknown\n"
+	"  \"row\"     {\"COLUMN\": VALUE, ...}; a column that is absent or null is unknown\n"
 	"  \"effects\" a list of objects whose facts are added to the line's; the verdicts are joined\n"
 	"Time of day is \"HH:MM\" or \"HH:MM:SS\".\n\n"
 	"Each line is answered by one object: verdict, by_default, every deciding rule with its place,\n"
@@ -213,16 +214,50 @@ read_uses(struct line *l, const json_t *v, struct facts *f)
 	return true;
 }
 
+/* {"country": "DE", "tenant": 7, "active": true, "gone": null} */
+static bool
+read_row(struct line *l, const struct image *img, json_t *object, struct facts *f)
+{
+	struct row_value *row = ARENA_ARRAY(l->arena, struct row_value, img->n_row_columns + 1);
+
+	if (!json_is_object(object))
+		return bad(l, "'row' is an object: values by column");
+	for (size_t i = 0; i < img->n_row_columns; i++) {
+		const json_t *v =
+			json_object_get(object, arena_str(l->arena, img->row_columns[i]));
+
+		if (!v || json_is_null(v))
+			continue;
+		row[i].known = true;
+		if (json_is_string(v)) {
+			row[i].s = json_slice(v);
+		} else if (json_is_boolean(v)) {
+			row[i].s = json_is_true(v) ? SLICE_LIT("t") : SLICE_LIT("f");
+		} else if (json_is_integer(v)) {
+			row[i].is_int = true;
+			row[i].i = json_integer_value(v);
+			row[i].s = slice_str(arena_printf(l->arena, "%lld", (long long) row[i].i));
+		} else {
+			return bad(l, "a value of a row is a string, a whole number, true, false or null");
+		}
+	}
+	f->row = row;
+	return true;
+}
+
 /* All members but those that are no facts. */
 static bool
-read_facts(struct line *l, json_t *object, bool is_effect, struct facts *f)
+read_facts(struct line *l, const struct image *img, json_t *object, bool is_effect, struct facts *f)
 {
 	const char *name;
 	json_t *v;
 
 	json_object_foreach(object, name, v)
 	{
-		if (!is_effect && strcmp(name, "uses") == 0) {
+		if (!is_effect && strcmp(name, "row") == 0) {
+			if (!read_row(l, img, v, f))
+				return false;
+		} else if (!is_effect && strcmp(name, "uses") == 0) {
 			if (!read_uses(l, v, f))
 				return false;
 		} else if (is_effect ||
@@ -319,6 +354,19 @@ put_mask(struct buf *out, const struct image *img, const struct image_rule *rule
 }
 
 static void
+put_drop(struct buf *out, const struct image *img, const struct image_rule *rule)
+{
+	buf_puts(out, "{\"drop\": ");
+	buf_json_string(out, rule->name);
+	buf_puts(out, ", \"data\": [");
+	for (size_t i = 0; i < rule->mask.n_data; i++) {
+		buf_puts(out, i ? ", " : "");
+		buf_json_string(out, img->data[rule->mask.data[i]].name);
+	}
+	buf_puts(out, "]}");
+}
+
+static void
 put_limit(struct buf *out, const struct image_rule *rule)
 {
 	buf_puts(out, "{\"limit\": ");
@@ -350,6 +398,8 @@ put_obligations(struct buf *out, const struct image *img, const struct decision 
 		buf_puts(out, sep);
 		if (rule->kind == VM_MASK)
 			put_mask(out, img, rule);
+		else if (rule->kind == VM_DROP)
+			put_drop(out, img, rule);
 		else if (rule->kind == VM_LIMIT)
 			put_limit(out, rule);
 		else
@@ -386,7 +436,7 @@ decide(struct line *l, const struct image *img, json_t *object, struct buf *out)
 
 	if (!json_is_object(object))
 		return bad(l, "a line is one JSON object");
-	if (!read_entry(l, object, &e) || !read_facts(l, object, false, &f))
+	if (!read_entry(l, object, &e) || !read_facts(l, img, object, false, &f))
 		return false;
 	if (!effects) {
 		vm_decide(img, e, &f, &one);
@@ -402,7 +452,7 @@ decide(struct line *l, const struct image *img, json_t *object, struct buf *out)
 
 		if (!json_is_object(effect))
 			return bad(l, "effect %zu is no object", i + 1);
-		if (!read_facts(l, effect, true, &own))
+		if (!read_facts(l, img, effect, true, &own))
 			return false;
 		vm_decide(img, e, &own, &one);
 		vm_join(&joined, &one);

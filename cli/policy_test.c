@@ -20,6 +20,7 @@ struct run {
 	const struct sql_facts *sql;
 	struct facts base; /* of the command */
 	struct decision joined, result;
+	struct decision row, shown; /* of the row at hand; the masks in force for it */
 	enum verdict verdict;
 	int use_rule;      /* the mask rule whose column is used where it must not be, or -1 */
 	struct buf why;    /* what failed, one sentence a line */
@@ -308,7 +309,7 @@ mask_of_output(struct run *r, struct slice name)
 
 			if (rel->kind != SQL_REL_TABLE)
 				continue;
-			rule = vm_mask_for(r->img, &r->result, schema_or_public(rel->schema),
+			rule = vm_mask_for(r->img, &r->shown, schema_or_public(rel->schema),
 					   rel->name, star ? name : u->column);
 			if (rule >= 0 && (best < 0 || vm_mask_cmp(&r->img->rules[rule].mask,
 								  &r->img->rules[best].mask) > 0))
@@ -373,6 +374,75 @@ cell_text(struct run *r, const struct expr *v, struct slice *out, uint32_t *oid)
 	}
 }
 
+/* The cell of a test's row that holds a column: by the output that is that column. */
+static const struct cell *
+cell_of_column(const struct run *r, const struct test_row *row, struct slice column)
+{
+	const struct sql_facts *s = r->sql;
+
+	for (uint32_t i = 0; i < s->n_outputs; i++) {
+		const struct sql_output *o = &s->outputs[i];
+		bool star = o->kind == SQL_OUTPUT_STAR;
+
+		if (!star && (o->kind != SQL_OUTPUT_COLUMN || o->use < 0 ||
+			      !slice_eq(s->uses[o->use].column, column)))
+			continue;
+		for (const struct cell *c = row->cells; c; c = c->next)
+			if (slice_is(star ? column : o->name, c->name.s))
+				return c;
+	}
+	return NULL;
+}
+
+/* As in the gateway, a row is read only where it is plain whose row it is. */
+static bool
+one_plain_table(const struct sql_facts *s)
+{
+	return s->n_relations == 1 && s->relations[0].kind == SQL_REL_TABLE;
+}
+
+static void
+decide_row(struct run *r, const struct test_row *row)
+{
+	size_t n = r->img->n_row_columns;
+	struct row_value *v = ARENA_ARRAY(&r->arena, struct row_value, n + 1);
+	struct facts f = r->base;
+	uint32_t oid;
+
+	for (size_t i = 0; i < n && one_plain_table(r->sql); i++) {
+		const struct cell *c = cell_of_column(r, row, r->img->row_columns[i]);
+
+		if (!c || !cell_text(r, c->value, &v[i].s, &oid))
+			continue;
+		v[i].known = true;
+		v[i].is_int = c->value->kind == X_INT;
+		v[i].i = c->value->number;
+	}
+	f.row = v;
+	vm_decide(r->img, ENTRY_ROW, &f, &r->row);
+	r->shown = r->result;
+	for (size_t i = 0; i < r->img->n_rules; i++)
+		if (r->img->rules[i].by_row && !(r->row.matched[i / 64] >> i % 64 & 1))
+			r->shown.matched[i / 64] &= ~(UINT64_C(1) << i % 64);
+}
+
+/* The drop rule that withholds the row at hand, or -1. */
+static int
+dropped_by(const struct run *r)
+{
+	for (int i = decision_next(&r->row, -1); i >= 0; i = decision_next(&r->row, i)) {
+		const struct image_rule *rule = &r->img->rules[i];
+
+		for (uint32_t k = 0; rule->kind == VM_DROP && k < r->sql->n_relations; k++)
+			if (r->sql->relations[k].kind == SQL_REL_TABLE &&
+			    vm_rule_covers(r->img, rule,
+					   schema_or_public(r->sql->relations[k].schema),
+					   r->sql->relations[k].name, (struct slice){0}))
+				return i;
+	}
+	return -1;
+}
+
 static void
 expect_cell(struct run *r, const struct test_row *row, const struct cell *want)
 {
@@ -424,6 +494,25 @@ expect_cell(struct run *r, const struct test_row *row, const struct cell *want)
 	buf_fini(&masked);
 }
 
+static const struct test_row *
+expect_dropped(struct run *r, const struct test_row *row, const char *name)
+{
+	int rule;
+
+	if (!row) {
+		buf_puts(&r->why, "more expected rows than `row` gives\n");
+		return NULL;
+	}
+	decide_row(r, row);
+	rule = dropped_by(r);
+	if (rule < 0)
+		buf_printf(&r->why, "expected a row dropped by %s, and it is shown\n", name);
+	else if (!slice_is(r->img->rules[rule].name, name))
+		buf_printf(&r->why, "expected a row dropped by %s, and %.*s drops it\n", name,
+			   SLICE_ARG(r->img->rules[rule].name));
+	return row->next;
+}
+
 static void
 check_expects(struct run *r)
 {
@@ -452,9 +541,16 @@ check_expects(struct run *r)
 				put_deciders(r);
 				buf_putc(&r->why, '\n');
 			}
+			decide_row(r, row);
+			if (dropped_by(r) >= 0)
+				buf_printf(&r->why, "the row is dropped by %.*s\n",
+					   SLICE_ARG(r->img->rules[dropped_by(r)].name));
 			for (const struct cell *c = e->cells; c; c = c->next)
 				expect_cell(r, row, c);
 			row = row->next;
+			break;
+		case EXPECT_DROPPED:
+			row = expect_dropped(r, row, e->by.s);
 			break;
 		}
 	}

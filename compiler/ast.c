@@ -12,7 +12,7 @@ rule_kind_name(enum rule_kind kind)
 {
 	static const char *const names[] = {
 		[RULE_ALLOW] = "allow", [RULE_DENY] = "deny",	  [RULE_HOLD] = "hold",
-		[RULE_MASK] = "mask",	[RULE_LIMIT] = "limit",	  [RULE_RECORD] = "record",
+		[RULE_MASK] = "mask",	[RULE_LIMIT] = "limit",	  [RULE_DROP] = "drop",	  [RULE_RECORD] = "record",
 		[RULE_NOTIFY] = "notify",
 	};
 
@@ -262,6 +262,7 @@ dump_expect(const struct expect *e, struct buf *out)
 		   e->kind == EXPECT_ROW      ? "row"
 		   : e->kind == EXPECT_MASKED ? "masked"
 		   : e->kind == EXPECT_LIMITED ? "limited"
+		   : e->kind == EXPECT_DROPPED ? "dropped"
 					      : rule_kind_name(e->verdict));
 	if (e->by.s)
 		buf_printf(out, " by %s", e->by.s);

@@ -145,6 +145,7 @@ enum rule_kind {
 	RULE_HOLD,
 	RULE_MASK,
 	RULE_LIMIT,
+	RULE_DROP,
 	RULE_RECORD,
 	RULE_NOTIFY,
 };
@@ -162,7 +163,7 @@ enum clause_kind {
 	CLAUSE_REASON,	/* hold: reason required */
 	CLAUSE_TICKET,	/* hold: ticket required */
 	CLAUSE_NOTIFY,	/* hold: names, one: the channel */
-	CLAUSE_OF,	/* mask: names: data classes; without it the rule's own name is the class */
+	CLAUSE_OF,	/* mask, drop: names: data classes; without it the rule's own name is it */
 	CLAUSE_WITH,	/* mask: kernel; required, parse reports its absence */
 	CLAUSE_TO,	/* notify: names, one: the channel; required */
 	CLAUSE_AMOUNT,	/* limit: amount; may repeat */
@@ -246,6 +247,7 @@ enum expect_kind {
 	EXPECT_VERDICT,	  /* allow|deny|hold [by RULE]; `by default` has by.s "default" */
 	EXPECT_MASKED,	  /* masked by RULE */
 	EXPECT_LIMITED,	  /* limited by RULE */
+	EXPECT_DROPPED,	  /* dropped by RULE: the next row */
 	EXPECT_ROW,	  /* cells: the next row as the client gets it */
 };
 

@@ -262,6 +262,7 @@ static const unsigned clauses_of[] = {
 		      BIT(REASON) | BIT(TICKET) | BIT(NOTIFY),
 	[RULE_MASK] = CONDITIONS | BIT(OF) | BIT(WITH),
 	[RULE_LIMIT] = CONDITIONS | BIT(AMOUNT),
+	[RULE_DROP] = CONDITIONS | BIT(OF),
 	[RULE_RECORD] = CONDITIONS,
 	[RULE_NOTIFY] = CONDITIONS | BIT(TO),
 };
@@ -289,7 +290,8 @@ clause_misplaced(struct builder *b, enum clause_kind kind, const struct token *k
 		diag_note(b->q, d, SPAN_NONE,
 			  "a rule of its own is written `notify NAME to CHANNEL`");
 	else if (kind == CLAUSE_OF || kind == CLAUSE_WITH)
-		diag_note(b->q, d, SPAN_NONE, "it belongs to mask rules");
+		diag_note(b->q, d, SPAN_NONE, "it belongs to mask%s rules",
+			  kind == CLAUSE_OF ? " and drop" : "");
 	else if (kind == CLAUSE_AMOUNT)
 		diag_note(b->q, d, SPAN_NONE, "it belongs to limit rules");
 	else
@@ -351,6 +353,8 @@ rule_kind_of(const struct token *t)
 		return RULE_MASK;
 	case TK_LIMIT:
 		return RULE_LIMIT;
+	case TK_DROP:
+		return RULE_DROP;
 	case TK_RECORD:
 		return RULE_RECORD;
 	default:
@@ -727,14 +731,18 @@ build_expect(struct builder *b, const struct token *k, const struct token *verdi
 		e->verdict = rule_kind_of(verdict);
 		break;
 	default:
-		e->kind = strcmp(verdict->sym->s, "limited") == 0 ? EXPECT_LIMITED : EXPECT_MASKED;
+		e->kind = strcmp(verdict->sym->s, "limited") == 0   ? EXPECT_LIMITED
+			  : strcmp(verdict->sym->s, "dropped") == 0 ? EXPECT_DROPPED
+								    : EXPECT_MASKED;
 		if (e->kind == EXPECT_MASKED && strcmp(verdict->sym->s, "masked") != 0)
 			diag(b->q, UNKNOWN_WORD, verdict->at,
-			     "allow, deny, hold, masked, limited or a row in parentheses",
+			     "allow, deny, hold, masked, limited, dropped or a row in parentheses",
 			     verdict->sym->s);
 		else if (!by)
 			diag(b->q, WRONG_LITERAL, verdict->at,
-			     e->kind == EXPECT_MASKED ? "`masked by RULE`" : "`limited by RULE`");
+			     e->kind == EXPECT_MASKED    ? "`masked by RULE`"
+			     : e->kind == EXPECT_LIMITED ? "`limited by RULE`"
+							 : "`dropped by RULE`");
 		break;
 	}
 }

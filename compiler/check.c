@@ -169,7 +169,8 @@ check_names(struct check *c)
 	NO_DUPLICATES(c, p->lets, let_decl, "let")
 	NO_DUPLICATES(c, p->rules, rule, "rule")
 	for (const struct let_decl *l = p->lets; l; l = l->next)
-		if (l->name.s && fact_find(slice_str(l->name.s)) >= 0)
+		if (l->name.s && (fact_find(slice_str(l->name.s)) >= 0 ||
+				  check_is_row_name(l->name.s)))
 			diag(c->q, RESERVED_NAME, l->name.at, l->name.s);
 	for (const struct rule *r = p->rules; r; r = r->next)
 		if (r->name.s && strcmp(r->name.s, "default") == 0)

@@ -14,7 +14,7 @@
 
 enum cond_kind {
 	COND_CONST, /* value */
-	COND_TEST,  /* op, fact, constant; of OP_ACTION_IN, value: connect is in the set */
+	COND_TEST,  /* op, fact or column, constant; of OP_ACTION_IN, value: connect is in it */
 	COND_NOT,   /* first */
 	COND_AND,   /* first, linked by next; none: true */
 	COND_OR,    /* first, linked by next; none: false */
@@ -25,7 +25,8 @@ struct cond {
 	enum cond_kind kind;
 	bool value;
 	enum opcode op;
-	enum fact fact;    /* of OP_USES: FACT_COUNT, it reads the list of uses */
+	enum fact fact;    /* of OP_USES: FACT_COUNT, it reads the list of uses; of OP_ROW_x: too */
+	uint32_t column;   /* of OP_ROW_x: index of the name in the constants */
 	uint32_t constant; /* index in the constants; 0 when op has none */
 	struct cond *first, *last;
 };
@@ -39,6 +40,7 @@ struct checked_rule {
 	bool only_connect;     /* ... and no other */
 	enum fact_phase phase; /* the latest of the facts it reads, the action apart */
 	bool reads_action;
+	bool reads_row;
 	struct image_hold hold;
 	struct image_mask mask;
 	struct image_limit limit;

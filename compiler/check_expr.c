@@ -75,6 +75,7 @@ note_reads(struct check *c, const struct reads *r)
 	c->reads.action |= r->action;
 	c->reads.protocols |= r->protocols;
 	c->reads.text |= r->text;
+	c->reads.row |= r->row;
 }
 
 static void
@@ -426,10 +427,12 @@ check_compare(struct check *c, const struct expr *e)
 
 	if (l->kind == X_ERROR || r->kind == X_ERROR)
 		return cond_const(c, false);
-	if (lf >= 0 && rf >= 0) {
+	if ((lf >= 0 || check_row_column(l)) && (rf >= 0 || check_row_column(r))) {
 		diag(c->q, TWO_FACTS, e->at);
 		return cond_const(c, false);
 	}
+	if (check_row_column(l) || check_row_column(r))
+		return check_row_compare(c, e, l, r);
 	if (lf >= 0)
 		return compare_fact(c, (enum fact) lf, e->op, r, e->at);
 	if (rf >= 0)
@@ -474,6 +477,8 @@ check_in(struct check *c, const struct expr *e)
 		diag(c->q, TWO_FACTS, e->at);
 		return cond_const(c, false);
 	}
+	if (rf < 0 && check_row_column(l))
+		return check_row_in(c, l, r);
 	if (rf >= 0)
 		return member_of(c, l, (enum fact) rf, e->at);
 	if (lf < 0)
@@ -497,13 +502,13 @@ check_pattern(struct check *c, const struct expr *e)
 
 	if (l->kind == X_ERROR || r->kind == X_ERROR)
 		return cond_const(c, false);
-	if (f < 0)
+	if (f < 0 && !check_row_column(l))
 		return l->kind == X_NAME ? unknown_name(c, l) : (diag(c->q, NO_FACT, e->at),
 								 cond_const(c, false));
-	if (fact_info[f].type != TYPE_STRING && fact_info[f].type != TYPE_SET)
+	if (f >= 0 && fact_info[f].type != TYPE_STRING && fact_info[f].type != TYPE_SET)
 		return bad_operator(c, (enum fact) f, e->at, words[e->kind], NULL);
 	if (r->kind != X_STRING)
-		return wrong_type(c, (enum fact) f, r);
+		return f < 0 ? cond_const(c, false) : wrong_type(c, (enum fact) f, r);
 	if (e->kind != X_MATCHES) {
 		if (match_is_glob(s)) {
 			diag(c->q, WILDCARD, r->at, words[e->kind]);
@@ -513,6 +518,8 @@ check_pattern(struct check *c, const struct expr *e)
 				       SLICE_ARG(s));
 		s = slice_str(pattern);
 	}
+	if (f < 0)
+		return check_row_pattern(c, check_row_column(l), s);
 	return test(c, fact_info[f].type == TYPE_SET ? OP_SET_GLOB : OP_STR_GLOB, (enum fact) f,
 		    constant_string(c->constants, s));
 }
@@ -651,6 +658,8 @@ check_name(struct check *c, const struct expr *e)
 				  type_info[fact_info[f].type].name));
 		return cond_const(c, false);
 	}
+	if (check_row_column(e))
+		return check_row_flag(c, e);
 	i = find_let(c, e->name, &l);
 	if (i < 0)
 		return unknown_name(c, e);

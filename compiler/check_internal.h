@@ -14,6 +14,7 @@ struct reads {
 	bool action;
 	unsigned protocols; /* bit per protocol that a fact belongs to */
 	bool text;          /* sql.text */
+	bool row;           /* row.COLUMN */
 	enum fact late;     /* some fact of `phase`, for messages */
 };
 
@@ -35,6 +36,9 @@ struct check {
 	unsigned let_depth;
 	struct let_state *lets; /* the others: used or not, by position in the policy */
 	bool *groups, *targets, *data;
+	/* Columns of rows that conditions read: the constants of their names. */
+	uint32_t row_columns[VM_MAX_ROW_COLUMNS];
+	size_t n_row_columns;
 };
 
 /* Positions in the policy's lists; -1 when there is none of that (interned) name. */
@@ -61,6 +65,14 @@ void cond_add(struct cond *list, struct cond *x);
 
 /* A condition; what it reads is added to c->reads. Never NULL. */
 struct cond *check_cond(struct check *c, const struct expr *e);
+/* check_row.c: conditions over `row.COLUMN`. The column's name; NULL: e is something else. */
+const char *check_row_column(const struct expr *e);
+bool check_is_row_name(const char *name);
+struct cond *check_row_compare(struct check *c, const struct expr *e, const struct expr *l,
+			       const struct expr *r);
+struct cond *check_row_in(struct check *c, const struct expr *l, const struct expr *set);
+struct cond *check_row_pattern(struct check *c, const char *column, struct slice glob);
+struct cond *check_row_flag(struct check *c, const struct expr *e);
 /* Members of groups: some name in user.groups is one of theirs. */
 struct cond *check_who(struct check *c, const struct ref *names);
 struct cond *check_on(struct check *c, const struct ref *names);

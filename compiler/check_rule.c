@@ -241,6 +241,7 @@ check_kernel(struct check *c, const struct kernel *k, struct image_mask *m)
 	}
 }
 
+/* The data of a mask or drop rule, and how a mask shows it. */
 static void
 check_mask(struct check *c, const struct rule *r, struct checked_rule *out)
 {
@@ -370,7 +371,7 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 	static const enum vm_rule kinds[] = {
 		[RULE_ALLOW] = VM_ALLOW, [RULE_DENY] = VM_DENY,
 		[RULE_HOLD] = VM_HOLD, [RULE_MASK] = VM_MASK,
-		[RULE_LIMIT] = VM_LIMIT};
+		[RULE_LIMIT] = VM_LIMIT, [RULE_DROP] = VM_DROP};
 	struct cond *guarded;
 
 	c->reads = (struct reads){0};
@@ -388,12 +389,15 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 	}
 	if (out->kind == VM_HOLD)
 		check_hold(c, r, out);
-	if (out->kind == VM_MASK)
+	if (out->kind == VM_MASK || out->kind == VM_DROP)
 		check_mask(c, r, out);
+	else if (c->reads.row)
+		diag(c->q, ROW_NOT_HERE, r->name.at, rule_kind_name(r->kind), r->name.s);
 	if (out->kind == VM_LIMIT)
 		check_limit(c, r, out);
 	out->phase = c->reads.phase;
 	out->reads_action = c->reads.action;
+	out->reads_row = c->reads.row;
 	if (out->names_connect && out->only_connect && out->phase > PHASE_CONNECT)
 		diag(c->q, CONNECT_FACT, r->name.at, fact_info[c->reads.late].name);
 	if (!c->reads.protocols)
@@ -415,5 +419,5 @@ check_rule_supported(struct check *c, const struct rule *r)
 	if (r->kind == RULE_RECORD || r->kind == RULE_NOTIFY)
 		diag(c->q, NOT_YET, r->name.at,
 		     arena_printf(c->arena, "`%s` rules", rule_kind_name(r->kind)));
-	return r->kind <= RULE_LIMIT;
+	return r->kind <= RULE_DROP;
 }

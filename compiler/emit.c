@@ -10,6 +10,8 @@
  */
 #include "compiler/emit.h"
 
+#include "vm/verify.h"
+
 enum node_kind { NODE_FALSE, NODE_TRUE, NODE_TEST, NODE_AND, NODE_OR };
 
 struct node {
@@ -26,6 +28,7 @@ enum late { LATE_IS_TESTED, LATE_IS_UNKNOWN, LATE_IS_TRUE };
 struct view {
 	enum late late;
 	bool unknown; /* what an unknown fact counts as */
+	bool rows;    /* values of a row are known, or may be; else they count as unknown */
 };
 
 /* A jump target that is not known yet: the instructions that wait for it, linked through `skip`
@@ -59,7 +62,7 @@ new_node(struct emitter *e, enum node_kind kind)
 static enum fact_phase
 phase_of(const struct cond *test)
 {
-	return test->op == OP_USES ? PHASE_COMMAND : fact_info[test->fact].phase;
+	return test->fact == FACT_COUNT ? PHASE_COMMAND : fact_info[test->fact].phase;
 }
 
 static struct node *
@@ -67,6 +70,8 @@ normal_test(struct emitter *e, const struct cond *c, bool negated, const struct 
 {
 	struct node *n;
 
+	if (vm_op_reads_row(c->op) && !v->rows)
+		return v->unknown ? &yes : &no;
 	if (v->late == LATE_IS_UNKNOWN && c->op == OP_ACTION_IN)
 		return c->value != negated ? &yes : &no;
 	if (v->late == LATE_IS_TRUE && phase_of(c) > PHASE_CONNECT)
@@ -167,7 +172,9 @@ put_node(struct emitter *e, const struct node *n, bool sense, const struct view 
 		size_t at = put(e, (struct insn){
 			.op = (uint8_t) n->test->op,
 			.flags = (uint8_t) flags,
-			.fact = (uint16_t) (n->test->fact == FACT_COUNT ? 0 : n->test->fact),
+			.fact = (uint16_t) (vm_op_reads_row(n->test->op)    ? n->test->column
+					    : n->test->fact == FACT_COUNT ? 0
+									  : n->test->fact),
 			.arg = (uint16_t) n->test->constant});
 
 		e->waits[at] = to->head;
@@ -205,8 +212,8 @@ put_rule(struct emitter *e, const struct checked_rule *r, size_t index, enum opc
 static void
 put_connect(struct emitter *e, const struct checked_rule *r, size_t index)
 {
-	struct view decided = {LATE_IS_UNKNOWN, r->kind != VM_ALLOW};
-	struct view could = {LATE_IS_TRUE, false};
+	struct view decided = {LATE_IS_UNKNOWN, r->kind != VM_ALLOW, false};
+	struct view could = {LATE_IS_TRUE, false, false};
 
 	if (r->names_connect)
 		put_rule(e, r, index, OP_MATCH, &decided);
@@ -221,13 +228,16 @@ put_entry(struct emitter *e, const struct checked *p, enum vm_entry entry)
 {
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct checked_rule *r = &p->rules[i];
-		struct view v = {LATE_IS_TESTED, r->kind != VM_ALLOW};
+		struct view v = {LATE_IS_TESTED, r->kind != VM_ALLOW, entry == ENTRY_ROW};
+		bool shows = r->kind == VM_MASK || r->kind == VM_DROP;
 
 		if (entry == ENTRY_CONNECT && r->kind <= VM_DENY)
 			put_connect(e, r, i);
-		else if (entry == ENTRY_COMMAND && r->kind != VM_MASK)
+		else if (entry == ENTRY_COMMAND && !shows)
 			put_rule(e, r, i, OP_MATCH, &v);
-		else if (entry == ENTRY_RESULT && r->kind == VM_MASK)
+		else if (entry == ENTRY_RESULT && shows)
+			put_rule(e, r, i, OP_MATCH, &v);
+		else if (entry == ENTRY_ROW && shows && (r->reads_row || r->kind == VM_DROP))
 			put_rule(e, r, i, OP_MATCH, &v);
 	}
 	put(e, (struct insn){.op = OP_END});

@@ -178,6 +178,14 @@ put_mask(struct buf *b, const struct image_mask *m)
 }
 
 static void
+put_drop(struct buf *b, const struct image_mask *m)
+{
+	cbor_array(b, m->n_data);
+	for (size_t i = 0; i < m->n_data; i++)
+		cbor_uint(b, m->data[i]);
+}
+
+static void
 put_limit(struct buf *b, const struct image_limit *l)
 {
 	cbor_array(b, l->n_amounts);
@@ -213,6 +221,8 @@ put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 			put_mask(b, &r->mask);
 		else if (r->kind == VM_LIMIT)
 			put_limit(b, &r->limit);
+		else if (r->kind == VM_DROP)
+			put_drop(b, &r->mask);
 		else
 			cbor_array(b, 0);
 	}
@@ -232,7 +242,9 @@ put_entries(struct buf *b, const struct emitted code[ENTRY_COUNT], const struct 
 
 			buf_putc(&bytes, (uint8_t) (t->op[in->op] - 1));
 			buf_putc(&bytes, in->flags);
-			buf_be16(&bytes, vm_op_reads_fact(in->op) ? t->fact[in->fact] : 0);
+			buf_be16(&bytes, vm_op_reads_fact(in->op)  ? t->fact[in->fact]
+					 : vm_op_reads_row(in->op) ? (uint16_t) (in->fact + 1)
+								   : 0);
 			buf_be16(&bytes, in->skip);
 			buf_be16(&bytes, in->arg);
 		}

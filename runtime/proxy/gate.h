@@ -127,8 +127,26 @@ bool gate_join_limits(const struct image *img, struct gate_verdict *into,
 /* Where the session's principal stands in its epoch; only while the verdict is not a refusal. */
 size_t gate_principal(const struct gate_session *s);
 
+/* What ENTRY_ROW decides of a result, row by row. */
+struct gate_rows;
+struct gate_result {
+	const struct sql_facts *facts;
+	const struct sql_stmt *stmt; /* whose result it is; NULL: not to be told */
+	struct pg_fields fields;
+	const struct pg_formats *formats; /* of a portal */
+};
+enum gate_row { GATE_ROW_SHOWN, GATE_ROW_DROPPED, GATE_ROW_BAD };
+/* *out NULL: no rule reads its rows. */
+enum pg_reason gate_rows_plan(struct gate_session *s, const struct gate_result *res,
+			      const struct pg_rowplan *plan, struct gate_rows **out) MUST_CHECK;
+void gate_rows_free(struct gate_rows *r); /* NULL is fine */
+/* Sets the plan's cells for the row that msg is; plan NULL: nothing is masked. */
+enum gate_row gate_rows_apply(struct gate_rows *r, struct pg_rowplan *plan, const uint8_t *msg,
+			      size_t n) MUST_CHECK;
+
 struct gate_stats {
 	uint64_t decisions, remembered, vm_ops, classes;
+	uint64_t rows, row_ops; /* rows that rules read, and instructions run for them */
 	struct sql_cache_stats sql;
 };
 struct gate_stats gate_stats(const struct gate *g);

@@ -249,6 +249,7 @@ class_new(struct epoch *e, struct catalog_ref *cat, size_t target, struct slice 
 	if (c->any_masks) {
 		find_masked(c);
 		find_tainted(c);
+		class_find_dropping(c);
 	}
 	return c;
 }

@@ -38,6 +38,9 @@ struct gate_class {
 	/* Sorted OIDs of relations that hold masked columns, and of views that read one. */
 	uint32_t *governed, *tainted;
 	size_t n_governed, n_tainted;
+	/* Sorted OIDs of relations some of whose rows are dropped, and of views that read one. */
+	uint32_t *dropping;
+	size_t n_dropping;
 };
 
 struct gate_class *class_new(struct epoch *e, struct catalog_ref *c, size_t target,
@@ -46,6 +49,9 @@ void class_unref(struct gate_class *c);
 const struct gate_masked *class_mask(const struct gate_class *c, uint32_t table, int attnum);
 bool class_governs(const struct gate_class *c, uint32_t table);
 bool class_taints(const struct gate_class *c, uint32_t view);
+/* gate_rows.c */
+void class_find_dropping(struct gate_class *c);
+bool class_drops(const struct gate_class *c, uint32_t oid);
 /* Fills the two facts that move by themselves. */
 void class_set_time(struct facts *f, uint64_t now_wall_ns);
 

@@ -413,6 +413,10 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 		l->v->rows_masked = true;
 		note_masks(l, r);
 	}
+	if (class_drops(l->class, r->oid)) {
+		l->v->rows_masked = true;
+		gate_note_drops(l->class, l->v);
+	}
 }
 
 /* A COPY whose columns cannot be told by position cannot be masked. */
@@ -436,6 +440,7 @@ check_masks(struct look *l)
 {
 	const struct sql_facts *f = l->facts;
 	bool reads = false, ddl = l->ask->schema_changed_in_tx;
+	struct gate_refusal filter;
 
 	for (uint32_t i = 0; i < f->n_relations; i++) {
 		if (!is_table(&f->relations[i]))
@@ -483,6 +488,8 @@ check_masks(struct look *l)
 		       "tables cannot be read in a transaction that changed the schema while masks "
 		       "are in force", "commit the schema change first, and send it by itself");
 	check_uses(l);
+	if (!gate_rows_allowed(l->class, f, l->ask->arena, &filter))
+		refuse(l, NULL, filter.code, filter.message, filter.hint);
 }
 
 /* ---- what no policy opens -------------------------------------------------------------------- */

@@ -45,6 +45,11 @@ struct gate_class *gate_class_of(struct gate *g, struct gate_session *s, uint64_
 bool gate_remembered(struct gate *g, uint64_t class, uint64_t facts, struct gate_verdict *v);
 void gate_remember(struct gate *g, uint64_t class, uint64_t facts, const struct gate_verdict *v);
 
+/* gate_rows.c: the drop rules in force go on record beside the masks. */
+void gate_note_drops(const struct gate_class *c, struct gate_verdict *v);
+/* Can the rows of what the statements read be filtered? False with *why filled. */
+bool gate_rows_allowed(const struct gate_class *c, const struct sql_facts *f, struct arena *a,
+		       struct gate_refusal *why) MUST_CHECK;
 /* gate_limits.c: the limit rules among those that matched. False: more than one command can
  * carry. */
 bool gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,

@@ -49,6 +49,9 @@ sum_workers(struct server *s, struct worker_stats *sum)
 		sum->denied += w.denied;
 		sum->held += w.held;
 		sum->limited += w.limited;
+		sum->rows_dropped += w.rows_dropped;
+		sum->gate.rows += w.gate.rows;
+		sum->gate.row_ops += w.gate.row_ops;
 		sum->cells_masked += w.cells_masked;
 		sum->auth_failures += w.auth_failures;
 		sum->protocol_errors += w.protocol_errors;
@@ -70,6 +73,7 @@ worker_counters(struct server *s, counter_fn *fn, void *ctx)
 	C("weir_decisions_total", "decision=\"deny\"", "commands by verdict", SUM, w.denied);
 	C("weir_decisions_total", "decision=\"hold\"", "commands by verdict", SUM, w.held);
 	C("weir_commands_limited_total", "", "commands that reached a limit of the policy", SUM, w.limited);
+	C("weir_rows_dropped_total", "", "rows that a drop rule withheld", SUM, w.rows_dropped);
 	C("weir_cells_masked_total", "", "result cells masked", SUM, w.cells_masked);
 	C("weir_auth_failures_total", "listener=\"postgres\"", "refused log-ins", SUM,
 	  w.auth_failures);
@@ -83,6 +87,8 @@ worker_counters(struct server *s, counter_fn *fn, void *ctx)
 	C("weir_gate_remembered_total", "", "decisions answered from memory", SUM,
 	  w.gate.remembered);
 	C("weir_gate_vm_ops_total", "", "policy instructions run", SUM, w.gate.vm_ops);
+	C("weir_gate_rows_total", "", "rows that policy rules read", SUM, w.gate.rows);
+	C("weir_gate_row_ops_total", "", "policy instructions run for rows", SUM, w.gate.row_ops);
 	C("weir_gate_classes", "", "session classes", GAUGE, w.gate.classes);
 	C("weir_sql_cache_hits_total", "", "statement shapes found", SUM, w.gate.sql.hits);
 	C("weir_sql_cache_misses_total", "", "statement shapes parsed", SUM, w.gate.sql.misses);

@@ -70,7 +70,7 @@ session_free(struct session *s)
 	names_clear(&s->portals);
 	if (s->copyout)
 		session_copyout_end(s);
-	free(s->plan);
+	session_rows_end(s);
 	epoch_unref(s->plan_epoch);
 	if (s->staged)
 		command_free(s, s->staged);

@@ -151,6 +151,7 @@ struct command {
 	struct gate_verdict verdict;
 	struct limit_run *limit; /* NULL: nothing is limited */
 	uint64_t rows, bytes_down, cells_masked;
+	uint64_t dropped, dropped_now; /* rows: of the command, of its current result */
 	uint64_t epoch;       /* whose rules the verdict's numbers mean */
 	bool failed, recorded;
 	char tag[64];         /* CommandComplete's, the last one */
@@ -213,6 +214,7 @@ struct session {
 	bool waited_catalog;    /* for the message at hand */
 
 	struct pg_rowplan *plan; /* of a simple query's current result; owned */
+	struct gate_rows *rows;  /* likewise */
 	struct epoch *plan_epoch; /* what the masks of plan and copyout live in; counted */
 	struct copyout *copyout; /* masks of the COPY in progress; owned */
 	struct command *staged; /* judged and recorded, waits to be released */
@@ -253,7 +255,7 @@ struct session_env {
 	size_t max_message;
 	struct {
 		uint64_t sessions, commands, allowed, denied, held, rows_masked, cells_masked,
-			auth_failures, protocol_errors, limited, allocs;
+			auth_failures, protocol_errors, limited, rows_dropped, allocs;
 	} counters;
 };
 
@@ -373,6 +375,18 @@ bool session_limit_blocks(const struct session *s);
 /* Sets the timer for whatever stands at the head now. */
 void session_limit_follow(struct session *s);
 void session_limit_tick(struct session *s, uint64_t now);
+
+/* session_copy.c. False: its masks cannot be applied, and the session is over. */
+bool session_copy_begin(struct session *s, struct command *c) MUST_CHECK;
+enum step session_copy_data(struct session *s, struct reply *head, const struct pg_frame *f);
+
+/* session_rows.c: rules that read rows. */
+struct gate_rows *session_rows(const struct session *s, const struct reply *head);
+/* GATE_ROW_BAD: the session is over. */
+enum gate_row session_rows_decide(struct session *s, struct reply *head, const struct pg_frame *f);
+/* The tag says how many rows were shown. True: it is another now. */
+bool session_rows_tag(struct command *c);
+void session_rows_end(struct session *s);
 
 /* session_record.c */
 bool record_session_start(struct session *s) MUST_CHECK;

@@ -335,6 +335,7 @@ record_result(struct session *s, struct command *c)
 		.code = slice_str(c->sqlstate),
 		.tag = slice_str(c->tag),
 		.rows = c->rows,
+		.dropped = c->dropped,
 		.upstream_ns = s->host->now_mono(s->host_ctx) - c->started_mono};
 
 	memcpy(intent.b, c->id, sizeof(intent.b));

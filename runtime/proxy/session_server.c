@@ -25,7 +25,7 @@ static void
 follow_plan(struct session *s)
 {
 	struct reply *head = reply_head(s);
-	bool whole = head && current_plan(s, head) != NULL;
+	bool whole = head && (current_plan(s, head) || session_rows(s, head));
 
 	if (whole == s->rows_whole)
 		return;
@@ -54,7 +54,8 @@ session_rows_pass(const struct session *s)
 	if (!c || (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) || head->error ||
 	    s->swallow)
 		return false;
-	if (c->verdict.masked_outputs || current_plan(s, head) || !names_held(s, head) ||
+	if (c->verdict.masked_outputs || current_plan(s, head) || session_rows(s, head) ||
+	    !names_held(s, head) ||
 	    (head->kind == REPLY_EXECUTE && c->verdict.rows_masked &&
 	     !((struct portal *) head->object)->planned))
 		return false;
@@ -77,22 +78,27 @@ session_streaming(struct session *s, bool on)
 	s->host->streaming(s->host_ctx, on);
 }
 
+/* res: all but the fields. */
 static enum pg_reason
-build_plan(struct session *s, struct slice description, const struct pg_formats *formats,
-	   struct pg_rowplan **out, struct epoch **epoch)
+build_plan(struct session *s, struct slice description, struct gate_result *res,
+	   struct pg_rowplan **out, struct gate_rows **rows, struct epoch **epoch)
 {
-	struct pg_fields fields;
 	struct pg_rowplan *plan = NULL;
-	enum pg_reason r = pg_read_row_description(description, &fields);
+	enum pg_reason r = pg_read_row_description(description, &res->fields);
 
 	free(*out);
+	gate_rows_free(*rows);
 	*out = NULL;
+	*rows = NULL;
 	if (r != PG_R_OK || !gate_has_masks(s->gate))
 		return r;
 	arena_reset(&s->env->arena);
-	r = pg_rowplan_build(&s->env->arena, fields, formats, gate_mask_of, s->gate, &plan);
-	if (r != PG_R_OK || !plan)
+	r = pg_rowplan_build(&s->env->arena, res->fields, res->formats, gate_mask_of, s->gate,
+			     &plan);
+	if (r != PG_R_OK)
 		return r;
+	if (!plan)
+		return gate_rows_plan(s->gate, res, NULL, rows);
 	*out = malloc(pg_rowplan_bytes(plan));
 	if (!*out)
 		return PG_R_NO_MEMORY;
@@ -101,16 +107,20 @@ build_plan(struct session *s, struct slice description, const struct pg_formats 
 	epoch_unref(*epoch);
 	*epoch = epoch_ref(gate_masks_epoch(s->gate));
 	s->env->counters.allocs++;
-	return PG_R_OK;
+	return gate_rows_plan(s->gate, res, *out, rows);
 }
 
 bool
 session_plan_portal(struct session *s, struct portal *p, struct slice description)
 {
+	const struct sql_facts *facts = p->statement->facts;
+	struct gate_result res = {.facts = facts,
+				  .stmt = facts->n_stmts == 1 ? &facts->stmts[0] : NULL,
+				  .formats = &p->formats};
 	enum pg_reason r = PG_R_OK;
 
 	if (description.n)
-		r = build_plan(s, description, &p->formats, &p->plan, &p->plan_epoch);
+		r = build_plan(s, description, &res, &p->plan, &p->rows, &p->plan_epoch);
 	if (r == PG_R_FORMAT_COUNT) {
 		/* The server will refuse this Bind in its own words; nothing of it can have
 		 * rows. */
@@ -162,7 +172,7 @@ data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 			      "send Bind again after DECLARE, CLOSE, PREPARE or DEALLOCATE");
 		return STEP_DONE;
 	}
-	if (!session_limit_row(s, head, f))
+	if (session_rows_decide(s, head, f) != GATE_ROW_SHOWN || !session_limit_row(s, head, f))
 		return STEP_DONE;
 	if (!plan) {
 		if (head->kind == REPLY_EXECUTE && head->command->verdict.rows_masked &&
@@ -185,119 +195,6 @@ data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 		return STEP_FORWARD;
 	/* What was gathered before this row goes out before it. */
 	session_flush_run(s);
-	if (s->env->rows.n > 32 * 1024)
-		session_rows_flush(s);
-	return STEP_DONE;
-}
-
-/* ---- COPY ------------------------------------------------------------------------------------ */
-
-struct copy_state {
-	struct copyout out;
-	struct mask_op *ops;
-	uint8_t null[64];
-};
-
-void
-session_copyout_end(struct session *s)
-{
-	struct copy_state *st = (struct copy_state *) s->copyout;
-
-	if (!st)
-		return;
-	copyout_fini(&st->out);
-	free(st->ops);
-	free(st);
-	s->copyout = NULL;
-}
-
-static bool
-copy_options(const struct sql_copy *c, struct copy_state *st, struct copyout_options *o)
-{
-	copyout_defaults(o, c->format == SQL_COPY_BINARY ? COPYOUT_BINARY
-			    : c->format == SQL_COPY_CSV	 ? COPYOUT_CSV
-							 : COPYOUT_TEXT);
-	if (c->unknown_option || (c->has_null && c->null.n > sizeof(st->null)) ||
-	    (c->has_delimiter && c->delimiter.n != 1) || (c->has_quote && c->quote.n != 1) ||
-	    (c->has_escape && c->escape.n != 1) ||
-	    (c->encoding.n && !slice_is(c->encoding, "UTF8") && !slice_is(c->encoding, "utf8")))
-		return false;
-	o->header = c->header;
-	if (c->has_delimiter)
-		o->delimiter = c->delimiter.p[0];
-	if (c->has_quote)
-		o->quote = o->escape = c->quote.p[0];
-	if (c->has_escape)
-		o->escape = c->escape.p[0];
-	if (c->has_null) {
-		memcpy(st->null, c->null.p, c->null.n);
-		o->null = slice_of(st->null, c->null.n);
-	}
-	return true;
-}
-
-/* COPY ... TO STDOUT begins. False: its masks cannot be applied, and the session is over. */
-static bool
-copy_begin(struct session *s, struct command *c)
-{
-	const struct sql_facts *f = c->facts;
-	struct copyout_options o;
-	struct copyout_column *columns;
-	struct copy_state *st;
-	size_t n;
-
-	s->copy_header = c->completed < f->n_stmts && f->stmts[c->completed].copy &&
-			 f->stmts[c->completed].copy->header;
-	if (!c->verdict.rows_masked)
-		return true;
-	st = calloc(1, sizeof(*st));
-	assert(st != NULL);
-	arena_reset(&s->env->arena);
-	s->copyout = &st->out;
-	if (c->completed < f->n_stmts && f->stmts[c->completed].copy &&
-	    copy_options(f->stmts[c->completed].copy, st, &o) &&
-	    gate_copy_columns(s->gate, f, &f->stmts[c->completed], &s->env->arena, &columns, &n)) {
-		st->ops = calloc(n, sizeof(*st->ops));
-		assert(st->ops != NULL);
-		epoch_unref(s->plan_epoch);
-		s->plan_epoch = epoch_ref(gate_masks_epoch(s->gate));
-		if (copyout_init(&st->out, &o, columns, n, st->ops, s->env->max_message))
-			return true;
-	}
-	session_fatal(s, "0A000", "WEIR-MASKED-COPY", "this COPY cannot be masked",
-		      "use plain options, or SELECT the rows");
-	return false;
-}
-
-static enum step
-copy_data(struct session *s, struct reply *head, const struct pg_frame *f)
-{
-	enum pg_reason r;
-
-	if (f->type == PG_B_COPY_DATA && !session_limit_row(s, head, f))
-		return STEP_DONE;
-	if (f->type == PG_B_COPY_DONE && session_limit_withholds(head->command)) {
-		session_rows_flush(s);
-		session_copyout_end(s);
-		return session_limit_may_fail(s, head) ? STEP_DONE : STEP_FORWARD;
-	}
-	if (!s->copyout)
-		return STEP_FORWARD;
-	session_flush_run(s);
-	r = copyout_feed(s->copyout, f->body.p, f->body.n, &s->env->rows);
-	if (r == PG_R_OK && f->type == PG_B_COPY_DONE)
-		r = copyout_end(s->copyout);
-	if (r != PG_R_OK) {
-		session_bad(s, SERVER, r);
-		return STEP_DONE;
-	}
-	if (f->type == PG_B_COPY_DONE) {
-		head->command->cells_masked += s->copyout->cells;
-		s->env->counters.cells_masked += s->copyout->cells;
-		session_rows_flush(s);
-		session_copyout_end(s);
-		return STEP_FORWARD;
-	}
 	if (s->env->rows.n > 32 * 1024)
 		session_rows_flush(s);
 	return STEP_DONE;
@@ -389,32 +286,59 @@ statement_completed(struct session *s, struct command *c)
 }
 
 static void
-command_complete(struct session *s, struct reply *head, const struct pg_frame *f)
-{
-	struct command *c = head->command;
-	struct slice tag;
-
-	if (pg_read_command_complete(f->body, &tag) != PG_R_OK) {
-		session_bad(s, SERVER, PG_R_STRING_NOT_TERMINATED);
-		return;
-	}
-	c->rows += pg_tag_rows(tag);
-	if (tag.n >= sizeof(c->tag))
-		tag.n = sizeof(c->tag) - 1;
-	memcpy(c->tag, tag.p, tag.n);
-	c->tag[tag.n] = 0;
-	statement_completed(s, c);
-	free(s->plan);
-	s->plan = NULL;
-}
-
-static void
 end_command(struct session *s, struct reply *head)
 {
 	struct command *c = head->command;
 
 	if (c && c->recorded && !head->error)
 		record_result(s, c);
+}
+
+/* CommandComplete or PortalSuspended. */
+static enum step
+completed(struct session *s, struct reply *head)
+{
+	bool failed = session_limit_completed(s, head), execute = head->kind == REPLY_EXECUTE;
+
+	if (execute) {
+		end_command(s, head);
+		reply_pop(s);
+	}
+	if (failed)
+		session_limit_fail(s, execute);
+	return failed ? STEP_DONE : STEP_FORWARD;
+}
+
+static enum step
+command_complete(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	struct command *c = head->command;
+	char shown[sizeof(c->tag)];
+	struct slice tag;
+	enum step step;
+	bool changed;
+
+	if (pg_read_command_complete(f->body, &tag) != PG_R_OK) {
+		session_bad(s, SERVER, PG_R_STRING_NOT_TERMINATED);
+		return STEP_DONE;
+	}
+	c->rows += pg_tag_rows(tag);
+	if (tag.n >= sizeof(c->tag))
+		tag.n = sizeof(c->tag) - 1;
+	memcpy(c->tag, tag.p, tag.n);
+	c->tag[tag.n] = 0;
+	changed = session_rows_tag(c);
+	memcpy(shown, c->tag, sizeof(shown));
+	statement_completed(s, c);
+	session_rows_end(s);
+	step = completed(s, head);
+	if (step != STEP_FORWARD || !changed)
+		return step;
+	session_flush_run(s);
+	session_rows_flush(s);
+	pg_put_command_complete(&s->env->scratch, shown);
+	session_emit(s, CLIENT, &s->env->scratch);
+	return STEP_DONE;
 }
 
 /* ---- errors ---------------------------------------------------------------------------------- */
@@ -489,8 +413,7 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 	}
 	s->copy_in = false;
 	session_copyout_end(s);
-	free(s->plan);
-	s->plan = NULL;
+	session_rows_end(s);
 	if (head->error) {
 		session_flush_run(s);
 		session_rows_flush(s);
@@ -592,6 +515,8 @@ described(struct session *s, struct reply *head, const struct pg_frame *f)
 static enum step
 row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 {
+	const struct command *c = head->command;
+	struct gate_result res = {0};
 	enum pg_reason r;
 
 	if (head->kind == REPLY_DESCRIBE_STATEMENT || head->kind == REPLY_DESCRIBE_PORTAL)
@@ -602,27 +527,15 @@ row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 	}
 	if (!gate_has_masks(s->gate))
 		return STEP_FORWARD;
-	r = build_plan(s, f->body, NULL, &s->plan, &s->plan_epoch);
+	res.facts = c ? c->facts : NULL;
+	if (c && c->completed < c->facts->n_stmts)
+		res.stmt = &c->facts->stmts[c->completed];
+	r = build_plan(s, f->body, &res, &s->plan, &s->rows, &s->plan_epoch);
 	if (r != PG_R_OK) {
 		session_bad(s, SERVER, r);
 		return STEP_DONE;
 	}
 	return STEP_FORWARD;
-}
-
-/* CommandComplete or PortalSuspended. */
-static enum step
-completed(struct session *s, struct reply *head)
-{
-	bool failed = session_limit_completed(s, head), execute = head->kind == REPLY_EXECUTE;
-
-	if (execute) {
-		end_command(s, head);
-		reply_pop(s);
-	}
-	if (failed)
-		session_limit_fail(s, execute);
-	return failed ? STEP_DONE : STEP_FORWARD;
 }
 
 static enum step
@@ -716,8 +629,7 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 	case PG_B_COMMAND_COMPLETE:
 		if (!runs || head->error)
 			break;
-		command_complete(s, head, f);
-		return s->phase == SESSION_CLOSED ? STEP_DONE : completed(s, head);
+		return command_complete(s, head, f);
 	case PG_B_EMPTY_QUERY_RESPONSE:
 	case PG_B_PORTAL_SUSPENDED:
 		if (!runs || head->error)
@@ -731,12 +643,12 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 	case PG_B_COPY_OUT_RESPONSE:
 		if (!runs || head->error)
 			break;
-		return copy_begin(s, head->command) ? STEP_FORWARD : STEP_DONE;
+		return session_copy_begin(s, head->command) ? STEP_FORWARD : STEP_DONE;
 	case PG_B_COPY_DATA:
 	case PG_B_COPY_DONE:
 		if (!runs || head->error)
 			break;
-		return copy_data(s, head, f);
+		return session_copy_data(s, head, f);
 	case PG_B_ERROR_RESPONSE:
 		return error_response(s, head, f);
 	case PG_B_READY_FOR_QUERY:

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/statements.h"
 
+#include "proxy/gate.h"
+
 #include "base/secret.h"
 
 #include <stdlib.h>
@@ -119,6 +121,7 @@ portal_unref(struct portal *p)
 	disown(&p->params);
 	free((void *) (uintptr_t) p->formats.p);
 	free(p->plan);
+	gate_rows_free(p->rows);
 	epoch_unref(p->plan_epoch);
 	free(p);
 }

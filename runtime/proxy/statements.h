@@ -40,6 +40,7 @@ struct portal {
 	struct statement *statement; /* holds a reference */
 	struct pg_formats formats; /* of the result, as Bind gave them; owned */
 	struct pg_rowplan *plan; /* NULL: rows pass untouched */
+	struct gate_rows *rows;  /* NULL: no rule reads them one by one */
 	struct epoch *plan_epoch; /* what the plan's masks live in; counted */
 	bool outlives_transaction; /* DECLARE ... WITH HOLD */
 	uint64_t names; /* session's `names` when the server bound it */

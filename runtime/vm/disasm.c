@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vm/disasm.h"
 
+#include "vm/verify.h"
 
 static const struct {
 	const char *name, *fact;
@@ -108,7 +109,9 @@ put_insn(struct buf *out, const struct image *img, const struct image_entry *ent
 	} else if (in->op == OP_JUMP) {
 		buf_printf(out, " -> %zu", at + 1 + in->skip);
 	} else if (in->op != OP_END) {
-		if (strcmp(ops[in->op].fact, "NONE") != 0)
+		if (vm_op_reads_row(in->op))
+			buf_printf(out, " row.%.*s", SLICE_ARG(img->row_columns[in->fact]));
+		else if (strcmp(ops[in->op].fact, "NONE") != 0)
 			buf_printf(out, " %s", fact_info[in->fact].name);
 		if (in->op != OP_BOOL) {
 			buf_putc(out, ' ');
@@ -158,6 +161,13 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 			buf_json_string(out, m->text);
 			buf_putc(out, ')');
 		}
+		buf_putc(out, '\n');
+	}
+	if (r->kind == VM_DROP) {
+		buf_puts(out, "  of");
+		for (size_t i = 0; i < r->mask.n_data; i++)
+			buf_printf(out, "%s %.*s", i ? "," : "",
+				   SLICE_ARG(img->data[r->mask.data[i]].name));
 		buf_putc(out, '\n');
 	}
 	if (r->kind == VM_LIMIT) {

@@ -180,6 +180,7 @@ run(const struct image *img, const struct insn *pc, const struct facts *f, struc
 
 #define V (&f->v[pc->fact])
 #define K (&constants[pc->arg])
+#define R (f->row)
 	DISPATCH_BEGIN
 	CASE(ACTION_IN):
 		TEST(V->known, action_set_has(&K->actions, (enum action) V->i));
@@ -208,6 +209,16 @@ run(const struct image *img, const struct insn *pc, const struct facts *f, struc
 		TEST(V->known, V->i <= K->number);
 	CASE(ADDR_IN):
 		TEST(V->known, match_network(K->network.addr, K->network.prefix, V->addr));
+	CASE(ROW_IN):
+		TEST(R && R[pc->fact].known, match_in(K->strings.v, K->strings.n, R[pc->fact].s));
+	CASE(ROW_GLOB):
+		TEST(R && R[pc->fact].known, match_glob(K->string, R[pc->fact].s));
+	CASE(ROW_EQ):
+		TEST(R && R[pc->fact].is_int, R[pc->fact].i == K->number);
+	CASE(ROW_LT):
+		TEST(R && R[pc->fact].is_int, R[pc->fact].i < K->number);
+	CASE(ROW_LE):
+		TEST(R && R[pc->fact].is_int, R[pc->fact].i <= K->number);
 	CASE(MATCH):
 		record(d, pc->arg);
 		if (img->ranks[pc->arg] > worst)
@@ -234,6 +245,7 @@ run(const struct image *img, const struct insn *pc, const struct facts *f, struc
 	DISPATCH_END
 #undef V
 #undef K
+#undef R
 }
 
 void
@@ -338,6 +350,13 @@ covers(const struct image *img, const struct image_mask *m, struct slice schema,
 		if (image_data_matches(img, m->data[i], schema, table, column))
 			return true;
 	return false;
+}
+
+bool
+vm_rule_covers(const struct image *img, const struct image_rule *rule, struct slice schema,
+	       struct slice table, struct slice column)
+{
+	return covers(img, &rule->mask, schema, table, column);
 }
 
 int

@@ -42,6 +42,9 @@ int decision_next_deciding(const struct image *img, const struct decision *d, in
  * is strictest, or -1 when the column is shown as it is. An empty slice stands for any name. */
 int vm_mask_for(const struct image *img, const struct decision *result, struct slice schema,
 		struct slice table, struct slice column);
+/* Does the data of a mask or drop rule cover the column? */
+bool vm_rule_covers(const struct image *img, const struct image_rule *rule, struct slice schema,
+		    struct slice table, struct slice column);
 /* Less than 0 when a reveals more than b; 0 only when they are the same mask. */
 int vm_mask_cmp(const struct image_mask *a, const struct image_mask *b);
 

@@ -4,12 +4,14 @@
  * compiler/image_build.c writes it. Strings stay where they are in the copy of the file.
  *
  *   entry  [name, code]        code: 8 bytes an instruction: op, flags, fact, skip, argument, the
- *                              last three big-endian; op and fact index the tables OPS and FACTS
+ *                              last three big-endian; op and fact index the tables OPS and FACTS,
+ *                              or, of a test of the row, the constants: the column's name
  *   rule   [kind, name, sentence, [file, line, column, length], detail]
  *          detail  allow, deny: []
  *                  hold: [[[n, group], ...], not self, once, reason, ticket, within s, expires s]
  *                  mask: [[data ...], mask, count, text]
  *                  limit: [[unit, per, n], ...]
+ *                  drop: [data ...]
  *   constant [kind, ...]       number: n; string: bytes; strings: [bytes ...]; actions: [name ...];
  *                              values: type, [name ...]; network: bytes, prefix;
  *                              uses: data, [context ...]
@@ -35,6 +37,8 @@ struct loader {
 	size_t n_ops;
 	uint16_t *facts; /* likewise */
 	size_t n_facts;
+	struct image_rule *rules;
+	struct slice *row_columns;
 };
 
 static bool
@@ -164,21 +168,6 @@ load_files(struct loader *l)
 	}
 	l->img->files = v;
 	l->img->n_files = n;
-}
-
-/* SHA-256 over name and text of every file, each with its length before it. */
-void
-image_source_digest(uint8_t out[SHA256_LEN], const struct image_file *files, size_t n)
-{
-	struct buf b = {0};
-
-	for (size_t i = 0; i < n; i++) {
-		cbor_bytes(&b, files[i].name);
-		cbor_bytes(&b, files[i].text);
-	}
-	assert(!b.failed);
-	sha256(out, buf_slice(&b));
-	buf_fini(&b);
 }
 
 static void
@@ -494,6 +483,17 @@ load_limit(struct loader *l, struct image_limit *limit)
 }
 
 static void
+load_drop(struct loader *l, struct image_mask *m)
+{
+	uint16_t *data;
+
+	m->n_data = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+	m->data = data = ARENA_ARRAY(l->arena, uint16_t, m->n_data);
+	for (size_t i = 0; i < m->n_data && ok(l); i++)
+		data[i] = index_of(l, l->img->n_data, "data class");
+}
+
+static void
 load_rule(struct loader *l, struct image_rule *rule)
 {
 	int kind;
@@ -516,6 +516,8 @@ load_rule(struct loader *l, struct image_rule *rule)
 		load_mask(l, &rule->mask);
 	else if (kind == VM_LIMIT)
 		load_limit(l, &rule->limit);
+	else if (kind == VM_DROP)
+		load_drop(l, &rule->mask);
 	else
 		tuple(l, 0);
 }
@@ -530,11 +532,36 @@ load_rules(struct loader *l)
 	for (size_t i = 0; i < n && ok(l); i++) {
 		load_rule(l, &v[i]);
 		l->img->has_limits |= v[i].kind == VM_LIMIT;
+		l->img->has_drops |= v[i].kind == VM_DROP;
 		ranks[i] = v[i].kind <= VM_DENY ? (int8_t) v[i].kind : -1;
 	}
-	l->img->rules = v;
+	l->img->rules = l->rules = v;
 	l->img->ranks = ranks;
 	l->img->n_rules = n;
+}
+
+/* A column's name, by its constant. */
+static uint16_t
+row_column(struct loader *l, uint16_t constant)
+{
+	struct image *img = l->img;
+	const struct constant *k;
+
+	if (constant == 0 || constant > img->n_constants)
+		return UINT16_MAX;
+	k = &img->constants[constant - 1];
+	if (k->kind != CONSTANT_STRING)
+		return UINT16_MAX;
+	for (size_t i = 0; i < img->n_row_columns; i++)
+		if (slice_eq(l->row_columns[i], k->string))
+			return (uint16_t) i;
+	if (img->n_row_columns == VM_MAX_ROW_COLUMNS)
+		return UINT16_MAX;
+	if (!l->row_columns)
+		img->row_columns = l->row_columns =
+			ARENA_ARRAY(l->arena, struct slice, VM_MAX_ROW_COLUMNS);
+	l->row_columns[img->n_row_columns] = k->string;
+	return (uint16_t) img->n_row_columns++;
 }
 
 /* Numbers that the file's tables do not have stay out of range for the verifier to name. */
@@ -556,7 +583,9 @@ load_code(struct loader *l, struct image_entry *entry, struct slice code)
 		v[i].op = p[0] < l->n_ops ? l->ops[p[0]] : UINT8_MAX;
 		v[i].flags = p[1];
 		/* On disk 0 is "no fact" and fact i is i + 1, so that an unused operand is 0. */
-		if (fact == 0)
+		if (vm_op_reads_row(v[i].op))
+			v[i].fact = row_column(l, fact);
+		else if (fact == 0)
 			v[i].fact = vm_op_reads_fact(v[i].op) ? UINT16_MAX : 0;
 		else
 			v[i].fact = fact - 1u < l->n_facts ? l->facts[fact - 1] : UINT16_MAX;
@@ -698,6 +727,26 @@ image_is_image(struct slice bytes)
 	       memcmp(bytes.p + 3, IMAGE_MAGIC, sizeof(IMAGE_MAGIC) - 1) == 0;
 }
 
+/* The tests before a match, back to the one before it, are the rule's own. */
+static void
+note_row_rules(struct loader *l, const struct image_entry *entry)
+{
+	uint64_t columns = 0;
+
+	static_assert(VM_MAX_ROW_COLUMNS <= 64, "columns fit image_rule.row_columns");
+	for (size_t i = 0; i < entry->n; i++) {
+		const struct insn *in = &entry->code[i];
+
+		if (vm_op_reads_row(in->op))
+			columns |= UINT64_C(1) << in->fact;
+		if (in->op != OP_MATCH)
+			continue;
+		l->rules[in->arg].by_row = true;
+		l->rules[in->arg].row_columns |= columns;
+		columns = 0;
+	}
+}
+
 struct image *
 image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 	   struct image_error *err)
@@ -738,23 +787,6 @@ image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 	for (int e = 0; e < ENTRY_COUNT; e++)
 		if (!vm_verify(img, (enum vm_entry) e, &img->entry[e], a, err))
 			return NULL;
+	note_row_rules(&l, &img->entry[ENTRY_ROW]);
 	return img;
-}
-
-int
-image_group_find(const struct image *img, struct slice name)
-{
-	for (size_t i = 0; i < img->n_groups; i++)
-		if (slice_eq(img->groups[i].name, name))
-			return (int) i;
-	return -1;
-}
-
-int
-image_rule_find(const struct image *img, struct slice name)
-{
-	for (size_t i = 0; i < img->n_rules; i++)
-		if (slice_eq(img->rules[i].name, name))
-			return (int) i;
-	return -1;
 }

@@ -16,7 +16,12 @@
 
 enum { IMAGE_FORMAT = 1, IMAGE_MAX_BYTES = 16 << 20 };
 /* What one image may hold. */
-enum { VM_MAX_RULES = 2048, VM_MAX_OPS = 65536, VM_MAX_CONSTANTS = 65535 };
+enum {
+	VM_MAX_RULES = 2048,
+	VM_MAX_OPS = 65536,
+	VM_MAX_CONSTANTS = 65535,
+	VM_MAX_ROW_COLUMNS = 64, /* different ones that conditions read */
+};
 
 enum opcode {
 #define OP(id, name, fact, constant, sentence) OP_##id,
@@ -41,7 +46,7 @@ enum insn_flag {
 
 struct insn {
 	uint8_t op, flags;
-	uint16_t fact;
+	uint16_t fact; /* or column: index in image.row_columns */
 	uint16_t skip;
 	uint16_t arg;
 };
@@ -138,7 +143,9 @@ struct image_rule {
 	struct slice name, sentence; /* the sentence may be empty */
 	struct image_span span;      /* of the rule's name */
 	struct image_hold hold;      /* VM_HOLD */
-	struct image_mask mask;      /* VM_MASK */
+	struct image_mask mask;      /* VM_MASK; of VM_DROP the data alone */
+	bool by_row;                 /* what it does depends on each row: ENTRY_ROW says */
+	uint64_t row_columns;        /* bit per image.row_columns that it reads */
 	struct image_limit limit;    /* VM_LIMIT */
 };
 
@@ -155,7 +162,7 @@ static_assert(FACT_COUNT <= 64, "facts fit image_entry.facts");
 struct image {
 	struct slice policy, title, compiler;
 	bool default_allow;
-	bool has_limits; /* some rule is a limit */
+	bool has_limits, has_drops; /* some rule is a limit; a drop */
 	const struct image_rule *rules;
 	size_t n_rules;
 	/* Of the rules, side by side for the machine: the verdict, or -1 of an obligation. */
@@ -170,6 +177,8 @@ struct image {
 	size_t n_files;
 	const struct constant *constants;
 	size_t n_constants;
+	const struct slice *row_columns; /* names of columns that ENTRY_ROW reads */
+	size_t n_row_columns;
 	struct image_entry entry[ENTRY_COUNT];
 	uint64_t counter;  /* of the signer; later builds are higher */
 	uint32_t n_tests;  /* the policy's own tests, all passed when it was built; 0: not run */

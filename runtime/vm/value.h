@@ -30,11 +30,20 @@ struct data_use {
 	uint16_t contexts; /* CONTEXT_BIT(...) | ... */
 };
 
+/* A value of the row, for the tests that name its column. Not known: NULL, not in the result, or of
+ * a type that is not read. */
+struct row_value {
+	bool known, is_int;
+	struct slice s; /* as text */
+	int64_t i;
+};
+
 struct facts {
 	struct value v[FACT_COUNT];
 	const struct data_use *uses; /* of the whole command */
 	size_t n_uses;
 	bool uses_known; /* false: there may be uses besides those listed */
+	const struct row_value *row; /* by image.row_columns; NULL: nothing is known of the row */
 };
 
 static inline void

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* The kinds of fact operand in opcodes.def: a type, or one of these. */
-enum { FACT_KIND_NONE = -1, FACT_KIND_ENUM = -2, FACT_KIND_NUMBER = -3 };
+enum { FACT_KIND_NONE = -1, FACT_KIND_ENUM = -2, FACT_KIND_NUMBER = -3, FACT_KIND_COLUMN = -4 };
 enum {
 #define TYPE(id, name, sentence) FACT_KIND_##id = TYPE_##id,
 #include "grammar/types.def"
@@ -63,17 +63,25 @@ image_fail(struct image_error *err, enum image_error_code code, const char *fmt,
 bool
 vm_op_reads_fact(unsigned op)
 {
-	return op < OP_COUNT && operands[op].fact != FACT_KIND_NONE;
+	return op < OP_COUNT && operands[op].fact != FACT_KIND_NONE && !vm_op_reads_row(op);
+}
+
+bool
+vm_op_reads_row(unsigned op)
+{
+	return op < OP_COUNT && operands[op].fact == FACT_KIND_COLUMN;
 }
 
 static bool
-fact_fits(const struct insn *in, enum vm_entry e)
+fact_fits(const struct image *img, const struct insn *in, enum vm_entry e)
 {
 	int want = operands[in->op].fact;
 	const struct fact_info *fact;
 
 	if (want == FACT_KIND_NONE)
 		return in->fact == 0;
+	if (want == FACT_KIND_COLUMN)
+		return e == ENTRY_ROW && in->fact < img->n_row_columns;
 	if (in->fact >= FACT_COUNT)
 		return false;
 	fact = &fact_info[in->fact];
@@ -114,7 +122,7 @@ rule_fits(const struct image *img, const struct insn *in, enum vm_entry e)
 		return e == ENTRY_CONNECT && kind <= VM_HOLD;
 	if (kind == VM_LIMIT)
 		return e == ENTRY_COMMAND;
-	return (kind == VM_MASK) == (e == ENTRY_RESULT || e == ENTRY_ROW);
+	return (kind == VM_MASK || kind == VM_DROP) == (e == ENTRY_RESULT || e == ENTRY_ROW);
 }
 
 static bool
@@ -132,7 +140,7 @@ check_insn(const struct image *img, enum vm_entry e, const struct image_entry *e
 	    (in->skip && !is_test && in->op != OP_JUMP))
 		return image_fail(err, IMAGE_ERROR_FLAGS,
 				  "%s: instruction %zu: flags or skip it does not have", where, at);
-	if (!fact_fits(in, e))
+	if (!fact_fits(img, in, e))
 		return image_fail(err, IMAGE_ERROR_FACT, "%s: instruction %zu: fact %u", where, at,
 				  in->fact);
 	if (!arg_fits(img, in))
@@ -187,7 +195,9 @@ vm_verify(const struct image *img, enum vm_entry e, struct image_entry *entry,
 			return false;
 		if (in->op == OP_USES)
 			entry->uses = true;
-		if (operands[in->op].fact != FACT_KIND_NONE) {
+		if (vm_op_reads_row(in->op))
+			entry->stable = false;
+		if (vm_op_reads_fact(in->op)) {
 			entry->facts |= UINT64_C(1) << in->fact;
 			entry->stable &= fact_info[in->fact].stable;
 		}

@@ -141,11 +141,60 @@ gen_uses(struct buf *b)
 }
 
 static void
+gen_row_value(struct buf *b)
+{
+	static const char *const values[] = {"1",		 "2",	 "\"1\"", "\"t\"",
+					     "\"orders\"", "true", "false"};
+
+	buf_puts(b, PICK(values));
+}
+
+static void
+gen_row_test(struct buf *b)
+{
+	const char *column = PICK(ref_row_columns);
+
+	switch (rnd(6)) {
+	case 0:
+		buf_printf(b, "row.%s", column);
+		break;
+	case 1:
+		buf_printf(b, "row.%s %s ", column, compares[rnd(2)]);
+		gen_row_value(b);
+		break;
+	case 2:
+		buf_printf(b, "row.%s %s %u", column, PICK(compares), rnd(4));
+		break;
+	case 3:
+		buf_printf(b, "%u %s row.%s", rnd(4), PICK(compares), column);
+		break;
+	case 4:
+		buf_printf(b, "row.%s in {", column);
+		gen_row_value(b);
+		buf_puts(b, ", ");
+		gen_row_value(b);
+		buf_putc(b, '}');
+		break;
+	default: {
+		char name[16];
+
+		snprintf(name, sizeof(name), "row.%s", column);
+		buf_printf(b, rnd(2) ? "%s matches \"%s\"" : "%s starts with \"%.1s\"", name,
+			   rnd(2) ? "o*s" : "1");
+	}
+	}
+}
+
+static void
 gen_test(struct buf *b, enum where where)
 {
 	const char *name;
 	int f;
 
+	if (where == FOR_MASKS && rnd(3) == 0) {
+		gen_row_test(b);
+		return;
+	}
 	if (where != FOR_CONNECT && rnd(8) == 0) {
 		gen_uses(b);
 		return;
@@ -227,15 +276,19 @@ gen_names(struct buf *b, const char *const *list, uint32_t n, uint32_t max)
 static void
 gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 {
-	static const char *const rule_words[] = {"allow", "allow", "deny", "hold", "mask", "limit"};
+	static const char *const rule_words[] = {"allow", "allow", "deny", "hold",
+						 "mask",  "drop",  "limit"};
 	const char *kind = PICK(rule_words);
-	bool mask = kind[0] == 'm', limit = kind[0] == 'l';
+	bool drop = strcmp(kind, "drop") == 0, limit = kind[0] == 'l';
+	bool mask = kind[0] == 'm' || drop;
 	bool only_connect = !mask && !limit && rnd(6) == 0;
 	enum where where = mask ? FOR_MASKS : only_connect ? FOR_CONNECT : FOR_COMMANDS;
 
 	buf_printf(b, "%s r%u", kind, index);
 	if (mask)
-		buf_printf(b, " of %s with last(%u)", PICK(classes), 1 + rnd(9));
+		buf_printf(b, " of %s", PICK(classes));
+	if (mask && !drop)
+		buf_printf(b, " with last(%u)", 1 + rnd(9));
 	if (rnd(3) == 0) {
 		buf_puts(b, " who");
 		gen_names(b, groups, COUNT_OF(groups), 2);
@@ -314,6 +367,7 @@ struct scene {
 	struct facts f;
 	struct slice sets[FACT_COUNT][3];
 	struct data_use uses[4];
+	struct row_value row[VM_MAX_ROW_COLUMNS];
 };
 
 static void
@@ -336,6 +390,31 @@ gen_uses_of(struct scene *s)
 		if (rnd(4) == 0)
 			u->contexts |= CONTEXT_BIT(WHOLE_ROW);
 	}
+}
+
+static void
+gen_row(struct scene *s, const struct image *img)
+{
+	static const char *const texts[] = {"1", "2", "t", "f", "orders", "", "os"};
+
+	s->f.row = rnd(10) ? s->row : NULL;
+	for (size_t i = 0; i < img->n_row_columns; i++) {
+		struct row_value *v = &s->row[i];
+
+		*v = (struct row_value){.known = rnd(4) > 0};
+		if (!v->known)
+			continue;
+		v->s = slice_str(PICK(texts));
+		v->is_int = rnd(2);
+		if (v->is_int) {
+			v->i = rnd(4);
+			v->s = slice_of("0123" + v->i, 1);
+		}
+	}
+	for (size_t i = 0; i < img->n_row_columns; i++)
+		for (size_t k = 0; k < REF_ROW_COLUMNS; k++)
+			if (slice_is(img->row_columns[i], ref_row_columns[k]))
+				ref_row_order[k] = i;
 }
 
 static void
@@ -400,9 +479,11 @@ agree(const struct image *img, const struct policy *p, const struct facts *f, en
 		ref_connect(p, f, &want);
 	else if (e == ENTRY_COMMAND)
 		ref_command(p, f, &want);
-	else
+	else if (e == ENTRY_RESULT)
 		ref_result(p, f, &want);
-	if (e != ENTRY_RESULT &&
+	else
+		ref_row(p, f, &want);
+	if (e < ENTRY_RESULT &&
 	    ((int) got.verdict != want.verdict || got.by_default != want.by_default)) {
 		printf("# %s: verdict %d (default %d), reference %d (default %d)\n", entry_info[e].name,
 		       (int) got.verdict, got.by_default, want.verdict, want.by_default);
@@ -475,7 +556,8 @@ one_policy(uint64_t *pairs)
 		struct decision d;
 
 		gen_facts(&scene);
-		for (int e = ENTRY_CONNECT; e <= ENTRY_RESULT; e++)
+		gen_row(&scene, img);
+		for (int e = ENTRY_CONNECT; e < ENTRY_COUNT; e++)
 			if (!agree(img, p, &scene.f, (enum vm_entry) e)) {
 				print_case(&text, img);
 				test_failures++;

@@ -5,6 +5,10 @@
 
 /* Kleene's three values, in their order. */
 enum { NO = 0, PERHAPS = 1, YES = 2 };
+enum { OF_ROW = FACT_COUNT + 1 };
+
+const char *const ref_row_columns[REF_ROW_COLUMNS] = {"a", "b", "c"};
+size_t ref_row_order[REF_ROW_COLUMNS];
 
 static int
 lower(int a, int b)
@@ -234,8 +238,86 @@ turned(enum compare_op op)
 	     : op == CMP_GE ? CMP_LE : op;
 }
 
-/* An expression without and, or, not: its value, and through `reads` the fact (FACT_COUNT:
- * uses). */
+/* Values of a row: the column that an expression names, or NULL. */
+static const char *
+row_named(const struct expr *e)
+{
+	return e && e->kind == X_NAME && strncmp(e->name, "row.", 4) == 0 ? e->name + 4 : NULL;
+}
+
+static const struct row_value *
+row_value(const struct facts *f, const char *column)
+{
+	for (size_t i = 0; f->row && i < REF_ROW_COLUMNS; i++)
+		if (strcmp(ref_row_columns[i], column) == 0)
+			return &f->row[ref_row_order[i]];
+	return NULL;
+}
+
+static int
+row_equals(const struct row_value *v, const struct expr *l)
+{
+	if (!v || !v->known || (l->kind == X_INT && !v->is_int))
+		return PERHAPS;
+	if (l->kind == X_INT)
+		return v->i == l->number ? YES : NO;
+	if (l->kind == X_BOOL)
+		return slice_is(v->s, l->number ? "t" : "f") ? YES : NO;
+	return slice_eq(v->s, l->string) ? YES : NO;
+}
+
+static int
+row_compares(const struct row_value *v, enum compare_op op, const struct expr *l)
+{
+	if (op == CMP_EQ)
+		return row_equals(v, l);
+	if (op == CMP_NE)
+		return YES - row_equals(v, l);
+	if (!v || !v->is_int)
+		return PERHAPS;
+	return (op == CMP_LT   ? v->i < l->number
+		: op == CMP_LE ? v->i <= l->number
+		: op == CMP_GT ? v->i > l->number
+			       : v->i >= l->number)
+		       ? YES
+		       : NO;
+}
+
+static int
+row_leaf(const struct policy *p, const struct expr *e, const struct facts *f)
+{
+	const struct expr *l = e->l ? resolve(p, e->l) : NULL;
+	const struct expr *r = e->r ? resolve(p, e->r) : NULL;
+	const struct expr yes = {.kind = X_BOOL, .number = 1};
+	const struct row_value *v;
+	int any = NO;
+
+	if (row_named(e))
+		return row_equals(row_value(f, row_named(e)), &yes);
+	v = row_value(f, row_named(l) ? row_named(l) : row_named(r));
+	switch (e->kind) {
+	case X_COMPARE:
+		return row_named(l) ? row_compares(v, e->op, r)
+				    : row_compares(v, turned(e->op), l);
+	case X_IN:
+		for (const struct expr *i = r->l; i; i = i->next)
+			any = higher(any, row_equals(v, resolve(p, i)));
+		return any;
+	default:
+		return v && v->known ? truth(true, matches(e, v->s)) : PERHAPS;
+	}
+}
+
+static bool
+of_row(const struct policy *p, const struct expr *e)
+{
+	return row_named(e) || (e->kind != X_CALL && e->kind != X_SET &&
+				((e->l && row_named(resolve(p, e->l))) ||
+				 (e->r && row_named(resolve(p, e->r)))));
+}
+
+/* An expression without and, or, not: its value, and through `reads` the fact (FACT_COUNT: uses;
+ * OF_ROW: a value of the row). */
 static int
 leaf(const struct policy *p, const struct expr *e, const struct facts *f, int *reads)
 {
@@ -246,6 +328,10 @@ leaf(const struct policy *p, const struct expr *e, const struct facts *f, int *r
 	int id;
 
 	*reads = -1;
+	if (of_row(p, e)) {
+		*reads = OF_ROW;
+		return row_leaf(p, e, f);
+	}
 	switch (e->kind) {
 	case X_BOOL:
 		return e->number ? YES : NO;
@@ -295,7 +381,9 @@ leaf(const struct policy *p, const struct expr *e, const struct facts *f, int *r
 static const struct expr *
 inside_let(const struct policy *p, const struct expr *e)
 {
-	return e->kind == X_NAME && fact_named(e) < 0 ? let_named(p, e->name)->expr : e;
+	return e->kind == X_NAME && fact_named(e) < 0 && let_named(p, e->name)
+		       ? let_named(p, e->name)->expr
+		       : e;
 }
 
 static int
@@ -304,7 +392,7 @@ eval(const struct policy *p, const struct expr *e, const struct facts *f)
 	int reads;
 
 	e = inside_let(p, e);
-	if (e->kind == X_NAME && fact_named(e) < 0)
+	if (e->kind == X_NAME && fact_named(e) < 0 && !row_named(e))
 		return eval(p, e, f);
 	if (e->kind == X_AND)
 		return lower(eval(p, e->l, f), eval(p, e->r, f));
@@ -328,7 +416,7 @@ can(const struct policy *p, const struct expr *e, bool want, const struct facts 
 	int reads, v;
 
 	e = inside_let(p, e);
-	if (e->kind == X_NAME && fact_named(e) < 0)
+	if (e->kind == X_NAME && fact_named(e) < 0 && !row_named(e))
 		return can(p, e, want, f);
 	if (e->kind == X_NOT)
 		return can(p, e->l, !want, f);
@@ -344,7 +432,7 @@ can(const struct policy *p, const struct expr *e, bool want, const struct facts 
 /* ---- What an expression reads ---- */
 
 struct seen {
-	bool late, action, postgres;
+	bool late, action, postgres, row;
 };
 
 static void
@@ -354,7 +442,7 @@ look(const struct policy *p, const struct expr *e, struct seen *s)
 	int reads;
 
 	e = inside_let(p, e);
-	if (e->kind == X_NAME && fact_named(e) < 0) {
+	if (e->kind == X_NAME && fact_named(e) < 0 && !row_named(e)) {
 		look(p, e, s);
 		return;
 	}
@@ -365,6 +453,10 @@ look(const struct policy *p, const struct expr *e, struct seen *s)
 		return;
 	}
 	(void) leaf(p, e, &nothing, &reads);
+	if (reads == OF_ROW) {
+		s->row = s->postgres = true;
+		return;
+	}
 	if (reads == FACT_ACTION)
 		s->action = true;
 	else if (is_late(reads))
@@ -503,10 +595,16 @@ names_connect(const struct rule *r)
 	return found;
 }
 
+static bool
+shows(const struct rule *r)
+{
+	return r->kind == RULE_MASK || r->kind == RULE_DROP;
+}
+
 static int
 rank(const struct rule *r)
 {
-	return r->kind == RULE_LIMIT ? -1 : r->kind == RULE_DENY ? 2 : r->kind == RULE_HOLD ? 1 : 0;
+	return r->kind >= RULE_LIMIT ? -1 : r->kind == RULE_DENY ? 2 : r->kind == RULE_HOLD ? 1 : 0;
 }
 
 static void
@@ -523,7 +621,7 @@ ref_command(const struct policy *p, const struct facts *f, struct ref_decision *
 
 	memset(d, 0, sizeof(*d));
 	for (const struct rule *r = p->rules; r; r = r->next, i++)
-		if (r->kind != RULE_MASK && rule_matches(p, r, f)) {
+		if (!shows(r) && rule_matches(p, r, f)) {
 			d->matched[i] = true;
 			worst = higher(worst, rank(r));
 		}
@@ -547,7 +645,7 @@ ref_connect(const struct policy *p, const struct facts *given, struct ref_decisi
 	for (const struct rule *r = p->rules; r; r = r->next, i++) {
 		struct seen s = look_rule(p, r);
 
-		if (r->kind == RULE_MASK || r->kind == RULE_LIMIT)
+		if (r->kind >= RULE_MASK)
 			continue;
 		if (names_connect(r) || (r->kind == RULE_DENY && !s.late && !s.action)) {
 			if (!rule_matches(p, r, &now))
@@ -565,9 +663,23 @@ ref_connect(const struct policy *p, const struct facts *given, struct ref_decisi
 void
 ref_result(const struct policy *p, const struct facts *f, struct ref_decision *d)
 {
+	struct facts early = *f;
+	int i = 0;
+
+	early.row = NULL;
+
+	memset(d, 0, sizeof(*d));
+	for (const struct rule *r = p->rules; r; r = r->next, i++)
+		d->matched[i] = shows(r) && rule_matches(p, r, &early);
+}
+
+void
+ref_row(const struct policy *p, const struct facts *f, struct ref_decision *d)
+{
 	int i = 0;
 
 	memset(d, 0, sizeof(*d));
 	for (const struct rule *r = p->rules; r; r = r->next, i++)
-		d->matched[i] = r->kind == RULE_MASK && rule_matches(p, r, f);
+		d->matched[i] = shows(r) && (r->kind == RULE_DROP || look_rule(p, r).row) &&
+				rule_matches(p, r, f);
 }

@@ -18,8 +18,15 @@ struct ref_decision {
 	bool matched[REF_MAX_RULES]; /* by position in the policy */
 };
 
+/* Columns of rows that policies name. facts.row is in the image's order: ref_row_order[i] is where
+ * ref_row_columns[i] stands. */
+enum { REF_ROW_COLUMNS = 3 };
+extern const char *const ref_row_columns[REF_ROW_COLUMNS];
+extern size_t ref_row_order[REF_ROW_COLUMNS];
+
 void ref_command(const struct policy *p, const struct facts *f, struct ref_decision *d);
 void ref_connect(const struct policy *p, const struct facts *f, struct ref_decision *d);
 void ref_result(const struct policy *p, const struct facts *f, struct ref_decision *d);
+void ref_row(const struct policy *p, const struct facts *f, struct ref_decision *d);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The compiler at its limits: more rules, instructions or constants than an image may hold are
- * errors with their codes (E0606, E0607, E0613), not crashes or hours; and what a large policy
- * costs to compile and to run, printed.
+ * errors with their codes (E0606, E0607, E0613, E0617), not crashes or hours; and what a large
+ * policy costs to compile and to run, printed.
  */
 #include "base/clock.h"
 #include "compiler/compile.h"
@@ -90,6 +90,19 @@ too_many_constants(void)
 		buf_putc(&b, '\n');
 	}
 	refused(&b, "E0613");
+	buf_fini(&b);
+}
+
+static void
+too_many_columns(void)
+{
+	struct buf b = {0};
+
+	buf_puts(&b, "policy big\ndata card = column cards.pan\nmask card with null when row.c0");
+	for (int i = 1; i <= VM_MAX_ROW_COLUMNS; i++)
+		buf_printf(&b, " or row.c%d", i);
+	buf_putc(&b, '\n');
+	refused(&b, "E0617");
 	buf_fini(&b);
 }
 
@@ -182,5 +195,5 @@ cheap_instructions(void)
 	free(code);
 }
 
-TEST_MAIN(TEST(too_many_rules), TEST(too_costly), TEST(too_many_constants), TEST(a_thousand_rules),
-	  TEST(cheap_instructions))
+TEST_MAIN(TEST(too_many_rules), TEST(too_costly), TEST(too_many_constants), TEST(too_many_columns),
+	  TEST(a_thousand_rules), TEST(cheap_instructions))

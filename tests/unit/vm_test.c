@@ -41,9 +41,11 @@ static const struct image_rule rules[] = {
 	{.kind = VM_MASK, .name = SLICE_LIT("gone"),
 	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_NULL}},
 	{.kind = VM_LIMIT, .name = SLICE_LIT("few")},
+	{.kind = VM_DROP, .name = SLICE_LIT("gone"), .mask = {.data = class_0, .n_data = 1}},
 };
-static const int8_t ranks[] = {VM_ALLOW, VM_HOLD, VM_DENY, -1, -1, -1, -1};
-enum { ALLOW_RULE, HOLD_RULE, DENY_RULE, LAST4_RULE, LAST2_RULE, NULL_RULE, LIMIT_RULE };
+static const int8_t ranks[] = {VM_ALLOW, VM_HOLD, VM_DENY, -1, -1, -1, -1, -1};
+enum { ALLOW_RULE, HOLD_RULE, DENY_RULE, LAST4_RULE, LAST2_RULE, NULL_RULE, LIMIT_RULE,
+       DROP_RULE };
 
 static struct image
 image_with(const struct insn *code, size_t n)
@@ -320,6 +322,72 @@ limits_have_no_verdict(void)
 	arena_fini(&scratch);
 }
 
+/* Does the drop rule match behind one test of the row's second column? */
+static bool
+row_passes(enum opcode op, uint16_t constant, const struct row_value *row)
+{
+	static const struct slice columns[] = {SLICE_LIT("a"), SLICE_LIT("b")};
+	struct insn code[] = {{.op = (uint8_t) op, .flags = INSN_UNKNOWN, .fact = 1, .skip = 1,
+			       .arg = constant},
+			      {.op = OP_MATCH, .arg = DROP_RULE},
+			      {.op = OP_END}};
+	struct image img = image_with(code, 3);
+	struct facts f = {.row = row};
+	struct image_error err;
+	struct arena scratch;
+	struct decision d;
+	bool unknown;
+
+	arena_init(&scratch, 0);
+	img.row_columns = columns;
+	img.n_row_columns = 1;
+	CHECK(!vm_verify(&img, ENTRY_ROW, &img.entry[ENTRY_ROW], &scratch, &err));
+	CHECK_INT(err.code, IMAGE_ERROR_FACT);
+	img.n_row_columns = 2;
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		CHECK(vm_verify(&img, (enum vm_entry) e, &img.entry[e], &scratch, &err) ==
+		      (e == ENTRY_ROW));
+	arena_fini(&scratch);
+	vm_decide(&img, ENTRY_ROW, &f, &d);
+	unknown = decision_next(&d, -1) == DROP_RULE;
+	code[0].flags = INSN_UNKNOWN | INSN_NOT;
+	vm_decide(&img, ENTRY_ROW, &f, &d);
+	/* What is unknown matches either way. */
+	CHECK(!row || (row[1].known && (op == OP_ROW_IN || op == OP_ROW_GLOB)) || row[1].is_int
+		      ? (decision_next(&d, -1) == DROP_RULE) != unknown || !row
+		      : unknown && decision_next(&d, -1) == DROP_RULE);
+	return unknown;
+}
+
+static void
+rows(void)
+{
+	struct row_value text[2] = {{0}, {.known = true, .s = SLICE_LIT("dba")}};
+	struct row_value app[2] = {{0}, {.known = true, .s = SLICE_LIT("app.x")}};
+	struct row_value number[2] = {{0}, {.known = true, .is_int = true, .i = 5,
+					    .s = SLICE_LIT("5")}};
+	struct row_value none[2] = {{.known = true, .is_int = true, .i = 5}, {0}};
+
+	CHECK(row_passes(OP_ROW_IN, K_STRINGS, text));
+	CHECK(!row_passes(OP_ROW_IN, K_STRINGS, app));
+	CHECK(!row_passes(OP_ROW_IN, K_STRINGS, number));
+	CHECK(row_passes(OP_ROW_IN, K_STRINGS, none));
+	CHECK(row_passes(OP_ROW_IN, K_STRINGS, NULL));
+	CHECK(row_passes(OP_ROW_GLOB, K_STRING, app));
+	CHECK(!row_passes(OP_ROW_GLOB, K_STRING, text));
+	CHECK(row_passes(OP_ROW_EQ, K_NUMBER, number));
+	CHECK(!row_passes(OP_ROW_LT, K_NUMBER, number));
+	CHECK(row_passes(OP_ROW_LE, K_NUMBER, number));
+	number[1].i = 6;
+	CHECK(!row_passes(OP_ROW_EQ, K_NUMBER, number));
+	CHECK(!row_passes(OP_ROW_LE, K_NUMBER, number));
+	number[1].i = 4;
+	CHECK(row_passes(OP_ROW_LT, K_NUMBER, number));
+	/* Text is no number. */
+	CHECK(row_passes(OP_ROW_EQ, K_NUMBER, text));
+	CHECK(row_passes(OP_ROW_LT, K_NUMBER, none));
+}
+
 /* may: opens the session; a hold of commands is not one of the session. */
 static void
 may(void)
@@ -580,6 +648,6 @@ names(void)
 
 TEST_MAIN(TEST(action_in), TEST(set_any), TEST(set_glob), TEST(strings), TEST(flags_and_values),
 	  TEST(numbers), TEST(addresses), TEST(uses), TEST(jump_and_end), TEST(verdicts),
-	  TEST(limits_have_no_verdict), TEST(may),
+	  TEST(limits_have_no_verdict), TEST(rows), TEST(may),
 	  TEST(joins), TEST(masks), TEST(verifier), TEST(cost), TEST(globs), TEST(networks),
 	  TEST(names))

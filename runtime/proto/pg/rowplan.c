@@ -28,6 +28,7 @@ pg_rowplan_build(struct arena *a, struct pg_fields fields, const struct pg_forma
 		if (!m || m->kernel == MASK_CLEAR)
 			continue;
 		p->cells[p->n_cells].field = (uint16_t) i;
+		p->cells[p->n_cells].off = false;
 		p->cells[p->n_cells].op = mask_bind(m, type, f.typmod, format);
 		p->n_cells++;
 	}
@@ -115,7 +116,9 @@ pg_rowplan_apply(const struct pg_rowplan *p, uint8_t *msg, size_t n, struct buf 
 		}
 		if (len > n - at)
 			goto truncated;
-		if (cell->field == i) {
+		if (cell->field == i && cell->off) {
+			cell++;
+		} else if (cell->field == i) {
 			if (!mask_in_place(&cell->op, msg + at, len))
 				replace(&r, &cell->op, at - 4, slice_of(msg + at, len));
 			cells++;

@@ -13,6 +13,7 @@
 
 struct pg_rowplan_cell {
 	uint16_t field; /* from 0; ascending */
+	bool off;       /* the next row shows it as it is */
 	struct mask_op op;
 };
 

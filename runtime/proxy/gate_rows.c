@@ -1,0 +1,683 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Row by row: masks whose conditions read values of the row, and rows that are not shown at all.
+ * Such a condition speaks of the row of the table that the rule's data is in, so it must be plain
+ * which row that is: the statement names the table once, and nothing between the table and the
+ * output (a subquery, a CTE) could have put columns of different rows side by side. Where it is not
+ * plain, or the value is NULL, not in the result or of a type that is not read, it is unknown, and
+ * what is unknown masks and drops. A statement whose rows could only all be dropped is refused.
+ */
+#include "proxy/gate_internal.h"
+
+#include "base/endian.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	ROW_TABLES = 4,   /* of one result with rules by row; more: always masked */
+	ROW_OPTIONS = 4,  /* masks of one column; more: always the strictest */
+	ROW_DROPS = 8,    /* drop rules of one table; more: every drop rule */
+	UUID_TEXT = 36,
+};
+
+/* How a value is read as text or number: by type and format, whatever the session's settings. */
+enum reading { READ_NOT, READ_TEXT, READ_PADDED, READ_INT_TEXT, READ_NUMERIC_TEXT, READ_INT_BINARY,
+	       READ_BOOL_BINARY, READ_UUID_BINARY };
+
+/* ---- tables under drop rules ----------------------------------------------------------------- */
+
+static int
+oid_cmp(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+
+	return (x > y) - (x < y);
+}
+
+bool
+class_drops(const struct gate_class *c, uint32_t oid)
+{
+	return c->n_dropping &&
+	       bsearch(&oid, c->dropping, c->n_dropping, sizeof(oid), oid_cmp) != NULL;
+}
+
+/* The rule's data names a column of the relation, or of one that it inherits. */
+static bool
+covers(const struct gate_class *c, uint16_t rule, const struct catalog_relation *r,
+       struct slice column, int depth)
+{
+	const struct image *img = c->epoch->image;
+	const struct catalog_relation *p;
+
+	for (uint32_t i = 0; i < r->n_columns; i++) {
+		const struct catalog_column *col = &r->columns[i];
+
+		if (!col->dropped && (!column.n || slice_eq(col->name, column)) &&
+		    vm_rule_covers(img, &img->rules[rule], r->schema, r->name, col->name))
+			return true;
+	}
+	for (uint32_t i = 0; depth && (p = catalog_parent(c->catalog->catalog, r, i)); i++)
+		if (covers(c, rule, p, column, depth - 1))
+			return true;
+	return false;
+}
+
+static void
+add_dropping(struct gate_class *c, const struct catalog_relation *r, int depth)
+{
+	const struct catalog_relation *p;
+	size_t i;
+
+	for (i = 0; i < c->n_dropping && c->dropping[i] != r->oid; i++)
+		;
+	if (i == c->n_dropping)
+		c->dropping[c->n_dropping++] = r->oid;
+	/* Reading a parent reads its children and partitions. */
+	for (uint32_t k = 0; depth && (p = catalog_parent(c->catalog->catalog, r, k)); k++)
+		add_dropping(c, p, depth - 1);
+}
+
+static bool
+reads_dropping(const struct gate_class *c, const struct catalog_relation *view)
+{
+	uint32_t n;
+	const struct catalog_depend *d =
+		catalog_view_depends(c->catalog->catalog, view, &n);
+
+	for (uint32_t i = 0; i < n; i++)
+		for (size_t k = 0; k < c->n_dropping; k++)
+			if (c->dropping[k] == d[i].relation->oid)
+				return true;
+	return false;
+}
+
+void
+class_find_dropping(struct gate_class *c)
+{
+	const struct catalog *cat = c->catalog->catalog;
+	const struct image *img = c->epoch->image;
+	size_t n = catalog_count(cat), tables;
+
+	if (!img->has_drops)
+		return;
+	c->dropping = ARENA_ARRAY(&c->arena, uint32_t, n + 1);
+	for (int r = decision_next(&c->masks, -1); r >= 0; r = decision_next(&c->masks, r))
+		for (size_t i = 0; img->rules[r].kind == VM_DROP && i < n; i++)
+			if (covers(c, (uint16_t) r, catalog_at(cat, i), (struct slice){0}, 32))
+				add_dropping(c, catalog_at(cat, i), 32);
+	tables = c->n_dropping;
+	for (size_t i = 0; tables && i < n; i++)
+		if (reads_dropping(c, catalog_at(cat, i)))
+			add_dropping(c, catalog_at(cat, i), 0);
+	if (c->n_dropping)
+		qsort(c->dropping, c->n_dropping, sizeof(*c->dropping), oid_cmp);
+}
+
+/* ---- what cannot be filtered ----------------------------------------------------------------- */
+
+static const struct catalog_relation *
+resolve(const struct gate_class *c, const struct sql_relation *as)
+{
+	if (as->kind != SQL_REL_TABLE || !c->catalog || c->path.truncated)
+		return NULL;
+	return catalog_resolve(c->catalog->catalog, &c->path, as->schema, as->name);
+}
+
+/* The statement's rows are rows of the relation, each by itself. */
+static bool
+is_plain(const struct gate_class *c, const struct sql_facts *f, const struct sql_stmt *st,
+	 uint32_t oid)
+{
+	unsigned n = 0;
+
+	if (st->kind != SQL_KIND_QUERY && st->kind != SQL_KIND_INSERT &&
+	    st->kind != SQL_KIND_UPDATE && st->kind != SQL_KIND_DELETE)
+		return false;
+	for (uint32_t i = st->relations; i < st->relations + st->n_relations; i++) {
+		const struct sql_relation *as = &f->relations[i];
+		const struct catalog_relation *r = resolve(c, as);
+
+		if (as->kind == SQL_REL_CTE || as->kind == SQL_REL_SUBQUERY ||
+		    as->kind == SQL_REL_EXCLUDED || (as->kind == SQL_REL_TABLE && !r))
+			return false;
+		/* What a write reads elsewhere goes into the table, not to the client. */
+		if (r && r->oid == oid && st->kind != SQL_KIND_QUERY && !as->target)
+			return false;
+		n += r && r->oid == oid;
+	}
+	return n == 1;
+}
+
+static bool
+outputs_column(const struct sql_facts *f, const struct sql_stmt *st, uint32_t relation,
+	       struct slice column)
+{
+	for (uint32_t i = st->outputs; i < st->outputs + st->n_outputs; i++) {
+		const struct sql_output *o = &f->outputs[i];
+		const struct sql_use *u = o->use >= 0 ? &f->uses[o->use] : NULL;
+
+		if (!u || (o->kind != SQL_OUTPUT_STAR && !slice_eq(u->column, column)))
+			continue;
+		for (uint32_t k = 0; k < u->n_candidates; k++)
+			if (f->candidates[u->candidates + k].relation == relation)
+				return true;
+	}
+	return false;
+}
+
+/* Names of columns that the drop rules read and the statement does not show; NULL: none. */
+static const char *
+missing_columns(const struct gate_class *c, const struct sql_facts *f, const struct sql_stmt *st,
+		uint32_t relation, const struct catalog_relation *r, struct arena *a)
+{
+	const struct image *img = c->epoch->image;
+	const char *names = NULL;
+
+	for (int k = decision_next(&c->masks, -1); k >= 0; k = decision_next(&c->masks, k))
+		for (size_t i = 0; img->rules[k].kind == VM_DROP && i < img->n_row_columns; i++) {
+			if (!(img->rules[k].row_columns >> i & 1) ||
+			    !catalog_column_named(r, img->row_columns[i]) ||
+			    !covers(c, (uint16_t) k, r, (struct slice){0}, 32) ||
+			    outputs_column(f, st, relation, img->row_columns[i]))
+				continue;
+			names = arena_printf(a, "%s%s%.*s", names ? names : "", names ? ", " : "",
+					     SLICE_ARG(img->row_columns[i]));
+		}
+	return names;
+}
+
+static bool
+all_plain_outputs(const struct sql_facts *f, const struct sql_stmt *st)
+{
+	for (uint32_t i = st->outputs; i < st->outputs + st->n_outputs; i++)
+		if (f->outputs[i].kind == SQL_OUTPUT_OTHER || f->outputs[i].use < 0)
+			return false;
+	return true;
+}
+
+static bool
+refused(struct gate_refusal *why, const char *message, const char *hint)
+{
+	*why = (struct gate_refusal){"WEIR-ROW-FILTER", message, NULL, hint, NULL};
+	return false;
+}
+
+static bool
+may_read(const struct gate_class *c, const struct sql_facts *f, const struct sql_stmt *st,
+	 uint32_t relation, const struct catalog_relation *r, struct arena *a,
+	 struct gate_refusal *why)
+{
+	static const char plainly[] = "select plain columns of the table itself, in a SELECT";
+	const char *name = arena_str(a, r->name), *columns;
+
+	if (r->kind == 'v' || r->kind == 'm')
+		return refused(why, arena_printf(a, "view %s reads a table whose rows are filtered",
+						 name), plainly);
+	/* What is only written is not shown. */
+	if (f->relations[relation].target && !st->n_outputs && st->kind != SQL_KIND_MERGE)
+		return true;
+	if (!is_plain(c, f, st, r->oid))
+		return refused(why, arena_printf(a, "rows of %s are filtered, which cannot be done in "
+						 "this statement", name), plainly);
+	if (!all_plain_outputs(f, st))
+		return refused(why, arena_printf(a, "rows of %s are filtered: expressions over them "
+						 "could show what is filtered", name), plainly);
+	columns = missing_columns(c, f, st, relation, r, a);
+	if (columns)
+		return refused(why, arena_printf(a, "rows of %s are filtered by their %s", name, columns),
+			       arena_printf(a, "select %s as well, so that rows can be told apart",
+					    columns));
+	return true;
+}
+
+bool
+gate_rows_allowed(const struct gate_class *c, const struct sql_facts *f, struct arena *a,
+		  struct gate_refusal *why)
+{
+	for (uint32_t s = 0; c->n_dropping && s < f->n_stmts; s++) {
+		const struct sql_stmt *st = &f->stmts[s];
+
+		for (uint32_t i = st->relations; i < st->relations + st->n_relations; i++) {
+			const struct catalog_relation *r = resolve(c, &f->relations[i]);
+
+			if (r && class_drops(c, r->oid) && !may_read(c, f, st, i, r, a, why))
+				return false;
+		}
+	}
+	return true;
+}
+
+void
+gate_note_drops(const struct gate_class *c, struct gate_verdict *v)
+{
+	const struct image *img = c->epoch->image;
+
+	for (int r = decision_next(&c->masks, -1); r >= 0; r = decision_next(&c->masks, r)) {
+		uint8_t k = 0;
+
+		while (img->rules[r].kind == VM_DROP && k < v->n_masks && v->masks[k] != r)
+			k++;
+		if (img->rules[r].kind == VM_DROP && k == v->n_masks && k < VERDICT_MASKS)
+			v->masks[v->n_masks++] = (uint16_t) r;
+	}
+}
+
+/* ---- a result -------------------------------------------------------------------------------- */
+
+struct row_table {
+	uint32_t oid;
+	bool plain;      /* whose row it is, is known */
+	bool drops;      /* drop rules speak of it */
+	uint8_t n_drops; /* ROW_DROPS + 1: every drop rule */
+	uint16_t drop[ROW_DROPS];
+	/* By row column of the image: which field, how it is read; -1: none. */
+	int16_t field[VM_MAX_ROW_COLUMNS];
+	uint8_t reading[VM_MAX_ROW_COLUMNS];
+};
+
+/* The masks of one cell, the strictest first; what stands behind the last one that is by row. */
+struct row_choice {
+	uint16_t cell;
+	uint8_t table, n;
+	struct {
+		uint16_t rule;
+		bool by_row;
+		struct mask_op op;
+	} option[ROW_OPTIONS];
+};
+
+struct gate_rows {
+	struct gate *gate;
+	struct gate_class *class; /* counted */
+	struct facts facts;
+	struct decision decision;
+	uint16_t n_fields, n_tables, n_choices;
+	struct row_value row[VM_MAX_ROW_COLUMNS];
+	char text[VM_MAX_ROW_COLUMNS][UUID_TEXT + 4];
+	struct row_table tables[ROW_TABLES];
+	struct row_choice choices[];
+};
+
+static enum reading
+reading_of(uint32_t type, uint16_t format)
+{
+	switch (type) {
+	case 19:   /* name */
+	case 25:   /* text */
+	case 1043: /* varchar */
+		return READ_TEXT;
+	case 1042: /* char(n) */
+		return READ_PADDED;
+	case 20: /* int8, int2, int4, oid */
+	case 21:
+	case 23:
+	case 26:
+		return format ? READ_INT_BINARY : READ_INT_TEXT;
+	case 1700: /* numeric */
+		return format ? READ_NOT : READ_NUMERIC_TEXT;
+	case 16: /* bool */
+		return format ? READ_BOOL_BINARY : READ_TEXT;
+	case 2950: /* uuid */
+		return format ? READ_UUID_BINARY : READ_TEXT;
+	default:
+		return READ_NOT;
+	}
+}
+
+static void
+find_fields(struct gate_rows *r, struct row_table *t, struct pg_fields fields,
+	    const struct pg_formats *formats)
+{
+	const struct image *img = r->class->epoch->image;
+	const struct catalog_relation *rel = catalog_by_oid(r->class->catalog->catalog, t->oid);
+	struct pg_field f;
+
+	for (size_t i = 0; i < img->n_row_columns; i++)
+		t->field[i] = -1;
+	for (unsigned i = 0; t->plain && rel && pg_fields_next(&fields, &f); i++) {
+		const struct catalog_column *col =
+			f.table == t->oid ? catalog_column(rel, f.attnum) : NULL;
+
+		for (size_t k = 0; col && k < img->n_row_columns; k++)
+			if (slice_eq(col->name, img->row_columns[k])) {
+				t->field[k] = (int16_t) i;
+				t->reading[k] = (uint8_t) reading_of(
+					f.type, formats ? pg_format(*formats, i) : f.format);
+			}
+	}
+}
+
+static void
+find_drops(struct gate_rows *r, struct row_table *t)
+{
+	const struct gate_class *c = r->class;
+	const struct image *img = c->epoch->image;
+	const struct catalog_relation *rel = catalog_by_oid(c->catalog->catalog, t->oid);
+
+	t->drops = class_drops(c, t->oid);
+	if (!t->drops)
+		return;
+	for (int k = decision_next(&c->masks, -1); rel && k >= 0; k = decision_next(&c->masks, k)) {
+		if (img->rules[k].kind != VM_DROP ||
+		    !covers(c, (uint16_t) k, rel, (struct slice){0}, 32))
+			continue;
+		if (t->n_drops < ROW_DROPS)
+			t->drop[t->n_drops] = (uint16_t) k;
+		t->n_drops++;
+	}
+	/* Covered by what a child or a view's source has: whatever drops there, drops here. */
+	if (t->n_drops == 0 || t->n_drops > ROW_DROPS)
+		t->n_drops = ROW_DROPS + 1;
+}
+
+/* The masks that may apply to a column, the strictest first, up to the first that always does. 0:
+ * it cannot be told row by row. */
+static unsigned
+mask_options(const struct gate_class *c, uint32_t table, int attnum, uint16_t out[ROW_OPTIONS])
+{
+	const struct image *img = c->epoch->image;
+	const struct catalog_relation *r = catalog_by_oid(c->catalog->catalog, table);
+	const struct catalog_column *col = r ? catalog_column(r, attnum) : NULL;
+	unsigned n = 0;
+
+	for (int k = decision_next(&c->masks, -1); col && k >= 0; k = decision_next(&c->masks, k)) {
+		unsigned at = n;
+
+		if (img->rules[k].kind != VM_MASK || !covers(c, (uint16_t) k, r, col->name, 32))
+			continue;
+		if (n == ROW_OPTIONS)
+			return 0;
+		for (; at > 0 && vm_mask_cmp(&img->rules[k].mask,
+					     &img->rules[out[at - 1]].mask) > 0; at--)
+			out[at] = out[at - 1];
+		out[at] = (uint16_t) k;
+		n++;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (!img->rules[out[i]].by_row)
+			return i + 1;
+	return n;
+}
+
+static struct row_table *
+table_at(struct gate_rows *r, uint32_t oid)
+{
+	for (uint16_t i = 0; i < r->n_tables; i++)
+		if (r->tables[i].oid == oid)
+			return &r->tables[i];
+	return NULL;
+}
+
+/* NULL: too many tables. */
+static struct row_table *
+add_table(struct gate_rows *r, uint32_t oid, const struct sql_facts *f, const struct sql_stmt *st,
+	  struct pg_fields fields, const struct pg_formats *formats)
+{
+	struct row_table *t = table_at(r, oid);
+
+	if (t || r->n_tables == ROW_TABLES)
+		return t;
+	t = &r->tables[r->n_tables++];
+	t->oid = oid;
+	t->plain = st && is_plain(r->class, f, st, oid);
+	find_fields(r, t, fields, formats);
+	find_drops(r, t);
+	return t;
+}
+
+static void
+add_choice(struct gate_rows *r, struct row_table *t, uint16_t cell, const struct pg_field *f,
+	   uint16_t format)
+{
+	const struct gate_class *c = r->class;
+	struct row_choice *x = &r->choices[r->n_choices];
+	uint16_t rules[ROW_OPTIONS];
+	unsigned n = mask_options(c, f->table, f->attnum, rules);
+
+	if (!n || !c->epoch->image->rules[rules[0]].by_row)
+		return;
+	*x = (struct row_choice){.cell = cell, .n = (uint8_t) n};
+	x->table = (uint8_t) (t - r->tables);
+	for (unsigned i = 0; i < n; i++) {
+		x->option[i].rule = rules[i];
+		x->option[i].by_row = c->epoch->image->rules[rules[i]].by_row;
+		x->option[i].op = mask_bind(&c->epoch->masks[rules[i]], f->type, f->typmod, format);
+	}
+	r->n_choices++;
+}
+
+static void
+add_cells(struct gate_rows *r, const struct gate_result *res, const struct pg_rowplan *plan)
+{
+	struct pg_fields fields = res->fields;
+	struct pg_field f;
+	uint16_t cell = 0;
+
+	for (unsigned i = 0; pg_fields_next(&fields, &f); i++) {
+		bool masked = plan && cell < plan->n_cells && plan->cells[cell].field == i;
+		bool drops = class_drops(r->class, f.table);
+		struct row_table *t = NULL;
+
+		if (masked || drops)
+			t = add_table(r, f.table, res->facts, res->stmt, res->fields, res->formats);
+		if (masked && t)
+			add_choice(r, t, cell, &f,
+				   res->formats ? pg_format(*res->formats, i) : f.format);
+		cell = (uint16_t) (cell + masked);
+	}
+}
+
+/* Tables that the statement reads and does not show. */
+static bool
+add_read(struct gate_rows *r, const struct gate_result *res)
+{
+	const struct sql_stmt *st = res->stmt;
+
+	for (uint32_t i = st ? st->relations : 0; st && i < st->relations + st->n_relations; i++) {
+		const struct catalog_relation *rel = resolve(r->class, &res->facts->relations[i]);
+
+		if (rel && class_drops(r->class, rel->oid) &&
+		    !add_table(r, rel->oid, res->facts, st, res->fields, res->formats))
+			return false;
+	}
+	return true;
+}
+
+enum pg_reason
+gate_rows_plan(struct gate_session *s, const struct gate_result *res,
+	       const struct pg_rowplan *plan, struct gate_rows **out)
+{
+	struct gate_class *c = s->class;
+	size_t cells = plan ? plan->n_cells : 0;
+	struct gate_rows *r;
+	bool any = false;
+
+	*out = NULL;
+	/* Nothing reads rows: the program is one `end`. */
+	if (!c || !c->catalog || c->epoch->image->entry[ENTRY_ROW].n < 2)
+		return PG_R_OK;
+	r = calloc(1, sizeof(*r) + cells * sizeof(r->choices[0]));
+	if (!r)
+		return PG_R_NO_MEMORY;
+	r->gate = s->gate;
+	r->class = c;
+	c->refs++;
+	r->facts = c->facts;
+	r->n_fields = res->fields.n;
+	add_cells(r, res, plan);
+	if (!add_read(r, res)) {
+		gate_rows_free(r);
+		return PG_R_ROW_FIELDS;
+	}
+	for (uint16_t i = 0; i < r->n_tables; i++)
+		any = any || r->tables[i].drops;
+	if (any || r->n_choices)
+		*out = r;
+	else
+		gate_rows_free(r);
+	return PG_R_OK;
+}
+
+void
+gate_rows_free(struct gate_rows *r)
+{
+	if (!r)
+		return;
+	class_unref(r->class);
+	free(r);
+}
+
+/* ---- a row ----------------------------------------------------------------------------------- */
+
+static bool
+parse_int(struct slice s, int64_t *out)
+{
+	bool minus = s.n && s.p[0] == '-';
+	uint64_t v = 0;
+
+	if (s.n == (size_t) minus || s.n > 18)
+		return false;
+	for (size_t i = minus; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+		v = v * 10 + (uint64_t) (s.p[i] - '0');
+	}
+	*out = minus ? -(int64_t) v : (int64_t) v;
+	return true;
+}
+
+static void
+read_binary(struct row_value *v, enum reading how, struct slice in, char *text)
+{
+	int n = 0;
+
+	if (how == READ_INT_BINARY && (in.n == 2 || in.n == 4 || in.n == 8)) {
+		v->i = in.n == 2   ? (int16_t) get_be16(in.p)
+		       : in.n == 4 ? (int32_t) get_be32(in.p)
+				   : (int64_t) get_be64(in.p);
+		v->is_int = true;
+		n = snprintf(text, UUID_TEXT + 4, "%lld", (long long) v->i);
+	} else if (how == READ_BOOL_BINARY && in.n == 1) {
+		n = snprintf(text, UUID_TEXT + 4, "%c", in.p[0] ? 't' : 'f');
+	} else if (how == READ_UUID_BINARY && in.n == 16) {
+		for (size_t i = 0; i < 16; i++)
+			n += snprintf(text + n, 4, "%s%02x",
+				      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", in.p[i]);
+	}
+	v->known = n > 0;
+	v->s = slice_of(text, (size_t) n);
+}
+
+static void
+read_value(struct row_value *v, enum reading how, struct slice in, char *text)
+{
+	*v = (struct row_value){.known = true, .s = in};
+	switch (how) {
+	case READ_TEXT:
+		break;
+	case READ_PADDED:
+		while (v->s.n && v->s.p[v->s.n - 1] == ' ')
+			v->s.n--;
+		break;
+	case READ_INT_TEXT:
+	case READ_NUMERIC_TEXT:
+		v->is_int = parse_int(in, &v->i);
+		break;
+	case READ_NOT:
+		v->known = false;
+		break;
+	default:
+		read_binary(v, how, in, text);
+	}
+}
+
+/* Fills r->row for a table. False: the row is malformed. */
+static bool
+read_row(struct gate_rows *r, const struct row_table *t, const uint8_t *msg, size_t n)
+{
+	size_t columns = r->class->epoch->image->n_row_columns, at = PG_HEADER + 2;
+
+	memset(r->row, 0, columns * sizeof(r->row[0]));
+	if (n < at || get_be16(msg + PG_HEADER) != r->n_fields)
+		return false;
+	for (int i = 0; t->plain && i < r->n_fields; i++) {
+		uint32_t len;
+
+		if (n - at < 4)
+			return false;
+		len = get_be32(msg + at);
+		at += 4;
+		if (len == UINT32_MAX)
+			continue;
+		if (len > n - at)
+			return false;
+		for (size_t k = 0; k < columns; k++)
+			if (t->field[k] == i)
+				read_value(&r->row[k], (enum reading) t->reading[k],
+					   slice_of(msg + at, len), r->text[k]);
+		at += len;
+	}
+	return true;
+}
+
+static bool
+has_matched(const struct decision *d, uint16_t rule)
+{
+	return d->matched[rule / 64] >> rule % 64 & 1;
+}
+
+static bool
+is_dropped(const struct gate_rows *r, const struct row_table *t)
+{
+	const struct image *img = r->class->epoch->image;
+	const struct decision *d = &r->decision;
+
+	if (!t->drops)
+		return false;
+	for (uint8_t i = 0; t->n_drops <= ROW_DROPS && i < t->n_drops; i++)
+		if (has_matched(d, t->drop[i]))
+			return true;
+	for (int k = decision_next(d, -1); t->n_drops > ROW_DROPS && k >= 0;
+	     k = decision_next(d, k))
+		if (img->rules[k].kind == VM_DROP)
+			return true;
+	return false;
+}
+
+static void
+choose(const struct gate_rows *r, const struct row_choice *x, struct pg_rowplan *plan)
+{
+	struct pg_rowplan_cell *cell = &plan->cells[x->cell];
+
+	cell->off = false;
+	for (uint8_t i = 0; i < x->n; i++)
+		if (!x->option[i].by_row || has_matched(&r->decision, x->option[i].rule)) {
+			cell->op = x->option[i].op;
+			return;
+		}
+	cell->off = true;
+}
+
+enum gate_row
+gate_rows_apply(struct gate_rows *r, struct pg_rowplan *plan, const uint8_t *msg, size_t n)
+{
+	const struct image *img = r->class->epoch->image;
+
+	r->facts.row = r->row;
+	for (uint16_t i = 0; i < r->n_tables; i++) {
+		const struct row_table *t = &r->tables[i];
+
+		if (!read_row(r, t, msg, n))
+			return GATE_ROW_BAD;
+		vm_decide(img, ENTRY_ROW, &r->facts, &r->decision);
+		r->gate->stats.row_ops += r->decision.ops;
+		r->gate->stats.rows++;
+		if (is_dropped(r, t))
+			return GATE_ROW_DROPPED;
+		for (uint16_t k = 0; k < r->n_choices; k++)
+			if (r->choices[k].table == i)
+				choose(r, &r->choices[k], plan);
+	}
+	return GATE_ROW_SHOWN;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * COPY ... TO STDOUT: its stream through the masks of its columns.
+ */
+#include "proxy/session.h"
+
+#include <stdlib.h>
+
+struct copy_state {
+	struct copyout out;
+	struct mask_op *ops;
+	uint8_t null[64];
+};
+
+void
+session_copyout_end(struct session *s)
+{
+	struct copy_state *st = (struct copy_state *) s->copyout;
+
+	if (!st)
+		return;
+	copyout_fini(&st->out);
+	free(st->ops);
+	free(st);
+	s->copyout = NULL;
+}
+
+static bool
+copy_options(const struct sql_copy *c, struct copy_state *st, struct copyout_options *o)
+{
+	copyout_defaults(o, c->format == SQL_COPY_BINARY ? COPYOUT_BINARY
+			    : c->format == SQL_COPY_CSV	 ? COPYOUT_CSV
+							 : COPYOUT_TEXT);
+	if (c->unknown_option || (c->has_null && c->null.n > sizeof(st->null)) ||
+	    (c->has_delimiter && c->delimiter.n != 1) || (c->has_quote && c->quote.n != 1) ||
+	    (c->has_escape && c->escape.n != 1) ||
+	    (c->encoding.n && !slice_is(c->encoding, "UTF8") && !slice_is(c->encoding, "utf8")))
+		return false;
+	o->header = c->header;
+	if (c->has_delimiter)
+		o->delimiter = c->delimiter.p[0];
+	if (c->has_quote)
+		o->quote = o->escape = c->quote.p[0];
+	if (c->has_escape)
+		o->escape = c->escape.p[0];
+	if (c->has_null) {
+		memcpy(st->null, c->null.p, c->null.n);
+		o->null = slice_of(st->null, c->null.n);
+	}
+	return true;
+}
+
+bool
+session_copy_begin(struct session *s, struct command *c)
+{
+	const struct sql_facts *f = c->facts;
+	struct copyout_options o;
+	struct copyout_column *columns;
+	struct copy_state *st;
+	size_t n;
+
+	s->copy_header = c->completed < f->n_stmts && f->stmts[c->completed].copy &&
+			 f->stmts[c->completed].copy->header;
+	if (!c->verdict.rows_masked)
+		return true;
+	st = calloc(1, sizeof(*st));
+	assert(st != NULL);
+	arena_reset(&s->env->arena);
+	s->copyout = &st->out;
+	if (c->completed < f->n_stmts && f->stmts[c->completed].copy &&
+	    copy_options(f->stmts[c->completed].copy, st, &o) &&
+	    gate_copy_columns(s->gate, f, &f->stmts[c->completed], &s->env->arena, &columns, &n)) {
+		st->ops = calloc(n, sizeof(*st->ops));
+		assert(st->ops != NULL);
+		epoch_unref(s->plan_epoch);
+		s->plan_epoch = epoch_ref(gate_masks_epoch(s->gate));
+		if (copyout_init(&st->out, &o, columns, n, st->ops, s->env->max_message))
+			return true;
+	}
+	session_fatal(s, "0A000", "WEIR-MASKED-COPY", "this COPY cannot be masked",
+		      "use plain options, or SELECT the rows");
+	return false;
+}
+
+enum step
+session_copy_data(struct session *s, struct reply *head, const struct pg_frame *f)
+{
+	enum pg_reason r;
+
+	if (f->type == PG_B_COPY_DATA && !session_limit_row(s, head, f))
+		return STEP_DONE;
+	if (f->type == PG_B_COPY_DONE && session_limit_withholds(head->command)) {
+		session_rows_flush(s);
+		session_copyout_end(s);
+		return session_limit_may_fail(s, head) ? STEP_DONE : STEP_FORWARD;
+	}
+	if (!s->copyout)
+		return STEP_FORWARD;
+	session_flush_run(s);
+	r = copyout_feed(s->copyout, f->body.p, f->body.n, &s->env->rows);
+	if (r == PG_R_OK && f->type == PG_B_COPY_DONE)
+		r = copyout_end(s->copyout);
+	if (r != PG_R_OK) {
+		session_bad(s, SERVER, r);
+		return STEP_DONE;
+	}
+	if (f->type == PG_B_COPY_DONE) {
+		head->command->cells_masked += s->copyout->cells;
+		s->env->counters.cells_masked += s->copyout->cells;
+		session_rows_flush(s);
+		session_copyout_end(s);
+		return STEP_FORWARD;
+	}
+	if (s->env->rows.n > 32 * 1024)
+		session_rows_flush(s);
+	return STEP_DONE;
+}
