@@ -153,6 +153,9 @@ SECTIONS = [
     ("Why PostgreSQL bytes are refused", "runtime/proto/pg/reasons.def", plain(
      "runtime/proto/pg/reasons.def", "R", ["reason", "SQLSTATE", "means"],
      lambda r: (code(r[0].lower().replace("_", "-")), r[1], r[2]))),
+    ("Findings of weir doctor", "cli/doctor.def", plain("cli/doctor.def", "FINDING",
+     ["code", "severity", "found", "why it matters"],
+     lambda r: (code(r[1]), r[2].lower(), r[4], r[5]))),
     ("Approval states", "runtime/proxy/approvals.def", plain(
      "runtime/proxy/approvals.def", "APPROVAL_STATE", ["state", "means"],
      lambda r: (code(r[1]), r[2]))),

@@ -60,6 +60,7 @@ def complete(*words):
 def test_bash_completion():
     h.check(set(commands()) <= complete(h.WEIR, ""), "commands")
     h.eq(complete(h.WEIR, "approvals", "re"), {"reject"})
+    h.eq(complete(h.WEIR, "doctor", ""), {"postgres"})
     h.check({"--reason", "--as"} <= complete(h.WEIR, "approvals", "--"), "options")
 
 

@@ -235,6 +235,7 @@ TABLES = [
     ("runtime/proxy/approvals.def", r'^APPROVAL_ERROR\(\w+, "([^"]+)"', "approval refusal"),
     ("runtime/proxy/approvals.def", r'^APPROVAL_STATE\(\w+, "([^"]+)"', "approval state"),
     ("runtime/proxy/admin.def", r'^ADMIN_ERROR\(\w+, "([^"]+)"', "admin refusal"),
+    ("cli/doctor.def", r'^FINDING\(\w+, "([^"]+)"', "finding"),
     ("cli/commands.def", r'^COMMAND\(\w+, "([^"]+)"', "command"),
 ]
 

@@ -20,6 +20,7 @@ _weir()
 			case ${COMP_WORDS[1]} in
 			approvals) words="list show approve reject" ;;
 			audit) words="tail show verify export" ;;
+			doctor) words="postgres" ;;
 			esac
 		fi
 	fi

@@ -378,3 +378,20 @@ catalog_fetch(const struct config_target *target, int stop_fd, struct fetch_trou
 	PQfinish(f.conn);
 	return c;
 }
+
+struct pg_conn *
+catalog_fetch_connect(const struct config_target *target, struct fetch_trouble *why)
+{
+	struct fetch f = {
+		.stop_fd = -1, /* which poll overlooks */
+		.deadline = clock_mono_ns() + CATALOG_CONNECT_SECONDS * NS_PER_S,
+		.why = why,
+		.phase = UNREACHABLE,
+	};
+
+	*why = (struct fetch_trouble){0};
+	if (connect_target(&f, target))
+		return f.conn;
+	PQfinish(f.conn);
+	return NULL;
+}

@@ -19,5 +19,10 @@ void catalog_fetch_prepare(void);
 /* NULL on failure, with *why filled. */
 struct catalog *catalog_fetch(const struct config_target *target, int stop_fd,
 			      struct fetch_trouble *why) MUST_CHECK;
+/* The same connection for somebody else's questions: read-only unless told otherwise. PQfinish when
+ * done; NULL on failure, with *why filled. */
+struct pg_conn;
+struct pg_conn *catalog_fetch_connect(const struct config_target *target,
+				      struct fetch_trouble *why) MUST_CHECK;
 
 #endif
