@@ -146,6 +146,7 @@ struct command {
 	struct command *next; /* free list */
 	uint8_t id[16];       /* of the intent record */
 	uint64_t ticket;      /* of the intent record */
+	uint64_t bytes_hash;  /* of what was judged, while it waits to be released */
 	uint64_t started_mono;
 	const struct sql_facts *facts;
 	struct gate_verdict verdict;

@@ -10,6 +10,8 @@
 #include "base/log.h"
 
 #include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 /* ---- names in flight ------------------------------------------------------------------------- */
 
@@ -64,6 +66,34 @@ find_object(struct session *s, enum object_kind kind, struct slice name)
 	return names_get(kind == OBJECT_STATEMENT ? &s->statements : &s->portals, name);
 }
 
+/* Whether a name will mean what find_object says hangs on a request in flight. When that fails,
+ * what follows it up to Sync is skipped with it; behind a Sync the name means what it did. */
+static bool
+in_doubt(struct session *s, enum object_kind kind, struct slice name)
+{
+	bool synced = false;
+
+	for (uint32_t i = s->n_replies; i-- > 0;) {
+		const struct reply *r = reply_at(s, i);
+
+		synced |= r->kind == REPLY_SYNC;
+		if (r->object && r->object->kind == kind && slice_eq(r->object->name, name) &&
+		    (r->kind == REPLY_PARSE || r->kind == REPLY_BIND || r->kind == REPLY_CLOSE))
+			return synced;
+	}
+	return false;
+}
+
+static bool
+runs_in_doubt(struct session *s, const struct sql_facts *f)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (f->stmts[i].flags & SQL_EXECUTES &&
+		    in_doubt(s, OBJECT_STATEMENT, f->stmts[i].name))
+			return true;
+	return false;
+}
+
 static const struct sql_facts *
 prepared(void *ctx, struct slice name)
 {
@@ -76,7 +106,8 @@ prepared(void *ctx, struct slice name)
 
 enum judged { JUDGED, JUDGE_WAIT };
 
-/* Fills c->verdict. JUDGE_WAIT: a fresh catalog is on its way, see the message again then. */
+/* Fills c->verdict. JUDGE_WAIT: a fresh catalog is on its way, or the server's word on a name; see
+ * the message again then. */
 static enum judged
 judge(struct session *s, struct command *c)
 {
@@ -90,7 +121,7 @@ judge(struct session *s, struct command *c)
 			       .arena = &env->arena};
 	uint64_t number = gate_catalog_number(env->gate, s->gate);
 
-	if (s->waits_catalog && s->waits_catalog == number + 1)
+	if ((s->waits_catalog && s->waits_catalog == number + 1) || runs_in_doubt(s, c->facts))
 		return JUDGE_WAIT;
 	s->waited_catalog = s->waited_catalog || s->waits_catalog;
 	s->waits_catalog = 0;
@@ -153,21 +184,33 @@ stage(struct session *s, const struct sql_facts *facts, const struct statement_t
 	return STEP_FORWARD;
 }
 
+static uint64_t
+hash_of(const struct statement_text *t)
+{
+	return XXH3_64bits(t->text.p, t->text.n) ^
+	       XXH3_64bits_withSeed(t->params.p, t->params.n, 1);
+}
+
 /* STEP_FORWARD: *out may run now, and is on record. */
 static enum step
 release(struct session *s, const struct sql_facts *facts, const struct statement_text *t,
 	struct command **out)
 {
-	enum step step = s->hold     ? hold_check(s, t)
-			 : s->staged ? STEP_FORWARD
-				     : stage(s, facts, t);
+	enum step step;
 
+	/* I1: the verdict at hand is that of these bytes. */
+	assert(!s->staged || s->staged->bytes_hash == hash_of(t));
+	step = s->hold ? hold_check(s, t) : s->staged ? STEP_FORWARD : stage(s, facts, t);
 	if (step != STEP_FORWARD)
 		return step;
 	/* A pure read may go at once: its reply waits. Anything else only after its record. Asked
 	 * in either case, so that the flush of the record starts now and runs beside the query. */
-	if (!command_durable(s, s->staged) && !s->staged->verdict.pure_read)
+	if (!command_durable(s, s->staged) && !s->staged->verdict.pure_read) {
+		s->staged->bytes_hash = hash_of(t);
 		return STEP_BLOCK;
+	}
+	/* I1, I2 */
+	assert(s->staged->verdict.verdict == VERDICT_ALLOW && s->staged->recorded);
 	*out = s->staged;
 	s->staged = NULL;
 	return STEP_FORWARD;
@@ -291,6 +334,8 @@ client_bind(struct session *s, const struct pg_frame *f)
 		session_bad(s, CLIENT, r);
 		return STEP_DONE;
 	}
+	if (in_doubt(s, OBJECT_STATEMENT, m.statement))
+		return STEP_BLOCK;
 	o = find_object(s, OBJECT_STATEMENT, m.statement);
 	if (!o) {
 		refuse_name(s, "26000", "prepared statement", m.statement);
@@ -334,6 +379,8 @@ client_describe(struct session *s, const struct pg_frame *f)
 		session_bad(s, CLIENT, r);
 		return STEP_DONE;
 	}
+	if (in_doubt(s, of_portal ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name))
+		return STEP_BLOCK;
 	o = find_object(s, of_portal ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name);
 	if (!o) {
 		refuse_name(s, of_portal ? "34000" : "26000",
@@ -392,6 +439,8 @@ client_execute(struct session *s, const struct pg_frame *f)
 		session_bad(s, CLIENT, r);
 		return STEP_DONE;
 	}
+	if (in_doubt(s, OBJECT_PORTAL, m.portal))
+		return STEP_BLOCK;
 	o = find_object(s, OBJECT_PORTAL, m.portal);
 	if (!o) {
 		refuse_name(s, "34000", "portal", m.portal);
@@ -436,6 +485,8 @@ client_close(struct session *s, const struct pg_frame *f)
 		session_bad(s, CLIENT, r);
 		return STEP_DONE;
 	}
+	if (in_doubt(s, m.kind == 'P' ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name))
+		return STEP_BLOCK;
 	o = find_object(s, m.kind == 'P' ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name);
 	reply = reply_push(s, REPLY_CLOSE);
 	if (too_many(s, reply))
@@ -514,8 +565,28 @@ is_skipped(const struct session *s, const struct pg_frame *f)
 	       f->type != PG_F_TERMINATE;
 }
 
-enum step
-client_message(struct session *s, const struct pg_frame *f)
+/* What waited was judged for a message that is over without having run: skipped after an error, or
+ * its portal is gone. It must not run in the name of the next one. */
+static void
+abandon(struct session *s)
+{
+	struct command *c = s->staged;
+
+	hold_cancel(s, "the command was skipped");
+	s->waits_catalog = 0;
+	s->waited_catalog = false;
+	if (!c)
+		return;
+	s->staged = NULL;
+	c->failed = true;
+	memcpy(c->sqlstate, "25P02", 6);
+	if (c->recorded)
+		record_result(s, c);
+	command_free(s, c);
+}
+
+static enum step
+dispatch(struct session *s, const struct pg_frame *f)
 {
 	if (is_skipped(s, f)) {
 		s->copy_forwarding = false; /* its later pieces are skipped as well */
@@ -555,4 +626,15 @@ client_message(struct session *s, const struct pg_frame *f)
 	default:
 		return client_other(s, f);
 	}
+}
+
+enum step
+client_message(struct session *s, const struct pg_frame *f)
+{
+	enum step step = dispatch(s, f);
+
+	/* I1: nothing that was judged outlives its message. */
+	if (step != STEP_BLOCK)
+		abandon(s);
+	return step;
 }
