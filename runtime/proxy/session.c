@@ -77,6 +77,7 @@ session_free(struct session *s)
 	login_free(s->login);
 	buf_wipe(&s->in[CLIENT].pending);
 	buf_wipe(&s->in[SERVER].pending);
+	buf_fini(&s->later);
 	gate_session_close(s->env->gate, s->gate);
 	s->magic = 0;
 	free(s);
@@ -140,6 +141,16 @@ reply_pop(struct session *s)
 	s->n_replies--;
 }
 
+void
+reply_drop_syncs(struct session *s)
+{
+	while (s->n_replies > 1 && reply_at(s, 1)->kind == REPLY_SYNC) {
+		*reply_at(s, 1) = *reply_at(s, 0);
+		s->first_reply = (s->first_reply + 1) & (s->cap_replies - 1);
+		s->n_replies--;
+	}
+}
+
 struct command *
 command_new(struct session *s)
 {
@@ -201,6 +212,17 @@ session_emit(struct session *s, enum pg_side to, struct buf *b)
 }
 
 void
+session_say(struct session *s, struct buf *b)
+{
+	if (!s->inside) {
+		session_emit(s, CLIENT, b);
+		return;
+	}
+	buf_put_slice(&s->later, buf_slice(b));
+	buf_reset(b);
+}
+
+void
 session_close(struct session *s, const char *cause)
 {
 	if (s->phase == SESSION_CLOSED)
@@ -231,6 +253,9 @@ session_fatal(struct session *s, const char *sqlstate, const char *code, const c
 					   .message = slice_str(message),
 					   .detail = slice_str(detail),
 					   .hint = slice_str(hint)});
+	/* In the middle of a row it would be taken for the row's value. */
+	if (s->inside)
+		buf_reset(b);
 	session_emit(s, CLIENT, b);
 	session_close(s, code);
 }
@@ -312,6 +337,17 @@ run_add(struct run *r, struct slice raw)
 	if (!r->n)
 		r->p = raw.p;
 	r->n += raw.n;
+}
+
+/* A message of the server has passed, or a piece of one: is there something to say behind it? */
+static void
+follow_message(struct run *r, bool inside)
+{
+	r->s->inside = inside;
+	if (inside || !r->s->later.n)
+		return;
+	run_flush(r);
+	session_emit(r->s, CLIENT, &r->s->later);
 }
 
 /* Rows that nobody masks: their headers are all there is to look at. */
@@ -398,6 +434,8 @@ process(struct session *s, enum pg_side from, uint8_t *p, size_t n, bool chunk)
 			run_add(&run, f.raw);
 		}
 		at += f.raw.n;
+		if (from == SERVER)
+			follow_message(&run, step == STEP_FORWARD && !f.last);
 	}
 	run_flush(&run);
 	session_rows_flush(s);

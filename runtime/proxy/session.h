@@ -18,7 +18,8 @@
  * Invariants, asserted where they are kept:
  *   I1  no client byte reaches the server unless a message of it was judged and allowed
  *   I2  no server byte reaches the client before the records of its command's intent are durable
- *   I3  every Sync and every simple Query is answered by one ReadyForQuery, in order
+ *   I3  every Sync and every simple Query is answered by one ReadyForQuery, in order; but for a
+ *       Sync that the server reads while it takes COPY data, which it ignores
  */
 #ifndef WEIR_PROXY_SESSION_H
 #define WEIR_PROXY_SESSION_H
@@ -195,6 +196,8 @@ struct session {
 	bool skip_to_sync;   /* the server (or the gateway) ignores everything up to Sync */
 	bool copy_in;        /* the server takes CopyData */
 	bool copy_forwarding; /* the CopyData whose pieces come now is passed on */
+	bool inside; /* a part of a server's message went to the client, the rest comes */
+	struct buf later; /* what the gateway has to say when it has */
 	bool rows_whole;     /* DataRows are read whole: a plan is in force */
 	bool streaming;      /* the host was told that rows stream */
 	bool row_withheld;   /* the row whose pieces come now is not passed on */
@@ -306,10 +309,14 @@ void session_bad(struct session *s, enum pg_side from, enum pg_reason reason);
  * gateway. */
 bool session_parameter(struct session *s, const struct pg_param *p) MUST_CHECK;
 void session_emit(struct session *s, enum pg_side to, struct buf *b); /* and empties b */
+/* To the client, between two messages of the server. Empties b. */
+void session_say(struct session *s, struct buf *b);
 struct reply *reply_push(struct session *s, enum reply_kind kind); /* NULL: full */
 struct reply *reply_head(struct session *s);
 struct reply *reply_at(struct session *s, uint32_t i); /* 0 = head */
 void reply_pop(struct session *s);
+/* The Syncs right behind the head: the server took them while it took COPY data. */
+void reply_drop_syncs(struct session *s);
 struct command *command_new(struct session *s);
 void command_free(struct session *s, struct command *c);
 

@@ -137,12 +137,11 @@ refuse_hold(struct session *s, struct command *c, bool extended, const struct ga
 static void
 notice(struct session *s, const char *message, const char *hint)
 {
-	session_flush_run(s);
 	pg_put_notice(&s->env->scratch, &(struct pg_error){.severity = "NOTICE",
 							   .sqlstate = "01000",
 							   .message = slice_str(message),
 							   .hint = slice_str(hint)});
-	session_emit(s, CLIENT, &s->env->scratch);
+	session_say(s, &s->env->scratch);
 }
 
 static void

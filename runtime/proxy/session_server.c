@@ -639,6 +639,9 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 		if (!runs || head->error)
 			break;
 		s->copy_in = true;
+		/* libpq sends its Sync right behind Execute. */
+		reply_drop_syncs(s);
+		s->unsynced = reply_head(s)->kind == REPLY_EXECUTE || s->unsynced;
 		return STEP_FORWARD;
 	case PG_B_COPY_OUT_RESPONSE:
 		if (!runs || head->error)
@@ -669,11 +672,12 @@ server_message(struct session *s, struct pg_frame *f)
 	struct reply *head;
 	enum step step;
 
-	if (f->type == PG_B_PARAMETER_STATUS || f->type == PG_B_NOTICE_RESPONSE ||
-	    f->type == PG_B_NOTIFICATION_RESPONSE)
-		return asynchronous(s, f);
 	replies_advance(s);
 	head = reply_head(s);
+	if (f->type == PG_B_PARAMETER_STATUS || f->type == PG_B_NOTICE_RESPONSE ||
+	    f->type == PG_B_NOTIFICATION_RESPONSE)
+		return head && !command_durable(s, head->command) ? STEP_BLOCK
+								  : asynchronous(s, f);
 	if (!head) {
 		/* The server says good-bye (57P01 and the like): its last words pass. */
 		if (f->type == PG_B_ERROR_RESPONSE)

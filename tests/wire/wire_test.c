@@ -35,6 +35,7 @@ struct play {
 	size_t cut_line, cut_offset;
 	bool cut_used;
 	struct buf joined; /* CUT_JOIN: what goes with the next delivery */
+	struct buf rest;   /* of a message that began */
 	int next_from;     /* side of the next line's delivery, -1: it is none */
 	const char *file;
 	int line;
@@ -239,12 +240,6 @@ split(char *line, struct slice words[WORDS])
 	return n;
 }
 
-static char *
-str(struct arena *a, struct slice s)
-{
-	return arena_str(a, s);
-}
-
 static void
 catalog_row(struct catalog_build *b, enum catalog_query q, struct arena *a, unsigned n, ...)
 {
@@ -268,14 +263,14 @@ cut_dot(struct arena *a, struct slice s, const char **schema, const char **name)
 	const uint8_t *dot = memchr(s.p, '.', s.n);
 
 	assert(dot != NULL);
-	*schema = str(a, slice_of(s.p, (size_t) (dot - s.p)));
-	*name = str(a, slice_of(dot + 1, (size_t) (s.p + s.n - dot - 1)));
+	*schema = arena_str(a, slice_of(s.p, (size_t) (dot - s.p)));
+	*name = arena_str(a, slice_of(dot + 1, (size_t) (s.p + s.n - dot - 1)));
 }
 
 static void
 add_relation(struct catalog_build *b, struct arena *a, struct slice *w, size_t n)
 {
-	const char *schema, *name, *oid = str(a, w[2]);
+	const char *schema, *name, *oid = arena_str(a, w[2]);
 	bool view = slice_is(w[0], "view");
 
 	cut_dot(a, w[1], &schema, &name);
@@ -288,8 +283,8 @@ add_relation(struct catalog_build *b, struct arena *a, struct slice *w, size_t n
 
 		assert(colon != NULL);
 		snprintf(attnum, sizeof(attnum), "%zu", i - 2);
-		col = str(a, slice_of(w[i].p, (size_t) (colon - w[i].p)));
-		type = str(a, slice_of(colon + 1, (size_t) (w[i].p + w[i].n - colon - 1)));
+		col = arena_str(a, slice_of(w[i].p, (size_t) (colon - w[i].p)));
+		type = arena_str(a, slice_of(colon + 1, (size_t) (w[i].p + w[i].n - colon - 1)));
 		catalog_row(b, CATALOG_Q_COLUMNS, a, 8, oid, attnum, col, type, "f", "text",
 			    "pg_catalog", type);
 	}
@@ -319,7 +314,7 @@ set_stage(struct stage *st, struct play *p)
 	catalog_row(b, CATALOG_Q_SETTINGS, a, 2, "session_user", "app");
 	for (i = 0; i < st->n; i++) {
 		struct slice w[WORDS];
-		char *line = str(a, slice_str(st->lines[i]));
+		char *line = arena_str(a, slice_str(st->lines[i]));
 		size_t n = split(line, w);
 
 		if (n && slice_is(w[0], "policy")) {
@@ -328,12 +323,12 @@ set_stage(struct stage *st, struct play *p)
 		} else if (n && (slice_is(w[0], "table") || slice_is(w[0], "view"))) {
 			add_relation(b, a, w, n);
 		} else if (n && slice_is(w[0], "depends")) {
-			catalog_row(b, CATALOG_Q_VIEWS, a, 3, str(a, w[1]), str(a, w[2]),
-				    str(a, w[3]));
+			catalog_row(b, CATALOG_Q_VIEWS, a, 3, arena_str(a, w[1]),
+				    arena_str(a, w[2]), arena_str(a, w[3]));
 		} else if (n && slice_is(w[0], "user")) {
 			struct slice *groups = ARENA_ARRAY(a, struct slice, n);
 
-			who->name = str(a, w[1]);
+			who->name = arena_str(a, w[1]);
 			for (size_t k = 2; k < n; k++)
 				groups[k - 2] = arena_copy(a, w[k]);
 			who->groups = groups;
@@ -580,12 +575,36 @@ no_record(void *ctx UNUSED, const struct approval_event *ev UNUSED)
 	return 0;
 }
 
+/* server-begins N MESSAGE: its first N bytes come; server-ends: the others. */
+static void
+half(struct play *p, struct slice *w, size_t n, size_t i)
+{
+	struct buf b = {0};
+	size_t first;
+
+	if (slice_is(w[0], "server-ends")) {
+		deliver(p, SERVER, buf_slice(&p->rest), i);
+		buf_reset(&p->rest);
+		return;
+	}
+	first = strtoul((const char *) w[1].p, NULL, 10);
+	if (!message(&b, w + 2, n - 2) || b.n <= first) {
+		fail(p, "no message, or it has no second half", NULL);
+	} else {
+		buf_put(&p->rest, b.p + first, b.n - first);
+		deliver(p, SERVER, slice_of(b.p, first), i);
+	}
+	buf_fini(&b);
+}
+
 static void
 command(struct play *p, struct slice *w, size_t n, size_t i)
 {
 	struct buf b = {0};
 
-	if (slice_is(w[0], "client") || slice_is(w[0], "server")) {
+	if (slice_is(w[0], "server-begins") || slice_is(w[0], "server-ends")) {
+		half(p, w, n, i);
+	} else if (slice_is(w[0], "client") || slice_is(w[0], "server")) {
 		enum pg_side from = slice_is(w[0], "client") ? CLIENT : SERVER;
 
 		if (!message(&b, w + 1, n - 1))
@@ -696,6 +715,7 @@ run(struct stage *st, struct play *p)
 	approvals_close(p->approvals);
 	session_env_fini(&p->env);
 	buf_fini(&p->joined);
+	buf_fini(&p->rest);
 	buf_fini(&p->out[CLIENT]);
 	buf_fini(&p->out[SERVER]);
 }
