@@ -20,6 +20,8 @@
  *   I2  no server byte reaches the client before the records of its command's intent are durable
  *   I3  every Sync and every simple Query is answered by one ReadyForQuery, in order; but for a
  *       Sync that the server reads while it takes COPY data, which it ignores
+ *   I4  a message of the server belongs to the reply at the head of the queue, and to nothing else
+ * tests/model/session.pml asserts the same of a model of this state, in every order of events.
  */
 #ifndef WEIR_PROXY_SESSION_H
 #define WEIR_PROXY_SESSION_H

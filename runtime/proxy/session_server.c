@@ -286,6 +286,13 @@ statement_completed(struct session *s, struct command *c)
 }
 
 static void
+assert_on_record(const struct session *s, const struct command *c)
+{
+	/* I2 */
+	assert(!c || !c->recorded || s->host->durable(s->host_ctx, c->ticket));
+}
+
+static void
 end_command(struct session *s, struct reply *head)
 {
 	struct command *c = head->command;
@@ -301,6 +308,9 @@ completed(struct session *s, struct reply *head)
 	bool failed = session_limit_completed(s, head), execute = head->kind == REPLY_EXECUTE;
 
 	if (execute) {
+		/* I4 */
+		assert(head == reply_head(s) && head->command != NULL);
+		assert_on_record(s, head->command);
 		end_command(s, head);
 		reply_pop(s);
 	}
@@ -447,7 +457,10 @@ ready_for_query(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_bad(s, SERVER, PG_R_BAD_TRANSACTION_STATUS);
 		return STEP_DONE;
 	}
+	/* I3 */
+	assert(head->kind == REPLY_QUERY || head->kind == REPLY_SYNC);
 	if (head->kind == REPLY_QUERY) {
+		assert_on_record(s, head->command);
 		end_command(s, head);
 		names_drop(&s->statements, (struct slice){0});
 		names_drop(&s->portals, (struct slice){0});

@@ -1,0 +1,102 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Searches every state of session.pml in several bounded worlds, and makes sure that the search sees:
+# each mutation of the model must be found. Also that model and code speak of the same invariants.
+#
+#   tests/model/model_test.sh              all
+#   tests/model/model_test.sh trail FLAGS  one world, and the way to what is wrong with it
+cd "$(dirname "$0")" || exit 2
+here=$(pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# name | must spin find something? | flags
+worlds='
+batches                                  | no  | -DWITH_BATCH -DMESSAGES=4
+batches and queries                      | no  | -DWITH_BATCH -DWITH_QUERY -DMESSAGES=3
+batches with COPY                        | no  | -DWITH_BATCH -DWITH_COPY -DMESSAGES=4
+queries with COPY                        | no  | -DWITH_QUERY -DWITH_COPY -DMESSAGES=3
+transactions and holds                   | no  | -DWITH_QUERY -DWITH_TX -DWITH_HOLD -DMESSAGES=3
+holds in batches, drain, peers that go   | no  | -DWITH_BATCH -DWITH_HOLD -DWITH_DRAIN -DWITH_ENDS -DMESSAGES=2
+holds of queries, drain, peers that go   | no  | -DWITH_QUERY -DWITH_HOLD -DWITH_DRAIN -DWITH_ENDS -DMESSAGES=2
+a refusal that does not skip to Sync     | yes | -DWITH_BATCH -DMESSAGES=4 -DM_NO_SKIP
+an error that leaves the batch in place  | yes | -DWITH_BATCH -DMESSAGES=4 -DM_NO_DROP
+two replies taken for one                | yes | -DWITH_BATCH -DMESSAGES=4 -DM_POP_TWICE
+a reply before its record                | yes | -DWITH_QUERY -DMESSAGES=3 -DM_NO_GATE
+a command before its record              | yes | -DWITH_QUERY -DMESSAGES=3 -DM_FORWARD_EARLY
+a command in spite of its verdict        | yes | -DWITH_QUERY -DMESSAGES=3 -DM_FORWARD_UNJUDGED
+a verdict that outlives its message      | yes | -DWITH_BATCH -DWITH_QUERY -DMESSAGES=5 -DM_STAGED_STAYS
+a hold that outlives its message         | yes | -DWITH_BATCH -DWITH_HOLD -DMESSAGES=4 -DM_STAGED_STAYS
+a name taken for what is in doubt        | yes | -DWITH_BATCH -DMESSAGES=5 -DM_NO_DOUBT
+a refusal by the gateway alone           | yes | -DWITH_QUERY -DWITH_TX -DMESSAGES=3 -DM_REFUSE_ALONE
+a wait for the Sync that COPY ignores    | yes | -DWITH_BATCH -DWITH_COPY -DMESSAGES=4 -DM_KEEP_IGNORED_SYNC
+'
+
+# A long search is worth optimising, a mutation is found at once.
+optimise=-O1
+
+# search FLAGS: what spin has to say, in a folder of its own.
+search() {
+	dir=$(mktemp -d "$work/XXXXXX") && cd "$dir" || return
+	cp "$here/session.pml" .
+	spin -a "$@" session.pml >spin.out 2>&1 &&
+		cc -w $optimise -DSAFETY -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM=2048 -o pan pan.c &&
+		timeout 120 ./pan -m100000 -n
+}
+
+if [ "$1" = trail ]; then
+	shift
+	search "$@"
+	[ -f session.pml.trail ] && spin -t -c -g "$@" session.pml
+	exit
+fi
+
+one() { # "name | yes/no | flags"
+	name=$(echo "$1" | cut -d'|' -f1 | sed 's/ *$//')
+	want=$(echo "$1" | cut -d'|' -f2 | tr -d ' ')
+	flags=$(echo "$1" | cut -d'|' -f3)
+	[ "$want" = no ] || optimise=-O0
+	# shellcheck disable=SC2086
+	out=$(search $flags 2>&1)
+	states=$(echo "$out" | sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p')
+	what=$(echo "$out" | sed -n 's/^pan:1: \(.*\) (at depth.*/\1/p')
+	done=no
+	echo "$out" | grep -q 'errors: 0$' && ! echo "$out" | grep -q 'max search depth\|out of memory' && done=yes
+	if [ "$want" = no ] && [ $done = yes ]; then
+		echo "ok - $name: nothing in $states states"
+	elif [ "$want" = yes ] && [ -n "$what" ]; then
+		echo "ok - $name is found: $what"
+	else
+		echo "not ok - $name"
+		echo "$out" | sed 's/^/# /' | grep -v '^# *$' | head -20
+		echo "# see it: tests/model/model_test.sh trail $flags"
+	fi
+}
+
+if [ "$1" = one ]; then
+	one "$2"
+	exit
+fi
+
+# Each invariant of session.h is asserted in the model, and named beside an assertion of the code.
+names() { grep -oh '\bI[1-9]\b' "$@" | sort -u | tr '\n' ' '; }
+asserted() { # files: names in a comment whose next line, or one after it, asserts
+	awk '/I[1-9]/ { if (match($0, /I[1-9]/)) { name = substr($0, RSTART, 2); left = 4 } }
+	     left > 0 { if (/assert\(/) { print name; left = 0 } left-- }' "$@" | sort -u | tr '\n' ' '
+}
+proxy="$here/../../runtime/proxy"
+{
+	declared=$(sed -n '/^ \* Invariants/,/^ \*\//p' "$proxy/session.h" | grep -o '^ \*   I[1-9]' |
+		grep -o 'I[1-9]' | sort -u | tr '\n' ' ')
+	code=$(asserted "$proxy"/session*.c)
+	model=$(asserted "$here/session.pml")
+	if [ -n "$declared" ] && [ "$declared" = "$code" ] && [ "$declared" = "$model" ]; then
+		echo "ok - the invariants $declared are asserted in code and model"
+	else
+		echo "not ok - invariants: declared $declared; asserted in the code $code; in the model $model"
+	fi
+	echo "$worlds" | grep '|' | tr '\n' '\0' | xargs -0 -n1 -P"$(nproc)" "$here/model_test.sh" one
+} >"$work/tap"
+sed -i '/./!d' "$work/tap"
+awk '/^(not )?ok /{ n++; sub(/ok /, "ok " n " ") } { print } END { print "1.." n }' "$work/tap"
+! grep -q '^not ok' "$work/tap"
