@@ -174,9 +174,21 @@ def test_a_message_that_is_too_large():
         c.execute("select length('" + "x" * 2_000_000 + "')")
         raise h.Failure("2 MB passed a limit of 1 MiB")
     except psycopg.Error as e:
-        h.check(e.sqlstate == "54000" or "WEIR-PROTOCOL" in str(e), f"{e.sqlstate}: {e}")
+        h.check(e.sqlstate == "54000" or "WEIR-TOO-LARGE" in str(e), f"{e.sqlstate}: {e}")
         h.lacks(str(e), "xxxxxxxx")
     h.eq(neighbour.execute("select a from t").fetchone(), (1,))
+    # A row with a masked column is held whole; one without passes whatever its size.
+    h.eq(neighbour.execute("select length(b) from (select repeat('x', 40000000) b) x").fetchone(),
+         (40_000_000,))
+    big = neighbour.execute("select repeat('x', 40000000)").fetchone()
+    h.eq(len(big[0]), 40_000_000)
+    c = psycopg.connect(w.conninfo(), autocommit=True)
+    try:
+        c.execute("select pan, repeat('x', 20000000) from cards")
+        raise h.Failure("a masked row of 20 MB passed")
+    except psycopg.Error as e:
+        h.has(str(e), "WEIR-TOO-LARGE", "limit message")
+        h.lacks(str(e), SECRET)
     # What a message announces is not allocated.
     before = status(w, "VmRSS")
     held = []
