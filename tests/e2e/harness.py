@@ -403,9 +403,9 @@ class Weir:
                                           state=self.state, pg=pg.port if pg else 0))
         os.chmod(self.conf_path, 0o600)
 
-    def start(self, wait=True):
+    def start(self, wait=True, args=()):
         log = open(f"{self.dir}/log", "ab")
-        self.p = spawn([WEIR, "run", "-c", self.conf_path], stdout=log, stderr=log,
+        self.p = spawn([WEIR, "run", "-c", self.conf_path, *args], stdout=log, stderr=log,
                        env=dict(os.environ, **self.env))
         if wait:
             def up():
