@@ -257,6 +257,9 @@ session_fatal(struct session *s, const char *sqlstate, const char *code, const c
 	if (s->inside)
 		buf_reset(b);
 	session_emit(s, CLIENT, b);
+	/* The server would go on for nobody. */
+	if (s->phase == SESSION_READY && s->n_replies && !s->server_gone)
+		session_cancel_upstream(s);
 	session_close(s, code);
 }
 
