@@ -330,6 +330,11 @@ ast_dump(const struct policy *p, struct buf *out)
 		dump_text(" ", &t->glob, out);
 		buf_putc(out, '\n');
 	}
+	for (const struct trust_decl *t = p->trusts; t; t = t->next) {
+		dump_text("trust ", &t->function, out);
+		dump_text(" digest ", &t->digest, out);
+		buf_putc(out, '\n');
+	}
 	for (const struct catalog_decl *c = p->catalogs; c; c = c->next) {
 		dump_text("catalog ", &c->path, out);
 		buf_putc(out, '\n');

@@ -139,6 +139,14 @@ struct let_decl {
 	struct expr *expr;
 };
 
+/* trust function "app.net(numeric)" digest "sha256:..." */
+struct trust_decl {
+	struct trust_decl *next;
+	struct span at;
+	struct text function; /* schema.name(argument types), as `weir functions` writes it */
+	struct text digest;
+};
+
 enum rule_kind {
 	RULE_ALLOW,
 	RULE_DENY,
@@ -300,6 +308,7 @@ struct policy {
 	struct catalog_decl *catalogs;
 	struct data_decl *data;
 	struct let_decl *lets;
+	struct trust_decl *trusts;
 	struct rule *rules;
 	struct default_decl *defaults; /* more than one, or not `allow`: the check reports it */
 	struct test_decl *tests;

@@ -67,7 +67,7 @@ token_list_add(struct builder *b, const struct token_list *l, const struct token
 }
 
 enum { LIST_GROUPS, LIST_TARGETS, LIST_CATALOGS, LIST_DATA, LIST_LETS, LIST_RULES, LIST_DEFAULTS,
-       LIST_TESTS, LIST_PROOFS };
+       LIST_TESTS, LIST_PROOFS, LIST_TRUSTS };
 
 /* Appends to one of the policy's lists, whose head is *head. */
 static void
@@ -214,6 +214,21 @@ build_let(struct builder *b, const struct token *k, const struct token *name, st
 	build_mark(b, k, ROLE_DECL);
 	*l = (struct let_decl){NULL, span_to_here(b, k), name_of(name), x};
 	DECLARE(b, LETS, lets, l);
+}
+
+void
+build_trust(struct builder *b, const struct token *k, const struct token *what,
+	    const struct token *function, const struct token *word, const struct token *digest)
+{
+	struct trust_decl *t = ARENA_NEW(b->arena, struct trust_decl);
+
+	build_mark(b, k, ROLE_DECL);
+	if (strcmp(what->sym->s, "function") != 0)
+		diag(b->q, UNKNOWN_WORD, what->at, "`trust function`", what->sym->s);
+	if (strcmp(word->sym->s, "digest") != 0)
+		diag(b->q, UNKNOWN_WORD, word->at, "`digest`", word->sym->s);
+	*t = (struct trust_decl){NULL, span_to_here(b, k), text_of(function), text_of(digest)};
+	DECLARE(b, TRUSTS, trusts, t);
 }
 
 void

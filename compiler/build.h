@@ -78,6 +78,9 @@ struct data_item *build_column(struct builder *b, const struct token *k, const s
 struct data_item *build_values_like(struct builder *b, const struct token *k,
 				    const struct token *detector);
 void build_let(struct builder *b, const struct token *k, const struct token *name, struct expr *x);
+void build_trust(struct builder *b, const struct token *k, const struct token *what,
+		 const struct token *function, const struct token *word,
+		 const struct token *digest);
 void build_default(struct builder *b, const struct token *k, const struct token *verdict);
 void build_prove_only(struct builder *b, const struct token *k, struct ref *groups,
 		      struct ref *data);

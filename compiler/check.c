@@ -204,6 +204,48 @@ check_declarations(struct check *c)
 		diag(c->q, NOT_YET, k->at, "`prove`");
 }
 
+/* "schema.name(types)"; quoted names may hold anything. */
+static bool
+is_function(struct slice s)
+{
+	const uint8_t *open = memchr(s.p, '(', s.n), *dot = memchr(s.p, '.', s.n);
+
+	return s.n && open && dot && dot > s.p && dot + 1 < open && s.p[s.n - 1] == ')';
+}
+
+static bool
+is_digest(struct slice s)
+{
+	static const char prefix[] = "sha256:";
+	size_t n = sizeof(prefix) - 1;
+
+	if (s.n != n + 64 || memcmp(s.p, prefix, n) != 0)
+		return false;
+	for (size_t i = n; i < s.n; i++)
+		if (!memchr("0123456789abcdef", s.p[i], 16))
+			return false;
+	return true;
+}
+
+static void
+check_trusts(struct check *c)
+{
+	for (const struct trust_decl *t = c->p->trusts; t; t = t->next) {
+		if (!is_function(t->function.v))
+			diag(c->q, BAD_FUNCTION, t->function.at, SLICE_ARG(t->function.v));
+		if (!is_digest(t->digest.v))
+			diag(c->q, BAD_DIGEST, t->digest.at);
+		for (const struct trust_decl *o = c->p->trusts; o != t; o = o->next)
+			if (slice_eq(o->function.v, t->function.v)) {
+				const struct name name = {arena_str(c->arena, t->function.v),
+							  t->function.at};
+
+				report_duplicate(c, "function", &name, o->function.at);
+				break;
+			}
+	}
+}
+
 static bool
 check_default(struct check *c)
 {
@@ -339,6 +381,7 @@ check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q)
 	out->constants = c.constants;
 	check_names(&c);
 	check_declarations(&c);
+	check_trusts(&c);
 	out->default_allow = check_default(&c);
 	check_lets(&c);
 	check_rules(&c, out);

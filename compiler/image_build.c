@@ -129,6 +129,30 @@ put_data(struct buf *b, const struct policy *p)
 }
 
 static void
+put_trusted(struct buf *b, const struct policy *p)
+{
+	struct buf digest = {0};
+	size_t n = 0;
+
+	for (const struct trust_decl *t = p->trusts; t; t = t->next)
+		n++;
+	cbor_uint(b, BODY_TRUSTED);
+	cbor_array(b, n);
+	for (const struct trust_decl *t = p->trusts; t; t = t->next) {
+		struct slice hex = t->digest.v;
+		bool good;
+
+		buf_reset(&digest);
+		good = hex_get(&digest, slice_of(hex.p + hex.n - 2 * SHA256_LEN, 2 * SHA256_LEN));
+		assert(good); /* checked */
+		cbor_array(b, 2);
+		cbor_text(b, t->function.v);
+		cbor_bytes(b, buf_slice(&digest));
+	}
+	buf_fini(&digest);
+}
+
+static void
 put_tables(struct buf *b, const struct tables *t)
 {
 	cbor_uint(b, BODY_OPS);
@@ -308,6 +332,7 @@ image_build(const struct checked *p, const struct emitted code[ENTRY_COUNT],
 	put_groups(&b, p->ast);
 	put_targets(&b, p->ast);
 	put_data(&b, p->ast);
+	put_trusted(&b, p->ast);
 	put_tables(&b, &t);
 	cbor_uint(&b, BODY_CONSTANTS);
 	constants_write(p->constants, &b);

@@ -58,7 +58,7 @@ policy_parser_expects(void *parser, struct builder *b)
 %token LBRACKET RBRACKET.
 
 %fallback NAME
-  POLICY IMPORT GROUP TARGET CATALOG DATA LET ALLOW DENY HOLD MASK LIMIT DROP RECORD SHADOW DEFAULT TEST
+  POLICY IMPORT GROUP TARGET CATALOG DATA LET TRUST ALLOW DENY HOLD MASK LIMIT DROP RECORD SHADOW DEFAULT TEST
   PROVE WHO ON DO WHEN UNLESS FOR WITHIN EXPIRES ONCE REASON TICKET NOTIFY OF WITH ROWS BYTES TIME
   AS RUN ROW EXPECT TO AND OR NOT IN MATCHES STARTS ENDS TRUE FALSE COLUMN VALUES LIKE SELF
   REQUIRED ALLOWING LOOKUP DERIVED AGGREGATES OVER PER USING BY ONLY SEE UNMASKED NOBODY RUNS
@@ -80,6 +80,8 @@ decl ::= TARGET(K) NAME(N) EQ NAME(W) STRING(S).  { build_target(b, K, N, W, S);
 decl ::= CATALOG(K) STRING(S).                    { build_catalog(b, K, S); }
 decl ::= DATA(K) NAME(N) EQ data_items(L).        { build_data(b, K, N, L); }
 decl ::= LET(K) NAME(N) EQ expr(X).               { build_let(b, K, N, X); }
+decl ::= TRUST(K) NAME(W) STRING(F) NAME(D) STRING(H).
+                                                  { build_trust(b, K, W, F, D, H); }
 decl ::= DEFAULT(K) NAME(N).                      { build_default(b, K, N); }
 decl ::= rule_head clauses.                       { build_rule_end(b); }
 decl ::= test_head test_clauses.                  { build_test_end(b); }

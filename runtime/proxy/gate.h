@@ -121,6 +121,7 @@ bool gate_has_masks(const struct gate_session *s);
 bool gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
 		       struct arena *a, struct copyout_column **columns, size_t *n) MUST_CHECK;
 
+extern const struct gate_refusal gate_too_many_limits;
 /* The limits of another verdict apply as well. False: more than one command can carry. */
 bool gate_join_limits(const struct image *img, struct gate_verdict *into,
 		      const struct gate_verdict *from) MUST_CHECK;

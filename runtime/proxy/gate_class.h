@@ -49,6 +49,11 @@ void class_unref(struct gate_class *c);
 const struct gate_masked *class_mask(const struct gate_class *c, uint32_t table, int attnum);
 bool class_governs(const struct gate_class *c, uint32_t table);
 bool class_taints(const struct gate_class *c, uint32_t view);
+/* gate_trust.c: every function that the call could mean is vouched for, and is what it was. */
+bool class_vouches(const struct gate_class *c, struct slice schema, struct slice name);
+bool effect_is_vouched(const struct gate_class *c, const struct sql_effect *e);
+/* A sentence when it was vouched for and has changed; else NULL. */
+const char *effect_changed(const struct gate_class *c, const struct sql_effect *e, struct arena *a);
 /* gate_rows.c */
 void class_find_dropping(struct gate_class *c);
 bool class_drops(const struct gate_class *c, uint32_t oid);

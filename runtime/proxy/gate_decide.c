@@ -163,6 +163,17 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 }
 
 static void
+refuse_changed(struct look *l, const struct sql_effect *e)
+{
+	const char *message = effect_changed(l->class, e, l->ask->arena);
+
+	if (message)
+		refuse(l, NULL, "WEIR-FUNCTION-CHANGED", message,
+		       "whoever writes the policy looks at it again, and takes its new digest from "
+		       "`weir functions`");
+}
+
+static void
 judge_effects(struct look *l)
 {
 	const struct sql_facts *f = l->facts;
@@ -171,12 +182,17 @@ judge_effects(struct look *l)
 		const struct sql_effect *e = &f->effects[i];
 		const struct catalog_relation *r = NULL;
 
+		if (effect_is_vouched(l->class, e))
+			continue; /* as a safe built-in */
 		if (e->relation >= 0)
 			r = l->relations[e->relation];
 		else if (e->object.n)
 			r = resolve(l, e->schema, e->object);
 		judge(l, e, r);
 	}
+	/* As SELECT 1 is. */
+	if (f->n_effects && !l->v->n_effects)
+		judge(l, &(struct sql_effect){.action = ACTION_SQL_SELECT, .relation = -1}, NULL);
 	/* A built-in's name that something else has as well may mean either. */
 	for (uint32_t i = 0; i < f->n_calls && l->class->catalog; i++) {
 		const struct sql_call *c = &f->calls[i];
@@ -189,15 +205,18 @@ judge_effects(struct look *l)
 					    .relation = -1};
 
 		if (slice_is(c->schema, "pg_catalog") ||
+		    (kind == 'f' && class_vouches(l->class, c->schema, c->name)) ||
 		    !catalog_shadows(l->class->catalog->catalog, kind, c->name))
 			continue;
 		judge(l, &opaque, NULL);
-		if (l->class->any_masks)
-			refuse(l, NULL, "WEIR-MASK-OPAQUE",
-			       arena_printf(l->ask->arena, "\"%.*s\" is also the name of something "
-					    "user-defined, which could read masked columns",
-					    SLICE_ARG(c->name)),
-			       "qualify it with pg_catalog if the built-in is meant");
+		if (!l->class->any_masks)
+			continue;
+		refuse_changed(l, &opaque);
+		refuse(l, NULL, "WEIR-MASK-OPAQUE",
+		       arena_printf(l->ask->arena, "\"%.*s\" is also the name of something "
+				    "user-defined, which could read masked columns",
+				    SLICE_ARG(c->name)),
+		       "qualify it with pg_catalog if the built-in is meant");
 	}
 }
 
@@ -454,11 +473,13 @@ check_masks(struct look *l)
 			e->object.n ? resolve(l, e->schema, e->object) : NULL;
 
 		for (size_t k = 0; k < COUNT_OF(blind_actions); k++)
-			if (e->action == blind_actions[k])
+			if (e->action == blind_actions[k] && !effect_is_vouched(l->class, e)) {
+				refuse_changed(l, e);
 				refuse(l, NULL, "WEIR-MASK-OPAQUE",
 				       arena_printf(l->ask->arena, "%s could read masked columns unseen",
 						    action_info[e->action].name),
 				       "it is not available while masks are in force for you");
+			}
 		/* Renaming a schema renames what is in it. */
 		if (e->action == ACTION_SQL_ALTER &&
 		    (!e->object.n || (r && class_governs(l->class, r->oid))))
@@ -649,17 +670,18 @@ look_closely(struct look *l)
 	if (runs_prepared)
 		judge_prepared(l);
 	verdict_of(l);
-	if (!gate_note_limits(l->g, l->class->epoch->image, l->ask, v))
-		refuse(l, NULL, "WEIR-LIMIT-RULES",
-		       "more limits apply to this command than one command can carry",
-		       "ask who writes the policy to merge its limit rules");
+	gate_note_limits(l->g, l->class->epoch->image, l->ask, v);
 	check_status(l);
 	check_settings(l);
 	/* The policy's own refusal is the better answer; masks refuse what it would let through. */
-	if (v->verdict == VERDICT_DENY && !v->refusal.code && !v->wait_catalog)
+	if (v->verdict == VERDICT_DENY && !v->refusal.code && !v->wait_catalog) {
+		/* Because a function is opaque again: that is what helps to know. */
+		for (uint32_t i = 0; i < f->n_effects && !v->n_rules; i++)
+			refuse_changed(l, &f->effects[i]);
 		explain_denial(l);
-	else if (l->class->any_masks)
+	} else if (l->class->any_masks) {
 		check_masks(l);
+	}
 }
 
 /* An empty statement has no effects and does nothing. */

@@ -50,9 +50,9 @@ void gate_note_drops(const struct gate_class *c, struct gate_verdict *v);
 /* Can the rows of what the statements read be filtered? False with *why filled. */
 bool gate_rows_allowed(const struct gate_class *c, const struct sql_facts *f, struct arena *a,
 		       struct gate_refusal *why) MUST_CHECK;
-/* gate_limits.c: the limit rules among those that matched. False: more than one command can
- * carry. */
-bool gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,
-		      struct gate_verdict *v) MUST_CHECK;
+/* gate_limits.c: the limit rules among those that matched; more than one command can carry are a
+ * refusal. */
+void gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,
+		      struct gate_verdict *v);
 
 #endif

@@ -4,6 +4,10 @@
  */
 #include "proxy/gate_internal.h"
 
+const struct gate_refusal gate_too_many_limits = {
+	"WEIR-LIMIT-RULES", "more limits apply to this command than one command can carry", NULL,
+	"ask who writes the policy to merge its limit rules", NULL};
+
 static bool
 add(const struct image *img, struct gate_verdict *v, uint16_t rule)
 {
@@ -38,17 +42,20 @@ reads_only(const struct gate_ask *ask)
 	return true;
 }
 
-bool
+void
 gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,
 		 struct gate_verdict *v)
 {
-	if (!img->has_limits)
-		return true;
-	for (int r = decision_next(&g->joined, -1); r >= 0; r = decision_next(&g->joined, r))
-		if (img->rules[r].kind == VM_LIMIT && !add(img, v, (uint16_t) r))
-			return false;
+	int r = img->has_limits ? decision_next(&g->joined, -1) : -1;
+
+	for (; r >= 0; r = decision_next(&g->joined, r)) {
+		if (img->rules[r].kind != VM_LIMIT || add(img, v, (uint16_t) r) || v->refusal.code)
+			continue;
+		v->verdict = VERDICT_DENY;
+		v->n_rules = 0;
+		v->refusal = gate_too_many_limits;
+	}
 	v->reads_only = v->n_limits && reads_only(ask);
-	return true;
 }
 
 bool

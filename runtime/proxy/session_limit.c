@@ -171,9 +171,6 @@ check_budgets(struct session *s, struct command *c)
 void
 session_limit_begin(struct session *s, struct command *c)
 {
-	static const struct gate_refusal too_many = {
-		"WEIR-LIMIT-RULES", "more limits apply to this command than one command can carry",
-		NULL, "ask who writes the policy to merge its limit rules", NULL};
 	const struct epoch *e = gate_epoch(s->env->gate);
 
 	session_limit_free(s, c->limit);
@@ -181,7 +178,7 @@ session_limit_begin(struct session *s, struct command *c)
 	if (c->verdict.verdict == VERDICT_DENY || !e->image->has_limits)
 		return;
 	if (!join_cursors(s, c)) {
-		deny(c, &too_many);
+		deny(c, &gate_too_many_limits);
 		return;
 	}
 	if (!c->verdict.n_limits)

@@ -42,8 +42,10 @@ struct catalog {
 	const struct catalog_relation **parents;
 	struct catalog_depend *depends;
 	struct shadow *shadows;
+	struct catalog_function *functions;
 	struct setting *settings;
-	uint32_t n_relations, n_columns, n_parents, n_depends, n_shadows, n_settings;
+	uint32_t n_relations, n_columns, n_parents, n_depends, n_shadows, n_functions,
+		n_settings;
 	uint8_t digest[SHA256_LEN];
 };
 
@@ -139,6 +141,8 @@ valid(const struct row *r)
 		       (number(f[2], COLUMNS_MAX, &v) || (f[2].n && f[2].p[0] == '-'));
 	case CATALOG_Q_FUNCTIONS:
 		return f[0].n && f[1].n && f[2].n == 1;
+	case CATALOG_Q_BODIES:
+		return f[0].n && f[1].n && (f[3].n == 0 || f[3].n == 2 * SHA256_LEN);
 	case CATALOG_QUERY_COUNT:
 		break;
 	}
@@ -267,6 +271,35 @@ shadow_order(const void *x, const void *y)
 	const struct shadow *a = x, *b = y;
 
 	return a->kind != b->kind ? (a->kind < b->kind ? -1 : 1) : slice_cmp(a->name, b->name);
+}
+
+static int
+function_order(const void *x, const void *y)
+{
+	const struct catalog_function *a = x, *b = y;
+	int c = slice_cmp(a->name, b->name);
+
+	if (!c)
+		c = slice_cmp(a->schema, b->schema);
+	return c ? c : slice_cmp(a->arguments, b->arguments);
+}
+
+static bool
+function_of(struct catalog_build *b, const struct slice *f, struct catalog_function *out)
+{
+	struct buf digest = {0};
+	bool good;
+
+	*out = (struct catalog_function){.schema = f[0], .name = f[1], .arguments = f[2],
+					 .note = f[4]};
+	if (!f[3].n)
+		return true;
+	good = hex_get(&digest, f[3]) && digest.n == SHA256_LEN;
+	if (good)
+		memcpy(out->digest, digest.p, SHA256_LEN);
+	out->has_digest = good;
+	buf_fini(&digest);
+	return good || fail(b, "the digest of a function is not hexadecimal");
 }
 
 static int
@@ -432,6 +465,7 @@ build_rest(struct catalog_build *b)
 	struct catalog *c = b->c;
 
 	c->shadows = array(b, b->count[CATALOG_Q_FUNCTIONS], sizeof(*c->shadows));
+	c->functions = array(b, b->count[CATALOG_Q_BODIES], sizeof(*c->functions));
 	c->settings = array(b, b->count[CATALOG_Q_SETTINGS], sizeof(*c->settings));
 	if (b->error)
 		return false;
@@ -442,7 +476,11 @@ build_rest(struct catalog_build *b)
 			c->shadows[c->n_shadows++] = (struct shadow){(char)f[2].p[0], f[1]};
 		else if (b->rows[i]->q == CATALOG_Q_SETTINGS)
 			c->settings[c->n_settings++] = (struct setting){f[0], f[1]};
+		else if (b->rows[i]->q == CATALOG_Q_BODIES &&
+			 !function_of(b, f, &c->functions[c->n_functions++]))
+			return false;
 	}
+	qsort(c->functions, c->n_functions, sizeof(*c->functions), function_order);
 	qsort(c->shadows, c->n_shadows, sizeof(*c->shadows), shadow_order);
 	return true;
 }
@@ -557,6 +595,32 @@ catalog_view_depends(const struct catalog *c, const struct catalog_relation *r, 
 {
 	*n = r->n_depends;
 	return c->depends + r->first_depend;
+}
+
+const struct catalog_function *
+catalog_functions(const struct catalog *c, size_t *n)
+{
+	*n = c->n_functions;
+	return c->functions;
+}
+
+const struct catalog_function *
+catalog_functions_named(const struct catalog *c, struct slice name, size_t *n)
+{
+	size_t lo = 0, hi = c->n_functions;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (slice_cmp(c->functions[mid].name, name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	*n = 0;
+	while (lo + *n < c->n_functions && slice_eq(c->functions[lo + *n].name, name))
+		++*n;
+	return c->functions + lo;
 }
 
 bool

@@ -12,6 +12,7 @@
 #define WEIR_SQL_CATALOG_H
 
 #include "base/arena.h"
+#include "base/crypto.h"
 #include "base/slice.h"
 
 enum catalog_query {
@@ -23,8 +24,10 @@ enum catalog_query {
 			      * typschema, base type oid (domains unwrapped) */
 	CATALOG_Q_PARENTS,   /* child oid, parent oid */
 	CATALOG_Q_VIEWS,     /* view oid, base oid, base attnum (0 = whole row or relation only) */
-	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a type
-			      */
+	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a
+			      * type, b a built-in that has the name of a function */
+	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in
+			      * hex (empty: none, an aggregate), language and flags for people */
 	CATALOG_QUERY_COUNT
 };
 
@@ -106,8 +109,22 @@ const struct catalog_relation *catalog_parent(const struct catalog *c,
 /* What a view or materialized view reads, through views below it as well; n = 0 for a table. */
 const struct catalog_depend *catalog_view_depends(const struct catalog *c,
 						  const struct catalog_relation *r, uint32_t *n);
-/* Something outside pg_catalog and information_schema has this name (kind f, o or t), so that an
- * unqualified use of a built-in's name cannot be trusted. */
+/* A function outside pg_catalog and information_schema. The digest is the server's SHA-256 over
+ * what pg_get_functiondef says (body, language, volatility, SECURITY DEFINER, SET ...) and its
+ * owner. */
+struct catalog_function {
+	struct slice schema, name, arguments, note;
+	bool has_digest;
+	uint8_t digest[SHA256_LEN];
+};
+/* By name, then schema and arguments. */
+const struct catalog_function *catalog_functions(const struct catalog *c, size_t *n);
+/* Those of a name, whatever their schema. */
+const struct catalog_function *catalog_functions_named(const struct catalog *c, struct slice name,
+						       size_t *n);
+
+/* Something outside pg_catalog and information_schema has this name (kind f, o, t), so that an
+ * unqualified use of a built-in's name cannot be trusted; or (b) both have. */
 bool catalog_shadows(const struct catalog *c, char kind, struct slice name);
 size_t catalog_count(const struct catalog *c);
 const struct catalog_relation *catalog_at(const struct catalog *c,

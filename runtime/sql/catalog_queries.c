@@ -71,6 +71,28 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " join pg_catalog.pg_type t on t.oid = c.casttarget"
 		 " join pg_catalog.pg_proc p on p.oid = c.castfunc"
 		 " join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
-		 " where n.nspname not in " OURS,
+		 " where n.nspname not in " OURS
+		 " union select 'pg_catalog', p.proname, 'b' from pg_catalog.pg_proc p"
+		 " join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
+		 " where n.nspname in " OURS " and p.proname in"
+		 " (select u.proname from pg_catalog.pg_proc u"
+		 " join pg_catalog.pg_namespace m on m.oid = u.pronamespace"
+		 " where m.nspname not in " OURS ")",
 		 3},
+	/* textsend: the text's bytes, whatever they are. Procedures are not called in
+	 * expressions. */
+	[CATALOG_Q_BODIES] =
+		{"select n.nspname, p.proname,"
+		 " pg_catalog.pg_get_function_identity_arguments(p.oid),"
+		 " case when p.prokind = 'a' then '' else pg_catalog.encode(pg_catalog.sha256("
+		 "pg_catalog.textsend(pg_catalog.pg_get_functiondef(p.oid) || 'owner '"
+		 " || pg_catalog.pg_get_userbyid(p.proowner))), 'hex') end,"
+		 " l.lanname || case p.provolatile when 'i' then ', immutable'"
+		 " when 's' then ', stable' else ', volatile' end"
+		 " || case when p.prosecdef then ', security definer' else '' end"
+		 " from pg_catalog.pg_proc p"
+		 " join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
+		 " join pg_catalog.pg_language l on l.oid = p.prolang"
+		 " where n.nspname not in " OURS " and p.prokind <> 'p'",
+		 5},
 };

@@ -208,6 +208,13 @@ vm_disasm(struct buf *out, const struct image *img)
 				   SLICE_ARG(d->columns[k].column));
 		buf_putc(out, '\n');
 	}
+	for (size_t i = 0; i < img->n_trusted; i++) {
+		buf_puts(out, "trust function ");
+		buf_json_string(out, img->trusted[i].function);
+		buf_puts(out, " digest \"sha256:");
+		hex_put(out, slice_of(img->trusted[i].digest, SHA256_LEN));
+		buf_puts(out, "\"\n");
+	}
 	for (size_t i = 0; i < img->n_rules; i++)
 		put_rule(out, img, i);
 	for (int e = 0; e < ENTRY_COUNT; e++) {

@@ -246,6 +246,27 @@ load_data(struct loader *l)
 }
 
 static void
+load_trusted(struct loader *l)
+{
+	size_t n = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+	struct image_trusted *v = ARENA_ARRAY(l->arena, struct image_trusted, n);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		struct slice digest;
+
+		tuple(l, 2);
+		v[i].function = cbor_get_text(&l->r);
+		digest = cbor_get_bytes(&l->r);
+		if (ok(l) && digest.n != SHA256_LEN)
+			BAD(l, VALUE, "a digest of %zu bytes", digest.n);
+		if (ok(l))
+			memcpy(v[i].digest, digest.p, SHA256_LEN);
+	}
+	l->img->trusted = v;
+	l->img->n_trusted = n;
+}
+
+static void
 load_ops(struct loader *l)
 {
 	l->n_ops = cbor_get_array(&l->r, UINT8_MAX);
@@ -641,6 +662,8 @@ load_body(struct loader *l)
 	load_targets(l);
 	key(l, BODY_DATA);
 	load_data(l);
+	key(l, BODY_TRUSTED);
+	load_trusted(l);
 	key(l, BODY_OPS);
 	load_ops(l);
 	key(l, BODY_FACTS);
@@ -727,26 +750,6 @@ image_is_image(struct slice bytes)
 	       memcmp(bytes.p + 3, IMAGE_MAGIC, sizeof(IMAGE_MAGIC) - 1) == 0;
 }
 
-/* The tests before a match, back to the one before it, are the rule's own. */
-static void
-note_row_rules(struct loader *l, const struct image_entry *entry)
-{
-	uint64_t columns = 0;
-
-	static_assert(VM_MAX_ROW_COLUMNS <= 64, "columns fit image_rule.row_columns");
-	for (size_t i = 0; i < entry->n; i++) {
-		const struct insn *in = &entry->code[i];
-
-		if (vm_op_reads_row(in->op))
-			columns |= UINT64_C(1) << in->fact;
-		if (in->op != OP_MATCH)
-			continue;
-		l->rules[in->arg].by_row = true;
-		l->rules[in->arg].row_columns |= columns;
-		columns = 0;
-	}
-}
-
 struct image *
 image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 	   struct image_error *err)
@@ -787,6 +790,6 @@ image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 	for (int e = 0; e < ENTRY_COUNT; e++)
 		if (!vm_verify(img, (enum vm_entry) e, &img->entry[e], a, err))
 			return NULL;
-	note_row_rules(&l, &img->entry[ENTRY_ROW]);
+	vm_note_row_rules(l.rules, &img->entry[ENTRY_ROW]);
 	return img;
 }

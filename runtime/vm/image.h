@@ -14,7 +14,7 @@
 #include "base/crypto.h"
 #include "vm/names.h"
 
-enum { IMAGE_FORMAT = 1, IMAGE_MAX_BYTES = 16 << 20 };
+enum { IMAGE_FORMAT = 2, IMAGE_MAX_BYTES = 16 << 20 };
 /* What one image may hold. */
 enum {
 	VM_MAX_RULES = 2048,
@@ -100,6 +100,12 @@ struct image_column {
 	struct slice schema, table, column;
 };
 
+/* A function that counts as harmless while its definition is this one. */
+struct image_trusted {
+	struct slice function; /* schema.name(argument types) */
+	uint8_t digest[SHA256_LEN];
+};
+
 struct image_data {
 	struct slice name;
 	const struct image_column *columns;
@@ -173,6 +179,8 @@ struct image {
 	size_t n_groups;
 	const struct image_target *targets;
 	size_t n_targets;
+	const struct image_trusted *trusted;
+	size_t n_trusted;
 	const struct image_file *files; /* [0] is the policy, then its imports */
 	size_t n_files;
 	const struct constant *constants;

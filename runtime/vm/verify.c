@@ -208,3 +208,23 @@ vm_verify(const struct image *img, enum vm_entry e, struct image_entry *entry,
 				  entry_info[e].name, entry->cost, VM_MAX_OPS);
 	return true;
 }
+
+/* The tests before a match, back to the one before it, are the rule's own. */
+void
+vm_note_row_rules(struct image_rule *rules, const struct image_entry *entry)
+{
+	uint64_t columns = 0;
+
+	static_assert(VM_MAX_ROW_COLUMNS <= 64, "columns fit image_rule.row_columns");
+	for (size_t i = 0; i < entry->n; i++) {
+		const struct insn *in = &entry->code[i];
+
+		if (vm_op_reads_row(in->op))
+			columns |= UINT64_C(1) << in->fact;
+		if (in->op != OP_MATCH)
+			continue;
+		rules[in->arg].by_row = true;
+		rules[in->arg].row_columns |= columns;
+		columns = 0;
+	}
+}

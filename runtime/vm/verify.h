@@ -13,6 +13,8 @@ bool vm_verify(const struct image *img, enum vm_entry e, struct image_entry *ent
 	       struct arena *scratch, struct image_error *err) MUST_CHECK;
 bool vm_op_reads_fact(unsigned op); /* has a fact operand; any number is allowed */
 bool vm_op_reads_row(unsigned op);  /* its fact operand is a column of the row */
+/* Which rules ENTRY_ROW can match, and which columns they read. */
+void vm_note_row_rules(struct image_rule *rules, const struct image_entry *entry);
 /* Fills *err: "CODE: text". Always returns false. */
 bool image_fail(struct image_error *err, enum image_error_code code, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);

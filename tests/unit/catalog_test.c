@@ -19,6 +19,8 @@ row(struct catalog_build *b, enum catalog_query q, const char *const f[8])
 
 #define ROW(b, q, ...) row((b), (q), (const char *const[8]){__VA_ARGS__})
 
+#define DIGEST "5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c"
+
 static struct catalog_build *
 small(void)
 {
@@ -35,6 +37,9 @@ small(void)
 	CHECK(ROW(b, CATALOG_Q_PARENTS, "13", "11"));
 	CHECK(ROW(b, CATALOG_Q_VIEWS, "14", "11", "3"));
 	CHECK(ROW(b, CATALOG_Q_FUNCTIONS, "public", "lower", "f"));
+	CHECK(ROW(b, CATALOG_Q_BODIES, "s", "net", "a text", DIGEST, "sql, volatile"));
+	CHECK(ROW(b, CATALOG_Q_BODIES, "public", "net", "integer", "", "internal, immutable"));
+	CHECK(ROW(b, CATALOG_Q_BODIES, "public", "lower", "my", DIGEST, "c, stable"));
 	return b;
 }
 
@@ -76,6 +81,31 @@ names_resolve(void)
 	CHECK_SLICE(catalog_setting(c, "search_path"), "\"$user\", public");
 	CHECK_SLICE(catalog_setting(c, "nothing"), "");
 	arena_fini(&a);
+	catalog_free(c);
+}
+
+static void
+functions_are_found(void)
+{
+	const char *error;
+	struct catalog *c = catalog_build_finish(small(), &error);
+	const struct catalog_function *f;
+	size_t n;
+
+	REQUIRE(c);
+	f = catalog_functions(c, &n);
+	CHECK_INT(n, 3);
+	CHECK_SLICE(f[0].name, "lower");
+	f = catalog_functions_named(c, SLICE_LIT("net"), &n);
+	REQUIRE(n == 2);
+	CHECK_SLICE(f[0].schema, "public");
+	CHECK(!f[0].has_digest);
+	CHECK_SLICE(f[1].arguments, "a text");
+	CHECK(f[1].has_digest && f[1].digest[0] == 0x5f && f[1].digest[31] == 0x1c);
+	catalog_functions_named(c, SLICE_LIT("ne"), &n);
+	CHECK_INT(n, 0);
+	catalog_functions_named(c, SLICE_LIT("zzz"), &n);
+	CHECK_INT(n, 0);
 	catalog_free(c);
 }
 
@@ -133,6 +163,8 @@ bad_rows_fail_the_build(void)
 		{CATALOG_Q_COLUMNS, {"11", "70000", "a", "23", "f", "", "", "23"}},
 		{CATALOG_Q_VIEWS, {"14", "77", "1"}},
 		{CATALOG_Q_FUNCTIONS, {"public", "", "f"}},
+		{CATALOG_Q_BODIES, {"public", "f", "", "5f", ""}},
+		{CATALOG_Q_BODIES, {"public", "f", "", "x" "f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c", ""}},
 	};
 	const char *error;
 	struct catalog *c;
@@ -169,5 +201,5 @@ digest_names_the_rows(void)
 	catalog_free(y);
 }
 
-TEST_MAIN(TEST(names_resolve), TEST(search_paths_parse), TEST(bad_rows_fail_the_build),
-	  TEST(digest_names_the_rows))
+TEST_MAIN(TEST(names_resolve), TEST(functions_are_found), TEST(search_paths_parse),
+	  TEST(bad_rows_fail_the_build), TEST(digest_names_the_rows))

@@ -201,7 +201,7 @@ hostile(void)
 	free(big);
 }
 
-/* A body of the format's number 2, and one whose text is not what the digest says. */
+/* A body of a later format, and one whose text is not what the digest says. */
 static void
 format_and_source(void)
 {
@@ -213,7 +213,7 @@ format_and_source(void)
 	while (at + 3 < u.n && !(u.p[at] == (0xa0 | BODY_KEYS) && u.p[at + 1] == 0))
 		at++;
 	REQUIRE(u.p[at + 2] == IMAGE_FORMAT);
-	u.p[at + 2] = 2;
+	u.p[at + 2] = IMAGE_FORMAT + 1;
 	CHECK_INT(load(buf_slice(&u), &anything), IMAGE_ERROR_FORMAT); /* V0104 */
 	u.p[at + 2] = IMAGE_FORMAT;
 	for (at = 0; memcmp(u.p + at, "A small one\"\n", 13) != 0; at++)
