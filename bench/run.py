@@ -41,6 +41,8 @@ COUNTER_BOUNDS = [
     ("rows1c", "weir-mask-rewrite", "bytes_copied", "bytes_out", 1.10,
      "copied bytes per byte, rewritten"),
     ("rows1c", "weir-mask-inplace", "vm_ops", "rows", 20, "VM operations per row"),
+    ("rows1c", "weir-mask-byrow", "row_ops", "rows", 20,
+     "VM operations per row, a mask that reads it"),
     ("rows8c", "weir-pass", "enobufs", None, 1.0, "receives without a buffer per query"),
 ]
 

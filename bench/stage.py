@@ -59,6 +59,7 @@ POLICIES = {
     "weir-pass": "policy pass\ndefault allow\n",
     "weir-policy": POLICY % ("", ""),
     "weir-mask-inplace": POLICY % (DATA, "mask card with last(4)"),
+    "weir-mask-byrow": POLICY % (DATA, 'mask card with last(4) unless row.a starts with "b"'),
     "weir-mask-rewrite": POLICY % (DATA, 'mask card with fixed("hidden")'),
 }
 
