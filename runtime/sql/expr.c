@@ -227,25 +227,35 @@ function_effect(struct analysis *a, enum action action, struct slice schema, str
 	e->schema = schema;
 }
 
+/* An argument that is a bare string literal, NULL when it is anything else: a cast may cut it. */
+static const char *
+literal(const List *args, int i)
+{
+	const A_Const *c = i < list_length(args) ? list_nth(args, i) : NULL;
+
+	return c && IsA(c, A_Const) && !c->isnull && IsA(&c->val, String) ? strVal(&c->val) : NULL;
+}
+
 static void
 set_config(struct analysis *a, const FuncCall *f, struct slice name)
 {
 	struct sql_effect *e = an_effect(a, ACTION_SQL_CONFIGURE, f->location);
-	A_Const *arg = f->args ? linitial(f->args) : NULL;
+	const char *setting = literal(f->args, 0), *value = literal(f->args, 1);
 
 	/* The setting is known only when it is a literal; then these facts hold for this text
 	 * alone. */
 	a->literal_dependent = true;
 	e->function = name;
-	if (arg && IsA(arg, A_Const) && !arg->isnull && IsA(&arg->val, String)) {
-		e->setting = an_str(a, strVal(&arg->val));
-		for (size_t i = 0; i < e->setting.n; i++) {
-			uint8_t *p = (uint8_t *)e->setting.p + i;
+	if (!setting)
+		return;
+	e->setting = an_str(a, setting);
+	for (size_t i = 0; i < e->setting.n; i++) {
+		uint8_t *p = (uint8_t *)e->setting.p + i;
 
-			if (*p >= 'A' && *p <= 'Z')
-				*p |= 0x20;
-		}
+		if (*p >= 'A' && *p <= 'Z')
+			*p |= 0x20;
 	}
+	e->value = an_str(a, value);
 }
 
 static void

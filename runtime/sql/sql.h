@@ -146,6 +146,7 @@ enum sql_effect_flags {
 	SQL_EFFECT_CASCADE = 32,
 	SQL_EFFECT_TEMPORARY = 64, /* creates in the session's own temporary schema */
 	SQL_EFFECT_CURRENT_OF = 128,
+	SQL_EFFECT_RESET = 256, /* of a setting: to what the session began with */
 };
 
 struct sql_effect {
@@ -157,6 +158,7 @@ struct sql_effect {
 		object; /* table, view, sequence, or the object of a DDL statement; empty: none */
 	struct slice function;	     /* function effects: name (schema as above) */
 	struct slice setting;	     /* sql.set, sql.configure, sql.show, sql.reset; folded */
+	struct slice value;	     /* of the setting; empty: not known, or RESET */
 	const struct slice *columns; /* as written; those read or written. For reads an unqualified
 				      * name counts for every relation in scope */
 	uint32_t n_columns;

@@ -283,6 +283,10 @@ set_setting(struct analysis *a, VariableSetStmt *n)
 								 : ACTION_SQL_CONFIGURE,
 		      -1);
 	e->setting = set->name;
+	if (set->is_default)
+		e->flags |= SQL_EFFECT_RESET;
+	else
+		e->value = set->value;
 }
 
 static void
@@ -315,6 +319,20 @@ variable_set(struct analysis *a, VariableSetStmt *n)
 	default:
 		an_fail(a, SQL_UNKNOWN, "SET of a kind this version does not know");
 	}
+}
+
+/* What sessions to come begin with. */
+static void
+database_set(struct analysis *a, AlterDatabaseSetStmt *n)
+{
+	struct sql_effect *e = an_effect(a, ACTION_SQL_CONFIGURE, -1);
+	const VariableSetStmt *set = n->setstmt;
+
+	e->setting = set->name ? lower(a, set->name) : SLICE_LIT("all");
+	if (set->kind == VAR_SET_VALUE)
+		e->value = set_value(a, set->args);
+	else if (set->kind != VAR_SET_CURRENT)
+		e->flags |= SQL_EFFECT_RESET;
 }
 
 static void
@@ -685,6 +703,9 @@ special(struct analysis *a, Node *n)
 		break;
 	case T_VariableSetStmt:
 		variable_set(a, (VariableSetStmt *)n);
+		break;
+	case T_AlterDatabaseSetStmt:
+		database_set(a, (AlterDatabaseSetStmt *)n);
 		break;
 	case T_VariableShowStmt:
 		set_kind(a, SQL_KIND_SHOW, NULL);
