@@ -176,6 +176,19 @@ frame_stream(enum pg_side from, struct slice in, size_t have, size_t step, bool 
 }
 
 static void
+options(struct slice text)
+{
+	static struct pg_param found[PG_STARTUP_PARAMS];
+	uint8_t *scratch = malloc(text.n + 1); /* exact: the sanitizer sees a step too far */
+	size_t n;
+
+	if (pg_read_options(text, scratch, found, COUNT_OF(found), &n))
+		for (size_t i = 0; i < n; i++)
+			assert(found[i].value.p + found[i].value.n <= scratch + text.n);
+	free(scratch);
+}
+
+static void
 startup(struct slice in)
 {
 	static struct pg_startup s, part;
@@ -192,6 +205,7 @@ startup(struct slice in)
 	if (s.kind == PG_START_SESSION) {
 		struct buf b = {0};
 
+		options(pg_startup_param(&s, "options"));
 		pg_put_negotiate(&b, 2, &s);
 		pg_put_startup(&b, 0, s.params, s.n_params);
 		assert(!b.failed || s.size > 9000);

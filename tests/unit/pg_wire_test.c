@@ -583,10 +583,52 @@ negotiation_names_the_options(void)
 	buf_fini(&b);
 }
 
+/* "name=value name=value ..."; "-" when it is not understood. */
+static const char *
+options(const char *text)
+{
+	static char out[200];
+	uint8_t scratch[100];
+	struct pg_param p[3];
+	size_t n, at = 0;
+
+	if (!pg_read_options(slice_str(text), scratch, p, COUNT_OF(p), &n))
+		return "-";
+	out[0] = 0;
+	for (size_t i = 0; i < n; i++)
+		at += (size_t) snprintf(out + at, sizeof(out) - at, "%s%.*s=%.*s", i ? " " : "",
+					SLICE_ARG(p[i].name), SLICE_ARG(p[i].value));
+	return out;
+}
+
+static void
+options_are_split_like_the_server_does(void)
+{
+	CHECK_SLICE(slice_str(options("")), "");
+	CHECK_SLICE(slice_str(options(" \t ")), "");
+	CHECK_SLICE(slice_str(options("-c a=b")), "a=b");
+	CHECK_SLICE(slice_str(options("-ca=b --c-d=e=f")), "a=b c_d=e=f");
+	CHECK_SLICE(slice_str(options("-c  a=")), "a=");
+	CHECK_SLICE(slice_str(options("-c a=b\\ c\\\\d -c e=\\'")), "a=b c\\d e='");
+	CHECK_SLICE(slice_str(options("-c a=b\\")), "a=b");
+	CHECK_SLICE(slice_str(options("-c -c=b")), "_c=b");
+	CHECK_SLICE(slice_str(options("-c my.setting=x")), "my.setting=x");
+	CHECK_SLICE(slice_str(options("-c")), "-");
+	CHECK_SLICE(slice_str(options("-c a")), "-");
+	CHECK_SLICE(slice_str(options("-c =b")), "-");
+	CHECK_SLICE(slice_str(options("--")), "-");
+	CHECK_SLICE(slice_str(options("--a")), "-");
+	CHECK_SLICE(slice_str(options("-e")), "-");
+	CHECK_SLICE(slice_str(options("a=b")), "-");
+	CHECK_SLICE(slice_str(options("-c a\\ b=c")), "-");
+	CHECK_SLICE(slice_str(options("-c a=1 -c b=2 -c c=3 -c d=4")), "-");
+}
+
 TEST_MAIN(TEST(readers_accept_whole_messages_only),
 	  TEST(hostile_bodies_are_refused_with_their_reason), TEST(readers_give_the_fields),
 	  TEST(framing_is_the_same_at_every_cut),
 	  TEST(rows_are_skipped_like_they_are_framed),
 	  TEST(framing_refuses_what_the_table_does_not_allow), TEST(startup_packets),
+	  TEST(options_are_split_like_the_server_does),
 	  TEST(startup_has_a_bound_on_parameters), TEST(builders_make_what_readers_read),
 	  TEST(negotiation_names_the_options))

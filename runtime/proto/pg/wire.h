@@ -117,6 +117,12 @@ enum wire pg_startup_next(const uint8_t *p, size_t n, struct pg_startup *s) MUST
 /* The value of a parameter (names compare exactly), or an empty slice with p == NULL. */
 struct slice pg_startup_param(const struct pg_startup *s, const char *name);
 
+/* The settings in `options`, split as the server splits its command line: words between spaces, a
+ * backslash keeps what follows; -c name=value, -cname=value, --name=value ('-' in a name is '_').
+ * False: something else is in it, or more than max. Results lie in scratch, text.n + 1 bytes. */
+bool pg_read_options(struct slice text, uint8_t *scratch, struct pg_param *out, size_t max,
+		     size_t *n) MUST_CHECK;
+
 /* ---- readers: messages from the client -------------------------------------------------- */
 
 /* Format codes of parameters or results: none = all text, one = for all, else one each. */
@@ -297,6 +303,7 @@ void pg_put_cancel(struct buf *b, uint32_t pid, struct slice key);
 void pg_put_query(struct buf *b, struct slice text);
 void pg_put_parse(struct buf *b, struct slice name, struct slice text);
 void pg_put_target(struct buf *b, uint8_t type, uint8_t kind, struct slice name); /* 'D', 'C' */
+void pg_put_bind(struct buf *b, struct slice portal, struct slice statement); /* no parameters */
 void pg_put_execute(struct buf *b, struct slice portal, int32_t max_rows);
 void pg_put_password(struct buf *b, struct slice password);
 void pg_put_sasl_initial(struct buf *b, const char *mechanism, struct slice response);

@@ -243,6 +243,18 @@ pg_put_target(struct buf *b, uint8_t type, uint8_t kind, struct slice name)
 }
 
 void
+pg_put_bind(struct buf *b, struct slice portal, struct slice statement)
+{
+	size_t at = pg_begin(b, PG_F_BIND);
+
+	put_exact(b, portal);
+	put_exact(b, statement);
+	for (int i = 0; i < 3; i++) /* formats, parameters, result formats: none, all text */
+		buf_be16(b, 0);
+	pg_end(b, at);
+}
+
+void
 pg_put_execute(struct buf *b, struct slice portal, int32_t max_rows)
 {
 	size_t at = pg_begin(b, PG_F_EXECUTE);
