@@ -210,6 +210,8 @@ copy_ask(struct copier *c, const struct approval_ask *from, struct approval_ask 
 	to->subject.target = copy_slice(c, from->subject.target);
 	to->subject.database = copy_slice(c, from->subject.database);
 	to->subject.db_role = copy_slice(c, from->subject.db_role);
+	to->subject.search_path = copy_slice(c, from->subject.search_path);
+	to->subject.path_user = copy_slice(c, from->subject.path_user);
 	to->client = copy_slice(c, from->client);
 	to->statement = copy_slice(c, cut(from->statement));
 	to->parameters = copy_slice(c, cut(from->parameters));

@@ -57,6 +57,8 @@ struct approval_subject {
 	uint8_t policy_sha256[SHA256_LEN];  /* the image under which it was held */
 	struct slice protocol;              /* "postgres" */
 	struct slice principal, target, database, db_role;
+	/* What unqualified names mean: search_path, and the role that "$user" stands for in it. */
+	struct slice search_path, path_user;
 };
 
 /* "n of group": `groups` are the principal groups that the policy's group stands for (any will

@@ -87,6 +87,8 @@ put_subject(struct buf *b, const struct approval_subject *s)
 	cbor_text(b, s->target);
 	cbor_text(b, s->database);
 	cbor_text(b, s->db_role);
+	cbor_text(b, s->search_path);
+	cbor_text(b, s->path_user);
 	cbor_bytes(b, slice_of(s->policy_sha256, SHA256_LEN));
 }
 
@@ -106,7 +108,7 @@ approval_binding(uint8_t out[SHA256_LEN], const struct approval_subject *s, uint
 {
 	struct buf b = {0};
 
-	cbor_array(&b, 11);
+	cbor_array(&b, 13);
 	put_subject(&b, s);
 	cbor_uint(&b, nbf_ns);
 	cbor_uint(&b, exp_ns);
@@ -120,7 +122,7 @@ approval_subject_key(uint8_t out[SHA256_LEN], const struct approval_subject *s)
 {
 	struct buf b = {0};
 
-	cbor_array(&b, 8);
+	cbor_array(&b, 10);
 	put_subject(&b, s);
 	digest(out, SLICE_LIT("weir-approval-subject-v1"), &b);
 	buf_fini(&b);

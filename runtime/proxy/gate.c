@@ -149,6 +149,7 @@ gate_session_close(struct gate *g, struct gate_session *s)
 		return;
 	g->n_sessions--;
 	class_unref(s->class);
+	gate_session_path_put(s);
 	free(s);
 }
 
@@ -287,20 +288,21 @@ gate_facts(struct gate *g, struct slice text)
 }
 
 static struct gate_memory *
-memory_slot(struct gate *g, uint64_t class, uint64_t facts)
+memory_slot(struct gate *g, const struct gate_memory *key)
 {
-	uint64_t h =
-		(class * UINT64_C(0x9e3779b97f4a7c15)) ^ (facts * UINT64_C(0xc2b2ae3d27d4eb4f));
+	uint64_t h = (key->class * UINT64_C(0x9e3779b97f4a7c15)) ^
+		     (key->facts * UINT64_C(0xc2b2ae3d27d4eb4f)) ^
+		     (key->path * UINT64_C(0xa0761d6478bd642f));
 
 	return &g->memory[(h >> 32) & (MEMORY_SLOTS - 1)];
 }
 
 bool
-gate_remembered(struct gate *g, uint64_t class, uint64_t facts, struct gate_verdict *v)
+gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdict *v)
 {
-	const struct gate_memory *m = memory_slot(g, class, facts);
+	const struct gate_memory *m = memory_slot(g, key);
 
-	if (m->class != class || m->facts != facts)
+	if (m->class != key->class || m->facts != key->facts || m->path != key->path)
 		return false;
 	*v = m->verdict;
 	g->stats.remembered++;
@@ -308,9 +310,12 @@ gate_remembered(struct gate *g, uint64_t class, uint64_t facts, struct gate_verd
 }
 
 void
-gate_remember(struct gate *g, uint64_t class, uint64_t facts, const struct gate_verdict *v)
+gate_remember(struct gate *g, const struct gate_memory *key, const struct gate_verdict *v)
 {
-	*memory_slot(g, class, facts) = (struct gate_memory){class, facts, *v};
+	struct gate_memory *m = memory_slot(g, key);
+
+	*m = *key;
+	m->verdict = *v;
 }
 
 const struct mask_spec *
@@ -333,6 +338,12 @@ bool
 gate_has_masks(const struct gate_session *s)
 {
 	return s->class && s->class->any_masks;
+}
+
+bool
+gate_reads_names(struct gate *g, struct gate_session *s, uint64_t now)
+{
+	return gate_class_of(g, s, now)->reads_names;
 }
 
 struct gate_stats

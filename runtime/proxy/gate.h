@@ -38,6 +38,7 @@ struct gate_verdict {
 	bool rows_masked;  /* the result may hold masked columns: rows need their plan */
 	bool wait_catalog; /* nothing is decided: a fresh catalog is needed first */
 	bool pure_read, schema_change;
+	bool moves_names; /* what names mean to the next command may change with it */
 	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
 	uint8_t masked_by[VERDICT_STATEMENTS]; /* the same of each of several statements */
 	uint8_t n_rules;   /* deciding rules, at most VERDICT_RULES */
@@ -104,6 +105,7 @@ struct gate_ask {
 	const struct sql_facts *facts;
 	char tx;                 /* 'I', 'T', 'E' */
 	bool schema_changed_in_tx;
+	bool path_unknown; /* the session's search path is not known at this point */
 	uint64_t now_wall_ns;
 	gate_prepared_fn *prepared;
 	void *ctx;
@@ -111,6 +113,17 @@ struct gate_ask {
 };
 void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		 struct gate_verdict *v);
+
+/* A value of a setting under which the gateway would misread what follows. */
+bool setting_blinds(struct slice name, struct slice value);
+
+/* What unqualified names mean can change a verdict: the session's own path must be known. */
+bool gate_reads_names(struct gate *g, struct gate_session *s, uint64_t now_wall_ns);
+/* The session's search_path and the role that "$user" stands for, as the server said them. Until
+ * then the catalog's word on new sessions of the login counts. */
+void gate_session_path(struct gate_session *s, struct slice setting, struct slice user);
+struct slice gate_path_text(const struct gate_session *s);
+struct slice gate_path_user(const struct gate_session *s);
 
 /* Masks of the session, for row plans: a pg_mask_of_fn with the gate session as ctx. */
 pg_mask_of_fn gate_mask_of;

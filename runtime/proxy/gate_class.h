@@ -28,7 +28,8 @@ struct gate_class {
 	char *application;  /* owned */
 	uint64_t made_wall_ns;
 	struct facts facts; /* the session's part; strings in the epoch or `application` */
-	struct catalog_path path;
+	struct catalog_path path; /* of a session that was not told its own */
+	bool reads_names; /* what unqualified names mean can change a verdict */
 	struct arena arena;
 
 	struct decision masks; /* of ENTRY_RESULT */

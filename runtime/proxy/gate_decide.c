@@ -8,12 +8,6 @@
 
 #include "base/buf.h"
 
-/* Settings on which the gateway's own reading of statements depends. */
-static const char *const pinned_settings[] = {
-	"search_path", "role", "session_authorization", "standard_conforming_strings",
-	"backslash_quote", "client_encoding", "is_superuser", "all",
-};
-
 /* Relations of pg_catalog that show values of other tables or statements of other sessions. */
 static const char *const telling_relations[] = {
 	"pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data",
@@ -33,6 +27,7 @@ struct look {
 	struct gate_session *s;
 	struct gate_class *class;
 	const struct gate_ask *ask;
+	const struct catalog_path *path; /* NULL: what unqualified names mean is not known */
 	const struct sql_facts *facts;
 	const struct catalog_relation **relations; /* by index; NULL: not a table, or unresolved */
 	struct gate_verdict *v;
@@ -67,9 +62,9 @@ listed(const char *const *list, size_t n, struct slice name)
 static const struct catalog_relation *
 resolve(const struct look *l, struct slice schema, struct slice name)
 {
-	if (!l->class->catalog || l->class->path.truncated)
+	if (!l->class->catalog || (!schema.n && (!l->path || l->path->truncated)))
 		return NULL;
-	return catalog_resolve(l->class->catalog->catalog, &l->class->path, schema, name);
+	return catalog_resolve(l->class->catalog->catalog, l->path, schema, name);
 }
 
 static bool
@@ -160,6 +155,7 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 	l->g->stats.vm_ops += l->g->effect.ops;
 	vm_join(&l->g->joined, &l->g->effect);
 	l->v->n_effects++;
+	l->v->moves_names = l->v->moves_names || effect_moves_names(e);
 }
 
 static void
@@ -407,10 +403,23 @@ note_masks(struct look *l, const struct catalog_relation *r)
 }
 
 static void
+refuse_unknown_path(struct look *l, struct slice name)
+{
+	refuse(l, NULL, "WEIR-SEARCH-PATH",
+	       arena_printf(l->ask->arena, "what \"%.*s\" means is not known here: the search path "
+			    "may have changed in this batch", SLICE_ARG(name)),
+	       "qualify the name with its schema, or send what sets the path by itself");
+}
+
+static void
 check_relation(struct look *l, const struct sql_relation *as, const struct catalog_relation *r)
 {
 	struct arena *a = l->ask->arena;
 
+	if (!r && !l->path && !as->schema.n) {
+		refuse_unknown_path(l, as->name);
+		return;
+	}
 	if (!r) {
 		refuse(l, "42P01", "WEIR-UNKNOWN-RELATION",
 		       arena_printf(a, "relation \"%.*s\" is not in the target's catalog",
@@ -472,6 +481,8 @@ check_masks(struct look *l)
 		const struct catalog_relation *r =
 			e->object.n ? resolve(l, e->schema, e->object) : NULL;
 
+		if (e->object.n && !e->schema.n && !l->path)
+			refuse_unknown_path(l, e->object);
 		for (size_t k = 0; k < COUNT_OF(blind_actions); k++)
 			if (e->action == blind_actions[k] && !effect_is_vouched(l->class, e)) {
 				refuse_changed(l, e);
@@ -519,18 +530,11 @@ static void
 check_settings(struct look *l)
 {
 	const struct sql_facts *f = l->facts;
+	struct gate_refusal why;
 
-	for (uint32_t i = 0; i < f->n_effects; i++) {
-		const struct sql_effect *e = &f->effects[i];
-		bool sets = e->action == ACTION_SQL_SET || e->action == ACTION_SQL_CONFIGURE;
-
-		if (sets && (e->setting.n == 0 ||
-			     listed(pinned_settings, COUNT_OF(pinned_settings), e->setting)))
-			refuse(l, NULL, "WEIR-PINNED-SETTING",
-			       arena_printf(l->ask->arena, "setting \"%.*s\" cannot be changed through "
-					    "the gateway", SLICE_ARG(e->setting)),
-			       "what statements mean depends on it; qualify names with their schema instead");
-	}
+	for (uint32_t i = 0; i < f->n_effects; i++)
+		if (setting_refused(l->class, &f->effects[i], l->ask->arena, &why))
+			refuse(l, NULL, why.code, why.message, why.hint);
 }
 
 static void
@@ -674,6 +678,10 @@ look_closely(struct look *l)
 	check_status(l);
 	check_settings(l);
 	/* The policy's own refusal is the better answer; masks refuse what it would let through. */
+	if (v->verdict == VERDICT_HOLD && l->ask->path_unknown)
+		refuse(l, NULL, "WEIR-SEARCH-PATH",
+		       "what would be approved is not known: the search path may have changed in this "
+		       "batch", "send what sets the path by itself");
 	if (v->verdict == VERDICT_DENY && !v->refusal.code && !v->wait_catalog) {
 		/* Because a function is opaque again: that is what helps to know. */
 		for (uint32_t i = 0; i < f->n_effects && !v->n_rules; i++)
@@ -700,16 +708,29 @@ is_own_setting(const struct sql_facts *f)
 	       slice_is(f->stmts[0].set.name, "weir.approval");
 }
 
+/* What unqualified names of the command are looked up in; NULL when that is not known. */
+static const struct catalog_path *
+session_path(const struct gate_session *s, const struct gate_class *c, const struct gate_ask *ask)
+{
+	if (ask->path_unknown || (ask->facts->n_stmts > 1 && facts_move_names(ask->facts)))
+		return NULL;
+	return s->path ? &s->path->path : &c->path;
+}
+
 void
 gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	    struct gate_verdict *v)
 {
 	struct gate_class *c = gate_class_of(g, s, ask->now_wall_ns);
 	struct look l = {.g = g, .s = s, .class = c, .ask = ask, .facts = ask->facts, .v = v};
-	uint64_t id = sql_facts_id(ask->facts);
+	struct gate_memory key = {.class = c->id,
+				  .facts = sql_facts_id(ask->facts),
+				  .path = s->path ? s->path->number : 0};
 	bool remember = g->epoch->image->entry[ENTRY_COMMAND].stable &&
-			!ask->schema_changed_in_tx && !executes(ask->facts);
+			!ask->schema_changed_in_tx && !ask->path_unknown &&
+			!executes(ask->facts);
 
+	l.path = session_path(s, c, ask);
 	g->stats.decisions++;
 	*v = (struct gate_verdict){0};
 	if (!c->principal || !c->catalog) {
@@ -728,11 +749,11 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		       "send the statement again in a moment");
 		return;
 	}
-	if (remember && gate_remembered(g, c->id, id, v))
+	if (remember && gate_remembered(g, &key, v))
 		return;
 	look_closely(&l);
 	if (remember && v->verdict != VERDICT_DENY)
-		gate_remember(g, c->id, id, v);
+		gate_remember(g, &key, v);
 }
 
 /* ---- COPY ------------------------------------------------------------------------------------ */
@@ -752,6 +773,7 @@ gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struc
 		  struct arena *a, struct copyout_column **columns, size_t *n)
 {
 	struct gate_class *c = s->class;
+	const struct catalog_path *path = s->path ? &s->path->path : &c->path;
 	enum { MAX_COLUMNS = 1664 }; /* the server's MaxTupleAttributeNumber */
 
 	*n = 0;
@@ -774,7 +796,7 @@ gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struc
 			const struct sql_relation *sr =
 				&f->relations[f->candidates[u->candidates + k].relation];
 			const struct catalog_relation *r =
-				is_table(sr) ? catalog_resolve(c->catalog->catalog, &c->path,
+				is_table(sr) ? catalog_resolve(c->catalog->catalog, path,
 							       sr->schema, sr->name)
 					     : NULL;
 

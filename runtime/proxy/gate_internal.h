@@ -16,7 +16,7 @@ struct gate_target_state {
 };
 
 struct gate_memory {
-	uint64_t class, facts;
+	uint64_t class, facts, path;
 	struct gate_verdict verdict;
 };
 
@@ -26,15 +26,27 @@ struct gate {
 	struct gate_target_state *targets;
 	size_t n_targets;
 	struct gate_class *classes;
+	struct gate_path *paths;
 	struct gate_memory *memory;
 	unsigned n_sessions;
 	struct decision effect, joined; /* scratch: they are large */
 	struct gate_stats stats;
 };
 
+/* A search path that some session has. */
+struct gate_path {
+	struct gate_path *next;
+	unsigned refs;
+	uint64_t number; /* from 1 */
+	struct slice setting, user; /* as the server says them */
+	struct catalog_path path;
+	struct arena arena;
+};
+
 struct gate_session {
 	struct gate *gate;
 	struct gate_class *class;
+	struct gate_path *path; /* NULL: what the catalog says of new sessions */
 	struct slice user;
 	size_t target;
 	struct gate_client client;
@@ -42,8 +54,18 @@ struct gate_session {
 };
 
 struct gate_class *gate_class_of(struct gate *g, struct gate_session *s, uint64_t now);
-bool gate_remembered(struct gate *g, uint64_t class, uint64_t facts, struct gate_verdict *v);
-void gate_remember(struct gate *g, uint64_t class, uint64_t facts, const struct gate_verdict *v);
+bool gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdict *v);
+void gate_remember(struct gate *g, const struct gate_memory *key, const struct gate_verdict *v);
+
+/* gate_path.c */
+void gate_session_path_put(struct gate_session *s);
+
+/* gate_settings.c: what no policy opens of settings. */
+bool setting_refused(const struct gate_class *c, const struct sql_effect *e, struct arena *a,
+		     struct gate_refusal *why);
+/* It may change what unqualified names mean to what comes after it. */
+bool effect_moves_names(const struct sql_effect *e);
+bool facts_move_names(const struct sql_facts *f);
 
 /* gate_rows.c: the drop rules in force go on record beside the masks. */
 void gate_note_drops(const struct gate_class *c, struct gate_verdict *v);

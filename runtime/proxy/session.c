@@ -75,6 +75,7 @@ session_free(struct session *s)
 	if (s->staged)
 		command_free(s, s->staged);
 	login_free(s->login);
+	buf_fini(&s->path.answers);
 	buf_wipe(&s->in[CLIENT].pending);
 	buf_wipe(&s->in[SERVER].pending);
 	buf_fini(&s->later);
@@ -676,7 +677,7 @@ session_cancel(struct session *s, struct slice key)
 		hold_end(s, "cancelled by the client", "57014", "WEIR-HOLD-CANCELLED",
 			 "canceled while waiting for an approval");
 		session_kick(s);
-	} else if (s->n_replies) {
+	} else if (s->n_replies && reply_head(s)->kind != REPLY_PATH) {
 		session_cancel_upstream(s);
 	}
 }

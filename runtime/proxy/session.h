@@ -116,6 +116,7 @@ enum reply_kind {
 	REPLY_EXECUTE,
 	REPLY_CLOSE,
 	REPLY_SYNC,       /* ends with ReadyForQuery */
+	REPLY_PATH,       /* the gateway's own question (session_path.c); ends with ReadyForQuery */
 	/* the server knows nothing of it: `error` (and ReadyForQuery) is the answer */
 	REPLY_LOCAL,
 };
@@ -178,6 +179,15 @@ struct session_client {
 	bool surplus; /* over the limit of connections: may cancel, not log in */
 };
 
+/* How far what is known of the session's search path can be trusted (session_path.c). */
+struct session_path {
+	bool dirty;  /* it may be another than the gate knows */
+	bool in_tx;  /* it may have changed in the open transaction, whose end may undo that */
+	bool failed; /* the server did not answer the last question */
+	unsigned n_answers;
+	struct buf answers; /* each ended by a zero byte */
+};
+
 struct session {
 	uint32_t magic;
 	enum session_phase phase;
@@ -215,6 +225,7 @@ struct session {
 	unsigned cancels;    /* CancelRequests of ours on their way */
 	bool client_gone, server_gone;
 	bool schema_changed_in_tx;
+	struct session_path path;
 	bool draining;
 	uint64_t waits_catalog; /* catalog number at which the wait began + 1; 0 = not waiting */
 	bool waited_catalog;    /* for the message at hand */
@@ -397,6 +408,18 @@ enum gate_row session_rows_decide(struct session *s, struct reply *head, const s
 /* The tag says how many rows were shown. True: it is another now. */
 bool session_rows_tag(struct command *c);
 void session_rows_end(struct session *s);
+/* session_path.c: what unqualified names mean to the server. */
+/* True: the message at hand waits for the server's word on it. */
+bool session_path_wait(struct session *s) MUST_CHECK;
+/* A message is judged now, and what unqualified names in it mean is not known. */
+bool session_path_unknown(const struct session *s);
+/* The command goes to the server now. */
+void session_path_follow(struct session *s, const struct command *c);
+void session_path_reported(struct session *s, const struct pg_param *p);
+void session_path_ready(struct session *s);
+/* The first question, as soon as there is a session to ask. */
+void session_path_begin(struct session *s);
+enum step session_path_answer(struct session *s, const struct pg_frame *f);
 
 /* session_record.c */
 bool record_session_start(struct session *s) MUST_CHECK;

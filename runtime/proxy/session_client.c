@@ -121,6 +121,7 @@ judge(struct session *s, struct command *c)
 			       .arena = &env->arena};
 	uint64_t number = gate_catalog_number(env->gate, s->gate);
 
+	ask.path_unknown = session_path_unknown(s);
 	if ((s->waits_catalog && s->waits_catalog == number + 1) || runs_in_doubt(s, c->facts))
 		return JUDGE_WAIT;
 	s->waited_catalog = s->waited_catalog || s->waits_catalog;
@@ -213,6 +214,7 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 	assert(s->staged->verdict.verdict == VERDICT_ALLOW && s->staged->recorded);
 	*out = s->staged;
 	s->staged = NULL;
+	session_path_follow(s, *out);
 	return STEP_FORWARD;
 }
 
@@ -585,6 +587,23 @@ abandon(struct session *s)
 	command_free(s, c);
 }
 
+/* The first message of a batch waits for what names mean: within it nothing can be asked. */
+static bool
+waits_for_path(struct session *s, const struct pg_frame *f)
+{
+	switch (f->type) {
+	case PG_F_QUERY:
+	case PG_F_PARSE:
+	case PG_F_BIND:
+	case PG_F_DESCRIBE:
+	case PG_F_EXECUTE:
+	case PG_F_CLOSE:
+		return !s->hold && !s->staged && session_path_wait(s);
+	default:
+		return false;
+	}
+}
+
 static enum step
 dispatch(struct session *s, const struct pg_frame *f)
 {
@@ -599,6 +618,8 @@ dispatch(struct session *s, const struct pg_frame *f)
 		return STEP_DONE;
 	}
 	if (f->first && f->type != PG_F_TERMINATE && !s->copy_in && session_limit_blocks(s))
+		return STEP_BLOCK;
+	if (waits_for_path(s, f))
 		return STEP_BLOCK;
 	switch (f->type) {
 	case PG_F_QUERY:

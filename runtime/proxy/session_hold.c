@@ -48,7 +48,9 @@ subject_of(struct session *s, const struct statement_text *t, struct approval_su
 					 .principal = gate_user(s->gate),
 					 .target = slice_str(target->name),
 					 .database = slice_str(target->database),
-					 .db_role = slice_str(target->login)};
+					 .db_role = slice_str(target->login),
+					 .search_path = gate_path_text(s->gate),
+					 .path_user = gate_path_user(s->gate)};
 	sha256(out->command_sha256, t->text);
 	if (t->params.n) {
 		uint8_t n_types[4];
@@ -360,6 +362,7 @@ still_held(struct session *s, struct command *c, struct gate_refusal *why)
 	struct gate_ask ask = {.facts = c->facts,
 			       .tx = s->tx,
 			       .schema_changed_in_tx = s->schema_changed_in_tx,
+			       .path_unknown = session_path_unknown(s),
 			       .now_wall_ns = s->host->now_wall(s->host_ctx),
 			       .arena = &s->env->arena};
 	struct gate_verdict v;

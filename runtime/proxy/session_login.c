@@ -5,38 +5,13 @@
  * target's own login. The server's startup packet is built anew from what is allowed;
  * nothing of the client's packet is passed on as it came.
  */
-#include "proxy/session.h"
+#include "proxy/session_login.h"
 
 #include "base/log.h"
 #include "base/secret.h"
-#include "proto/pg/scram.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { LOGIN_PARAMS = 16 };
-
-struct login {
-	unsigned ssl_requests, gss_requests;
-	bool server_ssl_asked, authenticated, server_ready, dialled;
-	char *user, *database;
-	struct pg_param params[LOGIN_PARAMS]; /* owned copies: what goes to the server */
-	size_t n_params;
-	struct scram_server scram;
-	struct scram_verifier mock_verifier;
-	unsigned sasl_step;
-	struct scram_client server_scram;
-	bool server_scram_started;
-	struct buf held; /* ParameterStatus of the server, until the client may have them */
-};
-
-/* Startup parameters that pass to the server, all of them harmless (grammar: sql.set). */
-static const char *const passed_params[] = {
-	"application_name", "DateStyle", "TimeZone", "IntervalStyle", "extra_float_digits",
-	"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout",
-	"default_transaction_read_only", "default_transaction_isolation", "datestyle", "timezone",
-	"bytea_output", "geqo",
-};
 
 static struct login *
 login_of(struct session *s)
@@ -62,93 +37,6 @@ login_free(struct login *l)
 	scram_client_wipe(&l->server_scram);
 	secret_wipe(l, sizeof(*l));
 	free(l);
-}
-
-static char *
-dup_slice(struct slice v)
-{
-	char *p = malloc(v.n + 1);
-
-	assert(p != NULL);
-	if (v.n)
-		memcpy(p, v.p, v.n);
-	p[v.n] = 0;
-	return p;
-}
-
-static void
-login_param(struct login *l, struct slice name, struct slice value)
-{
-	assert(l->n_params < LOGIN_PARAMS);
-	l->params[l->n_params++] = (struct pg_param){slice_of(dup_slice(name), name.n),
-						     slice_of(dup_slice(value), value.n)};
-}
-
-static bool
-ascii_is(struct slice a, const char *b)
-{
-	size_t n = strlen(b);
-
-	if (a.n != n)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if ((a.p[i] | 0x20) != (b[i] | 0x20))
-			return false;
-	return true;
-}
-
-/* Other encodings could hide a quote inside a character. */
-static bool
-is_utf8(struct slice v)
-{
-	return ascii_is(v, "utf8") || ascii_is(v, "utf-8") || ascii_is(v, "unicode") ||
-	       ascii_is(v, "'utf8'") || ascii_is(v, "'utf-8'");
-}
-
-static bool
-take_params(struct session *s, const struct pg_startup *st)
-{
-	struct login *l = s->login;
-
-	for (size_t i = 0; i < st->n_params; i++) {
-		struct slice name = st->params[i].name, value = st->params[i].value;
-		bool known = slice_is(name, "user") || slice_is(name, "database") ||
-			     (name.n > 5 && memcmp(name.p, "_pq_.", 5) == 0) ||
-			     slice_is(name, "replication");
-
-		if (slice_is(name, "client_encoding")) {
-			if (!is_utf8(value)) {
-				session_fatal(s, "0A000", "WEIR-ENCODING",
-					      "the gateway only speaks UTF8 to clients",
-					      "set client_encoding (PGCLIENTENCODING) to UTF8");
-				return false;
-			}
-			known = true;
-		}
-		if (slice_is(name, "options") && value.n == 0)
-			known = true;
-		for (size_t k = 0; k < COUNT_OF(passed_params) && !known; k++) {
-			if (!slice_is(name, passed_params[k]))
-				continue;
-			if (l->n_params + 3 < LOGIN_PARAMS)
-				login_param(l, name, value);
-			known = true;
-		}
-		if (!known) {
-			struct buf m = {0};
-
-			buf_puts(&m, "startup parameter \"");
-			buf_put_slice(&m, name);
-			buf_puts(&m, "\" is not passed through the gateway");
-			buf_putc(&m, 0);
-			session_fatal(s, "0A000", "WEIR-STARTUP-PARAMETER", (char *) m.p,
-				      "leave it out of the connection string, PGOPTIONS or the "
-				      "driver's settings; SET it after connecting if the policy allows");
-			buf_fini(&m);
-			return false;
-		}
-	}
-	return true;
 }
 
 static void
@@ -186,8 +74,7 @@ ask_sasl(struct session *s, const struct pg_startup *st)
 static void
 start_session(struct session *s, const struct pg_startup *st)
 {
-	struct login *l = login_of(s);
-
+	login_of(s);
 	if (s->client.surplus) {
 		session_fatal(s, "53300", "WEIR-FULL", "the gateway has no connection left",
 			      "close idle connections, or raise \"limit connections\"");
@@ -205,9 +92,7 @@ start_session(struct session *s, const struct pg_startup *st)
 			      "replicate from the server directly, or use pg_dump");
 		return;
 	}
-	l->user = dup_slice(st->user);
-	l->database = dup_slice(st->database);
-	if (!take_params(s, st))
+	if (!startup_take(s, st))
 		return;
 	ask_sasl(s, st);
 }
@@ -362,6 +247,8 @@ login_progress(struct session *s)
 		return;
 	switch (gate_catalog_state(s->env->gate, s->gate, &trouble)) {
 	case CATALOG_READY:
+		if (!startup_judge(s))
+			return;
 		s->login->dialled = true;
 		s->host->dial(s->host_ctx);
 		break;
@@ -376,24 +263,6 @@ login_progress(struct session *s)
 	}
 }
 
-static void
-send_startup(struct session *s)
-{
-	struct login *l = s->login;
-	const struct config_target *t = gate_target(s->gate);
-	struct pg_param all[LOGIN_PARAMS + 3];
-	size_t n = 0;
-
-	all[n++] = (struct pg_param){SLICE_LIT("user"), slice_str(t->login)};
-	all[n++] = (struct pg_param){SLICE_LIT("database"), slice_str(t->database)};
-	all[n++] = (struct pg_param){SLICE_LIT("client_encoding"), SLICE_LIT("UTF8")};
-	for (size_t i = 0; i < l->n_params; i++)
-		all[n++] = l->params[i];
-	pg_put_startup(&s->env->scratch, 0, all, n);
-	session_emit(s, SERVER, &s->env->scratch);
-	s->phase = SESSION_SERVER_LOGIN;
-}
-
 void
 session_server_up(struct session *s)
 {
@@ -402,7 +271,7 @@ session_server_up(struct session *s)
 	if (s->phase != SESSION_WAITING)
 		return;
 	if (t->tls == TLS_OFF) {
-		send_startup(s);
+		startup_send(s);
 		return;
 	}
 	pg_put_ssl_request(&s->env->scratch);
@@ -422,7 +291,7 @@ login_server_ssl_answer(struct session *s, uint8_t answer)
 		return true;
 	}
 	if (answer == 'N' && t->tls == TLS_PREFER) {
-		send_startup(s);
+		startup_send(s);
 		return true;
 	}
 	session_fatal(s, "08001", "WEIR-TARGET-TLS", "the target does not offer TLS",
@@ -442,7 +311,7 @@ session_tls_done(struct session *s, enum pg_side side)
 		s->phase = SESSION_STARTUP;
 	} else if (s->phase == SESSION_SERVER_TLS) {
 		s->server_tls = true;
-		send_startup(s);
+		startup_send(s);
 	}
 }
 
@@ -547,11 +416,25 @@ server_ready(struct session *s, const struct pg_frame *f)
 	pg_put_key_data(b, s->cancel_pid, slice_of(s->cancel_key, s->cancel_key_len));
 	pg_put_ready(b, 'I');
 	session_emit(s, CLIENT, b);
+	s->client_facts.application = (struct slice){0};
 	login_free(l);
 	s->login = NULL;
 	s->tx = 'I';
 	s->phase = SESSION_READY;
 	s->host->timer(s->host_ctx, 0);
+	session_path_begin(s);
+}
+
+/* After the gateway's own login nothing but what the client set can be a wrong value. */
+static bool
+is_about_settings(const struct login *l, const struct pg_msg_error *e)
+{
+	static const char *const states[] = {"22023", "42704", "42501", "55P02"};
+
+	for (size_t i = 0; l->server_ready && l->n_params && i < COUNT_OF(states); i++)
+		if (slice_is(e->sqlstate, states[i]))
+			return true;
+	return false;
 }
 
 enum step
@@ -585,6 +468,11 @@ login_server_message(struct session *s, const struct pg_frame *f)
 		server_ready(s, f);
 		break;
 	case PG_B_ERROR_RESPONSE:
+		if (pg_read_error(f->body, &e) == PG_R_OK && is_about_settings(s->login, &e)) {
+			s->host->emit(s->host_ctx, CLIENT, f->raw);
+			session_close(s, "WEIR-STARTUP-PARAMETER");
+			break;
+		}
 		if (pg_read_error(f->body, &e) == PG_R_OK)
 			snprintf(what, sizeof(what), "%.5s %.*s", (const char *) e.sqlstate.p,
 				 (int) (e.message.n > 150 ? 150 : e.message.n),

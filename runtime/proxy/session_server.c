@@ -25,7 +25,8 @@ static void
 follow_plan(struct session *s)
 {
 	struct reply *head = reply_head(s);
-	bool whole = head && (current_plan(s, head) || session_rows(s, head));
+	bool whole = head && (head->kind == REPLY_PATH || current_plan(s, head) ||
+			      session_rows(s, head));
 
 	if (whole == s->rows_whole)
 		return;
@@ -468,6 +469,7 @@ ready_for_query(struct session *s, struct reply *head, const struct pg_frame *f)
 	s->tx = (char) status;
 	s->copy_in = false;
 	reply_pop(s);
+	session_path_ready(s);
 	if (status == 'I') {
 		portals_end_transaction(&s->portals);
 		if (s->schema_changed_in_tx) {
@@ -571,11 +573,10 @@ closed(struct session *s, struct reply *head)
 bool
 session_parameter(struct session *s, const struct pg_param *p)
 {
-	bool blind = (slice_is(p->name, "standard_conforming_strings") && !slice_is(p->value, "on")) ||
-		     (slice_is(p->name, "client_encoding") && !slice_is(p->value, "UTF8"));
-
-	if (!blind)
+	if (!setting_blinds(p->name, p->value)) {
+		session_path_reported(s, p);
 		return true;
+	}
 	/* The gateway would read statements differently than the server. */
 	log_error("target setting refused target=%s setting=%.*s", gate_target(s->gate)->name,
 		  SLICE_ARG(p->name));
@@ -616,6 +617,8 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 {
 	bool runs = head->kind == REPLY_QUERY || head->kind == REPLY_EXECUTE;
 
+	if (head->kind == REPLY_PATH)
+		return session_path_answer(s, f);
 	switch (f->type) {
 	case PG_B_DATA_ROW:
 		return data_row(s, head, f);

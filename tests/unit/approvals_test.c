@@ -154,7 +154,7 @@ binding_covers_every_part(void)
 	create(T0);
 	CHECK_INT(HUMAN("ana", g_dba, true, ""), APPROVAL_ERR_NONE);
 	base = *s;
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 10; i++) {
 		*s = base;
 		switch (i) {
 		case 0: s->command_sha256[31] ^= 1; break;
@@ -165,6 +165,8 @@ binding_covers_every_part(void)
 		case 5: s->target = SLICE_LIT("order"); break;
 		case 6: s->database = SLICE_LIT("order"); break;
 		case 7: s->db_role = SLICE_LIT("postgres"); break;
+		case 8: s->search_path = SLICE_LIT("private"); break;
+		case 9: s->path_user = SLICE_LIT("postgres"); break;
 		}
 		CHECK_INT(use(st.id, T0 + 2 * MINUTE), APPROVAL_ERR_MISMATCH);
 		struct approval_status other;
@@ -186,7 +188,7 @@ binding_is_stable(void)
 	approval_binding(b, &ask.subject, T0, T0 + MINUTE, 1);
 	hex_put(&hex, slice_of(b, sizeof(b)));
 	CHECK_SLICE(buf_slice(&hex),
-		    "c1042a9c9477ff2004fd725d9658afb2fc1d0f31a30f663168d401dbf19d2932");
+		    "06836c87ceb9a083d73f90fa2f816d2cb39b9c8591fc757d74bfb2b3306bef37");
 	buf_fini(&hex);
 	approvals_close(store);
 }

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Settings of a session. Some blind the gateway: it would read the next statement otherwise than
+ * the server does, so no policy opens them. Some move what names mean or who asks: those are
+ * followed (session_path.c), and closed where masks are in force and following is not enough.
+ */
+#include "proxy/gate_internal.h"
+
+/* Values under which statements and rows are read as they are meant; compared without case and
+ * punctuation, as the server looks encodings up. */
+static const struct {
+	const char *name, *values;
+} blinding[] = {
+	{"standard_conforming_strings", "on|true|yes|1|t|tr|tru|y|ye"},
+	{"client_encoding", "utf8|unicode|sqlascii"},
+};
+
+/* What an unqualified name means hangs on these. */
+static const char *const moving[] = {"search_path", "role", "session_authorization"};
+
+/* Code of others that runs in the session and could set anything. */
+static const enum action opaque[] = {
+	ACTION_SQL_OPAQUE_FUNCTION, ACTION_SQL_CALL,	      ACTION_SQL_ANONYMOUS_CODE,
+	ACTION_SQL_UNPARSED,	    ACTION_SQL_FUNCTION_CALL, ACTION_SQL_LOAD,
+};
+
+static bool
+is_alnum(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* One of the words, each ended by | or 0. */
+static bool
+one_of(const char *words, struct slice value)
+{
+	char word[32];
+	size_t n = 0;
+
+	for (size_t i = 0; i < value.n; i++) {
+		if (!is_alnum(value.p[i]))
+			continue;
+		if (n == sizeof(word))
+			return false;
+		word[n++] = (char) (value.p[i] >= 'A' && value.p[i] <= 'Z' ? value.p[i] | 0x20
+									   : value.p[i]);
+	}
+	for (size_t k; *words; words += k + (words[k] == '|')) {
+		k = strcspn(words, "|");
+		if (k == n && n && memcmp(words, word, n) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+setting_blinds(struct slice name, struct slice value)
+{
+	for (size_t i = 0; i < COUNT_OF(blinding); i++)
+		if (slice_is(name, blinding[i].name))
+			return !one_of(blinding[i].values, value);
+	return false;
+}
+
+static bool
+moves(struct slice setting)
+{
+	for (size_t i = 0; i < COUNT_OF(moving); i++)
+		if (slice_is(setting, moving[i]))
+			return true;
+	return false;
+}
+
+static bool
+sets(const struct sql_effect *e)
+{
+	return e->action == ACTION_SQL_SET || e->action == ACTION_SQL_CONFIGURE;
+}
+
+bool
+effect_moves_names(const struct sql_effect *e)
+{
+	for (size_t i = 0; i < COUNT_OF(opaque); i++)
+		if (e->action == opaque[i])
+			return true;
+	return e->action == ACTION_SQL_RESET || e->action == ACTION_SQL_DISCARD ||
+	       (sets(e) && moves(e->setting));
+}
+
+/* After its first statement a text may run under another path than the one it was judged under. */
+bool
+facts_move_names(const struct sql_facts *f)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (f->stmts[i].flags & SQL_EXECUTES)
+			return true;
+	for (uint32_t i = 0; i < f->n_effects; i++)
+		if (effect_moves_names(&f->effects[i]))
+			return true;
+	return false;
+}
+
+bool
+setting_refused(const struct gate_class *c, const struct sql_effect *e, struct arena *a,
+		struct gate_refusal *why)
+{
+	*why = (struct gate_refusal){.code = "WEIR-PINNED-SETTING"};
+	if (!sets(e))
+		return false;
+	if (!e->setting.n) {
+		why->message = "a setting whose name is not written out cannot be changed through "
+			       "the gateway";
+		why->hint = "name it in a literal: set_config('name', 'value', false)";
+		return true;
+	}
+	if (!(e->flags & SQL_EFFECT_RESET) && setting_blinds(e->setting, e->value)) {
+		why->message = arena_printf(a, "setting \"%.*s\" cannot be given this value through "
+					    "the gateway", SLICE_ARG(e->setting));
+		why->hint = "under it statements would be read otherwise than the server reads them: "
+			    "standard_conforming_strings stays on, client_encoding UTF8 or SQL_ASCII";
+		return true;
+	}
+	if (!c->any_masks || !moves(e->setting) || slice_is(e->setting, "search_path"))
+		return false;
+	why->message = arena_printf(a, "setting \"%.*s\" cannot be changed while masks are in force "
+				    "for you", SLICE_ARG(e->setting));
+	why->hint = "masks are decided for the gateway's own login; ask for a login of your own";
+	return true;
+}
