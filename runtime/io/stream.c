@@ -551,6 +551,20 @@ stream_tls(struct stream *s, struct tls_context *tls, const char *host)
 }
 
 void
+stream_tls_received(struct stream *s, struct slice early)
+{
+	stream_check(s);
+	assert(s->tls);
+	tls_session_receive(s->tls, early.p, early.n);
+}
+
+bool
+stream_tls_agreed(const struct stream *s)
+{
+	return s->tls && tls_session_agreed(s->tls);
+}
+
+void
 stream_secured(struct stream *s)
 {
 	if (s->state == STREAM_OPEN && s->ops->on_secure)

@@ -60,6 +60,11 @@ void stream_set_owner(struct stream *s, const struct stream_ops *ops, void *ctx)
  * on_secure waits. From then on the end of the peer's bytes without TLS's goodbye is an error,
  * not on_eof. -ENOMEM also when the context verifies and host is NULL. */
 int stream_tls(struct stream *s, struct tls_context *tls, const char *host) MUST_CHECK;
+/* Right after stream_tls: bytes of the handshake that on_data was given before it was known to be
+ * one. */
+void stream_tls_received(struct stream *s, struct slice early);
+/* After on_secure: both sides agreed by ALPN on the protocol of tls_set_protocol. */
+bool stream_tls_agreed(const struct stream *s);
 bool stream_is_tls(const struct stream *s);
 
 /* Zero-copy: bytes inside buf, which gets a reference until they are sent. They must not change

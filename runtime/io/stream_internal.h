@@ -97,6 +97,7 @@ void tls_session_free(struct tls_session *t);
 void tls_session_start(struct tls_session *t);
 void tls_session_receive(struct tls_session *t, const uint8_t *p, size_t n);
 void tls_session_send(struct tls_session *t, const uint8_t *p, size_t n);
+bool tls_session_agreed(const struct tls_session *t);
 /* Says goodbye (close_notify), as far as the handshake got. */
 void tls_session_shutdown(struct tls_session *t);
 /* True when the other side had said goodbye before the end of its bytes. */

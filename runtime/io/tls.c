@@ -25,6 +25,7 @@ struct tls_context {
 	bool server, verify;
 	uint8_t end_point[EVP_MAX_MD_SIZE];
 	unsigned end_point_n;
+	uint8_t protocol[1 + 32]; /* length and name, as ALPN has it */
 };
 
 struct tls_session {
@@ -186,6 +187,34 @@ tls_client(bool verify, const char *ca_file, char *err, size_t err_n)
 	explain(err, err_n, "cannot read the certificate authority", ca_file);
 	tls_context_free(c);
 	return NULL;
+}
+
+static int
+choose_protocol(SSL *ssl UNUSED, const unsigned char **out, unsigned char *out_n,
+		const unsigned char *in, unsigned in_n, void *ctx)
+{
+	const struct tls_context *c = ctx;
+
+	for (unsigned at = 0; at < in_n; at += 1u + in[at]) {
+		if (in[at] != c->protocol[0] || in_n - at <= in[at] ||
+		    memcmp(in + at, c->protocol, 1u + in[at]) != 0)
+			continue;
+		*out = in + at + 1;
+		*out_n = in[at];
+		return SSL_TLSEXT_ERR_OK;
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+void
+tls_set_protocol(struct tls_context *c, const char *name)
+{
+	size_t n = strlen(name);
+
+	assert(c->server && n > 0 && n < sizeof(c->protocol));
+	c->protocol[0] = (uint8_t) n;
+	memcpy(c->protocol + 1, name, n);
+	SSL_CTX_set_alpn_select_cb(c->ctx, choose_protocol, c);
 }
 
 void
@@ -390,6 +419,16 @@ tls_session_shutdown(struct tls_session *t)
 	ERR_clear_error();
 	if (SSL_shutdown(t->ssl) < 0)
 		ERR_clear_error(); /* the other side is gone; closing goes on */
+}
+
+bool
+tls_session_agreed(const struct tls_session *t)
+{
+	const unsigned char *name;
+	unsigned n;
+
+	SSL_get0_alpn_selected(t->ssl, &name, &n);
+	return n > 0;
 }
 
 bool

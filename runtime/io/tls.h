@@ -19,6 +19,9 @@ struct tls_context *tls_server(const char *cert_file, const char *key_file, char
  * certificate must carry the host given to stream_tls. Without verify any certificate passes. */
 struct tls_context *tls_client(bool verify, const char *ca_file, char *err, size_t err_n)
 	MUST_CHECK;
+/* A server's: the protocol that clients may name by ALPN (at most 32 bytes); one that names only
+ * others is turned away. */
+void tls_set_protocol(struct tls_context *c, const char *name);
 void tls_context_free(struct tls_context *c);
 
 /* SHA-256 (or the certificate's own stronger hash) of our certificate as tls-server-end-point

@@ -354,6 +354,11 @@ client_secure(void *ctx)
 {
 	struct conn *c = ctx;
 
+	/* Else bytes meant for another protocol could be sent here by somebody between. */
+	if (c->direct_tls && !stream_tls_agreed(c->client)) {
+		session_close(c->session, "direct TLS without ALPN");
+		return;
+	}
 	session_tls_done(c->session, CLIENT);
 }
 
@@ -435,7 +440,7 @@ static const struct stream_ops server_ops = {.on_data = server_data,
 					     .on_close = server_closed};
 
 static void
-host_start_tls(void *ctx, enum pg_side side)
+host_start_tls(void *ctx, enum pg_side side, struct slice early)
 {
 	struct conn *c = ctx;
 	const struct worker_config *wc = worker_config(c->worker);
@@ -443,11 +448,14 @@ host_start_tls(void *ctx, enum pg_side side)
 
 	if (side == CLIENT) {
 		/* One byte on a connection that has sent nothing yet always fits. */
-		if (send(stream_fd(c->client), "S", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) {
+		c->direct_tls = early.n > 0;
+		if (!early.n && send(stream_fd(c->client), "S", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) {
 			session_close(c->session, "TLS answer not sent");
 			return;
 		}
 		rc = stream_tls(c->client, wc->tls, NULL);
+		if (rc == 0 && early.n)
+			stream_tls_received(c->client, early);
 	} else {
 		const struct config_target *t = gate_target(c->session->gate);
 

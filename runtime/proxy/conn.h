@@ -20,6 +20,7 @@ struct conn {
 	struct canceller *cancellers; /* CancelRequests on their way */
 	uint32_t slot;
 	bool closing;
+	bool direct_tls; /* the client began with the TLS handshake */
 	/* Parked until a record is durable. */
 	uint64_t wait_ticket; /* 0: not parked */
 	struct conn *wait_next, **wait_at;

@@ -178,6 +178,7 @@ server_open_tls(struct server *s, struct buf *error)
 			buf_printf(error, "tls: %s\n", why);
 			return false;
 		}
+		tls_set_protocol(s->tls, "postgresql");
 	}
 	s->target_tls = calloc(c->n_targets + 1, sizeof(*s->target_tls));
 	assert(s->target_tls != NULL);

@@ -63,9 +63,10 @@ struct session_host {
 	void (*streaming)(void *ctx, bool on);
 	/* Bytes queued towards `to` and not sent yet. */
 	size_t (*queued)(void *ctx, enum pg_side to);
-	/* The side's transport becomes TLS (the client is told "S" first, in the clear);
-	 * session_tls_done follows. */
-	void (*start_tls)(void *ctx, enum pg_side side);
+	/* The side's transport becomes TLS; session_tls_done follows. The client is told "S" first,
+	 * in the clear, unless it began with the handshake at once: then `early` is its first
+	 * bytes, and it must name the protocol by ALPN. */
+	void (*start_tls)(void *ctx, enum pg_side side, struct slice early);
 	/* Dials the target; session_server_up or session_server_down follows. */
 	void (*dial)(void *ctx);
 	/* Opens a connection of its own to the target and sends these bytes (a CancelRequest).
@@ -268,6 +269,7 @@ struct session_env {
 	struct limit_run *free_limits;
 	struct arena arena;  /* reset after each message */
 	bool tls;            /* the listener can do TLS */
+	struct slice tls_binding; /* what SCRAM-SHA-256-PLUS binds to: a hash of its certificate */
 	unsigned notice_ms, login_ms;
 	size_t max_message;
 	struct {

@@ -46,11 +46,12 @@ ask_sasl(struct session *s, const struct pg_startup *st)
 	struct buf *b = &s->env->scratch;
 	uint8_t nonce[SCRAM_NONCE];
 	const struct scram_verifier *v;
-	struct slice binding = {0};
+	struct slice binding = s->client_tls ? s->env->tls_binding : (struct slice){0};
 	struct buf names = {0};
 
 	if (st->negotiate || st->minor > 0) {
 		/* 3.2 is ours to speak: a longer cancel key is all that is new in it. */
+		l->minor = st->minor >= 2 ? 2 : 0;
 		s->cancel_key_len = st->minor >= 2 ? 32 : 4;
 		if (st->negotiate)
 			pg_put_negotiate(b, st->minor >= 2 ? 2 : 0, st);
@@ -104,8 +105,16 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 {
 	struct pg_startup st;
 	struct login *l = login_of(s);
-	enum wire w = pg_startup_next(p, n, &st);
+	enum wire w;
 
+	/* A TLS handshake at once (sslnegotiation=direct) saves a round trip. */
+	if (p[0] == 0x16 && s->env->tls && !s->client_tls && !l->ssl_requests &&
+	    !l->gss_requests) {
+		s->phase = SESSION_CLIENT_TLS;
+		s->host->start_tls(s->host_ctx, CLIENT, slice_of(p, n));
+		return n;
+	}
+	w = pg_startup_next(p, n, &st);
 	if (w == WIRE_MORE)
 		return 0;
 	if (w == WIRE_BAD) {
@@ -124,7 +133,7 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 			return st.size;
 		}
 		s->phase = SESSION_CLIENT_TLS;
-		s->host->start_tls(s->host_ctx, CLIENT);
+		s->host->start_tls(s->host_ctx, CLIENT, (struct slice){0});
 		return st.size;
 	case PG_START_GSSENC:
 		if (l->gss_requests++ || st.size != n) {
@@ -287,7 +296,7 @@ login_server_ssl_answer(struct session *s, uint8_t answer)
 	const struct config_target *t = gate_target(s->gate);
 
 	if (answer == 'S') {
-		s->host->start_tls(s->host_ctx, SERVER);
+		s->host->start_tls(s->host_ctx, SERVER, (struct slice){0});
 		return true;
 	}
 	if (answer == 'N' && t->tls == TLS_PREFER) {
@@ -443,6 +452,7 @@ login_server_message(struct session *s, const struct pg_frame *f)
 	struct pg_msg_key_data key;
 	struct pg_param param;
 	struct pg_msg_error e;
+	uint32_t minor, n_options;
 	char what[200];
 
 	switch (f->type) {
@@ -463,6 +473,12 @@ login_server_message(struct session *s, const struct pg_frame *f)
 			memcpy(s->server_key, key.key.p, key.key.n);
 			s->server_key_len = (uint16_t) key.key.n;
 		}
+		break;
+	case PG_B_NEGOTIATE_PROTOCOL_VERSION:
+		/* An older server; what is ours of 3.2 stays. */
+		if (pg_read_negotiate(f->body, &minor, &n_options) != PG_R_OK ||
+		    (uint16_t) minor >= s->login->minor || n_options || s->login->server_ready)
+			session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
 		break;
 	case PG_B_READY_FOR_QUERY:
 		server_ready(s, f);

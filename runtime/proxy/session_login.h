@@ -12,6 +12,7 @@ enum { LOGIN_PARAMS = 96 };
 
 struct login {
 	unsigned ssl_requests, gss_requests;
+	uint16_t minor; /* of the client's protocol; the server is asked for the same */
 	bool server_ssl_asked, authenticated, server_ready, dialled;
 	char *user, *database;
 	struct pg_param params[LOGIN_PARAMS]; /* owned copies: what goes to the server */

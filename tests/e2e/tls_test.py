@@ -124,12 +124,12 @@ def test_without_a_certificate():
 
 
 def test_channel_binding():
-    """Not offered, so `prefer` does without, and `require` is refused by the client."""
+    """SCRAM-SHA-256-PLUS, offered over TLS."""
     w = tls_gateway()
     ok(w, "sslmode=require channel_binding=prefer")
     ok(w, "sslmode=require channel_binding=disable")
-    fails(w, "sslmode=require channel_binding=require", "channel binding")
-    ok(w, "sslmode=require")
+    ok(w, "sslmode=require channel_binding=require")
+    fails(w, "sslmode=disable channel_binding=require", "channel binding")
 
 
 def until_closed(s):

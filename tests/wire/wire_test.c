@@ -87,7 +87,7 @@ h_queued(void *ctx UNUSED, enum pg_side to UNUSED)
 }
 
 static void
-h_start_tls(void *ctx UNUSED, enum pg_side side UNUSED)
+h_start_tls(void *ctx UNUSED, enum pg_side side UNUSED, struct slice early UNUSED)
 {
 }
 
