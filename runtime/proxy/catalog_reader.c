@@ -257,7 +257,7 @@ catalog_reader_want(struct catalog_reader *r, size_t target)
 }
 
 void
-catalog_reader_changed(struct catalog_reader *r, size_t target)
+catalog_reader_changed(struct catalog_reader *r, size_t target, bool now)
 {
 	struct reader_target *t = &r->targets[target];
 
@@ -265,7 +265,8 @@ catalog_reader_changed(struct catalog_reader *r, size_t target)
 	pthread_mutex_lock(&t->lock);
 	t->changed = ++t->asked;
 	pthread_mutex_unlock(&t->lock);
-	wake(t->wake);
+	if (now)
+		wake(t->wake);
 }
 
 void

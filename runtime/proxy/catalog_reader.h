@@ -30,7 +30,8 @@ int catalog_reader_open(struct catalog_reader **out, struct epoch *e, catalog_po
 			void *ctx) MUST_CHECK;
 /* Both return at once and may come from any thread; `posted` follows. */
 void catalog_reader_want(struct catalog_reader *r, size_t target);
-void catalog_reader_changed(struct catalog_reader *r, size_t target);
+/* now: at once, else when next asked, at the latest with the next interval. */
+void catalog_reader_changed(struct catalog_reader *r, size_t target, bool now);
 /* A reload changed catalog_seconds. */
 void catalog_reader_interval(struct catalog_reader *r, unsigned seconds);
 /* Abandons reads under way, joins the threads. No `posted` comes after it returns. */

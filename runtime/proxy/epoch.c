@@ -59,6 +59,21 @@ epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN], const struc
 	}
 }
 
+bool
+epoch_reads_names(const struct epoch *e, bool with_masks)
+{
+	const struct image_entry *command = &e->image->entry[ENTRY_COMMAND];
+	uint64_t names = UINT64_C(1) << FACT_TABLE | UINT64_C(1) << FACT_SCHEMA |
+			 UINT64_C(1) << FACT_COLUMNS;
+
+	/* An approval binds to what names meant. */
+	for (size_t i = 0; i < e->image->n_rules; i++)
+		if (e->image->rules[i].kind == VM_HOLD ||
+		    (with_masks && e->image->rules[i].kind == VM_MASK))
+			return true;
+	return command->facts & names || command->uses;
+}
+
 struct epoch *
 epoch_ref(struct epoch *e)
 {

@@ -38,6 +38,8 @@ struct epoch {
 struct epoch *epoch_new(void);
 void epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN],
 		  const struct epoch *was);
+/* What names mean can change a verdict under this policy: rules on tables, approvals, and masks. */
+bool epoch_reads_names(const struct epoch *e, bool with_masks);
 struct epoch *epoch_ref(struct epoch *e);
 void epoch_unref(struct epoch *e); /* NULL is fine */
 

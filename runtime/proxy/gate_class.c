@@ -218,21 +218,6 @@ session_facts(struct gate_class *c, uint64_t now)
 	class_set_time(f, now);
 }
 
-static bool
-reads_names(const struct gate_class *c)
-{
-	const struct image *img = c->epoch->image;
-	const struct image_entry *e = &img->entry[ENTRY_COMMAND];
-	uint64_t names = UINT64_C(1) << FACT_TABLE | UINT64_C(1) << FACT_SCHEMA |
-			 UINT64_C(1) << FACT_COLUMNS;
-
-	/* An approval binds to what names meant. */
-	for (size_t i = 0; i < img->n_rules; i++)
-		if (img->rules[i].kind == VM_HOLD)
-			return true;
-	return c->any_masks || e->facts & names || e->uses;
-}
-
 struct gate_class *
 class_new(struct epoch *e, struct catalog_ref *cat, size_t target, struct slice user,
 	  const struct gate_client *client, uint64_t now)
@@ -266,7 +251,7 @@ class_new(struct epoch *e, struct catalog_ref *cat, size_t target, struct slice 
 		find_tainted(c);
 		class_find_dropping(c);
 	}
-	c->reads_names = reads_names(c);
+	c->reads_names = c->any_masks || epoch_reads_names(e, false);
 	return c;
 }
 

@@ -46,14 +46,18 @@ static void
 schema_changed(void *ctx, size_t target)
 {
 	struct server *s = ctx;
+	struct epoch *e;
 
 	if (!hooks_enter(s))
 		return;
+	e = server_epoch(s);
 	/* First nobody uses the old one any more, then the new one may be read. */
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_post_stale(s->workers[i], target);
+	/* A policy that reads no names can wait: the target is spared a read after each CREATE. */
 	if (s->reader)
-		catalog_reader_changed(s->reader, target);
+		catalog_reader_changed(s->reader, target, epoch_reads_names(e, true));
+	epoch_unref(e);
 	hooks_leave(s);
 }
 
