@@ -105,6 +105,7 @@ struct gate_ask {
 	const struct sql_facts *facts;
 	char tx;                 /* 'I', 'T', 'E' */
 	bool schema_changed_in_tx;
+	bool failed;             /* the server takes nothing but the transaction's end now */
 	bool path_unknown; /* the session's search path is not known at this point */
 	uint64_t now_wall_ns;
 	gate_prepared_fn *prepared;

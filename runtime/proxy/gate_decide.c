@@ -617,6 +617,8 @@ judge_prepared(struct look *l)
 		inner = l->ask->prepared && !renamed
 				? l->ask->prepared(l->ask->ctx, outer->stmts[i].name)
 				: NULL;
+		if (!inner && l->ask->failed)
+			continue; /* the server has the same to say to every statement */
 		if (!inner) {
 			refuse(l, "26000", "WEIR-UNKNOWN-STATEMENT",
 			       arena_printf(l->ask->arena, "prepared statement \"%.*s\" does not exist",

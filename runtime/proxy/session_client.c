@@ -121,6 +121,7 @@ judge(struct session *s, struct command *c)
 			       .arena = &env->arena};
 	uint64_t number = gate_catalog_number(env->gate, s->gate);
 
+	ask.failed = s->tx == 'E' && !s->n_replies && !s->unsynced;
 	ask.path_unknown = session_path_unknown(s);
 	if ((s->waits_catalog && s->waits_catalog == number + 1) || runs_in_doubt(s, c->facts))
 		return JUDGE_WAIT;
