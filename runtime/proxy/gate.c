@@ -287,6 +287,12 @@ gate_facts(struct gate *g, struct slice text)
 	return sql_cache_facts(g->cache, text);
 }
 
+const struct sql_facts *
+gate_function_call(struct gate *g)
+{
+	return sql_cache_function_call(g->cache);
+}
+
 static struct gate_memory *
 memory_slot(struct gate *g, const struct gate_memory *key)
 {

@@ -48,7 +48,7 @@ struct statement_text {
 	struct slice text;
 	struct slice params; /* Bind's parameter section; empty for a simple query */
 	struct slice types;  /* Parse's parameter types */
-	bool extended;
+	bool extended, function;
 };
 
 /* What a session asks of its surroundings. All calls return at once. */
@@ -110,6 +110,7 @@ enum session_phase {
 /* What the session owes an answer for, in the order the server (or the gateway) answers. */
 enum reply_kind {
 	REPLY_QUERY,      /* ends with ReadyForQuery */
+	REPLY_FUNCTION,   /* FunctionCall; ends with ReadyForQuery */
 	REPLY_PARSE,
 	REPLY_BIND,
 	REPLY_DESCRIBE_STATEMENT,

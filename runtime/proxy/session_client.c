@@ -257,6 +257,36 @@ client_query(struct session *s, const struct pg_frame *f)
 	return STEP_FORWARD;
 }
 
+/* A function by its number. What it does is not known, so it is an action of its own. */
+static enum step
+client_function_call(struct session *s, const struct pg_frame *f)
+{
+	struct pg_msg_function_call m;
+	enum pg_reason r = pg_read_function_call(f->body, &m);
+	struct statement_text t = {.function = true};
+	struct command *c = NULL;
+	struct reply *reply;
+	enum step step;
+
+	if (r != PG_R_OK) {
+		session_bad(s, CLIENT, r);
+		return STEP_DONE;
+	}
+	arena_reset(&s->env->arena);
+	t.text = slice_str(arena_printf(&s->env->arena, "FunctionCall %u", m.function));
+	t.params = slice_of(f->body.p + 4, f->body.n - 4);
+	step = release(s, s->hold || s->staged ? NULL : gate_function_call(s->env->gate), &t, &c);
+	if (step != STEP_FORWARD)
+		return step;
+	reply = reply_push(s, REPLY_FUNCTION);
+	if (too_many(s, reply)) {
+		command_free(s, c);
+		return STEP_DONE;
+	}
+	reply->command = c;
+	return STEP_FORWARD;
+}
+
 /* ---- extended query -------------------------------------------------------------------------- */
 
 static void
@@ -540,14 +570,9 @@ client_copy(struct session *s, const struct pg_frame *f)
 static enum step
 client_other(struct session *s, const struct pg_frame *f)
 {
-	static const struct gate_refusal why = {
-		"WEIR-FUNCTION-CALL", "the FunctionCall message is not let through", NULL,
-		"call the function in a SELECT, where it can be judged", NULL};
-
 	switch (f->type) {
 	case PG_F_FUNCTION_CALL:
-		refuse_query(s, NULL, &why);
-		return STEP_DONE;
+		return client_function_call(s, f);
 	case PG_F_TERMINATE:
 		if (!s->server_gone) {
 			session_flush_run(s);
@@ -594,6 +619,7 @@ waits_for_path(struct session *s, const struct pg_frame *f)
 {
 	switch (f->type) {
 	case PG_F_QUERY:
+	case PG_F_FUNCTION_CALL:
 	case PG_F_PARSE:
 	case PG_F_BIND:
 	case PG_F_DESCRIBE:

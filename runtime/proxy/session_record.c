@@ -267,7 +267,9 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	struct audit_decision d = {.verdict = verdict_name(v->verdict)};
 	struct audit_command b = {
 		.statement = t->text,
-		.kind = t->extended ? AUDIT_command_kind_EXTENDED : AUDIT_command_kind_SIMPLE,
+		.kind = t->extended   ? AUDIT_command_kind_EXTENDED
+			: t->function ? AUDIT_command_kind_FUNCTION
+				      : AUDIT_command_kind_SIMPLE,
 		.transaction = s->tx == 'I'   ? AUDIT_transaction_IDLE
 			       : s->tx == 'T' ? AUDIT_transaction_OPEN
 					      : AUDIT_transaction_FAILED,

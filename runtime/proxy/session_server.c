@@ -406,6 +406,12 @@ quotes_rows(const struct session *s, const struct pg_msg_error *e)
 	       (memcmp(e->sqlstate.p, "23", 2) == 0 || memcmp(e->sqlstate.p, "44", 2) == 0);
 }
 
+static bool
+ends_with_ready(const struct reply *r)
+{
+	return r->kind == REPLY_QUERY || r->kind == REPLY_SYNC || r->kind == REPLY_FUNCTION;
+}
+
 static enum step
 error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 {
@@ -436,7 +442,7 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 		emit_scrubbed(s, &e, false);
 		step = STEP_DONE;
 	}
-	if (head->kind != REPLY_QUERY && head->kind != REPLY_SYNC) {
+	if (!ends_with_ready(head)) {
 		if (step == STEP_FORWARD) {
 			/* The queue moves on: the message must not be seen a second time. */
 			session_flush_run(s);
@@ -458,8 +464,11 @@ ready_for_query(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_bad(s, SERVER, PG_R_BAD_TRANSACTION_STATUS);
 		return STEP_DONE;
 	}
-	/* I3 */
-	assert(head->kind == REPLY_QUERY || head->kind == REPLY_SYNC);
+	assert(ends_with_ready(head)); /* I3 */
+	if (head->kind == REPLY_FUNCTION) {
+		assert_on_record(s, head->command);
+		end_command(s, head);
+	}
 	if (head->kind == REPLY_QUERY) {
 		assert_on_record(s, head->command);
 		end_command(s, head);
@@ -671,10 +680,14 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 	case PG_B_ERROR_RESPONSE:
 		return error_response(s, head, f);
 	case PG_B_READY_FOR_QUERY:
-		if (head->kind != REPLY_QUERY && head->kind != REPLY_SYNC)
+		if (!ends_with_ready(head))
 			break;
 		return ready_for_query(s, head, f);
-	/* CopyBothResponse, FunctionCallResponse, Authentication, ... have no place here */
+	case PG_B_FUNCTION_CALL_RESPONSE:
+		if (head->kind != REPLY_FUNCTION || head->error)
+			break;
+		return STEP_FORWARD;
+	/* CopyBothResponse, Authentication, ... have no place here */
 	default:
 		break;
 	}

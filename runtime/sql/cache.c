@@ -44,6 +44,7 @@ struct sql_cache {
 	uint64_t next_id;
 	struct entry
 		*last; /* handed out by the latest miss; the cache holds it until the next call */
+	struct entry function_call;
 	struct entry no_memory; /* what there is to say when malloc fails: refused */
 	struct buf shape, exact;
 	struct arena arena;
@@ -338,6 +339,8 @@ sql_cache_open(size_t max_bytes, const struct sql_limits *limits)
 	c->max_bytes = max_bytes;
 	c->limits = *limits;
 	c->no_memory = (struct entry){.facts = sql_facts_no_memory, .refs = 1};
+	c->function_call = (struct entry){
+		.facts = sql_facts_function_call, .refs = 1, .id = ++c->next_id};
 	arena_init(&c->arena, 0);
 	return c;
 }
@@ -446,6 +449,12 @@ sql_cache_facts(struct sql_cache *c, struct slice text)
 		return by_text(c, text);
 	c->stats.hits++;
 	return &e->facts;
+}
+
+const struct sql_facts *
+sql_cache_function_call(struct sql_cache *c)
+{
+	return &c->function_call.facts;
 }
 
 void

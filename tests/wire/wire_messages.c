@@ -86,6 +86,16 @@ notification(struct buf *b, struct slice channel, struct slice payload)
 	pg_end(b, at);
 }
 
+static void
+function_response(struct buf *b, struct slice value)
+{
+	size_t at = pg_begin(b, PG_B_FUNCTION_CALL_RESPONSE);
+
+	buf_be32(b, (uint32_t) value.n);
+	buf_put_slice(b, value);
+	pg_end(b, at);
+}
+
 /* What session_path.c asks, and the server's answer to it: one value a SHOW. */
 static void
 path_question(struct buf *b)
@@ -144,6 +154,7 @@ wire_message(struct buf *b, struct slice *w, size_t n)
 	else if (slice_is(w[0], "PathQuestion")) path_question(b);
 	else if (slice_is(w[0], "PathAnswer")) path_answer(b, a, n);
 	else if (slice_is(w[0], "NotificationResponse")) notification(b, a[0], a[1]);
+	else if (slice_is(w[0], "FunctionCallResponse")) function_response(b, a[0]);
 	else if (slice_is(w[0], "Raw")) return hex_get(b, a[0]);
 	else if (slice_is(w[0], "RowDescription")) row_description(b, a, n);
 	else if (slice_is(w[0], "DataRow")) data_row(b, a, n);
