@@ -359,6 +359,9 @@ void login_progress(struct session *s);
 /* session_client.c, session_server.c */
 enum step client_message(struct session *s, const struct pg_frame *f);
 enum step server_message(struct session *s, struct pg_frame *f);
+enum step session_asynchronous(struct session *s, const struct pg_frame *f);
+/* An error or notice without what may quote masked columns. */
+void session_emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice);
 /* Answers at the head of the queue that need nothing from the server. */
 void replies_advance(struct session *s);
 /* Makes the portal's row plan. False: the session is over. */

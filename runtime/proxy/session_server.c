@@ -355,8 +355,8 @@ command_complete(struct session *s, struct reply *head, const struct pg_frame *f
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 /* DETAIL and CONTEXT may quote values of the table ("Failing row contains"). */
-static void
-emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice)
+void
+session_emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice)
 {
 	char state[6] = "XX000", severity[16] = "ERROR";
 	struct pg_error out = {.severity = severity, .sqlstate = state, .message = e->message,
@@ -439,7 +439,7 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 	} else if (c && session_limit_error(s, c, &e)) {
 		step = STEP_DONE;
 	} else if ((c && c->verdict.rows_masked) || quotes_rows(s, &e)) {
-		emit_scrubbed(s, &e, false);
+		session_emit_scrubbed(s, &e, false);
 		step = STEP_DONE;
 	}
 	if (!ends_with_ready(head)) {
@@ -579,48 +579,6 @@ closed(struct session *s, struct reply *head)
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
 
-bool
-session_parameter(struct session *s, const struct pg_param *p)
-{
-	if (!setting_blinds(p->name, p->value)) {
-		session_path_reported(s, p);
-		return true;
-	}
-	/* The gateway would read statements differently than the server. */
-	log_error("target setting refused target=%s setting=%.*s", gate_target(s->gate)->name,
-		  SLICE_ARG(p->name));
-	session_fatal(s, "0A000", "WEIR-SETTING",
-		      "the target runs with a setting under which statements cannot be judged",
-		      "standard_conforming_strings must be on and client_encoding UTF8");
-	return false;
-}
-
-static enum step
-asynchronous(struct session *s, const struct pg_frame *f)
-{
-	struct reply *head = reply_head(s);
-	struct pg_param p;
-	struct pg_msg_error e;
-
-	switch (f->type) {
-	case PG_B_PARAMETER_STATUS:
-		if (pg_read_parameter_status(f->body, &p) != PG_R_OK) {
-			session_bad(s, SERVER, PG_R_STRING_NOT_TERMINATED);
-			return STEP_DONE;
-		}
-		return session_parameter(s, &p) ? STEP_FORWARD : STEP_DONE;
-	case PG_B_NOTICE_RESPONSE:
-		if (head && head->command && head->command->verdict.rows_masked) {
-			if (pg_read_error(f->body, &e) == PG_R_OK)
-				emit_scrubbed(s, &e, true);
-			return STEP_DONE;
-		}
-		return STEP_FORWARD;
-	default:
-		return STEP_FORWARD;
-	}
-}
-
 enum step
 session_for_head(struct session *s, struct reply *head, const struct pg_frame *f)
 {
@@ -706,7 +664,7 @@ server_message(struct session *s, struct pg_frame *f)
 	if (f->type == PG_B_PARAMETER_STATUS || f->type == PG_B_NOTICE_RESPONSE ||
 	    f->type == PG_B_NOTIFICATION_RESPONSE)
 		return head && !command_durable(s, head->command) ? STEP_BLOCK
-								  : asynchronous(s, f);
+								  : session_asynchronous(s, f);
 	if (!head) {
 		/* The server says good-bye (57P01 and the like): its last words pass. */
 		if (f->type == PG_B_ERROR_RESPONSE)

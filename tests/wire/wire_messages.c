@@ -76,11 +76,11 @@ raw(struct buf *b, uint8_t type, struct slice body)
 }
 
 static void
-notification(struct buf *b, struct slice channel, struct slice payload)
+notification(struct buf *b, struct slice pid, struct slice channel, struct slice payload)
 {
 	size_t at = pg_begin(b, PG_B_NOTIFICATION_RESPONSE);
 
-	buf_be32(b, 7);
+	buf_be32(b, pid.n ? (uint32_t) (pid.p[0] - '0') : 0);
 	pg_put_string(b, channel);
 	pg_put_string(b, payload);
 	pg_end(b, at);
@@ -153,7 +153,7 @@ wire_message(struct buf *b, struct slice *w, size_t n)
 	else if (slice_is(w[0], "FunctionCall")) raw(b, 'F', slice_of("\0\0\0\1\0\0\0\0\0\0", 10));
 	else if (slice_is(w[0], "PathQuestion")) path_question(b);
 	else if (slice_is(w[0], "PathAnswer")) path_answer(b, a, n);
-	else if (slice_is(w[0], "NotificationResponse")) notification(b, a[0], a[1]);
+	else if (slice_is(w[0], "NotificationResponse")) notification(b, a[0], a[1], a[2]);
 	else if (slice_is(w[0], "FunctionCallResponse")) function_response(b, a[0]);
 	else if (slice_is(w[0], "Raw")) return hex_get(b, a[0]);
 	else if (slice_is(w[0], "RowDescription")) row_description(b, a, n);

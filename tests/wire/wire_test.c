@@ -576,6 +576,7 @@ run(struct stage *st, struct play *p)
 				  SLICE_LIT("orders"), &gc);
 	p->session->phase = SESSION_READY;
 	p->session->id.b[0] = 1;
+	p->session->server_pid = 7;
 	p->session->server_key_len = 4;
 	while (i < st->n && strcmp(st->lines[i], "play") != 0)
 		i++;

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The three messages of the server that may come at any time, between any two others.
+ */
+#include "proxy/session.h"
+
+#include "base/endian.h"
+#include "base/log.h"
+
+bool
+session_parameter(struct session *s, const struct pg_param *p)
+{
+	if (!setting_blinds(p->name, p->value)) {
+		session_path_reported(s, p);
+		return true;
+	}
+	/* The gateway would read statements differently than the server. */
+	log_error("target setting refused target=%s setting=%.*s", gate_target(s->gate)->name,
+		  SLICE_ARG(p->name));
+	session_fatal(s, "0A000", "WEIR-SETTING",
+		      "the target runs with a setting under which statements cannot be judged",
+		      "standard_conforming_strings must be on and client_encoding UTF8");
+	return false;
+}
+
+/* Clients tell their own notifications by the process id they were given. */
+static void
+own_notification(const struct session *s, const struct pg_frame *f)
+{
+	uint8_t *pid = (uint8_t *) (uintptr_t) f->body.p;
+
+	if (f->body.n >= 4 && get_be32(pid) == s->server_pid)
+		put_be32(pid, s->cancel_pid);
+}
+
+enum step
+session_asynchronous(struct session *s, const struct pg_frame *f)
+{
+	struct reply *head = reply_head(s);
+	struct pg_param p;
+	struct pg_msg_error e;
+
+	switch (f->type) {
+	case PG_B_PARAMETER_STATUS:
+		if (pg_read_parameter_status(f->body, &p) != PG_R_OK) {
+			session_bad(s, SERVER, PG_R_STRING_NOT_TERMINATED);
+			return STEP_DONE;
+		}
+		return session_parameter(s, &p) ? STEP_FORWARD : STEP_DONE;
+	case PG_B_NOTIFICATION_RESPONSE:
+		own_notification(s, f);
+		return STEP_FORWARD;
+	case PG_B_NOTICE_RESPONSE:
+		if (head && head->command && head->command->verdict.rows_masked) {
+			if (pg_read_error(f->body, &e) == PG_R_OK)
+				session_emit_scrubbed(s, &e, true);
+			return STEP_DONE;
+		}
+		return STEP_FORWARD;
+	default:
+		return STEP_FORWARD;
+	}
+}
