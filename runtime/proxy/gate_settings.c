@@ -62,6 +62,18 @@ setting_blinds(struct slice name, struct slice value)
 	return false;
 }
 
+/* A value that no blinding setting takes, whichever is meant: longer than every encoding's name. */
+static bool
+blinds_nothing(struct slice value)
+{
+	enum { LONGER_THAN_ENCODINGS = 15 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < value.n; i++)
+		n += is_alnum(value.p[i]);
+	return n >= LONGER_THAN_ENCODINGS;
+}
+
 static bool
 moves(struct slice setting)
 {
@@ -84,7 +96,7 @@ effect_moves_names(const struct sql_effect *e)
 		if (e->action == opaque[i])
 			return true;
 	return e->action == ACTION_SQL_RESET || e->action == ACTION_SQL_DISCARD ||
-	       (sets(e) && moves(e->setting));
+	       (sets(e) && (!e->setting.n || moves(e->setting)));
 }
 
 /* After its first statement a text may run under another path than the one it was judged under. */
@@ -107,6 +119,8 @@ setting_refused(const struct gate_class *c, const struct sql_effect *e, struct a
 	*why = (struct gate_refusal){.code = "WEIR-PINNED-SETTING"};
 	if (!sets(e))
 		return false;
+	if (!e->setting.n && !c->any_masks && blinds_nothing(e->value))
+		return false; /* pg_dump: set_config(name, ...) from pg_settings */
 	if (!e->setting.n) {
 		why->message = "a setting whose name is not written out cannot be changed through "
 			       "the gateway";

@@ -246,8 +246,7 @@ set_config(struct analysis *a, const FuncCall *f, struct slice name)
 	 * alone. */
 	a->literal_dependent = true;
 	e->function = name;
-	if (!setting)
-		return;
+	e->value = an_str(a, value);
 	e->setting = an_str(a, setting);
 	for (size_t i = 0; i < e->setting.n; i++) {
 		uint8_t *p = (uint8_t *)e->setting.p + i;
@@ -255,7 +254,6 @@ set_config(struct analysis *a, const FuncCall *f, struct slice name)
 		if (*p >= 'A' && *p <= 'Z')
 			*p |= 0x20;
 	}
-	e->value = an_str(a, value);
 }
 
 static void
