@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What libpq can do, printed: client CONNINFO. Run directly and through the gateway, the output must
- * be the same.
+ * What libpq can do, printed: client CONNINFO. Run directly and through the gateway, the output
+ * must be the same.
  */
 #include <libpq-fe.h>
 #include <libpq/libpq-fs.h>
