@@ -409,7 +409,8 @@ client_closed(void *ctx, int error UNUSED, const char *reason)
 	if (!c->closing) {
 		session_eof(c->session, CLIENT);
 		log_debug("client connection lost cause=%s", reason);
-		host_close(c);
+		if (!session_lingers(c->session))
+			host_close(c);
 	}
 	maybe_free(c);
 }

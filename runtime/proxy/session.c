@@ -310,7 +310,7 @@ may_process(const struct session *s, enum pg_side from)
 	case SESSION_SERVER_LOGIN:
 		return from == SERVER;
 	case SESSION_READY:
-		return !s->in[from].blocked;
+		return !s->in[from].blocked && !(from == CLIENT && s->terminated);
 	default:
 		return false;
 	}
@@ -451,7 +451,8 @@ process(struct session *s, enum pg_side from, uint8_t *p, size_t n, bool chunk)
 	}
 	run_flush(&run);
 	session_rows_flush(s);
-	return s->phase == SESSION_CLOSED ? n : at;
+	/* Nobody reads what comes after Terminate. */
+	return s->phase == SESSION_CLOSED || (from == CLIENT && s->terminated) ? n : at;
 }
 
 /* Whatever was gathered goes out before something else does. */
@@ -540,7 +541,7 @@ session_deliver(struct session *s, enum pg_side from, uint8_t *p, size_t n)
 	size_t used = 0;
 
 	assert(s->magic == SESSION_MAGIC);
-	if (s->phase == SESSION_CLOSED)
+	if (s->phase == SESSION_CLOSED || (from == CLIENT && s->terminated))
 		return;
 	if (in->pending.n)
 		used = complete_pending(s, from, p, n);
@@ -548,7 +549,7 @@ session_deliver(struct session *s, enum pg_side from, uint8_t *p, size_t n)
 		used += process(s, from, p + used, n - used, true);
 	if (s->phase == SESSION_CLOSED)
 		return;
-	if (used < n) {
+	if (used < n && !(from == CLIENT && s->terminated)) {
 		keep(s, from, p + used, n - used);
 		process_pending(s, from);
 	}
@@ -588,8 +589,10 @@ session_kick(struct session *s)
 		  left != s->in[CLIENT].pending.n + s->in[SERVER].pending.n));
 	if (s->phase == SESSION_CLOSED)
 		return;
-	if (s->in[CLIENT].eof && !s->in[CLIENT].pending.n && !s->n_replies)
-		session_close(s, "client closed the connection");
+	if (s->terminated && !s->n_replies)
+		session_close(s, "client terminated");
+	else if (s->leaves && s->hold)
+		session_close(s, "client closed the connection"); /* nobody waits for people */
 	else if (s->draining && nothing_to_wait_for(s))
 		session_fatal(s, "57P01", "WEIR-SHUTDOWN", "the gateway is shutting down",
 			      "connect again in a moment");
@@ -600,18 +603,43 @@ session_kick(struct session *s)
 	session_limit_follow(s);
 }
 
+bool
+session_lingers(const struct session *s)
+{
+	return s->phase != SESSION_CLOSED && (s->terminated || s->leaves);
+}
+
+/* It said good-bye before it went, behind requests that wait for their records. */
+static bool
+said_goodbye(const struct session *s)
+{
+	static const uint8_t terminate[] = {PG_F_TERMINATE, 0, 0, 0, 4};
+	const struct buf *b = &s->in[CLIENT].pending;
+
+	return s->phase == SESSION_READY && !s->hold && b->n >= sizeof(terminate) &&
+	       memcmp(b->p + b->n - sizeof(terminate), terminate, sizeof(terminate)) == 0;
+}
+
 void
 session_eof(struct session *s, enum pg_side from)
 {
 	if (s->phase == SESSION_CLOSED)
 		return;
+	if (from == CLIENT && said_goodbye(s))
+		s->leaves = true;
+	if (session_lingers(s)) {
+		s->client_gone = s->client_gone || from == CLIENT;
+		s->server_gone = from == SERVER;
+		if (s->server_gone)
+			session_close(s, "client terminated");
+		return;
+	}
 	if (from == SERVER) {
 		s->server_gone = true;
 		session_fatal(s, "08006", "WEIR-TARGET-GONE", "the target closed the connection",
 			      "connect again; the gateway's log may say more");
 		return;
 	}
-	s->in[CLIENT].eof = true;
 	s->client_gone = true;
 	/* What was not released is dropped, what runs is cancelled. */
 	if (s->phase == SESSION_READY && s->n_replies)

@@ -170,7 +170,7 @@ struct command {
 struct inbound {
 	struct buf pending;
 	struct pg_framer framer;
-	bool blocked, flow_off, eof;
+	bool blocked, flow_off;
 };
 
 /* Everything about a client that its socket tells. */
@@ -226,6 +226,8 @@ struct session {
 	} swallow;
 	unsigned cancels;    /* CancelRequests of ours on their way */
 	bool client_gone, server_gone;
+	bool terminated; /* by the client, whose last requests are still being answered */
+	bool leaves;     /* the client is gone; Terminate is the last it sent, and not read yet */
 	bool schema_changed_in_tx;
 	struct session_path path;
 	bool draining;
@@ -288,7 +290,10 @@ void session_free(struct session *s);
 
 /* n bytes from a side. `chunk`: they lie in the chunk that host->forward may refer to. */
 void session_deliver(struct session *s, enum pg_side from, uint8_t *p, size_t n);
+/* The session may go on without its client: see session_lingers. */
 void session_eof(struct session *s, enum pg_side from);
+/* What the client sent before its Terminate still runs, as the server would run it. */
+bool session_lingers(const struct session *s);
 void session_tls_done(struct session *s, enum pg_side side);
 void session_server_up(struct session *s);
 void session_server_down(struct session *s, const char *reason);

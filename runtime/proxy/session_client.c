@@ -578,7 +578,9 @@ client_other(struct session *s, const struct pg_frame *f)
 			session_flush_run(s);
 			s->host->emit(s->host_ctx, SERVER, f->raw);
 		}
-		session_close(s, "client terminated");
+		s->terminated = s->n_replies > 0 && !s->server_gone;
+		if (!s->terminated)
+			session_close(s, "client terminated");
 		return STEP_DONE;
 	default:
 		session_bad(s, CLIENT, PG_R_UNKNOWN_TYPE);

@@ -195,6 +195,18 @@ def test_a_long_pipeline():
     c.finish()
 
 
+def test_what_was_sent_before_terminate_runs():
+    """As far as a server goes that cannot send its answers."""
+    for i in range(10):
+        c = raw()
+        c.send_query_params(b"insert into bulk select $1::int, pg_sleep(0.05)::text", [b"%d" % (i - 100)])
+        c.flush()
+        c.finish()  # Terminate, and the socket is closed
+    h.wait_for(lambda: pg.query("select count(*) from bulk where a < 0") == "10", 10, "10 rows")
+    h.wait_for(lambda: pg.super("select count(*) from pg_stat_activity where usename = 'app' and "
+                                "application_name <> 'weir-catalog'") == "0", 10, "nobody lingers")
+
+
 def test_single_rows_and_binary():
     c = raw()
     c.send_query_params(b"select id, pan from cards order by id", None, result_format=1)

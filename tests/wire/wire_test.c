@@ -523,6 +523,8 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 	} else if (slice_is(w[0], "closed")) {
 		if (!p->closed)
 			fail(p, "the session is not closed", NULL);
+	} else if (slice_is(w[0], "server-eof")) {
+		session_eof(p->session, SERVER);
 	} else if (slice_is(w[0], "cancelled")) {
 		if (p->cancels == 0)
 			fail(p, "nothing was cancelled", NULL);
