@@ -46,6 +46,7 @@ epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN], const struc
 
 	derive_masks(e, mask_secret);
 	limits_attach(e, was);
+	e->reads_names = epoch_reads_names(e, true);
 	random_bytes(e->mock_key, sizeof(e->mock_key));
 	e->verifiers = ARENA_ARRAY(&e->arena, struct scram_verifier, c->n_principals + 1);
 	for (size_t i = 0; i < c->n_principals; i++) {

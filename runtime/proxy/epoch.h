@@ -23,6 +23,7 @@ struct epoch {
 	struct arena arena; /* holds all of the below */
 	struct config config;
 	struct image *image;
+	bool reads_names; /* epoch_reads_names() of it, masks included */
 	struct mask_spec *masks; /* by rule index; meaningful for mask rules */
 	struct mask_key mask_key;
 	struct scram_verifier *verifiers; /* by principal */

@@ -347,6 +347,12 @@ gate_has_masks(const struct gate_session *s)
 }
 
 bool
+gate_may_read_names(const struct gate *g)
+{
+	return g->epoch->reads_names;
+}
+
+bool
 gate_reads_names(struct gate *g, struct gate_session *s, uint64_t now)
 {
 	return gate_class_of(g, s, now)->reads_names;

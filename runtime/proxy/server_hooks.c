@@ -56,7 +56,7 @@ schema_changed(void *ctx, size_t target)
 		worker_post_stale(s->workers[i], target);
 	/* A policy that reads no names can wait: the target is spared a read after each CREATE. */
 	if (s->reader)
-		catalog_reader_changed(s->reader, target, epoch_reads_names(e, true));
+		catalog_reader_changed(s->reader, target, e->reads_names);
 	epoch_unref(e);
 	hooks_leave(s);
 }

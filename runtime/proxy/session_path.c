@@ -47,8 +47,8 @@ ask(struct session *s)
 static bool
 matters(const struct session *s)
 {
-	return s->path.dirty && gate_reads_names(s->env->gate, s->gate,
-						 s->host->now_wall(s->host_ctx));
+	return s->path.dirty && gate_may_read_names(s->env->gate) &&
+	       gate_reads_names(s->env->gate, s->gate, s->host->now_wall(s->host_ctx));
 }
 
 void

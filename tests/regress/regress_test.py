@@ -3,9 +3,10 @@
 """PostgreSQL's regression SQL with psql, once directly and once through the gateway, which with
 `default allow` and no masks must make no difference.
 
-  tests/regress/regress_test.py [--all | NAME ...]
+  tests/regress/regress_test.py [--names] [--all | NAME ...]
 
 Without names: the subset that `ninja test` runs. --all: every file of the schedule (ninja regress).
+--names: under a policy that reads names, so that the gateway asks the server for its search path.
 Each side has a fresh server of its own, with databases of the same name; the files run in the order
 of the schedule, the two sides at the same time. What may differ is in differences.txt, with its
 reason; anything else fails, and so does an entry that is no longer true. Outputs stay in
@@ -32,6 +33,10 @@ target regression
   tls off
 principal postgres kind human key "pw"
 """
+
+
+PLAIN = "policy p\ndefault allow\n"
+NAMES = 'policy p\ndefault allow\nallow some do sql.select when table in {"no.such"}\n'
 
 
 def subset():
@@ -102,8 +107,8 @@ class Side:
         return text.splitlines()
 
 
-def gateway(side):
-    w = h.Weir(side.pg, policy="policy p\ndefault allow\n", conf=CONF.format())
+def gateway(side, names):
+    w = h.Weir(side.pg, policy=NAMES if names else PLAIN, conf=CONF.format())
     side.port = w.port
     return w
 
@@ -114,7 +119,8 @@ def compare(a, b):
 
 
 def main():
-    args = sys.argv[1:]
+    args = [a for a in sys.argv[1:] if a != "--names"]
+    names = "--names" in sys.argv
     try:
         folder = source.get()
     except source.Unavailable as e:
@@ -124,7 +130,7 @@ def main():
     chosen = order if args == ["--all"] else args or subset()
     tests = [t for t in order if t in chosen or t == "test_setup"]
     sides = [Side("direct", folder), Side("gateway", folder)]
-    w = gateway(sides[1])
+    w = gateway(sides[1], names)
     threads = [threading.Thread(target=s.run_all, args=(tests,)) for s in sides]
     for t in threads:
         t.start()
