@@ -533,7 +533,7 @@ check_settings(struct look *l)
 	struct gate_refusal why;
 
 	for (uint32_t i = 0; i < f->n_effects; i++)
-		if (setting_refused(l->class, &f->effects[i], l->ask->arena, &why))
+		if (setting_refused(l->class, f, &f->effects[i], l->ask->arena, &why))
 			refuse(l, NULL, why.code, why.message, why.hint);
 }
 

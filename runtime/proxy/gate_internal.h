@@ -61,8 +61,8 @@ void gate_remember(struct gate *g, const struct gate_memory *key, const struct g
 void gate_session_path_put(struct gate_session *s);
 
 /* gate_settings.c: what no policy opens of settings. */
-bool setting_refused(const struct gate_class *c, const struct sql_effect *e, struct arena *a,
-		     struct gate_refusal *why);
+bool setting_refused(const struct gate_class *c, const struct sql_facts *f,
+		     const struct sql_effect *e, struct arena *a, struct gate_refusal *why);
 /* It may change what unqualified names mean to what comes after it. */
 bool effect_moves_names(const struct sql_effect *e);
 bool facts_move_names(const struct sql_facts *f);

@@ -104,7 +104,7 @@ bool
 facts_move_names(const struct sql_facts *f)
 {
 	for (uint32_t i = 0; i < f->n_stmts; i++)
-		if (f->stmts[i].flags & SQL_EXECUTES)
+		if (f->stmts[i].flags & SQL_EXECUTES || f->stmts[i].kind == SQL_KIND_FETCH)
 			return true;
 	for (uint32_t i = 0; i < f->n_effects; i++)
 		if (effect_moves_names(&f->effects[i]))
@@ -112,13 +112,34 @@ facts_move_names(const struct sql_facts *f)
 	return false;
 }
 
+/* set_config() in what runs later without being named: a view, a default, a materialized view. */
+static bool
+is_kept(const struct sql_facts *f, const struct sql_effect *e)
+{
+	uint32_t i = (uint32_t)(e - f->effects);
+
+	for (uint32_t k = 0; e->function.n && k < f->n_stmts; k++) {
+		const struct sql_stmt *st = &f->stmts[k];
+
+		if (i >= st->effects && i < st->effects + st->n_effects)
+			return st->kind == SQL_KIND_OTHER || st->kind == SQL_KIND_CREATE_AS;
+	}
+	return false;
+}
+
 bool
-setting_refused(const struct gate_class *c, const struct sql_effect *e, struct arena *a,
-		struct gate_refusal *why)
+setting_refused(const struct gate_class *c, const struct sql_facts *f, const struct sql_effect *e,
+		struct arena *a, struct gate_refusal *why)
 {
 	*why = (struct gate_refusal){.code = "WEIR-PINNED-SETTING"};
 	if (!sets(e))
 		return false;
+	if (c->any_masks && is_kept(f, e) && (!e->setting.n || moves(e->setting))) {
+		why->message = "what sets the search path or the role cannot be stored while masks are "
+			       "in force for you";
+		why->hint = "whoever reads it later would not see that names mean something else";
+		return true;
+	}
 	if (!e->setting.n && !c->any_masks && blinds_nothing(e->value))
 		return false; /* pg_dump: set_config(name, ...) from pg_settings */
 	if (!e->setting.n) {

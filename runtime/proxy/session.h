@@ -185,6 +185,7 @@ struct session_client {
 struct session_path {
 	bool dirty;  /* it may be another than the gate knows */
 	bool in_tx;  /* it may have changed in the open transaction, whose end may undo that */
+	bool cursors; /* one was declared whose query may change it, when rows are fetched */
 	bool failed; /* the server did not answer the last question */
 	unsigned n_answers;
 	struct buf answers; /* each ended by a zero byte */

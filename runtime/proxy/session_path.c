@@ -81,6 +81,15 @@ session_path_wait(struct session *s)
 }
 
 static bool
+has_kind(const struct sql_facts *f, enum sql_kind kind)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (f->stmts[i].kind == kind)
+			return true;
+	return false;
+}
+
+static bool
 ends_transaction(const struct sql_facts *f)
 {
 	for (uint32_t i = 0; i < f->n_stmts; i++)
@@ -99,7 +108,12 @@ ends_transaction(const struct sql_facts *f)
 void
 session_path_follow(struct session *s, const struct command *c)
 {
-	if (c->verdict.moves_names)
+	bool moves = c->verdict.moves_names ||
+		     (s->path.cursors && has_kind(c->facts, SQL_KIND_FETCH));
+
+	if (c->verdict.moves_names && has_kind(c->facts, SQL_KIND_DECLARE))
+		s->path.cursors = true;
+	if (moves)
 		s->path.dirty = s->path.in_tx = true;
 	else if (s->path.in_tx && ends_transaction(c->facts))
 		s->path.dirty = true;

@@ -112,6 +112,14 @@ def test_pipeline():
         h.eq(r.get_value(0, 0), MASKED.encode(), r.error_message)
 
 
+def test_a_cursor_that_sets_it():
+    r = script(masks, "set search_path = open;\nbegin;\n"
+               "declare k cursor for select set_config('search_path', 'public', false);\n"
+               "select upper(pan) from cards;\nfetch k;\nselect upper(pan) from cards;\nrollback;\n")
+    h.eq(r.out, "OPEN CARD\npublic", repr(r))
+    h.has(r.err, "WEIR-MASKED-USE")
+
+
 def test_prepared_statements_follow_the_path():
     r = script(masks, "prepare q as select pan from cards;\nexecute q;\nset search_path = open;\n"
                "execute q;\nset search_path = public;\nexecute q;\n")
