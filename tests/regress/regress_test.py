@@ -11,7 +11,7 @@ Each side has a fresh server of its own, with databases of the same name; the fi
 of the schedule, the two sides at the same time. What may differ is in differences.txt, with its
 reason; anything else fails, and so does an entry that is no longer true. Outputs stay in
 build/regress/out."""
-import difflib, os, re, shutil, subprocess, sys, threading, time
+import difflib, os, shutil, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
@@ -108,7 +108,10 @@ class Side:
 
 
 def gateway(side, names):
-    w = h.Weir(side.pg, policy=NAMES if names else PLAIN, conf=CONF.format())
+    # Thousands of records, each durable before its statement runs: not what is tested here.
+    state = tempfile.mkdtemp(prefix="weir-regress-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
+    h.on_exit(lambda: shutil.rmtree(state, ignore_errors=True))
+    w = h.Weir(side.pg, policy=NAMES if names else PLAIN, conf=CONF.format(), state=f"{state}/state")
     side.port = w.port
     return w
 
