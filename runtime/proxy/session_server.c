@@ -584,8 +584,6 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 {
 	bool runs = head->kind == REPLY_QUERY || head->kind == REPLY_EXECUTE;
 
-	if (head->kind == REPLY_PATH)
-		return session_path_answer(s, f);
 	switch (f->type) {
 	case PG_B_DATA_ROW:
 		return data_row(s, head, f);
@@ -675,7 +673,11 @@ server_message(struct session *s, struct pg_frame *f)
 	/* A later piece of a row follows its first piece. */
 	if (f->first && (head->kind == REPLY_LOCAL || !command_durable(s, head->command)))
 		return STEP_BLOCK;
-	step = s->swallow ? session_limit_swallow(s, head, f) : session_for_head(s, head, f);
+	if (head->kind == REPLY_PATH)
+		step = session_path_answer(s, f);
+	else
+		step = s->swallow ? session_limit_swallow(s, head, f)
+				  : session_for_head(s, head, f);
 	if (s->phase == SESSION_CLOSED)
 		return STEP_DONE;
 	if (f->type != PG_B_DATA_ROW && f->type != PG_B_COPY_DATA)
