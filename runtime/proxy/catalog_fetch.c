@@ -6,6 +6,7 @@
 #include "proxy/catalog_fetch.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "proxy/catalog_reader.h"
 
 #include <arpa/inet.h>
@@ -316,6 +317,27 @@ check_server(struct fetch *f)
 	return true;
 }
 
+/* What views are made of. Reading it waits for locks on what they read, which another session may
+ * hold for long: then the catalog does without, and views cannot be read under masks. */
+static bool
+read_definitions(struct fetch *f, struct catalog_build *b)
+{
+	bool ok, drained;
+
+	if (!run(f, "SAVEPOINT definitions; SET LOCAL lock_timeout = '2s'", NULL, 0))
+		return false;
+	ok = run(f, catalog_queries[CATALOG_Q_DEFINITIONS].sql, b, CATALOG_Q_DEFINITIONS);
+	for (PGresult *r; !ok && (r = next_result(f, &drained)) != NULL;)
+		PQclear(r);
+	if (ok || PQstatus(f->conn) != CONNECTION_OK ||
+	    PQtransactionStatus(f->conn) != PQTRANS_INERROR)
+		return ok;
+	log_warn("views cannot be read under masks: their definitions could not be read: %s",
+		 f->why->detail);
+	*f->why = (struct fetch_trouble){0};
+	return run(f, "ROLLBACK TO SAVEPOINT definitions", NULL, 0);
+}
+
 static struct catalog *
 read_catalog(struct fetch *f)
 {
@@ -329,8 +351,9 @@ read_catalog(struct fetch *f)
 		 CATALOG_READ_SECONDS * 1000u);
 	ok = run(f, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0) &&
 	     run(f, "SET LOCAL search_path = pg_catalog", NULL, 0) && run(f, set, NULL, 0);
-	for (unsigned q = 0; ok && q < CATALOG_QUERY_COUNT; q++)
+	for (unsigned q = 0; ok && q < CATALOG_Q_DEFINITIONS; q++)
 		ok = run(f, catalog_queries[q].sql, b, q);
+	ok = ok && read_definitions(f, b);
 	if (!ok || !run(f, "COMMIT", NULL, 0)) {
 		catalog_build_abandon(b);
 		return NULL;

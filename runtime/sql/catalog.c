@@ -143,6 +143,8 @@ valid(const struct row *r)
 		return f[0].n && f[1].n && f[2].n == 1;
 	case CATALOG_Q_BODIES:
 		return f[0].n && f[1].n && (f[3].n == 0 || f[3].n == 2 * SHA256_LEN);
+	case CATALOG_Q_DEFINITIONS:
+		return number(f[0], UINT32_MAX, &v) && f[1].n;
 	case CATALOG_QUERY_COUNT:
 		break;
 	}
@@ -485,6 +487,32 @@ build_rest(struct catalog_build *b)
 	return true;
 }
 
+/* Views are read as statements are. What cannot be is not a reason to refuse the catalog: nobody
+ * under a mask can read such a view. */
+static bool
+build_definitions(struct catalog_build *b)
+{
+	static const struct sql_limits limits = SQL_LIMITS_DEFAULT;
+	struct arena *a = &b->c->arena;
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct slice *f = b->rows[i]->f;
+		struct catalog_relation *r;
+		uint8_t *text;
+
+		if (b->rows[i]->q != CATALOG_Q_DEFINITIONS)
+			continue;
+		r = relation_mut(b->c, (uint32_t)num(f[0]));
+		text = arena_try_alloc(a, f[1].n + 1);
+		if (!text)
+			return fail(b, "the catalog is too big");
+		memcpy(text, f[1].p, f[1].n);
+		if (r)
+			r->definition = sql_analyse(slice_of(text, f[1].n), &limits, a);
+	}
+	return true;
+}
+
 struct catalog *
 catalog_build_finish(struct catalog_build *b, const char **error)
 {
@@ -496,7 +524,8 @@ catalog_build_finish(struct catalog_build *b, const char **error)
 	if (!b->error) {
 		qsort(b->rows, b->n, sizeof(struct row *), row_order);
 		digest_rows(b);
-		(void)(build_relations(b) && build_columns(b) && build_links(b) && build_rest(b));
+		(void)(build_relations(b) && build_columns(b) && build_links(b) && build_rest(b) &&
+		       build_definitions(b));
 	}
 	*error = b->error;
 	if (b->error) {

@@ -6,7 +6,9 @@
  * workers; its digest names it (approvals and caches bind to it).
  *
  * Run the queries in one REPEATABLE READ READ ONLY transaction, so that they agree with each other,
- * with search_path set to pg_catalog (all names below are qualified all the same).
+ * with search_path set to pg_catalog (all names below are qualified all the same). The last one
+ * (CATALOG_Q_DEFINITIONS) takes locks on the views and what they read: give it a lock_timeout, and
+ * go on without its rows when it fails.
  */
 #ifndef WEIR_SQL_CATALOG_H
 #define WEIR_SQL_CATALOG_H
@@ -14,6 +16,7 @@
 #include "base/arena.h"
 #include "base/crypto.h"
 #include "base/slice.h"
+#include "sql/sql.h"
 
 enum catalog_query {
 	CATALOG_Q_SETTINGS, /* name, value: server_version_num, server_encoding, ..., search_path */
@@ -28,6 +31,7 @@ enum catalog_query {
 			      * type, b a built-in that has the name of a function */
 	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in
 			      * hex (empty: none, an aggregate), language and flags for people */
+	CATALOG_Q_DEFINITIONS, /* view oid, its query with all names qualified */
 	CATALOG_QUERY_COUNT
 };
 
@@ -57,6 +61,9 @@ struct catalog_relation {
 	uint32_t n_columns;
 	uint32_t first_parent, n_parents; /* used by catalog_parent() */
 	uint32_t first_depend, n_depends;
+	/* Of a view whose definition was read: one statement, whose names outside pg_catalog are
+	 * all qualified. */
+	const struct sql_facts *definition;
 };
 
 struct catalog_depend {

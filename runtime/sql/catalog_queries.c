@@ -95,4 +95,11 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " join pg_catalog.pg_language l on l.oid = p.prolang"
 		 " where n.nspname not in " OURS " and p.prokind <> 'p'",
 		 5},
+	[CATALOG_Q_DEFINITIONS] =
+		{"select v.oid, v.text from (select c.oid,"
+		 " pg_catalog.pg_get_viewdef(c.oid) as text from pg_catalog.pg_class c"
+		 " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
+		 " where c.relkind in ('v', 'm') and c.relpersistence <> 't'"
+		 " and n.nspname not in " OURS ") v where v.text is not null",
+		 2},
 };

@@ -49,6 +49,11 @@ show(const struct catalog *c, const struct catalog_relation *r)
 	d = catalog_view_depends(c, r, &n);
 	for (uint32_t i = 0; i < n; i++)
 		printf("  reads %.*s %d\n", SLICE_ARG(d[i].relation->name), d[i].attnum);
+	if (r->definition)
+		printf("  is %s\n",
+		       r->definition->n_stmts == 1 && r->definition->stmts[0].kind == SQL_KIND_QUERY
+			       ? "query"
+			       : r->definition->sqlstate);
 }
 
 int

@@ -40,6 +40,8 @@ small(void)
 	CHECK(ROW(b, CATALOG_Q_BODIES, "s", "net", "a text", DIGEST, "sql, volatile"));
 	CHECK(ROW(b, CATALOG_Q_BODIES, "public", "net", "integer", "", "internal, immutable"));
 	CHECK(ROW(b, CATALOG_Q_BODIES, "public", "lower", "my", DIGEST, "c, stable"));
+	CHECK(ROW(b, CATALOG_Q_DEFINITIONS, "14", "select people.ssn from s.people"));
+	CHECK(ROW(b, CATALOG_Q_DEFINITIONS, "4711", "select 1")); /* gone meanwhile */
 	return b;
 }
 
@@ -72,6 +74,10 @@ names_resolve(void)
 	CHECK(!catalog_column(r, 0));
 	CHECK(catalog_parent(c, catalog_by_oid(c, 13), 0) == r);
 	CHECK(!catalog_parent(c, catalog_by_oid(c, 13), 1));
+	CHECK(!catalog_by_oid(c, 11)->definition);
+	REQUIRE(catalog_by_oid(c, 14)->definition);
+	CHECK_INT(catalog_by_oid(c, 14)->definition->status, SQL_OK);
+	CHECK_INT(catalog_by_oid(c, 14)->definition->n_stmts, 1);
 	d = catalog_view_depends(c, catalog_by_oid(c, 14), &n);
 	REQUIRE(n == 1);
 	CHECK(d->relation == r && d->attnum == 3);
