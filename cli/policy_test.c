@@ -146,7 +146,8 @@ fill_uses(struct run *r)
 	for (uint32_t i = 0; i < s->n_uses; i++) {
 		const struct sql_use *u = &s->uses[i];
 		bool row = u->flags & SQL_USE_ROW;
-		unsigned contexts = 1u << u->context | (row ? CONTEXT_BIT(WHOLE_ROW) : 0);
+		unsigned contexts = 1u << u->context | (row ? CONTEXT_BIT(WHOLE_ROW) : 0) |
+				    (u->flags & SQL_USE_INNER ? CONTEXT_BIT(EXPRESSION) : 0);
 
 		for (uint32_t k = 0; k < u->n_candidates; k++) {
 			const struct sql_candidate *c = &s->candidates[u->candidates + k];
@@ -311,36 +312,104 @@ expect_verdict(struct run *r, const struct expect *e)
 	buf_putc(&r->why, '\n');
 }
 
+enum { MASK_CLEAR_OUTPUT = -1, MASK_NO_OUTPUT = -2, QUERY_DEPTH_MAX = 32 };
+
+static int mask_named(struct run *r, uint32_t query, struct slice name, unsigned depth);
+
+static int
+stricter(struct run *r, int a, int b)
+{
+	const struct image_rule *rules = r->img->rules;
+
+	if (a < 0 || b < 0)
+		return a > b ? a : b;
+	return vm_mask_cmp(&rules[a].mask, &rules[b].mask) > 0 ? a : b;
+}
+
+static int
+position(const struct sql_facts *s, uint32_t first, uint32_t n, struct slice name)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (slice_eq(s->names[first + i], name))
+			return (int) i;
+	return -1;
+}
+
+/* A column of a relation, by its name there. Without a catalog, what a column list renames may be
+ * any column of its table. */
+static int
+mask_of_relation(struct run *r, uint32_t relation, struct slice column, unsigned depth)
+{
+	const struct sql_facts *s = r->sql;
+	const struct sql_relation *rel = &s->relations[relation];
+	int best = MASK_CLEAR_OUTPUT;
+
+	for (uint32_t i = 0; rel->kind == SQL_REL_JOIN && i < rel->n_left + rel->n_right; i++)
+		best = stricter(r, best, mask_of_relation(r, s->members[rel->members + i],
+							  rel->renamed ? (struct slice){0} : column,
+							  depth));
+	if (rel->kind == SQL_REL_TABLE)
+		return vm_mask_for(r->img, &r->shown, schema_or_public(rel->schema), rel->name,
+				   rel->renamed ? (struct slice){0} : column);
+	if (rel->query < 0)
+		return best;
+	return mask_named(r, (uint32_t) rel->query, rel->renamed ? (struct slice){0} : column,
+			  depth);
+}
+
+/* The mask rule over a column of a query, by its name; an empty name stands for all. */
+static int
+mask_named(struct run *r, uint32_t query, struct slice name, unsigned depth)
+{
+	const struct sql_facts *s = r->sql;
+	const struct sql_query *q = &s->queries[query];
+	bool all = !name.n || q->n_names || q->kind == SQL_QUERY_VALUES;
+	int best = MASK_NO_OUTPUT;
+
+	if (depth > QUERY_DEPTH_MAX)
+		return MASK_CLEAR_OUTPUT;
+	if (q->n_names && name.n && position(s, q->names, q->n_names, name) < 0)
+		return MASK_NO_OUTPUT;
+	/* Which of the second arm's columns stands below the first's name, its position says; the
+	 * strictest is on the safe side. */
+	if (q->kind == SQL_QUERY_UNION) {
+		best = mask_named(r, q->left, all ? (struct slice){0} : name, depth + 1);
+		if (best == MASK_NO_OUTPUT)
+			return best;
+		return stricter(r, best, mask_named(r, q->right, (struct slice){0}, depth + 1));
+	}
+	for (uint32_t i = 0; i < q->n_outputs; i++) {
+		const struct sql_output *o = &s->outputs[q->outputs + i];
+		const struct sql_use *u = o->use >= 0 ? &s->uses[o->use] : NULL;
+		bool star = o->kind == SQL_OUTPUT_STAR;
+
+		if (!star && !all && !slice_eq(o->name, name))
+			continue;
+		best = stricter(r, best, MASK_CLEAR_OUTPUT);
+		if (o->query >= 0)
+			best = stricter(r, best, mask_named(r, (uint32_t) o->query,
+							    (struct slice){0}, depth + 1));
+		for (uint32_t k = 0; u && k < u->n_candidates; k++) {
+			uint32_t rel = s->candidates[u->candidates + k].relation;
+			struct slice column = !star ? u->column : all ? (struct slice){0} : name;
+
+			best = stricter(r, best, mask_of_relation(r, rel, column, depth + 1));
+		}
+	}
+	return best;
+}
+
 /* The mask rule over an output column, by its name; -1: shown as it is, -2: no such output. */
 static int
 mask_of_output(struct run *r, struct slice name)
 {
 	const struct sql_facts *s = r->sql;
-	int best = -2;
+	int best = MASK_NO_OUTPUT;
 
-	for (uint32_t i = 0; i < s->n_outputs; i++) {
-		const struct sql_output *o = &s->outputs[i];
-		const struct sql_use *u = o->use >= 0 ? &s->uses[o->use] : NULL;
-		bool star = o->kind == SQL_OUTPUT_STAR;
-
-		if (!star && !slice_eq(o->name, name))
-			continue;
-		if (best < -1)
-			best = -1;
-		for (uint32_t k = 0; u && k < u->n_candidates; k++) {
-			const struct sql_relation *rel =
-				&s->relations[s->candidates[u->candidates + k].relation];
-			int rule;
-
-			if (rel->kind != SQL_REL_TABLE)
-				continue;
-			rule = vm_mask_for(r->img, &r->shown, schema_or_public(rel->schema),
-					   rel->name, star ? name : u->column);
-			if (rule >= 0 && (best < 0 || vm_mask_cmp(&r->img->rules[rule].mask,
-								  &r->img->rules[best].mask) > 0))
-				best = rule;
-		}
-	}
+	for (uint32_t i = 0; i < s->n_stmts; i++)
+		if (s->stmts[i].query >= 0)
+			best = stricter(r, best,
+					mask_named(r, (uint32_t) s->stmts[i].query, name, 0));
 	return best;
 }
 

@@ -324,20 +324,16 @@ gate_remember(struct gate *g, const struct gate_memory *key, const struct gate_v
 	m->verdict = *v;
 }
 
-const struct mask_spec *
-gate_mask_of(void *ctx, const struct pg_field *f, unsigned index UNUSED, uint32_t *type UNUSED)
-{
-	struct gate_session *s = ctx;
-	const struct gate_masked *m =
-		s->class && s->class->any_masks ? class_mask(s->class, f->table, f->attnum) : NULL;
-
-	return m ? &s->class->epoch->masks[m->rule] : NULL;
-}
-
 struct epoch *
 gate_masks_epoch(const struct gate_session *s)
 {
 	return s->class->epoch;
+}
+
+bool
+gate_computes(const struct gate_session *s)
+{
+	return s->class && s->class->computes;
 }
 
 bool

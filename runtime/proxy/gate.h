@@ -130,10 +130,19 @@ void gate_session_path(struct gate_session *s, struct slice setting, struct slic
 struct slice gate_path_text(const struct gate_session *s);
 struct slice gate_path_user(const struct gate_session *s);
 
-/* Masks of the session, for row plans: a pg_mask_of_fn with the gate session as ctx. */
-pg_mask_of_fn gate_mask_of;
-/* What the masks that gate_mask_of and gate_copy_columns give live in. */
+/* Names the search path that unqualified names have now; never reused. */
+uint64_t gate_path_number(const struct gate_session *s);
+
+/* The mask of each field of a result, by position (NULL: none), in the arena. st: the statement
+ * whose result it is; NULL: one that reads no masked column. False: the analysis of the statement
+ * and the server's description of the result contradict each other: nothing of it may be shown. */
+bool gate_result_masks(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
+		       struct pg_fields fields, struct arena *a,
+		       const struct mask_spec ***masks) MUST_CHECK;
+/* What the masks that gate_result_masks and gate_copy_columns give live in. */
 struct epoch *gate_masks_epoch(const struct gate_session *s);
+/* The server may compute with masked columns, so that its errors may quote what it computed. */
+bool gate_computes(const struct gate_session *s);
 bool gate_has_masks(const struct gate_session *s);
 /* The columns of a COPY TO STDOUT by position, in the arena. False: they cannot be told. */
 bool gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,

@@ -66,16 +66,69 @@ has_oid(const uint32_t *v, size_t n, uint32_t oid)
 	return n && bsearch(&oid, v, n, sizeof(*v), oid_cmp) != NULL;
 }
 
+const struct catalog_relation *
+class_resolve(const struct gate_class *c, const struct catalog_path *path, struct slice schema,
+	      struct slice name)
+{
+	if (!c->catalog || (!schema.n && (!path || path->truncated)))
+		return NULL;
+	return catalog_resolve(c->catalog->catalog, path, schema, name);
+}
+
+const struct catalog_relation **
+class_relations(const struct gate_class *c, const struct catalog_path *path,
+		const struct sql_facts *f, struct arena *a)
+{
+	const struct catalog_relation **out =
+		ARENA_ARRAY(a, const struct catalog_relation *, f->n_relations + 1);
+
+	for (uint32_t i = 0; i < f->n_relations; i++) {
+		const struct sql_relation *r = &f->relations[i];
+
+		if (r->kind == SQL_REL_TABLE || r->kind == SQL_REL_EXCLUDED)
+			out[i] = class_resolve(c, path, r->schema, r->name);
+	}
+	return out;
+}
+
 bool
 class_governs(const struct gate_class *c, uint32_t table)
 {
 	return has_oid(c->governed, c->n_governed, table);
 }
 
-bool
-class_taints(const struct gate_class *c, uint32_t view)
+const char *
+class_tainted(const struct gate_class *c, uint32_t view)
 {
-	return has_oid(c->tainted, c->n_tainted, view);
+	size_t lo = 0, hi = c->n_tainted;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (c->tainted[mid].view == view)
+			return c->tainted[mid].why;
+		if (c->tainted[mid].view < view)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* Relations of pg_catalog that show values of other tables or statements of other sessions. */
+static const char *const telling_relations[] = {
+	"pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data",
+	"pg_stat_activity", "pg_stat_statements", "pg_prepared_statements", "pg_cursors",
+	"pg_largeobject", "pg_prepared_xacts", "pg_hba_file_rules", "pg_file_settings",
+};
+
+bool
+class_is_telling(const struct catalog_relation *r)
+{
+	for (size_t i = 0; i < COUNT_OF(telling_relations); i++)
+		if (slice_is(r->name, telling_relations[i]))
+			return slice_is(r->schema, "pg_catalog");
+	return false;
 }
 
 /* The strictest mask of a column, by its own name or by that of a column it inherits:
@@ -103,10 +156,35 @@ mask_rule(const struct gate_class *c, const struct catalog_relation *r, struct s
 static void
 govern(struct gate_class *c, uint32_t oid)
 {
-	for (uint32_t i = 0; i < c->n_governed; i++)
-		if (c->governed[i] == oid)
+	size_t lo = 0, hi = c->n_governed;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (c->governed[mid] == oid)
 			return;
-	c->governed[c->n_governed++] = oid;
+		if (c->governed[mid] < oid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	memmove(c->governed + lo + 1, c->governed + lo, (c->n_governed - lo) * sizeof(uint32_t));
+	c->governed[lo] = oid;
+	c->n_governed++;
+}
+
+void
+class_mask_add(struct gate_class *c, const struct catalog_relation *r, int16_t attnum,
+	       uint16_t rule)
+{
+	const struct image_rule *rules = c->epoch->image->rules;
+	struct gate_masked *m = (struct gate_masked *) class_mask(c, r->oid, attnum);
+
+	govern(c, r->oid);
+	if (!m)
+		masked_add(c, r->oid, attnum, rule);
+	else if (vm_mask_cmp(&rules[rule].mask, &rules[m->rule].mask) > 0)
+		m->rule = rule;
 }
 
 /* Reading a parent reads its children and partitions: their masks are the parent's as well. */
@@ -121,10 +199,8 @@ mask_parents(struct gate_class *c, const struct catalog_relation *r, struct slic
 
 		if (!col)
 			continue;
-		if (!class_mask(c, p->oid, col->attnum)) {
-			masked_add(c, p->oid, col->attnum, rule);
-			govern(c, p->oid);
-		}
+		if (!class_mask(c, p->oid, col->attnum))
+			class_mask_add(c, p, col->attnum, rule);
 		mask_parents(c, p, column, rule, depth - 1);
 	}
 }
@@ -138,7 +214,6 @@ find_masked(struct gate_class *c)
 	c->governed = ARENA_ARRAY(&c->arena, uint32_t, n + 1);
 	for (size_t i = 0; i < n; i++) {
 		const struct catalog_relation *r = catalog_at(cat, i);
-		bool any = false;
 
 		for (uint32_t k = 0; k < r->n_columns; k++) {
 			int rule = r->columns[k].dropped ? -1
@@ -146,11 +221,8 @@ find_masked(struct gate_class *c)
 
 			if (rule < 0)
 				continue;
-			masked_add(c, r->oid, r->columns[k].attnum, (uint16_t) rule);
-			any = true;
+			class_mask_add(c, r, r->columns[k].attnum, (uint16_t) rule);
 		}
-		if (any)
-			govern(c, r->oid);
 	}
 	for (size_t i = 0; i < n; i++) {
 		const struct catalog_relation *r = catalog_at(cat, i);
@@ -163,31 +235,6 @@ find_masked(struct gate_class *c)
 				mask_parents(c, r, r->columns[k].name, m->rule, 32);
 		}
 	}
-	qsort(c->governed, c->n_governed, sizeof(*c->governed), oid_cmp);
-}
-
-/* A view that reads a masked column anywhere shows it under a name and an OID of its own. */
-static void
-find_tainted(struct gate_class *c)
-{
-	const struct catalog *cat = c->catalog->catalog;
-	size_t n = catalog_count(cat);
-
-	c->tainted = ARENA_ARRAY(&c->arena, uint32_t, n + 1);
-	for (size_t i = 0; i < n; i++) {
-		const struct catalog_relation *r = catalog_at(cat, i);
-		uint32_t n_depends;
-		const struct catalog_depend *d = catalog_view_depends(cat, r, &n_depends);
-
-		for (uint32_t k = 0; k < n_depends; k++) {
-			if (d[k].attnum ? class_mask(c, d[k].relation->oid, d[k].attnum) == NULL
-					: !class_governs(c, d[k].relation->oid))
-				continue;
-			c->tainted[c->n_tainted++] = r->oid;
-			break;
-		}
-	}
-	qsort(c->tainted, c->n_tainted, sizeof(*c->tainted), oid_cmp);
 }
 
 void
@@ -248,7 +295,7 @@ class_new(struct epoch *e, struct catalog_ref *cat, size_t target, struct slice 
 	c->any_masks = decision_next(&c->masks, -1) >= 0;
 	if (c->any_masks) {
 		find_masked(c);
-		find_tainted(c);
+		class_find_views(c);
 		class_find_dropping(c);
 	}
 	c->reads_names = c->any_masks || epoch_reads_names(e, false);

@@ -16,6 +16,11 @@ struct gate_masked {
 	bool used;
 };
 
+struct gate_taint {
+	uint32_t view;
+	const char *why; /* completes "cannot be read while masks are in force: ..." */
+};
+
 struct gate_class {
 	struct gate_class *next;
 	unsigned refs;
@@ -36,9 +41,11 @@ struct gate_class {
 	bool any_masks;
 	struct gate_masked *masked;
 	uint32_t cap_masked, n_masked;
-	/* Sorted OIDs of relations that hold masked columns, and of views that read one. */
-	uint32_t *governed, *tainted;
-	size_t n_governed, n_tainted;
+	uint32_t *governed; /* sorted OIDs of relations that hold masked columns */
+	size_t n_governed;
+	struct gate_taint *tainted; /* by OID: views that cannot be read */
+	size_t n_tainted;
+	bool computes; /* a view computes with masked columns, in one that the policy masks */
 	/* Sorted OIDs of relations some of whose rows are dropped, and of views that read one. */
 	uint32_t *dropping;
 	size_t n_dropping;
@@ -48,8 +55,25 @@ struct gate_class *class_new(struct epoch *e, struct catalog_ref *c, size_t targ
 			     struct slice user, const struct gate_client *client, uint64_t now);
 void class_unref(struct gate_class *c);
 const struct gate_masked *class_mask(const struct gate_class *c, uint32_t table, int attnum);
+/* What a name means to a session of that path (NULL: not known); NULL: nothing that the catalog
+ * has. */
+const struct catalog_relation *class_resolve(const struct gate_class *c,
+					     const struct catalog_path *path, struct slice schema,
+					     struct slice name);
+/* The tables among the relations of a text, by index. */
+const struct catalog_relation **class_relations(const struct gate_class *c,
+						const struct catalog_path *path,
+						const struct sql_facts *f, struct arena *a);
 bool class_governs(const struct gate_class *c, uint32_t table);
-bool class_taints(const struct gate_class *c, uint32_t view);
+/* Why a view cannot be read; NULL: it can. */
+const char *class_tainted(const struct gate_class *c, uint32_t view);
+/* Shows values of other tables, or statements of other sessions. */
+bool class_is_telling(const struct catalog_relation *r);
+/* Adds a mask; the stricter one stays. */
+void class_mask_add(struct gate_class *c, const struct catalog_relation *r, int16_t attnum,
+		    uint16_t rule);
+/* gate_views.c: masks of the columns of views, and which views cannot be read. */
+void class_find_views(struct gate_class *c);
 /* gate_trust.c: every function that the call could mean is vouched for, and is what it was. */
 bool class_vouches(const struct gate_class *c, struct slice schema, struct slice name);
 bool effect_is_vouched(const struct gate_class *c, const struct sql_effect *e);

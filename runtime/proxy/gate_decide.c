@@ -6,14 +6,7 @@
  */
 #include "proxy/gate_internal.h"
 
-#include "base/buf.h"
-
-/* Relations of pg_catalog that show values of other tables or statements of other sessions. */
-static const char *const telling_relations[] = {
-	"pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data",
-	"pg_stat_activity", "pg_stat_statements", "pg_prepared_statements", "pg_cursors",
-	"pg_largeobject", "pg_prepared_xacts", "pg_hba_file_rules", "pg_file_settings",
-};
+#include "proxy/gate_lineage.h"
 
 /* Effects behind which anything could be read. */
 static const enum action blind_actions[] = {
@@ -21,6 +14,8 @@ static const enum action blind_actions[] = {
 	ACTION_SQL_REPLICATION, ACTION_SQL_FUNCTION_CALL, ACTION_SQL_UNPARSED, ACTION_SQL_LOAD,
 	ACTION_SQL_ROLE, /* a role's settings: what names mean to its next session */
 };
+
+enum { USES_MAX = 1 << 20 }; /* of one message, a table each */
 
 struct look {
 	struct gate *g;
@@ -48,23 +43,12 @@ refuse(struct look *l, const char *sqlstate, const char *code, const char *messa
 	l->v->n_rules = 0; /* the gateway itself, not a rule */
 }
 
-static bool
-listed(const char *const *list, size_t n, struct slice name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (slice_is(name, list[i]))
-			return true;
-	return false;
-}
-
 /* ---- names ----------------------------------------------------------------------------------- */
 
 static const struct catalog_relation *
 resolve(const struct look *l, struct slice schema, struct slice name)
 {
-	if (!l->class->catalog || (!schema.n && (!l->path || l->path->truncated)))
-		return NULL;
-	return catalog_resolve(l->class->catalog->catalog, l->path, schema, name);
+	return class_resolve(l->class, l->path, schema, name);
 }
 
 static bool
@@ -76,14 +60,7 @@ is_table(const struct sql_relation *r)
 static void
 resolve_relations(struct look *l)
 {
-	const struct sql_facts *f = l->facts;
-
-	l->relations = ARENA_ARRAY(l->ask->arena, const struct catalog_relation *,
-				   f->n_relations + 1);
-	for (uint32_t i = 0; i < f->n_relations; i++)
-		if (is_table(&f->relations[i]))
-			l->relations[i] =
-				resolve(l, f->relations[i].schema, f->relations[i].name);
+	l->relations = class_relations(l->class, l->path, l->facts, l->ask->arena);
 }
 
 static struct slice
@@ -216,6 +193,42 @@ judge_effects(struct look *l)
 	}
 }
 
+/* Tables that a candidate stands for: itself, or those of a join. */
+static size_t
+tables_in(const struct sql_facts *f, uint32_t relation)
+{
+	const struct sql_relation *r = &f->relations[relation];
+	size_t n = 1;
+
+	for (uint32_t i = 0; r->kind == SQL_REL_JOIN && i < r->n_left + r->n_right; i++)
+		n += tables_in(f, f->members[r->members + i]);
+	return n;
+}
+
+static void
+collect_use(struct look *l, const struct sql_use *u, uint32_t relation, bool renamed)
+{
+	const struct sql_facts *f = l->facts;
+	const struct sql_relation *as = &f->relations[relation];
+	const struct catalog_relation *r = l->relations[relation];
+	bool row = u->flags & (SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN);
+	unsigned contexts = 1u << u->context;
+
+	/* Names after a column list are not the table's: it may be any of its columns. */
+	row = row || renamed || as->renamed;
+	for (uint32_t i = 0; as->kind == SQL_REL_JOIN && i < as->n_left + as->n_right; i++)
+		collect_use(l, u, f->members[as->members + i], renamed || as->renamed);
+	if (!is_table(as) || (r && !row && !catalog_column_named(r, u->column)))
+		return;
+	/* What a sub-query passes on may be used in any way. */
+	if (u->flags & SQL_USE_INNER)
+		contexts |= 1u << CONTEXT_EXPRESSION;
+	l->uses[l->n_uses++] = (struct data_use){.schema = r ? r->schema : (struct slice){0},
+						 .table = r ? r->name : as->name,
+						 .column = row ? (struct slice){0} : u->column,
+						 .contexts = (uint16_t) contexts};
+}
+
 /* sql.uses: the uses of the whole command, by resolved names. */
 static void
 collect_uses(struct look *l)
@@ -224,25 +237,19 @@ collect_uses(struct look *l)
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < f->n_uses; i++)
-		n += f->uses[i].n_candidates + 1;
+		for (uint32_t k = 0; k < f->uses[i].n_candidates; k++)
+			n += tables_in(f, f->candidates[f->uses[i].candidates + k].relation);
+	if (n > USES_MAX) {
+		refuse(l, "54001", "WEIR-STATEMENT", "the statement uses too many columns of too many tables",
+		       "send it in smaller or simpler pieces");
+		return;
+	}
 	l->uses = ARENA_ARRAY(l->ask->arena, struct data_use, n + 1);
 	for (uint32_t i = 0; i < f->n_uses; i++) {
 		const struct sql_use *u = &f->uses[i];
-		bool row = u->flags & (SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN);
 
-		for (uint32_t k = 0; k < u->n_candidates; k++) {
-			uint32_t ri = f->candidates[u->candidates + k].relation;
-			const struct catalog_relation *r = l->relations[ri];
-
-			if (!is_table(&f->relations[ri]) ||
-			    (r && !row && !catalog_column_named(r, u->column)))
-				continue;
-			l->uses[l->n_uses++] = (struct data_use){
-				.schema = r ? r->schema : (struct slice){0},
-				.table = r ? r->name : f->relations[ri].name,
-				.column = row ? (struct slice){0} : u->column,
-				.contexts = (uint16_t) (1u << u->context)};
-		}
+		for (uint32_t k = 0; k < u->n_candidates; k++)
+			collect_use(l, u, f->candidates[u->candidates + k].relation, false);
 	}
 	l->f.uses = l->uses;
 	l->f.n_uses = l->n_uses;
@@ -250,140 +257,6 @@ collect_uses(struct look *l)
 }
 
 /* ---- what masks forbid ----------------------------------------------------------------------- */
-
-static void
-refuse_use(struct look *l, const struct sql_use *u, const struct catalog_relation *r,
-	   struct slice column)
-{
-	struct arena *a = l->ask->arena;
-	const char *what = column.n ? arena_printf(a, "%.*s.%.*s", SLICE_ARG(r->name),
-						   SLICE_ARG(column))
-				    : arena_printf(a, "whole rows of %.*s", SLICE_ARG(r->name));
-
-	refuse(l, NULL, "WEIR-MASKED-USE",
-	       arena_printf(a, "%s %s masked and may not be used in %s", what,
-			    column.n ? "is" : "are", context_info[u->context].name),
-	       "a masked column may be selected by itself, or counted; take it out of expressions, "
-	       "conditions, sorting, joins, subqueries and writes");
-}
-
-static bool
-shows(const struct sql_use *u)
-{
-	return u->context == CONTEXT_OUTPUT || u->context == CONTEXT_COUNT;
-}
-
-static void
-check_row(struct look *l, const struct sql_use *u, uint32_t relation)
-{
-	const struct catalog_relation *r = l->relations[relation];
-	bool fine = u->flags & SQL_USE_STAR ? shows(u) : u->context == CONTEXT_COUNT;
-
-	if (r && !fine && class_governs(l->class, r->oid))
-		refuse_use(l, u, r, (struct slice){0});
-}
-
-static bool
-is_system_column(struct slice name)
-{
-	static const char *const names[] = {"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"};
-
-	return listed(names, COUNT_OF(names), name);
-}
-
-/* r.name where no r has such a column is name(r), the whole row given to a function (design:
- * PostgreSQL 2.4). */
-static void
-check_attribute(struct look *l, const struct sql_use *u)
-{
-	const struct sql_facts *f = l->facts;
-	bool derived = false;
-
-	if (!u->qualifier.n || is_system_column(u->column))
-		return;
-	for (uint32_t k = 0; k < u->n_candidates; k++) {
-		uint32_t i = f->candidates[u->candidates + k].relation;
-		const struct catalog_relation *r = l->relations[i];
-
-		if (r && class_governs(l->class, r->oid))
-			refuse_use(l, u, r, (struct slice){0});
-		derived = derived || !is_table(&f->relations[i]);
-	}
-	/* Of a table it can be nothing else; of a subquery it may be a column. */
-	if (!derived || catalog_shadows(l->class->catalog->catalog, 'f', u->column))
-		refuse(l, "42703", "WEIR-MASK-OPAQUE",
-		       arena_printf(l->ask->arena, "%.*s.%.*s is no column, and as a function it could "
-				    "read masked columns", SLICE_ARG(u->qualifier),
-				    SLICE_ARG(u->column)),
-		       "name a column");
-}
-
-static void
-count_output(struct look *l, const struct sql_use *u)
-{
-	const struct sql_facts *f = l->facts;
-	uint32_t index = (uint32_t)(u - f->uses), st = 0;
-
-	while (st < f->n_stmts && index >= f->stmts[st].uses + f->stmts[st].n_uses)
-		st++;
-	if (l->v->masked_outputs < UINT8_MAX)
-		l->v->masked_outputs++;
-	if (st < VERDICT_STATEMENTS && l->v->masked_by[st] < UINT8_MAX)
-		l->v->masked_by[st]++;
-}
-
-/* A column found at a level hides those further out. */
-static void
-check_column(struct look *l, const struct sql_use *u)
-{
-	const struct sql_facts *f = l->facts;
-	uint32_t level = UINT32_MAX;
-
-	for (uint32_t k = 0; k < u->n_candidates; k++) {
-		const struct sql_candidate *c = &f->candidates[u->candidates + k];
-		const struct catalog_relation *r = l->relations[c->relation];
-
-		if (r && c->level < level && catalog_column_named(r, u->column))
-			level = c->level;
-	}
-	if (level == UINT32_MAX && u->flags & SQL_USE_ROW_UNLESS_COLUMN && u->row_relation >= 0)
-		check_row(l, u, (uint32_t) u->row_relation);
-	if (level == UINT32_MAX)
-		check_attribute(l, u);
-	for (uint32_t k = 0; k < u->n_candidates; k++) {
-		const struct sql_candidate *c = &f->candidates[u->candidates + k];
-		const struct catalog_relation *r = l->relations[c->relation];
-		const struct catalog_column *col = r ? catalog_column_named(r, u->column) : NULL;
-
-		if (!col || c->level != level || !class_mask(l->class, r->oid, col->attnum))
-			continue;
-		if (!shows(u))
-			refuse_use(l, u, r, u->column);
-		else if (u->context == CONTEXT_OUTPUT)
-			count_output(l, u);
-	}
-}
-
-static void
-check_uses(struct look *l)
-{
-	const struct sql_facts *f = l->facts;
-
-	for (uint32_t i = 0; i < f->n_uses; i++) {
-		const struct sql_use *u = &f->uses[i];
-
-		if (u->flags & SQL_USE_AMBIGUOUS)
-			for (uint32_t k = 0; k < f->n_relations; k++)
-				if (l->relations[k] &&
-				    class_governs(l->class, l->relations[k]->oid))
-					refuse_use(l, u, l->relations[k], u->column);
-		if (u->flags & (SQL_USE_STAR | SQL_USE_ROW))
-			for (uint32_t k = 0; k < u->n_candidates; k++)
-				check_row(l, u, f->candidates[u->candidates + k].relation);
-		else
-			check_column(l, u);
-	}
-}
 
 /* Which mask rules the auditor will want to see beside the command. */
 static void
@@ -415,6 +288,7 @@ static void
 check_relation(struct look *l, const struct sql_relation *as, const struct catalog_relation *r)
 {
 	struct arena *a = l->ask->arena;
+	const char *why;
 
 	if (!r && !l->path && !as->schema.n) {
 		refuse_unknown_path(l, as->name);
@@ -428,12 +302,12 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 		l->v->wait_catalog = true;
 		return;
 	}
-	if (class_taints(l->class, r->oid))
+	if ((why = class_tainted(l->class, r->oid)) != NULL)
 		refuse(l, NULL, "WEIR-MASKED-VIEW",
-		       arena_printf(a, "view %.*s reads masked columns", SLICE_ARG(r->name)),
+		       arena_printf(a, "view %.*s cannot be read while masks are in force: %s",
+				    SLICE_ARG(r->name), why),
 		       "select from the tables themselves: their masked columns come back masked");
-	if (slice_is(r->schema, "pg_catalog") &&
-	    listed(telling_relations, COUNT_OF(telling_relations), r->name))
+	if (class_is_telling(r))
 		refuse(l, NULL, "WEIR-MASKED-STATISTICS",
 		       arena_printf(a, "%.*s can show values of masked columns", SLICE_ARG(r->name)),
 		       "it is not available while masks are in force for you");
@@ -463,8 +337,61 @@ check_copy(struct look *l, const struct sql_stmt *st)
 		       "name plain columns of tables, or SELECT the rows");
 }
 
+static uint8_t
+added(uint8_t to, uint32_t n)
+{
+	return to + n < UINT8_MAX ? (uint8_t) (to + n) : UINT8_MAX;
+}
+
+/* How many masked columns statement i of the message returns as the result of st: none may be
+ * missing when its rows come. */
 static void
-check_masks(struct look *l)
+count_outputs(struct look *l, struct lineage *lin, const struct sql_stmt *st, uint32_t i,
+	      bool returns)
+{
+	const struct lineage_list *list = lineage_result(lin, st->query, 0);
+	uint32_t n = list ? lineage_masked(list) : 0;
+	struct gate_verdict *v = l->v;
+
+	/* The server will say how many columns there are, so one gap can be filled, but not two. */
+	if (n && list->n_gaps > 1)
+		refuse(l, NULL, "WEIR-LINEAGE",
+		       "which columns of the result are masked cannot be told by position",
+		       "name the columns of functions instead of selecting *");
+	if (!returns)
+		return;
+	v->masked_outputs = added(v->masked_outputs, n);
+	if (i < VERDICT_STATEMENTS)
+		v->masked_by[i] = added(v->masked_by[i], n);
+}
+
+/* Where the values of the results come from, and that nothing masked goes anywhere else. `run`: the
+ * prepared statement that statement i of the message executes; NULL: the facts are the message's.
+ */
+static void
+check_uses(struct look *l, const struct sql_stmt *run, uint32_t i)
+{
+	const struct sql_facts *f = l->facts;
+	struct lineage lin = {.class = l->class,
+			      .facts = f,
+			      .arena = l->ask->arena,
+			      .relations = l->relations};
+	struct gate_refusal why = {0};
+
+	lineage_follow(&lin);
+	if (!lineage_check(&lin, &why))
+		refuse(l, why.sqlstate, why.code, why.message, why.hint);
+	if (run)
+		count_outputs(l, &lin, run, i, true);
+	/* PREPARE and DECLARE return nothing. */
+	for (uint32_t k = 0; !run && k < f->n_stmts; k++)
+		count_outputs(l, &lin, &f->stmts[k], k,
+			      f->stmts[k].kind != SQL_KIND_PREPARE &&
+				      f->stmts[k].kind != SQL_KIND_DECLARE);
+}
+
+static void
+check_masks(struct look *l, const struct sql_stmt *run, uint32_t run_by)
 {
 	const struct sql_facts *f = l->facts;
 	bool reads = false, ddl = l->ask->schema_changed_in_tx;
@@ -500,6 +427,7 @@ check_masks(struct look *l)
 					   : "only tables can be altered while masks are in force",
 			       "masks follow names: let somebody the mask does not apply to change it");
 	}
+	check_uses(l, run, run_by);
 	for (uint32_t i = 0; i < f->n_stmts; i++) {
 		const struct sql_stmt *st = &f->stmts[i];
 
@@ -519,7 +447,6 @@ check_masks(struct look *l)
 		refuse(l, NULL, "WEIR-SCHEMA-IN-TRANSACTION",
 		       "tables cannot be read in a transaction that changed the schema while masks "
 		       "are in force", "commit the schema change first, and send it by itself");
-	check_uses(l);
 	if (!gate_rows_allowed(l->class, f, l->ask->arena, &filter))
 		refuse(l, NULL, filter.code, filter.message, filter.hint);
 }
@@ -632,7 +559,7 @@ judge_prepared(struct look *l)
 		collect_uses(l);
 		judge_effects(l);
 		if (l->class->any_masks)
-			check_masks(l);
+			check_masks(l, sql_named(inner, SQL_KIND_PREPARE, outer->stmts[i].name), i);
 		l->facts = outer;
 		/* CREATE TABLE AS EXECUTE keeps the rows; so does its EXPLAIN ANALYZE. */
 		if (l->v->rows_masked && outer->stmts[i].kind != SQL_KIND_EXECUTE)
@@ -690,7 +617,7 @@ look_closely(struct look *l)
 			refuse_changed(l, &f->effects[i]);
 		explain_denial(l);
 	} else if (l->class->any_masks) {
-		check_masks(l);
+		check_masks(l, NULL, 0);
 	}
 }
 
@@ -756,67 +683,4 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	look_closely(&l);
 	if (remember && v->verdict != VERDICT_DENY)
 		gate_remember(g, &key, v);
-}
-
-/* ---- COPY ------------------------------------------------------------------------------------ */
-
-static void
-copy_column(struct gate_class *c, const struct catalog_relation *r,
-	    const struct catalog_column *col, struct copyout_column *out)
-{
-	const struct gate_masked *m = class_mask(c, r->oid, col->attnum);
-
-	*out = (struct copyout_column){m ? &c->epoch->masks[m->rule] : NULL, col->base_type, -1};
-}
-
-/* COPY t (a, b) and COPY (SELECT a, b FROM t): one relation, or bare columns and stars only. */
-bool
-gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
-		  struct arena *a, struct copyout_column **columns, size_t *n)
-{
-	struct gate_class *c = s->class;
-	const struct catalog_path *path = s->path ? &s->path->path : &c->path;
-	enum { MAX_COLUMNS = 1664 }; /* the server's MaxTupleAttributeNumber */
-
-	*n = 0;
-	*columns = ARENA_ARRAY(a, struct copyout_column, MAX_COLUMNS);
-	if (!c->catalog)
-		return false;
-	for (uint32_t i = 0; i < st->n_outputs; i++) {
-		const struct sql_output *o = &f->outputs[st->outputs + i];
-		const struct sql_use *u = o->use >= 0 ? &f->uses[o->use] : NULL;
-		size_t before = *n;
-
-		if (!u) {
-			/* An expression holds no masked column: every other use was refused. */
-			if (*n == MAX_COLUMNS)
-				return false;
-			(*columns)[(*n)++] = (struct copyout_column){NULL, 0, -1};
-			continue;
-		}
-		for (uint32_t k = 0; k < u->n_candidates; k++) {
-			const struct sql_relation *sr =
-				&f->relations[f->candidates[u->candidates + k].relation];
-			const struct catalog_relation *r =
-				is_table(sr) ? catalog_resolve(c->catalog->catalog, path,
-							       sr->schema, sr->name)
-					     : NULL;
-
-			if (!r)
-				return false; /* columns of a subquery: not told by position */
-			for (uint32_t q = 0; q < r->n_columns; q++) {
-				const struct catalog_column *col = &r->columns[q];
-
-				if (col->dropped || (o->kind == SQL_OUTPUT_COLUMN &&
-						     !slice_eq(col->name, u->column)))
-					continue;
-				if (*n == MAX_COLUMNS)
-					return false;
-				copy_column(c, r, col, &(*columns)[(*n)++]);
-			}
-		}
-		if (o->kind == SQL_OUTPUT_COLUMN && *n != before + 1)
-			return false;
-	}
-	return *n > 0;
 }

@@ -72,3 +72,9 @@ gate_path_user(const struct gate_session *s)
 {
 	return s->path ? s->path->user : (struct slice){0};
 }
+
+uint64_t
+gate_path_number(const struct gate_session *s)
+{
+	return s->path ? s->path->number : 0;
+}

@@ -124,6 +124,27 @@ resolve(const struct gate_class *c, const struct sql_relation *as)
 	return catalog_resolve(c->catalog->catalog, &c->path, as->schema, as->name);
 }
 
+/* The statement's select list (or RETURNING); NULL: its result is none. */
+static const struct sql_query *
+select_of(const struct sql_facts *f, const struct sql_stmt *st)
+{
+	return st->query >= 0 && f->queries[st->query].kind == SQL_QUERY_SELECT
+		       ? &f->queries[st->query]
+		       : NULL;
+}
+
+/* A candidate is the relation, or a join that has it. */
+static bool
+has_relation(const struct sql_facts *f, uint32_t candidate, uint32_t relation)
+{
+	const struct sql_relation *r = &f->relations[candidate];
+
+	for (uint32_t i = 0; r->kind == SQL_REL_JOIN && i < r->n_left + r->n_right; i++)
+		if (has_relation(f, f->members[r->members + i], relation))
+			return true;
+	return candidate == relation;
+}
+
 /* The statement's rows are rows of the relation, each by itself. */
 static bool
 is_plain(const struct gate_class *c, const struct sql_facts *f, const struct sql_stmt *st,
@@ -134,10 +155,15 @@ is_plain(const struct gate_class *c, const struct sql_facts *f, const struct sql
 	if (st->kind != SQL_KIND_QUERY && st->kind != SQL_KIND_INSERT &&
 	    st->kind != SQL_KIND_UPDATE && st->kind != SQL_KIND_DELETE)
 		return false;
+	/* A row of a UNION is that of either arm. */
+	if (sql_has_result(f, st) && !select_of(f, st))
+		return false;
 	for (uint32_t i = st->relations; i < st->relations + st->n_relations; i++) {
 		const struct sql_relation *as = &f->relations[i];
 		const struct catalog_relation *r = resolve(c, as);
 
+		if (as->query >= 0 && as->query == st->query)
+			continue; /* the result itself, of which ORDER BY 1 speaks */
 		if (as->kind == SQL_REL_CTE || as->kind == SQL_REL_SUBQUERY ||
 		    as->kind == SQL_REL_EXCLUDED || (as->kind == SQL_REL_TABLE && !r))
 			return false;
@@ -153,14 +179,16 @@ static bool
 outputs_column(const struct sql_facts *f, const struct sql_stmt *st, uint32_t relation,
 	       struct slice column)
 {
-	for (uint32_t i = st->outputs; i < st->outputs + st->n_outputs; i++) {
-		const struct sql_output *o = &f->outputs[i];
+	const struct sql_query *q = select_of(f, st);
+
+	for (uint32_t i = 0; q && i < q->n_outputs; i++) {
+		const struct sql_output *o = &f->outputs[q->outputs + i];
 		const struct sql_use *u = o->use >= 0 ? &f->uses[o->use] : NULL;
 
 		if (!u || (o->kind != SQL_OUTPUT_STAR && !slice_eq(u->column, column)))
 			continue;
 		for (uint32_t k = 0; k < u->n_candidates; k++)
-			if (f->candidates[u->candidates + k].relation == relation)
+			if (has_relation(f, f->candidates[u->candidates + k].relation, relation))
 				return true;
 	}
 	return false;
@@ -190,8 +218,11 @@ missing_columns(const struct gate_class *c, const struct sql_facts *f, const str
 static bool
 all_plain_outputs(const struct sql_facts *f, const struct sql_stmt *st)
 {
-	for (uint32_t i = st->outputs; i < st->outputs + st->n_outputs; i++)
-		if (f->outputs[i].kind == SQL_OUTPUT_OTHER || f->outputs[i].use < 0)
+	const struct sql_query *q = select_of(f, st);
+
+	for (uint32_t i = 0; q && i < q->n_outputs; i++)
+		if (f->outputs[q->outputs + i].kind == SQL_OUTPUT_OTHER ||
+		    f->outputs[q->outputs + i].use < 0)
 			return false;
 	return true;
 }
@@ -215,7 +246,7 @@ may_read(const struct gate_class *c, const struct sql_facts *f, const struct sql
 		return refused(why, arena_printf(a, "view %s reads a table whose rows are filtered",
 						 name), plainly);
 	/* What is only written is not shown. */
-	if (f->relations[relation].target && !st->n_outputs && st->kind != SQL_KIND_MERGE)
+	if (f->relations[relation].target && !sql_has_result(f, st) && st->kind != SQL_KIND_MERGE)
 		return true;
 	if (!is_plain(c, f, st, r->oid))
 		return refused(why, arena_printf(a, "rows of %s are filtered, which cannot be done in "
@@ -381,6 +412,9 @@ mask_options(const struct gate_class *c, uint32_t table, int attnum, uint16_t ou
 	const struct catalog_column *col = r ? catalog_column(r, attnum) : NULL;
 	unsigned n = 0;
 
+	/* What a view passes on may be masked by rules that do not name the view. */
+	if (r && (r->kind == 'v' || r->kind == 'm'))
+		return 0;
 	for (int k = decision_next(&c->masks, -1); col && k >= 0; k = decision_next(&c->masks, k)) {
 		unsigned at = n;
 

@@ -160,6 +160,7 @@ struct command {
 	uint64_t rows, bytes_down, cells_masked;
 	uint64_t dropped, dropped_now; /* rows: of the command, of its current result */
 	uint64_t epoch;       /* whose rules the verdict's numbers mean */
+	uint64_t path;        /* gate_path_number when it was judged */
 	bool failed, recorded;
 	char tag[64];         /* CommandComplete's, the last one */
 	char sqlstate[6];
@@ -370,8 +371,6 @@ enum step session_asynchronous(struct session *s, const struct pg_frame *f);
 void session_emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice);
 /* Answers at the head of the queue that need nothing from the server. */
 void replies_advance(struct session *s);
-/* Makes the portal's row plan. False: the session is over. */
-bool session_plan_portal(struct session *s, struct portal *p, struct slice description) MUST_CHECK;
 /* Nothing looks into the rows that come now. */
 bool session_rows_pass(const struct session *s);
 void session_rows_flush(struct session *s);
@@ -432,6 +431,16 @@ void session_path_ready(struct session *s);
 /* The first question, as soon as there is a session to ask. */
 void session_path_begin(struct session *s);
 enum step session_path_answer(struct session *s, const struct pg_frame *f);
+
+/* session_plan.c. False: the session is over. */
+bool session_plan_portal(struct session *s, struct portal *p, struct slice description) MUST_CHECK;
+/* Of a simple query's next result. */
+bool session_plan_query(struct session *s, const struct command *c,
+			struct slice description) MUST_CHECK;
+/* What unqualified names meant when they were looked up by that path, they mean now. */
+bool session_path_held(const struct session *s, const struct sql_facts *f, uint64_t path);
+/* The analysis of a statement and the server's description of its result contradict each other. */
+void session_disagrees(struct session *s);
 
 /* session_record.c */
 bool record_session_start(struct session *s) MUST_CHECK;

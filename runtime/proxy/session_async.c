@@ -51,7 +51,8 @@ session_asynchronous(struct session *s, const struct pg_frame *f)
 		own_notification(s, f);
 		return STEP_FORWARD;
 	case PG_B_NOTICE_RESPONSE:
-		if (head && head->command && head->command->verdict.rows_masked) {
+		if (gate_computes(s->gate) ||
+		    (head && head->command && head->command->verdict.rows_masked)) {
 			if (pg_read_error(f->body, &e) == PG_R_OK)
 				session_emit_scrubbed(s, &e, true);
 			return STEP_DONE;

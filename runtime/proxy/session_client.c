@@ -48,6 +48,7 @@ static struct object *
 find_object(struct session *s, enum object_kind kind, struct slice name)
 {
 	enum reply_kind makes = kind == OBJECT_STATEMENT ? REPLY_PARSE : REPLY_BIND;
+	struct object *found;
 
 	for (uint32_t i = s->n_replies; i-- > 0;) {
 		struct reply *r = reply_at(s, i);
@@ -63,7 +64,8 @@ find_object(struct session *s, enum object_kind kind, struct slice name)
 		if (r->kind == REPLY_CLOSE)
 			return NULL;
 	}
-	return names_get(kind == OBJECT_STATEMENT ? &s->statements : &s->portals, name);
+	found = names_get(kind == OBJECT_STATEMENT ? &s->statements : &s->portals, name);
+	return found && kind == OBJECT_PORTAL && ((struct portal *) found)->sql_only ? NULL : found;
 }
 
 /* Whether a name will mean what find_object says hangs on a request in flight. When that fails,
@@ -127,6 +129,7 @@ judge(struct session *s, struct command *c)
 		return JUDGE_WAIT;
 	s->waited_catalog = s->waited_catalog || s->waits_catalog;
 	s->waits_catalog = 0;
+	c->path = gate_path_number(s->gate);
 	gate_decide(env->gate, s->gate, &ask, &c->verdict);
 	if (c->verdict.wait_catalog && !s->waited_catalog) {
 		s->waits_catalog = number + 1;
@@ -333,6 +336,8 @@ client_parse(struct session *s, const struct pg_frame *f)
 	sql_facts_hold(c->facts);
 	st = statement_new(m.name, m.text, slice_of(m.types, m.n_types * sizeof(uint32_t)),
 			   c->facts);
+	if (st)
+		st->judged_masked = gate_has_masks(s->gate);
 	command_free(s, c);
 	reply = st ? reply_push(s, REPLY_PARSE) : NULL;
 	if (too_many(s, reply)) {
@@ -387,6 +392,7 @@ client_bind(struct session *s, const struct pg_frame *f)
 		portal_unref(p);
 		return STEP_DONE;
 	}
+	p->path = gate_path_number(s->gate);
 	reply->object = &p->object;
 	s->unsynced = true;
 	s->env->counters.allocs++;

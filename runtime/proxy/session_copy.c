@@ -69,6 +69,7 @@ session_copy_begin(struct session *s, struct command *c)
 	s->copyout = &st->out;
 	if (c->completed < f->n_stmts && f->stmts[c->completed].copy &&
 	    copy_options(f->stmts[c->completed].copy, st, &o) &&
+	    session_path_held(s, f, c->path) &&
 	    gate_copy_columns(s->gate, f, &f->stmts[c->completed], &s->env->arena, &columns, &n)) {
 		st->ops = calloc(n, sizeof(*st->ops));
 		assert(st->ops != NULL);

@@ -90,7 +90,8 @@ returns_rows(const struct sql_facts *f)
 		const struct sql_stmt *st = &f->stmts[i];
 
 		if (st->kind == SQL_KIND_COPY ? !st->copy->from
-					      : st->n_outputs || st->flags & SQL_EXECUTES ||
+					      : sql_has_result(f, st) ||
+							st->flags & SQL_EXECUTES ||
 							st->kind == SQL_KIND_QUERY ||
 							st->kind == SQL_KIND_SHOW ||
 							st->kind == SQL_KIND_EXPLAIN ||

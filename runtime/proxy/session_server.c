@@ -79,63 +79,6 @@ session_streaming(struct session *s, bool on)
 	s->host->streaming(s->host_ctx, on);
 }
 
-/* res: all but the fields. */
-static enum pg_reason
-build_plan(struct session *s, struct slice description, struct gate_result *res,
-	   struct pg_rowplan **out, struct gate_rows **rows, struct epoch **epoch)
-{
-	struct pg_rowplan *plan = NULL;
-	enum pg_reason r = pg_read_row_description(description, &res->fields);
-
-	free(*out);
-	gate_rows_free(*rows);
-	*out = NULL;
-	*rows = NULL;
-	if (r != PG_R_OK || !gate_has_masks(s->gate))
-		return r;
-	arena_reset(&s->env->arena);
-	r = pg_rowplan_build(&s->env->arena, res->fields, res->formats, gate_mask_of, s->gate,
-			     &plan);
-	if (r != PG_R_OK)
-		return r;
-	if (!plan)
-		return gate_rows_plan(s->gate, res, NULL, rows);
-	*out = malloc(pg_rowplan_bytes(plan));
-	if (!*out)
-		return PG_R_NO_MEMORY;
-	memcpy(*out, plan, pg_rowplan_bytes(plan));
-	/* Its masks live as long as the plan, whatever is loaded meanwhile. */
-	epoch_unref(*epoch);
-	*epoch = epoch_ref(gate_masks_epoch(s->gate));
-	s->env->counters.allocs++;
-	return gate_rows_plan(s->gate, res, *out, rows);
-}
-
-bool
-session_plan_portal(struct session *s, struct portal *p, struct slice description)
-{
-	const struct sql_facts *facts = p->statement->facts;
-	struct gate_result res = {.facts = facts,
-				  .stmt = facts->n_stmts == 1 ? &facts->stmts[0] : NULL,
-				  .formats = &p->formats};
-	enum pg_reason r = PG_R_OK;
-
-	if (description.n)
-		r = build_plan(s, description, &res, &p->plan, &p->rows, &p->plan_epoch);
-	if (r == PG_R_FORMAT_COUNT) {
-		/* The server will refuse this Bind in its own words; nothing of it can have
-		 * rows. */
-		p->planned = false;
-		return true;
-	}
-	if (r != PG_R_OK) {
-		session_bad(s, SERVER, r);
-		return false;
-	}
-	p->planned = true;
-	return true;
-}
-
 /* The analysis of the statement and the server's description of the result must agree. */
 static bool
 lineage_agrees(struct session *s, const struct command *c, const struct pg_rowplan *plan)
@@ -146,10 +89,7 @@ lineage_agrees(struct session *s, const struct command *c, const struct pg_rowpl
 		want = c->verdict.masked_by[c->completed];
 	if (want <= (plan ? plan->n_cells : 0))
 		return true;
-	log_error("lineage disagrees with the server's description of a result");
-	session_fatal(s, "XX000", "WEIR-LINEAGE",
-		      "the result is not what the statement's analysis said; nothing of it is shown",
-		      "please report this statement to the gateway's operator");
+	session_disagrees(s);
 	return false;
 }
 
@@ -210,6 +150,8 @@ keep_prepared(struct session *s, const struct command *c, const struct sql_stmt 
 
 	sql_facts_hold(c->facts);
 	made = statement_new(st->name, (struct slice){0}, (struct slice){0}, c->facts);
+	if (made)
+		made->judged_masked = gate_has_masks(s->gate);
 	if (!made || !names_put(&s->statements, &made->object, STATEMENTS_MAX))
 		log_warn("prepared statement not kept: too many");
 }
@@ -222,17 +164,19 @@ keep_cursor(struct session *s, const struct command *c, const struct sql_stmt *s
 	struct statement *query;
 	struct portal *p;
 
-	/* Its rows come in binary whatever their description is read with: only FETCH knows. */
-	if (st->flags & SQL_BINARY) {
-		names_drop(&s->portals, st->name);
-		return;
-	}
 	sql_facts_hold(c->facts);
 	query = statement_new((struct slice){0}, (struct slice){0}, (struct slice){0}, c->facts);
 	p = query ? portal_new(st->name, query, (struct slice){0}, &none) : NULL;
+	if (query)
+		query->judged_masked = gate_has_masks(s->gate);
 	statement_unref(query);
-	if (p)
+	if (p) {
+		p->path = c->path;
 		p->outlives_transaction = st->flags & SQL_WITH_HOLD;
+		/* Its rows come in binary whatever their description is read with: only FETCH
+		 * knows. */
+		p->sql_only = st->flags & SQL_BINARY;
+	}
 	if (!p || !names_put(&s->portals, &p->object, PORTALS_MAX))
 		log_warn("cursor not kept: too many");
 }
@@ -354,6 +298,20 @@ command_complete(struct session *s, struct reply *head, const struct pg_frame *f
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
+/* Errors of values (22), of code (38, 39, P0) and of the unexpected quote what they failed on;
+ * those of these classes at most the statement. */
+static bool
+quotes_values(struct slice state)
+{
+	static const char *const quiet[] = {"08", "0A", "25", "26", "34",
+					    "40", "42", "53", "55", "57"};
+
+	for (size_t i = 0; state.n == 5 && i < COUNT_OF(quiet); i++)
+		if (memcmp(state.p, quiet[i], 2) == 0)
+			return false;
+	return true;
+}
+
 /* DETAIL and CONTEXT may quote values of the table ("Failing row contains"). */
 void
 session_emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice)
@@ -363,6 +321,8 @@ session_emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool noti
 			       .detail = SLICE_LIT("withheld: it may quote masked columns"),
 			       .hint = e->hint};
 
+	if (gate_computes(s->gate) && quotes_values(e->sqlstate))
+		out.message = SLICE_LIT("withheld: it may quote what was computed from masked columns");
 	if (e->sqlstate.n == 5)
 		memcpy(state, e->sqlstate.p, 5);
 	if (e->severity.n < sizeof(severity)) {
@@ -402,6 +362,8 @@ session_drop_to_sync(struct session *s)
 static bool
 quotes_rows(const struct session *s, const struct pg_msg_error *e)
 {
+	if (gate_computes(s->gate))
+		return quotes_values(e->sqlstate);
 	return gate_has_masks(s->gate) && e->sqlstate.n == 5 &&
 	       (memcmp(e->sqlstate.p, "23", 2) == 0 || memcmp(e->sqlstate.p, "44", 2) == 0);
 }
@@ -539,10 +501,6 @@ described(struct session *s, struct reply *head, const struct pg_frame *f)
 static enum step
 row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 {
-	const struct command *c = head->command;
-	struct gate_result res = {0};
-	enum pg_reason r;
-
 	if (head->kind == REPLY_DESCRIBE_STATEMENT || head->kind == REPLY_DESCRIBE_PORTAL)
 		return described(s, head, f);
 	if (head->kind != REPLY_QUERY || f->type == PG_B_NO_DATA) {
@@ -551,15 +509,7 @@ row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 	}
 	if (!gate_has_masks(s->gate))
 		return STEP_FORWARD;
-	res.facts = c ? c->facts : NULL;
-	if (c && c->completed < c->facts->n_stmts)
-		res.stmt = &c->facts->stmts[c->completed];
-	r = build_plan(s, f->body, &res, &s->plan, &s->rows, &s->plan_epoch);
-	if (r != PG_R_OK) {
-		session_bad(s, SERVER, r);
-		return STEP_DONE;
-	}
-	return STEP_FORWARD;
+	return session_plan_query(s, head->command, f->body) ? STEP_FORWARD : STEP_DONE;
 }
 
 static enum step

@@ -33,6 +33,7 @@ struct statement {
 	struct slice description; /* owned: RowDescription's body; empty when there are no rows */
 	uint64_t described_at; /* catalog number when it was */
 	bool described;
+	bool judged_masked; /* masks were in force when it was judged */
 };
 
 struct portal {
@@ -43,6 +44,8 @@ struct portal {
 	struct gate_rows *rows;  /* NULL: no rule reads them one by one */
 	struct epoch *plan_epoch; /* what the plan's masks live in; counted */
 	bool outlives_transaction; /* DECLARE ... WITH HOLD */
+	bool sql_only; /* DECLARE ... BINARY: the wire knows nothing of its formats */
+	uint64_t path;  /* gate_path_number when its names were looked up */
 	uint64_t names; /* session's `names` when the server bound it */
 	struct limit_used used; /* what it has returned, over all its Executes or FETCHes */
 	bool planned; /* the columns are known, so `plan` means what it says */

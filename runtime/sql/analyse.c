@@ -180,12 +180,36 @@ an_leave(struct analysis *a)
 	a->depth--;
 }
 
+/* One column, or all, of a relation is read: of a table by its effect, of a join by those of its
+ * members. */
+static void
+fill_column(struct analysis *a, const int32_t *of_relation, uint32_t relation,
+	    const struct sql_use *u, uint64_t *work)
+{
+	const struct sql_relation *r = &((struct sql_relation *)a->relations.p)[relation];
+	const uint32_t *members = a->members.p;
+	struct sql_effect *e;
+
+	for (uint32_t i = 0; r->kind == SQL_REL_JOIN && i < r->n_left + r->n_right; i++)
+		fill_column(a, of_relation, members[r->members + i], u, work);
+	*work += 1;
+	if (!of_relation[relation])
+		return;
+	e = &((struct sql_effect *)a->effects.p)[of_relation[relation] - 1];
+	*work += e->n_columns;
+	if (u->flags & (SQL_USE_STAR | SQL_USE_ROW))
+		e->flags |= SQL_EFFECT_STAR;
+	else
+		an_column(a, e, u->column);
+}
+
 /* Gives each read of a table the columns that may be its. An unqualified name counts for every
  * table in scope. */
 static void
 fill_columns(struct analysis *a)
 {
-	struct sql_effect *effects = a->effects.p;
+	static const struct sql_use row = {.flags = SQL_USE_ROW};
+	const struct sql_effect *effects = a->effects.p;
 	const struct sql_use *uses = a->uses.p;
 	const struct sql_candidate *cands = a->candidates.p;
 	int32_t *of_relation = arena_try_alloc(a->arena, (a->relations.n + 1) * sizeof(int32_t));
@@ -200,24 +224,14 @@ fill_columns(struct analysis *a)
 			of_relation[effects[i].relation] = (int32_t)i + 1;
 	}
 	for (uint32_t i = 0; i < a->uses.n && a->status == SQL_OK; i++) {
-		for (uint32_t k = 0; k < uses[i].n_candidates; k++) {
-			uint32_t rel = cands[uses[i].candidates + k].relation;
-			struct sql_effect *e =
-				of_relation[rel] ? &effects[of_relation[rel] - 1] : NULL;
-
-			if (!e)
-				continue;
-			work += e->n_columns + 1;
-			if (uses[i].flags & (SQL_USE_STAR | SQL_USE_ROW))
-				e->flags |= SQL_EFFECT_STAR;
-			else
-				an_column(a, e, uses[i].column);
-		}
-		if (uses[i].row_relation >= 0 && of_relation[uses[i].row_relation])
-			effects[of_relation[uses[i].row_relation] - 1].flags |= SQL_EFFECT_STAR;
+		for (uint32_t k = 0; k < uses[i].n_candidates; k++)
+			fill_column(a, of_relation, cands[uses[i].candidates + k].relation,
+				    &uses[i], &work);
+		if (uses[i].row_relation >= 0)
+			fill_column(a, of_relation, (uint32_t)uses[i].row_relation, &row, &work);
+		if (work > 50000000)
+			an_fail(a, SQL_MEMORY, "statement needs more facts than the limit allows");
 	}
-	if (work > 50000000)
-		an_fail(a, SQL_MEMORY, "statement needs more facts than the limit allows");
 }
 
 static void
@@ -238,7 +252,8 @@ one_statement(struct analysis *a, const RawStmt *raw, uint32_t end)
 			       .effects = a->effects.n,
 			       .relations = a->relations.n,
 			       .uses = a->uses.n,
-			       .outputs = a->outputs.n,
+			       .queries = a->queries.n,
+			       .query = -1,
 			       .calls = a->calls.n};
 	a->impure = a->inner = a->explain = false;
 	a->ctes = NULL;
@@ -246,7 +261,7 @@ one_statement(struct analysis *a, const RawStmt *raw, uint32_t end)
 	s->n_effects = a->effects.n - s->effects;
 	s->n_relations = a->relations.n - s->relations;
 	s->n_uses = a->uses.n - s->uses;
-	s->n_outputs = a->outputs.n - s->outputs;
+	s->n_queries = a->queries.n - s->queries;
 	s->n_calls = a->calls.n - s->calls;
 	save = *s;
 	if (!a->impure && (save.kind == SQL_KIND_QUERY || save.kind == SQL_KIND_SHOW ||
@@ -355,6 +370,12 @@ finish(struct analysis *a, struct sql_facts *f)
 	f->n_uses = a->uses.n;
 	f->outputs = a->outputs.p;
 	f->n_outputs = a->outputs.n;
+	f->queries = a->queries.p;
+	f->n_queries = a->queries.n;
+	f->names = a->names.p;
+	f->n_names = a->names.n;
+	f->members = a->members.p;
+	f->n_members = a->members.n;
 	f->calls = a->calls.p;
 	f->n_calls = a->calls.n;
 	f->n_tokens = a->n_tokens;

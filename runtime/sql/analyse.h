@@ -28,6 +28,10 @@ struct scope_rel {
 	uint32_t relation;
 	struct slice alias;
 	bool qualified_only; /* JOIN USING's alias: not searched for unqualified names */
+	bool star_only;	     /* a join whose sides' names are found in the sides */
+	bool name_only;	     /* such a side, under the join's alias: alias.* is the join */
+	bool covered;	     /* side of such a join: * is the join */
+	bool hidden;	     /* by the column list of a join's alias: kept for its effect */
 	bool own_name;	     /* no alias: schema.name.column reaches it as well */
 	uint32_t effect;     /* its sql.select effect's index plus one; 0 none */
 };
@@ -35,8 +39,7 @@ struct scope_rel {
 /* What one query level sees. `outer` is the enclosing level. */
 struct scope {
 	struct scope *outer;
-	struct vec rels; /* struct scope_rel */
-	bool merged;	 /* a join merges columns: * comes in another order than its relations */
+	struct vec rels;		 /* struct scope_rel */
 	uint32_t cached_first, cached_n; /* candidates of unqualified names, valid at cached_gen */
 	uint64_t cached_gen;
 };
@@ -44,6 +47,7 @@ struct scope {
 struct cte {
 	struct cte *next;
 	struct slice name;
+	int32_t query;
 };
 
 struct analysis {
@@ -53,7 +57,8 @@ struct analysis {
 	enum sql_status status;
 	const char *why;
 
-	struct vec stmts, effects, relations, candidates, uses, outputs, calls;
+	struct vec stmts, effects, relations, candidates, uses, outputs, queries, calls, names,
+		members;
 	uint32_t *token_at; /* byte at which each token begins */
 	uint32_t n_tokens;
 
@@ -65,7 +70,7 @@ struct analysis {
 	bool impure;  /* the statement is no pure read */
 	bool inner;   /* effects carry SQL_EFFECT_INNER */
 	bool literal_dependent;
-	uint8_t spare[256];
+	uint8_t spare[320];
 };
 
 /* ---- analyse.c ---- */
@@ -103,12 +108,28 @@ enum func_class func_class(struct slice name); /* OPAQUE when unknown */
 bool func_listed(struct slice name);
 bool setting_is_harmless(struct slice name, struct slice value);
 
-/* ---- query.c ---- */
-/* Any of SELECT, INSERT, UPDATE, DELETE, MERGE; `out` is the context of bare output columns.
- * outputs: also record outputs[] (the statement's own). */
-void an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, bool outputs);
+/* ---- from.c ---- */
+/* The caller restores a->ctes when the statement ends. */
+void an_with(struct analysis *a, WithClause *w, struct scope *outer);
+void an_from(struct analysis *a, struct scope *s, List *items);
+void an_from_item(struct analysis *a, struct scope *s, Node *n);
 /* Adds a table that the statement writes to, or copies, to relations[] and to the scope. */
 uint32_t an_target(struct analysis *a, struct scope *s, const RangeVar *rv, bool written);
+struct scope_rel *an_scope_add(struct analysis *a, struct scope *s, uint32_t relation,
+			       struct slice alias);
+uint32_t an_relation(struct analysis *a, enum sql_relation_kind kind, struct slice name,
+		     const Alias *alias, int location);
+/* A relation whose columns are those of a query, under no name of the statement's. */
+uint32_t an_result(struct analysis *a, struct scope *s, enum sql_relation_kind kind, int32_t query);
+
+/* ---- query.c ---- */
+/* A place for a query in queries[], to be filled by an_query. */
+int32_t an_slot(struct analysis *a);
+/* Makes it a SELECT of n outputs, and returns the index of the first. */
+uint32_t an_outputs(struct analysis *a, int32_t query, int n);
+/* Any of SELECT, INSERT, UPDATE, DELETE, MERGE; `out` is the context of bare output columns. query:
+ * where its result is recorded, -1: nobody will ask. */
+void an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, int32_t query);
 enum sql_kind an_query_kind(const Node *n);
 
 /* ---- expr.c ---- */
@@ -120,8 +141,10 @@ void an_where(struct analysis *a, Node *n, struct scope *s); /* PREDICATE, notin
 int32_t an_column_ref(struct analysis *a, ColumnRef *c, struct scope *s, enum context ctx,
 		      uint32_t flags);
 struct sql_use *an_use(struct analysis *a, enum context ctx, uint32_t flags, int location);
+/* The candidates of a use from relations `from` to `to` of the scope. */
 void an_use_relations(struct analysis *a, struct sql_use *u, const struct scope *s, uint32_t from,
 		      uint32_t to);
+void an_use_relation(struct analysis *a, struct sql_use *u, uint32_t relation);
 void an_window(struct analysis *a, WindowDef *w, struct scope *s);
 /* A condition that does not depend on the row: target NULL asks for any column at all. others: the
  * statement has sources besides its target, so that only qualified names count. */

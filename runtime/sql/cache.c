@@ -141,6 +141,7 @@ pack_names(struct pack *k, struct sql_facts *to, const struct sql_facts *f)
 	struct sql_use *uses = (struct sql_use *)to->uses;
 	struct sql_output *outs = (struct sql_output *)to->outputs;
 	struct sql_call *calls = (struct sql_call *)to->calls;
+	struct slice *names = (struct slice *)to->names;
 
 	for (uint32_t i = 0; i < f->n_relations; i++) {
 		struct sql_relation tmp = f->relations[i], *r = k->p ? &rels[i] : &tmp;
@@ -162,6 +163,11 @@ pack_names(struct pack *k, struct sql_facts *to, const struct sql_facts *f)
 
 		pack_slice(k, &o->name);
 	}
+	for (uint32_t i = 0; i < f->n_names; i++) {
+		struct slice tmp = f->names[i];
+
+		pack_slice(k, k->p ? &names[i] : &tmp);
+	}
 	for (uint32_t i = 0; i < f->n_calls; i++) {
 		struct sql_call tmp = f->calls[i], *c = k->p ? &calls[i] : &tmp;
 
@@ -180,6 +186,9 @@ pack_facts(struct pack *k, struct sql_facts *to, const struct sql_facts *f)
 	to->candidates = PACK_ARRAY(k, f, candidates, n_candidates);
 	to->uses = PACK_ARRAY(k, f, uses, n_uses);
 	to->outputs = PACK_ARRAY(k, f, outputs, n_outputs);
+	to->queries = PACK_ARRAY(k, f, queries, n_queries);
+	to->names = PACK_ARRAY(k, f, names, n_names);
+	to->members = PACK_ARRAY(k, f, members, n_members);
 	to->calls = PACK_ARRAY(k, f, calls, n_calls);
 	pack_slice(k, &to->error);
 	pack_stmts(k, (struct sql_stmt *)to->stmts, f->stmts, f->n_stmts);

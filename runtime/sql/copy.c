@@ -83,26 +83,22 @@ option(struct analysis *a, struct sql_copy *c, const DefElem *d)
 static void
 columns_out(struct analysis *a, CopyStmt *n, struct scope *s, enum context ctx)
 {
-	ListCell *lc;
+	int32_t query = an_slot(a);
+	int columns = n->attlist ? list_length(n->attlist) : 1;
+	uint32_t first = an_outputs(a, query, columns);
 
-	foreach (lc, n->attlist) {
-		struct sql_output *o = an_push(a, &a->outputs, sizeof(*o));
+	a->stmt->query = query;
+	for (int i = 0; i < columns && a->status == SQL_OK; i++) {
+		struct sql_output *o = &((struct sql_output *)a->outputs.p)[first + (uint32_t)i];
+		uint32_t star = n->attlist ? 0 : SQL_USE_STAR;
 		struct sql_use *u;
 
-		o->kind = SQL_OUTPUT_COLUMN;
+		o->kind = star ? SQL_OUTPUT_STAR : SQL_OUTPUT_COLUMN;
 		o->use = (int32_t)a->uses.n;
-		o->name = an_str(a, strVal(lfirst(lc)));
-		u = an_use(a, ctx, 0, n->relation->location);
-		u->column = an_str(a, strVal(lfirst(lc)));
+		u = an_use(a, ctx, star, n->relation->location);
+		if (!star)
+			u->column = o->name = an_str(a, strVal(list_nth(n->attlist, i)));
 		an_use_relations(a, u, s, 0, s->rels.n);
-	}
-	if (!n->attlist) {
-		struct sql_output *o = an_push(a, &a->outputs, sizeof(*o));
-
-		o->kind = SQL_OUTPUT_STAR;
-		o->use = (int32_t)a->uses.n;
-		an_use_relations(a, an_use(a, ctx, SQL_USE_STAR, n->relation->location), s, 0,
-				 s->rels.n);
 	}
 }
 
@@ -159,6 +155,7 @@ an_copy(struct analysis *a, CopyStmt *n)
 	} else {
 		an_effect(a, ACTION_SQL_COPY_OUT, -1);
 		a->stmt->inner = an_query_kind(n->query);
-		an_query(a, n->query, NULL, ctx, true);
+		a->stmt->query = an_slot(a);
+		an_query(a, n->query, NULL, ctx, a->stmt->query);
 	}
 }

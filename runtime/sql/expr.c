@@ -43,6 +43,27 @@ candidate(struct analysis *a, struct sql_use *u, uint32_t relation, uint32_t lev
 	u->n_candidates++;
 }
 
+/* Is the relation one of those that * stands for? */
+static bool
+in_star(const struct scope_rel *r)
+{
+	return !r->qualified_only && !r->covered && !r->hidden;
+}
+
+/* Does an unqualified name look for its column there? */
+static bool
+in_names(const struct scope_rel *r)
+{
+	return !r->qualified_only && !r->star_only && !r->hidden;
+}
+
+/* Does name.column (or name.*, or name as a row) reach it? */
+static bool
+in_qualified(const struct scope_rel *r, struct slice name, bool star)
+{
+	return !r->hidden && !(star ? r->name_only : r->star_only) && slice_eq(r->alias, name);
+}
+
 void
 an_use_relations(struct analysis *a, struct sql_use *u, const struct scope *s, uint32_t from,
 		 uint32_t to)
@@ -50,9 +71,16 @@ an_use_relations(struct analysis *a, struct sql_use *u, const struct scope *s, u
 	const struct scope_rel *r = s->rels.p;
 
 	for (uint32_t i = from; i < to; i++) {
-		if (!r[i].qualified_only)
+		if (u->flags & SQL_USE_STAR && !(u->flags & SQL_USE_NATURAL) ? in_star(&r[i])
+									     : in_names(&r[i]))
 			candidate(a, u, r[i].relation, 0);
 	}
+}
+
+void
+an_use_relation(struct analysis *a, struct sql_use *u, uint32_t relation)
+{
+	candidate(a, u, relation, 0);
 }
 
 /* All that an unqualified name may belong to. Uses of one level share their candidates. */
@@ -70,7 +98,7 @@ unqualified(struct analysis *a, struct sql_use *u, struct scope *s)
 		const struct scope_rel *r = at->rels.p;
 
 		for (uint32_t i = 0; i < at->rels.n; i++) {
-			if (!r[i].qualified_only)
+			if (in_names(&r[i]))
 				candidate(a, u, r[i].relation, level);
 		}
 	}
@@ -95,7 +123,7 @@ qualified(struct analysis *a, struct sql_use *u, const struct scope *s, struct s
 			const struct sql_relation *rel =
 				&((struct sql_relation *)a->relations.p)[r[i].relation];
 
-			if (!slice_eq(r[i].alias, name))
+			if (!in_qualified(&r[i], name, u->flags & (SQL_USE_STAR | SQL_USE_ROW)))
 				continue;
 			if (schema.n &&
 			    (!r[i].own_name || (rel->schema.n && !slice_eq(rel->schema, schema))))
@@ -118,7 +146,7 @@ maybe_row(struct analysis *a, struct slice name, const struct scope *s, int loca
 		for (uint32_t i = 0; i < s->rels.n; i++) {
 			struct sql_use *u;
 
-			if (!slice_eq(r[i].alias, name))
+			if (!in_qualified(&r[i], name, true))
 				continue;
 			u = an_use(a, CONTEXT_WHOLE_ROW, SQL_USE_ROW_UNLESS_COLUMN, location);
 			u->column = name;
@@ -135,7 +163,7 @@ names_relation(struct slice name, const struct scope *s)
 		const struct scope_rel *r = s->rels.p;
 
 		for (uint32_t i = 0; i < s->rels.n; i++) {
-			if (slice_eq(r[i].alias, name))
+			if (in_qualified(&r[i], name, true))
 				return true;
 		}
 	}
@@ -300,7 +328,7 @@ func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
 	called(a, f, schema, name);
 	counts = slice_is(name, "count") && (!schema.n || slice_is(schema, "pg_catalog")) &&
 		 list_length(f->args) == 1 && !f->agg_order && !f->func_variadic &&
-		 (ctx == CONTEXT_OUTPUT || ctx == CONTEXT_EXPRESSION);
+		 (ctx == CONTEXT_OUTPUT || ctx == CONTEXT_EXPRESSION || ctx == CONTEXT_COUNT);
 	foreach (lc, f->args) {
 		Node *arg = lfirst(lc);
 
@@ -436,10 +464,9 @@ sublink(struct analysis *a, SubLink *l, struct scope *s, enum context ctx)
 	an_expr(a, l->testexpr, s, deeper(ctx));
 	operator_name(a, l->operName, l->location);
 	/* EXISTS looks at no column of its select list, only at whether there is a row. */
-	if (l->subLinkType == EXISTS_SUBLINK && IsA(l->subselect, SelectStmt) &&
-	    ((SelectStmt *)l->subselect)->op == SETOP_NONE)
+	if (l->subLinkType == EXISTS_SUBLINK && IsA(l->subselect, SelectStmt))
 		out = CONTEXT_COUNT;
-	an_query(a, l->subselect, s, out, false);
+	an_query(a, l->subselect, s, out, -1);
 }
 
 /* One case per node kind: long, but there is nothing to gain from spreading it. */

@@ -103,12 +103,31 @@ print_effect(struct buf *out, const struct sql_effect *e)
 	buf_putc(out, '\n');
 }
 
+/* Within its statement, from 0. */
+static unsigned
+query_number(const struct sql_facts *f, int32_t query)
+{
+	uint32_t first = 0;
+
+	for (uint32_t i = 0; i < f->n_stmts && f->stmts[i].queries <= (uint32_t)query; i++)
+		first = f->stmts[i].queries;
+	return (unsigned)query - first;
+}
+
+static void
+put_names(struct buf *out, const struct sql_facts *f, const char *what, uint32_t first, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		buf_printf(out, "%s%.*s", i ? ", " : what, SLICE_ARG(f->names[first + i]));
+	buf_puts(out, n ? ")" : "");
+}
+
 static void
 print_use(struct buf *out, const struct sql_facts *f, const struct sql_use *u)
 {
-	static const char *const names[] = {"star",	"row",	     "row-unless-column",
-					    "equality", "ambiguous", "row-or-column",
-					    "optional"};
+	static const char *const names[] = {
+		"star",	    "row",   "row-unless-column", "equality", "ambiguous", "row-or-column",
+		"optional", "inner", "natural",		  "maybe"};
 	static const char *const rels[] = {"",	      "cte ",  "subquery ", "function ",
 					   "values ", "join ", "excluded "};
 
@@ -120,7 +139,9 @@ print_use(struct buf *out, const struct sql_facts *f, const struct sql_use *u)
 	buf_printf(out, "%.*s", SLICE_ARG(u->column));
 	if (u->flags & SQL_USE_STAR)
 		buf_putc(out, '*');
-	flags(out, u->flags & ~1u, names, 7);
+	flags(out, u->flags & ~1u, names, 10);
+	if (u->nth)
+		buf_printf(out, " #%u", u->nth);
 	buf_puts(out, " ->");
 	for (uint32_t i = 0; i < u->n_candidates; i++) {
 		const struct sql_candidate *c = &f->candidates[u->candidates + i];
@@ -128,6 +149,8 @@ print_use(struct buf *out, const struct sql_facts *f, const struct sql_use *u)
 		struct slice name = r->kind == SQL_REL_TABLE ? r->name : r->alias;
 
 		buf_printf(out, "%s %s%.*s", i ? "," : "", rels[r->kind], SLICE_ARG(name));
+		if (r->query >= 0)
+			buf_printf(out, "=%u", query_number(f, r->query));
 		for (uint32_t k = 0; k < c->level; k++)
 			buf_putc(out, '^');
 	}
@@ -142,15 +165,60 @@ print_use(struct buf *out, const struct sql_facts *f, const struct sql_use *u)
 static void
 print_output(struct buf *out, const struct sql_facts *f, const struct sql_output *o)
 {
-	static const char *const names[] = {"column", "star", "other"};
+	static const char *const names[] = {"column", "star", "query", "other"};
 
 	buf_printf(out, " %s", names[o->kind]);
+	if (o->query >= 0)
+		buf_printf(out, "=%u", query_number(f, o->query));
 	if (o->name.n)
 		buf_printf(out, ":%.*s", SLICE_ARG(o->name));
+	if (o->column)
+		buf_printf(out, "@%u", o->column);
 	if (o->use >= 0 && f->uses[o->use].context != CONTEXT_OUTPUT)
 		buf_printf(out, "(%s)", context_info[f->uses[o->use].context].name);
-	if (o->kind != SQL_OUTPUT_OTHER && o->use < 0)
+	if (o->kind == SQL_OUTPUT_STAR && o->use < 0)
 		buf_puts(out, "(unknown)");
+}
+
+static void
+print_query(struct buf *out, const struct sql_facts *f, const struct sql_query *q)
+{
+	if (q->kind == SQL_QUERY_UNION)
+		buf_printf(out, " union =%u =%u", query_number(f, (int32_t)q->left),
+			   query_number(f, (int32_t)q->right));
+	else if (q->kind == SQL_QUERY_VALUES)
+		buf_printf(out, " values %u", q->width);
+	for (uint32_t i = 0; i < q->n_outputs; i++)
+		print_output(out, f, &f->outputs[q->outputs + i]);
+	put_names(out, f, " (", q->names, q->n_names);
+	buf_putc(out, '\n');
+}
+
+/* Joins that merge or rename, and relations whose columns are renamed. */
+static void
+print_relation(struct buf *out, const struct sql_facts *f, uint32_t index)
+{
+	const struct sql_relation *r = &f->relations[index];
+
+	if (r->kind != SQL_REL_JOIN && !r->renamed)
+		return;
+	buf_printf(out, "  relation %.*s", SLICE_ARG(r->alias));
+	if (r->kind == SQL_REL_JOIN)
+		buf_printf(out, "%sjoin%s%s", r->alias.n ? " " : "", r->natural ? " natural" : "",
+			   r->only_merged ? " only" : "");
+	put_names(out, f, " using (", r->merged, r->n_merged);
+	for (uint32_t i = 0; i < r->n_left + r->n_right; i++) {
+		const struct sql_relation *m = &f->relations[f->members[r->members + i]];
+		struct slice name = m->alias.n ? m->alias : SLICE_LIT("join");
+
+		buf_printf(out, "%s%.*s",
+			   i == 0	    ? ": "
+			   : i == r->n_left ? " | "
+					    : ", ",
+			   SLICE_ARG(name));
+	}
+	put_names(out, f, " (", r->names, r->n_names);
+	buf_putc(out, '\n');
 }
 
 static void
@@ -158,8 +226,7 @@ print_stmt(struct buf *out, const struct sql_facts *f, const struct sql_stmt *s)
 {
 	static const char *const names[] = {"pure",	    "chain",  "analyze", "read-only",
 					    "hold",	    "binary", "move",	 "executes",
-					    "cursor-write", "ddl",    "rows",
-					    "code"};
+					    "cursor-write", "ddl",    "rows",	 "code"};
 	bool first = true;
 
 	buf_printf(out, "%s", kinds[s->kind]);
@@ -180,12 +247,18 @@ print_stmt(struct buf *out, const struct sql_facts *f, const struct sql_stmt *s)
 		print_effect(out, &f->effects[s->effects + i]);
 	for (uint32_t i = 0; i < s->n_uses; i++)
 		print_use(out, f, &f->uses[s->uses + i]);
-	for (uint32_t i = 0; i < s->n_outputs; i++) {
-		buf_puts(out, i ? "" : "  outputs");
-		print_output(out, f, &f->outputs[s->outputs + i]);
+	for (uint32_t i = 0; i < s->n_relations; i++)
+		print_relation(out, f, s->relations + i);
+	if (s->query >= 0 && f->queries[s->query].kind != SQL_QUERY_NONE) {
+		buf_puts(out, "  outputs");
+		print_query(out, f, &f->queries[s->query]);
 	}
-	if (s->n_outputs)
-		buf_putc(out, '\n');
+	for (uint32_t i = 0; i < s->n_queries; i++) {
+		if ((int32_t)(s->queries + i) == s->query)
+			continue;
+		buf_printf(out, "  query %u", i);
+		print_query(out, f, &f->queries[s->queries + i]);
+	}
 	for (uint32_t i = 0; i < s->n_calls; i++) {
 		const struct sql_call *c = &f->calls[s->calls + i];
 

@@ -1,144 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * SELECT and the statements that change rows: who sees which relation, which expressions stand
- * where, which effects follow. Scoping follows parse_clause.c: a sub-select in FROM sees its
- * siblings only when LATERAL, a join condition sees only the join's own sides, and a CTE's name
- * hides a table's from the point on where PostgreSQL says so.
+ * SELECT and the statements that change rows: which expressions stand where, which effects follow,
+ * and what each output passes on.
  */
 #include "sql/analyse.h"
-
-static bool
-cte_find(const struct analysis *a, const char *name)
-{
-	for (const struct cte *c = a->ctes; c; c = c->next) {
-		if (slice_is(c->name, name))
-			return true;
-	}
-	return false;
-}
-
-static void
-cte_add(struct analysis *a, const char *name)
-{
-	struct cte *c = arena_try_alloc(a->arena, sizeof(*c));
-
-	if (!c) {
-		an_fail(a, SQL_MEMORY, "statement needs more facts than the limit allows");
-		return;
-	}
-	c->name = an_str(a, name);
-	c->next = a->ctes;
-	a->ctes = c;
-}
-
-/* The caller restores a->ctes when the statement ends. */
-static void
-with(struct analysis *a, WithClause *w, struct scope *outer)
-{
-	ListCell *lc;
-
-	if (!w)
-		return;
-	if (w->recursive) {
-		foreach (lc, w->ctes)
-			cte_add(a, ((CommonTableExpr *)lfirst(lc))->ctename);
-	}
-	foreach (lc, w->ctes) {
-		CommonTableExpr *c = lfirst(lc);
-
-		an_query(a, c->ctequery, outer, CONTEXT_EXPRESSION, false);
-		if (c->cycle_clause) {
-			an_expr(a, c->cycle_clause->cycle_mark_value, NULL, CONTEXT_EXPRESSION);
-			an_expr(a, c->cycle_clause->cycle_mark_default, NULL, CONTEXT_EXPRESSION);
-		}
-		if (!w->recursive)
-			cte_add(a, c->ctename);
-	}
-}
-
-/* ---- relations and scopes ---- */
-
-static struct scope_rel *
-scope_add(struct analysis *a, struct scope *s, uint32_t relation, struct slice alias)
-{
-	struct scope_rel *r = an_push(a, &s->rels, sizeof(*r));
-
-	r->relation = relation;
-	r->alias = alias;
-	a->gen++;
-	return r;
-}
-
-static uint32_t
-relation_add(struct analysis *a, enum sql_relation_kind kind, struct slice name, const Alias *alias,
-	     int location)
-{
-	uint32_t index = a->relations.n;
-	struct sql_relation *r = an_push(a, &a->relations, sizeof(*r));
-
-	r->kind = kind;
-	r->name = name;
-	r->alias = alias ? an_str(a, alias->aliasname) : name;
-	r->renamed = alias && alias->colnames;
-	r->token = an_token(a, location);
-	return index;
-}
-
-static uint32_t
-table_add(struct analysis *a, const RangeVar *rv, enum sql_relation_kind kind)
-{
-	uint32_t index = relation_add(a, kind, an_str(a, rv->relname), rv->alias, rv->location);
-	struct sql_relation *r;
-
-	if (a->status != SQL_OK)
-		return 0;
-	r = &((struct sql_relation *)a->relations.p)[index];
-	r->catalog = an_str(a, rv->catalogname);
-	r->schema = an_str(a, rv->schemaname);
-	r->only = !rv->inh;
-	return index;
-}
-
-/* Names of a table whose columns were renamed are not the table's: all of it counts as used. */
-static void
-renamed(struct analysis *a, struct scope *s, uint32_t from)
-{
-	struct sql_use *u = an_use(a, CONTEXT_WHOLE_ROW, SQL_USE_ROW, -1);
-
-	an_use_relations(a, u, s, from, s->rels.n);
-}
-
-uint32_t
-an_target(struct analysis *a, struct scope *s, const RangeVar *rv, bool written)
-{
-	uint32_t index = table_add(a, rv, SQL_REL_TABLE);
-
-	if (a->status == SQL_OK)
-		((struct sql_relation *)a->relations.p)[index].target = written;
-	scope_add(a, s, index, an_str(a, rv->alias ? rv->alias->aliasname : rv->relname))
-		->own_name = !rv->alias;
-	return index;
-}
-
-static void
-read_table(struct analysis *a, struct scope *s, const RangeVar *rv)
-{
-	bool cte = !rv->schemaname && cte_find(a, rv->relname);
-	uint32_t index = table_add(a, rv, cte ? SQL_REL_CTE : SQL_REL_TABLE);
-	uint32_t at = s->rels.n;
-	struct scope_rel *r =
-		scope_add(a, s, index, an_str(a, rv->alias ? rv->alias->aliasname : rv->relname));
-	struct sql_effect *e;
-
-	r->own_name = !rv->alias;
-	if (cte)
-		return;
-	r->effect = a->effects.n + 1;
-	e = an_effect_var(a, ACTION_SQL_SELECT, rv);
-	e->relation = (int32_t)index;
-	if (rv->alias && rv->alias->colnames)
-		renamed(a, s, at);
-}
 
 /* The target's rows come back (RETURNING): that is reading it. */
 static void
@@ -148,179 +13,6 @@ read_target(struct analysis *a, const RangeVar *rv, uint32_t relation)
 
 	e->relation = (int32_t)relation;
 	e->flags |= SQL_EFFECT_WHERE;
-}
-
-/* ---- FROM ---- */
-
-static void from_item(struct analysis *a, struct scope *s, Node *n);
-
-static void
-from_subselect(struct analysis *a, struct scope *s, RangeSubselect *r)
-{
-	bool values = IsA(r->subquery, SelectStmt) && ((SelectStmt *)r->subquery)->valuesLists;
-	uint32_t index;
-
-	an_query(a, r->subquery, r->lateral ? s : s->outer, CONTEXT_EXPRESSION, false);
-	index = relation_add(a, values ? SQL_REL_VALUES : SQL_REL_SUBQUERY, (struct slice){0},
-			     r->alias, -1);
-	scope_add(a, s, index, r->alias ? an_str(a, r->alias->aliasname) : (struct slice){0});
-}
-
-static void
-from_function(struct analysis *a, struct scope *s, RangeFunction *r)
-{
-	struct slice name = {0};
-	uint32_t index;
-	ListCell *lc;
-
-	/* Each item is a list: the call and its column definitions. A call sees what stands left of
-	 * it. */
-	foreach (lc, r->functions) {
-		Node *call = linitial((List *)lfirst(lc));
-
-		an_expr(a, call, s, CONTEXT_FUNCTION);
-		if (!name.n && call && IsA(call, FuncCall))
-			name = an_str(a, strVal(llast(((FuncCall *)call)->funcname)));
-	}
-	index = relation_add(a, SQL_REL_FUNCTION, name, r->alias, -1);
-	scope_add(a, s, index, r->alias ? an_str(a, r->alias->aliasname) : name);
-}
-
-static void
-from_table_func(struct analysis *a, struct scope *s, RangeTableFunc *r)
-{
-	struct slice alias = r->alias ? an_str(a, r->alias->aliasname) : SLICE_LIT("xmltable");
-	ListCell *lc;
-
-	an_expr(a, r->docexpr, s, CONTEXT_FUNCTION);
-	an_expr(a, r->rowexpr, s, CONTEXT_FUNCTION);
-	an_expr_list(a, r->namespaces, s, CONTEXT_FUNCTION);
-	foreach (lc, r->columns) {
-		RangeTableFuncCol *c = lfirst(lc);
-
-		an_expr(a, c->colexpr, s, CONTEXT_FUNCTION);
-		an_expr(a, c->coldefexpr, s, CONTEXT_FUNCTION);
-	}
-	scope_add(a, s, relation_add(a, SQL_REL_FUNCTION, alias, r->alias, r->location), alias);
-}
-
-static void
-from_sample(struct analysis *a, struct scope *s, RangeTableSample *r)
-{
-	const char *method = strVal(llast(r->method));
-
-	from_item(a, s, r->relation);
-	if (list_length(r->method) > 1 ||
-	    (strcmp(method, "system") != 0 && strcmp(method, "bernoulli") != 0))
-		an_effect(a, ACTION_SQL_OPAQUE_FUNCTION, r->location)->function = an_str(a, method);
-	an_expr_list(a, r->args, s, CONTEXT_PREDICATE);
-	an_expr(a, r->repeatable, s, CONTEXT_PREDICATE);
-}
-
-/* Columns that NATURAL and USING compare. */
-static void
-join_columns(struct analysis *a, struct scope *s, JoinExpr *j, uint32_t from)
-{
-	ListCell *lc;
-
-	s->merged |= j->isNatural || j->usingClause;
-	if (j->isNatural) {
-		struct sql_use *u = an_use(a, CONTEXT_JOIN, SQL_USE_STAR, -1);
-
-		an_use_relations(a, u, s, from, s->rels.n);
-	}
-	foreach (lc, j->usingClause) {
-		struct sql_use *u = an_use(a, CONTEXT_JOIN, 0, -1);
-
-		u->column = an_str(a, strVal(lfirst(lc)));
-		an_use_relations(a, u, s, from, s->rels.n);
-	}
-}
-
-static void
-from_join(struct analysis *a, struct scope *s, JoinExpr *j)
-{
-	uint32_t from = s->rels.n, to;
-	struct scope_rel *r;
-
-	from_item(a, s, j->larg);
-	from_item(a, s, j->rarg);
-	to = s->rels.n;
-	join_columns(a, s, j, from);
-	if (j->quals) {
-		struct scope sides = {.outer = s->outer};
-
-		for (uint32_t i = from; i < to; i++) {
-			struct scope_rel *copy = an_push(a, &sides.rels, sizeof(*copy));
-
-			*copy = ((struct scope_rel *)s->rels.p)[i];
-		}
-		a->gen++;
-		an_expr(a, j->quals, &sides, CONTEXT_JOIN);
-	}
-	if (j->join_using_alias) {
-		struct slice alias = an_str(a, j->join_using_alias->aliasname);
-
-		for (uint32_t i = from; i < to; i++) {
-			uint32_t rel = ((struct scope_rel *)s->rels.p)[i].relation;
-
-			scope_add(a, s, rel, alias)->qualified_only = true;
-		}
-	}
-	if (!j->alias || a->status != SQL_OK)
-		return;
-	/* The join's alias hides those of its sides. */
-	r = s->rels.p;
-	for (uint32_t i = from; i < s->rels.n; i++) {
-		r[i].alias = an_str(a, j->alias->aliasname);
-		r[i].own_name = false;
-	}
-	a->gen++;
-	if (j->alias->colnames)
-		renamed(a, s, from);
-}
-
-static void
-from_item(struct analysis *a, struct scope *s, Node *n)
-{
-	if (!n)
-		return;
-	if (!an_enter(a)) {
-		an_leave(a);
-		return;
-	}
-	switch (nodeTag(n)) {
-	case T_RangeVar:
-		read_table(a, s, (RangeVar *)n);
-		break;
-	case T_RangeSubselect:
-		from_subselect(a, s, (RangeSubselect *)n);
-		break;
-	case T_RangeFunction:
-		from_function(a, s, (RangeFunction *)n);
-		break;
-	case T_RangeTableFunc:
-		from_table_func(a, s, (RangeTableFunc *)n);
-		break;
-	case T_RangeTableSample:
-		from_sample(a, s, (RangeTableSample *)n);
-		break;
-	case T_JoinExpr:
-		from_join(a, s, (JoinExpr *)n);
-		break;
-	default:
-		an_fail(a, SQL_UNKNOWN, "FROM item of a kind this version does not know");
-	}
-	an_leave(a);
-}
-
-static void
-from(struct analysis *a, struct scope *s, List *l)
-{
-	ListCell *lc;
-
-	foreach (lc, l)
-		from_item(a, s, lfirst(lc));
 }
 
 static uint32_t
@@ -349,54 +41,128 @@ mark_reads(struct analysis *a, const struct scope *s, uint32_t flags)
 
 /* ---- select lists and what refers to them ---- */
 
-static void
-target_list(struct analysis *a, List *targets, struct scope *s, enum context ctx, bool outputs)
+int32_t
+an_slot(struct analysis *a)
 {
+	an_push(a, &a->queries, sizeof(struct sql_query));
+	return a->status == SQL_OK ? (int32_t)a->queries.n - 1 : 0;
+}
+
+static struct sql_query *
+query_at(struct analysis *a, int32_t query)
+{
+	static _Thread_local struct sql_query none;
+
+	return a->status == SQL_OK && query >= 0 ? &((struct sql_query *)a->queries.p)[query]
+						 : &none;
+}
+
+uint32_t
+an_outputs(struct analysis *a, int32_t query, int n)
+{
+	uint32_t first = a->outputs.n;
+
+	if (query < 0)
+		return 0;
+	for (int i = 0; i < n; i++)
+		*(struct sql_output *)an_push(a, &a->outputs, sizeof(struct sql_output)) =
+			(struct sql_output){.kind = SQL_OUTPUT_OTHER, .use = -1, .query = -1};
+	*query_at(a, query) = (struct sql_query){
+		.kind = SQL_QUERY_SELECT, .outputs = first, .n_outputs = (uint32_t)n};
+	return first;
+}
+
+/* Column number n of a result as a key. */
+static void
+nth_result(struct analysis *a, int n, enum context ctx, int32_t query)
+{
+	struct scope s = {0};
+	struct sql_use *u;
+
+	an_result(a, &s, SQL_REL_SUBQUERY, query);
+	u = an_use(a, ctx, 0, -1);
+	u->nth = (uint32_t)n;
+	an_use_relations(a, u, &s, 0, s.rels.n);
+}
+
+/* x.* and (x).*: in VALUES as in a select list, any number of columns. */
+static bool
+is_star(const Node *n)
+{
+	return n && ((IsA(n, ColumnRef) && IsA(llast(((const ColumnRef *)n)->fields), A_Star)) ||
+		     (IsA(n, A_Indirection) &&
+		      IsA(llast(((const A_Indirection *)n)->indirection), A_Star)));
+}
+
+/* One output: what it passes on when it is bare, else which uses it is computed from. */
+static struct sql_output
+output(struct analysis *a, Node *val, struct scope *s, enum context ctx, int32_t query)
+{
+	struct sql_output o = {.kind = SQL_OUTPUT_OTHER, .use = -1, .query = -1, .uses = a->uses.n};
+	SubLink *l = (SubLink *)val;
+
+	if (val && IsA(val, ColumnRef)) {
+		Node *last = llast(((ColumnRef *)val)->fields);
+
+		o.kind = IsA(last, A_Star) ? SQL_OUTPUT_STAR : SQL_OUTPUT_COLUMN;
+		o.use = an_column_ref(a, (ColumnRef *)val, s, ctx, 0);
+		if (o.kind == SQL_OUTPUT_COLUMN)
+			o.name = an_str(a, strVal(last));
+		if (ctx == CONTEXT_OUTPUT && query != a->stmt->query && a->status == SQL_OK)
+			((struct sql_use *)a->uses.p)[o.use].flags |= SQL_USE_INNER;
+	} else if (val && IsA(val, SubLink) && l->subLinkType == EXPR_SUBLINK && query >= 0 &&
+		   ctx == CONTEXT_OUTPUT) {
+		o.kind = SQL_OUTPUT_QUERY;
+		o.query = an_slot(a);
+		an_query(a, l->subselect, s, ctx, o.query);
+	} else {
+		if (is_star(val))
+			o.kind = SQL_OUTPUT_STAR;
+		an_expr(a, val, s, ctx);
+	}
+	o.n_uses = a->uses.n - o.uses;
+	return o;
+}
+
+static void
+target_list(struct analysis *a, List *targets, struct scope *s, enum context ctx, int32_t query)
+{
+	uint32_t at = an_outputs(a, query, list_length(targets));
 	ListCell *lc;
 
 	foreach (lc, targets) {
 		ResTarget *t = lfirst(lc);
-		struct sql_output o = {SQL_OUTPUT_OTHER, -1, an_str(a, t->name)};
+		struct sql_output o = output(a, t->val, s, ctx, query);
 
-		if (t->val && IsA(t->val, ColumnRef)) {
-			ColumnRef *c = (ColumnRef *)t->val;
-			Node *last = llast(c->fields);
-
-			o.kind = IsA(last, A_Star) ? SQL_OUTPUT_STAR : SQL_OUTPUT_COLUMN;
-			o.use = an_column_ref(a, c, s, ctx, 0);
-			if (o.kind == SQL_OUTPUT_STAR && s && s->merged)
-				o.use = -1;
-			if (!o.name.n && o.kind == SQL_OUTPUT_COLUMN)
-				o.name = an_str(a, strVal(last));
-		} else {
-			if (t->val && IsA(t->val, A_Indirection) &&
-			    IsA(llast(((A_Indirection *)t->val)->indirection), A_Star))
-				o.kind = SQL_OUTPUT_STAR;
-			an_expr(a, t->val, s, ctx);
-		}
-		if (outputs)
-			*(struct sql_output *)an_push(a, &a->outputs, sizeof(o)) = o;
+		if (t->name)
+			o.name = an_str(a, t->name);
+		if (query >= 0 && a->status == SQL_OK)
+			((struct sql_output *)a->outputs.p)[at++] = o;
 	}
 }
 
-/* Output column number n again, as a key. Positions after a star are unknown: then all of them. */
+/* Output column number n again, as a key. Positions after a star only the columns tell: then it may
+ * be any of them. */
 static void
-nth_target(struct analysis *a, List *targets, int n, struct scope *s, enum context ctx)
+nth_target(struct analysis *a, List *targets, int n, struct scope *s, enum context ctx,
+	   int32_t query)
 {
 	bool star = false;
+	uint32_t from = a->uses.n;
 	ListCell *lc;
 
 	a->literal_dependent = true;
-	foreach (lc, targets) {
-		Node *v = ((ResTarget *)lfirst(lc))->val;
-
-		star |= v && ((IsA(v, ColumnRef) && IsA(llast(((ColumnRef *)v)->fields), A_Star)) ||
-			      IsA(v, A_Indirection));
-	}
+	foreach (lc, targets)
+		star |= is_star(((ResTarget *)lfirst(lc))->val);
 	if (star)
-		target_list(a, targets, s, ctx, false);
+		target_list(a, targets, s, ctx, -1);
 	else if (n >= 1 && n <= list_length(targets))
 		an_expr(a, ((ResTarget *)list_nth(targets, n - 1))->val, s, ctx);
+	if (!star || query < 0 || n < 1 || a->status != SQL_OK)
+		return;
+	for (uint32_t i = from; i < a->uses.n; i++)
+		((struct sql_use *)a->uses.p)[i].flags |= SQL_USE_MAYBE;
+	nth_result(a, n, ctx, query);
 }
 
 static Node *
@@ -415,10 +181,39 @@ aliased(List *targets, const ColumnRef *c)
 	return NULL;
 }
 
+/* An output has a name without AS as well, and a key means it before any column: of a sub-select
+ * the result's columns tell which. */
+static void
+named_by_itself(struct analysis *a, List *targets, const ColumnRef *c, enum context ctx,
+		int32_t query)
+{
+	const char *name = strVal(llast(c->fields));
+	struct scope s = {0};
+	struct sql_use *u;
+	bool any = false;
+	ListCell *lc;
+
+	foreach (lc, targets) {
+		const ResTarget *t = lfirst(lc);
+		const List *fields =
+			t->val && IsA(t->val, ColumnRef) ? ((ColumnRef *)t->val)->fields : NIL;
+
+		any |= !t->name && t->val && IsA(t->val, SubLink);
+		any |= !t->name && list_length(fields) > 1 && IsA(llast(fields), String) &&
+		       strcmp(strVal(llast(fields)), name) == 0;
+	}
+	if (!any || query < 0)
+		return;
+	an_result(a, &s, SQL_REL_SUBQUERY, query);
+	u = an_use(a, ctx, SQL_USE_OPTIONAL, c->location);
+	u->column = an_str(a, name);
+	an_use_relations(a, u, &s, 0, s.rels.n);
+}
+
 /* An item of ORDER BY, GROUP BY or DISTINCT ON: an ordinal, an output's name, or an expression. In
  * ORDER BY an output's name comes first, in GROUP BY a column's. */
 static void
-key(struct analysis *a, Node *n, List *targets, struct scope *s, enum context ctx)
+key(struct analysis *a, Node *n, List *targets, struct scope *s, enum context ctx, int32_t query)
 {
 	ListCell *lc;
 	Node *val;
@@ -426,18 +221,21 @@ key(struct analysis *a, Node *n, List *targets, struct scope *s, enum context ct
 	if (n && IsA(n, GroupingSet)) {
 		if (an_enter(a)) {
 			foreach (lc, ((GroupingSet *)n)->content)
-				key(a, lfirst(lc), targets, s, ctx);
+				key(a, lfirst(lc), targets, s, ctx, query);
 		}
 		an_leave(a);
 	} else if (n && IsA(n, A_Const) && !((A_Const *)n)->isnull &&
 		   IsA(&((A_Const *)n)->val, Integer)) {
-		nth_target(a, targets, intVal(&((A_Const *)n)->val), s, ctx);
+		nth_target(a, targets, intVal(&((A_Const *)n)->val), s, ctx, query);
 	} else if (n && IsA(n, ColumnRef) && (val = aliased(targets, (ColumnRef *)n))) {
 		an_expr(a, val, s, ctx);
 		if (ctx != CONTEXT_ORDER)
 			an_column_ref(a, (ColumnRef *)n, s, ctx, SQL_USE_OPTIONAL);
 	} else {
 		an_expr(a, n, s, ctx);
+		if (n && IsA(n, ColumnRef) && list_length(((ColumnRef *)n)->fields) == 1 &&
+		    IsA(linitial(((ColumnRef *)n)->fields), String))
+			named_by_itself(a, targets, (ColumnRef *)n, ctx, query);
 	}
 }
 
@@ -474,44 +272,133 @@ limits(struct analysis *a, SelectStmt *n, struct scope *s)
 	an_expr(a, n->limitOffset, s, CONTEXT_PREDICATE);
 }
 
-static void
-set_operation(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out,
-	      bool outputs)
+/* What an arm's values are: compared with others, unless all rows of both are wanted. */
+static enum context
+arm(const SelectStmt *n, enum context out, int32_t query)
 {
-	enum context arm = !n->all					   ? CONTEXT_DISTINCT
-			   : out == CONTEXT_OUTPUT || out == CONTEXT_COUNT ? CONTEXT_EXPRESSION
-									   : out;
+	if (n->op != SETOP_UNION || !n->all)
+		return CONTEXT_DISTINCT;
+	return query < 0 && out == CONTEXT_OUTPUT ? CONTEXT_EXPRESSION : out;
+}
+
+/* ORDER BY of a set operation or VALUES: its result's names and ordinals. */
+static void
+result_order(struct analysis *a, List *sort, struct scope *outer, enum sql_relation_kind kind,
+	     int32_t query)
+{
+	struct scope s = {.outer = outer};
 	ListCell *lc;
 
-	an_query(a, (Node *)n->larg, outer, arm, outputs);
-	an_query(a, (Node *)n->rarg, outer, arm, false);
-	/* Only output names and ordinals may stand here, and no output is bare any more. */
-	foreach (lc, n->sortClause) {
+	if (!sort || query < 0)
+		return;
+	an_result(a, &s, kind, query);
+	foreach (lc, sort) {
+		Node *k = ((SortBy *)lfirst(lc))->node;
+
+		if (k && IsA(k, A_Const) && !((A_Const *)k)->isnull &&
+		    IsA(&((A_Const *)k)->val, Integer)) {
+			a->literal_dependent = true;
+			nth_result(a, intVal(&((A_Const *)k)->val), CONTEXT_ORDER, query);
+		} else {
+			an_expr(a, k, &s, CONTEXT_ORDER);
+		}
+	}
+}
+
+static void
+set_operation(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out,
+	      int32_t query)
+{
+	enum context ctx = arm(n, out, query);
+	int32_t left = query >= 0 ? an_slot(a) : -1, right = query >= 0 ? an_slot(a) : -1;
+	ListCell *lc;
+
+	an_query(a, (Node *)n->larg, outer, ctx, left);
+	an_query(a, (Node *)n->rarg, outer, ctx, right);
+	*query_at(a, query) = (struct sql_query){
+		.kind = SQL_QUERY_UNION, .left = (uint32_t)left, .right = (uint32_t)right};
+	/* Nobody sees the rows, and no output of the arms is bare. */
+	foreach (lc, query < 0 ? n->sortClause : NIL) {
 		Node *k = ((SortBy *)lfirst(lc))->node;
 
 		if (!IsA(k, ColumnRef))
 			an_expr(a, k, NULL, CONTEXT_ORDER);
 	}
+	result_order(a, n->sortClause, outer, SQL_REL_SUBQUERY, query);
 	limits(a, n, outer);
 	if (n->lockingClause)
 		an_effect(a, ACTION_SQL_LOCK, -1);
 }
 
+static bool
+passes(const Node *n)
+{
+	return n && ((IsA(n, ColumnRef) && !is_star(n)) ||
+		     (IsA(n, SubLink) && ((const SubLink *)n)->subLinkType == EXPR_SUBLINK));
+}
+
 static void
-values(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out, bool outputs)
+values_rows(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out, int32_t query)
+{
+	int cells = 0;
+	bool star = false;
+	uint32_t at;
+	ListCell *row, *lc;
+
+	/* Thousands of rows of constants are common: only what could pass a column on is kept. */
+	foreach (row, n->valuesLists) {
+		foreach (lc, (List *)lfirst(row)) {
+			cells += passes(lfirst(lc));
+			star |= is_star(lfirst(lc));
+		}
+	}
+	at = an_outputs(a, query, star ? 1 : cells);
+	foreach (row, n->valuesLists) {
+		uint32_t column = 0;
+
+		foreach (lc, (List *)lfirst(row)) {
+			struct sql_output o;
+
+			if (star || !passes(lfirst(lc))) {
+				an_expr(a, lfirst(lc), outer,
+					out == CONTEXT_OUTPUT ? CONTEXT_EXPRESSION : out);
+			} else {
+				o = output(a, lfirst(lc), outer, out, query);
+				o.column = column;
+				if (a->status == SQL_OK)
+					((struct sql_output *)a->outputs.p)[at++] = o;
+			}
+			column++;
+		}
+	}
+	if (a->status != SQL_OK)
+		return;
+	/* A row that takes other rows apart has columns of its own number: nothing may pass. */
+	if (star) {
+		((struct sql_output *)a->outputs.p)[at].kind = SQL_OUTPUT_STAR;
+		return;
+	}
+	query_at(a, query)->kind = SQL_QUERY_VALUES;
+	query_at(a, query)->width =
+		n->valuesLists ? (uint32_t)list_length(linitial(n->valuesLists)) : 0;
+}
+
+static void
+values(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out, int32_t query)
 {
 	enum context ctx = out == CONTEXT_OUTPUT || out == CONTEXT_COUNT ? CONTEXT_EXPRESSION : out;
 	ListCell *lc;
-	int columns = n->valuesLists ? list_length(linitial(n->valuesLists)) : 0;
 
-	foreach (lc, n->valuesLists)
-		an_expr_list(a, lfirst(lc), outer, ctx);
-	foreach (lc, n->sortClause)
-		an_expr(a, ((SortBy *)lfirst(lc))->node, outer, CONTEXT_ORDER);
+	if (query >= 0) {
+		values_rows(a, n, outer, out, query);
+	} else {
+		foreach (lc, n->valuesLists)
+			an_expr_list(a, lfirst(lc), outer, ctx);
+		foreach (lc, n->sortClause)
+			an_expr(a, ((SortBy *)lfirst(lc))->node, outer, CONTEXT_ORDER);
+	}
+	result_order(a, n->sortClause, outer, SQL_REL_VALUES, query);
 	limits(a, n, outer);
-	for (int i = 0; outputs && i < columns; i++)
-		*(struct sql_output *)an_push(a, &a->outputs, sizeof(struct sql_output)) =
-			(struct sql_output){SQL_OUTPUT_OTHER, -1, {0}};
 }
 
 static void
@@ -522,7 +409,8 @@ into(struct analysis *a, const IntoClause *i)
 }
 
 static void
-plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out, bool outputs)
+plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out,
+	     int32_t query)
 {
 	struct scope s = {.outer = outer};
 	enum context ctx = out;
@@ -534,35 +422,35 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 	} else if (n->distinctClause && out != CONTEXT_WRITE_SOURCE) {
 		ctx = CONTEXT_DISTINCT;
 	}
-	from(a, &s, n->fromClause);
-	target_list(a, n->targetList, &s, ctx, outputs);
+	an_from(a, &s, n->fromClause);
+	target_list(a, n->targetList, &s, ctx, query);
 	foreach (lc, n->distinctClause) {
 		if (lfirst(lc))
-			key(a, lfirst(lc), n->targetList, &s, CONTEXT_DISTINCT);
+			key(a, lfirst(lc), n->targetList, &s, CONTEXT_DISTINCT, query);
 	}
 	an_where(a, n->whereClause, &s);
 	mark_reads(a, &s, where_flags(a, n->whereClause, NULL, false));
 	foreach (lc, n->groupClause)
-		key(a, lfirst(lc), n->targetList, &s, CONTEXT_GROUP);
+		key(a, lfirst(lc), n->targetList, &s, CONTEXT_GROUP, query);
 	an_expr(a, n->havingClause, &s, CONTEXT_PREDICATE);
 	foreach (lc, n->windowClause)
 		an_window(a, lfirst(lc), &s);
 	foreach (lc, n->sortClause)
-		key(a, ((SortBy *)lfirst(lc))->node, n->targetList, &s, CONTEXT_ORDER);
+		key(a, ((SortBy *)lfirst(lc))->node, n->targetList, &s, CONTEXT_ORDER, query);
 	limits(a, n, &s);
 	locking(a, n->lockingClause, &s);
 }
 
 static void
-select_stmt(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out, bool outputs)
+select_stmt(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out, int32_t query)
 {
-	with(a, n->withClause, outer);
+	an_with(a, n->withClause, outer);
 	if (n->op != SETOP_NONE)
-		set_operation(a, n, outer, out, outputs);
+		set_operation(a, n, outer, out, query);
 	else if (n->valuesLists)
-		values(a, n, outer, out, outputs);
+		values(a, n, outer, out, query);
 	else
-		plain_select(a, n, outer, out, outputs);
+		plain_select(a, n, outer, out, query);
 }
 
 /* ---- INSERT, UPDATE, DELETE, MERGE ---- */
@@ -580,12 +468,12 @@ written(struct analysis *a, struct sql_effect *e, List *targets)
 
 static void
 returning(struct analysis *a, List *l, struct scope *s, const RangeVar *rv, uint32_t relation,
-	  enum context out, bool outputs)
+	  enum context out, int32_t query)
 {
 	if (!l)
 		return;
 	read_target(a, rv, relation);
-	target_list(a, l, s, out, outputs);
+	target_list(a, l, s, out, query);
 }
 
 static void
@@ -620,73 +508,73 @@ on_conflict(struct analysis *a, OnConflictClause *c, const RangeVar *rv, struct 
 	for (uint32_t i = 0; i < s->rels.n; i++)
 		*(struct scope_rel *)an_push(a, &both.rels, sizeof(struct scope_rel)) =
 			((struct scope_rel *)s->rels.p)[i];
-	index = relation_add(a, SQL_REL_EXCLUDED, an_str(a, rv->relname), &excluded, rv->location);
+	index = an_relation(a, SQL_REL_EXCLUDED, an_str(a, rv->relname), &excluded, rv->location);
 	if (a->status == SQL_OK)
 		((struct sql_relation *)a->relations.p)[index].schema = an_str(a, rv->schemaname);
-	scope_add(a, &both, index, SLICE_LIT("excluded"));
+	an_scope_add(a, &both, index, SLICE_LIT("excluded"));
 	foreach (lc, c->targetList)
 		an_expr(a, lfirst(lc), &both, CONTEXT_WRITE_SOURCE);
 	an_where(a, c->whereClause, &both);
 }
 
 static void
-insert(struct analysis *a, InsertStmt *n, struct scope *outer, enum context out, bool outputs)
+insert(struct analysis *a, InsertStmt *n, struct scope *outer, enum context out, int32_t query)
 {
 	struct scope s = {.outer = outer};
 	struct sql_effect *e;
 	uint32_t target;
 	ListCell *lc;
 
-	with(a, n->withClause, outer);
+	an_with(a, n->withClause, outer);
 	e = an_effect_var(a, ACTION_SQL_INSERT, n->relation);
 	written(a, e, n->cols);
 	foreach (lc, n->cols)
 		an_expr_list(a, ((ResTarget *)lfirst(lc))->indirection, outer, CONTEXT_EXPRESSION);
 	if (n->selectStmt)
-		an_query(a, n->selectStmt, outer, CONTEXT_WRITE_SOURCE, false);
+		an_query(a, n->selectStmt, outer, CONTEXT_WRITE_SOURCE, -1);
 	target = an_target(a, &s, n->relation, true);
 	if (n->onConflictClause)
 		on_conflict(a, n->onConflictClause, n->relation, &s);
-	returning(a, n->returningList, &s, n->relation, target, out, outputs);
+	returning(a, n->returningList, &s, n->relation, target, out, query);
 }
 
 static void
-update(struct analysis *a, UpdateStmt *n, struct scope *outer, enum context out, bool outputs)
+update(struct analysis *a, UpdateStmt *n, struct scope *outer, enum context out, int32_t query)
 {
 	struct scope s = {.outer = outer};
 	uint32_t index, target;
 	ListCell *lc;
 
-	with(a, n->withClause, outer);
+	an_with(a, n->withClause, outer);
 	index = a->effects.n;
 	written(a, an_effect_var(a, ACTION_SQL_UPDATE, n->relation), n->targetList);
 	target = an_target(a, &s, n->relation, true);
-	from(a, &s, n->fromClause);
+	an_from(a, &s, n->fromClause);
 	foreach (lc, n->targetList)
 		an_expr(a, lfirst(lc), &s, CONTEXT_WRITE_SOURCE);
 	an_where(a, n->whereClause, &s);
 	if (a->status == SQL_OK)
 		((struct sql_effect *)a->effects.p)[index].flags |=
 			where_flags(a, n->whereClause, n->relation, n->fromClause != NIL);
-	returning(a, n->returningList, &s, n->relation, target, out, outputs);
+	returning(a, n->returningList, &s, n->relation, target, out, query);
 }
 
 static void delete (struct analysis *a, DeleteStmt *n, struct scope *outer, enum context out,
-		    bool outputs)
+		    int32_t query)
 {
 	struct scope s = {.outer = outer};
 	uint32_t index, target;
 
-	with(a, n->withClause, outer);
+	an_with(a, n->withClause, outer);
 	index = a->effects.n;
 	an_effect_var(a, ACTION_SQL_DELETE, n->relation);
 	target = an_target(a, &s, n->relation, true);
-	from(a, &s, n->usingClause);
+	an_from(a, &s, n->usingClause);
 	an_where(a, n->whereClause, &s);
 	if (a->status == SQL_OK)
 		((struct sql_effect *)a->effects.p)[index].flags |=
 			where_flags(a, n->whereClause, n->relation, n->usingClause != NIL);
-	returning(a, n->returningList, &s, n->relation, target, out, outputs);
+	returning(a, n->returningList, &s, n->relation, target, out, query);
 }
 
 static void
@@ -727,11 +615,11 @@ merge(struct analysis *a, MergeStmt *n, struct scope *outer)
 	uint32_t index, where;
 	ListCell *lc;
 
-	with(a, n->withClause, outer);
+	an_with(a, n->withClause, outer);
 	index = a->effects.n;
 	an_effect_var(a, ACTION_SQL_MERGE, n->relation);
 	an_target(a, &s, n->relation, true);
-	from_item(a, &s, n->sourceRelation);
+	an_from_item(a, &s, n->sourceRelation);
 	an_expr(a, n->joinCondition, &s, CONTEXT_JOIN);
 	where = where_flags(a, n->joinCondition, n->relation, true);
 	if (a->status == SQL_OK)
@@ -766,7 +654,7 @@ an_query_kind(const Node *n)
 }
 
 void
-an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, bool outputs)
+an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, int32_t query)
 {
 	struct cte *ctes = a->ctes;
 
@@ -777,16 +665,16 @@ an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, boo
 	}
 	switch (nodeTag(n)) {
 	case T_SelectStmt:
-		select_stmt(a, (SelectStmt *)n, outer, out, outputs);
+		select_stmt(a, (SelectStmt *)n, outer, out, query);
 		break;
 	case T_InsertStmt:
-		insert(a, (InsertStmt *)n, outer, out, outputs);
+		insert(a, (InsertStmt *)n, outer, out, query);
 		break;
 	case T_UpdateStmt:
-		update(a, (UpdateStmt *)n, outer, out, outputs);
+		update(a, (UpdateStmt *)n, outer, out, query);
 		break;
 	case T_DeleteStmt:
-		delete (a, (DeleteStmt *)n, outer, out, outputs);
+		delete (a, (DeleteStmt *)n, outer, out, query);
 		break;
 	case T_MergeStmt:
 		merge(a, (MergeStmt *)n, outer);

@@ -7,13 +7,17 @@
  * Positions are token ordinals (0 = first token of the message), because one cached facts structure
  * serves texts of different lengths: sql_token_find() turns them into bytes of the text at hand.
  *
+ * The columns of a relation: of a TABLE or EXCLUDED the catalog's; of a CTE, SUBQUERY or VALUES
+ * those of its query, which are followed output by output down to tables; of a JOIN those of its
+ * members in the order that USING and NATURAL make of them; of a FUNCTION `width` or unknown, but
+ * its arguments are uses of their own. `names` then renames the first ones.
+ *
  * The reader of uses[] must fail closed. Look for the column among the candidates level by level:
- * at the innermost level where some TABLE or EXCLUDED relation has it, it means each of those.
- * Derived relations (CTE, SUBQUERY, FUNCTION, VALUES) have unknown columns: they neither match nor
- * hide a level. When no table has it: fine if some candidate is derived; OPTIONAL or ROW_OR_COLUMN
- * uses are fine; a ROW_UNLESS_COLUMN use then stands for the whole row of row_relation (and is void
- * when a column was found); anything else must be refused, and so must a TABLE that does not
- * resolve.
+ * at the innermost level where some relation has it, it means each of those. Columns whose names
+ * are not known neither match nor hide a level. When none has it: fine if some candidate has
+ * columns of unknown names; OPTIONAL or ROW_OR_COLUMN uses are fine; a ROW_UNLESS_COLUMN use then
+ * stands for the whole row of row_relation (and is void when a column was found); anything else
+ * must be refused, and so must a TABLE that does not resolve.
  */
 #ifndef WEIR_SQL_SQL_H
 #define WEIR_SQL_SQL_H
@@ -133,8 +137,10 @@ struct sql_stmt {
 	uint32_t effects, n_effects; /* ranges in sql_facts' arrays */
 	uint32_t relations, n_relations;
 	uint32_t uses, n_uses;
-	uint32_t outputs, n_outputs;
 	uint32_t calls, n_calls;
+	uint32_t queries, n_queries;
+	int32_t query; /* its result, index in queries[]; -1: no rows, or none that the text tells
+			*/
 };
 
 enum sql_effect_flags {
@@ -171,18 +177,25 @@ enum sql_relation_kind {
 	SQL_REL_SUBQUERY,
 	SQL_REL_FUNCTION, /* function in FROM, JSON/XML table */
 	SQL_REL_VALUES,
-	SQL_REL_JOIN,	  /* alias of a join: stands for the relations candidates name */
+	SQL_REL_JOIN,	  /* a join that merges or renames columns */
 	SQL_REL_EXCLUDED, /* ON CONFLICT's excluded, OLD/NEW: columns of the table named */
 };
 
 struct sql_relation {
 	enum sql_relation_kind kind;
 	bool target;  /* written by its statement */
-	bool renamed; /* alias with a column list: names here are not the table's; a whole-row use
-			 is recorded */
+	bool renamed; /* alias with a column list: names here are not the table's */
 	bool only;
+	bool natural;	  /* JOIN: what both sides have is merged */
+	bool only_merged; /* JOIN: the alias of USING, which reaches the merged columns alone */
 	struct slice catalog, schema, name; /* as written */
 	struct slice alias;		    /* what references use: alias or name */
+	int32_t query;			    /* CTE, SUBQUERY, VALUES: index in queries[]; else -1 */
+	uint32_t names, n_names;	    /* the alias's column list: range in names[] */
+	/* JOIN: range in members[] of indices in relations[], those of the left side first */
+	uint32_t members, n_left, n_right;
+	uint32_t merged, n_merged; /* JOIN: USING's names, range in names[] */
+	uint32_t width;		   /* FUNCTION: how many columns it has; 0: not known */
 	uint32_t token;
 };
 
@@ -201,6 +214,10 @@ enum sql_use_flags {
 	SQL_USE_ROW_OR_COLUMN =
 		32, /* if no column has the name, a ROW_UNLESS_COLUMN use beside it counts */
 	SQL_USE_OPTIONAL = 64, /* may name an output alias: fine when no column has the name */
+	SQL_USE_INNER = 128, /* OUTPUT of a sub-query: what it passes on shows where that is used */
+	SQL_USE_NATURAL = 256, /* STAR: the columns that row_relation, a JOIN, merges */
+	SQL_USE_MAYBE =
+		512, /* one of several that an ordinal may mean: a use with `nth` says which */
 };
 
 struct sql_use {
@@ -209,21 +226,42 @@ struct sql_use {
 	uint32_t token;
 	struct slice schema, qualifier, column; /* as written; column empty for STAR and ROW */
 	uint32_t candidates, n_candidates;	/* range in candidates[] */
-	int32_t row_relation; /* ROW_UNLESS_COLUMN: index in relations[], else -1 */
+	int32_t row_relation; /* ROW_UNLESS_COLUMN, NATURAL: index in relations[], else -1 */
+	uint32_t nth;	      /* column number nth, from 1, of the one candidate; 0: by name */
 };
 
 enum sql_output_kind {
 	SQL_OUTPUT_COLUMN, /* a bare column: uses[use] */
 	SQL_OUTPUT_STAR,   /* all columns of uses[use]'s candidates, in that order; use -1: how many
-			    * columns and in which order is unknown (composite.*, merged join
-			    * columns) */
-	SQL_OUTPUT_OTHER,
+			    * columns is unknown (composite.*), and no bare one is among them */
+	SQL_OUTPUT_QUERY,  /* a scalar sub-select by itself: the first column of queries[query] */
+	SQL_OUTPUT_OTHER,  /* computed from uses[uses ... uses + n_uses) */
 };
 
 struct sql_output {
 	enum sql_output_kind kind;
 	int32_t use;	   /* index in uses[], -1 none */
+	int32_t query;	   /* index in queries[], -1 none */
+	uint32_t column;   /* of VALUES: which column, from 0 */
 	struct slice name; /* where easy: AS name or the column's */
+	uint32_t uses, n_uses;
+};
+
+enum sql_query_kind {
+	SQL_QUERY_NONE,	  /* has no result */
+	SQL_QUERY_SELECT, /* SELECT, RETURNING, COPY's columns: outputs, in order */
+	SQL_QUERY_UNION,  /* a set operation: column by column what `left` or `right` has there */
+	SQL_QUERY_VALUES, /* `width` columns; only those cells are outputs that could pass a column
+			     on */
+};
+
+/* A result: of a statement, or of what stands in it as a relation or a value. */
+struct sql_query {
+	enum sql_query_kind kind;
+	uint32_t outputs, n_outputs; /* range in outputs[] */
+	uint32_t left, right;	     /* indices in queries[] */
+	uint32_t width;
+	uint32_t names, n_names; /* a CTE's column list: range in names[] */
 };
 
 enum sql_call_flags {
@@ -256,8 +294,12 @@ struct sql_facts {
 	const struct sql_candidate *candidates;
 	const struct sql_use *uses;
 	const struct sql_output *outputs;
+	const struct sql_query *queries;
 	const struct sql_call *calls;
-	uint32_t n_stmts, n_effects, n_relations, n_candidates, n_uses, n_outputs, n_calls;
+	const struct slice *names;
+	const uint32_t *members;
+	uint32_t n_stmts, n_effects, n_relations, n_candidates, n_uses, n_outputs, n_queries;
+	uint32_t n_calls, n_names, n_members;
 };
 
 /* A refusal (54000) for when there is no memory to say more. */
@@ -281,6 +323,24 @@ sql_runs_other(const struct sql_facts *f)
 		if (f->stmts[i].kind == SQL_KIND_FETCH || f->stmts[i].flags & SQL_EXECUTES)
 			return true;
 	return false;
+}
+
+/* The statement that a name made by these facts stands for: the last PREPARE (or DECLARE) of that
+ * name, or the only statement; NULL when that cannot be told. */
+static inline const struct sql_stmt *
+sql_named(const struct sql_facts *f, enum sql_kind kind, struct slice name)
+{
+	for (uint32_t i = f->n_stmts; i-- > 0;)
+		if (f->stmts[i].kind == kind && slice_eq(f->stmts[i].name, name))
+			return &f->stmts[i];
+	return f->n_stmts == 1 ? f->stmts : NULL;
+}
+
+/* It has a result that the text tells: a select list, RETURNING, VALUES. */
+static inline bool
+sql_has_result(const struct sql_facts *f, const struct sql_stmt *st)
+{
+	return st->query >= 0 && f->queries[st->query].kind != SQL_QUERY_NONE;
 }
 
 /* One line per fact, for tests and `weir facts`-like tools. */

@@ -20,7 +20,8 @@ static void
 query(struct analysis *a, Node *n, enum context out)
 {
 	a->stmt->inner = an_query_kind(n);
-	an_query(a, n, NULL, out, true);
+	a->stmt->query = an_slot(a);
+	an_query(a, n, NULL, out, a->stmt->query);
 	/* A SELECT without a table still is one: every command has at least one effect. */
 	if (a->effects.n == a->stmt->effects)
 		an_effect(a, ACTION_SQL_SELECT, -1);
@@ -49,7 +50,7 @@ create_as(struct analysis *a, CreateTableAsStmt *n)
 		a->stmt->inner = SQL_KIND_EXECUTE;
 	} else {
 		a->stmt->inner = an_query_kind(n->query);
-		an_query(a, n->query, NULL, CONTEXT_WRITE_SOURCE, false);
+		an_query(a, n->query, NULL, CONTEXT_WRITE_SOURCE, -1);
 	}
 }
 
@@ -100,14 +101,14 @@ explain(struct analysis *a, ExplainStmt *n)
 		break;
 	case T_DeclareCursorStmt:
 		a->stmt->inner = an_query_kind(((DeclareCursorStmt *)n->query)->query);
-		an_query(a, ((DeclareCursorStmt *)n->query)->query, NULL, CONTEXT_OUTPUT, false);
+		an_query(a, ((DeclareCursorStmt *)n->query)->query, NULL, CONTEXT_OUTPUT, -1);
 		break;
 	case T_RefreshMatViewStmt:
 		an_effect_var(a, ACTION_SQL_REFRESH, ((RefreshMatViewStmt *)n->query)->relation);
 		break;
 	default:
 		a->stmt->inner = an_query_kind(n->query);
-		an_query(a, n->query, NULL, CONTEXT_OUTPUT, false);
+		an_query(a, n->query, NULL, CONTEXT_OUTPUT, -1);
 	}
 	/* Without ANALYZE nothing runs, but functions may be folded at plan time: only writes go.
 	 */
@@ -161,7 +162,7 @@ view(struct analysis *a, ViewStmt *n)
 {
 	an_effect_var(a, ACTION_SQL_CREATE, n->view);
 	a->stmt->flags |= SQL_DDL;
-	an_query(a, n->query, NULL, CONTEXT_WRITE_SOURCE, false);
+	an_query(a, n->query, NULL, CONTEXT_WRITE_SOURCE, -1);
 }
 
 /* ---- transactions, settings, session ---- */
@@ -655,11 +656,12 @@ special(struct analysis *a, Node *n)
 	case T_DeleteStmt:
 	case T_MergeStmt:
 		set_kind(a, an_query_kind(n), NULL);
-		query(a, n, CONTEXT_OUTPUT);
+		query(a, n,
+		      a->stmt->kind == SQL_KIND_CREATE_AS ? CONTEXT_WRITE_SOURCE : CONTEXT_OUTPUT);
 		if (a->stmt->kind == SQL_KIND_CREATE_AS) {
 			a->stmt->flags |= SQL_DDL;
 			a->stmt->inner = SQL_KIND_QUERY;
-			a->outputs.n = a->stmt->outputs; /* they go to the table */
+			a->stmt->query = -1; /* the rows go to the table */
 		}
 		break;
 	case T_CopyStmt:

@@ -42,6 +42,23 @@ def test_safe_functions_are():
     h.eq(sorted((safe & volatile) - HARMLESS), [], "SAFE but volatile")
 
 
+def test_functions_of_one_column_are():
+    """from.c counts the columns of these in FROM, and knows what an alias calls them."""
+    text = open(f"{h.ROOT}/runtime/sql/from.c").read()
+    table = dict(re.findall(r'\{"(\w+)", (true|false)\}', text))
+    h.check(len(table) > 10, "the table is read")
+    rows = pg.super("select proname, typtype, coalesce(array_length(proargmodes, 1), 0) > 0 "
+                    "from pg_proc p join pg_type t on t.oid = prorettype "
+                    "where pronamespace = 'pg_catalog'::regnamespace").splitlines()
+    seen = set()
+    for name, kind, has_out in (r.split("|") for r in rows):
+        if name in table:
+            seen.add(name)
+            h.check(kind in "bp", f"{name} gives a {kind}")
+            h.check(has_out == "f" or table[name] == "true", f"{name} names its column")
+    h.eq(sorted(set(table) - seen), [], "functions that do not exist")
+
+
 def test_catalog_is_read():
     r = h.run([f"{h.ROOT}/build/opt/tests/catalog_probe",
                f"host=127.0.0.1 port={pg.port} user={pg.login} password={pg.password} "
@@ -51,9 +68,10 @@ def test_catalog_is_read():
           "relation s.people r\n  1 id 23\n  3 ssn 25 domain\n",
           "relation s.kid r\n  1 id 23\n  2 ssn 25 domain\n  parent people\n",
           "relation public.part1 r partition\n  1 a 23\n  parent part\n",
-          "relation public.vv v\n  1 u 25\n  reads people 1\n  reads people 3\n  reads v 2\n")
+          "relation public.vv v\n  1 u 25\n  reads people 1\n  reads people 3\n  reads v 2\n  is query\n",
+          "relation s.v v\n  1 id 23\n  2 u 25\n  reads people 1\n  reads people 3\n  is query")
     h.lacks(r.out, "pg_toast", "pg_temp")
 
 
 pg = h.Postgres(sql=SQL)
-h.main(test_safe_functions_are, test_catalog_is_read)
+h.main(test_safe_functions_are, test_functions_of_one_column_are, test_catalog_is_read)

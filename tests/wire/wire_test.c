@@ -291,6 +291,18 @@ add_relation(struct catalog_build *b, struct arena *a, struct slice *w, size_t n
 	}
 }
 
+static void
+set_user(struct config_principal *who, struct arena *a, struct slice *w, size_t n)
+{
+	struct slice *groups = ARENA_ARRAY(a, struct slice, n);
+
+	who->name = arena_str(a, w[1]);
+	for (size_t k = 2; k < n; k++)
+		groups[k - 2] = arena_copy(a, w[k]);
+	who->groups = groups;
+	who->n_groups = n - 2;
+}
+
 static bool
 set_stage(struct stage *st, struct play *p)
 {
@@ -326,14 +338,11 @@ set_stage(struct stage *st, struct play *p)
 		} else if (n && slice_is(w[0], "depends")) {
 			catalog_row(b, CATALOG_Q_VIEWS, a, 3, arena_str(a, w[1]),
 				    arena_str(a, w[2]), arena_str(a, w[3]));
+		} else if (n && slice_is(w[0], "define")) {
+			catalog_row(b, CATALOG_Q_DEFINITIONS, a, 2, arena_str(a, w[1]),
+				    arena_str(a, w[2]));
 		} else if (n && slice_is(w[0], "user")) {
-			struct slice *groups = ARENA_ARRAY(a, struct slice, n);
-
-			who->name = arena_str(a, w[1]);
-			for (size_t k = 2; k < n; k++)
-				groups[k - 2] = arena_copy(a, w[k]);
-			who->groups = groups;
-			who->n_groups = n - 2;
+			set_user(who, a, w, n);
 		} else if (n && slice_is(w[0], "play")) {
 			break;
 		}
