@@ -477,7 +477,7 @@ def test_who_is_not_masked_sees_all():
 def test_generated_statements():
     """Random statements: nothing leaks, what is allowed is right, and much of it is allowed."""
     r = g.campaign(pg_conn(), weir_conn(), seed=int(os.environ.get("SEED", "20")),
-                   seconds=float(os.environ.get("SECONDS", "20")), most=6000)
+                   seconds=float(os.environ.get("FUZZ_SECONDS", "20")), most=6000)
     print(f"# {r.text()}")
     h.eq(r.leaks[:3], [], "generated statements that leak")
     h.eq(r.wrong[:3], [], "generated statements whose allowed answer is not PostgreSQL's, masked")
