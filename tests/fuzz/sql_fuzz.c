@@ -32,8 +32,29 @@ check(const struct sql_facts *f)
 		for (uint32_t k = 0; k < u->n_candidates; k++)
 			assert(f->candidates[u->candidates + k].relation < f->n_relations);
 	}
-	for (uint32_t i = 0; i < f->n_outputs; i++)
+	for (uint32_t i = 0; i < f->n_outputs; i++) {
 		assert(f->outputs[i].use < (int32_t)f->n_uses);
+		assert(f->outputs[i].query < (int32_t)f->n_queries);
+		assert((uint64_t)f->outputs[i].uses + f->outputs[i].n_uses <= f->n_uses);
+	}
+	for (uint32_t i = 0; i < f->n_queries; i++) {
+		const struct sql_query *q = &f->queries[i];
+
+		assert((uint64_t)q->outputs + q->n_outputs <= f->n_outputs);
+		assert((uint64_t)q->names + q->n_names <= f->n_names);
+		assert(q->left < f->n_queries && q->right < f->n_queries);
+	}
+	for (uint32_t i = 0; i < f->n_relations; i++) {
+		const struct sql_relation *r = &f->relations[i];
+
+		assert(r->query < (int32_t)f->n_queries);
+		assert((uint64_t)r->names + r->n_names <= f->n_names);
+		assert((uint64_t)r->merged + r->n_merged <= f->n_names);
+		assert((uint64_t)r->members + r->n_left + r->n_right <= f->n_members);
+		/* Joins hold what was made before them, so that they cannot hold themselves. */
+		for (uint32_t k = 0; k < r->n_left + r->n_right; k++)
+			assert(f->members[r->members + k] < i);
+	}
 }
 
 int
