@@ -7,7 +7,7 @@
 #include "cli/policy.h"
 
 #include "proto/pg/mask.h"
-#include "sql/sql.h"
+#include "sql/contexts.h"
 
 enum { OID_BOOL = 16, OID_INT8 = 20, OID_TEXT = 25 };
 static const char test_mask_key[] = "weir test";
@@ -134,42 +134,60 @@ schema_or_public(struct slice schema)
 	return schema.n ? schema : SLICE_LIT("public");
 }
 
-/* The uses of columns, a candidate table each. */
-static void
-fill_uses(struct run *r)
+/* A column of a relation, or of the tables that a join has. */
+static size_t
+fill_use(struct run *r, struct data_use *uses, size_t n, uint32_t relation, struct slice column,
+	 uint16_t contexts)
 {
 	const struct sql_facts *s = r->sql;
-	struct data_use *uses =
-		ARENA_ARRAY(&r->arena, struct data_use, s->n_uses + s->n_candidates);
+	const struct sql_relation *rel = &s->relations[relation];
+
+	for (uint32_t i = 0; rel->kind == SQL_REL_JOIN && i < rel->n_left + rel->n_right; i++)
+		n = fill_use(r, uses, n, s->members[rel->members + i],
+			     rel->renamed ? (struct slice){0} : column, contexts);
+	if (rel->kind != SQL_REL_TABLE && rel->kind != SQL_REL_EXCLUDED)
+		return n;
+	if (uses)
+		uses[n] = (struct data_use){.schema = schema_or_public(rel->schema),
+					    .table = rel->name,
+					    .column = rel->renamed ? (struct slice){0} : column,
+					    .contexts = contexts};
+	return n + 1;
+}
+
+/* All uses, a candidate table each; only counted when there is no room. */
+static size_t
+fill_all(struct run *r, const struct sql_contexts *c, struct data_use *uses)
+{
+	const struct sql_facts *s = r->sql;
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < s->n_uses; i++) {
 		const struct sql_use *u = &s->uses[i];
-		bool row = u->flags & SQL_USE_ROW;
-		unsigned contexts = 1u << u->context | (row ? CONTEXT_BIT(WHOLE_ROW) : 0) |
-				    (u->flags & SQL_USE_INNER ? CONTEXT_BIT(EXPRESSION) : 0);
+		unsigned row = u->flags & SQL_USE_ROW ? CONTEXT_BIT(WHOLE_ROW) : 0;
 
-		for (uint32_t k = 0; k < u->n_candidates; k++) {
-			const struct sql_candidate *c = &s->candidates[u->candidates + k];
-			const struct sql_relation *rel = &s->relations[c->relation];
-			struct data_use *d = &uses[n];
-
-			/* What derives its columns has its sources among the uses. */
-			if (rel->kind != SQL_REL_TABLE && rel->kind != SQL_REL_EXCLUDED &&
-			    rel->kind != SQL_REL_JOIN)
-				continue;
-			d->contexts = (uint16_t) contexts;
-			d->column = u->flags & SQL_USE_STAR ? (struct slice){0} : u->column;
-			if (rel->kind != SQL_REL_JOIN) {
-				d->schema = schema_or_public(rel->schema);
-				d->table = rel->name;
-			}
-			n++;
-		}
+		for (uint32_t k = 0; k < u->n_candidates; k++)
+			n = fill_use(r, uses, n, s->candidates[u->candidates + k].relation,
+				     u->flags & SQL_USE_STAR ? (struct slice){0} : u->column,
+				     (uint16_t) (c->of_use[i] | row));
 	}
+	for (uint32_t i = 0; i < c->n_passed; i++)
+		n = fill_use(r, uses, n, c->passed[i].relation, c->passed[i].column,
+			     c->passed[i].contexts);
+	return n;
+}
+
+static void
+fill_uses(struct run *r)
+{
+	struct sql_contexts c;
+	struct data_use *uses;
+
+	sql_contexts(r->sql, &r->arena, &c);
+	uses = ARENA_ARRAY(&r->arena, struct data_use, fill_all(r, &c, NULL) + 1);
+	r->base.n_uses = fill_all(r, &c, uses);
 	r->base.uses = uses;
-	r->base.n_uses = n;
-	r->base.uses_known = s->status == SQL_OK;
+	r->base.uses_known = r->sql->status == SQL_OK && c.known;
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "proxy/gate_internal.h"
 
 #include "proxy/gate_lineage.h"
+#include "sql/contexts.h"
 
 /* Effects behind which anything could be read. */
 static const enum action blind_actions[] = {
@@ -206,54 +207,59 @@ tables_in(const struct sql_facts *f, uint32_t relation)
 }
 
 static void
-collect_use(struct look *l, const struct sql_use *u, uint32_t relation, bool renamed)
+collect_use(struct look *l, uint32_t relation, struct slice column, bool row, uint16_t contexts)
 {
 	const struct sql_facts *f = l->facts;
 	const struct sql_relation *as = &f->relations[relation];
 	const struct catalog_relation *r = l->relations[relation];
-	bool row = u->flags & (SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN);
-	unsigned contexts = 1u << u->context;
 
 	/* Names after a column list are not the table's: it may be any of its columns. */
-	row = row || renamed || as->renamed;
+	row = row || as->renamed;
 	for (uint32_t i = 0; as->kind == SQL_REL_JOIN && i < as->n_left + as->n_right; i++)
-		collect_use(l, u, f->members[as->members + i], renamed || as->renamed);
-	if (!is_table(as) || (r && !row && !catalog_column_named(r, u->column)))
+		collect_use(l, f->members[as->members + i], column, row, contexts);
+	if (!is_table(as) || (r && !row && column.n && !catalog_column_named(r, column)))
 		return;
-	/* What a sub-query passes on may be used in any way. */
-	if (u->flags & SQL_USE_INNER)
-		contexts |= 1u << CONTEXT_EXPRESSION;
 	l->uses[l->n_uses++] = (struct data_use){.schema = r ? r->schema : (struct slice){0},
 						 .table = r ? r->name : as->name,
-						 .column = row ? (struct slice){0} : u->column,
-						 .contexts = (uint16_t) contexts};
+						 .column = row ? (struct slice){0} : column,
+						 .contexts = contexts};
 }
 
-/* sql.uses: the uses of the whole command, by resolved names. */
+/* sql.uses: the uses of the whole command, by resolved names, in every context in which what they
+ * pass on is used. */
 static void
 collect_uses(struct look *l)
 {
 	const struct sql_facts *f = l->facts;
+	struct sql_contexts contexts;
 	size_t n = 0;
 
+	l->n_uses = 0;
+	l->f.uses_known = f->status == SQL_OK;
+	if (!l->class->epoch->image->entry[ENTRY_COMMAND].uses)
+		return;
+	sql_contexts(f, l->ask->arena, &contexts);
 	for (uint32_t i = 0; i < f->n_uses; i++)
 		for (uint32_t k = 0; k < f->uses[i].n_candidates; k++)
 			n += tables_in(f, f->candidates[f->uses[i].candidates + k].relation);
-	if (n > USES_MAX) {
-		refuse(l, "54001", "WEIR-STATEMENT", "the statement uses too many columns of too many tables",
-		       "send it in smaller or simpler pieces");
-		return;
-	}
+	n += contexts.n_passed;
+	if (n > USES_MAX)
+		n = contexts.known = false;
 	l->uses = ARENA_ARRAY(l->ask->arena, struct data_use, n + 1);
-	for (uint32_t i = 0; i < f->n_uses; i++) {
+	for (uint32_t i = 0; i < f->n_uses && n; i++) {
 		const struct sql_use *u = &f->uses[i];
+		bool row = u->flags & (SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN);
 
 		for (uint32_t k = 0; k < u->n_candidates; k++)
-			collect_use(l, u, f->candidates[u->candidates + k].relation, false);
+			collect_use(l, f->candidates[u->candidates + k].relation, u->column, row,
+				    contexts.of_use[i]);
 	}
+	for (uint32_t i = 0; i < contexts.n_passed && n; i++)
+		collect_use(l, contexts.passed[i].relation, contexts.passed[i].column, false,
+			    contexts.passed[i].contexts);
 	l->f.uses = l->uses;
 	l->f.n_uses = l->n_uses;
-	l->f.uses_known = f->status == SQL_OK;
+	l->f.uses_known = l->f.uses_known && contexts.known;
 }
 
 /* ---- what masks forbid ----------------------------------------------------------------------- */

@@ -82,7 +82,7 @@ search_and_cycle(struct analysis *a, CommonTableExpr *c, int32_t query, int32_t 
 	o = &((struct sql_output *)a->outputs.p)[out];
 	o[0].kind = o[1].kind = SQL_OUTPUT_STAR;
 	o[0].use = (int32_t)a->uses.n;
-	u = an_use(a, CONTEXT_OUTPUT, SQL_USE_STAR | SQL_USE_INNER, -1);
+	u = an_use(a, CONTEXT_OUTPUT, SQL_USE_STAR, -1);
 	an_use_relations(a, u, &s, 0, s.rels.n);
 	foreach (lc, c->search_clause ? c->search_clause->search_col_list : NIL) {
 		u = an_use(a, CONTEXT_ORDER, 0, c->search_clause->location);

@@ -139,7 +139,7 @@ print_use(struct buf *out, const struct sql_facts *f, const struct sql_use *u)
 	buf_printf(out, "%.*s", SLICE_ARG(u->column));
 	if (u->flags & SQL_USE_STAR)
 		buf_putc(out, '*');
-	flags(out, u->flags & ~1u, names, 10);
+	flags(out, u->flags & ~1u, names, 9);
 	if (u->nth)
 		buf_printf(out, " #%u", u->nth);
 	buf_puts(out, " ->");

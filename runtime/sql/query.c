@@ -108,8 +108,6 @@ output(struct analysis *a, Node *val, struct scope *s, enum context ctx, int32_t
 		o.use = an_column_ref(a, (ColumnRef *)val, s, ctx, 0);
 		if (o.kind == SQL_OUTPUT_COLUMN)
 			o.name = an_str(a, strVal(last));
-		if (ctx == CONTEXT_OUTPUT && query != a->stmt->query && a->status == SQL_OK)
-			((struct sql_use *)a->uses.p)[o.use].flags |= SQL_USE_INNER;
 	} else if (val && IsA(val, SubLink) && l->subLinkType == EXPR_SUBLINK && query >= 0 &&
 		   ctx == CONTEXT_OUTPUT) {
 		o.kind = SQL_OUTPUT_QUERY;

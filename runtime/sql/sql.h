@@ -214,8 +214,7 @@ enum sql_use_flags {
 	SQL_USE_ROW_OR_COLUMN =
 		32, /* if no column has the name, a ROW_UNLESS_COLUMN use beside it counts */
 	SQL_USE_OPTIONAL = 64, /* may name an output alias: fine when no column has the name */
-	SQL_USE_INNER = 128, /* OUTPUT of a sub-query: what it passes on shows where that is used */
-	SQL_USE_NATURAL = 256, /* STAR: the columns that row_relation, a JOIN, merges */
+	SQL_USE_NATURAL = 128, /* STAR: the columns that row_relation, a JOIN, merges */
 	SQL_USE_MAYBE =
 		512, /* one of several that an ordinal may mean: a use with `nth` says which */
 };

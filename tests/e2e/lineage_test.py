@@ -445,6 +445,28 @@ def test_a_refusal_names_view_and_column():
     h.has(client.run("select upper(p) from (select pan as p from cards) s").error, "cards.pan", "function")
 
 
+def test_sql_uses_follows_columns_too():
+    """What is done with a column that something passes on is done with the column itself."""
+    client = g.Client(weir_conn())
+    for sql in ("select w from (select word as w from quiet) s order by w",
+                "select w from (select lower(word) as w from quiet) s order by 1, w",
+                "with c as (select * from quiet) select id from c order by word",
+                "with c(a, b) as (select * from quiet) select a from c order by b",
+                "select word from quiet union all select 'x' order by 1",
+                "select x from (select id::text as x from quiet union all select word from quiet) u order by x",
+                "with recursive r(a, b) as (select id, word from quiet union all select a + 1, b from r "
+                "where a < 3) select a from r order by b",
+                "select v.y from quiet q, lateral (values (q.id, q.word)) v(x, y) order by y",
+                "select 1 from (select (select word from quiet limit 1)) s group by word",
+                "select j.b from (quiet join orders using (id)) j(a, b) order by b"):
+        h.has(client.run(sql).error or "", "no-sort", "words are not sorted")
+    for sql in ("select * from (select * from quiet) s order by id", "select word from quiet order by id",
+                "with c as (select * from quiet) select id, min(word) from c group by id",
+                "select a from (select id, word from quiet) s(a, b) order by a",
+                "select v.y from quiet q, lateral (values (q.id, q.word)) v(x, y) order by x"):
+        h.eq(client.run(sql).error, None, sql)
+
+
 def test_errors_of_what_a_view_computes_are_withheld():
     """v_cast.shown is masked by its own name, so it may be computed: its errors may not speak."""
     client = g.Client(weir_conn())
