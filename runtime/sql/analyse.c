@@ -386,7 +386,8 @@ finish(struct analysis *a, struct sql_facts *f)
 }
 
 static const struct sql_effect unparsed_effect = {.action = ACTION_SQL_UNPARSED, .relation = -1};
-static const struct sql_stmt unparsed_stmt = {.kind = SQL_KIND_OTHER, .n_effects = 1};
+static const struct sql_stmt unparsed_stmt = {
+	.kind = SQL_KIND_OTHER, .n_effects = 1, .query = -1};
 
 static void
 refuse(struct sql_facts *f, enum sql_status status, const char *why)

@@ -489,6 +489,34 @@ def test_views_are_read_again_when_a_lock_is_gone():
     h.wait_for(lambda: not client.run("select * from v_staff").error, 20, "read again")
 
 
+def test_hostile_shapes_are_answered():
+    """Deep, long and self-multiplying statements: an answer or a refusal, and the session goes on."""
+    def chain(n, what):
+        return (f"with c0 as (select id, pan from cards), {', '.join(what.format(i, i - 1) for i in range(1, n))} "
+                f"select * from c{n - 1} limit 1")
+    nested = "select * from cards"
+    deep = []
+    for i in range(700):
+        nested = f"select * from ({nested}) s{i}"
+        deep += [nested] if i in (50, 300, 699) else []
+    client = g.Client(weir_conn())
+    for sql in deep + [
+            chain(200, "c{0} as (select * from c{1})"), chain(3000, "c{0} as (select * from c{1})"),
+            chain(8, "c{0} as (select * from c{1} union all select * from c{1})"),
+            chain(40, "c{0} as (select * from c{1} union all select * from c{1})"),
+            "with recursive " + ", ".join(f"c{i} as (select * from c{i + 1})" for i in range(3000)) +
+            ", c3000 as (select pan from cards) select * from c0",
+            " union all ".join(["select pan from cards"] * 400),
+            "select * from " + " natural join ".join(f"(select id from orders) t{i}" for i in range(300)),
+            "select " + ", ".join(["c.*"] * 30000) + " from cards c",
+            "select j.* from (orders join cards using (id)) j, lateral (values " +
+            ", ".join(["(j.id)"] * 2000) + ") v limit 1"]:
+        client.run("set statement_timeout = 2000")
+        a = client.run(sql)
+        h.check(not g.leaks(a.raw) and a.state != "08006", f"{sql[:60]} ({len(sql)} bytes): {a.error}")
+        h.eq(client.run("select pan from cards where id = 1").rows, [(g.mask(g.PANS[0], 25),)], sql[:60])
+
+
 def test_who_is_not_masked_sees_all():
     direct, ana = g.Client(pg_conn()), g.Client(weir.conninfo(user="ana"))
     for sql in ("select * from v_pass order by id", "select upper(p) from (select pan as p from cards) s "

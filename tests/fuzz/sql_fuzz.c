@@ -12,6 +12,8 @@ static const struct sql_limits limits = {64 << 10, 200, 1 << 20};
 static void
 check(const struct sql_facts *f)
 {
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		assert(f->stmts[i].query < (int32_t)f->n_queries);
 	if (f->status != SQL_OK) {
 		assert(f->n_effects == 1);
 		assert(f->effects[0].action == ACTION_SQL_UNPARSED);

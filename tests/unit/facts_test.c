@@ -187,6 +187,7 @@ refused(const char *text, size_t n, const char *sqlstate)
 		test_failures++;
 	}
 	CHECK(!f->pure_read);
+	CHECK_INT(f->stmts[0].query, -1);
 	arena_reset(&arena);
 }
 
