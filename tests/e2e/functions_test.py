@@ -12,6 +12,7 @@ create table public.cards (id int primary key, pan text, price numeric);
 insert into public.cards values (1, '4111111111111111', 119);
 create function app.net(gross numeric) returns numeric language sql immutable
   as 'select round(gross / 1.19, 2)';
+create view app.netted as select id, app.net(price) as n, pan from public.cards;
 create function app.twice(i int) returns int language sql as 'select i * 2';
 create function app.twice(t text) returns text language sql as 'select t || t';
 create function app.peek() returns text language sql security definer as 'select pan from public.cards limit 1';
@@ -83,12 +84,14 @@ def test_the_list_can_be_pasted():
 def test_without_a_line_a_function_is_opaque():
     r = weir.psql("select app.net(119)")
     h.has(r.err, "could read masked columns", "WEIR-MASK-OPAQUE")
+    h.has(weir.psql("select id from app.netted").err, "netted", "it calls net", "WEIR-MASKED-VIEW")
 
 
 def test_what_is_vouched_for_runs():
     load("app.net(gross numeric)", "app.rows(n integer)", 'app.Odd \\"name(x integer)')
     h.eq(weir.psql("select app.net(119)").out, "100.00")
     h.eq(weir.psql("select app.net(price), id from cards").out, "100.00|1")
+    h.eq(weir.psql("select n, pan from app.netted").out, "100.00|************1111")
     h.eq(weir.psql("select * from app.rows(2)").out, "1\n2")
     h.eq(weir.psql('select app."Odd ""name"(7)').out, "7")
     for sql in ("select app.peek()", "select app.twice(1)", "select app.total(id) from cards",
