@@ -124,7 +124,7 @@ static void
 ask_policy(struct run *r, size_t target)
 {
 	struct fetch_trouble why;
-	struct catalog *c = catalog_fetch(r->doctor.target, -1, &why);
+	struct catalog *c = catalog_fetch(r->doctor.target, -1, &why, NULL);
 
 	if (c) {
 		r->catalog = catalog_ref_new(c);

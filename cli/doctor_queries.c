@@ -301,6 +301,10 @@ const char *const doctor_queries[FINDING_COUNT] = {
 	[FINDING_STATEMENT_TIMEOUT] = UNLIMITED("statement_timeout", "0"),
 	[FINDING_IDLE_TIMEOUT] = UNLIMITED("idle_in_transaction_session_timeout", "0"),
 	[FINDING_TEMP_FILES] = UNLIMITED("temp_file_limit", "-1"),
+	[FINDING_NOT_ANNOUNCED] =
+		"select 'no event trigger weir_catalog_changed' where not exists (select"
+		" from pg_event_trigger where evtname = 'weir_catalog_changed'"
+		" and evtevent = 'ddl_command_end' and evtenabled <> 'D')",
 	[FINDING_DEFINER_FUNCTION] = ROLES DEFINER_FUNCTION,
 	[FINDING_DEFINER_TRIGGER] = TRIGGER_SEEN TRIGGERS " and p.prosecdef order by 1",
 	[FINDING_FOREIGN_TRIGGER] =

@@ -78,7 +78,7 @@ list(const struct config_target *t, bool json)
 	size_t n;
 
 	catalog_fetch_prepare();
-	c = catalog_fetch(t, stop, &why);
+	c = catalog_fetch(t, stop, &why, NULL);
 	close(stop);
 	if (!c) {
 		fprintf(stderr, "weir functions: %s: %s: %s\n", t->name,

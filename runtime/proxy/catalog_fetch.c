@@ -380,9 +380,17 @@ catalog_fetch_prepare(void)
 		unsetenv(more[i]);
 }
 
+/* `weir doctor` prints the trigger. */
+#define ANNOUNCES                                                                                  \
+	"SELECT pg_catalog.count(*) FROM pg_catalog.pg_event_trigger"                              \
+	" WHERE evtname OPERATOR(pg_catalog.=) 'weir_catalog_changed'"                             \
+	" AND evtenabled OPERATOR(pg_catalog.<>) 'D'"
+
 struct catalog *
-catalog_fetch(const struct config_target *target, int stop_fd, struct fetch_trouble *why)
+catalog_fetch(const struct config_target *target, int stop_fd, struct fetch_trouble *why,
+	      bool *announces)
 {
+	char triggers[24] = "0";
 	struct fetch f = {
 		.stop_fd = stop_fd,
 		.deadline = clock_mono_ns() + CATALOG_CONNECT_SECONDS * NS_PER_S,
@@ -395,11 +403,52 @@ catalog_fetch(const struct config_target *target, int stop_fd, struct fetch_trou
 	if (connect_target(&f, target)) {
 		f.deadline = clock_mono_ns() + CATALOG_READ_SECONDS * NS_PER_S;
 		f.phase = UNREADABLE;
-		if (check_server(&f))
+		if (check_server(&f) && ask(&f, ANNOUNCES, triggers, sizeof(triggers)))
 			c = read_catalog(&f);
 	}
 	PQfinish(f.conn);
+	if (announces)
+		*announces = strcmp(triggers, "0") != 0;
 	return c;
+}
+
+struct pg_conn *
+catalog_ears_open(const struct config_target *target, int stop_fd)
+{
+	struct fetch_trouble why = {0};
+	struct fetch f = {
+		.stop_fd = stop_fd,
+		.deadline = clock_mono_ns() + CATALOG_CONNECT_SECONDS * NS_PER_S,
+		.why = &why,
+		.phase = UNREACHABLE,
+	};
+
+	if (connect_target(&f, target) && run(&f, "LISTEN weir_catalog", NULL, 0))
+		return f.conn;
+	PQfinish(f.conn);
+	return NULL;
+}
+
+int
+catalog_ears_fd(const struct pg_conn *ears)
+{
+	return ears ? PQsocket(ears) : -1;
+}
+
+bool
+catalog_ears_heard(struct pg_conn *ears, bool *changed)
+{
+	bool good = PQconsumeInput(ears);
+
+	for (PGnotify *n; (n = PQnotifies(ears)) != NULL; PQfreemem(n))
+		*changed = true;
+	return good;
+}
+
+void
+catalog_ears_close(struct pg_conn *ears)
+{
+	PQfinish(ears);
 }
 
 struct pg_conn *

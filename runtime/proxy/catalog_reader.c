@@ -41,6 +41,7 @@ struct reader_target {
 	struct catalog_ref *posted;
 	uint64_t posted_for; /* 0: nothing */
 	uint64_t ended, back_off;
+	struct pg_conn *ears; /* NULL: the target does not announce schema changes */
 	struct fetch_trouble trouble; /* text NULL: the last attempt went well */
 };
 
@@ -123,6 +124,41 @@ read_changed(struct reader_target *t)
 	return changed;
 }
 
+static void
+ask_again(struct reader_target *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->asked++;
+	pthread_mutex_unlock(&t->lock);
+}
+
+/* Follows whether the target announces. What changed before we listened is read once more. */
+static void
+listen_or_not(struct reader_target *t, bool announces)
+{
+	if (announces == (t->ears != NULL))
+		return;
+	catalog_ears_close(t->ears);
+	t->ears = announces ? catalog_ears_open(&t->reader->epoch->config.targets[t->index],
+						t->reader->stop)
+			    : NULL;
+	if (t->ears)
+		ask_again(t);
+}
+
+static void
+hear(struct reader_target *t)
+{
+	bool changed = false;
+
+	if (!catalog_ears_heard(t->ears, &changed)) {
+		catalog_ears_close(t->ears);
+		t->ears = NULL; /* until the next read */
+	}
+	if (changed)
+		ask_again(t);
+}
+
 /* False: the gateway stops. */
 static bool
 attempt(struct reader_target *t)
@@ -130,19 +166,21 @@ attempt(struct reader_target *t)
 	struct catalog_reader *r = t->reader;
 	struct fetch_trouble was = t->trouble;
 	uint64_t began = clock_mono_ns();
-	bool is_new = false;
+	bool is_new = false, announces = false;
 	struct catalog *c;
 
 	pthread_mutex_lock(&t->lock);
 	t->answered = t->asked;
 	pthread_mutex_unlock(&t->lock);
-	c = catalog_fetch(&r->epoch->config.targets[t->index], r->stop, &t->trouble);
+	c = catalog_fetch(&r->epoch->config.targets[t->index], r->stop, &t->trouble,
+			  &announces);
 	if (!c && !t->trouble.text)
 		return false;
 	atomic_fetch_add(c ? &r->reads : &r->failures, 1);
 	if (c) {
 		keep(t, c, began, &is_new);
 		t->back_off = 0;
+		listen_or_not(t, announces);
 	} else {
 		t->back_off = t->back_off ? t->back_off * 2 : BACK_OFF_FIRST_NS;
 		if (t->back_off > BACK_OFF_LAST_NS)
@@ -174,7 +212,9 @@ static bool
 sleep_until_due(struct reader_target *t)
 {
 	for (;;) {
-		struct pollfd fds[] = {{t->wake, POLLIN, 0}, {t->reader->stop, POLLIN, 0}};
+		struct pollfd fds[] = {{t->wake, POLLIN, 0},
+				       {t->reader->stop, POLLIN, 0},
+				       {catalog_ears_fd(t->ears), POLLIN, 0}};
 		uint64_t now = clock_mono_ns(), due = next_due(t), n;
 		uint64_t wait_ms = due > now ? (due - now) / NS_PER_MS + 1 : 0;
 
@@ -182,6 +222,8 @@ sleep_until_due(struct reader_target *t)
 			continue;
 		if (fds[1].revents)
 			return false;
+		if (fds[2].revents)
+			hear(t);
 		if (fds[0].revents && read(t->wake, &n, sizeof(n)) == sizeof(n))
 			continue;
 		if (clock_mono_ns() >= due)
@@ -289,6 +331,7 @@ catalog_reader_close(struct catalog_reader *r)
 		if (t->wake >= 0)
 			close(t->wake);
 		catalog_ref_put(t->good);
+		catalog_ears_close(t->ears);
 		pthread_mutex_destroy(&t->lock);
 	}
 	if (r->stop >= 0)

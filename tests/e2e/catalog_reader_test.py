@@ -39,6 +39,34 @@ def test_schema_changes_through_the_gateway_are_seen():
     h.eq(w.stop(), 0)
 
 
+def test_an_announced_change_past_the_gateway_is_seen():
+    """The trigger that `weir doctor` prints; without it a minute may pass."""
+    pg = h.Postgres(sql=SQL)
+    w = h.Weir(pg, policy=POLICY)
+    said(w, "catalog target=orders relations=")
+    script = w.cli("doctor", "postgres", "orders", "-c", w.conf_path, "--json").json()
+    pg.super(next(f["sql"] for f in script["findings"] if f["code"] == "PG606"))
+    # Noticed with the next read, which a change through the gateway brings about.
+    h.eq(w.psql("create table through (a int)").code, 0)
+
+    def listens():
+        return pg.super("select count(*) from pg_stat_activity where application_name ="
+                        " 'weir-catalog' and state = 'idle' and query like 'LISTEN%'") == "1"
+    h.wait_for(listens, 15, "the gateway listens")
+    for i in range(3):
+        n = w.log().count("catalog target=orders relations=")
+        pg.query(f"create table past{i} (card text)")
+        said(w, "catalog target=orders relations=", n + 1)
+    # It goes on when the connection is lost.
+    pg.super("select pg_terminate_backend(pid) from pg_stat_activity"
+             " where application_name = 'weir-catalog'")
+    h.eq(w.psql("create table through_again (a int)").code, 0)
+    h.wait_for(listens, 15, "the gateway listens again")
+    h.eq(w.stop(), 0)
+    h.eq(pg.super("select count(*) from pg_stat_activity where application_name = 'weir-catalog'"),
+         "0")
+
+
 def test_an_unsafe_string_setting_is_refused():
     pg = h.Postgres(sql=SQL)
     pg.super("alter role app set standard_conforming_strings = off")
