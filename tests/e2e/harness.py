@@ -26,6 +26,7 @@ CI = os.environ.get("CI") == "true"
 _libc = ctypes.CDLL(None, use_errno=True)
 _tmp = None
 _cleanups = []
+_given = set()
 
 
 class Skip(Exception):
@@ -132,11 +133,16 @@ def end(p, sig=signal.SIGTERM, seconds=10):
 
 
 def free_port():
-    """A port nobody listens on now. It stays ours only by luck: bind it soon."""
-    with socket.socket() as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port nobody listens on now, and that was not given before. It stays ours only by luck: bind
+    it soon."""
+    while True:
+        with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def listening(port):
