@@ -11,7 +11,7 @@ Each side has a fresh server of its own, with databases of the same name; the fi
 of the schedule, the two sides at the same time. What may differ is in differences.txt, with its
 reason; anything else fails, and so does an entry that is no longer true. Outputs stay in
 build/regress/out."""
-import difflib, os, shutil, subprocess, sys, tempfile, threading, time
+import difflib, os, re, shutil, subprocess, sys, tempfile, threading, time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
@@ -102,9 +102,8 @@ class Side:
     def output(self, test):
         with open(f"{self.out}/{test}.out", errors="replace") as f:
             text = f.read()
-        for mine, common in ((self.pg.dir, "BUILD"), (str(self.port), "PORT")):
-            text = text.replace(mine, common)
-        return text.splitlines()
+        text = text.replace(self.pg.dir, "BUILD")
+        return re.sub(r"\bport \d+", "port", text).splitlines()
 
 
 def gateway(side, names):
