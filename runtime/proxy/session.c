@@ -591,8 +591,10 @@ session_kick(struct session *s)
 		return;
 	if (s->terminated && !s->n_replies)
 		session_close(s, "client terminated");
-	else if (s->leaves && s->hold)
-		session_close(s, "client closed the connection"); /* nobody waits for people */
+	else if (s->leaves && (s->hold || (!s->in[CLIENT].blocked && !s->terminated)))
+		/* Nobody waits for people; and what looked like a good-bye was the inside of a
+		 * message whose end will not come. */
+		session_close(s, "client closed the connection");
 	else if (s->draining && nothing_to_wait_for(s))
 		session_fatal(s, "57P01", "WEIR-SHUTDOWN", "the gateway is shutting down",
 			      "connect again in a moment");
@@ -632,6 +634,8 @@ session_eof(struct session *s, enum pg_side from)
 		s->server_gone = from == SERVER;
 		if (s->server_gone)
 			session_close(s, "client terminated");
+		else
+			session_kick(s); /* nothing waits for its reading any more */
 		return;
 	}
 	if (from == SERVER) {
