@@ -627,31 +627,6 @@ look_closely(struct look *l)
 	}
 }
 
-/* An empty statement has no effects and does nothing. */
-static bool
-is_nothing(const struct sql_facts *f)
-{
-	return f->status == SQL_OK && f->n_stmts == 0;
-}
-
-/* SET weir.approval = async speaks to the gateway; for the server it is a setting without
- * meaning. */
-static bool
-is_own_setting(const struct sql_facts *f)
-{
-	return f->status == SQL_OK && f->n_stmts == 1 && f->stmts[0].kind == SQL_KIND_SET &&
-	       slice_is(f->stmts[0].set.name, "weir.approval");
-}
-
-/* What unqualified names of the command are looked up in; NULL when that is not known. */
-static const struct catalog_path *
-session_path(const struct gate_session *s, const struct gate_class *c, const struct gate_ask *ask)
-{
-	if (ask->path_unknown || (ask->facts->n_stmts > 1 && facts_move_names(ask->facts)))
-		return NULL;
-	return s->path ? &s->path->path : &c->path;
-}
-
 void
 gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	    struct gate_verdict *v)
@@ -665,7 +640,7 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 			!ask->schema_changed_in_tx && !ask->path_unknown &&
 			!executes(ask->facts);
 
-	l.path = session_path(s, c, ask);
+	l.path = gate_path_for(s, c, ask);
 	g->stats.decisions++;
 	*v = (struct gate_verdict){0};
 	if (!c->principal || !c->catalog) {
@@ -673,7 +648,7 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		       "connect again");
 		return;
 	}
-	if (is_nothing(ask->facts) || is_own_setting(ask->facts)) {
+	if (facts_need_no_rule(ask->facts)) {
 		*v = (struct gate_verdict){.verdict = VERDICT_ALLOW, .pure_read = true};
 		return;
 	}

@@ -59,6 +59,9 @@ void gate_remember(struct gate *g, const struct gate_memory *key, const struct g
 
 /* gate_path.c */
 void gate_session_path_put(struct gate_session *s);
+/* What unqualified names of the command are looked up in; NULL when that is not known. */
+const struct catalog_path *gate_path_for(const struct gate_session *s, const struct gate_class *c,
+					 const struct gate_ask *ask);
 
 /* gate_settings.c: what no policy opens of settings. */
 bool setting_refused(const struct gate_class *c, const struct sql_facts *f,
@@ -66,6 +69,8 @@ bool setting_refused(const struct gate_class *c, const struct sql_facts *f,
 /* It may change what unqualified names mean to what comes after it. */
 bool effect_moves_names(const struct sql_effect *e);
 bool facts_move_names(const struct sql_facts *f);
+/* Nothing that a policy has a word on. */
+bool facts_need_no_rule(const struct sql_facts *f);
 
 /* gate_rows.c: the drop rules in force go on record beside the masks. */
 void gate_note_drops(const struct gate_class *c, struct gate_verdict *v);

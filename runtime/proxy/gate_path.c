@@ -78,3 +78,11 @@ gate_path_number(const struct gate_session *s)
 {
 	return s->path ? s->path->number : 0;
 }
+
+const struct catalog_path *
+gate_path_for(const struct gate_session *s, const struct gate_class *c, const struct gate_ask *ask)
+{
+	if (ask->path_unknown || (ask->facts->n_stmts > 1 && facts_move_names(ask->facts)))
+		return NULL;
+	return s->path ? &s->path->path : &c->path;
+}

@@ -162,3 +162,14 @@ setting_refused(const struct gate_class *c, const struct sql_facts *f, const str
 	why->hint = "masks are decided for the gateway's own login; ask for a login of your own";
 	return true;
 }
+
+/* An empty statement has no effects and does nothing. SET weir.approval = async speaks to the
+ * gateway; for the server it is a setting without meaning. */
+bool
+facts_need_no_rule(const struct sql_facts *f)
+{
+	if (f->status != SQL_OK || f->n_stmts == 0)
+		return f->status == SQL_OK;
+	return f->n_stmts == 1 && f->stmts[0].kind == SQL_KIND_SET &&
+	       slice_is(f->stmts[0].set.name, "weir.approval");
+}
