@@ -61,8 +61,8 @@ mask_at(void *ctx, const struct pg_field *f UNUSED, unsigned index, uint32_t *ty
  * of it can be. path: what its names were looked up by. *agrees false: there is none to be had. */
 static enum pg_reason
 build_plan(struct session *s, struct slice description, struct gate_result *res, bool masked,
-	   uint64_t path, struct pg_rowplan **out, struct gate_rows **rows,
-	   struct epoch **epoch, bool *agrees)
+	   uint64_t path, struct pg_rowplan **out, struct gate_rows **rows, struct epoch **epoch,
+	   bool *agrees)
 {
 	struct pg_rowplan *plan = NULL;
 	const struct mask_spec **masks;
