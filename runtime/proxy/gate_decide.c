@@ -453,7 +453,7 @@ check_masks(struct look *l, const struct sql_stmt *run, uint32_t run_by)
 		refuse(l, NULL, "WEIR-SCHEMA-IN-TRANSACTION",
 		       "tables cannot be read in a transaction that changed the schema while masks "
 		       "are in force", "commit the schema change first, and send it by itself");
-	if (!gate_rows_allowed(l->class, f, l->ask->arena, &filter))
+	if (!gate_rows_allowed(l->class, l->path, f, l->ask->arena, &filter))
 		refuse(l, NULL, filter.code, filter.message, filter.hint);
 }
 

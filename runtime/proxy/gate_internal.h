@@ -75,7 +75,8 @@ bool facts_need_no_rule(const struct sql_facts *f);
 /* gate_rows.c: the drop rules in force go on record beside the masks. */
 void gate_note_drops(const struct gate_class *c, struct gate_verdict *v);
 /* Can the rows of what the statements read be filtered? False with *why filled. */
-bool gate_rows_allowed(const struct gate_class *c, const struct sql_facts *f, struct arena *a,
+bool gate_rows_allowed(const struct gate_class *c, const struct catalog_path *path,
+		       const struct sql_facts *f, struct arena *a,
 		       struct gate_refusal *why) MUST_CHECK;
 /* gate_limits.c: the limit rules among those that matched; more than one command can carry are a
  * refusal. */

@@ -117,11 +117,12 @@ class_find_dropping(struct gate_class *c)
 /* ---- what cannot be filtered ----------------------------------------------------------------- */
 
 static const struct catalog_relation *
-resolve(const struct gate_class *c, const struct sql_relation *as)
+resolve(const struct gate_class *c, const struct catalog_path *path, const struct sql_relation *as)
 {
-	if (as->kind != SQL_REL_TABLE || !c->catalog || c->path.truncated)
+	if (as->kind != SQL_REL_TABLE || !c->catalog ||
+	    (!as->schema.n && (!path || path->truncated)))
 		return NULL;
-	return catalog_resolve(c->catalog->catalog, &c->path, as->schema, as->name);
+	return catalog_resolve(c->catalog->catalog, path, as->schema, as->name);
 }
 
 /* The statement's select list (or RETURNING); NULL: its result is none. */
@@ -147,8 +148,8 @@ has_relation(const struct sql_facts *f, uint32_t candidate, uint32_t relation)
 
 /* The statement's rows are rows of the relation, each by itself. */
 static bool
-is_plain(const struct gate_class *c, const struct sql_facts *f, const struct sql_stmt *st,
-	 uint32_t oid)
+is_plain(const struct gate_class *c, const struct catalog_path *path, const struct sql_facts *f,
+	 const struct sql_stmt *st, uint32_t oid)
 {
 	unsigned n = 0;
 
@@ -160,7 +161,7 @@ is_plain(const struct gate_class *c, const struct sql_facts *f, const struct sql
 		return false;
 	for (uint32_t i = st->relations; i < st->relations + st->n_relations; i++) {
 		const struct sql_relation *as = &f->relations[i];
-		const struct catalog_relation *r = resolve(c, as);
+		const struct catalog_relation *r = resolve(c, path, as);
 
 		if (as->query >= 0 && as->query == st->query)
 			continue; /* the result itself, of which ORDER BY 1 speaks */
@@ -235,9 +236,9 @@ refused(struct gate_refusal *why, const char *message, const char *hint)
 }
 
 static bool
-may_read(const struct gate_class *c, const struct sql_facts *f, const struct sql_stmt *st,
-	 uint32_t relation, const struct catalog_relation *r, struct arena *a,
-	 struct gate_refusal *why)
+may_read(const struct gate_class *c, const struct catalog_path *path, const struct sql_facts *f,
+	 const struct sql_stmt *st, uint32_t relation, const struct catalog_relation *r,
+	 struct arena *a, struct gate_refusal *why)
 {
 	static const char plainly[] = "select plain columns of the table itself, in a SELECT";
 	const char *name = arena_str(a, r->name), *columns;
@@ -248,7 +249,7 @@ may_read(const struct gate_class *c, const struct sql_facts *f, const struct sql
 	/* What is only written is not shown. */
 	if (f->relations[relation].target && !sql_has_result(f, st) && st->kind != SQL_KIND_MERGE)
 		return true;
-	if (!is_plain(c, f, st, r->oid))
+	if (!is_plain(c, path, f, st, r->oid))
 		return refused(why, arena_printf(a, "rows of %s are filtered, which cannot be done in "
 						 "this statement", name), plainly);
 	if (!all_plain_outputs(f, st))
@@ -263,16 +264,16 @@ may_read(const struct gate_class *c, const struct sql_facts *f, const struct sql
 }
 
 bool
-gate_rows_allowed(const struct gate_class *c, const struct sql_facts *f, struct arena *a,
-		  struct gate_refusal *why)
+gate_rows_allowed(const struct gate_class *c, const struct catalog_path *path,
+		  const struct sql_facts *f, struct arena *a, struct gate_refusal *why)
 {
 	for (uint32_t s = 0; c->n_dropping && s < f->n_stmts; s++) {
 		const struct sql_stmt *st = &f->stmts[s];
 
 		for (uint32_t i = st->relations; i < st->relations + st->n_relations; i++) {
-			const struct catalog_relation *r = resolve(c, &f->relations[i]);
+			const struct catalog_relation *r = resolve(c, path, &f->relations[i]);
 
-			if (r && class_drops(c, r->oid) && !may_read(c, f, st, i, r, a, why))
+			if (r && class_drops(c, r->oid) && !may_read(c, path, f, st, i, r, a, why))
 				return false;
 		}
 	}
@@ -321,6 +322,7 @@ struct row_choice {
 struct gate_rows {
 	struct gate *gate;
 	struct gate_class *class; /* counted */
+	const struct catalog_path *path; /* while it is planned: what unqualified names mean */
 	struct facts facts;
 	struct decision decision;
 	uint16_t n_fields, n_tables, n_choices;
@@ -454,7 +456,7 @@ add_table(struct gate_rows *r, uint32_t oid, const struct sql_facts *f, const st
 		return t;
 	t = &r->tables[r->n_tables++];
 	t->oid = oid;
-	t->plain = st && is_plain(r->class, f, st, oid);
+	t->plain = st && is_plain(r->class, r->path, f, st, oid);
 	find_fields(r, t, fields, formats);
 	find_drops(r, t);
 	return t;
@@ -509,7 +511,8 @@ add_read(struct gate_rows *r, const struct gate_result *res)
 	const struct sql_stmt *st = res->stmt;
 
 	for (uint32_t i = st ? st->relations : 0; st && i < st->relations + st->n_relations; i++) {
-		const struct catalog_relation *rel = resolve(r->class, &res->facts->relations[i]);
+		const struct catalog_relation *rel = resolve(r->class, r->path,
+								&res->facts->relations[i]);
 
 		if (rel && class_drops(r->class, rel->oid) &&
 		    !add_table(r, rel->oid, res->facts, st, res->fields, res->formats))
@@ -536,6 +539,7 @@ gate_rows_plan(struct gate_session *s, const struct gate_result *res,
 		return PG_R_NO_MEMORY;
 	r->gate = s->gate;
 	r->class = c;
+	r->path = s->path ? &s->path->path : &c->path;
 	c->refs++;
 	r->facts = c->facts;
 	r->n_fields = res->fields.n;

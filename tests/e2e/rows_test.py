@@ -23,6 +23,9 @@ create table parts_2 partition of parts for values from (10) to (20);
 insert into parts select i, case when i % 2 = 0 then 7 else 8 end from generate_series(0, 19) i;
 create view all_orders as select id, tenant from orders;
 create table plain (id int, tenant int);
+create schema shop;
+create table shop.sales (id int, tenant int);
+insert into shop.sales values (1, 8), (2, 7);
 insert into plain values (1, 8);
 """
 POLICY = """
@@ -32,12 +35,12 @@ group dba    = idp "dba-oncall"
 data tenant = column {orders, parts_1}.tenant
 data card   = column orders.card
 allow everyday who agents, dba
-  do sql.basics, sql.select, sql.insert, sql.update, sql.copy-out, sql.explain
+  do sql.basics, sql.select, sql.insert, sql.update, sql.copy-out, sql.explain, sql.set, sql.configure
 drop foreign "rows of other tenants" of tenant when row.tenant != 7 unless who dba
 mask card with last(4)
   unless row.country = "DE" and row.consent = true and row.ref ends with "0001"
 """
-POLICY = POLICY.replace("column {orders, parts_1}.tenant", "column orders.tenant, column parts_1.tenant")
+POLICY = POLICY.replace("column {orders, parts_1}.tenant", "column orders.tenant, column parts_1.tenant, column shop.sales.tenant")
 pg = weir = None
 
 
@@ -86,6 +89,13 @@ def test_partitions_and_their_parent():
     h.eq(len(weir.psql("select id, tenant from parts_1").out.splitlines()), 5)
     h.eq(len(weir.psql("select id, tenant from parts_2").out.splitlines()), 10)
     h.eq(weir.psql("select id, tenant from plain").out, "1|8")
+
+
+def test_names_follow_the_search_path():
+    r = weir.psql(input="set search_path = shop;\nselect id, tenant from sales;\n"
+                  "select count(*) from sales;\n", options=("-v", "ON_ERROR_STOP=0"))
+    h.eq(r.out, "2|7", repr(r))
+    h.has(r.err, "WEIR-ROW-FILTER")
 
 
 def test_no_way_to_the_rows_of_others():
