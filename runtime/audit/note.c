@@ -88,6 +88,10 @@ parse(struct slice s, struct slice *name, uint8_t id[4], uint8_t key32[32])
 	rest = slice_of(plus + 1, s.n - name->n - 1);
 	if (!note_name_valid(*name) || rest.n < 10 || rest.p[8] != '+')
 		return false;
+	/* Lower case only: a key has one text, so that texts can be compared. */
+	for (size_t i = 0; i < 8; i++)
+		if (rest.p[i] >= 'A' && rest.p[i] <= 'F')
+			return false;
 	ok = hex_get(&b, slice_of(rest.p, 8));
 	if (ok)
 		memcpy(id, b.p, 4);

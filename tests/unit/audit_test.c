@@ -98,6 +98,8 @@ note_matches_the_published_example(void)
 	buf_reset(&b);
 	note_key_format(&b, &key);
 	CHECK_SLICE(buf_slice(&b), vkey);
+	CHECK(!note_key_parse(&key, SLICE_LIT("PeterNeumann+C74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVk"
+					      "mqq/LDE4izWy10TW")));
 	buf_fini(&b);
 }
 
