@@ -208,17 +208,31 @@ named_by_itself(struct analysis *a, List *targets, const ColumnRef *c, enum cont
 	an_use_relations(a, u, &s, 0, s.rels.n);
 }
 
+/* What GROUP BY takes apart, so that each of its items is a key: grouping sets, and (a, b) where it
+ * is not ROW(a, b). */
+static List *
+key_items(Node *n, enum context ctx)
+{
+	if (n && IsA(n, GroupingSet))
+		return ((GroupingSet *)n)->content;
+	if (n && IsA(n, RowExpr) && ctx == CONTEXT_GROUP &&
+	    ((RowExpr *)n)->row_format == COERCE_IMPLICIT_CAST)
+		return ((RowExpr *)n)->args;
+	return NIL;
+}
+
 /* An item of ORDER BY, GROUP BY or DISTINCT ON: an ordinal, an output's name, or an expression. In
  * ORDER BY an output's name comes first, in GROUP BY a column's. */
 static void
 key(struct analysis *a, Node *n, List *targets, struct scope *s, enum context ctx, int32_t query)
 {
+	List *items = key_items(n, ctx);
 	ListCell *lc;
 	Node *val;
 
-	if (n && IsA(n, GroupingSet)) {
+	if (items) {
 		if (an_enter(a)) {
-			foreach (lc, ((GroupingSet *)n)->content)
+			foreach (lc, items)
 				key(a, lfirst(lc), targets, s, ctx, query);
 		}
 		an_leave(a);

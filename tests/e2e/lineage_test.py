@@ -160,6 +160,11 @@ select id from (select id, pan as p from cards) s where p like '4%'
 select id from (select id, pan as p from cards) s order by p
 select 1 from (select pan as p from cards) s group by p
 select max(p) from (select pan as p from cards) s
+select pan, count(*) from (select pan from cards union all select 'x') s group by (1, 1)
+select pan as p, count(*) from (select pan from cards union all select 'x') s group by (p, 1)
+select pan as p, count(*) from (select pan from cards union all select 'x') s group by rollup ((p, 1))
+select pan, id from cards group by grouping sets (((1, 2), 2))
+select exists (select pan from cards group by (1, 1) having count(*) > 1)
 select distinct p from (select pan as p from cards) s
 select distinct * from (select pan as p from cards) s
 select s from (select id, pan from cards) s
