@@ -75,6 +75,22 @@ class_resolve(const struct gate_class *c, const struct catalog_path *path, struc
 	return catalog_resolve(c->catalog->catalog, path, schema, name);
 }
 
+const struct catalog_relation *
+class_shadowed(const struct gate_class *c, const struct catalog_path *path, struct slice name)
+{
+	const struct catalog_relation *first = class_resolve(c, path, (struct slice){0}, name);
+
+	for (unsigned i = 0; first && i < path->n; i++) {
+		const struct catalog_relation *r =
+			catalog_resolve(c->catalog->catalog, NULL, path->schemas[i], name);
+
+		if (r && r != first && (class_governs(c, r->oid) || class_drops(c, r->oid) ||
+					class_tainted(c, r->oid)))
+			return r;
+	}
+	return NULL;
+}
+
 const struct catalog_relation **
 class_relations(const struct gate_class *c, const struct catalog_path *path,
 		const struct sql_facts *f, struct arena *a)

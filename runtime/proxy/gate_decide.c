@@ -294,12 +294,20 @@ static void
 check_relation(struct look *l, const struct sql_relation *as, const struct catalog_relation *r)
 {
 	struct arena *a = l->ask->arena;
+	const struct catalog_relation *hidden;
 	const char *why;
 
 	if (!r && !l->path && !as->schema.n) {
 		refuse_unknown_path(l, as->name);
 		return;
 	}
+	hidden = as->schema.n ? NULL : class_shadowed(l->class, l->path, as->name);
+	if (hidden)
+		refuse(l, NULL, "WEIR-SEARCH-PATH",
+		       arena_printf(a, "\"%.*s\" may still mean %.*s.%.*s, which has masked columns and "
+				    "is also in the search path", SLICE_ARG(as->name),
+				    SLICE_ARG(hidden->schema), SLICE_ARG(hidden->name)),
+		       "qualify the name with its schema");
 	if (!r) {
 		refuse(l, "42P01", "WEIR-UNKNOWN-RELATION",
 		       arena_printf(a, "relation \"%.*s\" is not in the target's catalog",

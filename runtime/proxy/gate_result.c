@@ -13,14 +13,18 @@ result_of(struct gate_session *s, const struct sql_facts *f, const struct sql_st
 {
 	struct gate_class *c = s->class;
 	struct lineage lin = {.class = c, .facts = f, .arena = a};
+	const struct catalog_path *path;
 	struct gate_refusal why = {0};
 
 	if (!c->catalog || st->query < 0)
 		return NULL;
-	lin.relations = class_relations(c, s->path ? &s->path->path : &c->path, f, a);
-	/* A cursor may have outlived what it reads. */
+	path = s->path ? &s->path->path : &c->path;
+	lin.relations = class_relations(c, path, f, a);
+	/* A cursor may have outlived what it reads, or its names what they meant. */
 	for (uint32_t i = 0; i < f->n_relations; i++)
-		if (lin.relations[i] ? class_tainted(c, lin.relations[i]->oid) != NULL
+		if (lin.relations[i] ? class_tainted(c, lin.relations[i]->oid) != NULL ||
+				       (!f->relations[i].schema.n &&
+					class_shadowed(c, path, f->relations[i].name))
 				     : f->relations[i].kind == SQL_REL_TABLE)
 			return NULL;
 	lineage_follow(&lin);

@@ -49,6 +49,7 @@ struct statement_text {
 	struct slice params; /* Bind's parameter section; empty for a simple query */
 	struct slice types;  /* Parse's parameter types */
 	bool extended, function;
+	const struct portal *portal; /* of an Execute; as long as the message is looked at */
 };
 
 /* What a session asks of its surroundings. All calls return at once. */
@@ -424,6 +425,13 @@ void session_rows_end(struct session *s);
 bool session_path_wait(struct session *s) MUST_CHECK;
 /* A message is judged now, and what unqualified names in it mean is not known. */
 bool session_path_unknown(const struct session *s);
+/* gate_path_number of what the server looks names up in from here on; no path has the number of
+ * what is not known. */
+uint64_t session_path_now(const struct session *s);
+/* Why what a portal or cursor reads cannot be judged: its names were looked up under another path.
+ * NULL: they mean what they did. portal: of an Execute. */
+const struct gate_refusal *session_path_moved(struct session *s, const struct sql_facts *f,
+					      const struct portal *portal);
 /* The command goes to the server now. */
 void session_path_follow(struct session *s, const struct command *c);
 void session_path_reported(struct session *s, const struct pg_param *p);

@@ -163,6 +163,7 @@ static enum step
 stage(struct session *s, const struct sql_facts *facts, const struct statement_text *t)
 {
 	struct command *c = command_new(s);
+	const struct gate_refusal *moved;
 
 	sql_facts_hold(facts);
 	c->facts = facts;
@@ -170,6 +171,9 @@ stage(struct session *s, const struct sql_facts *facts, const struct statement_t
 		command_free(s, c);
 		return STEP_BLOCK;
 	}
+	moved = session_path_moved(s, c->facts, t->portal);
+	if (moved && c->verdict.verdict != VERDICT_DENY)
+		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *moved};
 	session_limit_begin(s, c);
 	if (c->verdict.verdict == VERDICT_HOLD)
 		return hold_begin(s, c, t);
@@ -392,7 +396,7 @@ client_bind(struct session *s, const struct pg_frame *f)
 		portal_unref(p);
 		return STEP_DONE;
 	}
-	p->path = gate_path_number(s->gate);
+	p->path = session_path_now(s);
 	reply->object = &p->object;
 	s->unsynced = true;
 	s->env->counters.allocs++;
@@ -491,6 +495,7 @@ client_execute(struct session *s, const struct pg_frame *f)
 		.params = p->params,
 		.types = p->statement->types,
 		.extended = true,
+		.portal = p,
 	};
 	step = release(s, p->statement->facts, &t, &c);
 	if (step != STEP_FORWARD)

@@ -21,6 +21,9 @@ create table payments.cards (id int primary key, holder text not null, pan text 
 insert into payments.cards values (1, 'Ada', '{SECRET}'), (2, 'Bob', '5500000000000004');
 create table payments.solo (id int, pan text);
 insert into payments.solo values (1, '{SECRET}');
+create schema decoy;
+create table decoy.cards (id int, pan text);
+create schema later;
 create function leak() returns text {LEAK};
 create function leak_im() returns text immutable {LEAK};
 create function of_order(orders) returns text {LEAK};
@@ -147,6 +150,7 @@ def execute(portal):
 SYNC = frame("S")
 SAFE = "select holder from payments.cards where id = 1"
 PAN = "select pan from payments.cards where id = 1"
+UNION = "select pan from cards union all select 'x'"  # the server names no table then
 SWAP = f"close c; declare c cursor for {PAN}"
 PORTAL_C = parse("s", SAFE) + bind("c", "s") + describe("P", "c") + SYNC
 PREPARED = "select pan, holder from payments.cards where id = 1"
@@ -194,6 +198,22 @@ GAMES = {  # what is sent, and how many ReadyForQuery to wait for
         (query("prepare p as select 1 as pan"), 1),
         (query(f"deallocate p; prepare p as {PAN}") + query("create table kept3 as execute p"), 2),
         (query("select * from kept3"), 1)],
+    "portal of another path": [
+        (query("begin; set search_path = payments"), 1), (parse("u", UNION) + bind("pu", "u") + SYNC, 1),
+        (query("set search_path = decoy"), 1), (execute("pu") + SYNC, 1)],
+    "portal bound behind what sets the path": [
+        (query("begin; set search_path = decoy"), 1),
+        (parse("u", UNION) + parse("g", "set search_path = payments") + SYNC, 1),
+        (bind("", "g") + execute("") + bind("pu", "u") + SYNC, 1),
+        (query("set search_path = decoy"), 1), (execute("pu") + SYNC, 1)],
+    "cursor of another path": [
+        (query("begin; set search_path = payments"), 1), (query(f"declare cu cursor for {UNION}"), 1),
+        (query("set search_path = decoy"), 1), (query("fetch all cu"), 1)],
+    "table made before the one that was prepared": [
+        (query("set search_path = later, payments"), 1), (parse("u", UNION) + SYNC, 1),
+        (query(f"prepare pu as {UNION}"), 1), (query("create table later.cards (id int, pan text)"), 1),
+        (query("select count(*) from orders"), 1), (bind("", "u") + execute("") + SYNC, 1),
+        (query("execute pu"), 1), (query("drop table later.cards"), 1)],
     "error of a constraint": [
         (parse("", "delete from payments.dept where id = 1") + bind("", "") + execute("") + SYNC, 1)],
 }

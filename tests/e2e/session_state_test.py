@@ -54,11 +54,18 @@ def connect(w, options="", conn="", sql="show search_path"):
 
 
 def test_search_path_is_followed():
-    r = script(masks, "select pan from cards;\nset search_path = open, public;\nselect pan from cards;\n"
+    r = script(masks, "select pan from cards;\nset search_path = open;\nselect pan from cards;\n"
                "select upper(pan) from cards;\nreset search_path;\nselect upper(pan) from cards;\n"
                "select pan from cards;\n")
     h.eq(r.out, f"{MASKED}\nopen card\nOPEN CARD\n{MASKED}", repr(r))
     h.has(r.err, "WEIR-MASKED-USE")
+
+
+def test_a_name_that_could_still_mean_a_masked_table():
+    r = script(masks, "set search_path = open, public;\nselect pan from cards;\nselect pan from open.cards;\n"
+               "set search_path = public, open;\nselect pan from cards;\n")
+    h.eq(r.out, f"open card\n{MASKED}", repr(r))
+    h.has(r.err, "may still mean public.cards", "qualify the name")
 
 
 def test_every_way_to_set_it():
@@ -131,6 +138,25 @@ def test_rules_on_tables():
                "select public.set_path('public');\nselect pan from cards;\n")
     h.eq(r.out, "open card\npublic", repr(r))
     h.eq(r.err.count("no rule of policy"), 2, repr(r))
+
+
+def test_a_portal_keeps_the_path_it_was_bound_under():
+    """Its names were looked up by Bind: judged by what they mean at Execute, it would run unseen."""
+    import psycopg
+    with psycopg.connect(tables.conninfo(), autocommit=True) as c:
+        c.execute("set search_path = public")
+        c.execute("begin")
+        c.execute("declare k cursor for select 1", prepare=False)
+        c.execute("set search_path = open")
+        h.eq(c.execute("fetch k", prepare=False).fetchone(), (1,))
+        c.execute("declare m cursor for select pan from cards", prepare=False)
+        c.execute("set search_path = public")
+        try:
+            c.execute("fetch m", prepare=False)
+            raise h.Failure("a cursor runs under another path than it was judged under")
+        except psycopg.Error as e:
+            h.eq(e.sqlstate, "34000", repr(e))
+            h.has(str(e), "looked up under another search path")
 
 
 def test_defaults_of_role_and_database():
