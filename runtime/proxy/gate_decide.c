@@ -432,6 +432,13 @@ check_masks(struct look *l, const struct sql_stmt *run, uint32_t run_by)
 						    action_info[e->action].name),
 				       "it is not available while masks are in force for you");
 			}
+		/* Sorts the rows where they lie, and shows by that how values compare. */
+		if (e->action == ACTION_SQL_CLUSTER &&
+		    (!e->object.n || (r && class_governs(l->class, r->oid))))
+			refuse(l, NULL, "WEIR-MASKED-USE",
+			       "CLUSTER sorts rows by columns that may be masked",
+			       "name a table without masked columns, or leave it to somebody the mask "
+			       "does not apply to");
 		/* Renaming a schema renames what is in it. */
 		if (e->action == ACTION_SQL_ALTER &&
 		    (!e->object.n || (r && class_governs(l->class, r->oid))))

@@ -442,6 +442,57 @@ constraints_later(struct analysis *a, List *l)
 	}
 }
 
+/* A foreign key answers for every row that is written whether the other table has the value: a join
+ * with it. Without names of columns it is the primary key, whichever that is. */
+static void
+references(struct analysis *a, const RangeVar *self, const Constraint *k)
+{
+	struct scope s = {0};
+	uint32_t table;
+	ListCell *lc;
+
+	if (k->contype != CONSTR_FOREIGN || !k->pktable ||
+	    (strcmp(k->pktable->relname, self->relname) == 0 &&
+	     (k->pktable->schemaname && self->schemaname
+		      ? strcmp(k->pktable->schemaname, self->schemaname) == 0
+		      : !k->pktable->schemaname && !self->schemaname)))
+		return;
+	table = an_target(a, &s, k->pktable, false);
+	foreach (lc, k->pk_attrs) {
+		struct sql_use *u = an_use(a, CONTEXT_JOIN, 0, -1);
+
+		u->column = an_str(a, strVal(lfirst(lc)));
+		an_use_relation(a, u, table);
+	}
+	if (!k->pk_attrs)
+		an_use_relation(a, an_use(a, CONTEXT_JOIN, SQL_USE_ROW, -1), table);
+}
+
+static void
+all_references(struct analysis *a, const RangeVar *self, List *constraints)
+{
+	ListCell *lc;
+
+	foreach (lc, constraints) {
+		if (IsA(lfirst(lc), Constraint))
+			references(a, self, lfirst(lc));
+	}
+}
+
+/* A new partition is compared with the rows of the default one. */
+static void
+partition_of(struct analysis *a, const CreateStmt *n)
+{
+	struct scope s = {0};
+	ListCell *lc;
+
+	foreach (lc, n->partbound ? n->inhRelations : NIL) {
+		uint32_t parent = an_target(a, &s, lfirst(lc), false);
+
+		an_use_relation(a, an_use(a, CONTEXT_PREDICATE, SQL_USE_ROW, -1), parent);
+	}
+}
+
 static void
 create_table(struct analysis *a, CreateStmt *n)
 {
@@ -455,11 +506,15 @@ create_table(struct analysis *a, CreateStmt *n)
 		if (IsA(e, ColumnDef)) {
 			runs_later(a, ((ColumnDef *)e)->raw_default);
 			constraints_later(a, ((ColumnDef *)e)->constraints);
+			all_references(a, n->relation, ((ColumnDef *)e)->constraints);
 		} else if (IsA(e, Constraint)) {
 			constraint_later(a, (Constraint *)e);
+			references(a, n->relation, (Constraint *)e);
 		}
 	}
 	constraints_later(a, n->constraints);
+	all_references(a, n->relation, n->constraints);
+	partition_of(a, n);
 	foreach (lc, n->partspec ? n->partspec->partParams : NIL)
 		runs_later(a, ((PartitionElem *)lfirst(lc))->expr);
 }
@@ -521,11 +576,14 @@ alter_table(struct analysis *a, AlterTableStmt *n)
 
 		if (d && cmd->subtype == AT_ColumnDefault)
 			runs_later(a, cmd->def);
-		if (d && IsA(d, Constraint))
+		if (d && IsA(d, Constraint)) {
 			constraint_later(a, (Constraint *)cmd->def);
+			references(a, n->relation, (Constraint *)cmd->def);
+		}
 		if (!d || !IsA(d, ColumnDef))
 			continue;
 		constraints_later(a, d->constraints);
+		all_references(a, n->relation, d->constraints);
 		an_expr(a, d->raw_default, &s, CONTEXT_WRITE_SOURCE);
 		foreach (c, d->constraints) {
 			Constraint *k = lfirst(c);

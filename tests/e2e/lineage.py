@@ -25,6 +25,7 @@ create table part (id int, pan text) partition by range (id);
 create table part1 partition of part for values from (0) to (100);
 insert into part values (1, '{PANS[0]}'), (2, '{PANS[2]}');
 create table quiet (id int, word text);
+create table locked (id int primary key, pan text unique);
 create function leak() returns text language sql as 'select pan from cards limit 1';
 create view v_pass as select id, pan from cards;
 create view v_renamed(a, b) as select id, pan from cards;
@@ -60,7 +61,7 @@ POLICY = """
 policy p "lineage"
 default allow
 group dba = idp "dba-oncall"
-data card = column cards.{pan, n}, column scratch.{pan, n}, column part.pan,
+data card = column cards.{pan, n}, column scratch.{pan, n}, column part.pan, column locked.pan,
   column v_named.shown, column v_cast.shown, column mv_named.shown
 data word = column quiet.word
 mask card with last(4) unless who dba

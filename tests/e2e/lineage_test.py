@@ -160,6 +160,14 @@ select id from (select id, pan as p from cards) s where p like '4%'
 select id from (select id, pan as p from cards) s order by p
 select 1 from (select pan as p from cards) s group by p
 select max(p) from (select pan as p from cards) s
+create table fk1 (p text references locked (pan))
+create table fk2 (p text, foreign key (p) references locked (pan))
+create table fk3 (id int references locked)
+alter table quiet add foreign key (word) references locked (pan)
+alter table quiet add column p text references locked (pan)
+create table part2 partition of part for values from (100) to (200)
+cluster locked using locked_pan_key
+cluster
 select pan, count(*) from (select pan from cards union all select 'x') s group by (1, 1)
 select pan as p, count(*) from (select pan from cards union all select 'x') s group by (p, 1)
 select pan as p, count(*) from (select pan from cards union all select 'x') s group by rollup ((p, 1))
