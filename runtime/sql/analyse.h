@@ -135,6 +135,7 @@ enum sql_kind an_query_kind(const Node *n);
 /* ---- expr.c ---- */
 /* ctx is that of a column standing alone; deeper ones get what follows from it. */
 void an_expr(struct analysis *a, Node *n, struct scope *s, enum context ctx);
+void an_type(struct analysis *a, const TypeName *t, struct scope *s); /* values are made of it */
 void an_expr_list(struct analysis *a, List *l, struct scope *s, enum context ctx);
 void an_where(struct analysis *a, Node *n, struct scope *s); /* PREDICATE, noting equalities */
 /* Index of the use in uses[], or -1 when the name is no single column. */

@@ -372,8 +372,8 @@ operator_name(struct analysis *a, const List *name, int location)
 		function_effect(a, ACTION_SQL_OPAQUE_FUNCTION, schema, op, location);
 }
 
-static void
-type_name(struct analysis *a, const TypeName *t, struct scope *s)
+void
+an_type(struct analysis *a, const TypeName *t, struct scope *s)
 {
 	int n;
 
@@ -516,7 +516,7 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		an_expr(a, (Node *)((NamedArgExpr *)n)->arg, s, ctx);
 		break;
 	case T_TypeCast:
-		type_name(a, ((TypeCast *)n)->typeName, s);
+		an_type(a, ((TypeCast *)n)->typeName, s);
 		an_expr(a, ((TypeCast *)n)->arg, s, in);
 		break;
 	case T_CollateClause:
@@ -573,7 +573,7 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		an_expr_list(a, ((XmlExpr *)n)->args, s, argument(ctx));
 		break;
 	case T_XmlSerialize:
-		type_name(a, ((XmlSerialize *)n)->typeName, s);
+		an_type(a, ((XmlSerialize *)n)->typeName, s);
 		an_expr(a, ((XmlSerialize *)n)->expr, s, argument(ctx));
 		break;
 	case T_MultiAssignRef:

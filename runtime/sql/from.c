@@ -297,6 +297,15 @@ function_columns(struct analysis *a, RangeFunction *r, uint32_t index, struct sl
 }
 
 static void
+definition_types(struct analysis *a, List *l, struct scope *s)
+{
+	ListCell *lc;
+
+	foreach (lc, l)
+		an_type(a, ((ColumnDef *)lfirst(lc))->typeName, s);
+}
+
+static void
 from_function(struct analysis *a, struct scope *s, RangeFunction *r)
 {
 	struct slice name = {0};
@@ -306,12 +315,15 @@ from_function(struct analysis *a, struct scope *s, RangeFunction *r)
 	/* Each item is a list: the call and its column definitions. A call sees what stands left of
 	 * it. */
 	foreach (lc, r->functions) {
-		Node *call = linitial((List *)lfirst(lc));
+		List *item = lfirst(lc);
+		Node *call = linitial(item);
 
 		an_expr(a, call, s, CONTEXT_FUNCTION);
+		definition_types(a, list_length(item) > 1 ? lsecond(item) : NIL, s);
 		if (!name.n && call && IsA(call, FuncCall))
 			name = an_str(a, strVal(llast(((FuncCall *)call)->funcname)));
 	}
+	definition_types(a, r->coldeflist, s);
 	index = an_relation(a, SQL_REL_FUNCTION, name, r->alias, -1);
 	function_columns(a, r, index, name);
 	an_scope_add(a, s, index, r->alias ? an_str(a, r->alias->aliasname) : name);
@@ -329,6 +341,7 @@ from_table_func(struct analysis *a, struct scope *s, RangeTableFunc *r)
 	foreach (lc, r->columns) {
 		RangeTableFuncCol *c = lfirst(lc);
 
+		an_type(a, c->typeName, s);
 		an_expr(a, c->colexpr, s, CONTEXT_FUNCTION);
 		an_expr(a, c->coldefexpr, s, CONTEXT_FUNCTION);
 	}

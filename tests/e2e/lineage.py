@@ -27,6 +27,7 @@ insert into part values (1, '{PANS[0]}'), (2, '{PANS[2]}');
 create table quiet (id int, word text);
 create table locked (id int primary key, pan text unique);
 create function leak() returns text language sql as 'select pan from cards limit 1';
+create domain leaking as text check (leak() is not null);
 create view v_pass as select id, pan from cards;
 create view v_renamed(a, b) as select id, pan from cards;
 create view v_nested as select id, o.note, v.pan as p from v_pass v left join orders o using (id);

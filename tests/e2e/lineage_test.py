@@ -160,6 +160,9 @@ select id from (select id, pan as p from cards) s where p like '4%'
 select id from (select id, pan as p from cards) s order by p
 select 1 from (select pan as p from cards) s group by p
 select max(p) from (select pan as p from cards) s
+select * from json_to_record('{"a": "x"}') as r(a leaking)
+select * from rows from (json_to_record('{"a": "x"}') as (a leaking)) r
+select * from xmltable('/a' passing '<a>x</a>' columns a leaking path '.')
 create table fk1 (p text references locked (pan))
 create table fk2 (p text, foreign key (p) references locked (pan))
 create table fk3 (id int references locked)
