@@ -108,6 +108,7 @@ struct gate_ask {
 	const struct sql_facts *facts;
 	char tx;                 /* 'I', 'T', 'E' */
 	bool schema_changed_in_tx;
+	bool schema_moving; /* a change of the schema is under way in front of it */
 	bool failed;             /* the server takes nothing but the transaction's end now */
 	bool path_unknown; /* the session's search path is not known at this point */
 	uint64_t now_wall_ns;

@@ -76,7 +76,8 @@ class_resolve(const struct gate_class *c, const struct catalog_path *path, struc
 }
 
 const struct catalog_relation *
-class_shadowed(const struct gate_class *c, const struct catalog_path *path, struct slice name)
+class_shadowed(const struct gate_class *c, const struct catalog_path *path, struct slice name,
+	       bool any)
 {
 	const struct catalog_relation *first = class_resolve(c, path, (struct slice){0}, name);
 
@@ -84,8 +85,8 @@ class_shadowed(const struct gate_class *c, const struct catalog_path *path, stru
 		const struct catalog_relation *r =
 			catalog_resolve(c->catalog->catalog, NULL, path->schemas[i], name);
 
-		if (r && r != first && (class_governs(c, r->oid) || class_drops(c, r->oid) ||
-					class_tainted(c, r->oid)))
+		if (r && r != first && (any || class_governs(c, r->oid) ||
+					class_drops(c, r->oid) || class_tainted(c, r->oid)))
 			return r;
 	}
 	return NULL;

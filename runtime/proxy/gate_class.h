@@ -61,10 +61,11 @@ const struct catalog_relation *class_resolve(const struct gate_class *c,
 					     const struct catalog_path *path, struct slice schema,
 					     struct slice name);
 /* Another relation that the name would mean if its first were gone, or not there yet, of those that
- * masks or rules on rows concern. A statement prepared before, or one that waits for a lock, may
- * mean it. */
+ * masks or rules on rows concern, or of all. A statement prepared before, or one that waits for a
+ * lock, may mean it. */
 const struct catalog_relation *class_shadowed(const struct gate_class *c,
-					      const struct catalog_path *path, struct slice name);
+					      const struct catalog_path *path,
+					      struct slice name, bool any);
 /* The tables among the relations of a text, by index. */
 const struct catalog_relation **class_relations(const struct gate_class *c,
 						const struct catalog_path *path,

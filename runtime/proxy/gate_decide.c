@@ -147,6 +147,19 @@ refuse_changed(struct look *l, const struct sql_effect *e)
 		       "`weir functions`");
 }
 
+/* What the catalog says may be gone by the time the command runs: the session has changed the
+ * schema, or is about to. */
+static bool
+moves_schema(const struct look *l)
+{
+	bool ddl = false;
+
+	for (uint32_t i = 0; i < l->facts->n_stmts; i++)
+		ddl = ddl || l->facts->stmts[i].flags & SQL_DDL;
+	return l->ask->schema_changed_in_tx || l->ask->schema_moving ||
+	       (ddl && l->facts->n_stmts > 1);
+}
+
 static void
 judge_effects(struct look *l)
 {
@@ -162,6 +175,9 @@ judge_effects(struct look *l)
 			r = l->relations[e->relation];
 		else if (e->object.n)
 			r = resolve(l, e->schema, e->object);
+		if (r && !e->schema.n && moves_schema(l) &&
+		    class_shadowed(l->class, l->path, e->object, true))
+			r = NULL;
 		judge(l, e, r);
 	}
 	/* As SELECT 1 is. */
@@ -301,7 +317,7 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 		refuse_unknown_path(l, as->name);
 		return;
 	}
-	hidden = as->schema.n ? NULL : class_shadowed(l->class, l->path, as->name);
+	hidden = as->schema.n ? NULL : class_shadowed(l->class, l->path, as->name, false);
 	if (hidden)
 		refuse(l, NULL, "WEIR-SEARCH-PATH",
 		       arena_printf(a, "\"%.*s\" may still mean %.*s.%.*s, which has masked columns and "
@@ -652,7 +668,7 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 				  .facts = sql_facts_id(ask->facts),
 				  .path = s->path ? s->path->number : 0};
 	bool remember = g->epoch->image->entry[ENTRY_COMMAND].stable &&
-			!ask->schema_changed_in_tx && !ask->path_unknown &&
+			!ask->schema_moving && !ask->schema_changed_in_tx && !ask->path_unknown &&
 			!executes(ask->facts);
 
 	l.path = gate_path_for(s, c, ask);

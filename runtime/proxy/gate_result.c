@@ -24,7 +24,7 @@ result_of(struct gate_session *s, const struct sql_facts *f, const struct sql_st
 	for (uint32_t i = 0; i < f->n_relations; i++)
 		if (lin.relations[i] ? class_tainted(c, lin.relations[i]->oid) != NULL ||
 				       (!f->relations[i].schema.n &&
-					class_shadowed(c, path, f->relations[i].name))
+					class_shadowed(c, path, f->relations[i].name, false))
 				     : f->relations[i].kind == SQL_REL_TABLE)
 			return NULL;
 	lineage_follow(&lin);

@@ -108,6 +108,18 @@ prepared(void *ctx, struct slice name)
 
 enum judged { JUDGED, JUDGE_WAIT };
 
+static bool
+changes_schema(struct session *s)
+{
+	for (uint32_t i = 0; i < s->n_replies; i++) {
+		const struct command *c = reply_at(s, i)->command;
+
+		if (c && c->verdict.schema_change)
+			return true;
+	}
+	return false;
+}
+
 /* Fills c->verdict. JUDGE_WAIT: a fresh catalog is on its way, or the server's word on a name; see
  * the message again then. */
 static enum judged
@@ -117,6 +129,7 @@ judge(struct session *s, struct command *c)
 	struct gate_ask ask = {.facts = c->facts,
 			       .tx = s->tx,
 			       .schema_changed_in_tx = s->schema_changed_in_tx,
+			       .schema_moving = changes_schema(s),
 			       .now_wall_ns = s->host->now_wall(s->host_ctx),
 			       .prepared = prepared,
 			       .ctx = s,

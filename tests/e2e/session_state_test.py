@@ -26,7 +26,7 @@ mask card with last(4)
 """
 TABLES = """
 policy p
-allow everything-else do sql.basics, sql.configure, sql.opaque-function, sql.reset, sql.discard
+allow everything-else do sql.basics, sql.configure, sql.opaque-function, sql.reset, sql.discard, sql.ddl
 allow open-cards do sql.select when table in {"open.cards"}
 """
 PLAIN = "policy p\ndefault allow\n"
@@ -157,6 +157,16 @@ def test_a_portal_keeps_the_path_it_was_bound_under():
         except psycopg.Error as e:
             h.eq(e.sqlstate, "34000", repr(e))
             h.has(str(e), "looked up under another search path")
+
+
+def test_a_change_of_the_schema_moves_names_as_well():
+    """Until it is committed the catalog does not show what a name means then."""
+    r = script(tables, "set search_path = open, public;\nselect pan from cards;\nbegin;\n"
+               "alter table open.cards rename to c2;\nselect pan from cards;\nrollback;\n"
+               "alter table open.cards rename to c2\\; select pan from cards;\n"
+               "select pan from cards;\n")
+    h.eq(r.out, "open card\nopen card", repr(r))
+    h.eq(r.err.count("no rule of policy"), 2, repr(r))
 
 
 def test_defaults_of_role_and_database():
