@@ -144,12 +144,12 @@ binary_format(void)
 	expect(&o, c, 2, S(HEAD "\0\2\0\0\0\4\0\0\0\1\0\0\0\6secret"
 				"\0\2\377\377\377\377\0\0\0\0"
 				"\377\377"),
-	       S(HEAD "|\0\2\0\0\0\4\0\0\0\7\0\0\0\6****et|\0\2\377\377\377\377\0\0\0\0|"
+	       S(HEAD "\0\2\0\0\0\4\0\0\0\7\0\0\0\6****et|\0\2\377\377\377\377\0\0\0\0|"
 		      "\377\377|"));
 	c[1].mask = &null;
 	c[0].mask = NULL;
 	expect(&o, c, 2, S("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\3ext\0\2\0\0\0\0\0\0\0\1s\377\377"),
-	       S("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\3ext|\0\2\0\0\0\0\377\377\377\377|\377\377|"));
+	       S("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\3ext\0\2\0\0\0\0\377\377\377\377|\377\377|"));
 }
 
 static void
@@ -178,11 +178,11 @@ what_does_not_follow_the_format_is_refused(void)
 	expect(&o, c, 2, S("PGCOPY\n\377\r\r\0\0\0\0\0\0\0\0\0"), S("!COPY_FORMAT"));
 	expect(&o, c, 2, S("PGCOPY\n\377\r\n\0\0\1\0\0\0\0\0\0"), S("!COPY_FORMAT"));
 	expect(&o, c, 2, S("PGCOPY\n\377\r\n\0\0\0\0\0\377\0\0\0"), S("!COPY_TOO_LARGE"));
-	expect(&o, c, 2, S(HEAD "\0\3"), S(HEAD "|!COPY_FIELDS"));
-	expect(&o, c, 2, S(HEAD "\0\2\377\377\377\376"), S(HEAD "|!COPY_FORMAT"));
-	expect(&o, c, 2, S(HEAD "\0\2\177\377\377\377"), S(HEAD "|!COPY_TOO_LARGE"));
-	expect(&o, c, 2, S(HEAD "\0\2\0\0\0\1"), S(HEAD "|!COPY_FORMAT"));
-	expect(&o, c, 2, S(HEAD "\377\377x"), S(HEAD "|\377\377|!COPY_FORMAT"));
+	expect(&o, c, 2, S(HEAD "\0\3"), S("!COPY_FIELDS"));
+	expect(&o, c, 2, S(HEAD "\0\2\377\377\377\376"), S("!COPY_FORMAT"));
+	expect(&o, c, 2, S(HEAD "\0\2\177\377\377\377"), S("!COPY_TOO_LARGE"));
+	expect(&o, c, 2, S(HEAD "\0\2\0\0\0\1"), S("!COPY_FORMAT"));
+	expect(&o, c, 2, S(HEAD "\377\377x"), S(HEAD "\377\377|!COPY_FORMAT"));
 }
 
 static void

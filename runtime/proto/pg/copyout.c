@@ -414,8 +414,9 @@ binary_step(struct copyout *c, struct buf *out)
 		binary_read(c, B_EXTENSION, get_be32(end - 4));
 		return PG_R_OK;
 	case B_EXTENSION:
+		/* It goes out with the first row, as the server does it: clients rely on that. */
 		binary_read(c, B_COUNT, 2);
-		return row_end(c, out);
+		return PG_R_OK;
 	case B_COUNT:
 		if (get_be16(end - 2) == UINT16_MAX) {
 			binary_read(c, B_END, 1);
