@@ -172,6 +172,12 @@ void gate_rows_free(struct gate_rows *r); /* NULL is fine */
 /* Sets the plan's cells for the row that msg is; plan NULL: nothing is masked. */
 enum gate_row gate_rows_apply(struct gate_rows *r, struct pg_rowplan *plan, const uint8_t *msg,
 			      size_t n) MUST_CHECK;
+/* The same of COPY TO STDOUT: columns of gate_copy_columns, operations by column. */
+enum pg_reason gate_rows_copy(struct gate_session *s, const struct sql_facts *f,
+			      const struct sql_stmt *st, const struct copyout_column *columns,
+			      size_t n, struct gate_rows **out) MUST_CHECK;
+enum gate_row gate_rows_apply_copy(struct gate_rows *r, const struct copyout_value *values,
+				   struct mask_op *ops) MUST_CHECK;
 
 struct gate_stats {
 	uint64_t decisions, remembered, vm_ops, classes;

@@ -46,6 +46,8 @@ column_of_table(struct lineage *l, const struct catalog_relation *r,
 				       .rule = m ? (int16_t) m->rule : -1,
 				       .exact = true,
 				       .type = col->base_type,
+				       .oid = r->oid,
+				       .attnum = col->attnum,
 				       .table = m ? r : NULL,
 				       .column = col->name};
 }

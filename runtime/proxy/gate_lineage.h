@@ -18,8 +18,10 @@ struct lineage_column {
 	struct slice name; /* empty: not known, and then it hides nothing */
 	int16_t rule;	   /* index of the mask rule in the image; -1: clean */
 	bool gap;	   /* stands for any number of clean columns of unknown names */
-	bool exact;	   /* straight from `table`: the server's description has its numbers */
+	bool exact;	   /* straight from a table: the server's description has its numbers */
 	uint32_t type;	   /* base type OID; 0: not known */
+	uint32_t oid;	   /* exact: whose column */
+	int16_t attnum;
 	/* Masked: the first column its values come from, for people. */
 	const struct catalog_relation *table;
 	struct slice column;

@@ -90,8 +90,12 @@ gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struc
 	if (!list || list->n_gaps || list->n > MAX_COLUMNS)
 		return false;
 	*columns = ARENA_ARRAY(a, struct copyout_column, list->n + 1);
-	for (uint32_t i = 0; i < list->n; i++)
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct lineage_column *c = &list->c[i];
+
 		(*columns)[(*n)++] = (struct copyout_column){
-			mask_of_rule(s->class, list->c[i].rule), list->c[i].type, -1};
+			.mask = mask_of_rule(s->class, c->rule), .type = c->type, .typmod = -1,
+			.table = c->exact ? c->oid : 0, .attnum = c->exact ? c->attnum : 0};
+	}
 	return *n > 0;
 }

@@ -141,15 +141,24 @@ has_relation(const struct sql_facts *f, uint32_t candidate, uint32_t relation)
 	return candidate == relation;
 }
 
+/* COPY t TO STDOUT, COPY (SELECT ...) TO STDOUT. */
+static bool
+copies_out(const struct sql_stmt *st)
+{
+	return st->kind == SQL_KIND_COPY && !st->copy->from && st->copy->where == SQL_COPY_STREAM &&
+	       (!st->copy->query || st->inner == SQL_KIND_QUERY);
+}
+
 /* The statement's rows are rows of the relation, each by itself. */
 static bool
 is_plain(const struct gate_class *c, const struct catalog_path *path, const struct sql_facts *f,
 	 const struct sql_stmt *st, uint32_t oid)
 {
+	bool reads = st->kind == SQL_KIND_QUERY || copies_out(st);
 	unsigned n = 0;
 
-	if (st->kind != SQL_KIND_QUERY && st->kind != SQL_KIND_INSERT &&
-	    st->kind != SQL_KIND_UPDATE && st->kind != SQL_KIND_DELETE)
+	if (!reads && st->kind != SQL_KIND_INSERT && st->kind != SQL_KIND_UPDATE &&
+	    st->kind != SQL_KIND_DELETE)
 		return false;
 	/* A row of a UNION is that of either arm. */
 	if (sql_has_result(f, st) && !select_of(f, st))
@@ -164,7 +173,7 @@ is_plain(const struct gate_class *c, const struct catalog_path *path, const stru
 		    as->kind == SQL_REL_EXCLUDED || (as->kind == SQL_REL_TABLE && !r))
 			return false;
 		/* What a write reads elsewhere goes into the table, not to the client. */
-		if (r && r->oid == oid && st->kind != SQL_KIND_QUERY && !as->target)
+		if (r && r->oid == oid && !reads && !as->target)
 			return false;
 		n += r && r->oid == oid;
 	}
@@ -327,25 +336,39 @@ struct gate_rows {
 	struct row_choice choices[];
 };
 
+/* A field of a result, whoever described it. */
+struct row_field {
+	uint32_t table, type;
+	int32_t typmod;
+	int32_t cell; /* of what masks it; -1: nothing does */
+	int16_t attnum;
+	uint16_t format;
+};
+
+struct row_fields {
+	const struct sql_facts *facts;
+	const struct sql_stmt *stmt; /* NULL: not to be told */
+	struct row_field *v;
+	size_t n, n_cells;
+};
+
 static void
-find_fields(struct gate_rows *r, struct row_table *t, struct pg_fields fields,
-	    const struct pg_formats *formats)
+find_fields(struct gate_rows *r, struct row_table *t, const struct row_fields *fields)
 {
 	const struct image *img = r->class->epoch->image;
 	const struct catalog_relation *rel = catalog_by_oid(r->class->catalog->catalog, t->oid);
-	struct pg_field f;
 
 	for (size_t i = 0; i < img->n_row_columns; i++)
 		t->field[i] = -1;
-	for (unsigned i = 0; t->plain && rel && pg_fields_next(&fields, &f); i++) {
+	for (size_t i = 0; t->plain && rel && i < fields->n; i++) {
+		const struct row_field *f = &fields->v[i];
 		const struct catalog_column *col =
-			f.table == t->oid ? catalog_column(rel, f.attnum) : NULL;
+			f->table == t->oid ? catalog_column(rel, f->attnum) : NULL;
 
 		for (size_t k = 0; col && k < img->n_row_columns; k++)
 			if (slice_eq(col->name, img->row_columns[k])) {
 				t->field[k] = (int16_t) i;
-				t->reading[k] = (uint8_t) reading_of(
-					f.type, formats ? pg_format(*formats, i) : f.format);
+				t->reading[k] = (uint8_t) reading_of(f->type, f->format);
 			}
 	}
 }
@@ -416,8 +439,7 @@ table_at(struct gate_rows *r, uint32_t oid)
 
 /* NULL: too many tables. */
 static struct row_table *
-add_table(struct gate_rows *r, uint32_t oid, const struct sql_facts *f, const struct sql_stmt *st,
-	  struct pg_fields fields, const struct pg_formats *formats)
+add_table(struct gate_rows *r, uint32_t oid, const struct row_fields *fields)
 {
 	struct row_table *t = table_at(r, oid);
 
@@ -425,15 +447,14 @@ add_table(struct gate_rows *r, uint32_t oid, const struct sql_facts *f, const st
 		return t;
 	t = &r->tables[r->n_tables++];
 	t->oid = oid;
-	t->plain = st && is_plain(r->class, r->path, f, st, oid);
-	find_fields(r, t, fields, formats);
+	t->plain = fields->stmt && is_plain(r->class, r->path, fields->facts, fields->stmt, oid);
+	find_fields(r, t, fields);
 	find_drops(r, t);
 	return t;
 }
 
 static void
-add_choice(struct gate_rows *r, struct row_table *t, uint16_t cell, const struct pg_field *f,
-	   uint16_t format)
+add_choice(struct gate_rows *r, struct row_table *t, const struct row_field *f)
 {
 	const struct gate_class *c = r->class;
 	struct row_choice *x = &r->choices[r->n_choices];
@@ -442,68 +463,61 @@ add_choice(struct gate_rows *r, struct row_table *t, uint16_t cell, const struct
 
 	if (!n || !c->epoch->image->rules[rules[0]].by_row)
 		return;
-	*x = (struct row_choice){.cell = cell, .n = (uint8_t) n};
+	*x = (struct row_choice){.cell = (uint16_t) f->cell, .n = (uint8_t) n};
 	x->table = (uint8_t) (t - r->tables);
 	for (unsigned i = 0; i < n; i++) {
 		x->option[i].rule = rules[i];
 		x->option[i].by_row = c->epoch->image->rules[rules[i]].by_row;
-		x->option[i].op = mask_bind(&c->epoch->masks[rules[i]], f->type, f->typmod, format);
+		x->option[i].op = mask_bind(&c->epoch->masks[rules[i]], f->type, f->typmod,
+					    f->format);
 	}
 	r->n_choices++;
 }
 
 static void
-add_cells(struct gate_rows *r, const struct gate_result *res, const struct pg_rowplan *plan)
+add_shown(struct gate_rows *r, const struct row_fields *fields)
 {
-	struct pg_fields fields = res->fields;
-	struct pg_field f;
-	uint16_t cell = 0;
+	for (size_t i = 0; i < fields->n; i++) {
+		const struct row_field *f = &fields->v[i];
+		struct row_table *t = f->cell >= 0 || class_drops(r->class, f->table)
+					      ? add_table(r, f->table, fields)
+					      : NULL;
 
-	for (unsigned i = 0; pg_fields_next(&fields, &f); i++) {
-		bool masked = plan && cell < plan->n_cells && plan->cells[cell].field == i;
-		bool drops = class_drops(r->class, f.table);
-		struct row_table *t = NULL;
-
-		if (masked || drops)
-			t = add_table(r, f.table, res->facts, res->stmt, res->fields, res->formats);
-		if (masked && t)
-			add_choice(r, t, cell, &f,
-				   res->formats ? pg_format(*res->formats, i) : f.format);
-		cell = (uint16_t) (cell + masked);
+		if (t && f->cell >= 0)
+			add_choice(r, t, f);
 	}
 }
 
 /* Tables that the statement reads and does not show. */
 static bool
-add_read(struct gate_rows *r, const struct gate_result *res)
+add_read(struct gate_rows *r, const struct row_fields *fields)
 {
-	const struct sql_stmt *st = res->stmt;
+	const struct sql_stmt *st = fields->stmt;
 
 	for (uint32_t i = st ? st->relations : 0; st && i < st->relations + st->n_relations; i++) {
 		const struct catalog_relation *rel = resolve(r->class, r->path,
-								&res->facts->relations[i]);
+							     &fields->facts->relations[i]);
 
-		if (rel && class_drops(r->class, rel->oid) &&
-		    !add_table(r, rel->oid, res->facts, st, res->fields, res->formats))
+		if (rel && class_drops(r->class, rel->oid) && !add_table(r, rel->oid, fields))
 			return false;
 	}
 	return true;
 }
 
-enum pg_reason
-gate_rows_plan(struct gate_session *s, const struct gate_result *res,
-	       const struct pg_rowplan *plan, struct gate_rows **out)
+/* Nothing reads rows: the program is one `end`. */
+static bool
+reads_none(const struct gate_class *c)
+{
+	return !c || !c->catalog || c->epoch->image->entry[ENTRY_ROW].n < 2;
+}
+
+static enum pg_reason
+make_rows(struct gate_session *s, const struct row_fields *fields, struct gate_rows **out)
 {
 	struct gate_class *c = s->class;
-	size_t cells = plan ? plan->n_cells : 0;
-	struct gate_rows *r;
+	struct gate_rows *r = calloc(1, sizeof(*r) + fields->n_cells * sizeof(r->choices[0]));
 	bool any = false;
 
-	*out = NULL;
-	/* Nothing reads rows: the program is one `end`. */
-	if (!c || !c->catalog || c->epoch->image->entry[ENTRY_ROW].n < 2)
-		return PG_R_OK;
-	r = calloc(1, sizeof(*r) + cells * sizeof(r->choices[0]));
 	if (!r)
 		return PG_R_NO_MEMORY;
 	r->gate = s->gate;
@@ -511,9 +525,9 @@ gate_rows_plan(struct gate_session *s, const struct gate_result *res,
 	r->path = s->path ? &s->path->path : &c->path;
 	c->refs++;
 	r->facts = c->facts;
-	r->n_fields = res->fields.n;
-	add_cells(r, res, plan);
-	if (!add_read(r, res)) {
+	r->n_fields = (uint16_t) fields->n;
+	add_shown(r, fields);
+	if (!add_read(r, fields)) {
 		gate_rows_free(r);
 		return PG_R_ROW_FIELDS;
 	}
@@ -524,6 +538,60 @@ gate_rows_plan(struct gate_session *s, const struct gate_result *res,
 	else
 		gate_rows_free(r);
 	return PG_R_OK;
+}
+
+enum pg_reason
+gate_rows_plan(struct gate_session *s, const struct gate_result *res,
+	       const struct pg_rowplan *plan, struct gate_rows **out)
+{
+	struct row_fields fields = {.facts = res->facts, .stmt = res->stmt, .n = res->fields.n};
+	struct pg_fields left = res->fields;
+	enum pg_reason reason;
+	struct pg_field f;
+
+	*out = NULL;
+	if (reads_none(s->class))
+		return PG_R_OK;
+	fields.v = calloc(fields.n + 1, sizeof(*fields.v));
+	if (!fields.v)
+		return PG_R_NO_MEMORY;
+	for (unsigned i = 0; pg_fields_next(&left, &f); i++) {
+		bool masked = plan && fields.n_cells < plan->n_cells &&
+			      plan->cells[fields.n_cells].field == i;
+
+		fields.v[i] = (struct row_field){
+			.table = f.table, .attnum = f.attnum, .type = f.type, .typmod = f.typmod,
+			.format = res->formats ? pg_format(*res->formats, i) : f.format,
+			.cell = masked ? (int32_t) fields.n_cells : -1};
+		fields.n_cells += masked;
+	}
+	reason = make_rows(s, &fields, out);
+	free(fields.v);
+	return reason;
+}
+
+enum pg_reason
+gate_rows_copy(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
+	       const struct copyout_column *columns, size_t n, struct gate_rows **out)
+{
+	struct row_fields fields = {.facts = f, .stmt = st, .n = n, .n_cells = n};
+	enum pg_reason reason;
+
+	*out = NULL;
+	if (reads_none(s->class))
+		return PG_R_OK;
+	fields.v = calloc(n + 1, sizeof(*fields.v));
+	if (!fields.v)
+		return PG_R_NO_MEMORY;
+	for (size_t i = 0; i < n; i++)
+		fields.v[i] = (struct row_field){
+			.table = columns[i].table, .attnum = columns[i].attnum,
+			.type = columns[i].type, .typmod = columns[i].typmod,
+			.format = st->copy->format == SQL_COPY_BINARY,
+			.cell = columns[i].mask ? (int32_t) i : -1};
+	reason = make_rows(s, &fields, out);
+	free(fields.v);
+	return reason;
 }
 
 void
@@ -590,39 +658,73 @@ is_dropped(const struct gate_rows *r, const struct row_table *t)
 	return false;
 }
 
-static void
-choose(const struct gate_rows *r, const struct row_choice *x, struct pg_rowplan *plan)
+/* NULL: nothing masks the cell in this row. */
+static const struct mask_op *
+chosen(const struct gate_rows *r, const struct row_choice *x)
 {
-	struct pg_rowplan_cell *cell = &plan->cells[x->cell];
-
-	cell->off = false;
 	for (uint8_t i = 0; i < x->n; i++)
-		if (!x->option[i].by_row || has_matched(&r->decision, x->option[i].rule)) {
-			cell->op = x->option[i].op;
-			return;
-		}
-	cell->off = true;
+		if (!x->option[i].by_row || has_matched(&r->decision, x->option[i].rule))
+			return &x->option[i].op;
+	return NULL;
+}
+
+/* The row of one table is in r->row. False: it is not shown. */
+static bool
+decide(struct gate_rows *r, const struct row_table *t)
+{
+	r->facts.row = r->row;
+	vm_decide(r->class->epoch->image, ENTRY_ROW, &r->facts, &r->decision);
+	r->gate->stats.row_ops += r->decision.ops;
+	r->gate->stats.rows++;
+	return !is_dropped(r, t);
 }
 
 enum gate_row
 gate_rows_apply(struct gate_rows *r, struct pg_rowplan *plan, const uint8_t *msg, size_t n)
 {
-	const struct image *img = r->class->epoch->image;
+	for (uint16_t i = 0; i < r->n_tables; i++) {
+		if (!read_row(r, &r->tables[i], msg, n))
+			return GATE_ROW_BAD;
+		if (!decide(r, &r->tables[i]))
+			return GATE_ROW_DROPPED;
+		for (uint16_t k = 0; k < r->n_choices; k++) {
+			struct pg_rowplan_cell *cell = &plan->cells[r->choices[k].cell];
+			const struct mask_op *op;
 
-	r->facts.row = r->row;
+			if (r->choices[k].table != i)
+				continue;
+			op = chosen(r, &r->choices[k]);
+			cell->off = !op;
+			if (op)
+				cell->op = *op;
+		}
+	}
+	return GATE_ROW_SHOWN;
+}
+
+enum gate_row
+gate_rows_apply_copy(struct gate_rows *r, const struct copyout_value *values, struct mask_op *ops)
+{
+	size_t columns = r->class->epoch->image->n_row_columns;
+
 	for (uint16_t i = 0; i < r->n_tables; i++) {
 		const struct row_table *t = &r->tables[i];
 
-		if (!read_row(r, t, msg, n))
-			return GATE_ROW_BAD;
-		vm_decide(img, ENTRY_ROW, &r->facts, &r->decision);
-		r->gate->stats.row_ops += r->decision.ops;
-		r->gate->stats.rows++;
-		if (is_dropped(r, t))
+		memset(r->row, 0, columns * sizeof(r->row[0]));
+		for (size_t k = 0; t->plain && k < columns; k++)
+			if (t->field[k] >= 0 && !values[t->field[k]].null)
+				read_value(&r->row[k], (enum reading) t->reading[k],
+					   values[t->field[k]].v, r->text[k]);
+		if (!decide(r, t))
 			return GATE_ROW_DROPPED;
-		for (uint16_t k = 0; k < r->n_choices; k++)
-			if (r->choices[k].table == i)
-				choose(r, &r->choices[k], plan);
+		for (uint16_t k = 0; k < r->n_choices; k++) {
+			const struct mask_op *op;
+
+			if (r->choices[k].table != i)
+				continue;
+			op = chosen(r, &r->choices[k]);
+			ops[r->choices[k].cell] = op ? *op : (struct mask_op){0};
+		}
 	}
 	return GATE_ROW_SHOWN;
 }

@@ -417,6 +417,8 @@ enum step session_copy_data(struct session *s, struct reply *head, const struct 
 struct gate_rows *session_rows(const struct session *s, const struct reply *head);
 /* GATE_ROW_BAD: the session is over. */
 enum gate_row session_rows_decide(struct session *s, struct reply *head, const struct pg_frame *f);
+/* A row of the command is not shown. */
+void session_rows_dropped(struct session *s, struct command *c);
 /* The tag says how many rows were shown. True: it is another now. */
 bool session_rows_tag(struct command *c);
 void session_rows_end(struct session *s);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * COPY ... TO STDOUT: its stream through the masks of its columns.
+ * COPY ... TO STDOUT: its stream through the masks of its columns. Where rules read rows, each row
+ * is decided on before it is fed to them.
  */
 #include "proxy/session.h"
 
@@ -9,6 +10,9 @@
 struct copy_state {
 	struct copyout out;
 	struct mask_op *ops;
+	struct gate_rows *rows; /* NULL: no rule reads them */
+	struct copyout_value *values;
+	struct buf scratch;
 	uint8_t null[64];
 };
 
@@ -19,7 +23,12 @@ session_copyout_end(struct session *s)
 
 	if (!st)
 		return;
+	if (st->rows)
+		pg_framer_set_whole(&s->in[SERVER].framer, PG_B_COPY_DATA, false);
+	gate_rows_free(st->rows);
 	copyout_fini(&st->out);
+	buf_wipe(&st->scratch);
+	free(st->values);
 	free(st->ops);
 	free(st);
 	s->copyout = NULL;
@@ -50,6 +59,48 @@ copy_options(const struct sql_copy *c, struct copy_state *st, struct copyout_opt
 	return true;
 }
 
+/* A CopyData of the server is a row (manual, "Message Formats"), which is decided on as a whole. */
+static bool
+read_rows(struct session *s, const struct command *c, struct copy_state *st,
+	  const struct copyout_column *columns, size_t n)
+{
+	if (gate_rows_copy(s->gate, c->facts, &c->facts->stmts[c->completed], columns, n,
+			   &st->rows) != PG_R_OK)
+		return false;
+	if (!st->rows)
+		return true;
+	st->values = calloc(n, sizeof(*st->values));
+	assert(st->values != NULL);
+	pg_framer_set_whole(&s->in[SERVER].framer, PG_B_COPY_DATA, true);
+	return true;
+}
+
+/* Decides on a CopyData and leaves in *body what goes on of it. What is no row is not shown as one
+ * either. */
+static enum gate_row
+decide(struct session *s, struct command *c, struct slice *body)
+{
+	struct copy_state *st = (struct copy_state *) s->copyout;
+	size_t frame;
+
+	if (!st || !st->rows)
+		return GATE_ROW_SHOWN;
+	switch (copyout_peek(&st->out, body->p, body->n, st->values, &frame, &st->scratch)) {
+	case COPYOUT_BROKEN:
+		session_bad(s, SERVER, PG_R_COPY_FORMAT);
+		return GATE_ROW_BAD;
+	case COPYOUT_FRAME:
+		return GATE_ROW_SHOWN;
+	case COPYOUT_ROW:
+		break;
+	}
+	if (gate_rows_apply_copy(st->rows, st->values, st->ops) == GATE_ROW_SHOWN)
+		return GATE_ROW_SHOWN;
+	body->n = frame;
+	session_rows_dropped(s, c);
+	return GATE_ROW_DROPPED;
+}
+
 bool
 session_copy_begin(struct session *s, struct command *c)
 {
@@ -75,7 +126,8 @@ session_copy_begin(struct session *s, struct command *c)
 		assert(st->ops != NULL);
 		epoch_unref(s->plan_epoch);
 		s->plan_epoch = epoch_ref(gate_masks_epoch(s->gate));
-		if (copyout_init(&st->out, &o, columns, n, st->ops, s->env->max_message))
+		if (copyout_init(&st->out, &o, columns, n, st->ops, s->env->max_message) &&
+		    read_rows(s, c, st, columns, n))
 			return true;
 	}
 	session_fatal(s, "0A000", "WEIR-MASKED-COPY", "this COPY cannot be masked",
@@ -86,9 +138,14 @@ session_copy_begin(struct session *s, struct command *c)
 enum step
 session_copy_data(struct session *s, struct reply *head, const struct pg_frame *f)
 {
+	struct slice body = f->body;
+	enum gate_row row = f->type == PG_B_COPY_DATA && !session_limit_withholds(head->command)
+				    ? decide(s, head->command, &body)
+				    : GATE_ROW_SHOWN;
 	enum pg_reason r;
 
-	if (f->type == PG_B_COPY_DATA && !session_limit_row(s, head, f))
+	if (row == GATE_ROW_BAD || (row == GATE_ROW_SHOWN && f->type == PG_B_COPY_DATA &&
+				    !session_limit_row(s, head, f)))
 		return STEP_DONE;
 	if (f->type == PG_B_COPY_DONE && session_limit_withholds(head->command)) {
 		session_rows_flush(s);
@@ -98,7 +155,7 @@ session_copy_data(struct session *s, struct reply *head, const struct pg_frame *
 	if (!s->copyout)
 		return STEP_FORWARD;
 	session_flush_run(s);
-	r = copyout_feed(s->copyout, f->body.p, f->body.n, &s->env->rows);
+	r = copyout_feed(s->copyout, body.p, body.n, &s->env->rows);
 	if (r == PG_R_OK && f->type == PG_B_COPY_DONE)
 		r = copyout_end(s->copyout);
 	if (r != PG_R_OK) {

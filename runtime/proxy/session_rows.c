@@ -25,6 +25,14 @@ session_rows_end(struct session *s)
 	s->rows = NULL;
 }
 
+void
+session_rows_dropped(struct session *s, struct command *c)
+{
+	c->dropped++;
+	c->dropped_now++;
+	s->env->counters.rows_dropped++;
+}
+
 enum gate_row
 session_rows_decide(struct session *s, struct reply *head, const struct pg_frame *f)
 {
@@ -40,11 +48,8 @@ session_rows_decide(struct session *s, struct reply *head, const struct pg_frame
 	row = gate_rows_apply(rows, plan, f->raw.p, f->raw.n);
 	if (row == GATE_ROW_BAD)
 		session_bad(s, SERVER, PG_R_ROW_FIELDS);
-	if (row != GATE_ROW_DROPPED)
-		return row;
-	head->command->dropped++;
-	head->command->dropped_now++;
-	s->env->counters.rows_dropped++;
+	else if (row == GATE_ROW_DROPPED)
+		session_rows_dropped(s, head->command);
 	return row;
 }
 
@@ -52,7 +57,7 @@ session_rows_decide(struct session *s, struct reply *head, const struct pg_frame
 bool
 session_rows_tag(struct command *c)
 {
-	static const char *const words[] = {"SELECT ", "FETCH "};
+	static const char *const words[] = {"SELECT ", "FETCH ", "COPY "};
 	uint64_t dropped = c->dropped_now;
 	unsigned long long n;
 

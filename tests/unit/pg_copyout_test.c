@@ -81,7 +81,8 @@ static void
 text_format(void)
 {
 	struct copyout_options o;
-	struct copyout_column c[3] = {{NULL, 23, -1}, {&last2, 25, -1}, {NULL, 25, -1}};
+	struct copyout_column c[3] = {
+		{NULL, 23, -1, 0, 0}, {&last2, 25, -1, 0, 0}, {NULL, 25, -1, 0, 0}};
 
 	copyout_defaults(&o, COPYOUT_TEXT);
 	expect(&o, c, 3, S("1\tsecret\tx\\ty\n2\t\\N\t\\N\n"),
@@ -109,7 +110,8 @@ static void
 csv_format(void)
 {
 	struct copyout_options o;
-	struct copyout_column c[3] = {{NULL, 23, -1}, {&last2, 25, -1}, {NULL, 25, -1}};
+	struct copyout_column c[3] = {
+		{NULL, 23, -1, 0, 0}, {&last2, 25, -1, 0, 0}, {NULL, 25, -1, 0, 0}};
 
 	copyout_defaults(&o, COPYOUT_CSV);
 	expect(&o, c, 3, S("1,secret,x\n2,,\"\"\n3,\"\",\n"),
@@ -138,7 +140,7 @@ static void
 binary_format(void)
 {
 	struct copyout_options o;
-	struct copyout_column c[2] = {{&seven, 23, -1}, {&last2, 25, -1}};
+	struct copyout_column c[2] = {{&seven, 23, -1, 0, 0}, {&last2, 25, -1, 0, 0}};
 
 	copyout_defaults(&o, COPYOUT_BINARY);
 	expect(&o, c, 2, S(HEAD "\0\2\0\0\0\4\0\0\0\1\0\0\0\6secret"
@@ -156,7 +158,7 @@ static void
 what_does_not_follow_the_format_is_refused(void)
 {
 	struct copyout_options o;
-	struct copyout_column c[2] = {{NULL, 25, -1}, {&last2, 25, -1}};
+	struct copyout_column c[2] = {{NULL, 25, -1, 0, 0}, {&last2, 25, -1, 0, 0}};
 	char big[2 * MAX_ROW];
 
 	memset(big, 'x', sizeof(big));
@@ -198,7 +200,7 @@ options_that_no_server_accepts_are_refused(void)
 		{COPYOUT_CSV, ',', '"', '"', {(const uint8_t *) "\"", 1}, false},
 		{COPYOUT_CSV, 0, '"', '"', {0}, false},
 	};
-	struct copyout_column c[1] = {{&last2, 25, -1}};
+	struct copyout_column c[1] = {{&last2, 25, -1, 0, 0}};
 	struct copyout_options o;
 	struct mask_op ops[1];
 	struct copyout x;
@@ -210,6 +212,106 @@ options_that_no_server_accepts_are_refused(void)
 	CHECK(!copyout_init(&x, &o, c, 1, ops, 0));
 }
 
+/* What a piece is behind what was fed: "a|b|-" with - for NULL, "=" for no row, "!" broken. */
+static void
+peek_behind(const struct copyout_options *o, struct slice fed, struct slice in, const char *want)
+{
+	struct copyout_column c[3] = {{.type = 23, .typmod = -1},
+				      {.mask = &last2, .type = 25, .typmod = -1},
+				      {.type = 25, .typmod = -1}};
+	struct copyout_value v[3];
+	struct buf scratch = {0}, got = {0}, out = {0};
+	uint8_t *copy = malloc(in.n + 1);
+	enum copyout_piece piece;
+	struct mask_op ops[3];
+	struct copyout x;
+	size_t frame;
+
+	memcpy(copy, in.p, in.n);
+	REQUIRE(copyout_init(&x, o, c, 3, ops, MAX_ROW));
+	REQUIRE(copyout_feed(&x, fed.p, fed.n, &out) == PG_R_OK);
+	piece = copyout_peek(&x, copy, in.n, v, &frame, &scratch);
+	if (piece != COPYOUT_ROW)
+		buf_putc(&got, piece == COPYOUT_FRAME ? '=' : '!');
+	for (int i = 0; piece == COPYOUT_ROW && i < 3; i++) {
+		buf_puts(&got, i ? "|" : "");
+		if (v[i].null)
+			buf_putc(&got, '-');
+		else
+			buf_put_slice(&got, v[i].v);
+	}
+	CHECK_SLICE(buf_slice(&got), want);
+	copyout_fini(&x);
+	buf_fini(&scratch);
+	buf_fini(&got);
+	buf_fini(&out);
+	free(copy);
+}
+
+#define PEEK(o, text, want) peek_behind((o), S(""), S(text), (want))
+
+static void
+rows_are_read_before_they_are_fed(void)
+{
+	struct copyout_options o;
+
+	copyout_defaults(&o, COPYOUT_TEXT);
+	PEEK(&o, "1\ta\\tb\t\\N\n", "1|a\tb|-");
+	PEEK(&o, "\t\t\n", "||");
+	PEEK(&o, "1\t2\n", "!");
+	PEEK(&o, "1\t2\t3\t4\n", "!");
+	PEEK(&o, "1\t2\t3", "!");
+	PEEK(&o, "1\t2\t3\n1\t2\t3\n", "!");
+	PEEK(&o, "1\t2\t3\n1", "!");
+	PEEK(&o, "1\t\\x41\t3\n", "!");
+	PEEK(&o, "", "!");
+	peek_behind(&o, S("1\t2\t3\n"), S("4\t5\t6\n"), "4|5|6");
+	/* What was fed before is part of the row: "0\t1" is no value of its first column. */
+	peek_behind(&o, S("0"), S("1\t2\t3\n"), "!");
+	peek_behind(&o, S("0\t"), S("1\t2\t3\n"), "!");
+	o.null = SLICE_LIT("DE");
+	PEEK(&o, "DE\t\\\\N\tF\n", "-|\\N|F");
+	copyout_defaults(&o, COPYOUT_CSV);
+	PEEK(&o, "1,\"a,\"\"\nb\",\n", "1|a,\"\nb|-");
+	PEEK(&o, "\"\",\"x\"\"\",y\n", "|x\"|y");
+	PEEK(&o, "1,\"2\n,3\n", "!");
+	PEEK(&o, "1,a\"b\",3\n", "!");
+	peek_behind(&o, S("\""), S("1,2,3\n"), "!");
+	o.header = true;
+	PEEK(&o, "a,b,c\n", "=");
+	PEEK(&o, "a,b,c\n1,2,3\n", "!");
+	peek_behind(&o, S("a,b,c\n"), S("1,2,3\n"), "1|2|3");
+}
+
+#define ROW "\0\3\0\0\0\1x\377\377\377\377\0\0\0\2yz"
+
+static void
+binary_rows_are_read_before_they_are_fed(void)
+{
+	static const char all[] = HEAD ROW;
+	struct copyout_options o;
+
+	copyout_defaults(&o, COPYOUT_BINARY);
+	PEEK(&o, HEAD ROW, "x|-|yz");
+	for (size_t n = 0; n < sizeof(all) - 1; n++)
+		peek_behind(&o, S(""), slice_of(all, n), n == sizeof(HEAD) - 1 ? "=" : "!");
+	PEEK(&o, HEAD ROW ROW, "!");
+	PEEK(&o, HEAD "\377\377", "=");
+	PEEK(&o, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\3ext" ROW, "x|-|yz");
+	PEEK(&o, ROW, "!");
+	peek_behind(&o, S(HEAD), S(ROW), "x|-|yz");
+	peek_behind(&o, S(HEAD ROW), S(ROW), "x|-|yz");
+	peek_behind(&o, S(HEAD ROW), S("\377\377"), "=");
+	peek_behind(&o, S(HEAD ROW), S("\377\377x"), "!");
+	peek_behind(&o, S(HEAD "\0"), S("\3" ROW), "!");
+	peek_behind(&o, S(HEAD "\377\377"), S(ROW), "!");
+	/* As long as header and trailer, and it ends like one. */
+	peek_behind(&o, S(HEAD ROW), S("\0\3\0\0\0\7seven77\377\377\377\377\377\377\377\377"),
+		    "seven77|-|-");
+}
+
 TEST_MAIN(TEST(text_format), TEST(csv_format), TEST(binary_format),
 	  TEST(what_does_not_follow_the_format_is_refused),
-	  TEST(options_that_no_server_accepts_are_refused))
+	  TEST(options_that_no_server_accepts_are_refused),
+	  TEST(rows_are_read_before_they_are_fed),
+	  TEST(binary_rows_are_read_before_they_are_fed))

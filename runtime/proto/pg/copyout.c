@@ -477,3 +477,123 @@ copyout_end(struct copyout *c)
 		       ? PG_R_OK
 		       : PG_R_COPY_FORMAT;
 }
+
+/* ---- a row before it is fed ------------------------------------------------------------- */
+
+/* Where the field at p ends; NULL: not in these bytes. */
+static const uint8_t *
+field_at(const struct copyout_options *o, const uint8_t *p, const uint8_t *end)
+{
+	bool csv = o->format == COPYOUT_CSV, quoted = false;
+
+	for (; p < end; p++) {
+		if (!csv && *p == '\\' && p + 1 < end) {
+			p++;
+		} else if (csv && quoted && *p == o->escape && p + 1 < end &&
+			   (p[1] == o->quote || p[1] == o->escape)) {
+			p++;
+		} else if (csv && *p == o->quote) {
+			quoted = !quoted;
+		} else if (!quoted && (*p == o->delimiter || *p == '\n')) {
+			return p;
+		}
+	}
+	return NULL;
+}
+
+static bool
+peek_line(struct copyout *c, const uint8_t *p, size_t n, struct copyout_value *out,
+	  struct buf *scratch)
+{
+	const uint8_t *end = p + n;
+	struct buf *f = &c->field;
+
+	for (uint16_t i = 0; i < c->n_columns; i++) {
+		const uint8_t *stop = field_at(&c->o, p, end);
+
+		if (!stop || (*stop == '\n') != (i + 1 == c->n_columns))
+			return false;
+		buf_reset(f);
+		buf_put(f, p, (size_t) (stop - p));
+		/* Under a null string of one's own, text format has values that look like NULL. */
+		out[i] = (struct copyout_value){.null = slice_eq(buf_slice(f), c->o.null)};
+		if (f->failed || !(out[i].null || (c->o.format == COPYOUT_CSV
+							   ? decode_csv(&c->o, f)
+							   : decode_text(f))))
+			return false;
+		out[i].v = slice_of(scratch->p + scratch->n, f->n);
+		buf_put_slice(scratch, buf_slice(f));
+		p = stop + 1;
+	}
+	return p == end;
+}
+
+static enum copyout_piece
+peek_text(struct copyout *c, const uint8_t *p, size_t n, struct copyout_value *out,
+	  struct buf *scratch)
+{
+	bool good = n && !c->row.n && !c->field.n && !c->column && !c->quoted && !c->escaped;
+
+	buf_reset(scratch);
+	/* Slices into it must hold: no growing after this. */
+	good = good && buf_reserve(scratch, n) && peek_line(c, p, n, out, scratch);
+	buf_reset(&c->field);
+	if (!good)
+		return COPYOUT_BROKEN;
+	return c->names ? COPYOUT_FRAME : COPYOUT_ROW;
+}
+
+static enum copyout_piece
+peek_fields(const struct copyout *c, const uint8_t *p, const uint8_t *end,
+	    struct copyout_value *out)
+{
+	for (uint16_t i = 0; i < c->n_columns; i++) {
+		uint32_t len;
+
+		if (end - p < 4)
+			return COPYOUT_BROKEN;
+		len = get_be32(p);
+		p += 4;
+		out[i] = (struct copyout_value){.null = len == UINT32_MAX};
+		if (out[i].null)
+			continue;
+		if (len > (size_t) (end - p))
+			return COPYOUT_BROKEN;
+		out[i].v = slice_of(p, len);
+		p += len;
+	}
+	return p == end ? COPYOUT_ROW : COPYOUT_BROKEN;
+}
+
+static enum copyout_piece
+peek_binary(const struct copyout *c, const uint8_t *p, size_t n, struct copyout_value *out,
+	    size_t *frame)
+{
+	bool start = c->state == B_HEADER && c->need == HEADER_SIZE;
+
+	if (!start && (c->state != B_COUNT || c->need != 2))
+		return COPYOUT_BROKEN;
+	if (start) {
+		if (n < HEADER_SIZE || get_be32(p + HEADER_SIZE - 4) > n - HEADER_SIZE)
+			return COPYOUT_BROKEN;
+		*frame = HEADER_SIZE + get_be32(p + HEADER_SIZE - 4);
+		p += *frame;
+		n -= *frame;
+		if (n == 0)
+			return COPYOUT_FRAME;
+	}
+	if (n < 2)
+		return COPYOUT_BROKEN;
+	if (get_be16(p) == UINT16_MAX)
+		return n == 2 ? COPYOUT_FRAME : COPYOUT_BROKEN;
+	return get_be16(p) == c->n_columns ? peek_fields(c, p + 2, p + n, out) : COPYOUT_BROKEN;
+}
+
+enum copyout_piece
+copyout_peek(struct copyout *c, const uint8_t *p, size_t n, struct copyout_value *out,
+	     size_t *frame, struct buf *scratch)
+{
+	*frame = 0;
+	return c->o.format == COPYOUT_BINARY ? peek_binary(c, p, n, out, frame)
+					     : peek_text(c, p, n, out, scratch);
+}

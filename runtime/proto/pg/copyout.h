@@ -28,6 +28,8 @@ struct copyout_column {
 	const struct mask_spec *mask; /* NULL: passes as it is */
 	uint32_t type;           /* base type OID */
 	int32_t typmod;          /* -1: none */
+	uint32_t table;          /* whose column it is, plainly; 0: nobody's, or not known */
+	int16_t attnum;
 };
 
 struct copyout {
@@ -58,6 +60,19 @@ void copyout_fini(struct copyout *c);
  * nothing more may be forwarded. */
 enum pg_reason copyout_feed(struct copyout *c, const uint8_t *p, size_t n, struct buf *out)
 	MUST_CHECK;
+
+/* A field of a row as the server has it, before masks. */
+struct copyout_value {
+	struct slice v;
+	bool null; /* or as it would look */
+};
+/* What a piece of payload is: neither of the others; names, a header, a trailer; one row. */
+enum copyout_piece { COPYOUT_BROKEN, COPYOUT_FRAME, COPYOUT_ROW };
+/* Looks at what the next copyout_feed is given. A row: its values (room for n_columns), decoded
+ * into scratch where need be; the first *frame bytes are no part of it, but a header before it. */
+enum copyout_piece copyout_peek(struct copyout *c, const uint8_t *p, size_t n,
+				struct copyout_value *out, size_t *frame,
+				struct buf *scratch) MUST_CHECK;
 /* At CopyDone: PG_R_OK when the stream ended between rows. */
 enum pg_reason copyout_end(struct copyout *c) MUST_CHECK;
 
