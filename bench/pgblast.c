@@ -343,6 +343,34 @@ put_result(struct conn *c, const char *sql, bool with_describe)
 	c->block_at = 0;
 }
 
+/* What a gateway asks of each connection before it judges names. False: something else. */
+static bool
+put_setting(struct conn *c, const char *sql)
+{
+	static const struct {
+		const char *sql, *value;
+	} known[] = {
+		{"show search_path", "\"$user\", public"},
+		{"show role", "none"},
+		{"show session_authorization", "app"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		size_t at;
+
+		if (strcmp(sql, known[i].sql) != 0)
+			continue;
+		at = begin(&c->head, 'D');
+		put16(&c->head, 1);
+		put32(&c->head, (uint32_t) strlen(known[i].value));
+		put(&c->head, known[i].value, strlen(known[i].value));
+		end(&c->head, at);
+		put_complete(&c->head, "SHOW");
+		return true;
+	}
+	return false;
+}
+
 /* Where the next message of a reply belongs: behind the rows, when there are any. */
 static struct bytes *
 out(struct conn *c)
@@ -382,7 +410,8 @@ message(struct conn *c, char type, const char *body, size_t n)
 			put(out(c), describe_point.p, describe_point.n);
 		break;
 	case 'E':
-		put_result(c, c->parsed, false);
+		if (!put_setting(c, c->parsed))
+			put_result(c, c->parsed, false);
 		break;
 	case 'C':
 		put_empty(out(c), '3');
