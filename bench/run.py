@@ -327,7 +327,7 @@ def raise_limits(n):
 def scale(run, args, blast, names):
     names = [n for n in ("relay-A", "forward-io", "weir-policy") if n in names]
     # A proxy needs two descriptors for a client.
-    n = min(args.idle, (raise_limits(2 * args.idle + 200) - 200) // 2)
+    n = min(args.idle, (raise_limits(2 * args.idle + 400) - 400) // 2)
     if n < args.idle:
         run.note(f"{n} idle connections instead of {args.idle}: the limit of descriptors")
     return run.idle(names, blast, n), run.cycles([*names, "pgbouncer"], blast, args.cycles)
