@@ -249,6 +249,20 @@ too_many(struct session *s, struct reply *r)
 	return true;
 }
 
+/* The released command goes on; what the server answers belongs to it. Takes over c. */
+static enum step
+expect_answer(struct session *s, enum reply_kind kind, struct command *c)
+{
+	struct reply *reply = reply_push(s, kind);
+
+	if (too_many(s, reply)) {
+		command_free(s, c);
+		return STEP_DONE;
+	}
+	reply->command = c;
+	return STEP_FORWARD;
+}
+
 /* ---- simple query ---------------------------------------------------------------------------- */
 
 static enum step
@@ -257,7 +271,6 @@ client_query(struct session *s, const struct pg_frame *f)
 	struct statement_text t = {0};
 	enum pg_reason r = pg_read_query(f->body, &t.text);
 	struct command *c = NULL;
-	struct reply *reply;
 	enum step step;
 
 	if (r != PG_R_OK) {
@@ -266,15 +279,7 @@ client_query(struct session *s, const struct pg_frame *f)
 	}
 	arena_reset(&s->env->arena);
 	step = release(s, s->hold || s->staged ? NULL : gate_facts(s->env->gate, t.text), &t, &c);
-	if (step != STEP_FORWARD)
-		return step;
-	reply = reply_push(s, REPLY_QUERY);
-	if (too_many(s, reply)) {
-		command_free(s, c);
-		return STEP_DONE;
-	}
-	reply->command = c;
-	return STEP_FORWARD;
+	return step == STEP_FORWARD ? expect_answer(s, REPLY_QUERY, c) : step;
 }
 
 /* A function by its number. What it does is not known, so it is an action of its own. */
@@ -285,7 +290,6 @@ client_function_call(struct session *s, const struct pg_frame *f)
 	enum pg_reason r = pg_read_function_call(f->body, &m);
 	struct statement_text t = {.function = true};
 	struct command *c = NULL;
-	struct reply *reply;
 	enum step step;
 
 	if (r != PG_R_OK) {
@@ -296,15 +300,7 @@ client_function_call(struct session *s, const struct pg_frame *f)
 	t.text = slice_str(arena_printf(&s->env->arena, "FunctionCall %u", m.function));
 	t.params = slice_of(f->body.p + 4, f->body.n - 4);
 	step = release(s, s->hold || s->staged ? NULL : gate_function_call(s->env->gate), &t, &c);
-	if (step != STEP_FORWARD)
-		return step;
-	reply = reply_push(s, REPLY_FUNCTION);
-	if (too_many(s, reply)) {
-		command_free(s, c);
-		return STEP_DONE;
-	}
-	reply->command = c;
-	return STEP_FORWARD;
+	return step == STEP_FORWARD ? expect_answer(s, REPLY_FUNCTION, c) : step;
 }
 
 /* ---- extended query -------------------------------------------------------------------------- */
