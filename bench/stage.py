@@ -101,6 +101,11 @@ def start_relay(name, up):
     return Proxy(name, *start([f"{BIN}/relay", "--port", "0", "--to", str(up.port)]))
 
 
+def start_recorder(name, up):
+    return Proxy(name, *start([f"{BIN}/relay", "--port", "0", "--to", str(up.port),
+                               "--record", f"{h.tmp()}/{name}.records"]))
+
+
 def start_forward(name, up):
     pace = ["--pace", name.split("-")[2]] if name.count("-") == 2 else []
     return Proxy(name, *start([f"{BIN}/forward", "--port", "0", "--to", str(up.port), *pace]))
@@ -171,6 +176,7 @@ def start_weir(name, up):
 
 STARTERS = {
     "direct": start_direct, "relay-A": start_relay, "relay-B": start_relay,
+    "relay-record": start_recorder,
     "forward-io": start_forward, "forward-io-200": start_forward,
     **{name: start_weir for name in POLICIES},
     "pgbouncer": start_pgbouncer, "pgbouncer-64k": start_pgbouncer, "haproxy": start_haproxy,
