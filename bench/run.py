@@ -4,6 +4,7 @@
 
   bench/run.py [--rounds N] [--seconds S] [--only a,b] [--no-real] [--no-scale] [--gate] [--no-write]
 
+Measures build/release/weir when it is there (packaging/release.sh), else build/weir, and says which.
 Writes bench/RESULTS.md and build/bench/samples.jsonl. Exit 1 when --gate is given and a bound is
 broken or was not measured; an inconclusive run (A/A control off) does not fail.
 """
@@ -185,7 +186,8 @@ class Run:
             if not proxy:
                 continue
             fds = f"/proc/{proxy.p.pid}/fd"
-            load = stage.Load(proxy.dsn, "--cycles", 200, "--sql", stage.POINT)
+            # What the first ones make is kept and used again; a leak is what the second ones add.
+            load = stage.Load(proxy.dsn, "--cycles", n, "--sql", stage.POINT)
             load.go()
             load.result()
             load.end()
@@ -242,8 +244,10 @@ def latency(run, disk_us):
     if not all(need):
         return None
     direct, bouncer, ours = (median([r["p50_us"] for r in x]) for x in need)
+    floor = run.data.get(("q1", "relay-record"))
+    floor = median([r["p50_us"] for r in floor]) - direct if floor else None
     allowed = 1.15 * (bouncer - direct) + max(0.0, disk_us - direct)
-    return direct, bouncer - direct, ours - direct, allowed, ours - direct <= allowed
+    return direct, bouncer - direct, ours - direct, allowed, ours - direct <= allowed, floor
 
 
 def counter_verdicts(run):
@@ -264,7 +268,7 @@ def report(run, args, extra):
     counted, over = counter_verdicts(run)
     out = ["# Results", "",
            f"{time.strftime('%Y-%m-%d')}, {stage.machine()}; {args.rounds} rounds of "
-           f"{args.seconds} s samples. Written by `ninja bench`; how to read it: README.md here.",
+           f"{args.seconds} s samples of {run.binary}. Written by `ninja bench`; how to read it: README.md here.",
            ""]
     for title, samples, reference in (
             ("Canned server, CPU as a ratio to the minimal relay", stage.SAMPLES, RELAY),
@@ -294,6 +298,9 @@ def report(run, args, extra):
         out += [f"Added p50 of a pure read, one client: {lat[2]:.0f} us; pgbouncer adds {lat[1]:.0f} us, "
                 f"direct takes {lat[0]:.0f} us, one fdatasync of 4 KiB {extra['fdatasync']:.0f} us; "
                 f"allowed {lat[3]:.0f} us: {'met' if lat[4] else 'OVER'}.", ""]
+        if lat[5] is not None:
+            out[-1:] = [f"The floor: the minimal relay, with one durable write of a record's size and "
+                        f"nothing else, adds {lat[5]:.0f} us.", ""]
     out += ["## Counters", "", *table(["", "sample", "variant", "bound", "measured", "verdict"],
                                       counted), ""]
     if extra.get("idle"):
@@ -324,6 +331,18 @@ def raise_limits(n):
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
+def choose_binary():
+    """What people install, if it has been built from what is checked out here."""
+    release, version = f"{stage.ROOT}/build/release/weir", lambda p: h.run([p, "--version"]).out
+    if os.environ.get("WEIR"):
+        return os.path.relpath(h.WEIR, stage.ROOT)
+    if os.path.exists(release):
+        h.eq(version(release), version(h.WEIR),
+             "build/release/weir is of another commit: run packaging/release.sh, or remove it")
+        h.WEIR = release
+    return os.path.relpath(h.WEIR, stage.ROOT)
+
+
 def scale(run, args, blast, names):
     names = [n for n in ("relay-A", "forward-io", "weir-policy") if n in names]
     # A proxy needs two descriptors for a client.
@@ -348,6 +367,7 @@ def main():
     args = ap.parse_args()
     names = [n for n in stage.STARTERS if not args.only or n in args.only.split(",")]
     run, extra = Run(args), {}
+    run.binary = choose_binary()
 
     real = h.Postgres(sql=stage.TABLES, settings={"max_connections": "300",
                                                   "shared_buffers": "128MB"})
