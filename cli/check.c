@@ -2,64 +2,119 @@
  *
  * weir check: all that the compiler has to say about a policy.
  */
+#include "cli/check.h"
 #include "cli/cli.h"
-#include "cli/policy.h"
+#include "compiler/sarif.h"
 
 #include <stdio.h>
 
 static const char help[] =
-	"usage: weir check FILE [--format text|json]\n\n"
+	"usage: weir check FILE [--format text|json|sarif] [--fix]\n\n"
 	"Reads a policy and reports everything that is wrong or doubtful about it, with places,\n"
-	"stable codes and, where possible, what to do. Nothing is written.\n\n"
-	"  --format json   one JSON object with all findings\n\n"
-	"Exit code: 0 clean, 1 findings, 2 usage or an unreadable file.\n";
+	"stable codes and, where possible, what to do. Nothing is written without --fix.\n\n"
+	"  --format json    one JSON object with all findings; --json is the same\n"
+	"  --format sarif   SARIF 2.1.0, for code review tools\n"
+	"  --fix            apply what findings suggest where that is as good as certain: a name that\n"
+	"                   is one slip away from a declared one, look-alike and invisible\n"
+	"                   characters, declarations that nothing uses. Says what it did, then what\n"
+	"                   is left. Suggestions that overlap are left alone. Files are replaced\n"
+	"                   whole; doing it twice is the same as once.\n\n"
+	"Exit code: 0 clean (--fix: by now), 1 findings, 2 usage or trouble with a file.\n";
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF };
+
+struct check_args {
+	const char *path;
+	enum format format;
+	bool fix;
+};
+
+static int
+parse_args(int argc, char **argv, struct check_args *a)
+{
+	static const char *const formats[] = {"text", "json", "sarif"};
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--format") == 0 && i + 1 < argc) {
+			size_t f = 0;
+
+			while (f < COUNT_OF(formats) && strcmp(argv[i + 1], formats[f]) != 0)
+				f++;
+			if (f == COUNT_OF(formats))
+				return cli_usage_error("check", "no format '%s'", argv[i + 1]);
+			a->format = (enum format) f;
+			i++;
+		} else if (strcmp(argv[i], "--json") == 0) {
+			a->format = FORMAT_JSON;
+		} else if (strcmp(argv[i], "--fix") == 0) {
+			a->fix = true;
+		} else if (argv[i][0] == '-' && argv[i][1]) {
+			return cli_usage_error("check", "no option '%s'", argv[i]);
+		} else if (a->path) {
+			return cli_usage_error("check", "one file at a time");
+		} else {
+			a->path = argv[i];
+		}
+	}
+	if (!a->path)
+		return cli_usage_error("check", "which file?");
+	if (a->fix && strcmp(a->path, "-") == 0)
+		return cli_usage_error("check", "--fix rewrites files, and '-' is none");
+	return EXIT_OK;
+}
+
+static int
+check(struct cli_policy *p, const struct check_args *a)
+{
+	struct compile_options options = {0};
+	struct slice text;
+	int code = EXIT_OK;
+
+	if (!cli_read_file("check", a->path, &p->arena, &text))
+		return EXIT_USAGE;
+	options.text = &text;
+	if (a->fix)
+		code = check_fix(p, a->path, text);
+	else if (!compile_policy(a->path, &p->arena, &p->diags, &p->bytes, &options, NULL))
+		assert(p->diags.n_errors > 0);
+	return code;
+}
+
+static void
+print(struct diag_queue *q, enum format format)
+{
+	struct buf out = {0};
+
+	if (format == FORMAT_JSON)
+		diag_print_json(q, &out);
+	else if (format == FORMAT_SARIF)
+		sarif_print(q, WEIR_VERSION, &out);
+	else
+		diag_report(q);
+	cli_print(&out);
+	buf_fini(&out);
+}
 
 int
 cmd_check(int argc, char **argv)
 {
-	struct compile_options options = {0};
-	const char *path = NULL;
+	struct check_args a = {0};
 	struct cli_policy p = {0};
-	struct slice text;
-	struct buf out = {0};
-	bool json = false;
+	int code;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0)
-			return fputs(help, stdout), EXIT_OK;
-		if (strcmp(argv[i], "--format") == 0 && i + 1 < argc) {
-			json = strcmp(argv[++i], "json") == 0;
-			if (!json && strcmp(argv[i], "text") != 0)
-				return cli_usage_error("check", "no format '%s'", argv[i]);
-		} else if (strcmp(argv[i], "--json") == 0) {
-			json = true;
-		} else if (argv[i][0] == '-' && argv[i][1]) {
-			return cli_usage_error("check", "no option '%s'", argv[i]);
-		} else if (path) {
-			return cli_usage_error("check", "one file at a time");
-		} else {
-			path = argv[i];
-		}
-	}
-	if (!path)
-		return cli_usage_error("check", "which file?");
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return fputs(help, stdout), EXIT_OK;
+	code = parse_args(argc, argv, &a);
+	if (code != EXIT_OK)
+		return code;
 	arena_init(&p.arena, 0);
 	sources_init(&p.sources, &p.arena);
 	diag_init(&p.diags, &p.sources, &p.arena);
-	if (!cli_read_file("check", path, &p.arena, &text)) {
-		cli_policy_close(&p);
-		return EXIT_USAGE;
+	code = check(&p, &a);
+	if (code == EXIT_OK) {
+		print(&p.diags, a.format);
+		code = p.diags.n_errors + p.diags.n_warnings ? EXIT_NEGATIVE : EXIT_OK;
 	}
-	options.text = &text;
-	if (!compile_policy(path, &p.arena, &p.diags, &p.bytes, &options, NULL))
-		assert(p.diags.n_errors > 0);
-	if (json)
-		diag_print_json(&p.diags, &out);
-	else
-		diag_report(&p.diags);
-	cli_print(&out);
-	buf_fini(&out);
-	int code = p.diags.n_errors + p.diags.n_warnings ? EXIT_NEGATIVE : EXIT_OK;
 	cli_policy_close(&p);
 	return code;
 }

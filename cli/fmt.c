@@ -3,14 +3,12 @@
  * weir fmt: puts policies into the canonical layout (compiler/fmt.h).
  */
 #include "cli/cli.h"
+#include "cli/file.h"
 #include "compiler/fmt.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char help[] =
 	"usage: weir fmt [--check] FILE...\n\n"
@@ -19,41 +17,6 @@ static const char help[] =
 	"  --check   change nothing; name the files that are not in canonical layout\n\n"
 	"Exit codes: 0 done (--check: all canonical), 1 a file does not parse (--check: or is not\n"
 	"canonical), 2 usage, or a file cannot be read or written.\n";
-
-/* Writes beside the file and renames: a reader sees the old text or the new one. */
-static int
-replace(const char *path, struct slice text)
-{
-	char temp[4096];
-	struct stat st;
-	size_t done = 0;
-	int fd, error = 0;
-
-	if (snprintf(temp, sizeof(temp), "%s.XXXXXX", path) >= (int) sizeof(temp))
-		return ENAMETOOLONG;
-	if (stat(path, &st) != 0)
-		return errno;
-	fd = mkstemp(temp);
-	if (fd < 0)
-		return errno;
-	while (!error && done < text.n) {
-		ssize_t n = write(fd, text.p + done, text.n - done);
-
-		if (n > 0)
-			done += (size_t) n;
-		else if (n == 0 || errno != EINTR)
-			error = n == 0 ? EIO : errno;
-	}
-	if (!error && (fchmod(fd, st.st_mode & 07777) != 0 || fsync(fd) != 0))
-		error = errno;
-	if (close(fd) != 0 && !error)
-		error = errno;
-	if (!error && rename(temp, path) != 0)
-		error = errno;
-	if (error)
-		unlink(temp);
-	return error;
-}
 
 static int
 fmt_file(const char *path, bool check)
@@ -86,7 +49,7 @@ fmt_file(const char *path, bool check)
 		if (out.n && fwrite(out.p, 1, out.n, stdout) != out.n)
 			rc = errno;
 	} else if (!slice_eq(text, buf_slice(&out))) {
-		rc = replace(path, buf_slice(&out));
+		rc = cli_file_replace(path, buf_slice(&out));
 	}
 	if (rc) {
 		fprintf(stderr, "weir fmt: cannot write '%s': %s\n", path, strerror(rc));

@@ -541,7 +541,10 @@ build_amount(struct builder *b, const struct token *k, struct expr *value, const
 	for (size_t i = 0; per && i < COUNT_OF(spans); i++)
 		known = known || strcmp(per->sym->s, spans[i]) == 0;
 	if (!known)
-		diag(b->q, UNKNOWN_WORD, per->at, "command, minute, hour or day", per->sym->s);
+		diag_suggest(b->q,
+			     diag(b->q, UNKNOWN_WORD, per->at, "command, minute, hour or day",
+				  per->sym->s),
+			     per->sym->s, spans, COUNT_OF(spans));
 	if (a->kind == AMOUNT_TIME && value->kind != X_DURATION)
 		diag(b->q, WRONG_LITERAL, value->at, "a duration such as 5s");
 	else if (a->kind == AMOUNT_ROWS && value->kind != X_INT)
@@ -650,13 +653,17 @@ void
 build_test_as(struct builder *b, const struct token *k, const struct token *kind,
 	      const struct token *principal, struct ref *groups)
 {
+	static const char *const kinds[] = {"human", "service", "agent"};
 	struct test_decl *t = b->test;
 
 	build_mark(b, k, ROLE_CLAUSE);
 	only_once(b, k, t->kind.s != NULL);
 	if (strcmp(kind->sym->s, "human") != 0 && strcmp(kind->sym->s, "service") != 0 &&
 	    strcmp(kind->sym->s, "agent") != 0)
-		diag(b->q, UNKNOWN_WORD, kind->at, "human, service or agent", kind->sym->s);
+		diag_suggest(b->q,
+			     diag(b->q, UNKNOWN_WORD, kind->at, "human, service or agent",
+				  kind->sym->s),
+			     kind->sym->s, kinds, COUNT_OF(kinds));
 	t->kind = name_of(kind);
 	t->principal = text_of(principal);
 	t->groups = groups;

@@ -243,17 +243,24 @@ build_syntax_error(struct builder *b, int code, const struct token *t, const cha
 	if (before && before == b->complained)
 		return;
 	d = diag(b->q, SYNTAX, t->at, expected, describe(b, code, t));
-	if (code == TK_EQ && before && before->code == TK_EQ)
+	if (code == TK_EQ && before && before->code == TK_EQ) {
 		diag_note(b->q, d, SPAN_NONE, "equality is written with one '='");
-	else if (code == TK_NOTIFY)
+		diag_edit(b->q, d, t->at, "%s", "");
+	} else if (code == TK_GT && before && before->code == TK_LT) {
+		diag_note(b->q, d, SPAN_NONE, "inequality is written !=");
+		diag_edit(b->q, d, span_join(before->at, t->at), "!=");
+	} else if (code == TK_NOTIFY) {
 		diag_note(b->q, d, SPAN_NONE, "a notify rule is written `notify NAME to CHANNEL`");
-	else if (b->hint)
+	} else if (b->hint) {
 		diag_note(b->q, d, SPAN_NONE, "did you mean `%s`?", b->hint);
-	else if (before && before->sym && before->line_start && code == TK_NAME &&
-		 (before->sym->class == WORD_DECL || before->sym->class == WORD_CLAUSE))
+		if (diag_is_ascii(slice_str(t->sym->s)))
+			diag_edit(b->q, d, t->at, "%s", b->hint);
+	} else if (before && before->sym && before->line_start && code == TK_NAME &&
+		 (before->sym->class == WORD_DECL || before->sym->class == WORD_CLAUSE)) {
 		diag_note(b->q, d, before->at,
 			  "`%s` was read as a name, because what is before it needs one",
 			  before->sym->s);
+	}
 }
 
 void

@@ -5,6 +5,8 @@
  */
 #include "compiler/check_internal.h"
 
+#include <ctype.h>
+
 /* Lists are walked: a policy has tens of groups, and names are interned. */
 #define FIND_NAME(list, type, wanted)                                                             \
 	do {                                                                                      \
@@ -57,10 +59,7 @@ void
 check_suggest(struct check *c, struct diag *d, const char *name, const char *const *names,
 	      size_t n)
 {
-	const char *near = name ? diag_nearest(slice_str(name), names, n) : NULL;
-
-	if (near)
-		diag_note(c->q, d, SPAN_NONE, "did you mean '%s'?", near);
+	diag_suggest(c->q, d, name, names, n);
 }
 
 /* The names of a list of declarations, for suggestions. */
@@ -228,13 +227,25 @@ is_digest(struct slice s)
 }
 
 static void
+report_digest(struct check *c, const struct trust_decl *t)
+{
+	struct diag *d = diag(c->q, BAD_DIGEST, t->digest.at);
+	char *lower = arena_str(c->arena, t->digest.v);
+
+	for (char *p = lower; *p; p++)
+		*p = (char) tolower((unsigned char) *p);
+	if (is_digest(slice_str(lower)))
+		diag_edit(c->q, d, t->digest.at, "\"%s\"", lower);
+}
+
+static void
 check_trusts(struct check *c)
 {
 	for (const struct trust_decl *t = c->p->trusts; t; t = t->next) {
 		if (!is_function(t->function.v))
 			diag(c->q, BAD_FUNCTION, t->function.at, SLICE_ARG(t->function.v));
 		if (!is_digest(t->digest.v))
-			diag(c->q, BAD_DIGEST, t->digest.at);
+			report_digest(c, t);
 		for (const struct trust_decl *o = c->p->trusts; o != t; o = o->next)
 			if (slice_eq(o->function.v, t->function.v)) {
 				const struct name name = {arena_str(c->arena, t->function.v),
@@ -254,9 +265,12 @@ check_default(struct check *c)
 	if (!d)
 		return false;
 	if (d->next)
-		diag(c->q, DEFAULT_TWICE, d->next->at);
+		diag_edit(c->q, diag(c->q, DEFAULT_TWICE, d->next->at), d->next->at, "%s", "");
 	if (d->verdict.s && strcmp(d->verdict.s, "allow") != 0) {
-		diag(c->q, BAD_DEFAULT, d->verdict.at);
+		struct diag *bad = diag(c->q, BAD_DEFAULT, d->verdict.at);
+
+		if (strcmp(d->verdict.s, "deny") == 0)
+			diag_edit(c->q, bad, d->at, "%s", "");
 		return false;
 	}
 	diag(c->q, DEFAULT_ALLOW, d->at);
@@ -311,6 +325,16 @@ check_test(struct check *c, const struct test_decl *t)
 		check_expect(c, e);
 }
 
+/* Nothing but this file can have a use for what it declares; of an import, others may. */
+static void
+report_unused(struct check *c, const char *what, const struct name *name, struct span decl)
+{
+	struct diag *d = diag(c->q, UNUSED, name->at, what, name->s);
+
+	if (decl.file == c->p->at.file)
+		diag_edit(c->q, d, decl, "%s", "");
+}
+
 static void
 warn_unused(struct check *c)
 {
@@ -319,19 +343,19 @@ warn_unused(struct check *c)
 
 	for (const struct group_decl *g = p->groups; g; g = g->next, i++)
 		if (!c->groups[i])
-			diag(c->q, UNUSED, g->name.at, "group", g->name.s);
+			report_unused(c, "group", &g->name, g->at);
 	i = 0;
 	for (const struct target_decl *t = p->targets; t; t = t->next, i++)
 		if (!c->targets[i])
-			diag(c->q, UNUSED, t->name.at, "target", t->name.s);
+			report_unused(c, "target", &t->name, t->at);
 	i = 0;
 	for (const struct data_decl *d = p->data; d; d = d->next, i++)
 		if (!c->data[i])
-			diag(c->q, UNUSED, d->name.at, "data class", d->name.s);
+			report_unused(c, "data class", &d->name, d->at);
 	i = 0;
 	for (const struct let_decl *l = p->lets; l; l = l->next, i++)
 		if (!c->lets[i].used)
-			diag(c->q, UNUSED, l->name.at, "let", l->name.s);
+			report_unused(c, "let", &l->name, l->at);
 }
 
 static void

@@ -511,7 +511,9 @@ check_pattern(struct check *c, const struct expr *e)
 		return f < 0 ? cond_const(c, false) : wrong_type(c, (enum fact) f, r);
 	if (e->kind != X_MATCHES) {
 		if (match_is_glob(s)) {
-			diag(c->q, WILDCARD, r->at, words[e->kind]);
+			struct diag *d = diag(c->q, WILDCARD, r->at, words[e->kind]);
+
+			diag_note(c->q, d, SPAN_NONE, "`matches` takes a '*'");
 			return cond_const(c, false);
 		}
 		pattern = arena_printf(c->arena, e->kind == X_STARTS ? "%.*s*" : "*%.*s",

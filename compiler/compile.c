@@ -10,9 +10,11 @@ compile_policy(const char *path, struct arena *arena, struct diag_queue *q, stru
 	struct emitted code[ENTRY_COUNT];
 	struct policy *p;
 	struct checked *checked;
+	const struct parse_loader *loader =
+		options->loader ? options->loader : &parse_file_loader;
 
-	p = options->text ? parse_policy_text(arena, q, path, *options->text, &parse_file_loader)
-			  : parse_policy(arena, q, path, &parse_file_loader);
+	p = options->text ? parse_policy_text(arena, q, path, *options->text, loader)
+			  : parse_policy(arena, q, path, loader);
 	if (tree)
 		*tree = p;
 	/* What was parsed is checked even then: all errors in one run. */

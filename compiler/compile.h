@@ -17,6 +17,7 @@ struct compile_options {
 	uint32_t n_tests;         /* the policy's tests that passed; 0: not run */
 	/* the policy's text when it is at hand; NULL: read it from the path */
 	const struct slice *text;
+	const struct parse_loader *loader; /* of imported files; NULL: from disk */
 };
 
 /* Compiles the policy at `path` and appends the image to *out. False when there were errors, which

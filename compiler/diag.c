@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 static const struct {
-	const char *code;
+	const char *code, *name, *message;
 	enum diag_severity severity;
 } table[] = {
 #define ERROR DIAG_ERROR
 #define WARNING DIAG_WARNING
-#define D(id, code, severity, message) {code, severity},
+#define D(id, code, severity, message) {code, #id, message, severity},
 #include "grammar/diags.def"
 #undef D
 #undef ERROR
@@ -24,6 +24,27 @@ diag_code(enum diag_id id)
 {
 	assert(id < DIAG_COUNT);
 	return table[id].code;
+}
+
+const char *
+diag_name(enum diag_id id)
+{
+	assert(id < DIAG_COUNT);
+	return table[id].name;
+}
+
+const char *
+diag_message(enum diag_id id)
+{
+	assert(id < DIAG_COUNT);
+	return table[id].message;
+}
+
+enum diag_severity
+diag_severity(enum diag_id id)
+{
+	assert(id < DIAG_COUNT);
+	return table[id].severity;
 }
 
 void
@@ -97,6 +118,22 @@ diag_note(struct diag_queue *q, struct diag *d, struct span at, const char *fmt,
 	va_end(ap);
 }
 
+void
+diag_edit(struct diag_queue *q, struct diag *d, struct span at, const char *fmt, ...)
+{
+	struct diag_edit **end = &d->edits;
+	va_list ap;
+
+	assert(at.file < q->sources->n);
+	while (*end)
+		end = &(*end)->next;
+	*end = ARENA_NEW(q->arena, struct diag_edit);
+	(*end)->at = at;
+	va_start(ap, fmt);
+	(*end)->text = format(q->arena, fmt, ap);
+	va_end(ap);
+}
+
 /* ---- Order ---- */
 
 static int
@@ -131,8 +168,8 @@ sort(struct diag *list)
 	return out;
 }
 
-static void
-sort_queue(struct diag_queue *q)
+void
+diag_sort(struct diag_queue *q)
 {
 	q->first = sort(q->first);
 	for (q->last = q->first; q->last && q->last->next; q->last = q->last->next)
@@ -264,7 +301,7 @@ diag_print(struct diag_queue *q, struct buf *out, bool colour)
 {
 	unsigned errors = 0;
 
-	sort_queue(q);
+	diag_sort(q);
 	for (const struct diag *d = q->first; d; d = d->next) {
 		if (d->severity == DIAG_ERROR && q->max_errors && errors++ >= q->max_errors)
 			continue;
@@ -310,7 +347,7 @@ json_place(struct diag_queue *q, struct buf *out, struct span at)
 void
 diag_print_json(struct diag_queue *q, struct buf *out)
 {
-	sort_queue(q);
+	diag_sort(q);
 	buf_printf(out, "{\"errors\":%u,\"warnings\":%u,\"diagnostics\":[", q->n_errors,
 		   q->n_warnings);
 	for (const struct diag *d = q->first; d; d = d->next) {
@@ -323,6 +360,13 @@ diag_print_json(struct diag_queue *q, struct buf *out)
 			buf_printf(out, "%s{\"message\":", note == d->notes ? "" : ",");
 			buf_json_string(out, slice_str(note->text));
 			json_place(q, out, note->at);
+			buf_putc(out, '}');
+		}
+		buf_puts(out, "],\"edits\":[");
+		for (const struct diag_edit *edit = d->edits; edit; edit = edit->next) {
+			buf_printf(out, "%s{\"text\":", edit == d->edits ? "" : ",");
+			buf_json_string(out, slice_str(edit->text));
+			json_place(q, out, edit->at);
 			buf_putc(out, '}');
 		}
 		buf_puts(out, "]}");
@@ -362,12 +406,14 @@ distance(struct slice a, const char *b)
 	return rows[a.n % 3][n];
 }
 
-const char *
-diag_nearest(struct slice word, const char *const *candidates, size_t n)
+/* *tie: another candidate is as near. */
+static const char *
+nearest(struct slice word, const char *const *candidates, size_t n, bool *tie)
 {
 	size_t best = word.n <= 3 ? 2 : word.n / 3 + 2; /* farther than this is another word */
 	const char *found = NULL;
 
+	*tie = false;
 	if (word.n == 0 || word.n > NEAREST_MAX)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
@@ -379,7 +425,44 @@ diag_nearest(struct slice word, const char *const *candidates, size_t n)
 		if (d < best) {
 			best = d;
 			found = candidates[i];
+			*tie = false;
+		} else if (found && d == best && strcmp(found, candidates[i]) != 0) {
+			*tie = true;
 		}
 	}
 	return found;
+}
+
+const char *
+diag_nearest(struct slice word, const char *const *candidates, size_t n)
+{
+	bool tie;
+
+	return nearest(word, candidates, n, &tie);
+}
+
+void
+diag_suggest(struct diag_queue *q, struct diag *d, const char *name, const char *const *names,
+	     size_t n)
+{
+	struct slice word = slice_str(name ? name : "");
+	bool tie;
+	const char *near = nearest(word, names, n, &tie);
+	struct span at = {d->at.file, d->at.off, (uint32_t) word.n};
+
+	if (!near)
+		return;
+	diag_note(q, d, SPAN_NONE, "did you mean '%s'?", near);
+	if (!tie && !span_is_none(d->at) && word.n <= d->at.len && diag_is_ascii(word) &&
+	    slice_eq(source_text(q->sources, at), word))
+		diag_edit(q, d, at, "%s", near);
+}
+
+bool
+diag_is_ascii(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] >= 0x80)
+			return false;
+	return true;
 }

@@ -38,6 +38,13 @@ struct diag_note {
 	const char *text;
 };
 
+/* A suggested edit: `text` in place of the span. The edits of one diagnostic belong together. */
+struct diag_edit {
+	struct diag_edit *next;
+	struct span at;
+	const char *text;
+};
+
 struct diag {
 	struct diag *next;
 	enum diag_id id;
@@ -45,6 +52,7 @@ struct diag {
 	struct span at;
 	const char *text;
 	struct diag_note *notes; /* in the order they were added */
+	struct diag_edit *edits; /* likewise; none: nobody but the author can know */
 };
 
 struct diag_queue {
@@ -67,19 +75,35 @@ struct diag *diag_add(struct diag_queue *q, enum diag_id id, struct span at, con
 void diag_note(struct diag_queue *q, struct diag *d, struct span at, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 
+/* What to write instead, where that is as good as certain: `weir check --fix` does it unasked. */
+void diag_edit(struct diag_queue *q, struct diag *d, struct span at, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
+
 const char *diag_code(enum diag_id id); /* "E0101" */
+const char *diag_name(enum diag_id id); /* "BAD_CHARACTER" */
+const char *diag_message(enum diag_id id); /* the format of its message */
+enum diag_severity diag_severity(enum diag_id id);
 bool diag_ok(const struct diag_queue *q); /* no errors so far; warnings do not count */
 
 /* Sorts by place and appends the text form; `colour` uses terminal escapes. Control characters of
  * the source are never passed through to the terminal. */
 void diag_print(struct diag_queue *q, struct buf *out, bool colour);
 /* One JSON object: {"errors": N, "warnings": N, "diagnostics": [{code, severity, message, file,
- * line, column, end_line, end_column, notes: [...]}, ...]} and a line end. All of them. */
+ * line, column, end_line, end_column, notes: [...], edits: [...]}, ...]} and a line end. All of
+ * them. An edit has a place and the text to put there. */
 void diag_print_json(struct diag_queue *q, struct buf *out);
 /* Prints the text form on standard error, in colours if that is a terminal and NO_COLOR unset. */
 void diag_report(struct diag_queue *q);
+/* Sorts by place, as the printers do. */
+void diag_sort(struct diag_queue *q);
 
 /* The candidate nearest to `word` by edits, if near enough to be what was meant; else NULL. */
 const char *diag_nearest(struct slice word, const char *const *candidates, size_t n);
+/* Notes the nearest of the names if there is one, and makes it an edit where the text at the start
+ * of the diagnostic's place is `name` and no other candidate is as near. */
+void diag_suggest(struct diag_queue *q, struct diag *d, const char *name,
+		  const char *const *names, size_t n);
+/* What is not was reported by the lexer, whose edit comes first. */
+bool diag_is_ascii(struct slice s);
 
 #endif

@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 static const struct {
 	const char *word;
@@ -203,6 +204,52 @@ is_invisible(uint32_t c)
 	       (c >= 0x80 && c <= 0x9f);
 }
 
+/* What the character is taken for, or NULL. */
+static const char *
+lookalike(uint32_t c)
+{
+	static const struct {
+		uint32_t c;
+		const char *meant;
+	} table[] = {
+#define LOOKALIKE(c, meant) {c, meant},
+#include "grammar/lookalikes.def"
+#undef LOOKALIKE
+	};
+
+	for (size_t i = 0; i < COUNT_OF(table); i++)
+		if (table[i].c == c)
+			return table[i].meant;
+	return NULL;
+}
+
+/* The word with all of its letters as they were meant, if that can be told. */
+static void
+suggest_ascii(struct lexer *lx, struct diag *d, struct slice s)
+{
+	struct buf word = {0};
+	size_t n;
+
+	for (size_t i = 0; i < s.n; i += n) {
+		uint32_t c = decode(s.p + i, &n);
+		const char *meant = lookalike(c);
+
+		if (c < 0x80) {
+			buf_putc(&word, (uint8_t) c);
+		} else if (c >= 0xff01 && c <= 0xff5e) {
+			buf_putc(&word, (uint8_t) (c - 0xff01 + '!'));
+		} else if (meant) {
+			buf_puts(&word, meant);
+		} else {
+			buf_fini(&word);
+			return;
+		}
+	}
+	assert(!word.failed);
+	diag_edit(lx->q, d, span_of(lx, s), "%.*s", (int) word.n, (const char *) word.p);
+	buf_fini(&word);
+}
+
 /* A word with a letter outside ASCII. Any of them may look like another name, so none is taken:
  * which alphabets are harmless together is not a question a security policy should depend on. */
 void
@@ -215,7 +262,8 @@ lex_foreign(struct lexer *lx, struct slice s)
 		i++;
 	c = decode(s.p + i, &n);
 	if (!is_invisible(c)) /* or it is reported already */
-		diag(lx->q, FOREIGN_LETTER, span_of(lx, slice_of(s.p + i, n)), c);
+		suggest_ascii(lx, diag(lx->q, FOREIGN_LETTER, span_of(lx, slice_of(s.p + i, n)), c),
+			      s);
 	push(lx, TK_NAME, s)->sym = intern(lx->in, s);
 }
 
@@ -224,10 +272,13 @@ lex_bad_character(struct lexer *lx, struct slice s)
 {
 	char shown[8];
 
-	if (s.p[0] == ';')
-		diag_note(lx->q, diag(lx->q, BAD_CHARACTER, span_of(lx, s), "';'"), SPAN_NONE,
+	if (s.p[0] == ';') {
+		struct diag *d = diag(lx->q, BAD_CHARACTER, span_of(lx, s), "';'");
+
+		diag_note(lx->q, d, SPAN_NONE,
 			  "nothing ends a line here: every clause starts with a keyword");
-	else if (s.p[0] > ' ' && s.p[0] < 0x7f)
+		diag_edit(lx->q, d, d->at, "%s", "");
+	} else if (s.p[0] > ' ' && s.p[0] < 0x7f)
 		diag(lx->q, BAD_CHARACTER, span_of(lx, s),
 		     (snprintf(shown, sizeof(shown), "'%c'", s.p[0]), shown));
 	else
@@ -256,6 +307,26 @@ static const struct {
 	{"GiB", TK_SIZE, 1 << 30},
 };
 
+/* Units as they are said, or in the wrong case; "M" alone could be either of two. */
+static void
+suggest_unit(struct lexer *lx, struct diag *d, struct slice s)
+{
+	static const char *const said[][2] = {
+		{"sec", "s"},	 {"secs", "s"},	   {"second", "s"}, {"seconds", "s"},
+		{"min", "m"},	 {"mins", "m"},	   {"minute", "m"}, {"minutes", "m"},
+		{"hr", "h"},	 {"hrs", "h"},	   {"hour", "h"},   {"hours", "h"},
+		{"day", "d"},	 {"days", "d"},	   {"bytes", "B"},
+	};
+	const char *word = arena_str(lx->in->arena, s);
+
+	for (size_t i = 0; i < COUNT_OF(said); i++)
+		if (strcasecmp(said[i][0], word) == 0)
+			diag_edit(lx->q, d, d->at, "%s", said[i][1]);
+	for (size_t i = 0; s.n > 1 && !d->edits && i < COUNT_OF(units); i++)
+		if (strcasecmp(units[i].unit, word) == 0)
+			diag_edit(lx->q, d, d->at, "%s", units[i].unit);
+}
+
 void
 lex_number(struct lexer *lx, struct slice s)
 {
@@ -278,7 +349,8 @@ lex_number(struct lexer *lx, struct slice s)
 				t->number = negative ? -v : v;
 			return;
 		}
-	diag(lx->q, BAD_UNIT, span_of(lx, unit), arena_str(lx->in->arena, unit));
+	suggest_unit(lx, diag(lx->q, BAD_UNIT, span_of(lx, unit), arena_str(lx->in->arena, unit)),
+		     unit);
 	push(lx, TK_INT, s);
 }
 
@@ -355,6 +427,15 @@ lex_address(struct lexer *lx, struct slice s)
 
 /* ---- Strings ---- */
 
+/* A backslash that stands for itself, as in a path or an expression. */
+static void
+suggest_escape(struct lexer *lx, struct slice s)
+{
+	struct diag *d = diag(lx->q, BAD_ESCAPE, span_of(lx, s));
+
+	diag_edit(lx->q, d, span_of(lx, slice_of(s.p, 1)), "%s", "\\\\");
+}
+
 static void
 string_push(struct lexer *lx, struct slice s, struct slice inner)
 {
@@ -370,7 +451,7 @@ string_push(struct lexer *lx, struct slice s, struct slice inner)
 			if (c == 'n')
 				c = '\n';
 			else if (c != '"' && c != '\\')
-				diag(lx->q, BAD_ESCAPE, span_of(lx, slice_of(inner.p + i - 1, 2)));
+				suggest_escape(lx, slice_of(inner.p + i - 1, 2));
 		}
 		v[n++] = c;
 	}
@@ -430,8 +511,13 @@ check_text(struct lexer *lx)
 			return;
 		}
 		c = decode(p, &n);
-		if (is_invisible(c))
-			diag(lx->q, INVISIBLE_CHARACTER, span_of(lx, slice_of(p, n)), c);
+		if (is_invisible(c)) {
+			struct span at = span_of(lx, slice_of(p, n));
+			struct diag *d = diag(lx->q, INVISIBLE_CHARACTER, at, c);
+
+			/* The two that end a line somewhere else leave a blank. */
+			diag_edit(lx->q, d, at, "%s", c == 0x2028 || c == 0x2029 ? " " : "");
+		}
 	}
 }
 

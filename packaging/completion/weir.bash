@@ -13,7 +13,7 @@ _weir()
 		words=$("$weir" "${COMP_WORDS[1]}" --help 2>/dev/null | grep -oE -- '--[a-z][a-z-]*' | sort -u)
 	else
 		case $prev in
-		--format) words="text json jsonl csv" ;;
+		--format) words="text json jsonl csv sarif" ;;
 		--state) words="pending approved rejected expired cancelled used all" ;;
 		esac
 		if [[ -z $words && COMP_CWORD -eq 2 ]]; then
