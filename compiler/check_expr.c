@@ -484,6 +484,8 @@ check_in(struct check *c, const struct expr *e)
 	if (lf < 0)
 		return l->kind == X_NAME ? unknown_name(c, l) : (diag(c->q, NO_FACT, e->at),
 								 cond_const(c, false));
+	if (r->kind == X_ADDRESS && fact_info[lf].type == TYPE_ADDRESS)
+		return compare_fact(c, (enum fact) lf, CMP_EQ, r, e->at);
 	if (r->kind != X_SET)
 		return r->kind == X_NAME ? unknown_name(c, r) : wrong_type(c, (enum fact) lf, r);
 	return fact_in(c, (enum fact) lf, r->l, e->at);
