@@ -4,12 +4,16 @@
  */
 #include "cli/check.h"
 #include "cli/cli.h"
+#include "compiler/diag_page.h"
 #include "compiler/sarif.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char help[] =
-	"usage: weir check FILE [--format text|json|sarif] [--fix]\n\n"
+	"usage: weir check FILE [--format text|json|sarif] [--fix]\n"
+	"       weir check --explain CODE\n\n"
 	"Reads a policy and reports everything that is wrong or doubtful about it, with places,\n"
 	"stable codes and, where possible, what to do. Nothing is written without --fix.\n\n"
 	"  --format json    one JSON object with all findings; --json is the same\n"
@@ -18,13 +22,15 @@ static const char help[] =
 	"                   is one slip away from a declared one, look-alike and invisible\n"
 	"                   characters, declarations that nothing uses. Says what it did, then what\n"
 	"                   is left. Suggestions that overlap are left alone. Files are replaced\n"
-	"                   whole; doing it twice is the same as once.\n\n"
+	"                   whole; doing it twice is the same as once.\n"
+	"  --explain CODE   what a code such as E0402 means, what to do, and an example\n\n"
 	"Exit code: 0 clean (--fix: by now), 1 findings, 2 usage or trouble with a file.\n";
 
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF };
 
 struct check_args {
 	const char *path;
+	const char *code; /* --explain */
 	enum format format;
 	bool fix;
 };
@@ -46,6 +52,8 @@ parse_args(int argc, char **argv, struct check_args *a)
 			i++;
 		} else if (strcmp(argv[i], "--json") == 0) {
 			a->format = FORMAT_JSON;
+		} else if (strcmp(argv[i], "--explain") == 0 && i + 1 < argc) {
+			a->code = argv[++i];
 		} else if (strcmp(argv[i], "--fix") == 0) {
 			a->fix = true;
 		} else if (argv[i][0] == '-' && argv[i][1]) {
@@ -56,9 +64,11 @@ parse_args(int argc, char **argv, struct check_args *a)
 			a->path = argv[i];
 		}
 	}
-	if (!a->path)
+	if (a->code && a->path)
+		return cli_usage_error("check", "--explain is about a code, not about a file");
+	if (!a->path && !a->code)
 		return cli_usage_error("check", "which file?");
-	if (a->fix && strcmp(a->path, "-") == 0)
+	if (a->fix && a->path && strcmp(a->path, "-") == 0)
 		return cli_usage_error("check", "--fix rewrites files, and '-' is none");
 	return EXIT_OK;
 }
@@ -95,6 +105,24 @@ print(struct diag_queue *q, enum format format)
 	buf_fini(&out);
 }
 
+static int
+explain(const char *code)
+{
+	const char *no_color = getenv("NO_COLOR");
+	struct slice page = diag_page(code);
+	struct buf out = {0};
+
+	if (!page.n) {
+		fprintf(stderr, "weir check: no diagnostic has the code '%s'; docs/diagnostics/ lists "
+				"them\n", code);
+		return EXIT_USAGE;
+	}
+	diag_page_print(page, &out, isatty(STDOUT_FILENO) && !(no_color && *no_color));
+	cli_print(&out);
+	buf_fini(&out);
+	return EXIT_OK;
+}
+
 int
 cmd_check(int argc, char **argv)
 {
@@ -107,6 +135,8 @@ cmd_check(int argc, char **argv)
 	code = parse_args(argc, argv, &a);
 	if (code != EXIT_OK)
 		return code;
+	if (a.code)
+		return explain(a.code);
 	arena_init(&p.arena, 0);
 	sources_init(&p.sources, &p.arena);
 	diag_init(&p.diags, &p.sources, &p.arena);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Writes docs/reference.md, and the list of commands in docs/man/weir.1, from the tables that the
-programs themselves are built from.
+"""Writes docs/reference.md, the list of commands in docs/man/weir.1, and the heads and the index of
+docs/diagnostics/, from the tables that the programs themselves are built from.
 
   docs/generate.py           rewrite them
   docs/generate.py --check   exit 1 when one is not current (tests/docs_test.py does this)
@@ -9,7 +9,7 @@ programs themselves are built from.
 import os, re, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-REFERENCE, MANUAL = "docs/reference.md", "docs/man/weir.1"
+REFERENCE, MANUAL, PAGES = "docs/reference.md", "docs/man/weir.1", "docs/diagnostics"
 
 
 def rows(path, *macros):
@@ -141,7 +141,8 @@ SECTIONS = [
     ("Entry points", "grammar/entries.def", plain("grammar/entries.def", "ENTRY",
      ["entry", "runs"], lambda r: (code(r[1]), r[2]))),
     ("Diagnostics", "grammar/diags.def", plain("grammar/diags.def", "D",
-     ["code", "severity", "message"], lambda r: (code(r[1]), r[2].lower(), r[3]))),
+     ["code", "severity", "message"],
+     lambda r: (f"[{r[1]}](diagnostics/{r[1]}.md)", r[2].lower(), r[3]))),
     ("Instructions", "grammar/opcodes.def", plain("grammar/opcodes.def", "OP",
      ["instruction", "fact", "constant", "does"],
      lambda r: (code(r[1]), r[2].lower().replace("none", ""), r[3].lower().replace("none", ""), r[4]))),
@@ -193,12 +194,48 @@ def manual(text):
     return f'{head}.\\" From here{first}\n.Bl -tag -width Ds\n{items}.El\n{tail}'
 
 
+SEVERITY = {"ERROR": "An error: there is no image until it is put right.",
+            "WARNING": "A warning: the policy or configuration works as it is written, which may not be "
+                       "what is meant."}
+
+
+def title(message):
+    """The message with its arguments left open."""
+    return re.sub(r"%[0-9.*zl]*[a-zA-Z]", "...", message).replace("%%", "%")
+
+
+def page(code, severity, message, text):
+    """A page about a diagnostic: its head from the table, the rest as somebody wrote it."""
+    rest = text.split("\n\n", 2)[2] if text.count("\n\n") >= 2 else (
+        "What it means, and what to do.\n\n## Wrong\n\n```\n```\n\n## Right\n\n```\n```\n")
+    return f"# {code}: {title(message)}\n\n{SEVERITY[severity]}\n\n{rest}"
+
+
+def index(found):
+    yield from ("# Diagnostics", "",
+                "Every code that `weir check`, and `weir run --check` for configurations, can say, with an",
+                "example of what is wrong and of what is right. `weir check --explain CODE` shows a page at the",
+                "terminal. The list and the first lines of each page are written by `docs/generate.py`.", "")
+    yield from table(["code", "message"],
+                     [(f"[{r[1]}]({r[1]}.md)", title(r[3])) for r in found])
+
+
+def documents():
+    """Every generated document: its path and, given what it says now, what it must say."""
+    yield REFERENCE, lambda _: generate()
+    yield MANUAL, manual
+    found = list(rows("grammar/diags.def", "D"))
+    yield f"{PAGES}/README.md", lambda _: "\n".join(index(found)).rstrip() + "\n"
+    for _, name, severity, message in found:
+        yield f"{PAGES}/{name}.md", lambda text, d=(name, severity, message): page(*d, text)
+
+
 def main():
     stale = []
-    for path in (REFERENCE, MANUAL):
+    for path, make in documents():
         full = f"{ROOT}/{path}"
         current = open(full, encoding="utf-8").read() if os.path.exists(full) else ""
-        text = generate() if path == REFERENCE else manual(current)
+        text = make(current)
         if text == current:
             continue
         stale.append(path)

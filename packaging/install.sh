@@ -25,6 +25,9 @@ done
 for doc in "$root"/README.md "$root"/CHANGELOG.md "$root"/SECURITY.md "$root"/docs/*.md; do
 	put 644 "$doc" "$prefix/share/doc/weir/${doc##*/}"
 done
+for page in "$root"/docs/diagnostics/*.md; do
+	put 644 "$page" "$prefix/share/doc/weir/diagnostics/${page##*/}"
+done
 for policy in "$root"/policies-examples/*.weir; do
 	put 644 "$policy" "$prefix/share/doc/weir/examples/${policy##*/}"
 done
