@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A command as a policy's test describes it, decided as in the gateway: what `weir test`, `explain`
+ * and `bench` share. Without a catalog names are taken as written; where the statement leaves open
+ * which table a column is of, every table it could be counts.
+ */
+#ifndef WEIR_CLI_POLICY_RUN_H
+#define WEIR_CLI_POLICY_RUN_H
+
+#include "cli/policy.h"
+#include "sql/sql.h"
+
+struct run {
+	const struct image *img;
+	const struct test_decl *t;
+	struct arena arena;
+	const struct sql_facts *sql;
+	struct facts base;     /* of the command */
+	struct facts *effects; /* of each effect that is judged */
+	size_t n_effects;
+	struct decision joined, result;
+	struct decision row, shown; /* of the row at hand; the masks in force for it */
+	enum verdict verdict;
+	int use_rule;      /* the mask rule whose column is used where it must not be, or -1 */
+	struct buf why;    /* what failed, one sentence a line */
+};
+
+/* Analyses the statement and fills the facts; then run_decide, as often as one likes. */
+void run_open(struct run *r, const struct image *img, const struct test_decl *t);
+void run_decide(struct run *r);
+void run_close(struct run *r);
+
+struct slice run_schema(struct slice schema); /* "public" when the statement names none */
+
+#endif
