@@ -48,7 +48,7 @@ static struct fix_counts
 round_of(struct cli_policy *p, const char *path, struct slice text, struct overlay *o,
 	 struct buf *said)
 {
-	const struct parse_loader loader = {load, o};
+	const struct parse_loader loader = {.load = load, .ctx = o};
 	const struct slice *own = changed(o, path);
 	struct slice root = own ? *own : text, *texts;
 	struct compile_options options = {.text = &root, .loader = &loader};

@@ -50,7 +50,8 @@ static int
 compile(struct cli_policy *p, const char *command, const char *path,
 	const struct compile_options *options, bool quiet)
 {
-	bool good = compile_policy(path, &p->arena, &p->diags, &p->bytes, options, &p->tree);
+	bool good = compile_policy_checked(path, &p->arena, &p->diags, &p->bytes, options, &p->tree,
+					   &p->checked);
 
 	if (!good || (!quiet && p->diags.n_warnings))
 		diag_report(&p->diags);

@@ -15,6 +15,7 @@ struct cli_policy {
 	struct diag_queue diags;
 	struct buf bytes;    /* of the image */
 	struct policy *tree; /* NULL when it came from an image */
+	struct checked *checked; /* likewise */
 	struct image *image;
 };
 

@@ -34,7 +34,8 @@ struct cond {
 struct checked_rule {
 	const struct rule *ast;
 	enum vm_rule kind;
-	struct cond *cond;     /* of all clauses */
+	struct cond *cond;     /* of all clauses, with the guard of its protocol if it needs one */
+	struct cond *clauses;  /* COND_AND: of each who, on, do, when and unless, in their order */
 	bool has_do;           /* some `do` clause */
 	bool names_connect;    /* ... that covers the action connect */
 	bool only_connect;     /* ... and no other */

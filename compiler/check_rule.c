@@ -379,6 +379,7 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 	out->kind = kinds[r->kind];
 	out->cond = cond_list(c, COND_AND);
 	check_conditions(c, r, out);
+	out->clauses = out->cond;
 	if (c->reads.text) {
 		struct diag *d = diag(c->q, TEXT_DECIDES, r->name.at, rule_kind_name(r->kind));
 

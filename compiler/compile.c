@@ -4,12 +4,12 @@
 #include "compiler/image_build.h"
 
 bool
-compile_policy(const char *path, struct arena *arena, struct diag_queue *q, struct buf *out,
-	       const struct compile_options *options, struct policy **tree)
+compile_policy_checked(const char *path, struct arena *arena, struct diag_queue *q,
+		       struct buf *out, const struct compile_options *options,
+		       struct policy **tree, struct checked **checked)
 {
 	struct emitted code[ENTRY_COUNT];
 	struct policy *p;
-	struct checked *checked;
 	const struct parse_loader *loader =
 		options->loader ? options->loader : &parse_file_loader;
 
@@ -18,9 +18,18 @@ compile_policy(const char *path, struct arena *arena, struct diag_queue *q, stru
 	if (tree)
 		*tree = p;
 	/* What was parsed is checked even then: all errors in one run. */
-	checked = check_policy(p, arena, q);
-	if (!diag_ok(q) || !emit_policy(checked, arena, q, code))
+	*checked = check_policy(p, arena, q);
+	if (!diag_ok(q) || !emit_policy(*checked, arena, q, code))
 		return false;
-	image_build(checked, code, q->sources, options, out);
+	image_build(*checked, code, q->sources, options, out);
 	return true;
+}
+
+bool
+compile_policy(const char *path, struct arena *arena, struct diag_queue *q, struct buf *out,
+	       const struct compile_options *options, struct policy **tree)
+{
+	struct checked *checked;
+
+	return compile_policy_checked(path, arena, q, out, options, tree, &checked);
 }

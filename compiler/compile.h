@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/crypto.h"
+#include "compiler/check.h"
 #include "compiler/diag.h"
 #include "compiler/parse.h"
 
@@ -24,5 +25,9 @@ struct compile_options {
  * are in the queue; warnings do not prevent an image. The tree is left in *tree unless NULL. */
 bool compile_policy(const char *path, struct arena *arena, struct diag_queue *q, struct buf *out,
 		    const struct compile_options *options, struct policy **tree) MUST_CHECK;
+/* As above, and *checked is the meaning that the image was made of. */
+bool compile_policy_checked(const char *path, struct arena *arena, struct diag_queue *q,
+			    struct buf *out, const struct compile_options *options,
+			    struct policy **tree, struct checked **checked) MUST_CHECK;
 
 #endif

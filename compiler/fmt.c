@@ -227,7 +227,7 @@ load_nothing(void *ctx UNUSED, struct arena *arena UNUSED, const char *path UNUS
 	return true;
 }
 
-static const struct parse_loader no_imports = {load_nothing, NULL};
+static const struct parse_loader no_imports = {.load = load_nothing};
 
 /* Formats without checking; `dump` gets the syntax tree. */
 static bool

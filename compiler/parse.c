@@ -18,7 +18,7 @@ load_file(void *ctx UNUSED, struct arena *arena, const char *path, struct slice 
 	return source_read(arena, path, text, error);
 }
 
-const struct parse_loader parse_file_loader = {load_file, NULL};
+const struct parse_loader parse_file_loader = {.load = load_file};
 
 /* ---- Tokens ---- */
 
@@ -254,6 +254,12 @@ parse_policy_tokens(struct arena *arena, struct diag_queue *q, const char *path,
 	b.policy->at = (struct span){f.file, 0, 0};
 	parse_file(&b, &f);
 	*tokens = f.tokens;
+	if (loader && loader->more) {
+		struct parse_file more = {.path = "<command line>"};
+
+		more.file = sources_add(q->sources, more.path, *loader->more, SPAN_NONE);
+		parse_file(&b, &more);
+	}
 	return b.policy;
 }
 

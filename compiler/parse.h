@@ -16,6 +16,8 @@ struct parse_loader {
 	bool (*load)(void *ctx, struct arena *arena, const char *path, struct slice *text,
 		     const char **error);
 	void *ctx;
+	/* declarations of a command line, as if they stood at the root file's end; or NULL */
+	const struct slice *more;
 };
 
 /* Reads from the file system; NULL as a loader means this one. */

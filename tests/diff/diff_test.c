@@ -8,6 +8,7 @@
  */
 #include "base/clock.h"
 #include "compiler/compile.h"
+#include "compiler/explain.h"
 #include "tests/diff/reference.h"
 #include "vm/disasm.h"
 #include "vm/exec.h"
@@ -503,6 +504,28 @@ agree(const struct image *img, const struct policy *p, const struct facts *f, en
 	return true;
 }
 
+/* What explains a decision has rules and verdict from its clauses, one by one. */
+static bool
+explains(const struct image *img, const struct checked *p, const struct facts *f, enum vm_entry e,
+	 struct arena *arena)
+{
+	struct explained x;
+	struct decision got;
+
+	vm_decide(img, e, f, &got);
+	explain(p, img, e, f, arena, &x);
+	for (size_t i = 0; i < x.n; i++) {
+		const struct explained_rule *r = &x.rules[i];
+		bool matches = got.matched[i / 64] >> i % 64 & 1;
+
+		if (r->matches != matches && !(r->only_may && r->rule->kind == VM_HOLD))
+			return false;
+		if (r->matches != (r->considered && r->failing == 0))
+			return false;
+	}
+	return x.decision.verdict == got.verdict && x.decision.by_default == got.by_default;
+}
+
 static void
 print_case(const struct buf *text, const struct image *img)
 {
@@ -536,6 +559,7 @@ one_policy(uint64_t *pairs)
 	struct image_error err = {0};
 	struct image *img = NULL;
 	struct policy *p;
+	struct checked *checked;
 	struct scene scene;
 
 	arena_init(&arena, 0);
@@ -543,7 +567,7 @@ one_policy(uint64_t *pairs)
 	diag_init(&q, &sources, &arena);
 	gen_policy(&text);
 	s = arena_copy(&arena, buf_slice(&text));
-	if (!compile_policy("random.weir", &arena, &q, &bytes, &options, &p)) {
+	if (!compile_policy_checked("random.weir", &arena, &q, &bytes, &options, &p, &checked)) {
 		diag_report(&q);
 		print_case(&text, NULL);
 		test_failures++;
@@ -558,7 +582,9 @@ one_policy(uint64_t *pairs)
 		gen_facts(&scene);
 		gen_row(&scene, img);
 		for (int e = ENTRY_CONNECT; e < ENTRY_COUNT; e++)
-			if (!agree(img, p, &scene.f, (enum vm_entry) e)) {
+			if (!agree(img, p, &scene.f, (enum vm_entry) e) ||
+			    (i % 64 == 0 &&
+			     !explains(img, checked, &scene.f, (enum vm_entry) e, &arena))) {
 				print_case(&text, img);
 				test_failures++;
 				break;

@@ -20,7 +20,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct slice text = slice_of(data, n);
-	struct parse_loader loader = {load, &text};
+	struct parse_loader loader = {.load = load, .ctx = &text};
 	struct buf dump = {0}, said = {0}, formatted = {0};
 	struct sources sources;
 	struct diag_queue q;

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * weir explain: why a command is decided as it is.
+ */
+#include "cli/explain.h"
+
+#include "cli/cli.h"
+#include "cli/facts_json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char help[] =
+	"usage: weir explain POLICY --as WHO --on TARGET [--with FACTS] [SQL] [--json]\n"
+	"       weir explain POLICY --facts FILE [--json]\n\n"
+	"Says how a policy (text or image) decides a command, and why: every rule that matches or is\n"
+	"one clause away from it, each clause with its value and place, what is unknown, the allow\n"
+	"rule that comes nearest and what it lacks, the masks, drops and limits that apply.\n\n"
+	"  weir explain orders.weir --as 'agent \"planner-7\" in agents' --on orders \\\n"
+	"      \"delete from people\"\n\n"
+	"  --as WHO       as in a test: KIND \"NAME\" in GROUP, GROUP\n"
+	"  --on TARGET    a target of the policy, or a \"resource\" in quotes\n"
+	"  --with FACTS   facts that are otherwise taken as `weir test` does: time.weekday = fri\n"
+	"  SQL            the command; without it: may a session be opened?\n"
+	"  --facts FILE   one JSON object a line, as `weir eval` reads (- is standard input)\n"
+	"  --json         one object a line: every rule with all of its clauses\n\n"
+	"No database is asked. Exit code: 0 explained, whatever the verdict, 1 the policy or some line\n"
+	"is bad, 2 usage.\n";
+
+struct args {
+	const char *policy, *as, *on, *with, *sql, *facts;
+	bool json;
+};
+
+static int
+parse_args(int argc, char **argv, struct args *a)
+{
+	for (int i = 1; i < argc; i++) {
+		const char **value = strcmp(argv[i], "--as") == 0      ? &a->as
+				     : strcmp(argv[i], "--on") == 0    ? &a->on
+				     : strcmp(argv[i], "--with") == 0  ? &a->with
+				     : strcmp(argv[i], "--facts") == 0 ? &a->facts
+								       : NULL;
+
+		if (value && i + 1 < argc)
+			*value = argv[++i];
+		else if (value)
+			return cli_usage_error("explain", "%s asks for a value", argv[i]);
+		else if (strcmp(argv[i], "--json") == 0)
+			a->json = true;
+		else if (argv[i][0] == '-' && argv[i][1])
+			return cli_usage_error("explain", "no option '%s'", argv[i]);
+		else if (!a->policy)
+			a->policy = argv[i];
+		else if (!a->sql)
+			a->sql = argv[i];
+		else
+			return cli_usage_error("explain", "one command at a time; quote it");
+	}
+	if (!a->policy)
+		return cli_usage_error("explain", "which policy?");
+	if (a->facts ? a->as || a->on || a->with || a->sql : !a->as || !a->on)
+		return cli_usage_error("explain", "say --as and --on, or --facts alone");
+	return EXIT_OK;
+}
+
+/* ---- The policy ---- */
+
+/* The files that an image carries. */
+static bool
+load_from_image(void *ctx, struct arena *arena UNUSED, const char *path, struct slice *text,
+		const char **error)
+{
+	const struct image *img = ctx;
+
+	for (size_t i = 1; i < img->n_files; i++)
+		if (slice_is(img->files[i].name, path)) {
+			*text = img->files[i].text;
+			return true;
+		}
+	*error = "the image does not have it";
+	return false;
+}
+
+static bool
+same_code(const struct image *a, const struct image *b)
+{
+	bool same = a->n_rules == b->n_rules && a->n_constants == b->n_constants;
+
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		same = same && a->entry[e].n == b->entry[e].n &&
+		       memcmp(a->entry[e].code, b->entry[e].code,
+			      a->entry[e].n * sizeof(*a->entry[e].code)) == 0;
+	return same;
+}
+
+/* Clauses are in the text only, so an image is compiled again from the texts in it; it must come
+ * out as it is. */
+static int
+open_policy(const struct args *a, const struct slice *more, struct cli_policy *out,
+	    struct cli_policy *image)
+{
+	struct parse_loader loader = parse_file_loader;
+	struct compile_options options = {.loader = &loader};
+	const char *path = a->policy;
+	struct slice text, root;
+	int code;
+
+	arena_init(&image->arena, 0);
+	if (!cli_read_file("explain", path, &image->arena, &text))
+		return EXIT_USAGE;
+	if (image_is_image(text)) {
+		cli_policy_close(image);
+		code = cli_policy_open(image, "explain", path);
+		if (code != EXIT_OK)
+			return code;
+		loader = (struct parse_loader){.load = load_from_image, .ctx = image->image};
+		root = image->image->files[0].text;
+		path = arena_str(&image->arena, image->image->files[0].name);
+	} else {
+		root = text;
+	}
+	options.text = &root;
+	loader.more = more;
+	code = cli_policy_compile(out, "explain", path, &options, true);
+	if (code == EXIT_OK && image->image && !same_code(image->image, out->image)) {
+		fprintf(stderr, "weir explain: '%s' was made by another version of the compiler; "
+				"explain its text instead\n", a->policy);
+		code = EXIT_NEGATIVE;
+	}
+	return code;
+}
+
+/* ---- What is explained ---- */
+
+static struct explained *
+explain_all(struct explanation *x, struct arena *arena)
+{
+	struct explained *v = ARENA_ARRAY(arena, struct explained, x->n + 1);
+
+	for (size_t i = 0; i < x->n; i++)
+		explain(x->policy->checked, x->policy->image, x->entry, &x->effects[i], arena,
+			&v[i]);
+	return v;
+}
+
+static void
+print(const struct explanation *x, bool json)
+{
+	const char *no_color = getenv("NO_COLOR");
+	struct buf out = {0};
+
+	if (json)
+		explain_print_json(x, &out);
+	else
+		explain_print_text(x, &out, isatty(STDOUT_FILENO) && !(no_color && *no_color));
+	cli_print(&out);
+	buf_fini(&out);
+}
+
+static void
+join(struct explanation *x)
+{
+	struct decision joined;
+
+	vm_join_init(x->policy->image, &joined);
+	for (size_t i = 0; i < x->n; i++)
+		vm_join(&joined, &x->of_effect[i].decision);
+	x->verdict = joined.verdict;
+	x->by_default = joined.by_default;
+}
+
+/* The declarations that the command line stands for. */
+static struct slice
+test_text(const struct args *a, struct arena *arena)
+{
+	bool name = *a->on && strspn(a->on, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					    "0123456789_-.") == strlen(a->on);
+
+	return slice_str(arena_printf(arena, "test \"command line\"\n  as %s\n  on %s%s%s\n%s%s\n"
+					     "  expect allow\n",
+				      a->as, name || *a->on == '"' ? "" : "\"", a->on,
+				      name || *a->on == '"' ? "" : "\"", a->with ? "  with " : "",
+				      a->with ? a->with : ""));
+}
+
+static int
+explain_command(const struct args *a, struct cli_policy *p)
+{
+	struct explanation x = {.policy = p, .use_rule = -1};
+	struct test_decl *t = p->tree->tests;
+	struct explained result;
+	struct run r;
+	int code = EXIT_OK;
+
+	while (t->next)
+		t = t->next;
+	t->sql.v = slice_str(a->sql ? a->sql : "");
+	run_open(&r, p->image, t);
+	x.base = &r.base;
+	x.what = t->sql.v;
+	x.entry = a->sql ? ENTRY_COMMAND : ENTRY_CONNECT;
+	x.effects = a->sql ? r.effects : &r.base;
+	x.n = a->sql ? r.n_effects : 1;
+	x.of_effect = explain_all(&x, &r.arena);
+	join(&x);
+	if (a->sql) {
+		run_decide(&r);
+		assert(r.joined.verdict == x.verdict);
+		x.use_rule = r.use_rule;
+		x.verdict = r.verdict;
+		x.by_default = r.joined.by_default && r.use_rule < 0;
+		explain(p->checked, p->image, ENTRY_RESULT, &r.base, &r.arena, &result);
+		x.result = &result;
+	}
+	if (r.why.n) {
+		fprintf(stderr, "weir explain: %.*s", (int) r.why.n, (const char *) r.why.p);
+		code = EXIT_NEGATIVE;
+	} else {
+		print(&x, a->json);
+		if (r.sql->status != SQL_OK && r.sql->error.n && !a->json)
+			printf("\nThe statement: %.*s\n", SLICE_ARG(r.sql->error));
+	}
+	run_close(&r);
+	return code;
+}
+
+static bool
+explain_line(struct cli_policy *p, struct slice text, size_t number, bool json)
+{
+	struct explanation x = {.policy = p, .use_rule = -1};
+	struct facts_line l;
+	struct arena arena;
+	bool good;
+
+	arena_init(&arena, 0);
+	good = facts_line_read(&l, p->image, &arena, text);
+	if (good) {
+		x.what = slice_str(arena_printf(&arena, "line %zu", number));
+		x.entry = l.entry;
+		x.base = &l.base;
+		x.effects = l.effects;
+		x.n = l.n;
+		x.of_effect = explain_all(&x, &arena);
+		join(&x);
+		print(&x, json);
+	} else {
+		fprintf(stderr, "weir explain: line %zu: %s\n", number, l.error);
+	}
+	facts_line_close(&l);
+	arena_fini(&arena);
+	return good;
+}
+
+static int
+explain_lines(const struct args *a, struct cli_policy *p)
+{
+	struct slice text, line;
+	size_t number = 0;
+	bool good = true;
+
+	if (!cli_read_file("explain", a->facts, &p->arena, &text))
+		return EXIT_USAGE;
+	while (facts_line_next(&text, &line)) {
+		number++;
+		if (!facts_line_is_blank(line))
+			good &= explain_line(p, line, number, a->json);
+	}
+	return good ? EXIT_OK : EXIT_NEGATIVE;
+}
+
+int
+cmd_explain(int argc, char **argv)
+{
+	struct args a = {0};
+	struct cli_policy p = {0}, image = {0};
+	struct arena arena;
+	struct slice more;
+	int code;
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return fputs(help, stdout), EXIT_OK;
+	code = parse_args(argc, argv, &a);
+	if (code != EXIT_OK)
+		return code;
+	arena_init(&arena, 0);
+	if (!a.facts)
+		more = test_text(&a, &arena);
+	code = open_policy(&a, a.facts ? NULL : &more, &p, &image);
+	if (code == EXIT_OK)
+		code = a.facts ? explain_lines(&a, &p) : explain_command(&a, &p);
+	cli_policy_close(&p);
+	cli_policy_close(&image);
+	arena_fini(&arena);
+	return code;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Between the files of `weir explain`: what is explained (explain.c) and how it is told
+ * (explain_print.c).
+ */
+#ifndef WEIR_CLI_EXPLAIN_H
+#define WEIR_CLI_EXPLAIN_H
+
+#include "cli/policy_run.h"
+#include "compiler/explain.h"
+
+/* One command, or the opening of a session. */
+struct explanation {
+	struct cli_policy *policy;
+	enum vm_entry entry;
+	struct slice what; /* the statement, or what else was asked about */
+	enum verdict verdict;
+	bool by_default;
+	int use_rule; /* as in struct run, or -1 */
+	const struct facts *base, *effects;
+	struct explained *of_effect; /* of each */
+	size_t n;
+	struct explained *result; /* the masks and drops in force; NULL: not asked */
+};
+
+void explain_print_text(const struct explanation *x, struct buf *out, bool colour);
+void explain_print_json(const struct explanation *x, struct buf *out);
+
+#endif

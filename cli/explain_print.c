@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/explain.h"
+
+#define BOLD "\033[1m"
+#define GREEN "\033[32m"
+#define RED "\033[31m"
+#define YELLOW "\033[33m"
+#define RESET "\033[0m"
+
+struct print {
+	const struct explanation *x;
+	const struct image *img;
+	struct buf *out;
+	bool colour;
+};
+
+static const char *const truths[] = {"false", "unknown", "true"};
+
+static void
+put_on(struct print *p, const char *escape)
+{
+	if (p->colour)
+		buf_puts(p->out, escape);
+}
+
+static void
+put_place(struct print *p, struct span at)
+{
+	struct position pos = source_position(&p->x->policy->sources, at);
+
+	buf_printf(p->out, "%s:%u:%u", pos.source->path, pos.line, pos.column);
+}
+
+/* The clause as it was written, on one line. */
+static void
+put_source(struct buf *out, struct sources *sources, struct span at)
+{
+	struct slice s = source_text(sources, at);
+	bool blank = false;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] <= ' ') {
+			blank = true;
+			continue;
+		}
+		if (blank)
+			buf_putc(out, ' ');
+		blank = false;
+		buf_putc(out, s.p[i]);
+	}
+}
+
+static void
+put_clause(struct print *p, const struct explained_rule *r, const struct explained_clause *c,
+	   const struct facts *f)
+{
+	put_on(p, c->passes ? GREEN : RED);
+	buf_printf(p->out, "      %-8s", c->value == TRUTH_TRUE	   ? "yes"
+					 : c->value == TRUTH_FALSE ? "no"
+								   : "unknown");
+	put_on(p, RESET);
+	if (c->ast)
+		put_source(p->out, &p->x->policy->sources, c->ast->at);
+	else
+		buf_puts(p->out, "(it reads facts of one protocol)");
+	buf_puts(p->out, "\n              ");
+	explain_put_facts(p->out, c->cond, p->img, f);
+	if (c->value == TRUTH_UNKNOWN)
+		buf_printf(p->out, "; unknown %s",
+			   r->rule->kind == VM_ALLOW ? "never helps to be allowed"
+			   : r->only_may	     ? "opens no session"
+						     : "counts as a match");
+	if (c->ast) {
+		struct position at = source_position(&p->x->policy->sources, c->ast->at);
+
+		buf_printf(p->out, "   at %u:%u", at.line, at.column);
+	}
+	buf_putc(p->out, '\n');
+}
+
+static void
+put_rule(struct print *p, const struct explained_rule *r, const struct facts *f, bool failing_only)
+{
+	const struct rule *ast = r->rule->ast;
+
+	buf_puts(p->out, "  ");
+	put_on(p, BOLD);
+	buf_printf(p->out, "%s %s", vm_rule_info[r->rule->kind].name, ast->name.s);
+	put_on(p, RESET);
+	buf_puts(p->out, "   ");
+	put_place(p, ast->name.at);
+	if (r->matches)
+		buf_puts(p->out, r->only_may ? "   could match a command\n" : "   matches\n");
+	else
+		buf_printf(p->out, "   %u of %zu clauses fail%s\n", r->failing, r->n,
+			   r->failing == 1 ? "s" : "");
+	if (ast->sentence.v.n)
+		buf_printf(p->out, "      \"%.*s\"\n", SLICE_ARG(ast->sentence.v));
+	for (size_t i = 0; i < r->n; i++)
+		if (!failing_only || !r->clauses[i].passes)
+			put_clause(p, r, &r->clauses[i], f);
+}
+
+static void
+put_title(struct print *p, const char *title)
+{
+	buf_putc(p->out, '\n');
+	put_on(p, BOLD);
+	buf_printf(p->out, "%s\n", title);
+	put_on(p, RESET);
+}
+
+static void
+put_deciders(struct print *p, const struct decision *d)
+{
+	const char *sep = " by ";
+
+	for (int i = decision_next_deciding(p->img, d, -1); i >= 0;
+	     i = decision_next_deciding(p->img, d, i)) {
+		buf_printf(p->out, "%s%.*s", sep, SLICE_ARG(p->img->rules[i].name));
+		sep = ", ";
+	}
+	if (d->by_default)
+		buf_printf(p->out, "%sdefault", *sep == ',' ? ", " : " by ");
+}
+
+static void
+put_verdict(struct print *p, enum verdict v)
+{
+	put_on(p, v == VERDICT_ALLOW ? GREEN : v == VERDICT_HOLD ? YELLOW : RED);
+	buf_puts(p->out, vm_rule_info[v].name);
+	put_on(p, RESET);
+}
+
+/* "sql.delete on public.people: deny by default" */
+static void
+put_effect_title(struct print *p, size_t i)
+{
+	const struct facts *f = &p->x->effects[i];
+	const struct value *action = &f->v[FACT_ACTION], *table = &f->v[FACT_TABLE];
+
+	buf_putc(p->out, '\n');
+	put_on(p, BOLD);
+	buf_puts(p->out, p->x->entry == ENTRY_CONNECT ? "a session"
+			 : action->known	      ? action_info[action->i].name
+						      : "an unknown action");
+	if (table->known && table->s.n)
+		buf_printf(p->out, " on %.*s", SLICE_ARG(table->s));
+	put_on(p, RESET);
+	buf_puts(p->out, ": ");
+	put_verdict(p, p->x->of_effect[i].decision.verdict);
+	put_deciders(p, &p->x->of_effect[i].decision);
+	buf_putc(p->out, '\n');
+}
+
+/* Limits, masks and drops have a place of their own. */
+static bool
+decides(const struct explained_rule *r)
+{
+	return r->rule->kind <= VM_DENY;
+}
+
+static void
+put_effect(struct print *p, size_t i)
+{
+	const struct explained *e = &p->x->of_effect[i];
+	const struct facts *f = &p->x->effects[i];
+	bool opened = false;
+
+	put_effect_title(p, i);
+	for (size_t k = 0; k < e->n; k++)
+		if (decides(&e->rules[k]) && e->rules[k].matches) {
+			opened = opened || e->rules[k].rule->kind != VM_DENY;
+			put_rule(p, &e->rules[k], f, false);
+		}
+	if (!opened && e->nearest >= 0) {
+		buf_puts(p->out, "  The allow rule that comes nearest:\n");
+		put_rule(p, &e->rules[e->nearest], f, true);
+	} else if (!opened) {
+		buf_puts(p->out, "  There is no allow rule.\n");
+	}
+	for (size_t k = 0, any = 0; k < e->n; k++) {
+		const struct explained_rule *r = &e->rules[k];
+
+		if (!decides(r) || !r->considered || r->failing != 1 || !explained_is_about(r) ||
+		    (!opened && (int) k == e->nearest))
+			continue;
+		if (!any++)
+			buf_puts(p->out, "  One clause away:\n");
+		put_rule(p, r, f, true);
+	}
+}
+
+/* Of the rules that oblige: those that apply, those that nearly do. */
+static void
+put_obligations(struct print *p, const struct explained *e, const struct facts *f, bool nearly,
+		bool *any)
+{
+	for (size_t k = 0; k < e->n; k++) {
+		const struct explained_rule *r = &e->rules[k];
+
+		if (decides(r) || !r->considered ||
+		    (nearly ? r->failing != 1 || !explained_is_about(r) : !r->matches))
+			continue;
+		if (!*any)
+			put_title(p, nearly ? "Masks, drops and limits that are one clause away"
+					    : "Masks, drops and limits that apply");
+		*any = true;
+		put_rule(p, r, f, nearly);
+	}
+}
+
+static void
+put_all_obligations(struct print *p, bool nearly)
+{
+	const struct explanation *x = p->x;
+	bool any = false;
+
+	if (x->result)
+		put_obligations(p, x->result, x->base, nearly, &any);
+	for (size_t i = 0; i < x->n; i++) {
+		bool seen = false;
+
+		/* The first effect that it applies to will do. */
+		for (size_t k = 0; k < x->of_effect[i].n && x->entry == ENTRY_COMMAND; k++) {
+			struct explained one = x->of_effect[i];
+
+			one.rules += k;
+			one.n = 1;
+			seen = false;
+			for (size_t before = 0; before < i; before++)
+				seen = seen || (nearly ? x->of_effect[before].rules[k].failing == 1
+						       : x->of_effect[before].rules[k].matches);
+			if (!seen)
+				put_obligations(p, &one, &x->effects[i], nearly, &any);
+		}
+		if (x->entry == ENTRY_RESULT || x->entry == ENTRY_ROW)
+			put_obligations(p, &x->of_effect[i], &x->effects[i], nearly, &any);
+	}
+	if (!any && !nearly) {
+		put_title(p, "Masks, drops and limits that apply");
+		buf_puts(p->out, "  none\n");
+	}
+}
+
+void
+explain_print_text(const struct explanation *x, struct buf *out, bool colour)
+{
+	struct print p = {.x = x, .img = x->policy->image, .out = out, .colour = colour};
+	bool decided = x->entry == ENTRY_COMMAND || x->entry == ENTRY_CONNECT;
+
+	if (decided) {
+		put_verdict(&p, x->verdict);
+		if (x->use_rule >= 0)
+			buf_printf(out, " by %.*s: a masked column is used other than as output",
+				   SLICE_ARG(p.img->rules[x->use_rule].name));
+		else if (x->by_default)
+			buf_puts(out, " by default: no rule speaks of some effect");
+		if (x->n > 1)
+			buf_printf(out, " (%zu effects; the worst verdict counts)", x->n);
+		buf_putc(out, '\n');
+	}
+	for (size_t i = 0; decided && i < x->n; i++)
+		put_effect(&p, i);
+	if (x->entry != ENTRY_CONNECT) {
+		put_all_obligations(&p, false);
+		put_all_obligations(&p, true);
+	}
+	buf_puts(out, decided ? "" : "\n");
+}
+
+/* ---- JSON ---- */
+
+static void
+json_place(struct print *p, struct span at)
+{
+	struct position pos = source_position(&p->x->policy->sources, at);
+
+	buf_puts(p->out, ", \"file\": ");
+	buf_json_string(p->out, slice_str(pos.source->path));
+	buf_printf(p->out, ", \"line\": %u, \"column\": %u", pos.line, pos.column);
+}
+
+static void
+json_clause(struct print *p, const struct explained_clause *c, const struct facts *f)
+{
+	struct buf text = {0};
+
+	buf_printf(p->out, "{\"clause\": \"%s\", \"value\": \"%s\", \"passes\": %s, \"text\": ",
+		   c->ast ? clause_kind_name(c->ast->kind) : "protocol", truths[c->value],
+		   c->passes ? "true" : "false");
+	if (c->ast)
+		put_source(&text, &p->x->policy->sources, c->ast->at);
+	buf_json_string(p->out, buf_slice(&text));
+	buf_reset(&text);
+	explain_put_facts(&text, c->cond, p->img, f);
+	buf_puts(p->out, ", \"facts\": ");
+	buf_json_string(p->out, buf_slice(&text));
+	buf_fini(&text);
+	if (c->ast)
+		json_place(p, c->ast->at);
+	buf_putc(p->out, '}');
+}
+
+static void
+json_rules(struct print *p, const struct explained *e, const struct facts *f)
+{
+	const char *sep = "";
+
+	buf_puts(p->out, "\"rules\": [");
+	for (size_t k = 0; k < e->n; k++) {
+		const struct explained_rule *r = &e->rules[k];
+
+		if (!r->considered)
+			continue;
+		buf_printf(p->out, "%s{\"rule\": ", sep);
+		buf_json_string(p->out, slice_str(r->rule->ast->name.s));
+		buf_printf(p->out, ", \"kind\": \"%s\", \"matches\": %s, \"failing\": %u, "
+				   "\"clauses\": [",
+			   vm_rule_info[r->rule->kind].name, r->matches ? "true" : "false",
+			   r->failing);
+		for (size_t i = 0; i < r->n; i++) {
+			buf_puts(p->out, i ? ", " : "");
+			json_clause(p, &r->clauses[i], f);
+		}
+		buf_putc(p->out, ']');
+		json_place(p, r->rule->ast->name.at);
+		buf_putc(p->out, '}');
+		sep = ", ";
+	}
+	buf_puts(p->out, "]");
+}
+
+/* Every fact by name; null: unknown. */
+static void
+json_facts(struct print *p, const struct facts *f)
+{
+	buf_puts(p->out, "\"facts\": {");
+	for (int i = 0; i < FACT_COUNT; i++) {
+		const struct value *v = &f->v[i];
+		struct buf text = {0};
+
+		buf_printf(p->out, "%s\"%s\": ", i ? ", " : "", fact_info[i].name);
+		if (!v->known) {
+			buf_puts(p->out, "null");
+			continue;
+		}
+		explain_put_value(&text, (enum fact) i, v);
+		if (fact_info[i].type == TYPE_SET) {
+			text.p[0] = '[';
+			text.p[text.n - 1] = ']';
+		}
+		if (fact_info[i].type <= TYPE_SET)
+			buf_put_slice(p->out, buf_slice(&text));
+		else
+			buf_json_string(p->out, buf_slice(&text));
+		buf_fini(&text);
+	}
+	buf_putc(p->out, '}');
+}
+
+static void
+json_effect(struct print *p, size_t i)
+{
+	const struct explained *e = &p->x->of_effect[i];
+	const char *sep = "";
+
+	buf_printf(p->out, "%s{\"verdict\": \"%s\", \"by_default\": %s, \"deciding\": [",
+		   i ? ", " : "", vm_rule_info[e->decision.verdict].name,
+		   e->decision.by_default ? "true" : "false");
+	for (int r = decision_next_deciding(p->img, &e->decision, -1); r >= 0;
+	     r = decision_next_deciding(p->img, &e->decision, r)) {
+		buf_puts(p->out, sep);
+		buf_json_string(p->out, p->img->rules[r].name);
+		sep = ", ";
+	}
+	buf_puts(p->out, "], ");
+	if (e->nearest >= 0) {
+		buf_puts(p->out, "\"nearest_allow\": ");
+		buf_json_string(p->out, p->img->rules[e->nearest].name);
+		buf_puts(p->out, ", ");
+	}
+	json_facts(p, &p->x->effects[i]);
+	buf_puts(p->out, ", ");
+	json_rules(p, e, &p->x->effects[i]);
+	buf_putc(p->out, '}');
+}
+
+void
+explain_print_json(const struct explanation *x, struct buf *out)
+{
+	struct print p = {.x = x, .img = x->policy->image, .out = out};
+
+	buf_printf(out, "{\"entry\": \"%s\", \"verdict\": \"%s\", \"by_default\": %s, ",
+		   entry_info[x->entry].name, vm_rule_info[x->verdict].name,
+		   x->by_default ? "true" : "false");
+	if (x->use_rule >= 0) {
+		buf_puts(out, "\"masked_column_used\": ");
+		buf_json_string(out, p.img->rules[x->use_rule].name);
+		buf_puts(out, ", ");
+	}
+	buf_puts(out, "\"effects\": [");
+	for (size_t i = 0; i < x->n; i++)
+		json_effect(&p, i);
+	buf_putc(out, ']');
+	if (x->result) {
+		buf_puts(out, ", \"result\": {");
+		json_rules(&p, x->result, x->base);
+		buf_putc(out, '}');
+	}
+	buf_puts(out, "}\n");
+}

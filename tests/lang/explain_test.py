@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""weir explain: the verdicts of `weir eval`, each clause with its value, what comes nearest."""
+import glob, json, os, random, re, sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+import harness as h
+
+os.chdir(h.ROOT)
+PAYMENTS, ORDERS, AGENTS = (f"policies-examples/{n}.weir" for n in ("payments", "orders", "agents"))
+AGENT = 'agent "planner-7" in agents'
+
+
+def explain(policy, who, on, sql=None, *more, code=0):
+    argv = ["explain", policy, "--as", who, "--on", on, *more] + ([sql] if sql else [])
+    r = h.weir(*argv)
+    h.eq(r.code, code, repr(r))
+    return r.out if code == 0 else r.err
+
+
+def explain_json(*argv):
+    return json.loads(explain(*argv, "--json"))
+
+
+def put(name, text):
+    path = f"{h.tmp()}/{name}"
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+def test_what_decides():
+    out = explain(ORDERS, AGENT, "orders", "delete from people")
+    h.check(out.startswith("deny\n"), out)
+    h.has(out, "sql.delete on public.people: deny by unbounded-write\n",
+          'allow app-data   policies-examples/orders.weir:17:7   matches\n'
+          '      "agents and DBAs may read and change rows"\n'
+          '      yes     who agents, dba\n              user.groups = {"ai-agents"}   at 18:3\n',
+          "yes     when not sql.where or sql.where-constant\n"
+          "              sql.where = false, sql.where-constant = false   at 23:3\n")
+
+
+def test_the_nearest_allow():
+    out = explain(ORDERS, 'human "eve" in auditors', "orders", "select id from orders")
+    h.has(out, "deny by default: no rule speaks of some effect\n",
+          "The allow rule that comes nearest:\n  allow app-data   policies-examples/orders.weir:17:7   "
+          '1 of 3 clauses fails\n', '      no      who agents, dba\n              user.groups = {"audit"}')
+    h.lacks(out, "do sql.basics")
+    # Of two that lack one clause the one about this action comes first.
+    path = put("near.weir", 'policy p\ngroup a = idp "a"\nallow other   who a   do sql.update\n'
+                            'allow mine   do sql.select   when time.weekday = fri\n')
+    x = explain_json(path, 'agent "x" in a', '"orders"', "select 1")
+    h.eq(x["effects"][0]["nearest_allow"], "mine")
+
+
+def test_several_effects():
+    out = explain(PAYMENTS, AGENT, "orders", "insert into people select 1 from x; drop table people")
+    h.has(out, "hold (3 effects; the worst verdict counts)\n", "sql.insert on public.people: allow by app-data",
+          "sql.select on public.x: allow by app-data", "sql.drop on public.people: hold by ddl")
+
+
+def test_masks_and_limits():
+    out = explain(PAYMENTS, 'human "ana" in agents', "orders", "select pan from payments.cards")
+    h.has(out, "Masks, drops and limits that apply\n  mask card   policies-examples/payments.weir:35:6   matches",
+          "Masks, drops and limits that are one clause away\n  mask contact",
+          "no      when user.kind = agent\n              user.kind = human")
+    out = explain(PAYMENTS, 'human "ana" in agents', "orders", "select id from payments.cards where pan = '4'")
+    h.has(out, "deny by card: a masked column is used other than as output\n")
+    out = explain(AGENTS, 'agent "a" in fleet', "tickets", "select 1")
+    h.has(out, "limit reading   policies-examples/agents.weir:58:7   matches")
+    out = explain(ORDERS, 'human "eve" in auditors', "orders", "select 1")
+    h.has(out, "Masks, drops and limits that apply\n  none\n")
+
+
+def test_unknown():
+    facts = put("facts", '{"user.groups": ["ai-agents"], "target.name": "orders", '
+                         '"target.protocol": "postgres", "action": "sql.update", "uses": []}\n')
+    r = h.weir("explain", ORDERS, "--facts", facts)
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, "sql.update: deny by unbounded-write", "unknown when not sql.where or sql.where-constant\n"
+          "              sql.where is unknown, sql.where-constant is unknown; unknown counts as a match")
+    facts = put("facts", '{"target.name": "orders", "target.protocol": "postgres", "action": "sql.select"}\n')
+    r = h.weir("explain", ORDERS, "--facts", facts)
+    h.has(r.out, "unknown who agents, dba\n              user.groups is unknown; unknown never helps to be allowed")
+
+
+def test_connect():
+    out = explain(ORDERS, AGENT, "orders")
+    h.has(out, "a session: allow by app-data\n", "could match a command")
+    out = explain(ORDERS, 'human "eve" in auditors', "orders")
+    h.has(out, "a session: deny by default\n", "1 of 3 clauses fails")
+
+
+def test_with():
+    path = "policies-examples/analyst.weir"
+    who = 'human "ida" in analysts'
+    sql = "select region from reporting.sales"
+    h.eq(explain_json(path, who, "warehouse", sql)["verdict"], "allow")
+    x = json.loads(explain(path, who, "warehouse", sql, "--json", "--with", "client.address = 203.0.113.7"))
+    h.eq(x["verdict"], "deny")
+    h.eq(x["effects"][0]["facts"]["client.address"], "203.0.113.7")
+    failing = [c for r in x["effects"][0]["rules"] if r["rule"] == "read-reporting" for c in r["clauses"]
+               if not c["passes"]]
+    h.eq([(c["clause"], c["value"], c["line"]) for c in failing], [("when", "false", 28)])
+    h.has(failing[0]["facts"], 'schema = "reporting", client.address = 203.0.113.7')
+
+
+def test_like_weir_test():
+    """Every verdict that a policy's tests expect, from the command line."""
+    n = 0
+    for path in sorted(glob.glob("policies-examples/*.weir")):
+        with open(path) as f:
+            text = f.read()
+        for m in re.finditer(r'as (\w+ "[^"]*"(?: in [\w, ]+?)?)   on (\w+)\n  (?:with ([^\n]*)\n  )?run "([^"]*)"\n'
+                             r'  expect (allow|deny|hold)(?: by ([\w-]+))?\n', text):
+            x = json.loads(explain(path, m[1], m[2], m[4], "--json",
+                                   *(("--with", m[3]) if m[3] else ())))
+            h.eq(x["verdict"], m[5], m[0])
+            by = {r for e in x["effects"] for r in e["deciding"]} | {x.get("masked_column_used")}
+            if m[6]:
+                h.check(m[6] in by or (m[6] == "default" and x["by_default"]), f"{m[0]}: {by}")
+            n += 1
+    h.check(n >= 25, n)
+
+
+FACTS = {"user.name": ["p"], "user.kind": ["agent", "human"],
+         "user.groups": [["ai-agents"], ["dba-oncall", "audit"], ["agent-fleet"], ["analysts"], []],
+         "target.name": ["orders", "tickets", "warehouse"], "target.protocol": ["postgres"],
+         "client.address": ["10.20.1.1", "192.0.2.1"], "time.weekday": ["mon", "sun"],
+         "time.of-day": ["09:00", "23:30:01"], "sql.statements": [1, 2], "schema": ["desk", "reporting"],
+         "table": ["desk.tickets", "public.people"], "sql.where": [True, False],
+         "sql.where-constant": [True, False],
+         "action": ["sql.select", "sql.update", "sql.drop", "sql.grant", "connect", "sql.unparsed"],
+         "uses": [[], [{"table": "people", "column": "email", "contexts": ["order"]}]]}
+
+
+def test_same_as_eval():
+    rng = random.Random(int(os.environ.get("SEED", "1")))
+    for path in sorted(glob.glob("policies-examples/*.weir")):
+        lines = []
+        for _ in range(300):
+            line = {k: rng.choice(v) for k, v in FACTS.items() if rng.random() < 0.8}
+            line["entry"] = rng.choice(["connect", "command", "command", "result", "row"])
+            if line["entry"] == "command" and rng.random() < 0.3:
+                line["effects"] = [{"action": rng.choice(FACTS["action"])} for _ in range(rng.randrange(3))]
+            if rng.random() < 0.3:
+                line["row"] = {"tenant": rng.choice([7, 8, None]), "country": "DE", "consent": True}
+            lines.append(json.dumps(line))
+        facts = put("facts", "\n".join(lines) + "\n")
+        want = h.run([h.WEIR, "eval", path, "--facts", facts])
+        got = h.run(["build/asan/weir", "explain", path, "--facts", facts, "--json"])
+        h.eq((want.code, got.code), (0, 0), got.err)
+        for line, w, g in zip(lines, want.out.splitlines(), got.out.splitlines(), strict=True):
+            w, g = json.loads(w), json.loads(g)
+            h.eq(g["entry"], w["entry"])
+            if "verdict" in w:
+                h.eq((g["verdict"], g["by_default"]), (w["verdict"], w["by_default"]), line)
+            matched = {r["rule"] for e in g["effects"] for r in e["rules"] if r["matches"]
+                       and not (r["kind"] == "hold" and g["entry"] == "connect")}
+            h.eq(matched, {r["rule"] for r in w["matched"]}, line)
+        text = h.run(["build/asan/weir", "explain", path, "--facts", facts])
+        h.eq(text.code, 0, text.err)
+
+
+def test_images():
+    image = f"{h.tmp()}/p.img"
+    h.eq(h.weir("build", PAYMENTS, "-o", image).code, 0)
+    with open("tests/lang/ok/import.weir") as f:
+        h.has(f.read(), "import")
+    text = explain(PAYMENTS, AGENT, "orders", "drop table people")
+    from_image = explain(image, AGENT, "orders", "drop table people")
+    h.eq(from_image, text.replace("policies-examples/", ""))
+    os.makedirs(f"{h.tmp()}/parts", exist_ok=True)
+    put("parts/groups.weir", 'group agents = idp "a"\n')
+    root = put("root.weir", 'policy p\nimport "parts/groups.weir"\nallow r who agents do sql.select\n')
+    h.eq(h.weir("build", root, "-o", image).code, 0)
+    os.unlink(f"{h.tmp()}/parts/groups.weir")
+    h.has(explain(image, AGENT, '"orders"', "select 1"), "allow r   root.weir:3:7   matches")
+
+
+def test_mistakes():
+    err = explain(ORDERS, 'agent "x" in agnts', "orders", "select 1", code=1)
+    h.has(err, "E0402", "did you mean 'agents'?", "<command line>:2:19")
+    h.has(explain(ORDERS, AGENT, "ordrs", "select 1", code=1), "E0403")
+    h.has(explain(ORDERS, AGENT, "orders", "select 1", "--with", "tabel = 5", code=1), "E0415")
+    h.has(explain(ORDERS, AGENT, "orders", "select 1", "--with", "table = 5", code=1),
+          "a value of type string is asked for")
+    h.has(explain(ORDERS, AGENT, "orders", "selec"), "deny by server-side", "The statement: ")
+    for argv in ([], [ORDERS], [ORDERS, "--as", AGENT], [ORDERS, "--facts", "x", "--as", AGENT],
+                 [ORDERS, "--as", AGENT, "--on", "orders", "select", "1"], [ORDERS, "--as"], ["--none"]):
+        h.eq(h.weir("explain", *argv).code, 2, argv)
+    r = h.weir("explain", ORDERS, "--facts", put("facts", '{"acton": 1}\n{"action": "sql.drop"}\n'))
+    h.eq(r.code, 1)
+    h.has(r.err, "line 1: there is no fact 'acton'")
+    h.has(r.out, "sql.drop: hold by ddl")
+
+
+h.main(test_what_decides, test_the_nearest_allow, test_several_effects, test_masks_and_limits,
+       test_unknown, test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
+       test_mistakes)
