@@ -16,9 +16,6 @@
 
 #include "vm/match.h"
 
-/* False, true, or not to be told. */
-enum tri { TRI_FALSE, TRI_TRUE, TRI_UNKNOWN };
-
 static enum tri
 part_matches(struct slice pattern, struct slice name)
 {
@@ -92,14 +89,13 @@ use_matches(const struct image_data *d, const struct data_use *u)
 	return result;
 }
 
-static enum tri
-uses(const struct image *img, const struct facts *f, const struct constant *k)
+enum tri
+vm_uses(const struct image_data *d, const struct facts *f, unsigned contexts)
 {
-	const struct image_data *d = &img->data[k->uses.data];
 	enum tri result = f->uses_known ? TRI_FALSE : TRI_UNKNOWN;
 
 	for (size_t i = 0; i < f->n_uses; i++) {
-		if (!(f->uses[i].contexts & k->uses.contexts))
+		if (!(f->uses[i].contexts & contexts))
 			continue;
 		switch (use_matches(d, &f->uses[i])) {
 		case TRI_TRUE:
@@ -195,7 +191,7 @@ run(const struct image *img, const struct insn *pc, const struct facts *f, struc
 	CASE(ENUM_IN):
 		TEST(V->known, K->values.mask >> V->i & 1);
 	CASE(USES): {
-		enum tri u = uses(img, f, K);
+		enum tri u = vm_uses(&img->data[K->uses.data], f, K->uses.contexts);
 
 		TEST(u != TRI_UNKNOWN, u == TRI_TRUE);
 	}

@@ -42,6 +42,9 @@ int decision_next_deciding(const struct image *img, const struct decision *d, in
  * is strictest, or -1 when the column is shown as it is. An empty slice stands for any name. */
 int vm_mask_for(const struct image *img, const struct decision *result, struct slice schema,
 		struct slice table, struct slice column);
+/* Does the statement use a column of the data class in one of the contexts? */
+enum tri { TRI_FALSE, TRI_TRUE, TRI_UNKNOWN /* not to be told */ };
+enum tri vm_uses(const struct image_data *data, const struct facts *f, unsigned contexts);
 /* Does the data of a mask or drop rule cover the column? */
 bool vm_rule_covers(const struct image *img, const struct image_rule *rule, struct slice schema,
 		    struct slice table, struct slice column);

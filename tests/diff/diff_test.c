@@ -9,13 +9,14 @@
 #include "base/clock.h"
 #include "compiler/compile.h"
 #include "compiler/explain.h"
+#include "tests/diff/diagram_check.h"
 #include "tests/diff/reference.h"
 #include "vm/disasm.h"
 #include "vm/exec.h"
 
 #include "tests/unit/test.h"
 
-enum { FACTS_PER_POLICY = 500 };
+enum { FACTS_PER_POLICY = 500, DIAGRAM_EVERY = 50 };
 #ifdef WEIR_ASAN
 enum { DEFAULT_PAIRS = 40 * 1000 };
 #else
@@ -470,7 +471,8 @@ gen_facts(struct scene *s)
 /* ---- The comparison ---- */
 
 static bool
-agree(const struct image *img, const struct policy *p, const struct facts *f, enum vm_entry e)
+agree(const struct image *img, const struct policy *p, const struct facts *f, enum vm_entry e,
+      struct diagram_check *diagram)
 {
 	struct ref_decision want;
 	struct decision got;
@@ -501,7 +503,7 @@ agree(const struct image *img, const struct policy *p, const struct facts *f, en
 		       img->entry[e].cost);
 		return false;
 	}
-	return true;
+	return !diagram || diagram_check(diagram, f, e, &got);
 }
 
 /* What explains a decision has rules and verdict from its clauses, one by one. */
@@ -544,7 +546,7 @@ print_case(const struct buf *text, const struct image *img)
 	buf_fini(&out);
 }
 
-static uint64_t verdicts[3], matched;
+static uint64_t verdicts[3], matched, witnesses;
 
 static void
 one_policy(uint64_t *pairs)
@@ -561,6 +563,7 @@ one_policy(uint64_t *pairs)
 	struct policy *p;
 	struct checked *checked;
 	struct scene scene;
+	struct diagram_check diagram;
 
 	arena_init(&arena, 0);
 	sources_init(&sources, &arena);
@@ -575,6 +578,13 @@ one_policy(uint64_t *pairs)
 		printf("# %s\n", err.text);
 		print_case(&text, NULL);
 		test_failures++;
+	} else if (!diagram_check_init(&diagram, &arena, img)) {
+		print_case(&text, img);
+		test_failures++;
+	}
+	if (img && !test_failures && !diagram_check_witnesses(&diagram, &witnesses)) {
+		print_case(&text, img);
+		test_failures++;
 	}
 	for (int i = 0; img && i < FACTS_PER_POLICY && !test_failures; i++) {
 		struct decision d;
@@ -582,7 +592,8 @@ one_policy(uint64_t *pairs)
 		gen_facts(&scene);
 		gen_row(&scene, img);
 		for (int e = ENTRY_CONNECT; e < ENTRY_COUNT; e++)
-			if (!agree(img, p, &scene.f, (enum vm_entry) e) ||
+			if (!agree(img, p, &scene.f, (enum vm_entry) e,
+				   i % DIAGRAM_EVERY ? NULL : &diagram) ||
 			    (i % 64 == 0 &&
 			     !explains(img, checked, &scene.f, (enum vm_entry) e, &arena))) {
 				print_case(&text, img);
@@ -611,14 +622,16 @@ the_machine_agrees_with_the_reference(void)
 	while (pairs < limit && !test_failures)
 		one_policy(&pairs);
 	printf("# seed %llu: %llu pairs, %.0f a second; allow %llu, hold %llu, deny %llu; some rule "
-	       "matched in %llu\n",
+	       "matched in %llu; %llu witnesses\n",
 	       (unsigned long long) first, (unsigned long long) pairs,
 	       (double) pairs * 1e9 / (double) (clock_mono_ns() - start),
 	       (unsigned long long) verdicts[0], (unsigned long long) verdicts[1],
-	       (unsigned long long) verdicts[2], (unsigned long long) matched);
+	       (unsigned long long) verdicts[2], (unsigned long long) matched,
+	       (unsigned long long) witnesses);
 	/* A generator that makes only one verdict would prove nothing. */
 	for (int v = 0; v < 3; v++)
 		CHECK(verdicts[v] > pairs / 50);
+	CHECK(witnesses > pairs / FACTS_PER_POLICY);
 }
 
 TEST_MAIN(TEST(the_machine_agrees_with_the_reference))

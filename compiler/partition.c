@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A state is the list of places in patterns that are alive after some string, each (pattern << 16 |
+ * offset); a breadth-first walk over the states finds the shortest string of every class. A pattern
+ * that has passed a * never needs the places before it again, and one that can only match from here
+ * on is one place, so lists stay as short as there are patterns alive.
+ */
+#include "compiler/partition.h"
+
+#include "vm/match.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum { MAX_STATES = 1 << 16, MAX_WALK = 1 << 15, MAX_PLACES = 1 << 23, MAX_PATTERN = 0xffff };
+
+/* How far a string is on its way to two parts with a dot between them. */
+enum shape { SHAPE_EMPTY, SHAPE_FIRST, SHAPE_DOT, SHAPE_SECOND, SHAPE_BAD };
+
+struct state {
+	uint32_t first, n; /* places */
+	uint32_t parent;
+	uint8_t byte, shape;
+};
+
+struct walk {
+	struct arena *arena;
+	const struct pattern *patterns; /* constants, then globs */
+	size_t n_patterns, n_constants;
+	struct partition *p;
+	struct state *states;
+	size_t n_states, states_cap;
+	uint32_t *places;
+	size_t n_places, places_cap;
+	uint32_t *slots; /* state + 1 */
+	size_t n_slots;
+	size_t classes_cap;
+	uint8_t other; /* a byte that no pattern has */
+	bool full;
+};
+
+static int
+compare_slices(const void *a, const void *b)
+{
+	return slice_cmp(*(const struct slice *) a, *(const struct slice *) b);
+}
+
+static size_t
+unique(struct slice *v, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(v, n, sizeof(*v), compare_slices);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || !slice_eq(v[i], v[kept - 1]))
+			v[kept++] = v[i];
+	return kept;
+}
+
+static enum shape
+shape_after(enum shape shape, uint8_t byte)
+{
+	switch (shape) {
+	case SHAPE_EMPTY:
+		return byte == '.' ? SHAPE_BAD : SHAPE_FIRST;
+	case SHAPE_FIRST:
+		return byte == '.' ? SHAPE_DOT : SHAPE_FIRST;
+	case SHAPE_DOT:
+	case SHAPE_SECOND:
+		return byte == '.' ? SHAPE_BAD : SHAPE_SECOND;
+	default:
+		return SHAPE_BAD;
+	}
+}
+
+static bool
+is_possible(const struct partition *p, struct slice s)
+{
+	enum shape shape = SHAPE_EMPTY;
+
+	for (size_t i = 0; i < s.n; i++)
+		shape = shape_after(shape, s.p[i]);
+	return !p->dotted || shape == SHAPE_SECOND;
+}
+
+static bool
+only_stars(struct slice s, size_t at)
+{
+	while (at < s.n && s.p[at] == '*')
+		at++;
+	return at == s.n;
+}
+
+/* Adds a place to the state under way, whose places of the same pattern begin at `own`. */
+static void
+add_place(struct walk *w, size_t *own, size_t pattern, size_t at)
+{
+	const struct pattern *p = &w->patterns[pattern];
+	uint32_t place = (uint32_t) (pattern << 16 | at);
+
+	if (w->n_places + 2 > w->places_cap) {
+		uint32_t *grown = ARENA_ARRAY(w->arena, uint32_t, w->places_cap * 2);
+
+		memcpy(grown, w->places, w->n_places * sizeof(*grown));
+		w->places = grown;
+		w->places_cap *= 2;
+		if (w->places_cap > MAX_PLACES)
+			w->full = true;
+	}
+	if (w->n_places > *own && w->places[w->n_places - 1] >= place)
+		return;
+	if (!p->glob || at == p->text.n || p->text.p[at] != '*') {
+		w->places[w->n_places++] = place;
+		return;
+	}
+	/* Past this star, what was alive before it adds nothing. */
+	w->n_places = *own;
+	w->places[w->n_places++] = place;
+	if (!only_stars(p->text, at))
+		add_place(w, own, pattern, at + 1);
+}
+
+static size_t
+hash_places(const struct walk *w, size_t first, size_t n, enum shape shape)
+{
+	return (size_t) XXH3_64bits_withSeed(&w->places[first], n * sizeof(*w->places), shape);
+}
+
+/* The places from `first` on become a state, if there is none like it. */
+static void
+add_state(struct walk *w, size_t first, uint32_t parent, uint8_t byte, enum shape shape)
+{
+	size_t n = w->n_places - first, at = hash_places(w, first, n, shape) & (w->n_slots - 1);
+
+	for (; w->slots[at]; at = (at + 1) & (w->n_slots - 1)) {
+		const struct state *s = &w->states[w->slots[at] - 1];
+
+		if (s->n == n && s->shape == shape &&
+		    memcmp(&w->places[s->first], &w->places[first], n * sizeof(*w->places)) == 0) {
+			w->n_places = first;
+			return;
+		}
+	}
+	if (w->n_states == MAX_STATES) {
+		w->full = true;
+		return;
+	}
+	if (w->n_states == w->states_cap) {
+		struct state *grown = ARENA_ARRAY(w->arena, struct state, w->states_cap * 2);
+
+		memcpy(grown, w->states, w->n_states * sizeof(*grown));
+		w->states = grown;
+		w->states_cap *= 2;
+	}
+	w->states[w->n_states] =
+		(struct state){(uint32_t) first, (uint32_t) n, parent, byte, (uint8_t) shape};
+	w->slots[at] = (uint32_t) ++w->n_states;
+}
+
+static void
+step(struct walk *w, uint32_t from, uint8_t byte)
+{
+	struct state s = w->states[from];
+	size_t first = w->n_places, own = first;
+	uint32_t pattern = UINT32_MAX;
+
+	for (uint32_t i = 0; i < s.n && !w->full; i++) {
+		uint32_t place = w->places[s.first + i], at = place & 0xffff;
+		const struct pattern *p = &w->patterns[place >> 16];
+
+		if (place >> 16 != pattern)
+			own = w->n_places;
+		pattern = place >> 16;
+		if (at < p->text.n && p->glob && p->text.p[at] == '*')
+			add_place(w, &own, pattern, at);
+		else if (at < p->text.n && p->text.p[at] == byte)
+			add_place(w, &own, pattern, at + 1);
+	}
+	add_state(w, first, from, byte,
+		  w->p->dotted ? shape_after((enum shape) s.shape, byte) : SHAPE_EMPTY);
+}
+
+static struct slice
+string_of(struct walk *w, uint32_t state)
+{
+	uint8_t *out;
+	size_t n = 0, at;
+
+	for (uint32_t s = state; s; s = w->states[s].parent)
+		n++;
+	out = arena_alloc(w->arena, n + 1);
+	at = n;
+	for (uint32_t s = state; s; s = w->states[s].parent)
+		out[--at] = w->states[s].byte;
+	return slice_of(out, n);
+}
+
+static bool
+same_signs(const struct partition *p, size_t a, size_t b)
+{
+	size_t n = p->sign_words * sizeof(*p->signs);
+
+	return memcmp(&p->signs[a * p->sign_words], &p->signs[b * p->sign_words], n) == 0;
+}
+
+/* The class that the strings of a state are in, unless it is that of a constant of this walk. */
+static void
+note_class(struct walk *w, uint32_t state)
+{
+	const struct state *s = &w->states[state];
+	struct partition *p = w->p;
+	uint64_t *signs = &p->signs[p->n * p->sign_words];
+	bool possible = !p->dotted || s->shape == SHAPE_SECOND;
+
+	memset(signs, 0, p->sign_words * sizeof(*signs));
+	for (uint32_t i = 0; i < s->n; i++) {
+		uint32_t place = w->places[s->first + i];
+		size_t pattern = place >> 16, glob = pattern - w->n_constants;
+
+		if (!only_stars(w->patterns[pattern].text, place & 0xffff) ||
+		    (!w->patterns[pattern].glob && (place & 0xffff) < w->patterns[pattern].text.n))
+			continue;
+		if (pattern < w->n_constants)
+			return;
+		signs[glob / 64] |= UINT64_C(1) << glob % 64;
+	}
+	for (size_t i = p->n_constants; i < p->n; i++)
+		if (same_signs(p, i, p->n)) {
+			if (!p->classes[i].text.p || (possible && !p->classes[i].possible))
+				p->classes[i] =
+					(struct class){string_of(w, state), possible, false};
+			return;
+		}
+	if (p->n + 1 == w->classes_cap) {
+		w->full = true;
+		return;
+	}
+	p->classes[p->n++] = (struct class){string_of(w, state), possible, false};
+}
+
+static void
+explore(struct walk *w)
+{
+	bool next[256];
+
+	for (size_t i = 0, own; i < w->n_patterns; i++) {
+		own = w->n_places;
+		add_place(w, &own, i, 0);
+	}
+	add_state(w, 0, 0, 0, SHAPE_EMPTY);
+	for (uint32_t i = 0; i < w->n_states && !w->full; i++) {
+		memset(next, 0, sizeof(next));
+		next[w->other] = true;
+		next['.'] |= w->p->dotted;
+		for (uint32_t k = 0; k < w->states[i].n; k++) {
+			uint32_t place = w->places[w->states[i].first + k], at = place & 0xffff;
+			const struct pattern *p = &w->patterns[place >> 16];
+
+			if (at < p->text.n && !(p->glob && p->text.p[at] == '*'))
+				next[p->text.p[at]] = true;
+		}
+		note_class(w, i);
+		for (int b = 0; b < 256 && !w->full; b++)
+			if (next[b])
+				step(w, i, (uint8_t) b);
+	}
+}
+
+static uint8_t
+unused_byte(const struct pattern *v, size_t n)
+{
+	static const char nice[] = "xzqjkvwybh0123456789";
+	bool used[256] = {true};
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < v[i].text.n; k++)
+			used[v[i].text.p[k]] = true;
+	for (size_t i = 0; i < sizeof(nice) - 1; i++)
+		if (!used[(uint8_t) nice[i]])
+			return (uint8_t) nice[i];
+	for (int b = 255; b > 0; b--)
+		if (!used[b])
+			return (uint8_t) b;
+	return 0;
+}
+
+static const struct partition *sorting;
+
+static int
+compare_classes(const void *a, const void *b)
+{
+	return slice_cmp(sorting->classes[*(const uint32_t *) a].text,
+			 sorting->classes[*(const uint32_t *) b].text);
+}
+
+/* Classes in the order of their strings, so that those of a prefix stand together. */
+static void
+sort_classes(struct arena *arena, struct partition *p)
+{
+	uint32_t *order = ARENA_ARRAY(arena, uint32_t, p->n);
+	struct class *classes = ARENA_ARRAY(arena, struct class, p->n);
+	uint64_t *signs = ARENA_ARRAY(arena, uint64_t, p->n * p->sign_words);
+
+	for (uint32_t i = 0; i < p->n; i++)
+		order[i] = i;
+	sorting = p;
+	qsort(order, p->n, sizeof(*order), compare_classes);
+	p->constant_class = ARENA_ARRAY(arena, uint32_t, p->n_constants + 1);
+	for (uint32_t i = 0; i < p->n; i++) {
+		classes[i] = p->classes[order[i]];
+		memcpy(&signs[i * p->sign_words], &p->signs[order[i] * p->sign_words],
+		       p->sign_words * sizeof(*signs));
+		if (order[i] < p->n_constants)
+			p->constant_class[order[i]] = i;
+	}
+	p->classes = classes;
+	p->signs = signs;
+}
+
+static void
+split(struct arena *arena, struct partition *p, const struct pattern *patterns, size_t n)
+{
+	p->constants = ARENA_ARRAY(arena, struct slice, n + 1);
+	p->globs = ARENA_ARRAY(arena, struct slice, n + 1);
+	for (size_t i = 0; i < n; i++)
+		if (patterns[i].glob && match_is_glob(patterns[i].text))
+			p->globs[p->n_globs++] = patterns[i].text;
+		else
+			p->constants[p->n_constants++] = patterns[i].text;
+	p->n_constants = unique(p->constants, p->n_constants);
+	p->n_globs = unique(p->globs, p->n_globs);
+	p->sign_words = (p->n_globs + 64) / 64;
+}
+
+static bool
+is_constant(const struct partition *p, struct slice s)
+{
+	return p->n_constants &&
+	       bsearch(&s, p->constants, p->n_constants, sizeof(s), compare_slices);
+}
+
+static bool
+has_signs(const struct partition *p, size_t class, struct slice s)
+{
+	const uint64_t *signs = &p->signs[class * p->sign_words];
+
+	for (size_t g = 0; g < p->n_globs; g++)
+		if (match_glob(p->globs[g], s) != (bool) (signs[g / 64] >> g % 64 & 1))
+			return false;
+	return true;
+}
+
+/* A longer string of the class, where a constant has taken its shortest. */
+static bool
+lengthen(struct walk *w, size_t class)
+{
+	struct class *c = &w->p->classes[class];
+	uint8_t *s = arena_alloc(w->arena, c->text.n + 9);
+	struct slice longer;
+
+	for (size_t n = 1; n <= 8; n += 3)
+		for (size_t at = 0; at <= c->text.n; at++) {
+			longer = slice_of(s, c->text.n + n);
+			memcpy(s, c->text.p, at);
+			memset(s + at, w->other, n);
+			memcpy(s + at + n, c->text.p + at, c->text.n - at);
+			if (is_constant(w->p, longer) || !has_signs(w->p, class, longer) ||
+			    is_possible(w->p, longer) != c->possible)
+				continue;
+			c->text = longer;
+			return true;
+		}
+	return false;
+}
+
+/* Walks over the globs, and over those constants that have taken the string of a class. */
+static bool
+walk(struct walk *w, const bool *with)
+{
+	struct partition *p = w->p;
+	struct pattern *all =
+		ARENA_ARRAY(w->arena, struct pattern, p->n_constants + p->n_globs + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; with && i < p->n_constants; i++)
+		if (with[i])
+			all[n++] = (struct pattern){p->constants[i], false};
+	w->n_constants = n;
+	for (size_t i = 0; i < p->n_globs; i++)
+		all[n++] = (struct pattern){p->globs[i], true};
+	if (n > MAX_WALK)
+		return false;
+	w->patterns = all;
+	w->n_patterns = n;
+	w->n_states = w->n_places = 0;
+	w->states_cap = w->places_cap = 1024;
+	w->states = ARENA_ARRAY(w->arena, struct state, w->states_cap);
+	w->places = ARENA_ARRAY(w->arena, uint32_t, w->places_cap);
+	w->slots = ARENA_ARRAY(w->arena, uint32_t, w->n_slots);
+	explore(w);
+	return !w->full;
+}
+
+/* Constants may have taken the strings that were found; of a few classes all that there are. */
+static bool
+give_strings(struct walk *w)
+{
+	struct partition *p = w->p;
+	bool *with = ARENA_ARRAY(w->arena, bool, p->n_constants + 1), again = false;
+	size_t kept = p->n_constants;
+
+	for (size_t i = p->n_constants; i < p->n; i++) {
+		if (!is_constant(p, p->classes[i].text) || lengthen(w, i))
+			continue;
+		p->classes[i] = (struct class){0};
+		again = true;
+		for (size_t k = 0; k < p->n_constants; k++)
+			with[k] |= same_signs(p, i, k);
+	}
+	if (again && !walk(w, with))
+		return false;
+	for (size_t i = p->n_constants; i < p->n; i++)
+		if (p->classes[i].text.p) {
+			p->classes[kept] = p->classes[i];
+			memmove(&p->signs[kept++ * p->sign_words], &p->signs[i * p->sign_words],
+				p->sign_words * sizeof(*p->signs));
+		}
+	p->n = kept;
+	return true;
+}
+
+struct partition *
+partition_new(struct arena *arena, const struct pattern *patterns, size_t n, bool dotted)
+{
+	struct partition *p = ARENA_NEW(arena, struct partition);
+	struct walk w = {.arena = arena, .p = p};
+
+	p->dotted = dotted;
+	split(arena, p, patterns, n);
+	w.classes_cap = p->n_constants + 4096;
+	p->classes = ARENA_ARRAY(arena, struct class, w.classes_cap);
+	p->signs = ARENA_ARRAY(arena, uint64_t, w.classes_cap * p->sign_words);
+	for (size_t i = 0; i < n; i++)
+		if (patterns[i].text.n >= MAX_PATTERN)
+			return NULL;
+	for (size_t i = 0; i < p->n_constants; i++) {
+		p->classes[p->n++] =
+			(struct class){p->constants[i], is_possible(p, p->constants[i]), true};
+		for (size_t g = 0; g < p->n_globs; g++)
+			if (match_glob(p->globs[g], p->constants[i]))
+				p->signs[i * p->sign_words + g / 64] |= UINT64_C(1) << g % 64;
+	}
+	w.n_slots = p->n_globs ? MAX_STATES * 2 : 64;
+	w.other = unused_byte(patterns, n);
+	if (!walk(&w, NULL) || !give_strings(&w))
+		return NULL;
+	sort_classes(arena, p);
+	return p;
+}
+
+size_t
+partition_find(const struct partition *p, struct slice s)
+{
+	const struct slice *c = p->n_constants ? bsearch(&s, p->constants, p->n_constants,
+							 sizeof(s), compare_slices)
+					       : NULL;
+
+	if (c)
+		return p->constant_class[c - p->constants];
+	for (size_t i = 0; i < p->n; i++)
+		if (!p->classes[i].constant && has_signs(p, i, s))
+			return i;
+	panic_at(__FILE__, __LINE__, __func__, "every string has a class");
+}
+
+size_t
+partition_prefer(struct partition *p, struct slice s)
+{
+	size_t i = partition_find(p, s);
+
+	p->classes[i].text = s;
+	p->classes[i].possible = is_possible(p, s);
+	return i;
+}

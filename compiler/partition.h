@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The finest classes of strings that a set of constants and patterns can tell apart: every constant
+ * alone, and of all other strings those that match the same patterns. Exact, as the patterns run as
+ * automata side by side: a class exists only if some string is in it, and that string is known.
+ */
+#ifndef WEIR_COMPILER_PARTITION_H
+#define WEIR_COMPILER_PARTITION_H
+
+#include "base/arena.h"
+
+struct pattern {
+	struct slice text;
+	bool glob; /* has a * that stands for any run of bytes */
+};
+
+struct class
+{
+	struct slice text; /* one of its strings */
+	bool possible;	   /* the text can occur: in a dotted partition it has two parts */
+	bool constant;	   /* the class is this string alone */
+};
+
+struct partition {
+	struct class *classes; /* in the order of their strings */
+	size_t n;
+	struct slice *globs;
+	size_t n_globs;
+	struct slice *constants; /* ascending */
+	uint32_t *constant_class;
+	size_t n_constants;
+	uint64_t *signs; /* per class: which globs match */
+	size_t sign_words;
+	bool dotted;
+};
+
+/* `dotted`: strings are two parts with a dot between them. NULL: the patterns overlap in more ways
+ * than can be listed. */
+struct partition *partition_new(struct arena *arena, const struct pattern *patterns, size_t n,
+				bool dotted);
+size_t partition_find(const struct partition *p, struct slice s);
+/* The string stands for its class from now on, unless a constant does; its class. */
+size_t partition_prefer(struct partition *p, struct slice s);
+
+#endif

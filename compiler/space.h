@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The space of inputs that some images can tell apart, as variables of a decision diagram. Each
+ * fact is one variable whose values are "unknown" (0) and the classes that all constants of all
+ * images divide its values into; a set is one variable for known, and one per class of members; a
+ * use of data is false, not to be told, or true. So a way through a diagram is never one that no
+ * facts can take, but for what holds between facts: space_feasible says that.
+ */
+#ifndef WEIR_COMPILER_SPACE_H
+#define WEIR_COMPILER_SPACE_H
+
+#include "compiler/columns.h"
+#include "compiler/dd.h"
+#include "compiler/partition.h"
+#include "vm/exec.h"
+
+enum space_kind {
+	SPACE_FACT,	/* the value of a fact; of a set: it is known */
+	SPACE_MEMBER,	/* the set has a member of this class */
+	SPACE_USE,	/* the statement uses this data in this context */
+	SPACE_ROW_TEXT, /* the value of a column of the row, as text */
+	SPACE_ROW_INT	/* ... as a whole number */
+};
+
+enum { SPACE_UNKNOWN = 0 };			     /* of facts and columns; classes follow */
+enum { SPACE_UNUSED, SPACE_MAYBE_USED, SPACE_USED }; /* of uses */
+enum { SPACE_MAX_VARS = 1 << 14, SPACE_MAX_RUNS = 1 << 25 }; /* 256 MiB of nodes */
+
+struct space_var {
+	enum space_kind kind;
+	enum fact fact;
+	uint32_t member, data, context, column;
+};
+
+struct network {
+	uint8_t addr[16], prefix;
+};
+
+/* What the values of a fact, or of a column, are divided into. */
+struct domain {
+	bool used;
+	size_t n; /* classes */
+	struct partition *strings;
+	int64_t *cuts; /* numbers: where a class begins */
+	size_t n_cuts;
+	struct network *networks; /* outer before inner; class 0 is outside of all */
+	size_t n_networks;
+	struct value *values; /* one of each class; not of sets */
+	bool *possible;
+	uint32_t prefer;
+};
+
+struct space {
+	struct arena *arena;
+	const struct image *const *images;
+	size_t n_images;
+	struct domain facts[FACT_COUNT];
+	uint32_t fact_var[FACT_COUNT], member_var[FACT_COUNT]; /* + 1; 0: not read */
+	struct columns columns;				       /* data classes of all images */
+	uint32_t (*use_var)[N_CONTEXTS];		       /* per data: + 1 */
+	struct slice *row_columns;			       /* of all images */
+	size_t n_row_columns;
+	struct domain *row_texts, *row_ints;
+	uint32_t *row_text_var, *row_int_var; /* + 1 */
+	uint32_t **row_of;		      /* per image and its column: index here */
+	struct space_var *vars;
+	struct dd_var *dd_vars;
+	size_t n_vars;
+	struct dd *dd;
+	struct {
+		uint64_t key;
+		uint32_t root;
+	} * *memo;	/* per image and constant: the last test with it */
+	uint32_t *hits; /* room for the classes of a test */
+	struct dd_run *runs;
+	uint32_t feasible;
+	bool has_feasible;
+};
+
+/* NULL with *why, a fact's or column's name, when its patterns overlap in too many ways. */
+struct space *space_new(struct arena *arena, const struct image *const *images, size_t n,
+			const char **why);
+/* Where the test of a fact comes out as `outcome`, as the machine would have it. */
+uint32_t space_test(struct space *s, size_t image, const struct insn *in, bool outcome);
+/* What holds between facts whatever the policy: no input that cannot be is left in it. */
+uint32_t space_feasible(struct space *s);
+/* The values of all variables for facts (whose row is in the order of the image). */
+void space_values(const struct space *s, size_t image, const struct facts *f, uint32_t *values);
+
+/* A number of the class whose text is of the class `text` (a value of the text's variable, or
+ * DD_LEAF for any). */
+int64_t space_row_number(const struct space *s, uint32_t column, uint32_t class, uint32_t text);
+/* What a fact is when nobody says. */
+void space_usual(enum fact f, struct value *out);
+/* What effects of the action have. */
+bool space_has_object(enum action a);
+bool space_has_setting(enum action a);
+bool space_has_where(enum action a);
+/* Class of a value. */
+uint32_t domain_find(const struct domain *d, enum fact fact, const struct value *v);
+uint32_t domain_find_number(const struct domain *d, int64_t v);
+
+/* space_build.c fills the domains. */
+bool space_collect(struct space *s, const char **why);
+
+#endif

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The domains of a space: all constants that the code of the images compares a fact with, and the
+ * classes of values between them.
+ */
+#include "compiler/space.h"
+
+#include "vm/match.h"
+#include "vm/verify.h"
+
+#include <stdlib.h>
+
+/* What facts are when nobody says: what a witness has where it does not matter, and the values that
+ * can be at all. `weir test` takes the same. */
+static const struct usual {
+	enum fact fact;
+	int64_t number, least, most;
+	const char *text;
+} usual[] = {
+	{.fact = FACT_USER_NAME, .text = "somebody"},
+	{.fact = FACT_USER_KIND, .number = USER_KIND_HUMAN},
+	{.fact = FACT_CLIENT_APPLICATION, .text = ""},
+	{.fact = FACT_CLIENT_TLS, .number = true},
+	{.fact = FACT_TARGET_NAME, .text = "elsewhere"},
+	{.fact = FACT_TARGET_PROTOCOL, .number = PROTOCOL_POSTGRES},
+	{.fact = FACT_TIME_WEEKDAY, .number = WEEKDAY_MON},
+	{.fact = FACT_TIME_OF_DAY, .number = 12 * 3600, .most = 86399},
+	{.fact = FACT_SQL_STATEMENTS, .number = 1, .least = 1, .most = INT64_MAX - 1},
+	{.fact = FACT_SQL_PARAMETERS, .number = 0, .most = INT64_MAX - 1},
+	{.fact = FACT_SQL_TEXT, .text = ""},
+	{.fact = FACT_ACTION, .number = ACTION_SQL_SELECT},
+	{.fact = FACT_TABLE, .text = "public.things"},
+	{.fact = FACT_SCHEMA, .text = "public"},
+	{.fact = FACT_COLUMNS, .text = "id"},
+	{.fact = FACT_FUNCTION, .text = "app.work"},
+	{.fact = FACT_SETTING, .text = "work_mem"},
+	{.fact = FACT_SQL_WHERE, .number = true},
+};
+
+static const uint8_t usual_address[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
+
+static struct usual
+usual_of(enum fact fact)
+{
+	for (size_t i = 0; i < COUNT_OF(usual); i++)
+		if (usual[i].fact == fact)
+			return usual[i];
+	return (struct usual){.fact = fact};
+}
+
+void
+space_usual(enum fact f, struct value *out)
+{
+	struct usual u = usual_of(f);
+
+	*out = (struct value){.type = (uint8_t) fact_info[f].type, .known = true};
+	switch (fact_info[f].type) {
+	case TYPE_STRING:
+		out->s = slice_str(u.text);
+		break;
+	case TYPE_BOOL:
+		out->b = u.number != 0;
+		break;
+	case TYPE_ADDRESS:
+		memcpy(out->addr, usual_address, 16);
+		break;
+	default:
+		out->i = u.number;
+	}
+}
+
+/* A growing list of constants. */
+struct list {
+	struct pattern *patterns;
+	int64_t *numbers;
+	struct network *networks;
+	size_t n, cap;
+	bool used;
+};
+
+static void
+make_room(struct space *s, struct list *l, size_t more)
+{
+	size_t cap = l->cap ? l->cap : 16;
+	struct list old = *l;
+
+	if (l->n + more <= l->cap)
+		return;
+	while (l->n + more > cap)
+		cap *= 2;
+	l->cap = cap;
+	l->patterns = ARENA_ARRAY(s->arena, struct pattern, cap);
+	l->numbers = ARENA_ARRAY(s->arena, int64_t, cap);
+	l->networks = ARENA_ARRAY(s->arena, struct network, cap);
+	if (old.n == 0)
+		return;
+	memcpy(l->patterns, old.patterns, old.n * sizeof(*old.patterns));
+	memcpy(l->numbers, old.numbers, old.n * sizeof(*old.numbers));
+	memcpy(l->networks, old.networks, old.n * sizeof(*old.networks));
+}
+
+static void
+add_constant(struct space *s, struct list *l, const struct insn *in, const struct constant *k)
+{
+	make_room(s, l, k->kind == CONSTANT_STRINGS ? k->strings.n + 1 : 2);
+	switch (k->kind) {
+	case CONSTANT_NUMBER:
+		/* A class begins at c, or behind it. */
+		if (in->op != OP_NUM_LE && in->op != OP_ROW_LE)
+			l->numbers[l->n++] = k->number;
+		if (in->op != OP_NUM_LT && in->op != OP_ROW_LT && k->number < INT64_MAX)
+			l->numbers[l->n++] = k->number + 1;
+		break;
+	case CONSTANT_STRING:
+		l->patterns[l->n++] = (struct pattern){k->string, true};
+		break;
+	case CONSTANT_STRINGS:
+		for (size_t i = 0; i < k->strings.n; i++)
+			l->patterns[l->n++] = (struct pattern){k->strings.v[i], false};
+		break;
+	case CONSTANT_NETWORK:
+		memcpy(l->networks[l->n].addr, k->network.addr, 16);
+		l->networks[l->n++].prefix = k->network.prefix;
+		break;
+	default:
+		break;
+	}
+}
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *) a, y = *(const int64_t *) b;
+
+	return (x > y) - (x < y);
+}
+
+uint32_t
+domain_find_number(const struct domain *d, int64_t v)
+{
+	size_t lo = 0, hi = d->n_cuts;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (d->cuts[mid] <= v)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return (uint32_t) lo;
+}
+
+static void
+make_numbers(struct space *s, struct domain *d, const struct list *l, struct usual u,
+	     enum type type)
+{
+	size_t kept = 0;
+
+	d->cuts = l->numbers;
+	if (l->n)
+		qsort(d->cuts, l->n, sizeof(*d->cuts), compare_numbers);
+	for (size_t i = 0; i < l->n; i++)
+		if (i == 0 || d->cuts[i] != d->cuts[kept - 1])
+			d->cuts[kept++] = d->cuts[i];
+	d->n_cuts = kept;
+	d->n = kept + 1;
+	d->values = ARENA_ARRAY(s->arena, struct value, d->n);
+	d->possible = ARENA_ARRAY(s->arena, bool, d->n);
+	for (size_t i = 0; i < d->n; i++) {
+		int64_t first = i ? d->cuts[i - 1] : INT64_MIN;
+		int64_t last = i < kept ? d->cuts[i] - 1 : INT64_MAX;
+
+		d->possible[i] = last >= u.least && first <= u.most;
+		if (first < u.least && last >= u.least)
+			first = u.least;
+		d->values[i] = (struct value){.type = (uint8_t) type, .known = true, .i = first};
+	}
+	d->prefer = domain_find_number(d, u.number);
+	d->values[d->prefer].i = u.number;
+}
+
+/* Outer networks before those inside of them. */
+static int
+compare_networks(const void *a, const void *b)
+{
+	const struct network *x = a, *y = b;
+	int c = memcmp(x->addr, y->addr, 16);
+
+	return c ? c : (x->prefix > y->prefix) - (x->prefix < y->prefix);
+}
+
+/* The innermost network is the last that has the address. */
+static uint32_t
+find_network(const struct domain *d, const uint8_t addr[16])
+{
+	for (size_t i = d->n_networks; i > 0; i--)
+		if (match_network(d->networks[i - 1].addr, d->networks[i - 1].prefix, addr))
+			return (uint32_t) i;
+	return 0;
+}
+
+static void
+offer_address(struct domain *d, const uint8_t addr[16])
+{
+	uint32_t class = find_network(d, addr);
+
+	if (d->possible[class])
+		return;
+	d->possible[class] = true;
+	memcpy(d->values[class].addr, addr, 16);
+}
+
+/* What is in a network and in none inside of it, if anything, begins where the network begins or
+ * where one of those ends. */
+static void
+make_networks(struct space *s, struct domain *d, const struct list *l)
+{
+	static const uint8_t nice[][16] = {
+		{[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1},
+		{0x20, 0x01, 0x0d, 0xb8, [15] = 1},
+		{0}};
+	size_t kept = 0;
+
+	d->networks = l->networks;
+	if (l->n)
+		qsort(d->networks, l->n, sizeof(*d->networks), compare_networks);
+	for (size_t i = 0; i < l->n; i++)
+		if (i == 0 || compare_networks(&d->networks[i], &d->networks[kept - 1]) != 0)
+			d->networks[kept++] = d->networks[i];
+	d->n_networks = kept;
+	d->n = kept + 1;
+	d->values = ARENA_ARRAY(s->arena, struct value, d->n);
+	d->possible = ARENA_ARRAY(s->arena, bool, d->n);
+	for (size_t i = 0; i < d->n; i++)
+		d->values[i] = (struct value){.type = TYPE_ADDRESS, .known = true};
+	offer_address(d, usual_address);
+	for (size_t i = 0; i < COUNT_OF(nice); i++)
+		offer_address(d, nice[i]);
+	for (size_t i = 0; i < kept; i++) {
+		uint8_t addr[16];
+		unsigned at = d->networks[i].prefix;
+
+		memcpy(addr, d->networks[i].addr, 16);
+		offer_address(d, addr);
+		while (at > 0 && addr[(at - 1) / 8] >> (7 - (at - 1) % 8) & 1) {
+			at--;
+			addr[at / 8] = (uint8_t) (addr[at / 8] & ~(0x80 >> at % 8));
+		}
+		if (at == 0)
+			continue;
+		at--;
+		addr[at / 8] |= (uint8_t) (0x80 >> at % 8);
+		offer_address(d, addr);
+	}
+	d->prefer = find_network(d, usual_address);
+}
+
+static void
+make_words(struct space *s, struct domain *d, enum type type, int64_t prefer)
+{
+	size_t n = type == TYPE_BOOL	 ? 2
+		   : type == TYPE_ACTION ? ACTION_COUNT
+					 : (size_t) enum_count(type);
+
+	d->n = n;
+	d->values = ARENA_ARRAY(s->arena, struct value, n);
+	d->possible = ARENA_ARRAY(s->arena, bool, n);
+	for (size_t i = 0; i < n; i++) {
+		struct value *v = &d->values[i];
+
+		*v = (struct value){.type = (uint8_t) type, .known = true};
+		if (type == TYPE_BOOL)
+			v->b = i != 0;
+		else
+			v->i = (int64_t) i;
+		d->possible[i] = type != TYPE_ACTION || (i != ACTION_NONE && i != ACTION_CONNECT &&
+							 action_is_leaf((enum action) i));
+	}
+	d->prefer = (uint32_t) prefer;
+}
+
+static bool
+make_strings(struct space *s, struct domain *d, const struct list *l, const char *nice, bool dotted)
+{
+	struct partition *p = partition_new(s->arena, l->patterns, l->n, dotted);
+
+	if (!p)
+		return false;
+	if (nice)
+		d->prefer = (uint32_t) partition_prefer(p, slice_str(nice));
+	d->strings = p;
+	d->n = p->n;
+	d->values = ARENA_ARRAY(s->arena, struct value, d->n);
+	d->possible = ARENA_ARRAY(s->arena, bool, d->n);
+	for (size_t i = 0; i < d->n; i++) {
+		d->values[i] =
+			(struct value){.type = TYPE_STRING, .known = true, .s = p->classes[i].text};
+		d->possible[i] = p->classes[i].possible;
+	}
+	return true;
+}
+
+static bool
+make_domain(struct space *s, enum fact fact, struct list *l)
+{
+	struct domain *d = &s->facts[fact];
+	struct usual u = usual_of(fact);
+	enum type type = fact_info[fact].type;
+
+	d->used = true;
+	if (type == TYPE_INT || type == TYPE_TIME)
+		make_numbers(s, d, l, u, type);
+	else if (type == TYPE_ADDRESS)
+		make_networks(s, d, l);
+	else if (type == TYPE_STRING || type == TYPE_SET)
+		return make_strings(s, d, l, u.text, fact == FACT_TABLE);
+	else
+		make_words(s, d, type, u.number);
+	return true;
+}
+
+/* The table's name begins with its schema, so what tells schemas apart tells tables apart. */
+static void
+add_schemas(struct space *s, struct list *schemas, struct list *tables)
+{
+	make_room(s, tables, schemas->n + 1);
+	for (size_t i = 0; i < schemas->n; i++)
+		tables->patterns[tables->n++] = (struct pattern){
+			slice_str(arena_printf(s->arena, "%.*s.*",
+					       SLICE_ARG(schemas->patterns[i].text))),
+			true};
+}
+
+static uint32_t
+find_column(struct space *s, struct slice name)
+{
+	size_t i = 0;
+
+	while (i < s->n_row_columns && !slice_eq(s->row_columns[i], name))
+		i++;
+	if (i == s->n_row_columns)
+		s->row_columns[s->n_row_columns++] = name;
+	return (uint32_t) i;
+}
+
+static void
+number_columns(struct space *s)
+{
+	size_t n = s->n_images * VM_MAX_ROW_COLUMNS;
+
+	s->row_columns = ARENA_ARRAY(s->arena, struct slice, n);
+	s->row_texts = ARENA_ARRAY(s->arena, struct domain, n);
+	s->row_ints = ARENA_ARRAY(s->arena, struct domain, n);
+	s->row_of = ARENA_ARRAY(s->arena, uint32_t *, s->n_images);
+	for (size_t i = 0; i < s->n_images; i++) {
+		s->row_of[i] = ARENA_ARRAY(s->arena, uint32_t, VM_MAX_ROW_COLUMNS);
+		for (size_t k = 0; k < s->images[i]->n_row_columns; k++)
+			s->row_of[i][k] = find_column(s, s->images[i]->row_columns[k]);
+	}
+}
+
+static void
+collect_code(struct space *s, size_t image, struct list *facts, struct list *texts,
+	     struct list *ints)
+{
+	const struct image *img = s->images[image];
+
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		for (size_t i = 0; i < img->entry[e].n; i++) {
+			const struct insn *in = &img->entry[e].code[i];
+			bool row = vm_op_reads_row(in->op);
+			struct list *l;
+
+			if (!row && !vm_op_reads_fact(in->op))
+				continue;
+			l = !row ? &facts[in->fact]
+			    : img->constants[in->arg].kind == CONSTANT_NUMBER
+				    ? &ints[s->row_of[image][in->fact]]
+				    : &texts[s->row_of[image][in->fact]];
+			l->used = true;
+			if (in->op != OP_BOOL)
+				add_constant(s, l, in, &img->constants[in->arg]);
+		}
+}
+
+bool
+space_collect(struct space *s, const char **why)
+{
+	const struct usual any = {.least = INT64_MIN, .most = INT64_MAX};
+	struct list facts[FACT_COUNT] = {0}, *texts, *ints;
+
+	number_columns(s);
+	texts = ARENA_ARRAY(s->arena, struct list, s->n_row_columns + 1);
+	ints = ARENA_ARRAY(s->arena, struct list, s->n_row_columns + 1);
+	for (size_t i = 0; i < s->n_images; i++)
+		collect_code(s, i, facts, texts, ints);
+	if (facts[FACT_SCHEMA].used && facts[FACT_TABLE].used)
+		add_schemas(s, &facts[FACT_SCHEMA], &facts[FACT_TABLE]);
+	for (int f = 0; f < FACT_COUNT; f++)
+		if (facts[f].used && !make_domain(s, (enum fact) f, &facts[f])) {
+			*why = fact_info[f].name;
+			return false;
+		}
+	for (size_t i = 0; i < s->n_row_columns; i++) {
+		s->row_texts[i].used = texts[i].used;
+		if (ints[i].used) {
+			s->row_ints[i].used = true;
+			make_numbers(s, &s->row_ints[i], &ints[i], any, TYPE_INT);
+		}
+		if (texts[i].used && !make_strings(s, &s->row_texts[i], &texts[i], NULL, false)) {
+			*why = arena_printf(s->arena, "row.%.*s", SLICE_ARG(s->row_columns[i]));
+			return false;
+		}
+	}
+	return true;
+}
