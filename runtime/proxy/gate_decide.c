@@ -160,6 +160,50 @@ moves_schema(const struct look *l)
 	       (ddl && l->facts->n_stmts > 1);
 }
 
+/* Why a call may mean what nobody has looked at. NULL: it means the built-in that the table of
+ * functions classes, or what the policy vouches for. */
+static const char *
+call_in_doubt(const struct look *l, const struct sql_call *c)
+{
+	const struct catalog *cat = l->class->catalog->catalog;
+	char kind = c->flags & SQL_CALL_OPERATOR ? 'o' : c->flags & SQL_CALL_TYPE ? 't' : 'f';
+	bool built_in = slice_is(c->schema, "pg_catalog");
+
+	if (kind == 'f' && (built_in || !c->schema.n) && catalog_shadows(cat, 'x', c->name))
+		return "is a function of this server that the gateway does not know";
+	if (built_in || (kind == 'f' && class_vouches(l->class, c->schema, c->name)) ||
+	    !catalog_shadows(cat, kind, c->name))
+		return NULL;
+	return "is also the name of something user-defined";
+}
+
+/* A built-in's name that something else has as well may mean either. */
+static void
+judge_calls(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+
+	for (uint32_t i = 0; i < f->n_calls; i++) {
+		const struct sql_call *c = &f->calls[i];
+		struct sql_effect opaque = {.action = ACTION_SQL_OPAQUE_FUNCTION,
+					    .schema = c->schema,
+					    .function = c->name,
+					    .relation = -1};
+		const char *why = call_in_doubt(l, c);
+
+		if (!why)
+			continue;
+		judge(l, &opaque, NULL);
+		if (!l->class->any_masks)
+			continue;
+		refuse_changed(l, &opaque);
+		refuse(l, NULL, "WEIR-MASK-OPAQUE",
+		       arena_printf(l->ask->arena, "\"%.*s\" %s, which could read masked columns",
+				    SLICE_ARG(c->name), why),
+		       "qualify it with pg_catalog if the built-in is meant");
+	}
+}
+
 static void
 judge_effects(struct look *l)
 {
@@ -183,31 +227,8 @@ judge_effects(struct look *l)
 	/* As SELECT 1 is. */
 	if (f->n_effects && !l->v->n_effects)
 		judge(l, &(struct sql_effect){.action = ACTION_SQL_SELECT, .relation = -1}, NULL);
-	/* A built-in's name that something else has as well may mean either. */
-	for (uint32_t i = 0; i < f->n_calls && l->class->catalog; i++) {
-		const struct sql_call *c = &f->calls[i];
-		char kind = c->flags & SQL_CALL_OPERATOR ? 'o'
-			    : c->flags & SQL_CALL_TYPE	 ? 't'
-							 : 'f';
-		struct sql_effect opaque = {.action = ACTION_SQL_OPAQUE_FUNCTION,
-					    .schema = c->schema,
-					    .function = c->name,
-					    .relation = -1};
-
-		if (slice_is(c->schema, "pg_catalog") ||
-		    (kind == 'f' && class_vouches(l->class, c->schema, c->name)) ||
-		    !catalog_shadows(l->class->catalog->catalog, kind, c->name))
-			continue;
-		judge(l, &opaque, NULL);
-		if (!l->class->any_masks)
-			continue;
-		refuse_changed(l, &opaque);
-		refuse(l, NULL, "WEIR-MASK-OPAQUE",
-		       arena_printf(l->ask->arena, "\"%.*s\" is also the name of something "
-				    "user-defined, which could read masked columns",
-				    SLICE_ARG(c->name)),
-		       "qualify it with pg_catalog if the built-in is meant");
-	}
+	if (l->class->catalog)
+		judge_calls(l);
 }
 
 /* Tables that a candidate stands for: itself, or those of a join. */

@@ -114,6 +114,10 @@ check_calls(struct views *v, const struct sql_facts *f)
 		    catalog_shadows(v->catalog, 'c', call->name))
 			return arena_printf(a, "a cast to %.*s could read masked columns unseen",
 					    SLICE_ARG(call->name));
+		if ((!call->schema.n || slice_is(call->schema, "pg_catalog")) &&
+		    catalog_shadows(v->catalog, 'x', call->name))
+			return arena_printf(a, "it calls %.*s, which the gateway does not know",
+					    SLICE_ARG(call->name));
 	}
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #ifndef WEIR_SQL_ANALYSE_H
 #define WEIR_SQL_ANALYSE_H
 
+#include "sql/functions.h"
 #include "sql/sql.h"
 
 /* PostgreSQL's headers come last: they redefine common names. */
@@ -88,25 +89,6 @@ void an_call(struct analysis *a, struct slice schema, struct slice name, uint32_
 	     int location);
 bool an_enter(struct analysis *a); /* false: too deep; pair with an_leave */
 void an_leave(struct analysis *a);
-
-/* ---- functions.c ---- */
-enum func_class {
-	FUNC_SAFE,
-	FUNC_IMPURE,
-	FUNC_UPDATE,
-	FUNC_SESSION,
-	FUNC_NOTIFY,
-	FUNC_LOCK,
-	FUNC_LARGE_OBJECT,
-	FUNC_FILE,
-	FUNC_NETWORK,
-	FUNC_BACKEND,
-	FUNC_REPLICATION,
-	FUNC_OPAQUE,
-};
-enum func_class func_class(struct slice name); /* OPAQUE when unknown */
-bool func_listed(struct slice name);
-bool setting_is_harmless(struct slice name, struct slice value);
 
 /* ---- from.c ---- */
 /* The caller restores a->ctes when the statement ends. */

@@ -8,6 +8,7 @@
 #include "sql/catalog.h"
 
 #include "base/crypto.h"
+#include "sql/functions.h"
 
 #include <stdlib.h>
 
@@ -118,6 +119,15 @@ number(struct slice s, uint64_t max, uint64_t *out)
 	return v <= max;
 }
 
+static uint64_t
+num(struct slice s)
+{
+	uint64_t v = 0;
+
+	(void)!number(s, UINT64_MAX, &v); /* checked when the row came */
+	return v;
+}
+
 static bool
 valid(const struct row *r)
 {
@@ -141,6 +151,8 @@ valid(const struct row *r)
 		       (number(f[2], COLUMNS_MAX, &v) || (f[2].n && f[2].p[0] == '-'));
 	case CATALOG_Q_FUNCTIONS:
 		return f[0].n && f[1].n && f[2].n == 1;
+	case CATALOG_Q_BUILT_IN:
+		return number(f[0], UINT32_MAX, &v) && v && f[1].n;
 	case CATALOG_Q_BODIES:
 		return f[0].n && f[1].n && (f[3].n == 0 || f[3].n == 2 * SHA256_LEN);
 	case CATALOG_Q_DEFINITIONS:
@@ -163,6 +175,10 @@ catalog_build_row(struct catalog_build *b, enum catalog_query q, const struct sl
 		return false;
 	if ((unsigned)q >= CATALOG_QUERY_COUNT || n != catalog_queries[q].n_fields)
 		return fail(b, "a catalog row has another number of fields than was asked for");
+	/* Only what is not as the table of functions has it is kept. */
+	if (q == CATALOG_Q_BUILT_IN &&
+	    func_is_known(num(fields[0]), fields[1], fields[2], fields[3]))
+		return true;
 	if (b->n == b->cap) {
 		size_t cap = b->cap ? b->cap * 2 : 1024;
 		struct row **more =
@@ -235,15 +251,6 @@ array(struct catalog_build *b, size_t n, size_t size)
 	if (!p)
 		fail(b, "the catalog is too big");
 	return p;
-}
-
-static uint64_t
-num(struct slice s)
-{
-	uint64_t v = 0;
-
-	(void)!number(s, UINT64_MAX, &v); /* checked when the row came */
-	return v;
 }
 
 static int
@@ -466,7 +473,8 @@ build_rest(struct catalog_build *b)
 {
 	struct catalog *c = b->c;
 
-	c->shadows = array(b, b->count[CATALOG_Q_FUNCTIONS], sizeof(*c->shadows));
+	c->shadows = array(b, b->count[CATALOG_Q_FUNCTIONS] + b->count[CATALOG_Q_BUILT_IN],
+			   sizeof(*c->shadows));
 	c->functions = array(b, b->count[CATALOG_Q_BODIES], sizeof(*c->functions));
 	c->settings = array(b, b->count[CATALOG_Q_SETTINGS], sizeof(*c->settings));
 	if (b->error)
@@ -476,6 +484,8 @@ build_rest(struct catalog_build *b)
 
 		if (b->rows[i]->q == CATALOG_Q_FUNCTIONS)
 			c->shadows[c->n_shadows++] = (struct shadow){(char)f[2].p[0], f[1]};
+		else if (b->rows[i]->q == CATALOG_Q_BUILT_IN)
+			c->shadows[c->n_shadows++] = (struct shadow){'x', f[1]};
 		else if (b->rows[i]->q == CATALOG_Q_SETTINGS)
 			c->settings[c->n_settings++] = (struct setting){f[0], f[1]};
 		else if (b->rows[i]->q == CATALOG_Q_BODIES &&

@@ -29,6 +29,8 @@ enum catalog_query {
 	CATALOG_Q_VIEWS,     /* view oid, base oid, base attnum (0 = whole row or relation only) */
 	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a
 			      * type, b a built-in that has the name of a function */
+	CATALOG_Q_BUILT_IN,  /* oid, name, argument types, traits of pg_catalog's functions: as
+			      * func_is_known() wants them */
 	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in
 			      * hex (empty: none, an aggregate), language and flags for people */
 	CATALOG_Q_DEFINITIONS, /* view oid, its query with all names qualified */
@@ -131,7 +133,8 @@ const struct catalog_function *catalog_functions_named(const struct catalog *c, 
 						       size_t *n);
 
 /* Something outside pg_catalog and information_schema has this name (kind f, o, t), so that an
- * unqualified use of a built-in's name cannot be trusted; or (b) both have. */
+ * unqualified use of a built-in's name cannot be trusted; or (b) both have; or (x) pg_catalog has a
+ * function of that name which nobody has classed. */
 bool catalog_shadows(const struct catalog *c, char kind, struct slice name);
 size_t catalog_count(const struct catalog *c);
 const struct catalog_relation *catalog_at(const struct catalog *c,

@@ -6,6 +6,8 @@
 #include "sql/catalog.h"
 
 #define OURS "('pg_catalog', 'information_schema')"
+/* What has a number from here on was made by somebody, wherever it is. */
+#define FIRST_NORMAL_OID "16384"
 
 /* Direct and, through UNION's fixed point, indirect reads of views and materialized views. */
 #define VIEWS                                                                                      \
@@ -62,7 +64,7 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " where n.nspname not in " OURS
 		 " union select n.nspname, o.oprname, 'o' from pg_catalog.pg_operator o"
 		 " join pg_catalog.pg_namespace n on n.oid = o.oprnamespace"
-		 " where n.nspname not in " OURS
+		 " where (n.nspname not in " OURS " or o.oid >= " FIRST_NORMAL_OID ")"
 		 " union select n.nspname, t.typname, 't' from pg_catalog.pg_type t"
 		 " join pg_catalog.pg_namespace n on n.oid = t.typnamespace"
 		 " where n.nspname not in " OURS " and t.typcategory <> 'A'"
@@ -71,7 +73,7 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " join pg_catalog.pg_type t on t.oid = c.casttarget"
 		 " join pg_catalog.pg_proc p on p.oid = c.castfunc"
 		 " join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
-		 " where n.nspname not in " OURS
+		 " where (n.nspname not in " OURS " or p.oid >= " FIRST_NORMAL_OID ")"
 		 " union select 'pg_catalog', p.proname, 'b' from pg_catalog.pg_proc p"
 		 " join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
 		 " where n.nspname in " OURS " and p.proname in"
@@ -79,6 +81,13 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " join pg_catalog.pg_namespace m on m.oid = u.pronamespace"
 		 " where m.nspname not in " OURS ")",
 		 3},
+	[CATALOG_Q_BUILT_IN] =
+		{"select p.oid, p.proname, pg_catalog.oidvectortypes(p.proargtypes),"
+		 " p.prokind::pg_catalog.text || pg_catalog.left(l.lanname::pg_catalog.text, 1)"
+		 " || p.provolatile::pg_catalog.text || case when p.prosecdef then '!' else '' end"
+		 " from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang"
+		 " where p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace",
+		 4},
 	/* textsend: the text's bytes, whatever they are. Procedures are not called in
 	 * expressions. */
 	[CATALOG_Q_BODIES] =

@@ -297,6 +297,9 @@ called(struct analysis *a, const FuncCall *f, struct slice schema, struct slice 
 		[FUNC_NETWORK] = ACTION_SQL_NETWORK,
 		[FUNC_BACKEND] = ACTION_SQL_BACKEND,
 		[FUNC_REPLICATION] = ACTION_SQL_REPLICATION,
+		[FUNC_MONITOR] = ACTION_SQL_OPAQUE_FUNCTION,
+		[FUNC_DYNAMIC] = ACTION_SQL_OPAQUE_FUNCTION,
+		[FUNC_INTERNAL] = ACTION_SQL_OPAQUE_FUNCTION,
 		[FUNC_OPAQUE] = ACTION_SQL_OPAQUE_FUNCTION,
 	};
 	bool foreign = schema.n && !slice_is(schema, "pg_catalog");
@@ -396,7 +399,7 @@ attribute(struct analysis *a, struct slice name, int location)
 	FuncCall f = {.type = T_FuncCall, .location = location};
 
 	an_call(a, (struct slice){0}, name, SQL_CALL_SAFE, location);
-	if (func_class(name) != FUNC_OPAQUE || func_listed(name))
+	if (func_listed(name))
 		called(a, &f, (struct slice){0}, name);
 }
 

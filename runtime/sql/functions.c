@@ -1,17 +1,37 @@
 /* SPDX-License-Identifier: MIT
  *
- * Look-ups in grammar/functions.def and grammar/settings.def. Both are small, sorted, and only read
- * when a statement is seen for the first time.
+ * Look-ups in grammar/functions.def and grammar/settings.def, when a statement is seen for the
+ * first time or a catalog is read.
  */
-#include "sql/analyse.h"
+#include "sql/functions.h"
 
-static const struct {
+#include "base/assert.h"
+
+enum { FIRST_NORMAL_OID = 16384, FIRST_UNPINNED_OID = 10000 };
+
+static const struct function {
 	const char *name;
+	uint32_t oid; /* 0: the server gives it one when it is set up */
 	enum func_class class;
+	const char *arguments, *traits;
 } functions[] = {
-#define FUNC(name, class) {#name, FUNC_##class},
+#define FUNC(name, oid, first, last, class, arguments, traits)                                     \
+	{#name, oid, FUNC_##class, arguments, traits},
+#define EXTENSION(name, class)
 #include "grammar/functions.def"
 #undef FUNC
+#undef EXTENSION
+};
+
+static const struct extension {
+	const char *name;
+	enum func_class class;
+} extensions[] = {
+#define FUNC(name, oid, first, last, class, arguments, traits)
+#define EXTENSION(name, class) {#name, FUNC_##class},
+#include "grammar/functions.def"
+#undef FUNC
+#undef EXTENSION
 };
 
 static const struct {
@@ -22,37 +42,66 @@ static const struct {
 #undef SETTING
 };
 
-static int
-find(struct slice name)
+/* The first row of a name; NULL: it has none. */
+static const struct function *
+first_of(struct slice name)
 {
-	size_t lo = 0, hi = sizeof(functions) / sizeof(functions[0]);
+	size_t lo = 0, hi = COUNT_OF(functions);
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
-		int c = slice_cmp(name, slice_str(functions[mid].name));
 
-		if (c == 0)
-			return (int)mid;
-		if (c < 0)
-			hi = mid;
-		else
+		if (slice_cmp(slice_str(functions[mid].name), name) < 0)
 			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return -1;
+	return lo < COUNT_OF(functions) && slice_is(name, functions[lo].name) ? &functions[lo]
+									      : NULL;
+}
+
+/* The next row of the same name, or NULL. */
+static const struct function *
+next_of(const struct function *f)
+{
+	return ++f < functions + COUNT_OF(functions) && strcmp(f->name, f[-1].name) == 0 ? f : NULL;
 }
 
 enum func_class
 func_class(struct slice name)
 {
-	int i = find(name);
+	const struct function *f = first_of(name);
+	enum func_class class = FUNC_SAFE;
 
-	return i < 0 ? FUNC_OPAQUE : functions[i].class;
+	for (size_t i = 0; !f && i < COUNT_OF(extensions); i++)
+		if (slice_is(name, extensions[i].name))
+			return extensions[i].class;
+	if (!f)
+		return FUNC_OPAQUE;
+	for (; f; f = next_of(f))
+		class = f->class > class ? f->class : class;
+	return class;
 }
 
 bool
 func_listed(struct slice name)
 {
-	return find(name) >= 0;
+	enum func_class class = func_class(name);
+
+	return class < FUNC_INTERNAL || (class == FUNC_OPAQUE && first_of(name));
+}
+
+bool
+func_is_known(uint64_t oid, struct slice name, struct slice arguments, struct slice traits)
+{
+	const struct function *f = oid < FIRST_NORMAL_OID ? first_of(name) : NULL;
+
+	if (oid >= FIRST_UNPINNED_OID)
+		oid = 0;
+	while (f && !(f->oid == oid && slice_is(arguments, f->arguments) &&
+		      slice_is(traits, f->traits)))
+		f = next_of(f);
+	return f != NULL;
 }
 
 static bool

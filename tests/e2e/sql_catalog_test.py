@@ -1,18 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""The analyser's tables and the catalog snapshot against a real server: every function called SAFE exists
-and none of its overloads is volatile unless known to be harmless; names, parents and views are read as
-the server has them."""
+"""The analyser's tables and the catalog snapshot against real servers: the table of functions is what their
+pg_proc gives, and what is not in it is opaque; names, parents and views are read as the server has them."""
 import re
 
 import harness as h
-
-HARMLESS = set("""random clock_timestamp gen_random_uuid timeofday currval lastval pg_is_in_recovery
-  pg_relation_size pg_table_size pg_indexes_size pg_total_relation_size pg_database_size
-  pg_partition_tree pg_partition_ancestors pg_sequence_last_value txid_status pg_xact_status
-  current_query pg_collation_actual_version pg_jit_available pg_current_wal_lsn
-  pg_last_wal_replay_lsn pg_last_wal_receive_lsn pg_last_xact_replay_timestamp
-  pg_safe_snapshot_blocking_pids""".split())
 
 SQL = """
 create schema s;
@@ -30,16 +22,60 @@ alter database orders set search_path = s, public;
 """
 
 
-def test_safe_functions_are():
-    text = open(f"{h.ROOT}/grammar/functions.def").read()
-    safe = set(re.findall(r"^FUNC\((\w+), SAFE\)", text, re.M))
-    h.check(len(safe) > 500, "the table is read")
-    rows = pg.super("select distinct proname, provolatile from pg_proc"
-                    " where pronamespace = 'pg_catalog'::regnamespace").splitlines()
-    known = {r.split("|")[0] for r in rows}
-    volatile = {r.split("|")[0] for r in rows if r.endswith("|v")}
-    h.eq(sorted(safe - known), [], "SAFE but unknown")
-    h.eq(sorted((safe & volatile) - HARMLESS), [], "SAFE but volatile")
+def conninfo(server):
+    return f"host=127.0.0.1 port={server.port} user=postgres password=pw dbname=postgres"
+
+
+def test_the_table_of_functions_is_what_the_servers_have():
+    """grammar/functions.def, written again from the oldest and the newest server."""
+    new = h.Postgres(folder=h.pg18())
+    r = h.run([f"{h.ROOT}/grammar/functions.py", "--check", conninfo(pg), conninfo(new)])
+    h.eq(r.code, 0, repr(r))
+
+
+def classes():
+    """The strictest class of each name, and the class by OID."""
+    with open(f"{h.ROOT}/grammar/functions.def") as f:
+        rows = re.findall(r"^FUNC\((\w+), (\d+), (\d+), \d+, (\w+),", f.read(), re.M)
+    h.check(len(rows) > 3000, "the table is read")
+    return {int(oid): cls for name, oid, first, cls in rows if oid != "0" and first == "15"}
+
+
+def test_operators_casts_and_types_need_no_class():
+    """What a statement calls without naming it computes, or takes what no statement has."""
+    by_oid = classes()
+    calls = pg.super("select oprcode::oid, oprname from pg_operator union "
+                     "select castfunc, 'cast' from pg_cast union "
+                     "select unnest(array[typinput, typoutput, typreceive, typsend, typmodin, typmodout])::oid,"
+                     " typname from pg_type union "
+                     "select unnest(array[aggtransfn, aggfinalfn, aggmtransfn, aggminvtransfn])::oid,"
+                     " aggfnoid::text from pg_aggregate", db="postgres").splitlines()
+    wrong = []
+    for oid, what in (c.split("|", 1) for c in calls):
+        if oid != "0" and int(oid) < 10000 and by_oid[int(oid)] not in ("SAFE", "INTERNAL"):
+            wrong.append((what, oid, by_oid[int(oid)]))
+    h.eq(wrong, [])
+
+
+def test_what_the_table_does_not_have_is_opaque():
+    """A function that somebody made in pg_catalog, and one whose traits are not what was classed."""
+    own = h.Postgres()
+    weir = h.Weir(own, policy="""
+policy p
+allow everyday do sql.basics, sql.select
+deny opaque "not known" do sql.opaque-function
+""")
+    h.eq(weir.psql("select upper('a'), abs(-1), pg_catalog.lower('B')").out, "A|1|b")
+    own.super("set allow_system_table_mods = on; "
+              "create function pg_catalog.abs(text) returns text language sql as 'select $1'; "
+              "create function pg_catalog.newer(int) returns int language sql as 'select $1'; "
+              "update pg_proc set provolatile = 'v' where oid = 'pg_catalog.lower(text)'::regprocedure",
+              db=own.database)
+    weir.stop()
+    weir.start()
+    for call in ("abs(-1)", "pg_catalog.abs(-1)", "newer(1)", "pg_catalog.newer(1)", "lower('B')"):
+        h.has(weir.psql(f"select {call}").err, "opaque")
+    h.eq(weir.psql("select upper('a'), sqrt(4)").out, "A|2")
 
 
 def test_functions_of_one_column_are():
@@ -74,4 +110,6 @@ def test_catalog_is_read():
 
 
 pg = h.Postgres(sql=SQL)
-h.main(test_safe_functions_are, test_functions_of_one_column_are, test_catalog_is_read)
+h.main(test_the_table_of_functions_is_what_the_servers_have,
+       test_operators_casts_and_types_need_no_class, test_what_the_table_does_not_have_is_opaque,
+       test_functions_of_one_column_are, test_catalog_is_read)
