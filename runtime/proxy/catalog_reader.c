@@ -38,6 +38,7 @@ struct reader_target {
 	struct catalog_ref *good; /* the last snapshot read */
 	uint64_t good_for;        /* `asked` when that read began */
 	uint64_t good_at;         /* when it began, monotonic */
+	struct catalog_age age;   /* of `good` */
 	struct catalog_ref *posted;
 	uint64_t posted_for; /* 0: nothing */
 	uint64_t ended, back_off;
@@ -47,6 +48,7 @@ struct reader_target {
 
 struct catalog_reader {
 	struct epoch *epoch;
+	struct schema_moves *moves; /* by target */
 	struct reader_target *targets;
 	size_t n;
 	catalog_posted_fn *posted;
@@ -93,7 +95,7 @@ post(struct reader_target *t, uint64_t changed, uint64_t now)
 		return;
 	t->posted = ref;
 	t->posted_for = t->answered;
-	t->reader->posted(t->reader->ctx, t->index, ref, ref ? NULL : t->trouble.text);
+	t->reader->posted(t->reader->ctx, t->index, ref, ref ? NULL : t->trouble.text, t->age);
 }
 
 static void
@@ -165,6 +167,7 @@ attempt(struct reader_target *t)
 {
 	struct catalog_reader *r = t->reader;
 	struct fetch_trouble was = t->trouble;
+	struct catalog_age age = {0};
 	uint64_t began = clock_mono_ns();
 	bool is_new = false, announces = false;
 	struct catalog *c;
@@ -172,10 +175,16 @@ attempt(struct reader_target *t)
 	pthread_mutex_lock(&t->lock);
 	t->answered = t->asked;
 	pthread_mutex_unlock(&t->lock);
+	/* Who asks counts there first, and then asks. */
+	age.changed = atomic_load(&r->moves[t->index].changed);
+	age.asked = atomic_load(&r->moves[t->index].asked);
 	c = catalog_fetch(&r->epoch->config.targets[t->index], r->stop, &t->trouble,
 			  &announces);
 	if (!c && !t->trouble.text)
 		return false;
+	if (c)
+		t->age = age;
+	t->age.tried = age.asked;
 	atomic_fetch_add(c ? &r->reads : &r->failures, 1);
 	if (c) {
 		keep(t, c, began, &is_new);
@@ -253,8 +262,8 @@ wake(int fd)
 }
 
 int
-catalog_reader_open(struct catalog_reader **out, struct epoch *e, catalog_posted_fn *posted,
-		    void *ctx)
+catalog_reader_open(struct catalog_reader **out, struct epoch *e, struct schema_moves *moves,
+		    catalog_posted_fn *posted, void *ctx)
 {
 	struct catalog_reader *r = calloc(1, sizeof(*r));
 	int err = 0;
@@ -263,6 +272,7 @@ catalog_reader_open(struct catalog_reader **out, struct epoch *e, catalog_posted
 	if (!r)
 		return -ENOMEM;
 	r->epoch = epoch_ref(e);
+	r->moves = moves;
 	r->posted = posted;
 	r->ctx = ctx;
 	atomic_init(&r->interval_s, e->config.catalog_seconds ? e->config.catalog_seconds : 1);

@@ -22,12 +22,13 @@ struct catalog_reader;
 /* Runs on the target's thread after every attempt. `ref` is borrowed: take references of your own.
  * NULL: there is no catalog that may be used, and trouble (valid during the call) says why. */
 typedef void catalog_posted_fn(void *ctx, size_t target, struct catalog_ref *ref,
-			       const char *trouble);
+			       const char *trouble, struct catalog_age age);
 
 /* Starts a thread for each target of the epoch (a reference of its own is taken) and reads at once.
+ * moves: by target; what they come to goes with each catalog as its age.
  * 0 or -errno. */
-int catalog_reader_open(struct catalog_reader **out, struct epoch *e, catalog_posted_fn *posted,
-			void *ctx) MUST_CHECK;
+int catalog_reader_open(struct catalog_reader **out, struct epoch *e, struct schema_moves *moves,
+			catalog_posted_fn *posted, void *ctx) MUST_CHECK;
 /* Both return at once and may come from any thread; `posted` follows. */
 void catalog_reader_want(struct catalog_reader *r, size_t target);
 /* now: at once, else when next asked, at the latest with the next interval. */

@@ -195,8 +195,7 @@ host_schema_changed(void *ctx)
 	const struct worker_config *wc = worker_config(c->worker);
 	size_t target = gate_target_index(c->session->gate);
 
-	/* Here at once, on the other workers with the next message. */
-	gate_catalog_stale(worker_shared(c->worker)->env.gate, target);
+	gate_schema_changed(worker_shared(c->worker)->env.gate, target);
 	wc->host->schema_changed(wc->host->ctx, target);
 }
 

@@ -44,6 +44,19 @@ bool epoch_reads_names(const struct epoch *e, bool with_masks);
 struct epoch *epoch_ref(struct epoch *e);
 void epoch_unref(struct epoch *e); /* NULL is fine */
 
+/* What all threads know of changes of a target's schema, at once. */
+struct schema_moves {
+	atomic_ulong changed; /* that went through the gateway so far, or may have */
+	atomic_ulong asked;   /* for a catalog that is read from now on */
+	atomic_uint renaming; /* open transactions in which tables get other names */
+};
+
+/* When a catalog was read: what the two had come to when the read began. */
+struct catalog_age {
+	uint64_t changed, asked;
+	uint64_t tried; /* `asked` of the last attempt, which may have failed */
+};
+
 /* A catalog snapshot, counted. */
 struct catalog_ref {
 	atomic_uint refs;

@@ -15,7 +15,7 @@ enum {
 };
 
 struct gate *
-gate_open(size_t max_facts_bytes, size_t n_targets)
+gate_open(size_t max_facts_bytes, size_t n_targets, struct schema_moves *moves)
 {
 	struct gate *g = calloc(1, sizeof(*g));
 	struct sql_limits limits = SQL_LIMITS_DEFAULT;
@@ -26,10 +26,14 @@ gate_open(size_t max_facts_bytes, size_t n_targets)
 	g->memory = calloc(MEMORY_SLOTS, sizeof(*g->memory));
 	g->targets = calloc(n_targets, sizeof(*g->targets));
 	g->n_targets = n_targets;
-	if (!g->cache || !g->memory || !g->targets) {
+	if (!moves)
+		moves = g->moves = calloc(n_targets, sizeof(*g->moves));
+	if (!g->cache || !g->memory || !g->targets || !moves) {
 		gate_close(g);
 		return NULL;
 	}
+	for (size_t i = 0; i < n_targets; i++)
+		g->targets[i].moves = &moves[i];
 	return g;
 }
 
@@ -57,6 +61,7 @@ gate_close(struct gate *g)
 	if (g->cache)
 		sql_cache_close(g->cache);
 	free(g->memory);
+	free(g->moves);
 	free(g->targets);
 	free(g);
 }
@@ -76,7 +81,8 @@ gate_epoch(struct gate *g)
 }
 
 void
-gate_set_catalog(struct gate *g, size_t target, struct catalog_ref *c, const char *trouble)
+gate_set_catalog(struct gate *g, size_t target, struct catalog_ref *c, const char *trouble,
+		 struct catalog_age age)
 {
 	struct gate_target_state *t = &g->targets[target];
 
@@ -86,7 +92,7 @@ gate_set_catalog(struct gate *g, size_t target, struct catalog_ref *c, const cha
 	catalog_ref_put(t->catalog);
 	t->catalog = c;
 	t->trouble = c ? NULL : trouble;
-	t->stale = false;
+	t->age = age;
 	t->number++;
 }
 
@@ -97,10 +103,10 @@ gate_catalog_number(const struct gate *g, const struct gate_session *s)
 }
 
 void
-gate_catalog_stale(struct gate *g, size_t target)
+gate_schema_changed(struct gate *g, size_t target)
 {
 	assert(target < g->n_targets);
-	g->targets[target].stale = true;
+	atomic_fetch_add(&g->targets[target].moves->changed, 1);
 }
 
 const struct scram_verifier *

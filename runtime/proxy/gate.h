@@ -60,14 +60,16 @@ struct gate_client {
 };
 
 /* max_facts_bytes bounds the cache of statement shapes. */
-struct gate *gate_open(size_t max_facts_bytes, size_t n_targets);
+/* moves: by target, shared with other gates; NULL: there are no others. */
+struct gate *gate_open(size_t max_facts_bytes, size_t n_targets, struct schema_moves *moves);
 void gate_close(struct gate *g);
 /* Takes over a reference each; sessions follow when they next act. */
 void gate_set_epoch(struct gate *g, struct epoch *e);
-void gate_set_catalog(struct gate *g, size_t target, struct catalog_ref *c, const char *trouble);
-/* A schema change went through: nothing of this target is decided with masks until the next
- * catalog. */
-void gate_catalog_stale(struct gate *g, size_t target);
+void gate_set_catalog(struct gate *g, size_t target, struct catalog_ref *c, const char *trouble,
+		      struct catalog_age age);
+/* A schema change went through: nothing of this target is decided with masks until there is a
+ * catalog that was read since, on whatever gate. */
+void gate_schema_changed(struct gate *g, size_t target);
 struct epoch *gate_epoch(struct gate *g);
 
 /* NULL when there is no such principal or it has no key. Valid until the next gate_set_epoch. */

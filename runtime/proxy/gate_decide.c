@@ -704,7 +704,7 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		*v = (struct gate_verdict){.verdict = VERDICT_ALLOW, .pure_read = true};
 		return;
 	}
-	if (c->any_masks && g->targets[s->target].stale) {
+	if (c->any_masks && gate_stale(&g->targets[s->target])) {
 		v->wait_catalog = true;
 		v->verdict = VERDICT_DENY;
 		refuse(&l, NULL, "WEIR-CATALOG", "the schema is being read again after a change",

@@ -11,7 +11,8 @@ struct gate_target_state {
 	struct catalog_ref *catalog;
 	const char *trouble;
 	uint64_t number; /* how often a catalog was posted */
-	bool stale; /* a schema change went through since `catalog` was read */
+	struct catalog_age age;
+	struct schema_moves *moves;
 	struct scram_client_keys scram_keys;
 };
 
@@ -25,6 +26,7 @@ struct gate {
 	struct sql_cache *cache;
 	struct gate_target_state *targets;
 	size_t n_targets;
+	struct schema_moves *moves; /* owned; NULL: they are shared */
 	struct gate_class *classes;
 	struct gate_path *paths;
 	struct gate_memory *memory;
@@ -52,6 +54,13 @@ struct gate_session {
 	struct gate_client client;
 	char strings[];
 };
+
+/* A schema change went through since the target's catalog was read. */
+static inline bool
+gate_stale(const struct gate_target_state *t)
+{
+	return atomic_load(&t->moves->changed) > t->age.changed;
+}
 
 struct gate_class *gate_class_of(struct gate *g, struct gate_session *s, uint64_t now);
 bool gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdict *v);

@@ -51,9 +51,6 @@ schema_changed(void *ctx, size_t target)
 	if (!hooks_enter(s))
 		return;
 	e = server_epoch(s);
-	/* First nobody uses the old one any more, then the new one may be read. */
-	for (unsigned i = 0; i < s->n_workers; i++)
-		worker_post_stale(s->workers[i], target);
 	/* A policy that reads no names can wait: the target is spared a read after each CREATE. */
 	if (s->reader)
 		catalog_reader_changed(s->reader, target, e->reads_names);
@@ -97,13 +94,14 @@ const struct worker_host server_worker_host = {
 /* Not through hooks_enter: the readers are joined before any worker goes, and while the main thread
  * waits for that with the hooks closed they must not be in its way. */
 void
-server_catalog_posted(void *ctx, size_t target, struct catalog_ref *ref, const char *trouble)
+server_catalog_posted(void *ctx, size_t target, struct catalog_ref *ref, const char *trouble,
+		      struct catalog_age age)
 {
 	struct server *s = ctx;
 
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_post_catalog(s->workers[i], target, ref ? catalog_ref_get(ref) : NULL,
-				    trouble);
+				    trouble, age);
 }
 
 /* ---- Of the approvals ---------------------------------------------------------------------- */

@@ -40,6 +40,7 @@ struct server {
 	unsigned n_workers, max_connections; /* connections: as many as files allow */
 	struct tls_context *tls, **target_tls;
 	struct catalog_reader *reader;
+	struct schema_moves *moves; /* by target */
 	struct endpoint listen; /* where the workers listen: port 0 is resolved */
 	char listen_text[INET6_ADDRSTRLEN + 10];
 	int reserved;           /* socket that keeps the address ours; -1: none */

@@ -239,6 +239,8 @@ server_open_workers(struct server *s, struct worker_host *host, struct buf *erro
 	sql_shape_init();
 	s->workers = calloc(s->n_workers, sizeof(*s->workers));
 	assert(s->workers != NULL);
+	wc.moves = s->moves = calloc(s->epoch->config.n_targets + 1, sizeof(*s->moves));
+	assert(s->moves != NULL);
 	for (unsigned i = 0; i < s->n_workers; i++) {
 		wc.index = i;
 		wc.epoch = epoch_ref(s->epoch);
@@ -256,7 +258,7 @@ server_open_catalogs(struct server *s, struct buf *error)
 	int err;
 
 	pthread_rwlock_wrlock(&s->hooks_lock);
-	err = catalog_reader_open(&s->reader, s->epoch, server_catalog_posted, s);
+	err = catalog_reader_open(&s->reader, s->epoch, s->moves, server_catalog_posted, s);
 	s->hooks_open = err == 0;
 	pthread_rwlock_unlock(&s->hooks_lock);
 	if (err)
@@ -293,6 +295,7 @@ server_close(struct server *s)
 	config_text_fini(&s->text);
 	free(s->target_tls);
 	free(s->workers);
+	free(s->moves);
 	epoch_unref(s->epoch);
 	secret_wipe(s->mask_secret, sizeof(s->mask_secret));
 }

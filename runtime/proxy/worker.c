@@ -25,7 +25,6 @@ struct message {
 	enum message_kind {
 		MSG_EPOCH,
 		MSG_CATALOG,
-		MSG_STALE,
 		MSG_CANCEL,
 		MSG_APPROVAL,
 		MSG_DRAIN,
@@ -36,6 +35,7 @@ struct message {
 	size_t target;
 	struct catalog_ref *catalog;
 	char trouble[200];
+	struct catalog_age age;
 	uint32_t pid;
 	uint8_t key[PG_CANCEL_KEY_MAX];
 	size_t n_key;
@@ -122,23 +122,16 @@ worker_post_epoch(struct worker *w, struct epoch *e)
 }
 
 void
-worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c, const char *trouble)
+worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c, const char *trouble,
+		    struct catalog_age age)
 {
 	struct message *m = message_new(MSG_CATALOG);
 
 	m->target = target;
 	m->catalog = c;
+	m->age = age;
 	if (trouble)
 		snprintf(m->trouble, sizeof(m->trouble), "%s", trouble);
-	post(w, m);
-}
-
-void
-worker_post_stale(struct worker *w, size_t target)
-{
-	struct message *m = message_new(MSG_STALE);
-
-	m->target = target;
 	post(w, m);
 }
 
@@ -194,7 +187,7 @@ static void
 set_catalog(struct worker *w, struct message *m)
 {
 	memcpy(w->troubles[m->target], m->trouble, sizeof(m->trouble));
-	gate_set_catalog(w->shared.env.gate, m->target, m->catalog, w->troubles[m->target]);
+	gate_set_catalog(w->shared.env.gate, m->target, m->catalog, w->troubles[m->target], m->age);
 	each_session(w, session_kick);
 }
 
@@ -218,9 +211,6 @@ handle(struct worker *w, struct message *m)
 		break;
 	case MSG_CATALOG:
 		set_catalog(w, m);
-		break;
-	case MSG_STALE:
-		gate_catalog_stale(sh->env.gate, m->target);
 		break;
 	case MSG_CANCEL:
 		s = session_at(w, m->pid & SLOT_MASK);
@@ -426,7 +416,7 @@ open_env(struct worker *w)
 	uint32_t n = n_slots(w);
 
 	sh->env = (struct session_env){
-		.gate = gate_open(FACTS_CACHE, cfg->n_targets),
+		.gate = gate_open(FACTS_CACHE, cfg->n_targets, w->config.moves),
 		.approvals = w->config.approvals,
 		.tls = w->config.tls != NULL,
 		.tls_binding = w->config.tls ? tls_server_end_point(w->config.tls)

@@ -23,8 +23,8 @@ struct worker_host {
 	 * at once; worker_post_catalog follows on every worker, also when it failed or did not
 	 * change. */
 	void (*want_catalog)(void *ctx, size_t target);
-	/* A schema change went through the gateway: every worker gets worker_post_stale, then a
-	 * fresh catalog is read and posted. */
+	/* A schema change went through the gateway and is counted: a fresh catalog is read and
+	 * posted. */
 	void (*schema_changed)(void *ctx, size_t target);
 	/* A CancelRequest for a session of some worker: calls worker_post_cancel there. */
 	void (*cancel)(void *ctx, uint32_t pid, struct slice key);
@@ -40,6 +40,7 @@ struct worker_config {
 	struct approvals *approvals;
 	struct tls_context *tls;      /* listener's; NULL: off */
 	struct tls_context **target_tls; /* by target; NULL where off */
+	struct schema_moves *moves;   /* by target, of all workers */
 	unsigned max_connections;     /* of this worker */
 };
 
@@ -49,8 +50,7 @@ struct worker *worker_start(const struct worker_config *c, struct buf *error);
 void worker_post_epoch(struct worker *w, struct epoch *e);
 /* c NULL: there is none, `trouble` (static or copied by the callee) says why. */
 void worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c,
-			 const char *trouble);
-void worker_post_stale(struct worker *w, size_t target);
+			 const char *trouble, struct catalog_age age);
 void worker_post_cancel(struct worker *w, uint32_t pid, struct slice key);
 /* approvals_hooks.changed: `waiter` says which worker (high 32 bits) and session. */
 void worker_post_approval(struct worker *w, const char *id, uint64_t waiter);

@@ -570,7 +570,7 @@ run(struct stage *st, struct play *p)
 
 	p->now = UINT64_C(1795514523) * NS_PER_S;
 	p->approvals = approvals_open(&hooks, NULL);
-	p->env = (struct session_env){.gate = gate_open(1 << 20, 1),
+	p->env = (struct session_env){.gate = gate_open(1 << 20, 1, NULL),
 				      .approvals = p->approvals,
 				      .notice_ms = 15000,
 				      .login_ms = 10000,
@@ -580,7 +580,8 @@ run(struct stage *st, struct play *p)
 	limits_detach(st->epoch);
 	limits_attach(st->epoch, NULL);
 	gate_set_epoch(p->env.gate, epoch_ref(st->epoch));
-	gate_set_catalog(p->env.gate, 0, catalog_ref_get(st->catalog), NULL);
+	gate_set_catalog(p->env.gate, 0, catalog_ref_get(st->catalog), NULL,
+			 (struct catalog_age){0});
 	p->session = session_new(&p->env, &host, p, &client, 1);
 	p->session->gate =
 		gate_session_open(p->env.gate, slice_str(st->epoch->config.principals[0].name),
