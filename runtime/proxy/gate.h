@@ -47,7 +47,7 @@ struct gate_verdict {
 	uint16_t masks[VERDICT_MASKS];
 	uint8_t n_limits; /* limit rules that apply */
 	uint16_t limits[VERDICT_LIMITS];
-	bool reads_only; /* of a limited command: ending it early undoes nothing */
+	bool reads_only; /* ending it early undoes nothing */
 	uint32_t n_effects;
 	struct gate_refusal refusal; /* VERDICT_DENY */
 };

@@ -55,7 +55,7 @@ gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask 
 		v->n_rules = 0;
 		v->refusal = gate_too_many_limits;
 	}
-	v->reads_only = v->n_limits && reads_only(ask);
+	v->reads_only = reads_only(ask);
 }
 
 bool

@@ -144,6 +144,7 @@ struct limit_run {
 	uint64_t withheld;      /* rows that came and were not passed on */
 	uint64_t deadline;      /* mono; 0: its time has not begun, or is not limited */
 	bool hit;
+	const struct gate_refusal *refusal; /* no limit: why nothing more may be shown; static */
 	enum limit_unit unit;            /* of what was reached */
 	const struct limit_meter *meter; /* NULL: a bound of the command itself */
 };
@@ -392,6 +393,8 @@ size_t session_limit_rows(struct session *s, const uint8_t *p, size_t n);
 bool session_limit_row(struct session *s, const struct reply *head, const struct pg_frame *f);
 /* Rows are being withheld from the command. */
 bool session_limit_withholds(const struct command *c);
+/* Nothing more of the command's result is shown, as if a limit was reached. why: static. */
+void session_withhold(struct session *s, struct command *c, const struct gate_refusal *why);
 /* The server's error ends a limited command: says why in its place. False: it stands. */
 bool session_limit_error(struct session *s, struct command *c, const struct pg_msg_error *e);
 /* The head's command completed although it was to be stopped. True: it counts as failed, and
@@ -444,13 +447,12 @@ enum step session_path_answer(struct session *s, const struct pg_frame *f);
 
 /* session_plan.c. False: the session is over. */
 bool session_plan_portal(struct session *s, struct portal *p, struct slice description) MUST_CHECK;
-/* Of a simple query's next result. */
-bool session_plan_query(struct session *s, const struct command *c,
-			struct slice description) MUST_CHECK;
+/* Of a simple query's next result. STEP_DONE: nothing of it may be shown. */
+enum step session_plan_query(struct session *s, struct command *c, struct slice description);
 /* What unqualified names meant when they were looked up by that path, they mean now. */
 bool session_path_held(const struct session *s, const struct sql_facts *f, uint64_t path);
-/* The analysis of a statement and the server's description of its result contradict each other. */
-void session_disagrees(struct session *s);
+/* The analysis of the command and the server's description of its result contradict each other. */
+void session_disagrees(struct session *s, struct command *c);
 
 /* session_record.c */
 bool record_session_start(struct session *s) MUST_CHECK;

@@ -350,6 +350,17 @@ stop(struct session *s, struct limit_run *l, enum limit_unit unit, const struct 
 	end_upstream(s, l);
 }
 
+void
+session_withhold(struct session *s, struct command *c, const struct gate_refusal *why)
+{
+	if (!c->limit) {
+		c->limit = run_new(s);
+		limits_fold(gate_epoch(s->env->gate), 0, NULL, 0, &c->limit->set);
+	}
+	c->limit->refusal = why;
+	stop(s, c->limit, LIMIT_ROWS, NULL);
+}
+
 /* One message that is not, or not all, there: all of it or nothing. */
 static bool
 admit(struct session *s, const struct reply *head, struct limit_used row)
@@ -450,12 +461,16 @@ code_of(const struct limit_run *l)
 					    [LIMIT_BYTES] = "WEIR-LIMIT-BYTES",
 					    [LIMIT_TIME] = "WEIR-LIMIT-TIME"};
 
+	if (l->refusal)
+		return l->refusal->code;
 	return l->meter ? "WEIR-LIMIT-BUDGET" : codes[l->unit];
 }
 
 static const char *
 sqlstate_of(const struct limit_run *l)
 {
+	if (l->refusal)
+		return l->refusal->sqlstate;
 	return l->meter ? "53400" : l->unit == LIMIT_TIME ? "57014" : "54000";
 }
 
@@ -467,13 +482,20 @@ tell(struct session *s, const struct limit_run *l, bool failed)
 			     .sqlstate = failed ? sqlstate_of(l) : "01000"};
 
 	arena_reset(a);
-	e.message = slice_str(arena_printf(
-		a, failed ? "stopped by %s" : "rows withheld by %s; the command itself took effect",
-		describe(s, l)));
+	if (l->refusal)
+		e.message = slice_str(arena_printf(
+			a, failed ? "%s" : "%s; the command itself took effect",
+			l->refusal->message));
+	else
+		e.message = slice_str(arena_printf(
+			a, failed ? "stopped by %s"
+				  : "rows withheld by %s; the command itself took effect",
+			describe(s, l)));
 	e.detail = slice_str(arena_printf(a, "code %s; %llu rows delivered, %llu withheld", code_of(l),
 					  (unsigned long long) l->rows,
 					  (unsigned long long) l->withheld));
-	e.hint = l->meter ? slice_str(again_in(s, l->meter))
+	e.hint = l->refusal ? slice_str(l->refusal->hint)
+		 : l->meter ? slice_str(again_in(s, l->meter))
 		 : l->unit == LIMIT_TIME
 			 ? SLICE_LIT("make the statement cheaper, or ask who writes the policy")
 			 : SLICE_LIT("add a LIMIT or a narrower condition, or ask who writes the "

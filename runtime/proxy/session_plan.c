@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Row plans of results: which statement a result belongs to, its masks by position, and the end of
- * the session when the analysis of the statement and the server's description contradict each
- * other.
+ * Row plans of results: which statement a result belongs to, and its masks by position. When the
+ * analysis of the statement and the server's description contradict each other nothing of the
+ * result is shown.
  */
 #include "proxy/session.h"
 
@@ -98,12 +98,16 @@ build_plan(struct session *s, struct slice description, struct gate_result *res,
 }
 
 void
-session_disagrees(struct session *s)
+session_disagrees(struct session *s, struct command *c)
 {
+	static const struct gate_refusal why = {
+		"WEIR-LINEAGE",
+		"the result is not what the statement's analysis said; nothing of it is shown", NULL,
+		"send it again; please report it to the gateway's operator if that does not help",
+		"XX000"};
+
 	log_error("lineage disagrees with the server's description of a result");
-	session_fatal(s, "XX000", "WEIR-LINEAGE",
-		      "the result is not what the statement's analysis said; nothing of it is shown",
-		      "please report this statement to the gateway's operator");
+	session_withhold(s, c, &why);
 }
 
 bool
@@ -119,10 +123,7 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 	if (description.n)
 		r = build_plan(s, description, &res, true, p->path, &p->plan, &p->rows,
 			       &p->plan_epoch, &agrees);
-	if (!agrees) {
-		session_disagrees(s);
-		return false;
-	}
+	p->disagrees = !agrees;
 	if (r == PG_R_FORMAT_COUNT) {
 		/* The server will refuse this Bind in its own words; nothing of it can have
 		 * rows. */
@@ -137,8 +138,8 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 	return true;
 }
 
-bool
-session_plan_query(struct session *s, const struct command *c, struct slice description)
+enum step
+session_plan_query(struct session *s, struct command *c, struct slice description)
 {
 	const struct sql_facts *f = c->facts;
 	struct gate_result res = {
@@ -149,8 +150,8 @@ session_plan_query(struct session *s, const struct command *c, struct slice desc
 	r = build_plan(s, description, &res, c->verdict.rows_masked, c->path, &s->plan, &s->rows,
 		       &s->plan_epoch, &agrees);
 	if (!agrees)
-		session_disagrees(s);
+		session_disagrees(s, c);
 	else if (r != PG_R_OK)
 		session_bad(s, SERVER, r);
-	return agrees && r == PG_R_OK;
+	return agrees && r == PG_R_OK ? STEP_FORWARD : STEP_DONE;
 }

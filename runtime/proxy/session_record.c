@@ -319,6 +319,10 @@ limit_result(const struct limit_run *l, struct audit_result *b)
 	b->limit_hit = true;
 	b->rows = l->rows;
 	b->withheld = l->withheld;
+	if (l->refusal) {
+		b->limit = slice_str(l->refusal->code);
+		return;
+	}
 	b->limit = l->epoch->image->rules[m ? m->rule : l->set.bound[l->unit].rule].name;
 }
 

@@ -57,6 +57,7 @@ session_rows_pass(const struct session *s)
 		return false;
 	if (c->verdict.masked_outputs || current_plan(s, head) || session_rows(s, head) ||
 	    !names_held(s, head) ||
+	    (head->kind == REPLY_EXECUTE && ((struct portal *) head->object)->disagrees) ||
 	    (head->kind == REPLY_EXECUTE && c->verdict.rows_masked &&
 	     !((struct portal *) head->object)->planned))
 		return false;
@@ -81,17 +82,21 @@ session_streaming(struct session *s, bool on)
 
 /* The analysis of the statement and the server's description of the result must agree. */
 static bool
-lineage_agrees(struct session *s, const struct command *c, const struct pg_rowplan *plan)
+lineage_agrees(const struct reply *head, const struct pg_rowplan *plan)
 {
+	const struct command *c = head->command;
 	unsigned want = c ? c->verdict.masked_outputs : 0;
 
+	if (head->kind == REPLY_EXECUTE && ((const struct portal *) head->object)->disagrees)
+		return false;
 	if (c && c->facts->n_stmts > 1 && c->completed < VERDICT_STATEMENTS)
 		want = c->verdict.masked_by[c->completed];
-	if (want <= (plan ? plan->n_cells : 0))
-		return true;
-	session_disagrees(s);
-	return false;
+	return want <= (plan ? plan->n_cells : 0);
 }
+
+static const struct gate_refusal renamed = {
+	"WEIR-LINEAGE", "a cursor or prepared statement changed between Bind and Execute", NULL,
+	"send Bind again after DECLARE, CLOSE, PREPARE or DEALLOCATE", "XX000"};
 
 static enum step
 data_row(struct session *s, struct reply *head, const struct pg_frame *f)
@@ -105,12 +110,12 @@ data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
 		return STEP_DONE;
 	}
-	if (!lineage_agrees(s, head->command, plan))
-		return STEP_DONE;
-	if (!names_held(s, head)) {
-		session_fatal(s, "XX000", "WEIR-LINEAGE",
-			      "a cursor or prepared statement changed between Bind and Execute",
-			      "send Bind again after DECLARE, CLOSE, PREPARE or DEALLOCATE");
+	if (!session_limit_withholds(head->command) && !lineage_agrees(head, plan))
+		session_disagrees(s, head->command);
+	if (!session_limit_withholds(head->command) && !names_held(s, head))
+		session_withhold(s, head->command, &renamed);
+	if (session_limit_withholds(head->command)) {
+		(void) session_limit_row(s, head, f);
 		return STEP_DONE;
 	}
 	if (session_rows_decide(s, head, f) != GATE_ROW_SHOWN || !session_limit_row(s, head, f))
@@ -509,7 +514,7 @@ row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 	}
 	if (!gate_has_masks(s->gate))
 		return STEP_FORWARD;
-	return session_plan_query(s, head->command, f->body) ? STEP_FORWARD : STEP_DONE;
+	return session_plan_query(s, head->command, f->body);
 }
 
 static enum step

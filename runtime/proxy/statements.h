@@ -49,6 +49,7 @@ struct portal {
 	uint64_t names; /* session's `names` when the server bound it */
 	struct limit_used used; /* what it has returned, over all its Executes or FETCHes */
 	bool planned; /* the columns are known, so `plan` means what it says */
+	bool disagrees; /* ... and contradict the analysis: no row of it is shown */
 	struct slice params; /* owned: Bind's parameter section, for the approver and the record */
 };
 
