@@ -450,7 +450,8 @@ read_target_tls(struct config_reader *r, struct target_node *n)
 	take_path(r, &n->target.ca_file);
 }
 
-static const char *const target_words[] = {"protocol", "address", "database", "login", "tls"};
+static const char *const target_words[] = {"protocol", "address", "database", "login", "tls",
+					   "pool"};
 static const char *const top_words[] = {"listen", "policy", "state",  "tls",
 					"target", "limit",  "principal"};
 
@@ -535,6 +536,8 @@ read_target(struct config_reader *r)
 			read_login(r, &n->target);
 		} else if (is_word(t, "tls")) {
 			read_target_tls(r, n);
+		} else if (is_word(t, "pool")) {
+			config_read_pool(r, &n->target.pool);
 		} else {
 			unknown_setting(r, t, target_words, COUNT_OF(target_words));
 		}

@@ -52,6 +52,9 @@ const char *config_secret_file(struct config_reader *r, const char *path, struct
 const char *config_secret_env(struct config_reader *r, const char *name, struct span at);
 const char *config_secret_command(struct config_reader *r, const char *command, struct span at);
 
+/* Behind the word `pool` of a target. */
+void config_read_pool(struct config_reader *r, struct config_pool *p);
+
 /* What is missing or contradicts itself, and the lists put into `out`. */
 void config_check(struct config_reader *r);
 

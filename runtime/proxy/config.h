@@ -26,6 +26,18 @@ struct endpoint {
 	bool loopback;
 };
 
+/* Whether clients share server connections: for a session each, or for a transaction each. */
+enum pool_mode { POOL_NONE, POOL_SESSION, POOL_TRANSACTION };
+
+struct config_pool {
+	enum pool_mode mode;
+	unsigned size;         /* server connections of all workers together */
+	unsigned queue;        /* clients of one worker that may wait for one */
+	unsigned wait_seconds; /* how long they do */
+	unsigned idle_seconds; /* unused for so long, a connection is closed */
+	unsigned max_prepared; /* statements kept prepared on one connection */
+};
+
 struct config_target {
 	const char *name;
 	struct endpoint address;
@@ -34,6 +46,7 @@ struct config_target {
 	const char *password; /* NULL: none */
 	enum tls_mode tls;
 	const char *ca_file; /* NULL: the system's */
+	struct config_pool pool; /* a reload may change it, and nothing else of a target */
 };
 
 struct config_principal {

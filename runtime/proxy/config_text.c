@@ -60,6 +60,7 @@ static void
 put_live(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 {
 	static const char *const kinds[] = {"human", "service", "agent"};
+	static const char *const pools[] = {"none", "session", "transaction"};
 
 	buf_printf(out, "policy %s", c->policy_path);
 	for (size_t i = 0; i < c->n_signers; i++) {
@@ -72,6 +73,15 @@ put_live(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 	buf_printf(out, "limit drain-seconds %u\n", c->drain_seconds);
 	buf_printf(out, "limit notice-seconds %u\n", c->notice_seconds);
 	buf_printf(out, "limit catalog-seconds %u\n", c->catalog_seconds);
+	for (size_t i = 0; i < c->n_targets; i++) {
+		const struct config_pool *p = &c->targets[i].pool;
+
+		buf_printf(out, "target %s pool %s", c->targets[i].name, pools[p->mode]);
+		if (p->mode != POOL_NONE)
+			buf_printf(out, " size %u queue %u wait %u idle %u max-prepared %u", p->size,
+				   p->queue, p->wait_seconds, p->idle_seconds, p->max_prepared);
+		buf_putc(out, '\n');
+	}
 	for (size_t i = 0; i < c->n_principals; i++) {
 		const struct config_principal *p = &c->principals[i];
 

@@ -10,6 +10,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -221,6 +222,7 @@ struct canceller {
 	struct sockaddr_storage addr;
 	uint8_t packet[512];
 	size_t n;
+	bool settled; /* the server has read it, and signalled who runs the command */
 };
 
 static void
@@ -237,6 +239,7 @@ canceller_eof(void *ctx)
 {
 	struct canceller *k = ctx;
 
+	k->settled = true;
 	stream_close(k->stream);
 }
 
@@ -258,6 +261,7 @@ canceller_close(void *ctx, int error, const char *reason)
 {
 	struct canceller *k = ctx;
 	struct conn *c = k->conn;
+	bool settled = k->settled;
 
 	if (error)
 		log_warn("cancel request not delivered cause=%s", reason);
@@ -269,7 +273,7 @@ canceller_close(void *ctx, int error, const char *reason)
 		}
 	free(k);
 	if (c)
-		session_cancel_done(c->session);
+		session_cancel_done(c->session, settled);
 }
 
 static const struct stream_ops canceller_ops = {.on_data = canceller_data,
@@ -391,6 +395,8 @@ maybe_free(struct conn *c)
 	if (c->client || c->server)
 		return;
 	unpark(c);
+	pool_withdraw(worker_shared(c->worker)->pool, &c->waiter);
+	pool_key_put(c->key);
 	for (struct canceller *k = c->cancellers; k; k = k->next)
 		k->conn = NULL;
 	ring_timer_stop(worker_shared(c->worker)->ring, &c->timer);
@@ -482,6 +488,73 @@ host_dial(void *ctx)
 	}
 }
 
+/* ---- shared server connections --------------------------------------------------------------- */
+
+static struct conn *
+conn_of(struct pool_waiter *w)
+{
+	return (struct conn *) (void *) ((char *) w - offsetof(struct conn, waiter));
+}
+
+static void
+lent(struct pool_waiter *w, struct backend *b, struct stream *stream)
+{
+	struct conn *c = conn_of(w);
+
+	c->server = stream;
+	stream_set_owner(stream, &server_ops, c);
+	session_lent(c->session, b);
+}
+
+static void
+not_lent(struct pool_waiter *w, const char *cause, struct slice word)
+{
+	session_unlent(conn_of(w)->session, cause, word);
+}
+
+static struct backend *
+host_borrow(void *ctx, struct slice startup, uint16_t minor, bool *waits)
+{
+	struct conn *c = ctx;
+	struct pool *pool = worker_shared(c->worker)->pool;
+	struct stream *stream;
+	struct backend *b;
+
+	if (!c->key)
+		c->key = pool_key_get(pool, gate_target_index(c->session->gate), startup, minor);
+	c->waiter.lent = lent;
+	c->waiter.failed = not_lent;
+	b = pool_borrow(pool, c->key, &c->waiter, &stream);
+	*waits = c->waiter.key != NULL;
+	if (!b)
+		return NULL;
+	c->server = stream;
+	stream_set_owner(stream, &server_ops, c);
+	return b;
+}
+
+static void
+host_withdraw(void *ctx)
+{
+	struct conn *c = ctx;
+
+	pool_withdraw(worker_shared(c->worker)->pool, &c->waiter);
+}
+
+static void
+host_give_back(void *ctx, struct backend *b, bool at_rest)
+{
+	struct conn *c = ctx;
+	struct pool *pool = worker_shared(c->worker)->pool;
+
+	if (!c->server) {
+		pool_lost(pool, b);
+		return;
+	}
+	c->server = NULL;
+	pool_return(pool, b, at_rest ? POOL_LEFT_DIRTY : POOL_LEFT_UNKNOWN);
+}
+
 static const struct session_host host = {
 	.forward = host_forward,
 	.emit = host_emit,
@@ -490,6 +563,9 @@ static const struct session_host host = {
 	.queued = host_queued,
 	.start_tls = host_start_tls,
 	.dial = host_dial,
+	.borrow = host_borrow,
+	.withdraw = host_withdraw,
+	.give_back = host_give_back,
 	.cancel_upstream = host_cancel_upstream,
 	.cancel_request = host_cancel_request,
 	.close = host_close,

@@ -7,6 +7,7 @@
 #define WEIR_PROXY_CONN_H
 
 #include "io/stream.h"
+#include "proxy/pool.h"
 #include "proxy/session.h"
 #include "proxy/worker.h"
 
@@ -18,6 +19,8 @@ struct conn {
 	struct ring_timer timer;
 	struct sockaddr_storage server_addr;
 	struct canceller *cancellers; /* CancelRequests on their way */
+	struct pool_key *key; /* of the shared server connections it uses; NULL: none yet */
+	struct pool_waiter waiter;
 	uint32_t slot;
 	bool closing;
 	bool direct_tls; /* the client began with the TLS handshake */
@@ -36,6 +39,7 @@ void conn_end_now(struct conn *c);
 struct worker_shared {
 	struct ring *ring;
 	struct session_env env;
+	struct pool *pool;
 	struct conn **conns; /* by slot */
 	uint32_t *free_slots;
 	uint32_t n_free, n_conns;

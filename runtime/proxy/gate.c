@@ -252,7 +252,13 @@ gate_user_kind(const struct gate_session *s)
 struct scram_client_keys *
 gate_scram_keys(struct gate *g, struct gate_session *s)
 {
-	return &g->targets[s->target].scram_keys;
+	return gate_target_scram_keys(g, s->target);
+}
+
+struct scram_client_keys *
+gate_target_scram_keys(struct gate *g, size_t target)
+{
+	return &g->targets[target].scram_keys;
 }
 
 enum catalog_state

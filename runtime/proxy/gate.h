@@ -39,6 +39,7 @@ struct gate_verdict {
 	bool wait_catalog; /* nothing is decided: a fresh catalog is needed first */
 	bool pure_read, schema_change;
 	bool moves_names; /* what names mean to the next command may change with it */
+	bool leaves_state; /* in the server's session: nothing undoes all of it for sure */
 	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
 	uint8_t masked_by[VERDICT_STATEMENTS]; /* the same of each of several statements */
 	uint8_t n_rules;   /* deciding rules, at most VERDICT_RULES */
@@ -85,6 +86,7 @@ size_t gate_target_index(const struct gate_session *s);
 struct slice gate_user(const struct gate_session *s);
 enum principal_kind gate_user_kind(const struct gate_session *s);
 struct scram_client_keys *gate_scram_keys(struct gate *g, struct gate_session *s);
+struct scram_client_keys *gate_target_scram_keys(struct gate *g, size_t target);
 
 enum catalog_state { CATALOG_READY, CATALOG_WAIT, CATALOG_FAILED };
 enum catalog_state gate_catalog_state(struct gate *g, struct gate_session *s, const char **trouble);

@@ -134,6 +134,7 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 	vm_join(&l->g->joined, &l->g->effect);
 	l->v->n_effects++;
 	l->v->moves_names = l->v->moves_names || effect_moves_names(e);
+	l->v->leaves_state = l->v->leaves_state || effect_leaves_state(e);
 }
 
 static void
@@ -612,6 +613,7 @@ judge_prepared(struct look *l)
 			continue;
 		}
 		pure = pure && inner->pure_read;
+		l->v->leaves_state = l->v->leaves_state || calls_leave_state(inner);
 		l->facts = inner;
 		resolve_relations(l);
 		collect_uses(l);
@@ -652,6 +654,7 @@ look_closely(struct look *l)
 	facts_int(&l->f, FACT_SQL_PARAMETERS, f->max_param);
 	facts_bool(&l->f, FACT_SQL_IN_TRANSACTION, l->ask->tx != 'I');
 	v->pure_read = f->pure_read;
+	v->leaves_state = calls_leave_state(f);
 	for (uint32_t i = 0; i < f->n_stmts; i++)
 		v->schema_change = v->schema_change || f->stmts[i].flags & SQL_DDL;
 	resolve_relations(l);
@@ -701,7 +704,9 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		return;
 	}
 	if (facts_need_no_rule(ask->facts)) {
-		*v = (struct gate_verdict){.verdict = VERDICT_ALLOW, .pure_read = true};
+		*v = (struct gate_verdict){.verdict = VERDICT_ALLOW,
+					   .pure_read = true,
+					   .leaves_state = ask->facts->n_stmts > 0};
 		return;
 	}
 	if (c->any_masks && gate_stale(&g->targets[s->target])) {

@@ -99,6 +99,35 @@ effect_moves_names(const struct sql_effect *e)
 	       (sets(e) && (!e->setting.n || moves(e->setting)));
 }
 
+/* Code of others may keep what it likes in the process (variables of its language, connections);
+ * the name of a setting that was made up stays known. */
+bool
+effect_leaves_state(const struct sql_effect *e)
+{
+	for (size_t i = 0; i < COUNT_OF(opaque); i++)
+		if (e->action == opaque[i])
+			return true;
+	return e->action == ACTION_SQL_NETWORK ||
+	       (sets(e) && (!e->setting.n || memchr(e->setting.p, '.', e->setting.n)));
+}
+
+/* setseed() outlives DISCARD ALL. EXPLAIN alone is no effect of what it explains, and yet the
+ * planner calls functions. */
+bool
+calls_leave_state(const struct sql_facts *f)
+{
+	bool explains = false;
+
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		explains = explains || f->stmts[i].kind == SQL_KIND_EXPLAIN;
+	for (uint32_t i = 0; i < f->n_calls; i++)
+		if (slice_is(f->calls[i].name, "setseed") ||
+		    (explains && !(f->calls[i].flags & (SQL_CALL_SAFE | SQL_CALL_OPERATOR |
+							SQL_CALL_TYPE))))
+			return true;
+	return false;
+}
+
 /* After its first statement a text may run under another path than the one it was judged under. */
 bool
 facts_move_names(const struct sql_facts *f)

@@ -72,6 +72,19 @@ cancel(void *ctx, uint32_t pid, struct slice key)
 }
 
 static void
+pool(void *ctx, size_t target, unsigned worker, unsigned from)
+{
+	struct server *s = ctx;
+
+	if (!hooks_enter(s))
+		return;
+	for (unsigned i = 0; i < s->n_workers; i++)
+		if (worker == s->n_workers ? i != from : i == worker)
+			worker_post_pool(s->workers[i], target);
+	hooks_leave(s);
+}
+
+static void
 drained(void *ctx, unsigned worker UNUSED)
 {
 	struct server *s = ctx;
@@ -86,6 +99,7 @@ const struct worker_host server_worker_host = {
 	.want_catalog = want_catalog,
 	.schema_changed = schema_changed,
 	.cancel = cancel,
+	.pool = pool,
 	.drained = drained,
 };
 

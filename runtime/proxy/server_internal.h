@@ -49,6 +49,7 @@ struct server {
 	pthread_rwlock_t hooks_lock;
 	bool hooks_open;
 	struct worker **workers;
+	struct pool_quota *quota;
 
 	int signals, news;       /* signalfd; eventfd that wakes the main loop */
 	atomic_uint drained;     /* workers that have nothing left */

@@ -47,9 +47,12 @@ server_open_files(struct server *s, struct buf *error)
 	const struct config *c = &s->epoch->config;
 	rlim_t base = FILES_BASE + (rlim_t) FILES_PER_WORKER * s->n_workers +
 		      FILES_PER_TARGET * c->n_targets;
-	rlim_t need = base + (rlim_t) FILES_PER_CONNECTION * c->max_connections;
+	rlim_t need;
 	struct rlimit lim, more;
 
+	for (size_t i = 0; i < c->n_targets; i++)
+		base += c->targets[i].pool.mode == POOL_NONE ? 0 : c->targets[i].pool.size;
+	need = base + (rlim_t) FILES_PER_CONNECTION * c->max_connections;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0) {
 		buf_printf(error, "cannot read the limit of open files: %s\n", strerror(errno));
 		return false;
@@ -232,7 +235,11 @@ server_open_workers(struct server *s, struct worker_host *host, struct buf *erro
 		.target_tls = s->target_tls,
 		.max_connections =
 			(s->max_connections + s->n_workers - 1) / s->n_workers,
+		.quota = s->quota = pool_quota_new(s->epoch->config.n_targets, s->n_workers),
+		.n_workers = s->n_workers,
 	};
+
+	assert(s->quota != NULL);
 
 	*host = server_worker_host;
 	host->ctx = s;
@@ -280,6 +287,7 @@ server_close(struct server *s)
 	for (unsigned i = 0; s->workers && i < s->n_workers; i++)
 		if (s->workers[i])
 			worker_stop(s->workers[i]);
+	pool_quota_free(s->quota);
 	if (s->approvals)
 		approvals_close(s->approvals);
 	/* After everybody who records. */

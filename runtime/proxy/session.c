@@ -75,6 +75,7 @@ session_free(struct session *s)
 	if (s->staged)
 		command_free(s, s->staged);
 	login_free(s->login);
+	session_pool_free(s);
 	buf_fini(&s->path.answers);
 	buf_wipe(&s->in[CLIENT].pending);
 	buf_wipe(&s->in[SERVER].pending);
@@ -233,6 +234,7 @@ session_close(struct session *s, const char *cause)
 	if (s->sseq)
 		record_session_end(s);
 	log_debug("session ends cause=%s", cause);
+	session_pool_end(s);
 	s->phase = SESSION_CLOSED;
 	s->host->timer(s->host_ctx, 0);
 	s->host->close(s->host_ctx);
@@ -310,7 +312,8 @@ may_process(const struct session *s, enum pg_side from)
 	case SESSION_SERVER_LOGIN:
 		return from == SERVER;
 	case SESSION_READY:
-		return !s->in[from].blocked && !(from == CLIENT && s->terminated);
+		/* Who is not told so yet does not know that it may speak. */
+		return !s->in[from].blocked && !(from == CLIENT && (s->terminated || s->login));
 	default:
 		return false;
 	}
@@ -672,21 +675,23 @@ session_cancel_upstream(struct session *s)
 {
 	struct buf *b = &s->env->scratch;
 
-	if (!s->server_key_len)
+	if (!s->backend || !s->backend->key_len)
 		return;
 	buf_reset(b);
-	pg_put_cancel(b, s->server_pid, slice_of(s->server_key, s->server_key_len));
+	pg_put_cancel(b, s->backend->pid, slice_of(s->backend->key, s->backend->key_len));
 	s->cancels += s->host->cancel_upstream(s->host_ctx, buf_slice(b));
 	buf_reset(b);
 }
 
 /* From here on a cancel can no longer hit what is sent next. */
 void
-session_cancel_done(struct session *s)
+session_cancel_done(struct session *s, bool settled)
 {
 	struct reply *head;
 
 	assert(s->cancels > 0);
+	if (!settled && s->backend)
+		s->backend->spoiled = true; /* it may still arrive, in another session's command */
 	if (--s->cancels || s->phase == SESSION_CLOSED)
 		return;
 	s->limit_cancels = false;
@@ -709,7 +714,8 @@ session_cancel(struct session *s, struct slice key)
 		hold_end(s, "cancelled by the client", "57014", "WEIR-HOLD-CANCELLED",
 			 "canceled while waiting for an approval");
 		session_kick(s);
-	} else if (s->n_replies && reply_head(s)->kind != REPLY_PATH) {
+	} else if (s->n_replies && reply_head(s)->kind != REPLY_PATH &&
+		   reply_head(s)->kind != REPLY_CARRY) {
 		session_cancel_upstream(s);
 	}
 }
@@ -721,6 +727,10 @@ session_tick(struct session *s)
 
 	if (s->phase == SESSION_CLOSED)
 		return;
+	if (s->pool.waits || (s->phase == SESSION_READY && s->login)) {
+		session_pool_tick(s);
+		return;
+	}
 	if (s->phase != SESSION_READY) {
 		session_fatal(s, "08006", "WEIR-LOGIN-TIMEOUT", "login took too long",
 			      "the gateway gives a client a bounded time from connect to ready");
@@ -742,6 +752,8 @@ session_arm(struct session *s)
 
 	if (s->tick_limit && (!at || s->tick_limit < at))
 		at = s->tick_limit;
+	if (s->tick_pool && (!at || s->tick_pool < at))
+		at = s->tick_pool;
 	if (at == s->tick_at || s->phase != SESSION_READY)
 		return;
 	s->tick_at = at;

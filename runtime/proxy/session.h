@@ -30,6 +30,7 @@
 #include "base/buf.h"
 #include "proto/pg/copyout.h"
 #include "proto/pg/wire.h"
+#include "proxy/backend.h"
 #include "proxy/gate.h"
 #include "proxy/statements.h"
 
@@ -70,6 +71,13 @@ struct session_host {
 	void (*start_tls)(void *ctx, enum pg_side side, struct slice early);
 	/* Dials the target; session_server_up or session_server_down follows. */
 	void (*dial)(void *ctx);
+	/* A connection to the target that was opened with these settings (as settings_next reads
+	 * them), from those that sessions share. NULL: *waits says whether session_lent or
+	 * session_unlent follows, or too many wait. */
+	struct backend *(*borrow)(void *ctx, struct slice startup, uint16_t minor, bool *waits);
+	void (*withdraw)(void *ctx); /* it is not wanted any more */
+	/* b is not the session's any more. at_rest: nothing is under way on it. */
+	void (*give_back)(void *ctx, struct backend *b, bool at_rest);
 	/* Opens a connection of its own to the target and sends these bytes (a CancelRequest).
 	 * True: session_cancel_done follows when the target has closed it. */
 	bool (*cancel_upstream)(void *ctx, struct slice packet);
@@ -120,6 +128,7 @@ enum reply_kind {
 	REPLY_CLOSE,
 	REPLY_SYNC,       /* ends with ReadyForQuery */
 	REPLY_PATH,       /* the gateway's own question (session_path.c); ends with ReadyForQuery */
+	REPLY_CARRY,      /* its own settings (session_pool.c); ends with ReadyForQuery */
 	/* the server knows nothing of it: `error` (and ReadyForQuery) is the answer */
 	REPLY_LOCAL,
 };
@@ -194,6 +203,17 @@ struct session_path {
 	struct buf answers; /* each ended by a zero byte */
 };
 
+/* How the session comes by its connection to the server, if that is a shared one (session_pool.c).
+ */
+struct session_pool {
+	enum pool_mode mode;
+	bool borrowed; /* the connection in hand goes back */
+	bool waits;    /* for one */
+	uint16_t minor;
+	struct buf startup;  /* what its connections were opened with */
+	struct buf settings; /* what they must be set to besides */
+};
+
 struct session {
 	uint32_t magic;
 	enum session_phase phase;
@@ -248,18 +268,17 @@ struct session {
 	bool approval_async; /* the client asked not to wait for approvals */
 	struct hold *hold;   /* the command that waits for a person; NULL */
 	/* Monotonic times at which the timer is wanted, and at which it is set; 0: not. */
-	uint64_t tick_hold, tick_limit, tick_at;
+	uint64_t tick_hold, tick_limit, tick_pool, tick_at;
 	struct login *login; /* until READY */
 	struct session_client client;
 	struct gate_client client_facts;
-	bool client_tls, server_tls;
+	bool client_tls;
 
 	uint32_t cancel_pid; /* ours, given to the client */
 	uint8_t cancel_key[32];
 	uint8_t cancel_key_len; /* 4, or 32 with protocol 3.2 */
-	uint32_t server_pid; /* the server's */
-	uint8_t server_key[256];
-	uint16_t server_key_len;
+	struct backend *backend; /* the connection to the server; NULL: none at hand */
+	struct session_pool pool;
 
 	struct audit_id id;
 	uint64_t sseq;       /* audit: gapless number of its last record */
@@ -301,14 +320,18 @@ bool session_lingers(const struct session *s);
 void session_tls_done(struct session *s, enum pg_side side);
 void session_server_up(struct session *s);
 void session_server_down(struct session *s, const char *reason);
+/* After host->borrow: b is at hand; or there is none to be had. word: of the server, about what was
+ * set; else empty. */
+void session_lent(struct session *s, struct backend *b);
+void session_unlent(struct session *s, const char *cause, struct slice word);
 /* Something that a direction may wait for has changed: a record is durable, an approval decided,
  * the catalog read, queued bytes sent. */
 void session_kick(struct session *s);
 void session_tick(struct session *s);
 /* Our cancel key was presented: a held command ends, a running one is cancelled at the server. */
 void session_cancel(struct session *s, struct slice key);
-/* A CancelRequest of ours is with the target, or is lost. */
-void session_cancel_done(struct session *s);
+/* A CancelRequest of ours is with the target, or (not settled) nobody knows where. */
+void session_cancel_done(struct session *s, bool settled);
 /* The gateway stops: an idle session ends now with 57P01, a busy one after its command. */
 void session_drain(struct session *s);
 bool session_is_idle(const struct session *s);
@@ -333,6 +356,8 @@ void session_bad(struct session *s, enum pg_side from, enum pg_reason reason);
 /* A ParameterStatus of the server: false (and the session is over) when it would blind the
  * gateway. */
 bool session_parameter(struct session *s, const struct pg_param *p) MUST_CHECK;
+/* Statements cannot be judged under a setting of the target: the session is over. */
+void session_blinded(struct session *s);
 void session_emit(struct session *s, enum pg_side to, struct buf *b); /* and empties b */
 /* To the client, between two messages of the server. Empties b. */
 void session_say(struct session *s, struct buf *b);
@@ -364,6 +389,7 @@ enum step login_client_message(struct session *s, const struct pg_frame *f);
 enum step login_server_message(struct session *s, const struct pg_frame *f);
 bool login_server_ssl_answer(struct session *s, uint8_t answer);
 void login_progress(struct session *s);
+void login_done(struct session *s);
 
 /* session_client.c, session_server.c */
 enum step client_message(struct session *s, const struct pg_frame *f);
@@ -382,6 +408,20 @@ void session_copyout_end(struct session *s);
 void session_drop_to_sync(struct session *s);
 enum step session_for_head(struct session *s, struct reply *head, const struct pg_frame *f);
 bool command_durable(struct session *s, const struct command *c);
+
+/* session_pool.c */
+/* After the login at the gateway: asks for a connection. */
+void session_pool_login(struct session *s);
+/* Gives it back, or frees what was the session's own. */
+void session_pool_end(struct session *s);
+void session_pool_free(struct session *s);
+/* Nobody came in time. */
+void session_pool_tick(struct session *s);
+/* The command goes to the server now. */
+void session_pool_follow(struct session *s, bool leaves_state);
+/* The server said so while it had the connection. */
+void session_pool_reported(struct session *s, const struct pg_param *p);
+enum step session_carry_answer(struct session *s, const struct pg_frame *f);
 
 /* session_limit.c */
 /* Which limits apply to a command that was not refused; one whose budget is used up is. */

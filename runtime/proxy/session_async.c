@@ -7,6 +7,14 @@
 #include "base/endian.h"
 #include "base/log.h"
 
+void
+session_blinded(struct session *s)
+{
+	session_fatal(s, "0A000", "WEIR-SETTING",
+		      "the target runs with a setting under which statements cannot be judged",
+		      "standard_conforming_strings must be on and client_encoding UTF8");
+}
+
 bool
 session_parameter(struct session *s, const struct pg_param *p)
 {
@@ -17,9 +25,7 @@ session_parameter(struct session *s, const struct pg_param *p)
 	/* The gateway would read statements differently than the server. */
 	log_error("target setting refused target=%s setting=%.*s", gate_target(s->gate)->name,
 		  SLICE_ARG(p->name));
-	session_fatal(s, "0A000", "WEIR-SETTING",
-		      "the target runs with a setting under which statements cannot be judged",
-		      "standard_conforming_strings must be on and client_encoding UTF8");
+	session_blinded(s);
 	return false;
 }
 
@@ -29,7 +35,7 @@ own_notification(const struct session *s, const struct pg_frame *f)
 {
 	uint8_t *pid = (uint8_t *) (uintptr_t) f->body.p;
 
-	if (f->body.n >= 4 && get_be32(pid) == s->server_pid)
+	if (f->body.n >= 4 && get_be32(pid) == s->backend->pid)
 		put_be32(pid, s->cancel_pid);
 }
 
@@ -46,7 +52,10 @@ session_asynchronous(struct session *s, const struct pg_frame *f)
 			session_bad(s, SERVER, PG_R_STRING_NOT_TERMINATED);
 			return STEP_DONE;
 		}
-		return session_parameter(s, &p) ? STEP_FORWARD : STEP_DONE;
+		if (!session_parameter(s, &p))
+			return STEP_DONE;
+		session_pool_reported(s, &p);
+		return head && head->kind == REPLY_CARRY ? STEP_DONE : STEP_FORWARD;
 	case PG_B_NOTIFICATION_RESPONSE:
 		own_notification(s, f);
 		return STEP_FORWARD;

@@ -236,6 +236,7 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 	*out = s->staged;
 	s->staged = NULL;
 	session_path_follow(s, *out);
+	session_pool_follow(s, (*out)->verdict.leaves_state);
 	return STEP_FORWARD;
 }
 
@@ -349,8 +350,10 @@ client_parse(struct session *s, const struct pg_frame *f)
 	sql_facts_hold(c->facts);
 	st = statement_new(m.name, m.text, slice_of(m.types, m.n_types * sizeof(uint32_t)),
 			   c->facts);
-	if (st)
+	if (st) {
 		st->judged_masked = gate_has_masks(s->gate);
+		st->leaves_state = c->verdict.leaves_state;
+	}
 	command_free(s, c);
 	reply = st ? reply_push(s, REPLY_PARSE) : NULL;
 	if (too_many(s, reply)) {
@@ -406,6 +409,8 @@ client_bind(struct session *s, const struct pg_frame *f)
 		return STEP_DONE;
 	}
 	p->path = session_path_now(s);
+	/* The planner runs what it takes for constant. */
+	session_pool_follow(s, p->statement->leaves_state);
 	reply->object = &p->object;
 	s->unsynced = true;
 	s->env->counters.allocs++;
@@ -594,7 +599,7 @@ client_other(struct session *s, const struct pg_frame *f)
 	case PG_F_FUNCTION_CALL:
 		return client_function_call(s, f);
 	case PG_F_TERMINATE:
-		if (!s->server_gone) {
+		if (!s->server_gone && s->pool.mode == POOL_NONE) {
 			session_flush_run(s);
 			s->host->emit(s->host_ctx, SERVER, f->raw);
 		}

@@ -33,8 +33,7 @@ login_free(struct login *l)
 		free((void *) (uintptr_t) l->params[i].name.p);
 		free((void *) (uintptr_t) l->params[i].value.p);
 	}
-	buf_fini(&l->held);
-	scram_client_wipe(&l->server_scram);
+	server_login_wipe(&l->server);
 	secret_wipe(l, sizeof(*l));
 	free(l);
 }
@@ -259,7 +258,11 @@ login_progress(struct session *s)
 		if (!startup_judge(s))
 			return;
 		s->login->dialled = true;
-		s->host->dial(s->host_ctx);
+		s->pool.mode = gate_target(s->gate)->pool.mode;
+		if (s->pool.mode == POOL_NONE)
+			s->host->dial(s->host_ctx);
+		else
+			session_pool_login(s);
 		break;
 	case CATALOG_WAIT:
 		s->host->want_catalog(s->host_ctx);
@@ -279,13 +282,14 @@ session_server_up(struct session *s)
 
 	if (s->phase != SESSION_WAITING)
 		return;
+	s->backend = calloc(1, sizeof(*s->backend));
+	assert(s->backend != NULL);
 	if (t->tls == TLS_OFF) {
 		startup_send(s);
 		return;
 	}
 	pg_put_ssl_request(&s->env->scratch);
 	session_emit(s, SERVER, &s->env->scratch);
-	s->login->server_ssl_asked = true;
 	s->phase = SESSION_SERVER_TLS;
 }
 
@@ -319,7 +323,7 @@ session_tls_done(struct session *s, enum pg_side side)
 		s->client_facts.tls = true;
 		s->phase = SESSION_STARTUP;
 	} else if (s->phase == SESSION_SERVER_TLS) {
-		s->server_tls = true;
+		s->backend->tls = true;
 		startup_send(s);
 	}
 }
@@ -332,96 +336,14 @@ server_login_failed(struct session *s, const char *what)
 		      "the gateway's log says why; its operator must look at the target's login");
 }
 
-static enum pg_reason
-server_sasl(struct session *s, const struct pg_msg_auth *m)
-{
-	struct login *l = s->login;
-	struct buf out = {0};
-	const char *mechanism;
-	enum pg_reason r;
-
-	if (m->kind == PG_AUTH_SASL) {
-		uint8_t nonce[SCRAM_NONCE];
-		const struct config_target *t = gate_target(s->gate);
-
-		random_bytes(nonce, sizeof(nonce));
-		scram_client_init(&l->server_scram, slice_str(t->password),
-				  gate_scram_keys(s->env->gate, s->gate), (struct slice){0}, nonce);
-		l->server_scram_started = true;
-		r = scram_client_first(&l->server_scram, m->data, &mechanism, &out);
-		if (r == PG_R_OK)
-			pg_put_sasl_initial(&s->env->scratch, mechanism, buf_slice(&out));
-	} else if (!l->server_scram_started) {
-		r = PG_R_SASL_MESSAGE;
-	} else if (m->kind == PG_AUTH_SASL_CONTINUE) {
-		r = scram_client_final(&l->server_scram, m->data, &out);
-		if (r == PG_R_OK)
-			pg_put_sasl_response(&s->env->scratch, buf_slice(&out));
-	} else {
-		r = scram_client_verify(&l->server_scram, m->data);
-	}
-	buf_wipe(&out);
-	if (r == PG_R_OK && s->env->scratch.n)
-		session_emit(s, SERVER, &s->env->scratch);
-	return r;
-}
-
-static void
-server_auth(struct session *s, const struct pg_frame *f)
-{
-	struct login *l = s->login;
-	const struct config_target *t = gate_target(s->gate);
-	struct pg_msg_auth m;
-	enum pg_reason r = pg_read_auth(f->body, &m);
-	char md5[36];
-
-	if (r != PG_R_OK) {
-		server_login_failed(s, pg_reason_sentence(r));
-		return;
-	}
-	if (m.kind == PG_AUTH_OK) {
-		/* A server that skips the proof it promised is not the server we know. */
-		if (l->server_scram_started && !scram_client_is_done(&l->server_scram))
-			server_login_failed(s, "the server did not finish SCRAM");
-		else
-			l->server_ready = true;
-		return;
-	}
-	if (!t->password) {
-		server_login_failed(s, "the target asks for a password and none is configured");
-		return;
-	}
-	if (m.kind == PG_AUTH_MD5) {
-		pg_md5_response(md5, slice_str(t->login), slice_str(t->password), m.md5_salt);
-		pg_put_password(&s->env->scratch, slice_str(md5));
-		secret_wipe(md5, sizeof(md5));
-		session_emit(s, SERVER, &s->env->scratch);
-	} else if (m.kind == PG_AUTH_CLEARTEXT) {
-		if (!s->server_tls) {
-			server_login_failed(s, "the target asks for a clear-text password without TLS");
-			return;
-		}
-		pg_put_password(&s->env->scratch, slice_str(t->password));
-		session_emit(s, SERVER, &s->env->scratch);
-	} else {
-		r = server_sasl(s, &m);
-		if (r != PG_R_OK)
-			server_login_failed(s, pg_reason_sentence(r));
-	}
-}
-
-static void
-server_ready(struct session *s, const struct pg_frame *f)
+/* There is a connection to the target: the session begins. */
+void
+login_done(struct session *s)
 {
 	struct login *l = s->login;
 	struct buf *b = &s->env->scratch;
-	uint8_t status;
 
-	if (!l->server_ready || pg_read_ready(f->body, &status) != PG_R_OK || status != 'I') {
-		session_bad(s, SERVER, PG_R_BAD_TRANSACTION_STATUS);
-		return;
-	}
-	session_emit(s, CLIENT, &l->held);
+	settings_put(&s->backend->reported, b);
 	pg_put_key_data(b, s->cancel_pid, slice_of(s->cancel_key, s->cancel_key_len));
 	pg_put_ready(b, 'I');
 	session_emit(s, CLIENT, b);
@@ -430,77 +352,43 @@ server_ready(struct session *s, const struct pg_frame *f)
 	s->login = NULL;
 	s->tx = 'I';
 	s->phase = SESSION_READY;
-	s->host->timer(s->host_ctx, 0);
+	s->tick_pool = 0;
+	s->host->timer(s->host_ctx, s->tick_at = 0);
 	session_path_begin(s);
-}
-
-/* After the gateway's own login nothing but what the client set can be a wrong value. */
-static bool
-is_about_settings(const struct login *l, const struct pg_msg_error *e)
-{
-	static const char *const states[] = {"22023", "42704", "42501", "55P02"};
-
-	for (size_t i = 0; l->server_ready && l->n_params && i < COUNT_OF(states); i++)
-		if (slice_is(e->sqlstate, states[i]))
-			return true;
-	return false;
 }
 
 enum step
 login_server_message(struct session *s, const struct pg_frame *f)
 {
-	struct pg_msg_key_data key;
-	struct pg_param param;
-	struct pg_msg_error e;
-	uint32_t minor, n_options;
-	char what[200];
+	struct server_login *l = &s->login->server;
+	enum login_step step = server_login_message(l, gate_target(s->gate),
+						    gate_scram_keys(s->env->gate, s->gate),
+						    s->backend, f, &s->env->scratch);
 
-	switch (f->type) {
-	case PG_B_AUTHENTICATION:
-		server_auth(s, f);
+	session_emit(s, SERVER, &s->env->scratch);
+	switch (step) {
+	case LOGIN_MORE:
 		break;
-	case PG_B_PARAMETER_STATUS:
-		if (pg_read_parameter_status(f->body, &param) != PG_R_OK ||
-		    !session_parameter(s, &param))
-			return STEP_DONE;
-		if (s->login->held.n < 65536)
-			buf_put_slice(&s->login->held, f->raw);
+	case LOGIN_READY:
+		login_done(s);
 		break;
-	case PG_B_BACKEND_KEY_DATA:
-		if (pg_read_key_data(f->body, &key) == PG_R_OK &&
-		    key.key.n <= sizeof(s->server_key)) {
-			s->server_pid = key.pid;
-			memcpy(s->server_key, key.key.p, key.key.n);
-			s->server_key_len = (uint16_t) key.key.n;
-		}
-		break;
-	case PG_B_NEGOTIATE_PROTOCOL_VERSION:
-		/* An older server; what is ours of 3.2 stays. */
-		if (pg_read_negotiate(f->body, &minor, &n_options) != PG_R_OK ||
-		    (uint16_t) minor >= s->login->minor || n_options || s->login->server_ready)
-			session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
-		break;
-	case PG_B_READY_FOR_QUERY:
-		server_ready(s, f);
-		break;
-	case PG_B_ERROR_RESPONSE:
-		if (pg_read_error(f->body, &e) == PG_R_OK && is_about_settings(s->login, &e)) {
-			s->host->emit(s->host_ctx, CLIENT, f->raw);
-			session_close(s, "WEIR-STARTUP-PARAMETER");
+	case LOGIN_SETTING:
+		if (!s->login->n_params) {
+			server_login_failed(s, "a setting of the role or database is refused");
 			break;
 		}
-		if (pg_read_error(f->body, &e) == PG_R_OK)
-			snprintf(what, sizeof(what), "%.5s %.*s", (const char *) e.sqlstate.p,
-				 (int) (e.message.n > 150 ? 150 : e.message.n),
-				 (const char *) e.message.p);
-		else
-			snprintf(what, sizeof(what), "unreadable error");
-		server_login_failed(s, what);
+		s->host->emit(s->host_ctx, CLIENT, f->raw);
+		session_close(s, "WEIR-STARTUP-PARAMETER");
 		break;
-	case PG_B_NOTICE_RESPONSE:
-		break; /* of the gateway's login, not of the client's */
-	default:
-		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
+	case LOGIN_REFUSED:
+		server_login_failed(s, l->cause);
+		break;
+	case LOGIN_BLINDING:
+		session_blinded(s);
+		break;
+	case LOGIN_PROTOCOL:
+		session_bad(s, SERVER, l->reason);
+		break;
 	}
 	return STEP_DONE;
 }

@@ -6,6 +6,7 @@
 #define WEIR_PROXY_SESSION_LOGIN_H
 
 #include "proto/pg/scram.h"
+#include "proxy/server_login.h"
 #include "proxy/session.h"
 
 enum { LOGIN_PARAMS = 96 };
@@ -13,16 +14,14 @@ enum { LOGIN_PARAMS = 96 };
 struct login {
 	unsigned ssl_requests, gss_requests;
 	uint16_t minor; /* of the client's protocol; the server is asked for the same */
-	bool server_ssl_asked, authenticated, server_ready, dialled;
+	bool authenticated, dialled;
 	char *user, *database;
 	struct pg_param params[LOGIN_PARAMS]; /* owned copies: what goes to the server */
 	size_t n_params;
 	struct scram_server scram;
 	struct scram_verifier mock_verifier;
 	unsigned sasl_step;
-	struct scram_client server_scram;
-	bool server_scram_started;
-	struct buf held; /* ParameterStatus of the server, until the client may have them */
+	struct server_login server;
 };
 
 /* Who it is, which target, what is set. False: refused, and the session is over. */
@@ -31,5 +30,8 @@ bool startup_take(struct session *s, const struct pg_startup *st) MUST_CHECK;
 bool startup_judge(struct session *s) MUST_CHECK;
 /* The server's packet. */
 void startup_send(struct session *s);
+/* What a shared connection is opened with for it: names and values for settings_next, in an order
+ * of their own, without application_name. */
+void startup_text(const struct session *s, struct buf *out);
 
 #endif

@@ -25,8 +25,8 @@ static void
 follow_plan(struct session *s)
 {
 	struct reply *head = reply_head(s);
-	bool whole = head && (head->kind == REPLY_PATH || current_plan(s, head) ||
-			      session_rows(s, head));
+	bool whole = head && (head->kind == REPLY_PATH || head->kind == REPLY_CARRY ||
+			      current_plan(s, head) || session_rows(s, head));
 
 	if (whole == s->rows_whole)
 		return;
@@ -630,6 +630,8 @@ server_message(struct session *s, struct pg_frame *f)
 		return STEP_BLOCK;
 	if (head->kind == REPLY_PATH)
 		step = session_path_answer(s, f);
+	else if (head->kind == REPLY_CARRY)
+		step = session_carry_answer(s, f);
 	else
 		step = s->swallow ? session_limit_swallow(s, head, f)
 				  : session_for_head(s, head, f);

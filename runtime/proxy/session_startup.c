@@ -21,17 +21,6 @@ dup_slice(struct slice v)
 	return p;
 }
 
-static bool
-same_name(struct slice a, struct slice b)
-{
-	if (a.n != b.n)
-		return false;
-	for (size_t i = 0; i < a.n; i++)
-		if ((a.p[i] | 0x20) != (b.p[i] | 0x20))
-			return false;
-	return true;
-}
-
 /* Keys of the packet that are no settings: from `options` they would become something else. */
 static bool
 is_reserved(struct slice name)
@@ -39,9 +28,9 @@ is_reserved(struct slice name)
 	static const char *const reserved[] = {"user", "database", "options", "replication"};
 
 	for (size_t i = 0; i < COUNT_OF(reserved); i++)
-		if (same_name(name, slice_str(reserved[i])))
+		if (settings_same_name(name, slice_str(reserved[i])))
 			return true;
-	return name.n >= 5 && same_name(slice_of(name.p, 5), SLICE_LIT("_pq_."));
+	return name.n >= 5 && settings_same_name(slice_of(name.p, 5), SLICE_LIT("_pq_."));
 }
 
 static bool
@@ -62,9 +51,9 @@ take_setting(struct session *s, struct slice name, struct slice value)
 	struct login *l = s->login;
 
 	for (size_t i = 0; i < l->n_params; i++)
-		if (same_name(l->params[i].name, name))
+		if (settings_same_name(l->params[i].name, name))
 			return refuse(s, name, "is given twice");
-	if (same_name(name, SLICE_LIT("client_encoding")) &&
+	if (settings_same_name(name, SLICE_LIT("client_encoding")) &&
 	    setting_blinds(SLICE_LIT("client_encoding"), value)) {
 		session_fatal(s, "0A000", "WEIR-ENCODING",
 			      "the gateway only speaks UTF8 or SQL_ASCII to clients",
@@ -76,7 +65,7 @@ take_setting(struct session *s, struct slice name, struct slice value)
 	l->params[l->n_params++] = (struct pg_param){slice_of(dup_slice(name), name.n),
 						     slice_of(dup_slice(value), value.n)};
 	/* Valid until the login ends; the gate keeps a copy. */
-	if (same_name(name, SLICE_LIT("application_name")))
+	if (settings_same_name(name, SLICE_LIT("application_name")))
 		s->client_facts.application = l->params[l->n_params - 1].value;
 	return true;
 }
@@ -115,7 +104,7 @@ startup_take(struct session *s, const struct pg_startup *st)
 			if (!take_setting(s, name, value))
 				return false;
 		} else if (!slice_is(name, "user") && !slice_is(name, "database") &&
-			   !same_name(name, SLICE_LIT("replication")) &&
+			   !settings_same_name(name, SLICE_LIT("replication")) &&
 			   memcmp(name.p, "_pq_.", 5) != 0) {
 			return refuse(s, name, "is not one the gateway knows");
 		}
@@ -127,8 +116,8 @@ startup_take(struct session *s, const struct pg_startup *st)
 static bool
 needs_no_word(struct slice name)
 {
-	return same_name(name, SLICE_LIT("application_name")) ||
-	       same_name(name, SLICE_LIT("client_encoding"));
+	return settings_same_name(name, SLICE_LIT("application_name")) ||
+	       settings_same_name(name, SLICE_LIT("client_encoding"));
 }
 
 /* SET "name" = 'value' */
@@ -194,6 +183,32 @@ startup_judge(struct session *s)
 	return true;
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	return slice_cmp(((const struct pg_param *) a)->name, ((const struct pg_param *) b)->name);
+}
+
+void
+startup_text(const struct session *s, struct buf *out)
+{
+	const struct login *l = s->login;
+	const struct config_target *t = gate_target(s->gate);
+	struct pg_param all[LOGIN_PARAMS];
+	size_t n = 0;
+
+	settings_set(out, SLICE_LIT("user"), slice_str(t->login));
+	settings_set(out, SLICE_LIT("database"), slice_str(t->database));
+	settings_set(out, SLICE_LIT("client_encoding"), SLICE_LIT("UTF8"));
+	for (size_t i = 0; i < l->n_params; i++)
+		if (!settings_same_name(l->params[i].name, SLICE_LIT("application_name")))
+			all[n++] = l->params[i];
+	if (n)
+		qsort(all, n, sizeof(*all), by_name);
+	for (size_t i = 0; i < n; i++)
+		settings_set(out, all[i].name, all[i].value);
+}
+
 void
 startup_send(struct session *s)
 {
@@ -207,11 +222,12 @@ startup_send(struct session *s)
 	all[n++] = (struct pg_param){SLICE_LIT("database"), slice_str(t->database)};
 	for (size_t i = 0; i < l->n_params; i++) {
 		encoding = encoding ||
-			   same_name(l->params[i].name, SLICE_LIT("client_encoding"));
+			   settings_same_name(l->params[i].name, SLICE_LIT("client_encoding"));
 		all[n++] = l->params[i];
 	}
 	if (!encoding)
 		all[n++] = (struct pg_param){SLICE_LIT("client_encoding"), SLICE_LIT("UTF8")};
+	l->server.minor = l->minor;
 	pg_put_startup(&s->env->scratch, l->minor, all, n);
 	session_emit(s, SERVER, &s->env->scratch);
 	s->phase = SESSION_SERVER_LOGIN;

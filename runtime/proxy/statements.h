@@ -34,6 +34,7 @@ struct statement {
 	uint64_t described_at; /* catalog number when it was */
 	bool described;
 	bool judged_masked; /* masks were in force when it was judged */
+	bool leaves_state; /* gate_verdict's, when it was parsed */
 };
 
 struct portal {

@@ -27,6 +27,7 @@ struct message {
 		MSG_CATALOG,
 		MSG_CANCEL,
 		MSG_APPROVAL,
+		MSG_POOL,
 		MSG_DRAIN,
 		MSG_STOP,
 	} kind;
@@ -156,6 +157,15 @@ worker_post_approval(struct worker *w, const char *id UNUSED, uint64_t waiter)
 }
 
 void
+worker_post_pool(struct worker *w, size_t target)
+{
+	struct message *m = message_new(MSG_POOL);
+
+	m->target = target;
+	post(w, m);
+}
+
+void
 worker_drain(struct worker *w)
 {
 	post(w, message_new(MSG_DRAIN));
@@ -208,6 +218,7 @@ handle(struct worker *w, struct message *m)
 	switch (m->kind) {
 	case MSG_EPOCH:
 		gate_set_epoch(sh->env.gate, m->epoch);
+		pool_reload(sh->pool);
 		break;
 	case MSG_CATALOG:
 		set_catalog(w, m);
@@ -223,14 +234,19 @@ handle(struct worker *w, struct message *m)
 		if (s)
 			session_kick(s);
 		break;
+	case MSG_POOL:
+		pool_look(sh->pool, m->target);
+		break;
 	case MSG_DRAIN:
 		sh->draining = true;
 		ring_unlisten(&w->listener);
+		pool_drain(sh->pool);
 		each_session(w, session_drain);
 		break;
 	case MSG_STOP:
 		w->stopping = true;
 		ring_unlisten(&w->listener);
+		pool_drain(sh->pool);
 		each_conn(w, conn_end_soon);
 		if (ring_timer_at(sh->ring, &w->stop_timer,
 				  ring_now(sh->ring) + STOP_MS * NS_PER_MS, stop_now, w) < 0)
@@ -372,6 +388,7 @@ before_wait(void *ctx)
 	struct worker *w = ctx;
 	struct worker_shared *sh = &w->shared;
 
+	pool_run(sh->pool);
 	publish(w);
 	if (alone(sh))
 		ring_after_submit(sh->ring, commit_alone, w);
@@ -438,6 +455,34 @@ open_env(struct worker *w)
 	return true;
 }
 
+static void
+wake_pool(void *ctx, size_t target, unsigned worker)
+{
+	struct worker *w = ctx;
+
+	w->config.host->pool(w->config.host->ctx, target, worker, w->config.index);
+}
+
+static bool
+open_pool(struct worker *w)
+{
+	struct worker_shared *sh = &w->shared;
+	const struct config *cfg = &w->config.epoch->config;
+	struct pool_config pc = {.worker = w->config.index,
+				 .n_workers = w->config.n_workers,
+				 .n_targets = cfg->n_targets,
+				 .ring = sh->ring,
+				 .gate = sh->env.gate,
+				 .target_tls = w->config.target_tls,
+				 .quota = w->config.quota,
+				 .login_ms = cfg->login_seconds * 1000,
+				 .ctx = w,
+				 .wake = wake_pool};
+
+	sh->pool = pool_open(&pc);
+	return sh->pool != NULL;
+}
+
 static bool
 open_ring(struct worker *w)
 {
@@ -449,6 +494,8 @@ open_ring(struct worker *w)
 	r = ring_open(&sh->ring, &rc, w->error, sizeof(w->error));
 	if (r < 0)
 		return false;
+	if (!open_pool(w))
+		return fail(w, "memory", -ENOMEM);
 	ring_before_wait(sh->ring, before_wait, w);
 	r = ring_event_open(sh->ring, &w->inbox_event, read_inbox, w);
 	if (r < 0)
@@ -470,6 +517,9 @@ close_all(struct worker *w)
 	struct worker_shared *sh = &w->shared;
 
 	if (sh->ring) {
+		ring_before_wait(sh->ring, NULL, NULL);
+		if (sh->pool)
+			pool_abort(sh->pool);
 		ring_timer_stop(sh->ring, &w->stop_timer);
 		ring_event_close(&w->inbox_event);
 		ring_event_close(&w->audit_event);
@@ -479,8 +529,10 @@ close_all(struct worker *w)
 		for (int i = 0; i < 1000 && ring_live(sh->ring); i++)
 			if (ring_turn(sh->ring, NS_PER_MS) < 0)
 				break;
-		if (!ring_live(sh->ring))
+		if (!ring_live(sh->ring)) {
+			pool_free(sh->pool);
 			ring_close(sh->ring);
+		}
 	}
 	gate_close(sh->env.gate);
 	session_env_fini(&sh->env);

@@ -13,6 +13,7 @@
 #include "proxy/approvals.h"
 #include "proxy/epoch.h"
 #include "proxy/gate.h"
+#include "proxy/pool.h"
 
 struct worker;
 
@@ -28,6 +29,9 @@ struct worker_host {
 	void (*schema_changed)(void *ctx, size_t target);
 	/* A CancelRequest for a session of some worker: calls worker_post_cancel there. */
 	void (*cancel)(void *ctx, uint32_t pid, struct slice key);
+	/* Workers look at their pool of server connections: worker_post_pool there; n_workers: on
+	 * all but the one that asks. */
+	void (*pool)(void *ctx, size_t target, unsigned worker, unsigned from);
 	/* worker_drain was asked for and the last session has ended. */
 	void (*drained)(void *ctx, unsigned worker);
 };
@@ -42,6 +46,8 @@ struct worker_config {
 	struct tls_context **target_tls; /* by target; NULL where off */
 	struct schema_moves *moves;   /* by target, of all workers */
 	unsigned max_connections;     /* of this worker */
+	struct pool_quota *quota;     /* of server connections that sessions share */
+	unsigned n_workers;
 };
 
 /* Starts the thread; returns when it listens or failed (error appended, NULL). */
@@ -52,6 +58,7 @@ void worker_post_epoch(struct worker *w, struct epoch *e);
 void worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c,
 			 const char *trouble, struct catalog_age age);
 void worker_post_cancel(struct worker *w, uint32_t pid, struct slice key);
+void worker_post_pool(struct worker *w, size_t target);
 /* approvals_hooks.changed: `waiter` says which worker (high 32 bits) and session. */
 void worker_post_approval(struct worker *w, const char *id, uint64_t waiter);
 static inline unsigned

@@ -391,10 +391,11 @@ KEYS = {"planner-7": "k-planner", "ana": "k-ana", "bo": "k-bo", "cy": "k-cy"}
 class Weir:
     """`weir run` in front of a Postgres. `policy` is text or the path of a .weir file. `conf`
     replaces the whole configuration ({port}, {admin}, {pg} and {policy} are filled in); `extra`
-    is appended to the usual one. state: folder to go on with, else a fresh one."""
+    is appended to the usual one. pool: of the target. state: folder to go on with, else a fresh
+    one."""
 
     def __init__(self, pg=None, policy="policy p\ndefault allow\n", conf=None, extra="", state=None,
-                 start=True, env=None):
+                 start=True, env=None, pool=None):
         if run([WEIR, "run", "--help"]).code != 0:
             raise Skip(f"{os.path.relpath(WEIR, ROOT)} has no `run`")
         self.dir = tempfile.mkdtemp(prefix="weir-", dir=tmp())
@@ -408,6 +409,7 @@ class Weir:
                 f.write(policy if policy.endswith("\n") else policy + "\n")
         self.policy = os.path.abspath(path)
         self.conf_path = f"{self.dir}/weir.conf"
+        self.pool = pool
         self.configure(conf, extra)
         self.p = None
         if start:
@@ -424,6 +426,8 @@ class Weir:
                          '  address   127.0.0.1:{pg}\n'
                          f'  database  {pg.database}\n  login     "{pg.login}" password '
                          f'"{pg.password}"\n  tls       off\n')
+                if self.pool:
+                    conf += f"  pool      {self.pool}\n"
             conf += PRINCIPALS
         with open(self.conf_path, "w") as f:
             f.write((conf + extra).format(port=self.port, admin=self.admin, policy=self.policy,

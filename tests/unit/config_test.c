@@ -304,6 +304,50 @@ signers_are_keys(void)
 	}
 }
 
+static void
+pools(void)
+{
+	static const char *const texts[] = {
+		TARGET "tls off\n", TARGET "pool none\n", TARGET "pool session\n",
+		TARGET "pool session size 7 wait 2s idle 1m queue 0\ntarget u\n"
+		       " address 127.0.0.1:5\n database d\n login \"a\"\n",
+	};
+	static const struct config_pool want[] = {
+		{0}, {0}, {POOL_SESSION, 20, 10000, 30, 600, 200},
+		{POOL_SESSION, 7, 0, 2, 60, 200}};
+
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		const struct config_pool *p;
+		struct loaded l;
+		char text[1024];
+
+		snprintf(text, sizeof(text), "%s%s", head, texts[i]);
+		load(&l, text, true);
+		REQUIRE(l.ok);
+		p = &l.c.targets[0].pool;
+		CHECK_INT(p->mode, want[i].mode);
+		if (p->mode != POOL_NONE) {
+			CHECK_INT(p->size, want[i].size);
+			CHECK_INT(p->queue, want[i].queue);
+			CHECK_INT(p->wait_seconds, want[i].wait_seconds);
+			CHECK_INT(p->idle_seconds, want[i].idle_seconds);
+		}
+		unload(&l);
+	}
+	refused(TARGET "pool\n", "E0902", "`none`, `session` or `transaction`");
+	refused(TARGET "pool some\n", "E0902", "`none`, `session` or `transaction`");
+	refused(TARGET "pool transaction\n", "E0905", "not supported yet");
+	refused(TARGET "pool session size 0\n", "E0902", "from 1 to 100000 after `size`");
+	refused(TARGET "pool session size\n", "E0902", "from 1 to 100000 after `size`");
+	refused(TARGET "pool session wait 5\n", "E0902", "after `wait`");
+	refused(TARGET "pool session wait 1500ms\n", "E0902", "after `wait`");
+	refused(TARGET "pool session sise 3\n", "E0902", "`size`, `queue`, `wait`");
+	refused(TARGET "pool session size 3 size 4\n", "E0903", "`size` of `pool`");
+	refused(TARGET "pool session\n pool none\n", "E0903", "`pool` of target 't'");
+	refused(TARGET "pool none size 3\n", "E0905", "has no options");
+	refused(TARGET "pool session max-prepared 3\n", "E0905", "is for `pool transaction`");
+}
+
 TEST_MAIN(TEST(the_example), TEST(secrets_leave_the_text), TEST(refusals), TEST(tls_off_loopback),
 	  TEST(addresses), TEST(passwords_from_outside), TEST(secrets_are_never_shown),
-	  TEST(signers_are_keys))
+	  TEST(signers_are_keys), TEST(pools))

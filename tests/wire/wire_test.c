@@ -541,7 +541,7 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 		if (p->cancels != 0)
 			fail(p, "something was cancelled", NULL);
 	} else if (slice_is(w[0], "cancel-done")) {
-		session_cancel_done(p->session);
+		session_cancel_done(p->session, true);
 	} else if (slice_is(w[0], "after")) {
 		p->now += strtoull((const char *) w[1].p, NULL, 10) * NS_PER_MS;
 		if (p->timer_at && p->now >= p->timer_at)
@@ -588,8 +588,10 @@ run(struct stage *st, struct play *p)
 				  SLICE_LIT("orders"), &gc);
 	p->session->phase = SESSION_READY;
 	p->session->id.b[0] = 1;
-	p->session->server_pid = 7;
-	p->session->server_key_len = 4;
+	p->session->backend = calloc(1, sizeof(struct backend));
+	assert(p->session->backend != NULL);
+	p->session->backend->pid = 7;
+	p->session->backend->key_len = 4;
 	while (i < st->n && strcmp(st->lines[i], "play") != 0)
 		i++;
 	for (i++; i < st->n && !p->failed; i++) {

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is known of one logged-in connection to a server: its cancel key, the settings that the
+ * server reports, and whether it may ever serve another session. Sans-I/O; who owns the socket says
+ * so (conn.c, pool.c).
+ */
+#ifndef WEIR_PROXY_BACKEND_H
+#define WEIR_PROXY_BACKEND_H
+
+#include "base/buf.h"
+#include "proto/pg/wire.h"
+
+struct backend {
+	uint32_t pid;
+	uint16_t key_len; /* 0: the server gave none */
+	uint8_t key[PG_CANCEL_KEY_MAX];
+	bool tls;
+	/* What was done on it cannot be undone for sure: it ends with its session. */
+	bool spoiled;
+	/* It began under a role (ALTER ROLE ... SET role, or as it was opened) that DISCARD ALL
+	 * does not go back to. */
+	bool role_set;
+	struct buf reported; /* settings, as below */
+};
+
+/* Settings with their values in the order in which they were first reported: name, 0, value, 0. */
+bool settings_next(const struct buf *b, size_t *at, struct pg_param *out);
+/* p == NULL: not there. Names compare without case, as the server does. */
+struct slice settings_get(const struct buf *b, struct slice name);
+void settings_set(struct buf *b, struct slice name, struct slice value);
+/* As ParameterStatus messages. */
+void settings_put(const struct buf *b, struct buf *out);
+bool settings_same_name(struct slice a, struct slice b);
+
+#endif
