@@ -267,8 +267,12 @@ run_decide(struct run *r)
 	for (size_t i = 0; i < r->n_effects; i++) {
 		vm_decide(r->img, ENTRY_COMMAND, &r->effects[i], &one);
 		vm_join(&r->joined, &one);
+		if (r->watch)
+			r->watch->saw(r->watch->ctx, r, ENTRY_COMMAND, &r->effects[i]);
 	}
 	vm_decide(r->img, ENTRY_RESULT, &r->base, &r->result);
+	if (r->watch)
+		r->watch->saw(r->watch->ctx, r, ENTRY_RESULT, &r->base);
 	r->verdict = r->joined.verdict;
 	r->use_rule = -1;
 	for (size_t i = 0; i < r->base.n_uses && r->use_rule < 0; i++) {

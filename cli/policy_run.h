@@ -10,7 +10,17 @@
 #include "cli/policy.h"
 #include "sql/sql.h"
 
+struct run;
+
+/* Told of every decision that a test makes, and of each test when it has run. */
+struct test_watch {
+	void *ctx;
+	void (*saw)(void *ctx, const struct run *r, enum vm_entry e, const struct facts *f);
+	void (*ran)(void *ctx, const struct run *r);
+};
+
 struct run {
+	const struct test_watch *watch; /* or NULL */
 	const struct image *img;
 	const struct test_decl *t;
 	struct arena arena;
@@ -29,6 +39,10 @@ struct run {
 void run_open(struct run *r, const struct image *img, const struct test_decl *t);
 void run_decide(struct run *r);
 void run_close(struct run *r);
+
+/* cli_policy_test for somebody who watches. */
+struct test_counts cli_policy_test_watched(const struct cli_policy *p, bool json,
+					   const struct test_watch *watch, struct buf *out);
 
 struct slice run_schema(struct slice schema); /* "public" when the statement names none */
 

@@ -265,6 +265,8 @@ decide_row(struct run *r, const struct test_row *row)
 	}
 	f.row = v;
 	vm_decide(r->img, ENTRY_ROW, &f, &r->row);
+	if (r->watch)
+		r->watch->saw(r->watch->ctx, r, ENTRY_ROW, &f);
 	r->shown = r->result;
 	for (size_t i = 0; i < r->img->n_rules; i++)
 		if (r->img->rules[i].by_row && !(r->row.matched[i / 64] >> i % 64 & 1))
@@ -437,7 +439,8 @@ report(const struct cli_policy *p, const struct run *r, bool json, struct buf *o
 }
 
 struct test_counts
-cli_policy_test(const struct cli_policy *p, bool json, struct buf *out)
+cli_policy_test_watched(const struct cli_policy *p, bool json, const struct test_watch *watch,
+			struct buf *out)
 {
 	struct test_counts n = {0};
 
@@ -445,8 +448,11 @@ cli_policy_test(const struct cli_policy *p, bool json, struct buf *out)
 		struct run r;
 
 		run_open(&r, p->image, t);
+		r.watch = watch;
 		run_decide(&r);
 		check_expects(&r);
+		if (watch)
+			watch->ran(watch->ctx, &r);
 		assert(!r.why.failed);
 		if (r.why.n)
 			n.failed++;
@@ -456,4 +462,10 @@ cli_policy_test(const struct cli_policy *p, bool json, struct buf *out)
 		run_close(&r);
 	}
 	return n;
+}
+
+struct test_counts
+cli_policy_test(const struct cli_policy *p, bool json, struct buf *out)
+{
+	return cli_policy_test_watched(p, json, NULL, out);
 }
