@@ -3,6 +3,7 @@
  * `weir audit`: reading the audit log. Every subcommand only reads, and works beside a running
  * gateway.
  */
+#include "cli/audit_reader.h"
 #include "cli/cli.h"
 
 #include "audit/brief.h"
@@ -52,99 +53,6 @@ struct options {
 	struct buf head;
 	int usage; /* exit code for usage errors */
 };
-
-/* --- reading --- */
-
-struct reader {
-	int dir;
-	uint64_t next; /* index to read from */
-	struct buf origin;
-	bool (*record)(void *arg, uint64_t index, struct slice leaf); /* false: enough */
-	void *arg;
-};
-
-static int
-reader_open(struct reader *r, const char *folder)
-{
-	r->dir = folder_open(folder);
-	if (r->dir < 0) {
-		fprintf(stderr, "weir audit: %s: no audit log here (%s)\n", folder, strerror(-r->dir));
-		return -1;
-	}
-	if (folder_read(&r->origin, r->dir, "origin", 4096) == 0 && r->origin.n)
-		r->origin.n--;
-	return 0;
-}
-
-static void
-reader_close(struct reader *r)
-{
-	if (r->dir >= 0)
-		close(r->dir);
-	buf_fini(&r->origin);
-}
-
-/* Where the next segment starts over after a write error, records of this one stop counting.
- * Records count when their batch has its trailer: that is what was durable. 1: enough, 0: go on. */
-static int
-read_segment(struct reader *r, uint64_t first, uint64_t limit)
-{
-	struct { uint64_t index; struct slice leaf; } batch[1024];
-	struct segment_header h;
-	struct buf file = {0};
-	struct frame f;
-	size_t n = 0;
-	char name[32];
-	int enough = 0;
-
-	folder_segment_name(name, first);
-	if (folder_read(&file, r->dir, name, SEGMENT_BYTES_MAX) != 0 ||
-	    segment_header_get(&h, buf_slice(&file)) != NULL) {
-		fprintf(stderr, "weir audit: %s cannot be read; run `weir audit verify`\n", name);
-		buf_fini(&file);
-		return -1;
-	}
-	for (size_t at = SEGMENT_HEADER_LEN; !enough; at += f.size) {
-		if (frame_get(&f, slice_of(file.p + at, file.n - at), segment_seed(&h)) != FRAME_OK)
-			break;
-		if (f.kind == FRAME_RECORD) {
-			if (n < COUNT_OF(batch) && f.index < limit) {
-				batch[n].index = f.index;
-				batch[n++].leaf = f.payload;
-			}
-			continue;
-		}
-		for (size_t i = 0; !enough && i < n; i++) {
-			if (batch[i].index < r->next)
-				continue;
-			r->next = batch[i].index + 1;
-			enough = !r->record(r->arg, batch[i].index, batch[i].leaf);
-		}
-		n = 0;
-	}
-	buf_fini(&file);
-	return enough;
-}
-
-/* Every durable record from r->next on. -1 when something could not be read. */
-static int
-read_all(struct reader *r)
-{
-	char strange[256] = "";
-	uint64_t *firsts;
-	size_t n;
-	int rc = folder_segments(r->dir, &firsts, &n, strange);
-
-	if (rc != 0)
-		fprintf(stderr, "weir audit: seg/%s: %s\n", strange, strerror(-rc));
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (i + 1 < n && firsts[i + 1] <= r->next)
-			continue;
-		rc = read_segment(r, firsts[i], i + 1 < n ? firsts[i + 1] : UINT64_MAX);
-	}
-	free(firsts);
-	return rc < 0 ? -1 : 0;
-}
 
 /* --- output --- */
 
@@ -270,7 +178,7 @@ print_line(struct slice leaf)
 
 /* {"_index":..,"_leaf":..,"_origin":..,<record>} */
 static bool
-print_json(const struct reader *r, uint64_t index, struct slice leaf)
+print_json(const struct audit_reader *r, uint64_t index, struct slice leaf)
 {
 	uint8_t hash[SHA256_LEN];
 	struct buf line = {0};
@@ -301,7 +209,7 @@ print_json(const struct reader *r, uint64_t index, struct slice leaf)
 /* --- tail --- */
 
 struct tail {
-	const struct reader *r;
+	const struct audit_reader *r;
 	bool json;
 };
 
@@ -325,7 +233,7 @@ count_record(void *arg, uint64_t index, struct slice leaf UNUSED)
 }
 
 static int
-cmd_tail(const struct options *o, struct reader *r)
+cmd_tail(const struct options *o, struct audit_reader *r)
 {
 	struct tail t = {.r = r, .json = o->json};
 	uint64_t size = 0, *firsts;
@@ -338,13 +246,13 @@ cmd_tail(const struct options *o, struct reader *r)
 	free(firsts);
 	r->record = count_record;
 	r->arg = &size;
-	if (read_all(r) != 0)
+	if (audit_reader_run(r) != 0)
 		return EXIT_USAGE;
 	r->next = size > o->n ? size - o->n : 0;
 	r->record = tail_record;
 	r->arg = &t;
 	for (;;) {
-		if (read_all(r) != 0)
+		if (audit_reader_run(r) != 0)
 			return EXIT_USAGE;
 		fflush(stdout);
 		if (!o->follow || ferror(stdout))
@@ -356,7 +264,7 @@ cmd_tail(const struct options *o, struct reader *r)
 /* --- show --- */
 
 struct show {
-	const struct reader *r;
+	const struct audit_reader *r;
 	struct slice prefix;
 	bool json, found, many;
 	uint64_t index;
@@ -417,7 +325,7 @@ print_indented(struct slice json)
 }
 
 static int
-cmd_show(const struct options *o, struct reader *r, const char *id)
+cmd_show(const struct options *o, struct audit_reader *r, const char *id)
 {
 	struct show s = {.r = r, .prefix = slice_str(id), .json = o->json};
 	struct buf json = {0};
@@ -428,7 +336,7 @@ cmd_show(const struct options *o, struct reader *r, const char *id)
 	r->arg = &s;
 	if (s.prefix.n < 4 || s.prefix.n > 36)
 		return cli_usage_error("audit", "an id has 36 characters; give at least 4 of them");
-	if (read_all(r) != 0) {
+	if (audit_reader_run(r) != 0) {
 		rc = EXIT_USAGE;
 	} else if (!s.found || s.many) {
 		fprintf(stderr, "weir audit show: %s record whose id begins with %s\n",
@@ -498,7 +406,7 @@ print_report(const struct verify_report *r)
 }
 
 static int
-cmd_verify(const struct options *o, struct reader *r)
+cmd_verify(const struct options *o, struct audit_reader *r)
 {
 	struct verify_options vo = {
 		.keys = o->keys, .n_keys = o->n_keys, .head = buf_slice(&o->head)};
@@ -522,7 +430,7 @@ cmd_verify(const struct options *o, struct reader *r)
 /* --- export --- */
 
 struct export {
-	const struct reader *r;
+	const struct audit_reader *r;
 	const struct options *o;
 	bool bad;
 };
@@ -603,7 +511,7 @@ export_record(void *arg, uint64_t index, struct slice leaf)
 }
 
 static int
-cmd_export(const struct options *o, struct reader *r)
+cmd_export(const struct options *o, struct audit_reader *r)
 {
 	struct export e = {.r = r, .o = o};
 
@@ -612,7 +520,7 @@ cmd_export(const struct options *o, struct reader *r)
 	if (o->csv)
 		printf("index,time,id,type,session,principal,target,verdict,rules,code,rows,ref,"
 		       "statement\r\n");
-	if (read_all(r) != 0)
+	if (audit_reader_run(r) != 0)
 		return EXIT_USAGE;
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		fprintf(stderr, "weir audit export: %s\n", strerror(errno));
@@ -727,7 +635,7 @@ cmd_audit(int argc, char **argv)
 		{"to", required_argument, NULL, 'b'},	 {0},
 	};
 	struct options o = {.n = 20, .to = UINT64_MAX, .usage = EXIT_USAGE};
-	struct reader r = {.dir = -1};
+	struct audit_reader r = {.dir = -1};
 	const char *sub = argc > 1 ? argv[1] : "";
 	int c, rc = 0, operands = strcmp(sub, "show") == 0 ? 2 : 1;
 
@@ -749,7 +657,7 @@ cmd_audit(int argc, char **argv)
 									   : "one folder");
 		rc = o.usage;
 	}
-	if (rc == 0 && reader_open(&r, argv[argc - 1]) != 0)
+	if (rc == 0 && audit_reader_open(&r, argv[argc - 1]) != 0)
 		rc = o.usage;
 	if (rc == 0) {
 		if (strcmp(sub, "verify") == 0)
@@ -761,7 +669,7 @@ cmd_audit(int argc, char **argv)
 		else
 			rc = cmd_export(&o, &r);
 	}
-	reader_close(&r);
+	audit_reader_close(&r);
 	buf_fini(&o.head);
 	return rc;
 }

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/audit_reader.h"
+
+#include "audit/folder.h"
+#include "audit/segment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int
+audit_reader_open(struct audit_reader *r, const char *folder)
+{
+	r->dir = folder_open(folder);
+	if (r->dir < 0) {
+		fprintf(stderr, "weir audit: %s: no audit log here (%s)\n", folder, strerror(-r->dir));
+		return -1;
+	}
+	if (folder_read(&r->origin, r->dir, "origin", 4096) == 0 && r->origin.n)
+		r->origin.n--;
+	return 0;
+}
+
+void
+audit_reader_close(struct audit_reader *r)
+{
+	if (r->dir >= 0)
+		close(r->dir);
+	buf_fini(&r->origin);
+}
+
+/* Where the next segment starts over after a write error, records of this one stop counting.
+ * Records count when their batch has its trailer: that is what was durable. 1: enough, 0: go on. */
+static int
+read_segment(struct audit_reader *r, uint64_t first, uint64_t limit)
+{
+	struct { uint64_t index; struct slice leaf; } batch[1024];
+	struct segment_header h;
+	struct buf file = {0};
+	struct frame f;
+	size_t n = 0;
+	char name[32];
+	int enough = 0;
+
+	folder_segment_name(name, first);
+	if (folder_read(&file, r->dir, name, SEGMENT_BYTES_MAX) != 0 ||
+	    segment_header_get(&h, buf_slice(&file)) != NULL) {
+		fprintf(stderr, "weir audit: %s cannot be read; run `weir audit verify`\n", name);
+		buf_fini(&file);
+		return -1;
+	}
+	for (size_t at = SEGMENT_HEADER_LEN; !enough; at += f.size) {
+		if (frame_get(&f, slice_of(file.p + at, file.n - at), segment_seed(&h)) != FRAME_OK)
+			break;
+		if (f.kind == FRAME_RECORD) {
+			if (n < COUNT_OF(batch) && f.index < limit) {
+				batch[n].index = f.index;
+				batch[n++].leaf = f.payload;
+			}
+			continue;
+		}
+		for (size_t i = 0; !enough && i < n; i++) {
+			if (batch[i].index < r->next)
+				continue;
+			r->next = batch[i].index + 1;
+			enough = !r->record(r->arg, batch[i].index, batch[i].leaf);
+		}
+		n = 0;
+	}
+	buf_fini(&file);
+	return enough;
+}
+
+int
+audit_reader_run(struct audit_reader *r)
+{
+	char strange[256] = "";
+	uint64_t *firsts;
+	size_t n;
+	int rc = folder_segments(r->dir, &firsts, &n, strange);
+
+	if (rc != 0)
+		fprintf(stderr, "weir audit: seg/%s: %s\n", strange, strerror(-rc));
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (i + 1 < n && firsts[i + 1] <= r->next)
+			continue;
+		rc = read_segment(r, firsts[i], i + 1 < n ? firsts[i + 1] : UINT64_MAX);
+	}
+	free(firsts);
+	return rc < 0 ? -1 : 0;
+}

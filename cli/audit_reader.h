@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading the records of an audit log, one after the other, while the gateway may be writing it.
+ */
+#ifndef WEIR_CLI_AUDIT_READER_H
+#define WEIR_CLI_AUDIT_READER_H
+
+#include "base/buf.h"
+
+struct audit_reader {
+	int dir;
+	uint64_t next; /* index to read from */
+	struct buf origin;
+	bool (*record)(void *arg, uint64_t index, struct slice leaf); /* false: enough */
+	void *arg;
+};
+
+/* The folder of the log or the gateway's state folder. -1 after a message. */
+int audit_reader_open(struct audit_reader *r, const char *folder);
+void audit_reader_close(struct audit_reader *r);
+/* Every durable record from r->next on. -1 when something could not be read, after a message. */
+int audit_reader_run(struct audit_reader *r);
+
+#endif
