@@ -123,6 +123,13 @@ struct gate_ask {
 void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		 struct gate_verdict *v);
 
+/* gate_record.c: the schema and table that the policy was asked about (empty: they were not known),
+ * and the principal's groups. False: the effect was not judged. */
+bool gate_effect_names(const struct gate_session *s, const struct gate_ask *ask,
+		       const struct sql_effect *e, struct slice *schema,
+		       struct slice *table) MUST_CHECK;
+void gate_user_groups(const struct gate_session *s, const struct slice **v, size_t *n);
+
 /* A value of a setting under which the gateway would misread what follows. */
 bool setting_blinds(struct slice name, struct slice value);
 

@@ -172,6 +172,7 @@ struct command {
 	uint64_t dropped, dropped_now; /* rows: of the command, of its current result */
 	uint64_t epoch;       /* whose rules the verdict's numbers mean */
 	uint64_t path;        /* gate_path_number when it was judged */
+	bool schema_moving, path_unknown; /* likewise */
 	bool failed, recorded;
 	char tag[64];         /* CommandComplete's, the last one */
 	char sqlstate[6];

@@ -143,6 +143,8 @@ judge(struct session *s, struct command *c)
 	s->waited_catalog = s->waited_catalog || s->waits_catalog;
 	s->waits_catalog = 0;
 	c->path = gate_path_number(s->gate);
+	c->schema_moving = ask.schema_moving || ask.schema_changed_in_tx;
+	c->path_unknown = ask.path_unknown;
 	gate_decide(env->gate, s->gate, &ask, &c->verdict);
 	if (c->verdict.wait_catalog && !s->waited_catalog) {
 		s->waits_catalog = number + 1;

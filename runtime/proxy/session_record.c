@@ -11,7 +11,8 @@
 
 #include <stdlib.h>
 
-enum { RECORD_LIST = 16 }; /* actions and objects named in one record */
+/* Actions and objects that one record names, and columns of each object. */
+enum { RECORD_LIST = 16, RECORD_COLUMNS = 64 };
 
 struct who {
 	struct audit_principal principal;
@@ -93,6 +94,7 @@ record_session_start(struct session *s)
 
 	s->id = audit_id_new(s->host->now_wall(s->host_ctx));
 	begin(s, &r, AUDIT_session_start, &w);
+	gate_user_groups(s->gate, &w.principal.groups.v, &w.principal.groups.n);
 	source_of(s, &w);
 	r.source = &w.source;
 	r.body = &b;
@@ -166,22 +168,56 @@ struct intent {
 };
 
 static void
-add_effect(struct intent *in, const struct sql_effect *e)
+add_action(struct intent *in, struct slice name)
 {
-	struct slice name = slice_str(action_info[e->action].name);
 	size_t i;
 
 	for (i = 0; i < in->n_actions && !slice_eq(in->actions[i], name); i++)
 		;
 	if (i == in->n_actions && i < RECORD_LIST)
 		in->actions[in->n_actions++] = name;
-	if (!e->object.n || in->n_objects == RECORD_LIST)
-		return;
-	in->objects[in->n_objects++] = (struct audit_object){
-		.schema = e->schema,
-		.relation = e->object,
-		.columns = {e->columns, e->n_columns > 64 ? 64 : e->n_columns},
-		.mode = name};
+}
+
+static void
+add_effect(struct session *s, const struct gate_ask *ask, struct intent *in,
+	   const struct sql_effect *e)
+{
+	struct audit_object o = {
+		.function = e->function,
+		.setting = e->setting,
+		.columns = {e->columns, e->n_columns},
+		.mode = slice_str(action_info[e->action].name),
+		.where = (e->flags & SQL_EFFECT_WHERE) != 0,
+		.where_constant = (e->flags & SQL_EFFECT_WHERE_CONSTANT) != 0,
+		/* or more than are named here */
+		.all_columns = e->flags & SQL_EFFECT_STAR || e->n_columns > RECORD_COLUMNS};
+
+	add_action(in, o.mode);
+	if (o.columns.n > RECORD_COLUMNS)
+		o.columns.n = RECORD_COLUMNS;
+	if (in->n_objects < RECORD_LIST &&
+	    gate_effect_names(s->gate, ask, e, &o.schema, &o.relation))
+		in->objects[in->n_objects++] = o;
+}
+
+/* What the policy was asked about. Where that was nothing, only what has a name is worth noting. */
+static void
+add_effects(struct session *s, const struct command *c, struct intent *in)
+{
+	const struct sql_facts *f = c->facts;
+	const struct gate_ask ask = {.facts = f,
+				     .schema_moving = c->schema_moving,
+				     .path_unknown = c->path_unknown};
+
+	for (uint32_t i = 0; i < f->n_effects; i++)
+		if (c->verdict.n_effects || f->effects[i].object.n)
+			add_effect(s, &ask, in, &f->effects[i]);
+		else
+			add_action(in, slice_str(action_info[f->effects[i].action].name));
+	/* All of it is vouched for: judged as SELECT 1 is. */
+	if (f->n_effects && !in->n_objects && c->verdict.n_effects == 1)
+		in->objects[in->n_objects++] = (struct audit_object){
+			.mode = slice_str(action_info[ACTION_SQL_SELECT].name)};
 }
 
 /* Walks Bind's section: format codes, then values. It was checked when it was read. */
@@ -273,11 +309,13 @@ record_command(struct session *s, struct command *c, const struct statement_text
 		.transaction = s->tx == 'I'   ? AUDIT_transaction_IDLE
 			       : s->tx == 'T' ? AUDIT_transaction_OPEN
 					      : AUDIT_transaction_FAILED,
+		.effects = v->n_effects,
+		.statements = c->facts->n_stmts == 1 ? 0 : c->facts->n_stmts,
+		.max_parameter = c->facts->max_param,
 		.decision = &d};
 
 	in.n_actions = in.n_objects = in.n_parameters = 0;
-	for (uint32_t i = 0; i < c->facts->n_effects; i++)
-		add_effect(&in, &c->facts->effects[i]);
+	add_effects(s, c, &in);
 	add_parameters(&in, t->params);
 	for (uint8_t i = 0; i < v->n_rules && !v->by_default; i++)
 		in.rules[i] = img->rules[v->rules[i]].name;
