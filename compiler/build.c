@@ -282,6 +282,12 @@ static const unsigned clauses_of[] = {
 	[RULE_NOTIFY] = CONDITIONS | BIT(TO),
 };
 
+bool
+build_takes(enum rule_kind rule, enum clause_kind clause)
+{
+	return clauses_of[rule] >> clause & 1;
+}
+
 static const unsigned may_repeat = CONDITIONS | BIT(AMOUNT);
 
 static const struct clause *

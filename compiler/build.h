@@ -23,6 +23,7 @@ struct builder {
 	struct diag_queue *q;
 	struct interner names;
 	const struct parse_loader *loader;
+	const struct parse_watch *watch; /* or NULL */
 	struct parse_file *file;
 	struct policy *policy;
 	bool stop;			 /* the parser gave up on this file */
@@ -53,10 +54,17 @@ void build_syntax_error(struct builder *b, int code, const struct token *t, cons
 const char *build_expected(struct builder *b, const bool *may, int n);
 void build_too_deep(struct builder *b);
 
-/* Parses like parse_policy_text and hands back the root file's tokens with their roles. */
+/* Sees each token of the root file before the parser gets it. */
+struct parse_watch {
+	void (*sees)(void *ctx, const void *parser, const struct token *t, size_t at);
+	void *ctx;
+};
+
+/* Parses like parse_policy_text and hands back the root file's tokens with their roles. The watch
+ * may be NULL. */
 struct policy *parse_policy_tokens(struct arena *arena, struct diag_queue *q, const char *path,
 				   struct slice text, const struct parse_loader *loader,
-				   struct tokens *tokens);
+				   const struct parse_watch *watch, struct tokens *tokens);
 
 void build_mark(struct builder *b, const struct token *t, enum token_role role);
 void *list_append(struct builder *b, void *list, void *item);
@@ -87,6 +95,7 @@ void build_prove_only(struct builder *b, const struct token *k, struct ref *grou
 void build_prove_nobody(struct builder *b, const struct token *k, struct ref *actions,
 			const struct token *article);
 
+bool build_takes(enum rule_kind rule, enum clause_kind clause);
 void build_rule(struct builder *b, const struct token *shadow, const struct token *kind,
 		const struct token *name, const struct token *sentence);
 void build_notify_rule(struct builder *b, const struct token *shadow, const struct token *kind,
@@ -148,5 +157,7 @@ void policy_parseFree(void *parser, void (*release)(void *));
 void policy_parse(void *parser, int code, const struct token *t, struct builder *b);
 bool policy_parser_lost(const void *parser);
 void policy_parser_found(void *parser);
+bool policy_parser_takes(const void *parser, int code);
+int policy_parser_tokens(void); /* codes are below it */
 
 #endif

@@ -239,7 +239,7 @@ format(struct arena *arena, struct diag_queue *q, const char *path, struct slice
 	struct interner names;
 	struct diag_queue quiet;
 	struct tokens parsed, all;
-	struct policy *tree = parse_policy_tokens(arena, q, path, text, &no_imports, &parsed);
+	struct policy *tree = parse_policy_tokens(arena, q, path, text, &no_imports, NULL, &parsed);
 	uint32_t file;
 
 	if (q->n_errors != errors)

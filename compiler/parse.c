@@ -68,7 +68,11 @@ is_boundary(const struct token *t)
 static void
 feed(struct builder *b, void *parser, int code)
 {
-	policy_parse(parser, code, &b->file->tokens.v[b->file->at], b);
+	const struct token *t = &b->file->tokens.v[b->file->at];
+
+	if (b->watch && !b->file->outer && code == t->code)
+		b->watch->sees(b->watch->ctx, parser, t, b->file->at);
+	policy_parse(parser, code, t, b);
 }
 
 /* The token at f->at was a mistake. Leaves f->at at the first one that could be read again. */
@@ -135,9 +139,8 @@ parse_file(struct builder *b, struct parse_file *f)
 
 /* ---- Imports ---- */
 
-/* "a/b.weir" + "../c.weir" -> "c.weir": the folder of `from`, then `path`, without "." and "..". */
-static const char *
-resolve(struct arena *arena, const char *from, const char *path)
+const char *
+parse_import_path(struct arena *arena, const char *from, const char *path)
 {
 	const char *slash = strrchr(from, '/');
 	char *in = arena_printf(arena, "%.*s%s", slash ? (int) (slash - from) + 1 : 0, from, path);
@@ -195,7 +198,7 @@ build_import(struct builder *b, const struct token *t)
 		diag(b->q, IMPORT_PATH, t->at, (const char *) t->string.p);
 		return;
 	}
-	f.path = resolve(b->arena, b->file->path, (const char *) t->string.p);
+	f.path = parse_import_path(b->arena, b->file->path, (const char *) t->string.p);
 	for (const struct parse_file *o = b->file; o; o = o->outer)
 		if (strcmp(o->path, f.path) == 0) {
 			struct diag *d = diag(b->q, IMPORT_CYCLE, t->at, f.path);
@@ -232,15 +235,16 @@ parse_policy_text(struct arena *arena, struct diag_queue *q, const char *path, s
 {
 	struct tokens tokens;
 
-	return parse_policy_tokens(arena, q, path, text, loader, &tokens);
+	return parse_policy_tokens(arena, q, path, text, loader, NULL, &tokens);
 }
 
 struct policy *
 parse_policy_tokens(struct arena *arena, struct diag_queue *q, const char *path,
-		    struct slice text, const struct parse_loader *loader, struct tokens *tokens)
+		    struct slice text, const struct parse_loader *loader,
+		    const struct parse_watch *watch, struct tokens *tokens)
 {
-	struct parse_file f = {.path = resolve(arena, "", path)};
-	struct builder b = {.arena = arena, .q = q, .loader = loader};
+	struct parse_file f = {.path = parse_import_path(arena, "", path)};
+	struct builder b = {.arena = arena, .q = q, .loader = loader, .watch = watch};
 
 	b.policy = ARENA_NEW(arena, struct policy);
 	b.policy->at = SPAN_NONE;

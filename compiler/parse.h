@@ -30,4 +30,7 @@ struct policy *parse_policy(struct arena *arena, struct diag_queue *q, const cha
 struct policy *parse_policy_text(struct arena *arena, struct diag_queue *q, const char *path,
 				 struct slice text, const struct parse_loader *loader);
 
+/* "a/b.weir" + "../c.weir" -> "c.weir": the folder of `from`, then `path`, without "." and "..". */
+const char *parse_import_path(struct arena *arena, const char *from, const char *path);
+
 #endif

@@ -49,6 +49,46 @@ policy_parser_expects(void *parser, struct builder *b)
 		may[code] = yy_lookahead[offset + code] == code;
 	return build_expected(b, may, YYNTOKEN);
 }
+
+/* Whether the token would be taken for what it is, and not as a name by %fallback: the default
+ * reductions that its coming brings about are played on a copy of the stack. */
+bool
+policy_parser_takes(const void *parser, int code)
+{
+	const struct yyParser *p = parser;
+	YYACTIONTYPE stack[YYSTACKDEPTH + 1], act;
+	int top = (int) (p->yytos - p->yystack), offset;
+
+	for (int i = 0; i <= top; i++)
+		stack[i] = p->yystack[i].stateno;
+	for (act = stack[top];; act = stack[top]) {
+		if (act <= YY_MAX_SHIFT) {
+			offset = yy_shift_ofst[act];
+			if (yy_lookahead[offset + code] == code)
+				act = yy_action[offset + code];
+			else if (yyFallback[code] &&
+				 yy_lookahead[offset + yyFallback[code]] == yyFallback[code])
+				return false;
+			else
+				act = yy_default[act];
+		}
+		if (act <= YY_MAX_SHIFTREDUCE || act == YY_ACCEPT_ACTION)
+			return true;
+		if (act < YY_MIN_REDUCE)
+			return false;
+		act -= YY_MIN_REDUCE;
+		top += yyRuleInfoNRhs[act] + 1; /* the length of a right side is stored negated */
+		if (top > YYSTACKDEPTH)
+			return false;
+		stack[top] = yy_find_reduce_action(stack[top - 1], yyRuleInfoLhs[act]);
+	}
+}
+
+int
+policy_parser_tokens(void)
+{
+	return YYNTOKEN;
+}
 }
 
 /* The brackets belong to configurations. NOTIFY_RULE, RESUME and REOPEN_x are made by parse.c.
