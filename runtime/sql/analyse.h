@@ -51,6 +51,13 @@ struct cte {
 	int32_t query;
 };
 
+/* HAVING keeps only groups with so many values of the column that are not NULL. */
+struct proven {
+	const struct proven *next;
+	struct slice column;
+	uint32_t least;
+};
+
 struct analysis {
 	struct arena *arena;
 	struct slice text;
@@ -67,11 +74,13 @@ struct analysis {
 	struct cte *ctes;      /* visible here, innermost first */
 	uint64_t gen;	       /* counts changes to scopes */
 	uint32_t depth;
+	const struct proven *proven; /* of the groups of the SELECT whose list is walked */
+	bool derives; /* in an output expression that `allowing derived` may open */
 	bool explain; /* every use is EXPLAIN */
 	bool impure;  /* the statement is no pure read */
 	bool inner;   /* effects carry SQL_EFFECT_INNER */
 	bool literal_dependent;
-	uint8_t spare[320];
+	_Alignas(16) uint8_t spare[320];
 };
 
 /* ---- analyse.c ---- */
@@ -132,6 +141,19 @@ void an_window(struct analysis *a, WindowDef *w, struct scope *s);
 /* A condition that does not depend on the row: target NULL asks for any column at all. others: the
  * statement has sources besides its target, so that only qualified names count. */
 bool an_constant(Node *n, const RangeVar *target, bool others);
+
+/* ---- derive.c ---- */
+/* Evaluating it says nothing about the values of its columns. */
+bool an_derives(const struct analysis *a, const Node *n);
+/* The name that such an output has without AS. */
+const char *an_own_name(const Node *n);
+/* A literal or parameter, as it is or cast to a plain type. */
+bool an_looks_up(const Node *value);
+/* Sets a->proven to what the HAVING clause proves. */
+void an_prove(struct analysis *a, const SelectStmt *n);
+/* The size of the groups that an aggregate of a column is proven to see, or, in HAVING, that it
+ * proves; 0: nothing is. */
+uint32_t an_proven(const struct analysis *a, const FuncCall *f, bool having);
 
 /* ---- copy.c ---- */
 void an_copy(struct analysis *a, CopyStmt *n);

@@ -28,6 +28,8 @@ an_use(struct analysis *a, enum context ctx, uint32_t flags, int location)
 
 	u->context = a->explain ? CONTEXT_EXPLAIN : ctx;
 	u->flags = flags;
+	if (a->derives && (u->context == CONTEXT_EXPRESSION || u->context == CONTEXT_FUNCTION))
+		u->flags |= SQL_USE_DERIVES;
 	u->token = an_token(a, location);
 	u->candidates = a->candidates.n;
 	u->row_relation = -1;
@@ -316,10 +318,20 @@ called(struct analysis *a, const FuncCall *f, struct slice schema, struct slice 
 }
 
 static void
+aggregate(struct analysis *a, ColumnRef *c, struct scope *s, enum context ctx, uint32_t over)
+{
+	int32_t use = an_column_ref(a, c, s, ctx, 0);
+
+	if (use >= 0 && a->status == SQL_OK)
+		((struct sql_use *)a->uses.p)[use].over = over;
+}
+
+static void
 func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
 {
 	struct slice schema = {0}, name;
 	int n = list_length(f->funcname);
+	uint32_t over;
 	bool counts;
 	ListCell *lc;
 
@@ -329,9 +341,14 @@ func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
 	if (n > 2) /* database.schema.function */
 		function_effect(a, ACTION_SQL_OPAQUE_FUNCTION, schema, name, f->location);
 	called(a, f, schema, name);
+	over = an_proven(a, f, ctx == CONTEXT_PREDICATE);
 	counts = slice_is(name, "count") && (!schema.n || slice_is(schema, "pg_catalog")) &&
 		 list_length(f->args) == 1 && !f->agg_order && !f->func_variadic &&
 		 (ctx == CONTEXT_OUTPUT || ctx == CONTEXT_EXPRESSION || ctx == CONTEXT_COUNT);
+	if (over) {
+		aggregate(a, linitial(f->args), s, argument(ctx), over);
+		return;
+	}
 	foreach (lc, f->args) {
 		Node *arg = lfirst(lc);
 
@@ -438,12 +455,14 @@ an_where(struct analysis *a, Node *n, struct scope *s)
 		   ((IsA(((A_Expr *)n)->lexpr, ColumnRef) && is_value(((A_Expr *)n)->rexpr)) ||
 		    (IsA(((A_Expr *)n)->rexpr, ColumnRef) && is_value(((A_Expr *)n)->lexpr)))) {
 		A_Expr *e = (A_Expr *)n;
-		bool left = IsA(e->lexpr, ColumnRef);
+		bool left = IsA(e->lexpr, ColumnRef) && is_value(e->rexpr);
+		Node *value = left ? e->rexpr : e->lexpr;
 
 		operator_name(a, e->name, e->location);
 		an_column_ref(a, (ColumnRef *)(left ? e->lexpr : e->rexpr), s, CONTEXT_PREDICATE,
-			      SQL_USE_CONSTANT_EQUALITY);
-		an_expr(a, left ? e->rexpr : e->lexpr, s, CONTEXT_PREDICATE);
+			      SQL_USE_CONSTANT_EQUALITY |
+				      (an_looks_up(value) ? SQL_USE_LOOKUP : 0u));
+		an_expr(a, value, s, CONTEXT_PREDICATE);
 	} else {
 		an_expr(a, n, s, CONTEXT_PREDICATE);
 	}

@@ -127,7 +127,7 @@ print_use(struct buf *out, const struct sql_facts *f, const struct sql_use *u)
 {
 	static const char *const names[] = {
 		"star",	    "row",   "row-unless-column", "equality", "ambiguous", "row-or-column",
-		"optional", "inner", "natural",		  "maybe"};
+		"optional", "natural", "",		  "maybe", "derives", "lookup"};
 	static const char *const rels[] = {"",	      "cte ",  "subquery ", "function ",
 					   "values ", "join ", "excluded "};
 
@@ -139,7 +139,9 @@ print_use(struct buf *out, const struct sql_facts *f, const struct sql_use *u)
 	buf_printf(out, "%.*s", SLICE_ARG(u->column));
 	if (u->flags & SQL_USE_STAR)
 		buf_putc(out, '*');
-	flags(out, u->flags & ~1u, names, 9);
+	flags(out, u->flags & ~1u, names, 12);
+	if (u->over)
+		buf_printf(out, " over=%u", u->over);
 	if (u->nth)
 		buf_printf(out, " #%u", u->nth);
 	buf_puts(out, " ->");

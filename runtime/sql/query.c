@@ -116,7 +116,11 @@ output(struct analysis *a, Node *val, struct scope *s, enum context ctx, int32_t
 	} else {
 		if (is_star(val))
 			o.kind = SQL_OUTPUT_STAR;
+		a->derives = ctx == CONTEXT_OUTPUT && query >= 0 && an_derives(a, val);
+		if (a->derives)
+			o.name = an_str(a, an_own_name(val));
 		an_expr(a, val, s, ctx);
+		a->derives = false;
 	}
 	o.n_uses = a->uses.n - o.uses;
 	return o;
@@ -180,7 +184,7 @@ aliased(List *targets, const ColumnRef *c)
 }
 
 /* An output has a name without AS as well, and a key means it before any column: of a sub-select
- * the result's columns tell which. */
+ * the result's columns tell which, and `upper(x)` is called upper. */
 static void
 named_by_itself(struct analysis *a, List *targets, const ColumnRef *c, enum context ctx,
 		int32_t query)
@@ -197,6 +201,7 @@ named_by_itself(struct analysis *a, List *targets, const ColumnRef *c, enum cont
 			t->val && IsA(t->val, ColumnRef) ? ((ColumnRef *)t->val)->fields : NIL;
 
 		any |= !t->name && t->val && IsA(t->val, SubLink);
+		any |= !t->name && !fields && strcmp(an_own_name(t->val), name) == 0;
 		any |= !t->name && list_length(fields) > 1 && IsA(llast(fields), String) &&
 		       strcmp(strVal(llast(fields)), name) == 0;
 	}
@@ -435,6 +440,7 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 		ctx = CONTEXT_DISTINCT;
 	}
 	an_from(a, &s, n->fromClause);
+	an_prove(a, n);
 	target_list(a, n->targetList, &s, ctx, query);
 	foreach (lc, n->distinctClause) {
 		if (lfirst(lc))
@@ -669,12 +675,14 @@ void
 an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, int32_t query)
 {
 	struct cte *ctes = a->ctes;
+	const struct proven *proven = a->proven;
 
 	if (!n || !an_enter(a)) {
 		if (n)
 			an_leave(a);
 		return;
 	}
+	a->proven = NULL;
 	switch (nodeTag(n)) {
 	case T_SelectStmt:
 		select_stmt(a, (SelectStmt *)n, outer, out, query);
@@ -695,5 +703,6 @@ an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, int
 		an_fail(a, SQL_UNKNOWN, "query of a kind this version does not know");
 	}
 	a->ctes = ctes;
+	a->proven = proven;
 	an_leave(a);
 }

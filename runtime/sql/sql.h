@@ -217,6 +217,8 @@ enum sql_use_flags {
 	SQL_USE_NATURAL = 128, /* STAR: the columns that row_relation, a JOIN, merges */
 	SQL_USE_MAYBE =
 		512, /* one of several that an ordinal may mean: a use with `nth` says which */
+	SQL_USE_DERIVES = 1024, /* in an output expression that `allowing derived` may open */
+	SQL_USE_LOOKUP = 2048,	/* a CONSTANT_EQUALITY that `allowing lookup` may open */
 };
 
 struct sql_use {
@@ -227,6 +229,7 @@ struct sql_use {
 	uint32_t candidates, n_candidates;	/* range in candidates[] */
 	int32_t row_relation; /* ROW_UNLESS_COLUMN, NATURAL: index in relations[], else -1 */
 	uint32_t nth;	      /* column number nth, from 1, of the one candidate; 0: by name */
+	uint32_t over;	      /* argument of an aggregate over at least so many values; 0: no */
 };
 
 enum sql_output_kind {
