@@ -23,36 +23,9 @@
 #include "base/cbor.h"
 #include "base/endian.h"
 #include "vm/image_format.h"
+#include "vm/image_load.h"
 #include "vm/match.h"
 #include "vm/verify.h"
-
-struct loader {
-	struct arena *arena;
-	struct cbor_reader r;
-	struct image *img;
-	struct image_error *err; /* code IMAGE_OK while all is well */
-	const uint8_t *start;    /* of what r reads, for places in messages */
-	const struct image_trust *trust;
-	uint8_t *ops;    /* the file's opcode numbers to ours */
-	size_t n_ops;
-	uint16_t *facts; /* likewise */
-	size_t n_facts;
-	struct image_rule *rules;
-	struct slice *row_columns;
-};
-
-static bool
-ok(const struct loader *l)
-{
-	return !l->r.error && l->err->code == IMAGE_OK;
-}
-
-/* Keeps the first failure. */
-#define BAD(l, id, ...)                                                                           \
-	do {                                                                                      \
-		if (ok(l))                                                                        \
-			image_fail((l)->err, IMAGE_ERROR_##id, __VA_ARGS__);                      \
-	} while (0)
 
 static bool
 cbor_failed(struct loader *l)
@@ -63,57 +36,11 @@ cbor_failed(struct loader *l)
 	return l->err->code != IMAGE_OK;
 }
 
-/* An unsigned number up to max, named in messages. */
-static uint64_t
-number(struct loader *l, uint64_t max, const char *what)
-{
-	uint64_t v = cbor_get_uint(&l->r);
-
-	if (v > max) {
-		BAD(l, VALUE, "%s %llu, at most %llu", what, (unsigned long long) v,
-		    (unsigned long long) max);
-		return 0;
-	}
-	return v;
-}
-
-/* An index into a list of n. */
-static uint16_t
-index_of(struct loader *l, size_t n, const char *what)
-{
-	uint64_t v = cbor_get_uint(&l->r);
-
-	if (ok(l) && v >= n)
-		BAD(l, VALUE, "no %s %llu", what, (unsigned long long) v);
-	return ok(l) ? (uint16_t) v : 0;
-}
-
-/* A tuple of exactly n. */
-static void
-tuple(struct loader *l, size_t n)
-{
-	if (cbor_get_array(&l->r, n) != n)
-		cbor_fail(&l->r, "an array of another length");
-}
-
 static void
 key(struct loader *l, int64_t want)
 {
 	if (cbor_get_int(&l->r) != want)
 		cbor_fail(&l->r, "a key that does not belong here");
-}
-
-/* A name from one of the tables of names.h: -1 and an error when we have no such thing. */
-static int
-name_in(struct loader *l, int (*find)(struct slice), const char *what)
-{
-	struct slice s = cbor_get_text(&l->r);
-	int id = ok(l) ? find(s) : -1;
-
-	if (id < 0)
-		BAD(l, NAME, "no %s '%.*s' in this version", what, (int) (s.n < 60 ? s.n : 60),
-		    (const char *) s.p);
-	return id;
 }
 
 static int
@@ -126,21 +53,6 @@ op_find(struct slice name)
 	};
 
 	for (int i = 0; i < OP_COUNT; i++)
-		if (slice_is(name, names[i]))
-			return i;
-	return -1;
-}
-
-static int
-constant_find(struct slice name)
-{
-	static const char *const names[] = {
-#define CONSTANT(id, name, sentence) name,
-#include "grammar/constants.def"
-#undef CONSTANT
-	};
-
-	for (int i = 0; i < CONSTANT_COUNT; i++)
 		if (slice_is(name, names[i]))
 			return i;
 	return -1;
@@ -291,142 +203,6 @@ load_facts(struct loader *l)
 			    type_info[fact_info[fact].type].name);
 		l->facts[i] = (uint16_t) fact;
 	}
-}
-
-static void
-load_strings(struct loader *l, struct constant *k)
-{
-	size_t n = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
-	struct slice *v = ARENA_ARRAY(l->arena, struct slice, n);
-
-	for (size_t i = 0; i < n && ok(l); i++) {
-		v[i] = cbor_get_bytes(&l->r);
-		if (i && slice_cmp(v[i - 1], v[i]) >= 0)
-			BAD(l, VALUE, "a set of strings is not in ascending order");
-	}
-	k->strings.v = v;
-	k->strings.n = n;
-}
-
-static void
-load_actions(struct loader *l, struct constant *k)
-{
-	size_t n = cbor_get_array(&l->r, ACTION_COUNT);
-
-	for (size_t i = 0; i < n && ok(l); i++) {
-		int a = name_in(l, action_find, "action");
-
-		if (!ok(l))
-			return;
-		if (!action_is_leaf((enum action) a))
-			BAD(l, VALUE, "action %s is not a leaf", action_info[a].name);
-		action_set_add(&k->actions, (enum action) a);
-	}
-}
-
-static void
-load_values(struct loader *l, struct constant *k)
-{
-	int type = name_in(l, type_find, "type");
-	size_t n = cbor_get_array(&l->r, 32);
-
-	if (!ok(l))
-		return;
-	if (!type_is_enum((enum type) type)) {
-		BAD(l, VALUE, "type %s has no values", type_info[type].name);
-		return;
-	}
-	k->values.type = (enum type) type;
-	for (size_t i = 0; i < n && ok(l); i++) {
-		struct slice s = cbor_get_text(&l->r);
-		int value = enum_find((enum type) type, s);
-
-		if (value < 0)
-			BAD(l, NAME, "type %s has no such value", type_info[type].name);
-		else
-			k->values.mask |= UINT32_C(1) << value;
-	}
-}
-
-static void
-load_network(struct loader *l, struct constant *k)
-{
-	struct slice addr = cbor_get_bytes(&l->r);
-
-	k->network.prefix = (uint8_t) number(l, 128, "prefix");
-	if (!ok(l))
-		return;
-	if (addr.n != 16)
-		BAD(l, VALUE, "an address of %zu bytes", addr.n);
-	else
-		memcpy(k->network.addr, addr.p, 16);
-}
-
-static void
-load_uses(struct loader *l, struct constant *k)
-{
-	size_t n;
-
-	k->uses.data = index_of(l, l->img->n_data, "data class");
-	n = cbor_get_array(&l->r, N_CONTEXTS);
-	for (size_t i = 0; i < n && ok(l); i++) {
-		int c = name_in(l, context_find, "context");
-
-		if (ok(l))
-			k->uses.contexts = (uint16_t) (k->uses.contexts | 1u << c);
-	}
-}
-
-static void
-load_constant(struct loader *l, struct constant *k)
-{
-	size_t n = cbor_get_array(&l->r, 3);
-	int kind = name_in(l, constant_find, "kind of constant");
-
-	if (!ok(l))
-		return;
-	k->kind = (enum constant_kind) kind;
-	if (n != (kind >= CONSTANT_VALUES ? 3u : 2u)) {
-		cbor_fail(&l->r, "a constant of another length");
-		return;
-	}
-	switch (k->kind) {
-	case CONSTANT_NUMBER:
-		k->number = cbor_get_int(&l->r);
-		break;
-	case CONSTANT_STRING:
-		k->string = cbor_get_bytes(&l->r);
-		break;
-	case CONSTANT_STRINGS:
-		load_strings(l, k);
-		break;
-	case CONSTANT_ACTIONS:
-		load_actions(l, k);
-		break;
-	case CONSTANT_VALUES:
-		load_values(l, k);
-		break;
-	case CONSTANT_NETWORK:
-		load_network(l, k);
-		break;
-	case CONSTANT_USES:
-		load_uses(l, k);
-		break;
-	case CONSTANT_COUNT:
-		break;
-	}
-}
-
-static void
-load_constants(struct loader *l)
-{
-	size_t n = cbor_get_array(&l->r, VM_MAX_CONSTANTS);
-	struct constant *v = ARENA_ARRAY(l->arena, struct constant, n);
-
-	for (size_t i = 0; i < n && ok(l); i++)
-		load_constant(l, &v[i]);
-	l->img->constants = v;
-	l->img->n_constants = n;
 }
 
 static void

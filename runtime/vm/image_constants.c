@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reading an image: its constants (image.c describes their form).
+ */
+#include "vm/image_load.h"
+
+static int
+constant_find(struct slice name)
+{
+	static const char *const names[] = {
+#define CONSTANT(id, name, sentence) name,
+#include "grammar/constants.def"
+#undef CONSTANT
+	};
+
+	for (int i = 0; i < CONSTANT_COUNT; i++)
+		if (slice_is(name, names[i]))
+			return i;
+	return -1;
+}
+
+static void
+load_strings(struct loader *l, struct constant *k)
+{
+	size_t n = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+	struct slice *v = ARENA_ARRAY(l->arena, struct slice, n);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		v[i] = cbor_get_bytes(&l->r);
+		if (i && slice_cmp(v[i - 1], v[i]) >= 0)
+			BAD(l, VALUE, "a set of strings is not in ascending order");
+	}
+	k->strings.v = v;
+	k->strings.n = n;
+}
+
+static void
+load_actions(struct loader *l, struct constant *k)
+{
+	size_t n = cbor_get_array(&l->r, ACTION_COUNT);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		int a = name_in(l, action_find, "action");
+
+		if (!ok(l))
+			return;
+		if (!action_is_leaf((enum action) a))
+			BAD(l, VALUE, "action %s is not a leaf", action_info[a].name);
+		action_set_add(&k->actions, (enum action) a);
+	}
+}
+
+static void
+load_values(struct loader *l, struct constant *k)
+{
+	int type = name_in(l, type_find, "type");
+	size_t n = cbor_get_array(&l->r, 32);
+
+	if (!ok(l))
+		return;
+	if (!type_is_enum((enum type) type)) {
+		BAD(l, VALUE, "type %s has no values", type_info[type].name);
+		return;
+	}
+	k->values.type = (enum type) type;
+	for (size_t i = 0; i < n && ok(l); i++) {
+		struct slice s = cbor_get_text(&l->r);
+		int value = enum_find((enum type) type, s);
+
+		if (value < 0)
+			BAD(l, NAME, "type %s has no such value", type_info[type].name);
+		else
+			k->values.mask |= UINT32_C(1) << value;
+	}
+}
+
+static void
+load_network(struct loader *l, struct constant *k)
+{
+	struct slice addr = cbor_get_bytes(&l->r);
+
+	k->network.prefix = (uint8_t) number(l, 128, "prefix");
+	if (!ok(l))
+		return;
+	if (addr.n != 16)
+		BAD(l, VALUE, "an address of %zu bytes", addr.n);
+	else
+		memcpy(k->network.addr, addr.p, 16);
+}
+
+static void
+load_uses(struct loader *l, struct constant *k)
+{
+	size_t n;
+
+	k->uses.data = index_of(l, l->img->n_data, "data class");
+	n = cbor_get_array(&l->r, N_CONTEXTS);
+	for (size_t i = 0; i < n && ok(l); i++) {
+		int c = name_in(l, context_find, "context");
+
+		if (ok(l))
+			k->uses.contexts = (uint16_t) (k->uses.contexts | 1u << c);
+	}
+}
+
+static void
+load_constant(struct loader *l, struct constant *k)
+{
+	size_t n = cbor_get_array(&l->r, 3);
+	int kind = name_in(l, constant_find, "kind of constant");
+
+	if (!ok(l))
+		return;
+	k->kind = (enum constant_kind) kind;
+	if (n != (kind >= CONSTANT_VALUES ? 3u : 2u)) {
+		cbor_fail(&l->r, "a constant of another length");
+		return;
+	}
+	switch (k->kind) {
+	case CONSTANT_NUMBER:
+		k->number = cbor_get_int(&l->r);
+		break;
+	case CONSTANT_STRING:
+		k->string = cbor_get_bytes(&l->r);
+		break;
+	case CONSTANT_STRINGS:
+		load_strings(l, k);
+		break;
+	case CONSTANT_ACTIONS:
+		load_actions(l, k);
+		break;
+	case CONSTANT_VALUES:
+		load_values(l, k);
+		break;
+	case CONSTANT_NETWORK:
+		load_network(l, k);
+		break;
+	case CONSTANT_USES:
+		load_uses(l, k);
+		break;
+	case CONSTANT_COUNT:
+		break;
+	}
+}
+
+void
+load_constants(struct loader *l)
+{
+	size_t n = cbor_get_array(&l->r, VM_MAX_CONSTANTS);
+	struct constant *v = ARENA_ARRAY(l->arena, struct constant, n);
+
+	for (size_t i = 0; i < n && ok(l); i++)
+		load_constant(l, &v[i]);
+	l->img->constants = v;
+	l->img->n_constants = n;
+}
