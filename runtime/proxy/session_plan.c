@@ -81,7 +81,8 @@ build_plan(struct session *s, struct slice description, struct gate_result *res,
 				    &s->env->arena, &masks);
 	if (!*agrees)
 		return PG_R_OK;
-	r = pg_rowplan_build(&s->env->arena, res->fields, res->formats, mask_at, masks, &plan);
+	r = pg_rowplan_build(&s->env->arena, res->fields, res->formats, mask_at, masks, NULL,
+			     &plan);
 	if (r != PG_R_OK)
 		return r;
 	if (!plan)

@@ -70,6 +70,12 @@ const struct named context_info[N_CONTEXTS] = {
 #undef CONTEXT
 };
 
+const struct named detector_info[DETECTOR_COUNT] = {
+#define DETECTOR(id, name, sentence) {name, sentence},
+#include "grammar/detectors.def"
+#undef DETECTOR
+};
+
 const struct named vm_rule_info[VM_RULE_COUNT] = {
 #define RULE(id, name, sentence) {name, sentence},
 #include "grammar/rules.def"
@@ -141,6 +147,12 @@ int
 mask_find(struct slice name)
 {
 	FIND(mask_info, MASK_COUNT, name);
+}
+
+int
+detector_find(struct slice name)
+{
+	FIND(detector_info, DETECTOR_COUNT, name);
 }
 
 int

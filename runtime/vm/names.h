@@ -86,6 +86,14 @@ enum mask {
 	MASK_COUNT
 };
 
+enum detector {
+#define DETECTOR(id, name, sentence) DETECTOR_##id,
+#include "grammar/detectors.def"
+#undef DETECTOR
+	DETECTOR_COUNT
+};
+static_assert(DETECTOR_COUNT <= 32, "detectors fit 32 bits");
+
 enum vm_rule {
 #define RULE(id, name, sentence) VM_##id,
 #include "grammar/rules.def"
@@ -162,6 +170,7 @@ extern const struct fact_info fact_info[FACT_COUNT];
 extern const struct action_info action_info[ACTION_COUNT];
 extern const struct mask_info mask_info[MASK_COUNT];
 extern const struct named context_info[N_CONTEXTS];
+extern const struct named detector_info[DETECTOR_COUNT];
 extern const struct named vm_rule_info[VM_RULE_COUNT];
 extern const struct named entry_info[ENTRY_COUNT];
 extern const struct named type_info[TYPE_COUNT];
@@ -181,6 +190,7 @@ int fact_find(struct slice name);
 int action_find(struct slice name); /* leaves and inner nodes, never sets; not the empty name */
 int context_find(struct slice name);
 int mask_find(struct slice name);
+int detector_find(struct slice name);
 int type_find(struct slice name);
 int limit_unit_find(struct slice name);
 int limit_per_find(struct slice name);

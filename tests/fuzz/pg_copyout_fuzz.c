@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Byte 0 chooses the format and options, byte 1 the masks, the rest is the stream. Fed whole and
- * byte by byte it must give the same; the field masked with null never shows; what is one row when
- * looked at is fed as one, with the values that were seen.
+ * Byte 0 chooses the format and options, byte 1 masks and detectors, the rest is the stream. Fed
+ * whole and byte by byte it must give the same; the field masked with null never shows; what is
+ * one row when looked at is fed as one, with the values that were seen.
  */
 #include "proto/pg/copyout.h"
 
@@ -22,12 +22,20 @@ run(const struct copyout_options *o, uint8_t masks, struct slice in, size_t step
 		{&specs[masks % 4], 25, -1, 0, 0},
 		{NULL, 25, -1, 0, 0},
 		{masks & 4 ? &specs[masks / 8 % 4] : NULL, 1043, 12, 0, 0}};
+	struct detect_rules detect = {.wanted = UINT32_MAX >> (32 - DETECTOR_COUNT)};
+	struct detect_field fields[3];
 	struct mask_op ops[3];
 	struct copyout c;
 	enum pg_reason r = PG_R_OK;
 	bool ok = copyout_init(&c, o, cols, 3, ops, 512);
 
 	assert(ok);
+	for (int i = 0; i < DETECTOR_COUNT; i++)
+		detect.mask[i] = &specs[(masks + i) % 4];
+	for (int i = 0; i < 3; i++)
+		fields[i] = detect_field_of(i == 1 ? 1700 : 25, -1, o->format == COPYOUT_BINARY);
+	if (masks & 128)
+		copyout_detect(&c, &detect, fields);
 	for (size_t at = 0; at < in.n && !r; at += step)
 		r = copyout_feed(&c, in.p + at, in.n - at < step ? in.n - at : step, out);
 	if (!r)

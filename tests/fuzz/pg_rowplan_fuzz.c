@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bytes 0 to 3 choose masks, types and formats of four fields, the rest is a DataRow's body. A row
+ * Bytes 0 to 3 choose masks, types and formats of four fields, and detectors, the rest is a
+ * DataRow's body. A row
  * that is let through must be a well-formed message whose first field, masked to '*', shows none of
  * its letters; masking in place and rewriting must agree.
  */
@@ -46,7 +47,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static _Alignas(16) uint8_t memory[sizeof(struct pg_rowplan) +
-					   4 * sizeof(struct pg_rowplan_cell)];
+					   4 * sizeof(struct pg_rowplan_cell) +
+					   4 * sizeof(struct detect_field)];
 	struct pg_rowplan *plan = (struct pg_rowplan *) memory;
 	struct pg_row_counts counts = {0};
 	struct buf out = {0};
@@ -69,6 +71,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 				  data[i] & 64 ? 12 : -1, data[i] & 1);
 		plan->n_cells++;
 	}
+	plan->detect.wanted = data[0] & 32 ? UINT32_MAX >> (32 - DETECTOR_COUNT) : 0;
+	for (unsigned i = 0; i < DETECTOR_COUNT; i++)
+		plan->detect.mask[i] = &specs[(data[1] + i) % 7];
+	for (unsigned i = 0; i < 4; i++)
+		((struct detect_field *) (plan->cells + plan->n_cells))[i] =
+			detect_field_of(types[data[i] / 7 % COUNT_OF(types)], -1, data[i] & 1);
 	if (plan->n_cells == 0)
 		return 0;
 	agree(&plan->cells[0].op, slice_of(data + 4, n - 4));

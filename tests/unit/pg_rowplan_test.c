@@ -52,7 +52,7 @@ plan(struct arena *a, const struct mask_spec *const *masks, int n, uint32_t type
 	describe(&b, n, type);
 	*why = pg_read_row_description(buf_slice(&b), &f);
 	if (!*why)
-		*why = pg_rowplan_build(a, f, formats, by_attnum, (void *) masks, &p);
+		*why = pg_rowplan_build(a, f, formats, by_attnum, (void *) masks, NULL, &p);
 	buf_fini(&b);
 	return p;
 }

@@ -79,17 +79,29 @@ copyout_init(struct copyout *c, const struct copyout_options *o,
 }
 
 void
+copyout_detect(struct copyout *c, const struct detect_rules *r, const struct detect_field *fields)
+{
+	c->detect = *r;
+	c->fields = fields;
+	c->plain.limit = c->max_row;
+}
+
+void
 copyout_fini(struct copyout *c)
 {
 	buf_fini(&c->row);
 	buf_wipe(&c->field);
 	buf_fini(&c->masked);
+	buf_wipe(&c->plain);
 }
 
 static bool
 is_masked(const struct copyout *c)
 {
-	return !c->names && c->ops[c->column].mask != NULL;
+	if (c->names)
+		return false;
+	return c->ops[c->column].mask != NULL ||
+	       (c->fields && !detect_field_is_blank(&c->fields[c->column]));
 }
 
 /* Bytes of the field being read. */
@@ -231,6 +243,79 @@ mask_value(struct copyout *c)
 	return value;
 }
 
+static void
+swap(struct buf *a, struct buf *b)
+{
+	struct buf was = *a;
+
+	*a = *b;
+	*b = was;
+}
+
+enum shown { SHOWN_AS_IT_IS, SHOWN_MASKED, SHOWN_NULL };
+
+/* The field in c->plain: its column's mask, then the detectors. What is shown is there again. */
+static enum shown
+look_into(struct copyout *c)
+{
+	const struct mask_op *op = c->ops[c->column].mask ? &c->ops[c->column] : NULL;
+	enum shown shown = SHOWN_AS_IT_IS;
+	enum detect_result what;
+	uint32_t found;
+
+	c->cells += op != NULL;
+	if (op) {
+		buf_reset(&c->masked);
+		shown = mask_rewrite(op, buf_slice(&c->plain), &c->masked) ? SHOWN_MASKED
+									   : SHOWN_NULL;
+		swap(&c->plain, &c->masked);
+		if (shown == SHOWN_NULL || !mask_leaves_something(op))
+			return shown;
+	}
+	what = detect_look(&c->detect, &c->fields[c->column], buf_slice(&c->plain), &found);
+	if (what == DETECT_CLEAN)
+		return shown;
+	buf_reset(&c->masked);
+	shown = what == DETECT_HIT && detect_show(&c->detect, &c->fields[c->column],
+						  buf_slice(&c->plain), found, &c->masked)
+			? SHOWN_MASKED
+			: SHOWN_NULL;
+	swap(&c->plain, &c->masked);
+	c->cells += op == NULL;
+	detect_count(c->detected, found);
+	return shown;
+}
+
+/* A field of a text format, complete in c->field. */
+static enum pg_reason
+look_into_field(struct copyout *c)
+{
+	bool csv = c->o.format == COPYOUT_CSV;
+
+	buf_reset(&c->plain);
+	buf_put_slice(&c->plain, buf_slice(&c->field));
+	if (c->plain.failed)
+		return PG_R_COPY_TOO_LARGE;
+	if (!(csv ? decode_csv(&c->o, &c->plain) : decode_text(&c->plain)))
+		return PG_R_COPY_FORMAT;
+	switch (look_into(c)) {
+	case SHOWN_AS_IT_IS:
+		buf_put_slice(&c->row, buf_slice(&c->field));
+		break;
+	case SHOWN_MASKED:
+		if (csv)
+			encode_csv(&c->o, buf_slice(&c->plain), &c->row);
+		else
+			encode_text(&c->o, buf_slice(&c->plain), &c->row);
+		break;
+	case SHOWN_NULL:
+		buf_put_slice(&c->row, c->o.null);
+		break;
+	}
+	buf_reset(&c->field);
+	return c->plain.failed || c->masked.failed ? PG_R_COPY_TOO_LARGE : PG_R_OK;
+}
+
 static enum pg_reason
 field_end(struct copyout *c)
 {
@@ -246,6 +331,8 @@ field_end(struct copyout *c)
 		buf_reset(&c->field);
 		return PG_R_OK;
 	}
+	if (c->fields)
+		return look_into_field(c);
 	if (!(csv ? decode_csv(&c->o, &c->field) : decode_text(&c->field)))
 		return PG_R_COPY_FORMAT;
 	c->cells++;
@@ -370,15 +457,25 @@ static enum pg_reason
 binary_mask(struct copyout *c)
 {
 	size_t at = c->row.n;
-	bool value = mask_rewrite(&c->ops[c->column], buf_slice(&c->field), &c->row);
+	bool value;
 
+	if (c->fields) {
+		buf_reset(&c->plain);
+		swap(&c->plain, &c->field);
+		value = look_into(c) != SHOWN_NULL;
+		buf_put_slice(&c->row, buf_slice(&c->plain));
+		if (c->row.failed || c->plain.failed || c->masked.failed)
+			return PG_R_COPY_TOO_LARGE;
+	} else {
+		value = mask_rewrite(&c->ops[c->column], buf_slice(&c->field), &c->row);
+		c->cells++;
+	}
 	if (c->row.failed)
 		return PG_R_COPY_TOO_LARGE;
 	if (!value)
 		c->row.n = at;
 	put_be32(c->row.p + at - 4, value ? (uint32_t) (c->row.n - at) : UINT32_MAX);
 	buf_reset(&c->field);
-	c->cells++;
 	return PG_R_OK;
 }
 

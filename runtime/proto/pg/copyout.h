@@ -11,6 +11,7 @@
 #ifndef WEIR_PG_COPYOUT_H
 #define WEIR_PG_COPYOUT_H
 
+#include "proto/pg/detect_mask.h"
 #include "proto/pg/mask.h"
 #include "proto/pg/wire.h"
 
@@ -35,11 +36,14 @@ struct copyout_column {
 struct copyout {
 	struct copyout_options o;
 	const struct mask_op *ops; /* per column; mask NULL: passes */
+	const struct detect_field *fields; /* per column; NULL: no detectors */
+	struct detect_rules detect;
 	uint16_t n_columns;
 	size_t max_row;
 	struct buf row;    /* the row so far, as it will go out */
 	struct buf field;  /* a masked field so far, as it came in */
 	struct buf masked; /* scratch for masks that change the length */
+	struct buf plain;  /* detectors: the field, decoded */
 	uint8_t state;     /* binary: what is being read */
 	uint16_t column;
 	bool quoted;       /* csv: between quotes */
@@ -47,6 +51,7 @@ struct copyout {
 	bool names;        /* in the header line */
 	uint32_t need;     /* binary: bytes still to come of what is being read */
 	uint64_t rows, cells; /* rows that went out, cells masked (NULLs not counted) */
+	uint32_t detected[DETECTOR_COUNT];
 };
 
 void copyout_defaults(struct copyout_options *o, enum copyout_format format);
@@ -55,6 +60,10 @@ void copyout_defaults(struct copyout_options *o, enum copyout_format format);
 bool copyout_init(struct copyout *c, const struct copyout_options *o,
 		  const struct copyout_column *columns, size_t n_columns, struct mask_op *ops,
 		  size_t max_row) MUST_CHECK;
+/* Detectors look into the columns as well, behind their masks. fields: one per column, for the
+ * format of c; must outlive c, as the masks of r. */
+void copyout_detect(struct copyout *c, const struct detect_rules *r,
+		    const struct detect_field *fields);
 void copyout_fini(struct copyout *c);
 /* Takes a piece of payload, appends whole CopyData messages to out. After anything but PG_R_OK
  * nothing more may be forwarded. */

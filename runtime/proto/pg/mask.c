@@ -116,6 +116,12 @@ mask_op_is_null(const struct mask_op *op)
 	return op->op == STEP_NULL;
 }
 
+bool
+mask_leaves_something(const struct mask_op *op)
+{
+	return op->op == STEP_FIRST || op->op == STEP_LAST || op->op == STEP_PARTIAL;
+}
+
 size_t
 mask_chars(const uint8_t *p, size_t n)
 {

@@ -51,6 +51,8 @@ struct mask_op {
 /* Never fails: what has no kernel is bound to NULL. type: base type OID (of a domain: its base);
  * typmod as in RowDescription, -1: none; format 0 text, 1 binary. */
 struct mask_op mask_bind(const struct mask_spec *m, uint32_t type, int32_t typmod, uint16_t format);
+/* Part of the value may be left as it is. */
+bool mask_leaves_something(const struct mask_op *op);
 /* The operation gives NULL whatever the value. */
 bool mask_op_is_null(const struct mask_op *op);
 

@@ -5,18 +5,27 @@
 
 enum { FIELDS_AT = PG_HEADER + 2 };
 
+static struct detect_field *
+detect_fields(const struct pg_rowplan *p)
+{
+	return (struct detect_field *) (uintptr_t) (p->cells + p->n_cells);
+}
+
 enum pg_reason
 pg_rowplan_build(struct arena *a, struct pg_fields fields, const struct pg_formats *formats,
-		 pg_mask_of_fn *mask_of, void *ctx, struct pg_rowplan **plan)
+		 pg_mask_of_fn *mask_of, void *ctx, const struct detect_rules *detect,
+		 struct pg_rowplan **plan)
 {
 	struct pg_rowplan *p;
+	struct pg_fields again = fields;
 	struct pg_field f;
 	uint16_t n_fields = fields.n;
 
 	*plan = NULL;
 	if (formats && formats->n > 1 && formats->n != n_fields)
 		return PG_R_FORMAT_COUNT;
-	p = arena_try_alloc(a, sizeof(*p) + n_fields * sizeof(p->cells[0]));
+	p = arena_try_alloc(a, sizeof(*p) + n_fields * (sizeof(p->cells[0]) +
+							sizeof(struct detect_field)));
 	if (!p)
 		return PG_R_NO_MEMORY;
 	p->n_fields = n_fields;
@@ -32,7 +41,13 @@ pg_rowplan_build(struct arena *a, struct pg_fields fields, const struct pg_forma
 		p->cells[p->n_cells].op = mask_bind(m, type, f.typmod, format);
 		p->n_cells++;
 	}
-	if (p->n_cells > 0)
+	if (detect && detect->wanted) {
+		p->detect = *detect;
+		for (unsigned i = 0; pg_fields_next(&again, &f); i++)
+			detect_fields(p)[i] = detect_field_of(
+				f.type, f.typmod, formats ? pg_format(*formats, i) : f.format);
+	}
+	if (p->n_cells > 0 || p->detect.wanted)
 		*plan = p;
 	return PG_R_OK;
 }
@@ -40,7 +55,8 @@ pg_rowplan_build(struct arena *a, struct pg_fields fields, const struct pg_forma
 size_t
 pg_rowplan_bytes(const struct pg_rowplan *p)
 {
-	return sizeof(*p) + p->n_cells * sizeof(p->cells[0]);
+	return sizeof(*p) + p->n_cells * sizeof(p->cells[0]) +
+	       (p->detect.wanted ? p->n_fields * sizeof(struct detect_field) : 0);
 }
 
 /* A row on its way out: while `copied` is 0 it lies in the message; else everything before it was
@@ -89,6 +105,114 @@ row_finish(struct row_out *r, size_t n)
 	return PG_R_OK;
 }
 
+/* Appends msg up to `to`, then what is shown of what was found in `in`. */
+static void
+replace_found(struct row_out *r, const struct pg_rowplan *p, unsigned i, size_t to, size_t len,
+	      struct slice in, enum detect_result what, uint32_t found)
+{
+	struct buf *out = r->out;
+	bool value;
+	size_t at;
+
+	buf_put(out, r->msg + r->copied, to - r->copied);
+	at = out->n;
+	buf_be32(out, 0);
+	value = what == DETECT_HIT &&
+		detect_show(&p->detect, &detect_fields(p)[i], in, found, out);
+	if (!out->failed)
+		put_be32(out->p + at, value ? (uint32_t) (out->n - at - 4) : UINT32_MAX);
+	if (!value && !out->failed)
+		out->n = at + 4;
+	r->copied = to + 4 + len;
+}
+
+/* The column's mask has put its value at the end of out, where it is looked into. */
+static uint32_t
+look_again(struct row_out *r, const struct pg_rowplan *p, unsigned i, size_t at)
+{
+	const struct detect_field *f = &detect_fields(p)[i];
+	struct buf *out = r->out, value = {0};
+	enum detect_result what;
+	uint32_t found = 0;
+
+	if (out->failed || get_be32(out->p + at) == UINT32_MAX)
+		return 0;
+	what = detect_look(&p->detect, f, slice_of(out->p + at + 4, out->n - at - 4), &found);
+	if (what == DETECT_CLEAN)
+		return 0;
+	buf_put(&value, out->p + at + 4, out->n - at - 4);
+	out->n = at + 4;
+	if (value.failed || what == DETECT_BLIND ||
+	    !detect_show(&p->detect, f, buf_slice(&value), found, out)) {
+		if (!out->failed) {
+			out->n = at + 4;
+			put_be32(out->p + at, UINT32_MAX);
+		}
+	} else if (!out->failed) {
+		put_be32(out->p + at, (uint32_t) (out->n - at - 4));
+	}
+	buf_wipe(&value);
+	return found;
+}
+
+/* One field that is not NULL: its column's mask (NULL: none), then the detectors. */
+static void
+look_into(struct row_out *r, const struct pg_rowplan *p, const struct mask_op *op, unsigned i,
+	  uint8_t *v, uint32_t len, struct pg_row_counts *counts)
+{
+	size_t at = (size_t) (v - r->msg);
+	enum detect_result what;
+	uint32_t found = 0;
+
+	counts->cells += op != NULL;
+	if (op && !mask_in_place(op, v, len)) {
+		size_t before = at - 4 - r->copied;
+		size_t value_at = r->out->n + before;
+
+		replace(r, op, at - 4, slice_of(v, len));
+		if (mask_leaves_something(op))
+			detect_count(counts->detected, look_again(r, p, i, value_at));
+		return;
+	}
+	if (op && !mask_leaves_something(op))
+		return;
+	what = detect_look(&p->detect, &detect_fields(p)[i], slice_of(v, len), &found);
+	if (what == DETECT_CLEAN)
+		return;
+	replace_found(r, p, i, at - 4, len, slice_of(v, len), what, found);
+	counts->cells += op == NULL;
+	detect_count(counts->detected, found);
+}
+
+static enum pg_reason
+apply_detecting(const struct pg_rowplan *p, uint8_t *msg, size_t n, struct row_out *r,
+		struct pg_row_counts *counts)
+{
+	const struct pg_rowplan_cell *cell = p->cells, *end = p->cells + p->n_cells;
+	size_t at = FIELDS_AT;
+
+	for (unsigned i = 0; i < p->n_fields; i++) {
+		const struct mask_op *op = NULL;
+		uint32_t len;
+
+		if (n - at < 4)
+			return PG_R_TRUNCATED;
+		len = get_be32(msg + at);
+		at += 4;
+		if (cell < end && cell->field == i) {
+			op = cell->off ? NULL : &cell->op;
+			cell++;
+		}
+		if (len == UINT32_MAX)
+			continue;
+		if (len > n - at)
+			return PG_R_TRUNCATED;
+		look_into(r, p, op, i, msg + at, len, counts);
+		at += len;
+	}
+	return PG_R_OK;
+}
+
 enum pg_reason
 pg_rowplan_apply(const struct pg_rowplan *p, uint8_t *msg, size_t n, struct buf *out,
 		 bool *rewritten, struct pg_row_counts *counts)
@@ -103,6 +227,11 @@ pg_rowplan_apply(const struct pg_rowplan *p, uint8_t *msg, size_t n, struct buf 
 		return PG_R_TRUNCATED;
 	if (get_be16(msg + 5) != p->n_fields)
 		return PG_R_ROW_FIELDS;
+	if (p->detect.wanted) {
+		if (apply_detecting(p, msg, n, &r, counts) != PG_R_OK)
+			goto truncated;
+		cell = end;
+	}
 	for (unsigned i = 0; cell < end; i++) {
 		uint32_t len;
 
