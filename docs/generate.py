@@ -68,6 +68,12 @@ def code(text):
     return f"`{text}`" if text else ""
 
 
+def words():
+    spelled = {k[0]: k[1] for k in rows("grammar/tokens.def", "KEYWORD")}
+    yield from table(["word", "as in", "means"], [(code(spelled[w[0]]), code(w[1]), w[2])
+                     for w in rows("grammar/words.def", "WORD")])
+
+
 def actions():
     found = list(rows("grammar/actions.def", "ACTION"))
     parent = {a[0]: a[2] for a in found}
@@ -128,6 +134,7 @@ def messages():
 SECTIONS = [
     ("Commands", "cli/commands.def", plain("cli/commands.def", "COMMAND", ["command", "does"],
      lambda r: (code(f"weir {r[1]}"), r[2]))),
+    ("Words", "grammar/words.def", words),
     ("Actions", "grammar/actions.def", actions),
     ("Facts", "grammar/facts.def", facts),
     ("Types", "grammar/types.def", plain("grammar/types.def", "TYPE", ["type", "is"],

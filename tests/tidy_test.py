@@ -20,7 +20,8 @@ LAYERS = {
     "audit": {"base"},
     "proxy": {"base", "vm", "sql", "proto", "io", "audit"},
     "compiler": {"base", "vm"},
-    "cli": {"base", "vm", "sql", "proto", "io", "audit", "proxy", "compiler"},
+    "lsp": {"base", "vm", "compiler"},
+    "cli": {"base", "vm", "sql", "proto", "io", "audit", "proxy", "compiler", "lsp"},
 }
 ANYWHERE = {"grammar"}
 SANS_IO = {"vm", "sql", "proto"}

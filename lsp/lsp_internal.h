@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the parts of the language server share.
+ */
+#ifndef WEIR_LSP_INTERNAL_H
+#define WEIR_LSP_INTERNAL_H
+
+#include "compiler/compile.h"
+#include "compiler/probe.h"
+#include "lsp/rpc.h"
+#include "lsp/lsp.h"
+#include "lsp/symbols.h"
+#include "lsp/text.h"
+
+#include <jansson.h>
+
+/* JSON-RPC's and LSP's numbers. */
+enum lsp_error {
+	LSP_PARSE_ERROR = -32700,
+	LSP_INVALID_REQUEST = -32600,
+	LSP_METHOD_NOT_FOUND = -32601,
+	LSP_INVALID_PARAMS = -32602,
+	LSP_NOT_INITIALIZED = -32002,
+	LSP_REQUEST_FAILED = -32803,
+};
+
+/* What the compiler makes of one file and all it imports. */
+struct analysis {
+	struct arena arena;
+	struct sources sources;
+	struct diag_queue q;
+	struct policy *policy;
+	struct symbols symbols;
+	struct text_lines *lines; /* per file; text NULL until asked for */
+};
+
+struct document {
+	struct document *next;
+	char *uri, *path;
+	struct buf text;
+	json_int_t version;
+	struct analysis *a; /* with this file as the root */
+	bool stale;	    /* a is older than some text */
+	bool told;	    /* its diagnostics have been sent since it changed */
+};
+
+struct lsp {
+	const struct parse_loader *disk;
+	const char *version;
+	struct rpc_reader rpc;
+	struct document *documents;
+	json_t *published; /* uri to diagnostics */
+	enum text_units units;
+	bool initialized, shut_down, over, dirty;
+	int exit_code;
+	/* of the request being answered; code 0: none */
+	enum lsp_error error;
+	const char *error_text;
+	struct arena scratch; /* of one message */
+};
+
+/* A place in a document: in the analysis of the policy that it belongs to. */
+struct spot {
+	struct document *doc;
+	struct analysis *a;
+	uint32_t file;
+	size_t off;
+};
+
+/* server.c */
+json_t *lsp_fail(struct lsp *s, enum lsp_error code, const char *text); /* returns NULL */
+void lsp_send(struct buf *out, json_t *message); /* takes the reference */
+json_t *lsp_string(struct slice text); /* what is not UTF-8 becomes '?' */
+
+/* documents.c */
+struct document *lsp_document(struct lsp *s, const json_t *params); /* NULL after lsp_fail */
+struct document *lsp_readable(struct lsp *s, const json_t *params); /* and not too large */
+/* The analysis a document belongs to, fresh, and the file's number in it. */
+struct analysis *lsp_analysis(struct lsp *s, struct document *d, uint32_t *file);
+bool lsp_spot(struct lsp *s, const json_t *params, struct spot *out) MUST_CHECK;
+size_t lsp_offset(const struct lsp *s, const struct document *d, const json_t *position);
+json_t *lsp_range_of(const struct lsp *s, const struct text_lines *lines, size_t from, size_t to);
+json_t *lsp_range(const struct lsp *s, struct analysis *a, struct span at);
+const char *lsp_uri(struct lsp *s, const struct analysis *a, uint32_t file);
+json_t *lsp_location(struct lsp *s, struct analysis *a, struct span at);
+void lsp_documents_free(struct lsp *s);
+bool lsp_is_fragment(const struct analysis *a);
+
+/* diagnostics.c */
+void lsp_publish(struct lsp *s, struct buf *out);
+json_t *lsp_diagnostic(struct lsp *s, struct analysis *a, const struct diag *d);
+
+/* outline.c */
+json_t *lsp_semantic_legend(void);
+
+/* words.c: Markdown about a built-in name or keyword; NULL: nothing is known. */
+const char *lsp_about_builtin(struct arena *arena, enum symbol_kind kind, enum type type,
+			      const char *name);
+const char *lsp_about_keyword(struct arena *arena, int code);
+
+#define LSP_REQUEST(method, handler) json_t *handler(struct lsp *s, const json_t *params);
+#define LSP_NOTIFICATION(method, handler) void handler(struct lsp *s, const json_t *params);
+/* A handler of two methods is declared twice, which is fine. */
+#include "lsp/methods.def"
+#undef LSP_REQUEST
+#undef LSP_NOTIFICATION
+
+#endif
