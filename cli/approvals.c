@@ -38,7 +38,7 @@ usage(FILE *to)
 		"  -c, --config FILE the gateway's configuration, for its admin address (weir.conf)\n"
 		"  --admin URL       the address itself, such as http://127.0.0.1:6433; also WEIR_ADMIN\n"
 		"  --ca FILE         certificates to trust when the URL is https\n"
-		"  --state STATE     pending (the default), approved, rejected, expired, cancelled, used or all\n"
+		"  --state STATE     pending|approved|rejected|expired|cancelled|used|all (pending)\n"
 		"  --reason TEXT     why; kept in the audit log\n"
 		"  --ticket ID       where the change was agreed; kept in the audit log\n"
 		"  --json            print the gateway's JSON\n"

@@ -20,7 +20,7 @@ static const char help[] =
 	"compiled now, or an image made by `weir build`.\n\n"
 	"  -c, --config FILE    the configuration\n"
 	"  --check              load configuration and policy, say what is wrong, and end\n"
-	"  --log-level LEVEL    debug, info (default), warn or error; the log is standard error\n"
+	"  --log-level LEVEL    debug|info|warn|error (info); the log is standard error\n"
 	"  --allow-unsigned     also run an image without asking whose signature it carries\n"
 	"  --core               allow core dumps, which hold passwords and rows\n\n"
 	"Signals: SIGTERM and SIGINT drain and end (a second one ends at once), SIGHUP loads\n"

@@ -32,10 +32,14 @@ for policy in "$root"/policies-examples/*.weir; do
 	put 644 "$policy" "$prefix/share/doc/weir/examples/${policy##*/}"
 done
 put 644 "$root/LICENSE" "$prefix/share/doc/weir/LICENSE"
-put 644 "$root/packaging/completion/weir.bash" "$prefix/share/bash-completion/completions/weir"
-put 644 "$root/packaging/completion/_weir" "$prefix/share/zsh/site-functions/_weir"
+script=$(mktemp)
+for completion in bash:bash-completion/completions/weir zsh:zsh/site-functions/_weir \
+	fish:fish/vendor_completions.d/weir.fish; do
+	"$binary" completion "${completion%%:*}" >"$script"
+	put 644 "$script" "$prefix/share/${completion#*:}"
+done
 put 644 "$root/packaging/weir.sysusers" "$prefix/lib/sysusers.d/weir.conf"
 unit=$(mktemp)
-trap 'rm -f "$unit"' EXIT
+trap 'rm -f "$unit" "$script"' EXIT
 sed "s|@bindir@|$prefix/bin|" "$root/packaging/weir.service" >"$unit"
 put 644 "$unit" "$prefix/lib/systemd/system/weir.service"

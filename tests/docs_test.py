@@ -51,17 +51,76 @@ def test_every_command_has_help():
         h.check(r.err and not r.out, f"weir {c} --no-such-option: {r!r}")
 
 
-def complete(*words):
-    script = ("source packaging/completion/weir.bash; COMP_WORDS=(" + " ".join(f"'{w}'" for w in words)
+def completion(shell):
+    """The script, in a file."""
+    path = f"{h.tmp()}/weir.{shell}"
+    r = h.weir("completion", shell)
+    h.eq((r.code, r.err), (0, ""))
+    with open(path, "w") as f:
+        f.write(r.out + "\n")
+    return path
+
+
+def bash(*words):
+    script = (f"source {completion('bash')}; COMP_WORDS=(" + " ".join(f"'{w}'" for w in words)
               + f"); COMP_CWORD={len(words) - 1}; _weir; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
-    return set(h.run(["bash", "-c", script]).out.splitlines())
+    return set(h.run(["bash", "-c", script], cwd=h.ROOT).out.split())
+
+
+def zsh(*words):
+    """With what a completion calls in its place, so that it runs without a terminal."""
+    script = ("compadd() { print -l -- $@ }; _files() { print -l -- * }\n"
+              "_describe() { print -l -- ${(P)2%%:*}; for x in ${(P)2}; do print -- ${x%%:*}; done }\n"
+              "words=(" + " ".join(f"'{w}'" for w in words) + f"); CURRENT={len(words)}\n"
+              f"source {completion('zsh')}")
+    return {w for w in h.run(["zsh", "-fc", script], cwd=h.ROOT).out.split()
+            if w.startswith(words[-1])}
+
+
+def fish(*words):
+    r = h.run(["fish", "-N", "-c", f"source {completion('fish')}; complete -C '{' '.join(words)}'"],
+              cwd=h.ROOT, env={"HOME": h.tmp()})
+    return {line.split("\t")[0] for line in r.out.splitlines()}
+
+
+def completes(complete):
+    """What every shell must offer."""
+    h.check(set(commands()) <= complete("weir", ""), "commands")
+    h.eq(complete("weir", "approvals", "re"), {"reject"})
+    h.eq(complete("weir", "doctor", "post"), {"postgres"})
+    h.eq(complete("weir", "completion", ""), {"bash", "zsh", "fish"})
+    h.eq(complete("weir", "approvals", "list", "--st"), {"--state"})
+    h.eq(complete("weir", "approvals", "list", "--state", "ex"), {"expired"})
+    h.eq(complete("weir", "run", "--log-level", ""), {"debug", "info", "warn", "error"})
+    h.eq(complete("weir", "audit", "export", "--format", ""), {"jsonl", "csv"})
+    h.eq(complete("weir", "run", "-c", "READ"), {"README.md"})
+    h.eq(complete("weir", "run", "--config", "READ"), {"README.md"})
+    h.eq(complete("weir", "check", "READ"), {"README.md"})
+    for c in commands():
+        # Every option that the usage names; `weir check --json` is told of in the text.
+        h.check("--help" in complete("weir", c, "--"), c)
+    h.check({"--reason", "--as", "--json"} <= complete("weir", "approvals", "--"), "options")
+    h.check({"--fix", "--format", "--json"} <= complete("weir", "check", "--"), "options")
+    h.eq(complete("weir", "eval", "--j"), set())
 
 
 def test_bash_completion():
-    h.check(set(commands()) <= complete(h.WEIR, ""), "commands")
-    h.eq(complete(h.WEIR, "approvals", "re"), {"reject"})
-    h.eq(complete(h.WEIR, "doctor", ""), {"postgres"})
-    h.check({"--reason", "--as"} <= complete(h.WEIR, "approvals", "--"), "options")
+    completes(bash)
+    h.eq(h.run(["bash", "-n", completion("bash")]).err, "")
+    h.eq(h.weir("completion", "csh").code, 2)
+    h.eq(h.weir("completion").code, 2)
+
+
+def test_zsh_completion():
+    if not shutil.which("zsh"):
+        raise h.Skip("no zsh: ./configure --install")
+    completes(zsh)
+
+
+def test_fish_completion():
+    if not shutil.which("fish"):
+        raise h.Skip("no fish: ./configure --install")
+    completes(fish)
 
 
 def test_install():
@@ -69,8 +128,12 @@ def test_install():
     r = h.run(["packaging/install.sh", "/opt/weir", "build/weir"], env={"DESTDIR": dest})
     h.eq(r.code, 0, repr(r))
     h.eq(h.run([f"{dest}/opt/weir/bin/weir", "--version"]).code, 0)
+    for shell, path in (("bash", "bash-completion/completions/weir"),
+                        ("zsh", "zsh/site-functions/_weir"),
+                        ("fish", "fish/vendor_completions.d/weir.fish")):
+        h.eq(read(f"{dest}/opt/weir/share/{path}"), read(completion(shell)), shell)
     for f in ("share/man/man1/weir.1", "share/man/man5/weir.conf.5", "share/doc/weir/postgres.md",
-              "share/bash-completion/completions/weir", "share/doc/weir/examples/orders.weir"):
+              "share/doc/weir/examples/orders.weir"):
         h.check(os.path.isfile(f"{dest}/opt/weir/{f}"), f)
     unit = read(f"{dest}/opt/weir/lib/systemd/system/weir.service")
     h.has(unit, "ExecStart=/opt/weir/bin/weir run")
@@ -107,4 +170,4 @@ def test_example_policies():
 
 h.main(test_reference_is_current, test_manual_names_every_command,
        test_manual_pages_are_well_formed, test_every_command_has_help, test_bash_completion,
-       test_install, test_policies_in_the_documents_compile, test_example_policies)
+       test_zsh_completion, test_fish_completion, test_install, test_policies_in_the_documents_compile, test_example_policies)
