@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Writes docs/reference.md, the list of commands in docs/man/weir.1, and the heads and the index of
-docs/diagnostics/, from the tables that the programs themselves are built from.
+"""Writes docs/reference.md, the list of commands in docs/man/weir.1, the heads and the index of
+docs/diagnostics/, and what colours policies in editors, from the tables that the programs
+themselves are built from.
 
   docs/generate.py           rewrite them
   docs/generate.py --check   exit 1 when one is not current (tests/docs_test.py does this)
@@ -9,6 +10,8 @@ docs/diagnostics/, from the tables that the programs themselves are built from.
 import os, re, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, f"{ROOT}/editors")
+import grammars
 REFERENCE, MANUAL, PAGES = "docs/reference.md", "docs/man/weir.1", "docs/diagnostics"
 
 
@@ -231,6 +234,8 @@ def documents():
     """Every generated document: its path and, given what it says now, what it must say."""
     yield REFERENCE, lambda _: generate()
     yield MANUAL, manual
+    yield "editors/vscode/syntaxes/weir.tmLanguage.json", lambda _: grammars.textmate(rows)
+    yield "editors/vim/syntax/weir.vim", lambda _: grammars.vim(rows)
     found = list(rows("grammar/diags.def", "D"))
     yield f"{PAGES}/README.md", lambda _: "\n".join(index(found)).rstrip() + "\n"
     for _, name, severity, message in found:
