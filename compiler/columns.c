@@ -102,6 +102,36 @@ note_kind(struct columns *c, const struct part parts[PARTS], const size_t at[PAR
 	return true;
 }
 
+static void
+note_names(struct columns *c, struct arena *arena, const struct partition *p)
+{
+	struct slice *names = ARENA_ARRAY(arena, struct slice, p->n + 1);
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->classes[i].text.n)
+			names[c->n_names++] = p->classes[i].text;
+	c->names = names;
+}
+
+int
+columns_find(const struct columns *c, struct slice schema, struct slice table, struct slice column)
+{
+	struct data_set all = {0};
+
+	for (size_t i = 0; i < c->n_data; i++)
+		for (size_t k = 0; k < c->data[i]->n_columns; k++) {
+			const struct image_column *p = &c->data[i]->columns[k];
+
+			if (match_glob(p->schema, schema) && match_glob(p->table, table) &&
+			    match_glob(p->column, column))
+				all.w[i / 64] |= UINT64_C(1) << i % 64;
+		}
+	for (size_t i = 0; i < c->n_kinds; i++)
+		if (memcmp(&c->kinds[i].data, &all, sizeof(all)) == 0)
+			return (int) i;
+	return -1;
+}
+
 static bool
 any_both(const uint64_t *a, const uint64_t *b, uint64_t *out, size_t words)
 {
@@ -126,6 +156,7 @@ columns_collect(struct columns *c, struct arena *arena, const struct image *cons
 	for (int i = 0; i < PARTS; i++)
 		if (!split_part(c, arena, i, n_patterns, &p[i]))
 			return false;
+	note_names(c, arena, p[PART_COLUMN].names);
 	words = p[0].words;
 	table = ARENA_ARRAY(arena, uint64_t, words + 1);
 	all = ARENA_ARRAY(arena, uint64_t, words + 1);

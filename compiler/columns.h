@@ -25,11 +25,17 @@ struct columns {
 	uint16_t **data_of; /* per image and its class: index in data */
 	struct column_kind *kinds;
 	size_t n_kinds;
+	const struct slice *names; /* a column's name of each class of names */
+	size_t n_names;
 };
 
 /* False when there are too many. */
 bool columns_collect(struct columns *c, struct arena *arena, const struct image *const *images,
 		     size_t n);
+
+/* The kind of a column; -1: it belongs to no data. */
+int columns_find(const struct columns *c, struct slice schema, struct slice table,
+		 struct slice column);
 
 static inline bool
 data_set_has(const struct data_set *s, size_t data)

@@ -473,6 +473,13 @@ partition_find(const struct partition *p, struct slice s)
 	panic_at(__FILE__, __LINE__, __func__, "every string has a class");
 }
 
+void
+partition_offer(struct partition *p, struct slice s)
+{
+	if (is_possible(p, s))
+		(void) partition_prefer(p, s);
+}
+
 size_t
 partition_prefer(struct partition *p, struct slice s)
 {

@@ -39,7 +39,9 @@ struct partition {
 struct partition *partition_new(struct arena *arena, const struct pattern *patterns, size_t n,
 				bool dotted);
 size_t partition_find(const struct partition *p, struct slice s);
-/* The string stands for its class from now on, unless a constant does; its class. */
+/* The string stands for its class from now on; its class. */
 size_t partition_prefer(struct partition *p, struct slice s);
+/* As above, if the string can occur. */
+void partition_offer(struct partition *p, struct slice s);
 
 #endif

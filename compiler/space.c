@@ -367,6 +367,23 @@ space_test(struct space *s, size_t image, const struct insn *in, bool outcome)
 	return s->memo[image][at].root;
 }
 
+struct slice
+space_column_in(const struct space *s, size_t kind, struct slice table)
+{
+	const struct columns *c = &s->columns;
+	const uint8_t *dot = table.n ? memchr(table.p, '.', table.n) : NULL;
+	struct slice schema, name;
+
+	if (!dot)
+		return (struct slice){0};
+	schema = slice_of(table.p, (size_t) (dot - table.p));
+	name = slice_of(dot + 1, table.n - schema.n - 1);
+	for (size_t i = 0; i < c->n_names; i++)
+		if (columns_find(c, schema, name, c->names[i]) == (int) kind)
+			return c->names[i];
+	return (struct slice){0};
+}
+
 /* ---- Facts as values ---- */
 
 uint32_t

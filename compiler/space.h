@@ -92,10 +92,13 @@ void space_values(const struct space *s, size_t image, const struct facts *f, ui
 int64_t space_row_number(const struct space *s, uint32_t column, uint32_t class, uint32_t text);
 /* What a fact is when nobody says. */
 void space_usual(enum fact f, struct value *out);
+bool space_is_usual(enum fact f, const struct value *v);
 /* What effects of the action have. */
 bool space_has_object(enum action a);
 bool space_has_setting(enum action a);
 bool space_has_where(enum action a);
+/* A column of this kind in "schema.table"; an empty slice: it has none. */
+struct slice space_column_in(const struct space *s, size_t kind, struct slice table);
 /* Class of a value. */
 uint32_t domain_find(const struct domain *d, enum fact fact, const struct value *v);
 uint32_t domain_find_number(const struct domain *d, int64_t v);

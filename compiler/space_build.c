@@ -34,7 +34,6 @@ static const struct usual {
 	{.fact = FACT_COLUMNS, .text = "id"},
 	{.fact = FACT_FUNCTION, .text = "app.work"},
 	{.fact = FACT_SETTING, .text = "work_mem"},
-	{.fact = FACT_SQL_WHERE, .number = true},
 };
 
 static const uint8_t usual_address[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1};
@@ -66,6 +65,26 @@ space_usual(enum fact f, struct value *out)
 		break;
 	default:
 		out->i = u.number;
+	}
+}
+
+bool
+space_is_usual(enum fact f, const struct value *v)
+{
+	struct value u;
+
+	space_usual(f, &u);
+	switch (fact_info[f].type) {
+	case TYPE_STRING:
+		return v->known && slice_eq(v->s, u.s);
+	case TYPE_BOOL:
+		return v->known && v->b == u.b;
+	case TYPE_ADDRESS:
+		return v->known && memcmp(v->addr, u.addr, 16) == 0;
+	case TYPE_SET:
+		return v->known && v->set.n == 0;
+	default:
+		return v->known && v->i == u.i;
 	}
 }
 
@@ -174,6 +193,9 @@ make_numbers(struct space *s, struct domain *d, const struct list *l, struct usu
 		d->possible[i] = last >= u.least && first <= u.most;
 		if (first < u.least && last >= u.least)
 			first = u.least;
+		/* A policy, and a test, says whole minutes. */
+		if (type == TYPE_TIME && first >= 0 && first + 59 - (first + 59) % 60 <= last)
+			first = first + 59 - (first + 59) % 60;
 		d->values[i] = (struct value){.type = (uint8_t) type, .known = true, .i = first};
 	}
 	d->prefer = domain_find_number(d, u.number);
@@ -280,6 +302,27 @@ make_words(struct space *s, struct domain *d, enum type type, int64_t prefer)
 	d->prefer = (uint32_t) prefer;
 }
 
+/* "public.people" rather than "x.people", "app.things" rather than "app.x". */
+static void
+prefer_tables(struct space *s, struct partition *p)
+{
+	for (size_t i = 0; i < p->n_globs; i++) {
+		struct slice g = p->globs[i];
+		const uint8_t *star = memchr(g.p, '*', g.n), *dot = memchr(g.p, '.', g.n);
+
+		if (!dot || memchr(star + 1, '*', (size_t) (g.p + g.n - star - 1)))
+			continue;
+		if (star == g.p && dot == g.p + 1)
+			partition_offer(
+				p, slice_str(arena_printf(s->arena, "public.%.*s", (int) g.n - 2,
+							  (const char *) dot + 1)));
+		else if (star == dot + 1 && star == g.p + g.n - 1)
+			partition_offer(p,
+					slice_str(arena_printf(s->arena, "%.*sthings",
+							       (int) g.n - 1, (const char *) g.p)));
+	}
+}
+
 static bool
 make_strings(struct space *s, struct domain *d, const struct list *l, const char *nice, bool dotted)
 {
@@ -287,6 +330,8 @@ make_strings(struct space *s, struct domain *d, const struct list *l, const char
 
 	if (!p)
 		return false;
+	if (dotted)
+		prefer_tables(s, p);
 	if (nice)
 		d->prefer = (uint32_t) partition_prefer(p, slice_str(nice));
 	d->strings = p;
@@ -330,6 +375,24 @@ add_schemas(struct space *s, struct list *schemas, struct list *tables)
 			slice_str(arena_printf(s->arena, "%.*s.*",
 					       SLICE_ARG(schemas->patterns[i].text))),
 			true};
+}
+
+/* Which data a table has is told apart as well: analyses ask who may read it. */
+static void
+add_data_tables(struct space *s, struct list *tables)
+{
+	for (size_t i = 0; i < s->n_images; i++)
+		for (size_t k = 0; k < s->images[i]->n_data; k++) {
+			const struct image_data *d = &s->images[i]->data[k];
+
+			make_room(s, tables, d->n_columns + 1);
+			for (size_t c = 0; c < d->n_columns; c++)
+				tables->patterns[tables->n++] = (struct pattern){
+					slice_str(arena_printf(s->arena, "%.*s.%.*s",
+							       SLICE_ARG(d->columns[c].schema),
+							       SLICE_ARG(d->columns[c].table))),
+					true};
+		}
 }
 
 static uint32_t
@@ -397,6 +460,8 @@ space_collect(struct space *s, const char **why)
 		collect_code(s, i, facts, texts, ints);
 	if (facts[FACT_SCHEMA].used && facts[FACT_TABLE].used)
 		add_schemas(s, &facts[FACT_SCHEMA], &facts[FACT_TABLE]);
+	if (facts[FACT_TABLE].used)
+		add_data_tables(s, &facts[FACT_TABLE]);
 	for (int f = 0; f < FACT_COUNT; f++)
 		if (facts[f].used && !make_domain(s, (enum fact) f, &facts[f])) {
 			*why = fact_info[f].name;

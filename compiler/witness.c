@@ -40,6 +40,10 @@ fill_set(struct space *s, struct witness *w, enum fact f)
 		if (has == 1)
 			v[n++] = d->strings->classes[i].text;
 	}
+	/* Most effects that name columns name one. */
+	if (n == 0 && f == FACT_COLUMNS && d->used &&
+	    w->values[s->member_var[f] - 1 + d->prefer] == DD_LEAF)
+		v[n++] = d->strings->classes[d->prefer].text;
 	facts_set(&w->facts, f, v, n);
 }
 

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * weir diff: what a change of a policy changes, all of it, each with an input that shows it.
+ */
+#include "cli/actions.h"
+#include "cli/cli.h"
+#include "cli/policy.h"
+#include "cli/witness_test.h"
+#include "compiler/policy_diff.h"
+#include "compiler/rule_digest.h"
+
+#include <stdio.h>
+
+static const char help[] =
+	"usage: weir diff OLD NEW [--json] [--waive FILE]\n\n"
+	"Says what NEW decides otherwise than OLD: what is newly allowed, held or denied, held "
+	"for\n"
+	"other approvers, masked otherwise, dropped or limited. OLD and NEW are policy text or "
+	"images.\n"
+	"Nothing is sampled: without differences, the two decide everything alike. What the same "
+	"rules\n"
+	"cause is one difference, with one input that shows it, as a `test` that passes under one "
+	"of\n"
+	"the policies and fails under the other.\n\n"
+	"  --json        one object: differences with ids, facts (as `weir eval` reads them) and "
+	"tests\n"
+	"  --waive FILE  accepted differences: an id a line, # begins a comment. An id stays the "
+	"same\n"
+	"                while the rules that cause the difference say the same\n\n"
+	"Exit code: 0 no difference but waived ones, 1 there are some, 2 usage, or a policy that "
+	"does\n"
+	"not compile or is too entangled to compare.\n";
+
+struct diff_args {
+	const char *paths[DIFF_SIDES];
+	const char *waive;
+	bool json;
+};
+
+struct report {
+	const struct diff_args *args;
+	struct cli_policy *policies;
+	struct policy_diff *diff;
+	struct slice waived; /* the file */
+	struct buf out;
+	size_t n, n_waived;
+};
+
+static int
+parse_args(int argc, char **argv, struct diff_args *a)
+{
+	int n = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			a->json = true;
+		else if (strcmp(argv[i], "--waive") == 0 && i + 1 < argc)
+			a->waive = argv[++i];
+		else if (argv[i][0] == '-' && argv[i][1])
+			return cli_usage_error("diff", "no option '%s'", argv[i]);
+		else if (n == DIFF_SIDES)
+			return cli_usage_error("diff", "two policies are compared, not more");
+		else
+			a->paths[n++] = argv[i];
+	}
+	return n == DIFF_SIDES ? EXIT_OK : cli_usage_error("diff", "which two policies?");
+}
+
+/* ---- Waivers: the first word of each line ---- */
+
+static bool
+next_waiver(struct slice *rest, struct slice *word)
+{
+	while (rest->n) {
+		const uint8_t *end = memchr(rest->p, '\n', rest->n);
+		struct slice line = slice_of(rest->p, end ? (size_t) (end - rest->p) : rest->n);
+		size_t n = 0;
+
+		rest->p += line.n + (end != NULL);
+		rest->n -= line.n + (end != NULL);
+		while (line.n && memchr(" \t", line.p[0], 2)) {
+			line.p++;
+			line.n--;
+		}
+		while (n < line.n && !memchr(" \t\r#", line.p[n], 4))
+			n++;
+		*word = slice_of(line.p, n);
+		if (n)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_waived(const struct report *r, const struct difference *x)
+{
+	struct slice rest = r->waived, word;
+
+	while (next_waiver(&rest, &word))
+		if (slice_is(word, x->id))
+			return true;
+	return false;
+}
+
+static void
+warn_stale(const struct report *r)
+{
+	struct slice rest = r->waived, word;
+
+	while (next_waiver(&rest, &word)) {
+		bool found = false;
+
+		for (const struct difference *x = r->diff->first; x; x = x->next)
+			found |= slice_is(word, x->id);
+		if (!found)
+			fprintf(stderr, "weir diff: '%.*s' is waived and does not occur any more\n",
+				SLICE_ARG(word));
+	}
+}
+
+/* ---- What was and what is ---- */
+
+static bool
+is_data(enum difference_kind kind)
+{
+	return kind >= DIFF_UNMASKED && kind <= DIFF_DROPPED;
+}
+
+static void
+decide(const struct report *r, const struct difference *x, int side, struct decision *d)
+{
+	struct facts f;
+
+	witness_facts(r->diff->space, &x->witness, (size_t) side, &f);
+	vm_decide(r->policies[side].image, x->entry, &f, d);
+}
+
+static void
+put_rule(struct buf *out, const struct image *img, int rule)
+{
+	buf_printf(out, "%.*s (", SLICE_ARG(img->rules[rule].name));
+	cli_rule_place(out, img, (size_t) rule);
+	buf_putc(out, ')');
+}
+
+static void
+put_verdict(const struct report *r, const struct difference *x, int side, struct buf *out)
+{
+	const struct image *img = r->policies[side].image;
+	const char *sep = " by ";
+	struct decision d;
+
+	decide(r, x, side, &d);
+	buf_puts(out, vm_rule_info[d.verdict].name);
+	if (d.by_default)
+		buf_puts(out, " by default");
+	for (int i = decision_next_deciding(img, &d, -1); i >= 0;
+	     i = decision_next_deciding(img, &d, i)) {
+		buf_puts(out, sep);
+		put_rule(out, img, i);
+		if (x->kind == DIFF_APPROVAL) {
+			buf_puts(out, ": ");
+			rule_hold_terms(out, img, &img->rules[i].hold);
+		}
+		sep = ", ";
+	}
+}
+
+static void
+put_side(const struct report *r, const struct difference *x, int side, struct buf *out)
+{
+	const struct image *img = r->policies[side].image;
+
+	if (x->kind == DIFF_LIMIT) {
+		if (x->amount[side])
+			buf_printf(out, "%s %llu%s per %s", limit_unit_info[x->unit].name,
+				   (unsigned long long) x->amount[side],
+				   x->unit == LIMIT_TIME ? " ms" : "", limit_per_info[x->per].name);
+		else
+			buf_puts(out, "no limit");
+	} else if (!is_data(x->kind)) {
+		put_verdict(r, x, side, out);
+	} else if (x->rule[side] < 0) {
+		buf_puts(out, "shown as it is");
+	} else {
+		const struct image_rule *rule = &img->rules[x->rule[side]];
+
+		if (rule->kind == VM_MASK)
+			rule_mask_text(out, &rule->mask);
+		else
+			buf_puts(out, "dropped");
+		buf_puts(out, " by ");
+		put_rule(out, img, x->rule[side]);
+	}
+}
+
+/* ---- The test ---- */
+
+static void
+name_test(const struct difference *x, struct buf *out)
+{
+	const struct value *v = x->witness.facts.v;
+
+	buf_printf(out, "diff %s: %s, ", x->id, difference_names[x->kind]);
+	if (is_data(x->kind))
+		buf_printf(out, "%.*s.%.*s.%.*s", SLICE_ARG(x->schema), SLICE_ARG(x->table),
+			   SLICE_ARG(x->column));
+	else
+		buf_puts(out, action_info[v[FACT_ACTION].i].name);
+	if (!is_data(x->kind) && v[FACT_TABLE].known)
+		buf_printf(out, " on %.*s", SLICE_ARG(v[FACT_TABLE].s));
+}
+
+/* New behaviour passes under the new policy. Only that rows are dropped no more, or are from now
+ * on, is shown by the policy that shows them. */
+static bool
+put_test(const struct report *r, const struct difference *x, struct buf *out)
+{
+	int side = x->kind != DIFF_DROPPED;
+	const struct image *passes = r->policies[side].image;
+	struct witness_test t = {.passes = passes,
+				 .fails = r->policies[1 - side].image,
+				 .space = r->diff->space,
+				 .witness = &x->witness,
+				 .verdict = x->verdict[side],
+				 .schema = x->schema,
+				 .table = x->table,
+				 .column = x->column};
+	struct buf name = {0};
+	bool good;
+
+	if (x->entry == ENTRY_CONNECT || x->kind == DIFF_LIMIT || x->kind == DIFF_APPROVAL)
+		return false;
+	if (is_data(x->kind)) {
+		t.shows = x->kind >= DIFF_SHOWN ? SHOWS_ROW : SHOWS_CELL;
+		if (x->mask[side] >= 0)
+			t.mask = &passes->rules[x->mask[side]].mask;
+	}
+	name_test(x, &name);
+	buf_putc(&name, 0);
+	t.name = (const char *) name.p;
+	good = !name.failed && witness_test(out, &t);
+	buf_fini(&name);
+	return good;
+}
+
+/* ---- Both forms ---- */
+
+static void
+put_text(struct report *r, const struct difference *x)
+{
+	struct buf *out = &r->out, test = {0};
+
+	buf_printf(out, "%s%s  %s\n", difference_names[x->kind],
+		   x->entry == ENTRY_CONNECT ? " to connect" : "", x->id);
+	if (is_data(x->kind))
+		buf_printf(out, "  column  %.*s.%.*s.%.*s\n", SLICE_ARG(x->schema),
+			   SLICE_ARG(x->table), SLICE_ARG(x->column));
+	else if (x->entry == ENTRY_COMMAND) {
+		buf_puts(out, "  what    ");
+		cli_put_actions(out, &x->actions);
+		buf_putc(out, '\n');
+	}
+	buf_puts(out, "  was     ");
+	put_side(r, x, 0, out);
+	buf_puts(out, "\n  now     ");
+	put_side(r, x, 1, out);
+	if (put_test(r, x, &test)) {
+		buf_putc(out, '\n');
+		buf_put_slice(out, buf_slice(&test));
+	} else {
+		buf_puts(out, "\n  where   ");
+		witness_text(out, r->diff->space, &x->witness);
+		buf_puts(out, "\n");
+	}
+	buf_putc(out, '\n');
+	buf_fini(&test);
+}
+
+static void
+put_json(struct report *r, const struct difference *x, bool waived, const char *sep)
+{
+	struct buf *out = &r->out, text = {0};
+
+	buf_printf(out,
+		   "%s\n  {\"id\": \"%s\", \"kind\": \"%s\", \"entry\": \"%s\", \"waived\": %s",
+		   sep, x->id, difference_names[x->kind], entry_info[x->entry].name,
+		   waived ? "true" : "false");
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		buf_reset(&text);
+		put_side(r, x, side, &text);
+		buf_printf(out, ", \"%s\": ", side ? "now" : "was");
+		buf_json_string(out, buf_slice(&text));
+	}
+	if (is_data(x->kind)) {
+		buf_reset(&text);
+		buf_printf(&text, "%.*s.%.*s.%.*s", SLICE_ARG(x->schema), SLICE_ARG(x->table),
+			   SLICE_ARG(x->column));
+		buf_puts(out, ", \"column\": ");
+		buf_json_string(out, buf_slice(&text));
+	} else if (x->entry == ENTRY_COMMAND) {
+		buf_reset(&text);
+		cli_put_actions(&text, &x->actions);
+		buf_puts(out, ", \"actions\": ");
+		buf_json_string(out, buf_slice(&text));
+	}
+	buf_puts(out, ", \"facts\": ");
+	witness_json(out, r->diff->space, &x->witness, x->entry);
+	buf_reset(&text);
+	buf_puts(out, ", \"test\": ");
+	if (put_test(r, x, &text))
+		buf_json_string(out, buf_slice(&text));
+	else
+		buf_puts(out, "null");
+	buf_putc(out, '}');
+	buf_fini(&text);
+}
+
+static int
+report(struct report *r)
+{
+	const char *sep = "";
+
+	if (r->args->json)
+		buf_puts(&r->out, "{\"differences\": [");
+	for (const struct difference *x = r->diff->first; x; x = x->next) {
+		bool waived = is_waived(r, x);
+
+		r->n_waived += waived;
+		r->n += !waived;
+		if (r->args->json)
+			put_json(r, x, waived, sep);
+		else if (!waived)
+			put_text(r, x);
+		sep = ",";
+	}
+	if (r->args->json)
+		buf_printf(&r->out, "],\n \"waived\": %zu, \"more\": %s}\n", r->n_waived,
+			   r->diff->more ? "true" : "false");
+	else if (!r->diff->n)
+		buf_puts(&r->out, "the two policies decide everything alike\n");
+	else
+		buf_printf(&r->out, "%zu difference%s%s, %zu waived\n", r->n, r->n == 1 ? "" : "s",
+			   r->diff->more ? " and more of the same kinds" : "", r->n_waived);
+	cli_print(&r->out);
+	warn_stale(r);
+	return r->n || r->diff->more ? EXIT_NEGATIVE : EXIT_OK;
+}
+
+static int
+compare(struct report *r)
+{
+	const char *why;
+	int code;
+
+	if (r->args->waive &&
+	    !cli_read_file("diff", r->args->waive, &r->policies[0].arena, &r->waived))
+		return EXIT_USAGE;
+	r->diff = policy_diff(&r->policies[0].arena, r->policies[0].image, r->policies[1].image,
+			      &why);
+	if (!r->diff) {
+		fprintf(stderr, "weir diff: too entangled to compare: %s\n", why);
+		return EXIT_USAGE;
+	}
+	code = report(r);
+	buf_fini(&r->out);
+	return code;
+}
+
+int
+cmd_diff(int argc, char **argv)
+{
+	struct cli_policy policies[DIFF_SIDES];
+	struct diff_args a = {0};
+	struct report r = {.args = &a, .policies = policies};
+	int code, opened = 0;
+
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return fputs(help, stdout), EXIT_OK;
+	code = parse_args(argc, argv, &a);
+	if (code != EXIT_OK)
+		return code;
+	while (opened < DIFF_SIDES && code == EXIT_OK) {
+		code = cli_policy_open(&policies[opened], "diff", a.paths[opened]);
+		opened++;
+	}
+	/* 1 would say that they differ. */
+	code = code == EXIT_OK ? compare(&r) : EXIT_USAGE;
+	while (opened > 0)
+		cli_policy_close(&policies[--opened]);
+	return code;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A statement that has the effect a witness speaks of, as somebody might write it.
+ */
+#ifndef WEIR_CLI_WITNESS_SQL_H
+#define WEIR_CLI_WITNESS_SQL_H
+
+#include "base/buf.h"
+#include "vm/value.h"
+
+struct witness_sql {
+	const struct facts *facts;
+	bool where_named; /* the WHERE clause matters */
+	bool uses_named;  /* what is used of data matters: the statement is made from that */
+	bool quote;	  /* all names in quotes */
+};
+
+/* False when there is no pattern for the action; then `select 1` was appended. */
+bool witness_sql(struct buf *out, const struct witness_sql *w);
+/* `select COLUMN, ... from SCHEMA.TABLE` */
+void witness_select(struct buf *out, struct slice schema, struct slice table,
+		    const struct slice *columns, size_t n);
+
+#endif

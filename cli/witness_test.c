@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Attempts from the most natural to the most literal: a statement that has the effect by itself,
+ * the same with all names quoted, and a statement whose facts `with` sets one by one. Each is
+ * parsed and run under both policies; only what passes and fails as it should is shown.
+ */
+#include "cli/witness_test.h"
+
+#include "cli/policy.h"
+#include "cli/witness_sql.h"
+#include "proto/pg/mask.h"
+
+#include <arpa/inet.h>
+
+enum attempt { PLAIN, QUOTED, PLAIN_WITH, LITERAL_WITH, ATTEMPTS };
+enum { OID_TEXT = 25, MAX_CELLS = 8 };
+
+/* ---- Values as the language writes them ---- */
+
+static void
+put_string(struct buf *out, struct slice s)
+{
+	buf_putc(out, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			buf_putc(out, '\\');
+		if (s.p[i] == '\n')
+			buf_puts(out, "\\n");
+		else
+			buf_putc(out, s.p[i]);
+	}
+	buf_putc(out, '"');
+}
+
+static void
+put_address(struct buf *out, const uint8_t addr[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	bool v4 = memcmp(addr, mapped, 12) == 0;
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, text, sizeof(text));
+	buf_puts(out, text);
+}
+
+static void
+put_value(struct buf *out, enum fact f, const struct value *v)
+{
+	enum type type = fact_info[f].type;
+
+	if (!v->known) {
+		buf_puts(out, "unknown");
+		return;
+	}
+	switch (type) {
+	case TYPE_BOOL:
+		buf_puts(out, v->b ? "true" : "false");
+		break;
+	case TYPE_INT:
+		buf_printf(out, "%lld", (long long) v->i);
+		break;
+	case TYPE_TIME:
+		buf_printf(out, "%02d:%02d", (int) (v->i / 3600), (int) (v->i / 60 % 60));
+		break;
+	case TYPE_STRING:
+		put_string(out, v->s);
+		break;
+	case TYPE_SET:
+		buf_putc(out, '{');
+		for (size_t i = 0; i < v->set.n; i++) {
+			buf_puts(out, i ? ", " : "");
+			put_string(out, v->set.v[i]);
+		}
+		buf_putc(out, '}');
+		break;
+	case TYPE_ADDRESS:
+		put_address(out, v->addr);
+		break;
+	case TYPE_ACTION:
+		buf_puts(out, action_info[v->i].name);
+		break;
+	default:
+		buf_puts(out, enum_name(type, (int) v->i));
+	}
+}
+
+/* ---- The test ---- */
+
+static int
+group_of(const struct image *img, struct slice idp)
+{
+	for (size_t i = 0; i < img->n_groups; i++)
+		if (slice_eq(img->groups[i].idp, idp))
+			return (int) i;
+	return -1;
+}
+
+/* A name that both policies have for a group of the identity provider. */
+static bool
+group_name(const struct witness_test *t, struct slice idp, struct slice *out)
+{
+	int i = group_of(t->passes, idp), k;
+
+	if (i < 0)
+		return false;
+	*out = t->passes->groups[i].name;
+	if (!t->fails)
+		return true;
+	k = image_group_find(t->fails, *out);
+	return k >= 0 && slice_eq(t->fails->groups[k].idp, idp);
+}
+
+static bool
+put_principal(struct buf *out, const struct witness_test *t)
+{
+	const struct value *v = t->witness->facts.v;
+	struct slice name;
+	bool all = true;
+
+	buf_printf(out, "\n  as %s ", enum_name(TYPE_ENUM_USER_KIND, (int) v[FACT_USER_KIND].i));
+	put_string(out, v[FACT_USER_NAME].s);
+	for (size_t i = 0; i < v[FACT_USER_GROUPS].set.n; i++)
+		all &= group_name(t, v[FACT_USER_GROUPS].set.v[i], &name);
+	for (size_t i = 0; all && i < v[FACT_USER_GROUPS].set.n; i++) {
+		(void) group_name(t, v[FACT_USER_GROUPS].set.v[i], &name);
+		buf_printf(out, "%s%.*s", i ? ", " : " in ", SLICE_ARG(name));
+	}
+	buf_puts(out, "\n  on ");
+	put_string(out, v[FACT_TARGET_NAME].s);
+	return all;
+}
+
+static bool
+wants_with(const struct witness_test *t, enum fact f, enum attempt attempt, bool groups_said)
+{
+	bool named = t->witness->named >> f & 1;
+	const struct value *v = &t->witness->facts.v[f];
+
+	switch (f) {
+	case FACT_USER_NAME:
+	case FACT_USER_KIND:
+	case FACT_TARGET_NAME:
+	case FACT_TARGET_PROTOCOL:
+	case FACT_SQL_TEXT:
+		return false;
+	case FACT_USER_GROUPS:
+		return !groups_said;
+	case FACT_ACTION:
+		return attempt == LITERAL_WITH;
+	case FACT_COLUMNS: /* the language has no empty set */
+		return named && attempt >= PLAIN_WITH && (!v->known || v->set.n);
+	default:
+		if (fact_info[f].phase == PHASE_EFFECT || f == FACT_SQL_STATEMENTS ||
+		    f == FACT_SQL_PARAMETERS)
+			return named && attempt >= PLAIN_WITH;
+		/* `weir test` takes the usual for granted as well. */
+		return named && !space_is_usual(f, v);
+	}
+}
+
+static void
+put_with(struct buf *out, const struct witness_test *t, enum attempt attempt, bool groups_said)
+{
+	const char *sep = "\n  with ";
+
+	for (int f = 0; f < FACT_COUNT; f++)
+		if (wants_with(t, (enum fact) f, attempt, groups_said)) {
+			buf_printf(out, "%s%s = ", sep, fact_info[f].name);
+			put_value(out, (enum fact) f, &t->witness->facts.v[f]);
+			sep = ", ";
+		}
+}
+
+/* ---- Rows ---- */
+
+static const struct slice samples[] = {
+	SLICE_LIT("4111111111111111"),
+	SLICE_LIT("anna.schmidt@example.org"),
+	SLICE_LIT(
+		"a value that is longer than what any mask would show of it, which is sixty four"),
+};
+
+/* The columns of the row that matter, the one that is shown first. */
+static size_t
+row_columns(const struct witness_test *t, struct slice *names, struct slice *values,
+	    struct slice sample)
+{
+	size_t n = 0;
+
+	names[n] = t->column;
+	values[n++] = sample;
+	for (size_t i = 0; i < t->space->n_row_columns && n < MAX_CELLS; i++) {
+		const struct row_value *v = &t->witness->rows[i];
+
+		if (!v->known)
+			continue;
+		if (slice_eq(t->space->row_columns[i], t->column)) {
+			values[0] = v->s;
+			continue;
+		}
+		names[n] = t->space->row_columns[i];
+		values[n++] = v->s;
+	}
+	return n;
+}
+
+static bool
+is_whole_number(struct slice s)
+{
+	size_t i = s.n > 1 && s.p[0] == '-';
+
+	for (; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.n > 0 && s.n < 19 && !(s.n > 1 && s.p[0] == '0');
+}
+
+static void
+put_cell(struct buf *out, const struct witness_test *t, struct slice name, struct slice value)
+{
+	put_string(out, name);
+	buf_puts(out, ": ");
+	for (size_t i = 0; i < t->space->n_row_columns; i++)
+		if (slice_eq(t->space->row_columns[i], name) && t->witness->rows[i].is_int &&
+		    is_whole_number(value)) {
+			buf_put_slice(out, value);
+			return;
+		}
+	put_string(out, value);
+}
+
+static void
+put_masked(struct buf *out, const struct image_mask *m, struct slice in)
+{
+	struct mask_key key;
+	struct mask_spec spec = {.kernel = m->kernel, .n = m->count, .text = m->text, .key = &key};
+	struct mask_op op;
+	struct buf masked = {0};
+
+	mask_key_init(&key, slice_str("weir test"));
+	op = mask_bind(&spec, OID_TEXT, -1, 0);
+	if (mask_rewrite(&op, in, &masked))
+		put_string(out, buf_slice(&masked));
+	else
+		buf_puts(out, "null");
+	buf_fini(&masked);
+}
+
+static void
+put_row_test(struct buf *out, const struct witness_test *t, struct slice sample)
+{
+	struct slice names[MAX_CELLS], values[MAX_CELLS];
+	size_t n = row_columns(t, names, values, sample);
+	struct buf sql = {0};
+
+	witness_select(&sql, t->schema, t->table, names, n);
+	buf_puts(out, "\n  run ");
+	put_string(out, buf_slice(&sql));
+	buf_fini(&sql);
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(out, i ? ", " : "\n  row (");
+		put_cell(out, t, names[i], values[i]);
+	}
+	buf_puts(out, ")\n  expect (");
+	put_string(out, names[0]);
+	buf_puts(out, ": ");
+	if (t->mask)
+		put_masked(out, t->mask, values[0]);
+	else
+		put_string(out, values[0]);
+	buf_puts(out, ")\n");
+}
+
+/* ---- Attempts ---- */
+
+static void
+put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, size_t sample)
+{
+	struct witness_sql sql = {.facts = &t->witness->facts,
+				  .where_named = t->witness->named >> FACT_SQL_WHERE & 1,
+				  .uses_named = t->witness->uses_named,
+				  .quote = attempt != PLAIN};
+	struct buf text = {0};
+	bool said;
+
+	buf_puts(out, "test ");
+	put_string(out, slice_str(t->name));
+	said = put_principal(out, t);
+	put_with(out, t, t->shows == SHOWS_VERDICT ? attempt : PLAIN, said);
+	if (t->shows != SHOWS_VERDICT) {
+		put_row_test(out, t, samples[sample]);
+		return;
+	}
+	if (attempt == LITERAL_WITH && !(sql.uses_named && sql.facts->n_uses))
+		buf_puts(&text, "select 1");
+	else
+		(void) witness_sql(&text, &sql);
+	buf_puts(out, "\n  run ");
+	put_string(out, buf_slice(&text));
+	buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
+	buf_fini(&text);
+}
+
+/* 1: passes, 0: fails, -1: it is no text of the language. */
+static int
+run_test(const struct image *img, struct slice text)
+{
+	struct cli_policy p = {.image = (struct image *) img};
+	struct test_counts n = {0};
+	struct buf out = {0};
+	bool good;
+
+	arena_init(&p.arena, 0);
+	sources_init(&p.sources, &p.arena);
+	diag_init(&p.diags, &p.sources, &p.arena);
+	p.tree = parse_policy_text(&p.arena, &p.diags, "witness.weir", text, &parse_file_loader);
+	good = diag_ok(&p.diags);
+	if (good)
+		n = cli_policy_test(&p, false, &out);
+	buf_fini(&out);
+	cli_policy_close(&p);
+	return !good || n.passed + n.failed != 1 ? -1 : n.passed == 1;
+}
+
+bool
+witness_test(struct buf *out, const struct witness_test *t)
+{
+	size_t n_samples = t->shows == SHOWS_CELL ? COUNT_OF(samples) : 1;
+
+	for (int attempt = 0; attempt < ATTEMPTS; attempt++)
+		for (size_t sample = 0; sample < n_samples; sample++) {
+			struct buf text = {0};
+			bool good;
+
+			put_test(&text, t, (enum attempt) attempt, sample);
+			good = !text.failed && run_test(t->passes, buf_slice(&text)) == 1 &&
+			       (!t->fails || run_test(t->fails, buf_slice(&text)) == 0);
+			if (good)
+				buf_put_slice(out, buf_slice(&text));
+			buf_fini(&text);
+			if (good)
+				return true;
+		}
+	return false;
+}
+
+/* ---- Facts ---- */
+
+static void
+put_json_value(struct buf *out, enum fact f, const struct value *v)
+{
+	struct buf text = {0};
+
+	switch (fact_info[f].type) {
+	case TYPE_BOOL:
+	case TYPE_INT:
+		put_value(out, f, v);
+		return;
+	case TYPE_STRING:
+		buf_json_string(out, v->s);
+		return;
+	case TYPE_SET:
+		for (size_t i = 0; i < v->set.n; i++) {
+			buf_puts(out, i ? ", " : "[");
+			buf_json_string(out, v->set.v[i]);
+		}
+		buf_puts(out, v->set.n ? "]" : "[]");
+		return;
+	case TYPE_TIME:
+		buf_printf(out, "\"%02d:%02d:%02d\"", (int) (v->i / 3600), (int) (v->i / 60 % 60),
+			   (int) (v->i % 60));
+		return;
+	default:
+		put_value(&text, f, v);
+		buf_json_string(out, buf_slice(&text));
+		buf_fini(&text);
+	}
+}
+
+static void
+put_json_row(struct buf *out, const struct space *s, const struct witness *w)
+{
+	const char *sep = ", \"row\": {";
+	bool any = false;
+
+	for (size_t i = 0; i < s->n_row_columns; i++) {
+		if (!w->rows[i].known)
+			continue;
+		buf_puts(out, sep);
+		buf_json_string(out, s->row_columns[i]);
+		buf_puts(out, ": ");
+		if (w->rows[i].is_int)
+			buf_printf(out, "%lld", (long long) w->rows[i].i);
+		else
+			buf_json_string(out, w->rows[i].s);
+		sep = ", ";
+		any = true;
+	}
+	if (any)
+		buf_putc(out, '}');
+}
+
+void
+witness_json(struct buf *out, const struct space *s, const struct witness *w, enum vm_entry entry)
+{
+	const struct facts *f = &w->facts;
+
+	buf_printf(out, "{\"entry\": \"%s\"", entry_info[entry].name);
+	for (int i = 0; i < FACT_COUNT; i++) {
+		if (!f->v[i].known || i == FACT_SQL_TEXT)
+			continue;
+		if (entry == ENTRY_CONNECT && fact_info[i].phase > PHASE_CONNECT)
+			continue;
+		buf_printf(out, ", \"%s\": ", fact_info[i].name);
+		put_json_value(out, (enum fact) i, &f->v[i]);
+	}
+	if (f->uses_known && entry != ENTRY_CONNECT) {
+		buf_puts(out, ", \"uses\": [");
+		for (size_t i = 0; i < f->n_uses; i++) {
+			const struct data_use *u = &f->uses[i];
+
+			buf_puts(out, i ? ", {\"schema\": " : "{\"schema\": ");
+			buf_json_string(out, u->schema);
+			buf_puts(out, ", \"table\": ");
+			buf_json_string(out, u->table);
+			buf_puts(out, ", \"column\": ");
+			buf_json_string(out, u->column);
+			buf_puts(out, ", \"contexts\": [");
+			for (int c = 0, k = 0; c < N_CONTEXTS; c++)
+				if (u->contexts >> c & 1)
+					buf_printf(out, "%s\"%s\"", k++ ? ", " : "",
+						   context_info[c].name);
+			buf_puts(out, "]}");
+		}
+		buf_putc(out, ']');
+	}
+	put_json_row(out, s, w);
+	buf_putc(out, '}');
+}
+
+void
+witness_text(struct buf *out, const struct space *s, const struct witness *w)
+{
+	const char *sep = "";
+
+	for (int f = 0; f < FACT_COUNT; f++) {
+		const struct value *v = &w->facts.v[f];
+
+		if (!(w->named >> f & 1) && f != FACT_ACTION && f != FACT_TABLE)
+			continue;
+		if (f != FACT_ACTION && f != FACT_TABLE && space_is_usual((enum fact) f, v))
+			continue;
+		if (!v->known && !(w->named >> f & 1))
+			continue;
+		buf_printf(out, "%s%s = ", sep, fact_info[f].name);
+		put_value(out, (enum fact) f, v);
+		sep = ", ";
+	}
+	for (size_t i = 0; i < w->facts.n_uses && w->uses_named; i++) {
+		const struct data_use *u = &w->facts.uses[i];
+
+		for (int c = 0; c < N_CONTEXTS; c++)
+			if (u->contexts >> c & 1)
+				buf_printf(out, "%suses %.*s.%.*s.%.*s (%s)", sep,
+					   SLICE_ARG(u->schema), SLICE_ARG(u->table),
+					   SLICE_ARG(u->column), context_info[c].name);
+		sep = ", ";
+	}
+	for (size_t i = 0; i < s->n_row_columns; i++)
+		if (w->rows[i].known) {
+			buf_printf(out, "%srow.%.*s = ", sep, SLICE_ARG(s->row_columns[i]));
+			put_string(out, w->rows[i].s);
+			sep = ", ";
+		}
+}

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Each kind of difference is a diagram: true where the two differ so. A witness of it is found,
+ * then all that the same rules (or the same two masks, or amounts) decide is taken away, until
+ * nothing is left.
+ */
+#include "compiler/policy_diff.h"
+
+#include "base/buf.h"
+#include "compiler/rule_digest.h"
+
+#include <stdio.h>
+
+const char *const difference_names[DIFF_KINDS] = {
+	"newly allowed",      "newly held",    "newly denied",	   "approved otherwise",
+	"newly unmasked",     "newly masked",  "masked otherwise", "rows newly shown",
+	"rows newly dropped", "limit changed",
+};
+
+struct work {
+	struct arena *arena;
+	struct space *s;
+	struct policy_diff *out;
+	struct difference **end;
+	struct dd_op strictest;
+	struct decision decisions[DIFF_SIDES];
+};
+
+static uint32_t
+larger(void *ctx, uint32_t a, uint32_t b)
+{
+	(void) ctx;
+	return a > b ? a : b;
+}
+
+static const struct image *
+image_of(const struct work *w, int side)
+{
+	return w->out->sides[side]->img;
+}
+
+/* ---- One difference ---- */
+
+static void
+put_deciding(struct buf *b, const struct work *w, const struct difference *x)
+{
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		const struct image *img = image_of(w, side);
+		const struct decision *d = &w->decisions[side];
+
+		buf_printf(b, "\n%d %d %d", side, x->verdict[side], x->kind);
+		for (int r = decision_next_deciding(img, d, -1); r >= 0 && x->kind <= DIFF_APPROVAL;
+		     r = decision_next_deciding(img, d, r))
+			rule_bytes(b, img, (size_t) r);
+		if (x->rule[side] >= 0)
+			rule_bytes(b, img, (size_t) x->rule[side]);
+		buf_printf(b, " %llu", (unsigned long long) x->amount[side]);
+	}
+}
+
+static void
+name_difference(struct work *w, struct difference *x)
+{
+	uint8_t digest[SHA256_LEN];
+	struct buf b = {0}, hex = {0};
+
+	buf_printf(&b, "%s %s %d %d", difference_names[x->kind], entry_info[x->entry].name, x->unit,
+		   x->per);
+	put_deciding(&b, w, x);
+	assert(!b.failed);
+	sha256(digest, buf_slice(&b));
+	hex_put(&hex, slice_of(digest, sizeof(digest)));
+	memcpy(x->id, hex.p, DIFF_ID);
+	buf_fini(&b);
+	buf_fini(&hex);
+}
+
+/* Which values of the variable for the action lead anywhere. */
+static void
+note_actions(struct work *w, uint32_t root, struct action_set *out)
+{
+	uint32_t var = w->s->fact_var[FACT_ACTION], first = 0;
+	const struct dd_run *runs;
+	size_t n;
+
+	if (!var || dd_is_leaf(root) || dd_var_of(w->s->dd, root) != var - 1)
+		return;
+	runs = dd_runs(w->s->dd, root, &n);
+	for (size_t i = 0; i < n; first = runs[i++].end)
+		for (uint32_t v = first; v < runs[i].end && runs[i].child != DD_FALSE; v++)
+			if (v > 0 && w->s->facts[FACT_ACTION].possible[v - 1])
+				action_set_add(out, (enum action)(v - 1));
+}
+
+/* The next difference of a kind; NULL: there is none (left). */
+static struct difference *
+find(struct work *w, enum difference_kind kind, enum vm_entry entry, uint32_t root)
+{
+	struct difference x = {.kind = kind, .entry = entry, .rule = {-1, -1}, .mask = {-1, -1}},
+			  *kept;
+	struct facts f;
+
+	if (root == DD_FALSE || !witness_find(w->s, root, &x.witness))
+		return NULL;
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		witness_facts(w->s, &x.witness, (size_t) side, &f);
+		vm_decide(image_of(w, side), entry, &f, &w->decisions[side]);
+		x.verdict[side] = w->decisions[side].verdict;
+	}
+	kept = ARENA_NEW(w->arena, struct difference);
+	*kept = x;
+	return kept;
+}
+
+/* What the same rules do to several columns or tables is said once. */
+static void
+keep(struct work *w, struct difference *x)
+{
+	name_difference(w, x);
+	for (const struct difference *o = w->out->first; o; o = o->next)
+		if (strcmp(o->id, x->id) == 0)
+			return;
+	*w->end = x;
+	w->end = &x->next;
+	w->out->n++;
+}
+
+/* ---- Verdicts ---- */
+
+/* Where the rules that decided the last witness match, on both sides. */
+static uint32_t
+same_deciders(struct work *w, enum vm_entry e)
+{
+	struct dd *d = w->s->dd;
+	uint32_t region = DD_TRUE;
+
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		const struct diagram *g = w->out->sides[side];
+		const struct decision *x = &w->decisions[side];
+		int r = -1;
+
+		region = dd_and(d, region, g->verdict[e][x->verdict]);
+		if (x->by_default)
+			region = dd_and(d, region, g->by_default[e]);
+		while ((r = decision_next_deciding(g->img, x, r)) >= 0)
+			region = dd_and(d, region,
+					e == ENTRY_CONNECT ? dd_or(d, g->match[e][r], g->may[r])
+							   : g->match[e][r]);
+	}
+	return region;
+}
+
+static void
+list_verdicts(struct work *w, enum difference_kind kind, enum vm_entry e, uint32_t root)
+{
+	for (int i = 0; root != DD_FALSE; i++) {
+		struct difference *x = i < DIFF_MAX_EACH ? find(w, kind, e, root) : NULL;
+		uint32_t region;
+
+		w->out->more |= i == DIFF_MAX_EACH;
+		if (!x)
+			return;
+		region = dd_and(w->s->dd, root, same_deciders(w, e));
+		if (e == ENTRY_COMMAND)
+			note_actions(w, dd_and(w->s->dd, region, space_feasible(w->s)),
+				     &x->actions);
+		keep(w, x);
+		root = dd_without(w->s->dd, root, region);
+	}
+}
+
+static void
+compare_verdicts(struct work *w, enum vm_entry e)
+{
+	static const enum difference_kind kinds[] = {[VERDICT_ALLOW] = DIFF_ALLOWED,
+						     [VERDICT_HOLD] = DIFF_HELD,
+						     [VERDICT_DENY] = DIFF_DENIED};
+
+	for (int v = VERDICT_ALLOW; v <= VERDICT_DENY; v++)
+		list_verdicts(w, kinds[v], e,
+			      dd_without(w->s->dd, w->out->sides[1]->verdict[e][v],
+					 w->out->sides[0]->verdict[e][v]));
+}
+
+/* ---- Who must agree ---- */
+
+/* Different terms of holds get numbers that both policies share. */
+static uint32_t
+term_number(struct work *w, struct slice *terms, size_t *n, const struct image *img,
+	    const struct image_rule *rule)
+{
+	struct buf b = {0};
+	size_t i = 0;
+
+	rule_hold_terms(&b, img, &rule->hold);
+	while (i < *n && !slice_eq(terms[i], buf_slice(&b)))
+		i++;
+	if (i == *n)
+		terms[(*n)++] = arena_copy(w->arena, buf_slice(&b));
+	buf_fini(&b);
+	return (uint32_t) i;
+}
+
+static void
+compare_holds(struct work *w, enum vm_entry e)
+{
+	struct dd *d = w->s->dd;
+	size_t n = 0, max = image_of(w, 0)->n_rules + image_of(w, 1)->n_rules + 1;
+	struct slice *terms = ARENA_ARRAY(w->arena, struct slice, max);
+	uint32_t both = DD_TRUE, *one = ARENA_ARRAY(w->arena, uint32_t, max);
+	uint32_t root = DD_FALSE, *other = ARENA_ARRAY(w->arena, uint32_t, max);
+
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		const struct diagram *g = w->out->sides[side];
+		uint32_t *v = side ? other : one;
+
+		both = dd_and(d, both, g->verdict[e][VERDICT_HOLD]);
+		for (size_t i = 0; i < max; i++)
+			v[i] = DD_FALSE;
+		for (size_t i = 0; i < g->img->n_rules; i++)
+			if (g->img->rules[i].kind == VM_HOLD) {
+				uint32_t t = term_number(w, terms, &n, g->img, &g->img->rules[i]);
+
+				v[t] = dd_or(d, v[t], g->match[e][i]);
+			}
+	}
+	/* Two sets of terms differ where some term is in one of them only. */
+	for (size_t i = 0; i < n; i++)
+		root = dd_or(d, root, dd_and(d, both, dd_differ(d, one[i], other[i])));
+	list_verdicts(w, DIFF_APPROVAL, e, root);
+}
+
+/* ---- Masks and drops ---- */
+
+static uint32_t
+not_denied(const struct work *w)
+{
+	return dd_not(w->s->dd,
+		      dd_or(w->s->dd, w->out->sides[0]->verdict[ENTRY_COMMAND][VERDICT_DENY],
+			    w->out->sides[1]->verdict[ENTRY_COMMAND][VERDICT_DENY]));
+}
+
+static uint32_t
+allowed(const struct work *w)
+{
+	return dd_and(w->s->dd, w->out->sides[0]->verdict[ENTRY_COMMAND][VERDICT_ALLOW],
+		      w->out->sides[1]->verdict[ENTRY_COMMAND][VERDICT_ALLOW]);
+}
+
+/* Reading this kind of column: the action, a table that has one, and its use. */
+static uint32_t
+reads_kind(struct work *w, size_t kind)
+{
+	struct dd *d = w->s->dd;
+	const struct column_kind *k = &w->s->columns.kinds[kind];
+	uint32_t root = DD_TRUE, var = w->s->fact_var[FACT_ACTION];
+	const struct domain *tables = &w->s->facts[FACT_TABLE];
+
+	if (var)
+		root = dd_between(d, var - 1, ACTION_SQL_SELECT + 1, ACTION_SQL_SELECT + 2);
+	if ((var = w->s->fact_var[FACT_TABLE])) {
+		uint32_t any = DD_FALSE;
+
+		for (uint32_t i = 0; i < tables->n; i++)
+			if (tables->possible[i] &&
+			    space_column_in(w->s, kind, tables->values[i].s).n)
+				any = dd_or(d, any, dd_between(d, var - 1, i + 1, i + 2));
+		root = dd_and(d, root, any);
+	} else if ((var = w->s->fact_var[FACT_SCHEMA])) {
+		uint32_t in =
+			(uint32_t) partition_find(w->s->facts[FACT_SCHEMA].strings, k->schema);
+
+		root = dd_and(d, root, dd_between(d, var - 1, in + 1, in + 2));
+	}
+	for (size_t i = 0; i < w->s->columns.n_data; i++)
+		if (w->s->use_var[i][CONTEXT_OUTPUT])
+			root = dd_and(
+				d, root,
+				dd_between(d, w->s->use_var[i][CONTEXT_OUTPUT] - 1,
+					   data_set_has(&k->data, i) ? SPACE_USED : SPACE_UNUSED,
+					   data_set_has(&k->data, i) ? SPACE_USED + 1
+								     : SPACE_MAYBE_USED));
+	return root;
+}
+
+static bool
+covers_kind(const struct work *w, int side, const struct image_rule *rule, size_t kind)
+{
+	for (size_t i = 0; i < rule->mask.n_data; i++)
+		if (data_set_has(&w->s->columns.kinds[kind].data,
+				 w->s->columns.data_of[side][rule->mask.data[i]]))
+			return true;
+	return false;
+}
+
+/* How strict a mask is among all of both policies: 1 for the laxest. */
+static uint32_t
+rank_of(const struct work *w, const struct image_mask *m)
+{
+	uint32_t rank = 1;
+
+	for (int side = 0; side < DIFF_SIDES; side++)
+		for (size_t i = 0; i < image_of(w, side)->n_rules; i++) {
+			const struct image_rule *r = &image_of(w, side)->rules[i];
+
+			rank += r->kind == VM_MASK && vm_mask_cmp(&r->mask, m) < 0;
+		}
+	return rank;
+}
+
+static uint32_t
+masks_of(struct work *w, int side, size_t kind)
+{
+	const struct diagram *g = w->out->sides[side];
+	uint32_t *v = ARENA_ARRAY(w->arena, uint32_t, g->img->n_rules + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->img->n_rules; i++) {
+		const struct image_rule *r = &g->img->rules[i];
+		uint32_t match = g->match[r->by_row ? ENTRY_ROW : ENTRY_RESULT][i];
+
+		if (r->kind == VM_MASK && covers_kind(w, side, r, kind))
+			v[n++] = dd_guard(w->s->dd, match, dd_leaf(rank_of(w, &r->mask)));
+	}
+	return dd_join_all(w->s->dd, &w->strictest, v, n);
+}
+
+/* Matching rules at the witness; what depends on the row as the row has it. */
+static bool
+in_force(const struct image *img, const struct decision *result, const struct decision *row,
+	 size_t i)
+{
+	const struct decision *d = img->rules[i].by_row ? row : result;
+
+	return d->matched[i / 64] >> i % 64 & 1;
+}
+
+/* The strictest mask of a kind of column at the witness, or -1. */
+static int
+mask_in_force(struct work *w, const struct difference *x, int side, size_t kind)
+{
+	const struct image *img = image_of(w, side);
+	struct decision result, row;
+	struct facts f;
+	int best = -1;
+
+	witness_facts(w->s, &x->witness, (size_t) side, &f);
+	vm_decide(img, ENTRY_RESULT, &f, &result);
+	vm_decide(img, ENTRY_ROW, &f, &row);
+	for (size_t i = 0; i < img->n_rules; i++) {
+		const struct image_rule *r = &img->rules[i];
+
+		if (r->kind == VM_MASK && in_force(img, &result, &row, i) &&
+		    covers_kind(w, side, r, kind) &&
+		    (best < 0 || vm_mask_cmp(&r->mask, &img->rules[best].mask) > 0))
+			best = (int) i;
+	}
+	return best;
+}
+
+static void
+place_column(struct work *w, struct difference *x, size_t kind)
+{
+	const struct column_kind *k = &w->s->columns.kinds[kind];
+	const struct value *table = &x->witness.facts.v[FACT_TABLE];
+	const uint8_t *dot;
+
+	x->schema = k->schema;
+	x->table = k->table;
+	x->column = k->column;
+	if (w->s->fact_var[FACT_TABLE] && table->known &&
+	    (dot = memchr(table->s.p, '.', table->s.n))) {
+		x->schema = slice_of(table->s.p, (size_t) (dot - table->s.p));
+		x->table = slice_of(dot + 1, table->s.n - x->schema.n - 1);
+		x->column = space_column_in(w->s, kind, table->s);
+	} else {
+		facts_string(&x->witness.facts, FACT_SCHEMA, k->schema);
+		facts_string(&x->witness.facts, FACT_TABLE,
+			     slice_str(arena_printf(w->arena, "%.*s.%.*s", SLICE_ARG(k->schema),
+						    SLICE_ARG(k->table))));
+	}
+}
+
+/* Preferably of what runs at once: a test shows that. */
+static struct difference *
+find_shown(struct work *w, enum difference_kind kind, uint32_t root, int i)
+{
+	struct difference *x = NULL;
+
+	if (i < DIFF_MAX_EACH &&
+	    !(x = find(w, kind, ENTRY_COMMAND, dd_and(w->s->dd, root, allowed(w)))))
+		x = find(w, kind, ENTRY_COMMAND, root);
+	w->out->more |= i == DIFF_MAX_EACH && root != DD_FALSE;
+	return x;
+}
+
+static void
+compare_masks(struct work *w, size_t kind, uint32_t read)
+{
+	struct dd *d = w->s->dd;
+	uint32_t one = masks_of(w, 0, kind), other = masks_of(w, 1, kind);
+	uint32_t root = dd_differ(d, one, other);
+	struct difference *x;
+
+	if (root != DD_FALSE)
+		root = dd_and(d, root, dd_and(d, read, reads_kind(w, kind)));
+	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MASK, root, i)); i++) {
+		uint32_t leaves[DIFF_SIDES];
+
+		place_column(w, x, kind);
+		for (int side = 0; side < DIFF_SIDES; side++) {
+			int r = x->rule[side] = x->mask[side] = mask_in_force(w, x, side, kind);
+
+			leaves[side] =
+				dd_leaf(r < 0 ? 0 : rank_of(w, &image_of(w, side)->rules[r].mask));
+		}
+		if (x->rule[0] < 0 || x->rule[1] < 0)
+			x->kind = x->rule[1] < 0 ? DIFF_UNMASKED : DIFF_MASKED;
+		keep(w, x);
+		root = dd_without(
+			d, root,
+			dd_and(d, dd_where(d, one, leaves[0]), dd_where(d, other, leaves[1])));
+	}
+}
+
+static bool
+drops_table(const struct work *w, int side, const struct image_rule *r, struct slice table)
+{
+	const uint8_t *dot = table.n ? memchr(table.p, '.', table.n) : NULL;
+
+	return r->kind == VM_DROP && dot &&
+	       vm_rule_covers(image_of(w, side), r, slice_of(table.p, (size_t) (dot - table.p)),
+			      slice_of(dot + 1, (size_t) (table.p + table.n - dot) - 1),
+			      (struct slice){0});
+}
+
+/* Where the rows of a table are dropped: of each table that the rules tell apart, or of this one.
+ */
+static uint32_t
+drops_of(struct work *w, int side, struct slice table)
+{
+	const struct diagram *g = w->out->sides[side];
+	uint32_t var = w->s->fact_var[FACT_TABLE], root = DD_FALSE;
+	const struct domain *tables = &w->s->facts[FACT_TABLE];
+	struct dd *d = w->s->dd;
+
+	for (size_t i = 0; i < g->img->n_rules; i++) {
+		const struct image_rule *r = &g->img->rules[i];
+		uint32_t where = !var && drops_table(w, side, r, table) ? DD_TRUE : DD_FALSE;
+
+		for (uint32_t t = 0; var && r->kind == VM_DROP && t < tables->n; t++)
+			if (tables->possible[t] && drops_table(w, side, r, tables->values[t].s))
+				where = dd_or(d, where, dd_between(d, var - 1, t + 1, t + 2));
+		root = dd_or(d, root, dd_and(d, where, g->match[ENTRY_ROW][i]));
+	}
+	return root;
+}
+
+static void
+note_drop(struct work *w, struct difference *x, int side)
+{
+	const struct image *img = image_of(w, side);
+	struct slice table = x->witness.facts.v[FACT_TABLE].s;
+	struct decision row;
+	struct facts f;
+
+	witness_facts(w->s, &x->witness, (size_t) side, &f);
+	vm_decide(img, ENTRY_ROW, &f, &row);
+	for (size_t i = 0; i < img->n_rules && x->rule[side] < 0; i++)
+		if (drops_table(w, side, &img->rules[i], table) &&
+		    row.matched[i / 64] >> i % 64 & 1)
+			x->rule[side] = (int) i;
+}
+
+/* A row is shown by a column of it, which may have a mask. */
+static void
+note_masks(struct work *w, struct difference *x)
+{
+	int kind = columns_find(&w->s->columns, x->schema, x->table, x->column);
+
+	for (int side = 0; side < DIFF_SIDES && kind >= 0; side++)
+		x->mask[side] = mask_in_force(w, x, side, (size_t) kind);
+}
+
+static void
+compare_drops(struct work *w, size_t kind, const uint32_t dropped[DIFF_SIDES], uint32_t read)
+{
+	static const enum difference_kind kinds[] = {DIFF_DROPPED, DIFF_SHOWN};
+	struct dd *d = w->s->dd;
+	uint32_t var = w->s->fact_var[FACT_ACTION];
+	struct difference *x;
+
+	if (var)
+		read = dd_and(d, read,
+			      dd_between(d, var - 1, ACTION_SQL_SELECT + 1, ACTION_SQL_SELECT + 2));
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		uint32_t root = dd_and(d, read, dd_without(d, dropped[side], dropped[1 - side]));
+
+		for (int i = 0; root != DD_FALSE && (x = find_shown(w, kinds[1 - side], root, i));
+		     i++) {
+			place_column(w, x, kind);
+			x->column = SLICE_LIT("id");
+			note_drop(w, x, side);
+			note_masks(w, x);
+			if (x->rule[side] < 0)
+				break;
+			keep(w, x);
+			root = dd_without(d, root,
+					  w->out->sides[side]->match[ENTRY_ROW][x->rule[side]]);
+		}
+	}
+}
+
+static void
+compare_data(struct work *w)
+{
+	struct dd *d = w->s->dd;
+	uint32_t read = not_denied(w);
+
+	for (size_t k = 0; k < w->s->columns.n_kinds; k++) {
+		const struct column_kind *c = &w->s->columns.kinds[k];
+		struct slice table = slice_str(arena_printf(
+			w->arena, "%.*s.%.*s", SLICE_ARG(c->schema), SLICE_ARG(c->table)));
+		uint32_t dropped[] = {drops_of(w, 0, table), drops_of(w, 1, table)};
+
+		compare_masks(w, k, dd_without(d, dd_without(d, read, dropped[0]), dropped[1]));
+		compare_drops(w, k, dropped, read);
+	}
+}
+
+/* ---- Limits ---- */
+
+static uint64_t
+amount_of(const struct image_rule *r, int unit, int per)
+{
+	for (size_t i = 0; r->kind == VM_LIMIT && i < r->limit.n_amounts; i++)
+		if ((int) r->limit.amounts[i].unit == unit && (int) r->limit.amounts[i].per == per)
+			return r->limit.amounts[i].n;
+	return 0;
+}
+
+/* How many amounts of both policies are larger, and this one. */
+static uint32_t
+rank_of_amount(const struct work *w, int unit, int per, uint64_t n)
+{
+	uint32_t rank = 1;
+
+	for (int side = 0; side < DIFF_SIDES; side++)
+		for (size_t i = 0; i < image_of(w, side)->n_rules; i++)
+			rank += amount_of(&image_of(w, side)->rules[i], unit, per) > n;
+	return rank;
+}
+
+static uint32_t
+limits_of(struct work *w, int side, int unit, int per)
+{
+	const struct diagram *g = w->out->sides[side];
+	uint32_t *v = ARENA_ARRAY(w->arena, uint32_t, g->img->n_rules + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->img->n_rules; i++) {
+		uint64_t amount = amount_of(&g->img->rules[i], unit, per);
+
+		if (amount)
+			v[n++] = dd_guard(w->s->dd, g->match[ENTRY_COMMAND][i],
+					  dd_leaf(rank_of_amount(w, unit, per, amount)));
+	}
+	return dd_join_all(w->s->dd, &w->strictest, v, n);
+}
+
+static uint64_t
+amount_in_force(const struct work *w, int side, int unit, int per)
+{
+	const struct image *img = image_of(w, side);
+	uint64_t least = 0;
+
+	for (size_t i = 0; i < img->n_rules; i++) {
+		uint64_t n = amount_of(&img->rules[i], unit, per);
+
+		if (n && w->decisions[side].matched[i / 64] >> i % 64 & 1 && (!least || n < least))
+			least = n;
+	}
+	return least;
+}
+
+static void
+compare_limits(struct work *w, int unit, int per)
+{
+	struct dd *d = w->s->dd;
+	uint32_t one = limits_of(w, 0, unit, per), other = limits_of(w, 1, unit, per);
+	uint32_t root = dd_differ(d, one, other);
+
+	if (root != DD_FALSE)
+		root = dd_and(d, root, not_denied(w));
+	for (int i = 0; root != DD_FALSE; i++) {
+		struct difference *x =
+			i < DIFF_MAX_EACH ? find(w, DIFF_LIMIT, ENTRY_COMMAND, root) : NULL;
+		uint32_t region = root;
+
+		w->out->more |= i == DIFF_MAX_EACH;
+		if (!x)
+			return;
+		x->unit = (enum limit_unit) unit;
+		x->per = (enum limit_per) per;
+		for (int side = 0; side < DIFF_SIDES; side++) {
+			uint64_t n = amount_in_force(w, side, unit, per);
+			uint32_t leaf = dd_leaf(n ? rank_of_amount(w, unit, per, n) : 0);
+
+			x->amount[side] = n;
+			region = dd_and(d, region, dd_where(d, side ? other : one, leaf));
+		}
+		note_actions(w, dd_and(d, region, space_feasible(w->s)), &x->actions);
+		keep(w, x);
+		root = dd_without(d, root, region);
+	}
+}
+
+struct policy_diff *
+policy_diff(struct arena *arena, const struct image *a, const struct image *b, const char **why)
+{
+	const struct image **images = ARENA_ARRAY(arena, const struct image *, DIFF_SIDES);
+	struct policy_diff *out = ARENA_NEW(arena, struct policy_diff);
+	struct work w = {
+		.arena = arena, .out = out, .end = &out->first, .strictest = {.leaf = larger}};
+
+	images[0] = a;
+	images[1] = b;
+	out->space = w.s = space_new(arena, images, DIFF_SIDES, why);
+	if (!w.s)
+		return NULL;
+	*why = "the rules, which depend on each other in too many ways";
+	for (int side = 0; side < DIFF_SIDES; side++)
+		if (!(out->sides[side] = diagram_new(w.s, (size_t) side)))
+			return NULL;
+	dd_op_init(w.s->dd, &w.strictest);
+	compare_verdicts(&w, ENTRY_COMMAND);
+	compare_holds(&w, ENTRY_COMMAND);
+	compare_data(&w);
+	for (int unit = 0; unit < LIMIT_UNIT_COUNT; unit++)
+		for (int per = 0; per < LIMIT_PER_COUNT; per++)
+			compare_limits(&w, unit, per);
+	compare_verdicts(&w, ENTRY_CONNECT);
+	compare_holds(&w, ENTRY_CONNECT);
+	return dd_full(w.s->dd) ? NULL : out;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The exact difference between two policies: every kind of it, each with an input that shows it.
+ * Differences that the same rules make are one. Nothing is sampled: when the list is empty, the two
+ * decide every input alike.
+ */
+#ifndef WEIR_COMPILER_POLICY_DIFF_H
+#define WEIR_COMPILER_POLICY_DIFF_H
+
+#include "compiler/diagram.h"
+#include "compiler/witness.h"
+
+enum difference_kind {
+	DIFF_ALLOWED,  /* newly allowed */
+	DIFF_HELD,     /* newly held */
+	DIFF_DENIED,   /* newly denied */
+	DIFF_APPROVAL, /* held as before, and released by others, or otherwise */
+	DIFF_UNMASKED, /* a column that is shown as it is now */
+	DIFF_MASKED,   /* ... that was */
+	DIFF_MASK,     /* masked otherwise */
+	DIFF_SHOWN,    /* rows that were dropped are shown */
+	DIFF_DROPPED,
+	DIFF_LIMIT,
+	DIFF_KINDS
+};
+extern const char *const difference_names[DIFF_KINDS];
+
+enum { DIFF_SIDES = 2, DIFF_ID = 12, DIFF_MAX_EACH = 64 };
+
+struct difference {
+	struct difference *next;
+	enum difference_kind kind;
+	enum vm_entry entry; /* CONNECT: of opening a session; else COMMAND */
+	struct witness witness;
+	enum verdict verdict[DIFF_SIDES];
+	int rule[DIFF_SIDES];		    /* the mask or drop rule in force; -1: none */
+	int mask[DIFF_SIDES];		    /* the mask of the column */
+	struct slice schema, table, column; /* masks and drops */
+	enum limit_unit unit;		    /* DIFF_LIMIT */
+	enum limit_per per;
+	uint64_t amount[DIFF_SIDES]; /* 0: no limit */
+	struct action_set actions;   /* for which actions; masks, drops: none */
+	char id[DIFF_ID + 1];	     /* the same as long as the rules that make it say the same */
+};
+
+struct policy_diff {
+	struct space *space;
+	struct diagram *sides[DIFF_SIDES];
+	struct difference *first;
+	size_t n;
+	bool more; /* some kind has more than DIFF_MAX_EACH */
+};
+
+/* NULL, with what was too much in *why. */
+struct policy_diff *policy_diff(struct arena *arena, const struct image *a, const struct image *b,
+				const char **why);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "compiler/rule_digest.h"
+
+#include "vm/verify.h"
+
+static void
+put_text(struct buf *out, struct slice s)
+{
+	buf_printf(out, " %zu:", s.n);
+	buf_put_slice(out, s);
+}
+
+static void
+put_data(struct buf *out, const struct image_data *d)
+{
+	put_text(out, d->name);
+	for (size_t i = 0; i < d->n_columns; i++) {
+		put_text(out, d->columns[i].schema);
+		put_text(out, d->columns[i].table);
+		put_text(out, d->columns[i].column);
+	}
+}
+
+static void
+put_constant(struct buf *out, const struct image *img, const struct constant *k)
+{
+	switch (k->kind) {
+	case CONSTANT_NUMBER:
+		buf_printf(out, " %lld", (long long) k->number);
+		break;
+	case CONSTANT_STRING:
+		put_text(out, k->string);
+		break;
+	case CONSTANT_STRINGS:
+		for (size_t i = 0; i < k->strings.n; i++)
+			put_text(out, k->strings.v[i]);
+		break;
+	case CONSTANT_ACTIONS:
+		for (enum action a = 0; a < ACTION_COUNT; a++)
+			if (action_set_has(&k->actions, a))
+				put_text(out, slice_str(action_info[a].name));
+		break;
+	case CONSTANT_VALUES:
+		for (int i = 0; i < enum_count(k->values.type); i++)
+			if (k->values.mask >> i & 1)
+				put_text(out, slice_str(enum_name(k->values.type, i)));
+		break;
+	case CONSTANT_NETWORK:
+		put_text(out, slice_of(k->network.addr, 16));
+		buf_printf(out, "/%u", k->network.prefix);
+		break;
+	case CONSTANT_USES:
+		put_data(out, &img->data[k->uses.data]);
+		for (int i = 0; i < N_CONTEXTS; i++)
+			if (k->uses.contexts >> i & 1)
+				put_text(out, slice_str(context_info[i].name));
+		break;
+	default:
+		panic_at(__FILE__, __LINE__, __func__, "a kind of constant");
+	}
+}
+
+/* The tests before a match, back to the one before it, are the rule's own. */
+static void
+put_code(struct buf *out, const struct image *img, const struct image_entry *entry, size_t rule)
+{
+	size_t first = 0;
+
+	for (size_t i = 0; i < entry->n; i++) {
+		const struct insn *end = &entry->code[i];
+
+		if (end->op != OP_MATCH && end->op != OP_MAY)
+			continue;
+		for (size_t k = first; end->arg == rule && k <= i; k++) {
+			const struct insn *in = &entry->code[k];
+
+			buf_printf(out, "\n%u %u %u", in->op, in->flags, in->skip);
+			if (vm_op_reads_row(in->op))
+				put_text(out, img->row_columns[in->fact]);
+			else if (vm_op_reads_fact(in->op))
+				put_text(out, slice_str(fact_info[in->fact].name));
+			if (in->op < OP_MATCH && in->op != OP_BOOL)
+				put_constant(out, img, &img->constants[in->arg]);
+		}
+		first = i + 1;
+	}
+}
+
+void
+rule_hold_terms(struct buf *out, const struct image *img, const struct image_hold *h)
+{
+	for (size_t i = 0; i < h->n_needs; i++)
+		buf_printf(out, "%s%u of %.*s", i ? " and " : "", h->needs[i].n,
+			   SLICE_ARG(img->groups[h->needs[i].group].idp));
+	buf_printf(out, "%s, within %u s", h->not_self ? ", not self" : "", h->within_s);
+	if (h->expires_s)
+		buf_printf(out, ", expires after %u s", h->expires_s);
+	buf_printf(out, "%s%s%s", h->once ? ", once" : "", h->reason ? ", reason required" : "",
+		   h->ticket ? ", ticket required" : "");
+}
+
+void
+rule_mask_text(struct buf *out, const struct image_mask *m)
+{
+	buf_puts(out, mask_info[m->kernel].name);
+	if (mask_info[m->kernel].arg == MASK_ARG_COUNT)
+		buf_printf(out, "(%u)", m->count);
+	if (mask_info[m->kernel].arg == MASK_ARG_TEXT)
+		buf_printf(out, "(\"%.*s\")", SLICE_ARG(m->text));
+}
+
+void
+rule_bytes(struct buf *out, const struct image *img, size_t rule)
+{
+	const struct image_rule *r = &img->rules[rule];
+
+	buf_puts(out, vm_rule_info[r->kind].name);
+	put_text(out, r->name);
+	if (r->kind == VM_HOLD)
+		rule_hold_terms(out, img, &r->hold);
+	if (r->kind == VM_MASK)
+		rule_mask_text(out, &r->mask);
+	for (size_t i = 0; i < r->mask.n_data; i++)
+		put_data(out, &img->data[r->mask.data[i]]);
+	for (size_t i = 0; i < r->limit.n_amounts; i++)
+		buf_printf(out, " %s %llu per %s", limit_unit_info[r->limit.amounts[i].unit].name,
+			   (unsigned long long) r->limit.amounts[i].n,
+			   limit_per_info[r->limit.amounts[i].per].name);
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		put_code(out, img, &img->entry[e], rule);
+}

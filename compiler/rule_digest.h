@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a rule says, as bytes: its kind, name and terms, and the code of its condition with all
+ * constants written out. Two rules with the same bytes are the same wherever they stand.
+ */
+#ifndef WEIR_COMPILER_RULE_DIGEST_H
+#define WEIR_COMPILER_RULE_DIGEST_H
+
+#include "base/buf.h"
+#include "vm/image.h"
+
+void rule_bytes(struct buf *out, const struct image *img, size_t rule);
+/* "1 of dba-oncall, not self, within 900 s, once": what a hold asks for, by groups of the identity
+ * provider. */
+void rule_hold_terms(struct buf *out, const struct image *img, const struct image_hold *h);
+/* "last(4)", "fixed("x")" */
+void rule_mask_text(struct buf *out, const struct image_mask *m);
+
+#endif
