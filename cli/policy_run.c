@@ -71,7 +71,9 @@ fill_override(struct run *r, struct facts *f, const struct cell *c)
 	size_t n = 0;
 	int word;
 
-	if (type == TYPE_BOOL && v->kind == X_BOOL) {
+	if (v->kind == X_NAME && strcmp(v->name, "unknown") == 0) {
+		facts_unknown(f, (enum fact) id);
+	} else if (type == TYPE_BOOL && v->kind == X_BOOL) {
 		facts_bool(f, (enum fact) id, v->number != 0);
 	} else if ((type == TYPE_INT && v->kind == X_INT) ||
 		   (type == TYPE_TIME && v->kind == X_TIME)) {
@@ -167,22 +169,32 @@ fill_uses(struct run *r)
 	r->base.uses_known = r->sql->status == SQL_OK && c.known;
 }
 
+static struct slice
+dotted(struct run *r, struct slice schema, struct slice name)
+{
+	return slice_str(arena_printf(&r->arena, "%.*s.%.*s", SLICE_ARG(schema), SLICE_ARG(name)));
+}
+
 static void
 fill_effect(struct run *r, const struct sql_effect *e, struct facts *f)
 {
 	struct slice schema = run_schema(e->schema);
 
+	/* As in the gateway, what an effect does not have is not known. */
 	facts_int(f, FACT_ACTION, e->action);
-	facts_string(f, FACT_SCHEMA, e->object.n || e->function.n ? schema : SLICE_LIT(""));
-	facts_string(f, FACT_TABLE, SLICE_LIT(""));
-	facts_string(f, FACT_FUNCTION, SLICE_LIT(""));
-	if (e->object.n)
-		facts_string(f, FACT_TABLE,
-			     slice_str(arena_printf(&r->arena, "%.*s.%.*s", SLICE_ARG(schema),
-						    SLICE_ARG(e->object))));
+	facts_unknown(f, FACT_SCHEMA);
+	facts_unknown(f, FACT_TABLE);
+	facts_unknown(f, FACT_FUNCTION);
+	facts_unknown(f, FACT_SETTING);
+	if (e->object.n) {
+		facts_string(f, FACT_SCHEMA, schema);
+		facts_string(f, FACT_TABLE, dotted(r, schema, e->object));
+	}
 	if (e->function.n)
-		facts_string(f, FACT_FUNCTION, e->function);
-	facts_string(f, FACT_SETTING, e->setting);
+		facts_string(f, FACT_FUNCTION,
+			     e->schema.n ? dotted(r, e->schema, e->function) : e->function);
+	if (e->setting.n)
+		facts_string(f, FACT_SETTING, e->setting);
 	facts_set(f, FACT_COLUMNS, e->columns, e->n_columns);
 	/* Which columns `*` stands for, only a catalog knows. */
 	if (e->flags & SQL_EFFECT_STAR)

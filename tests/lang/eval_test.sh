@@ -28,7 +28,7 @@ line() { # name, exit code, pattern, one line of facts
 	check "$1" "$2" "$3" "$weir" eval "$policy" --facts "$tmp/facts"
 }
 
-echo 1..24
+echo 1..25
 who='"user.name": "p", "user.kind": "agent", "user.groups": ["ai-agents"], "target.name": "orders", "target.protocol": "postgres"'
 fleet='"user.name": "p", "user.kind": "agent", "user.groups": ["agent-fleet"], "target.name": "tickets", "target.protocol": "postgres", "schema": "desk"'
 line "a hold with its obligations" 0 '"needs": [{"n": 1, "group": "dba-oncall"}]' "{$who, \"uses\": [], \"action\": \"sql.drop\"}"
@@ -59,6 +59,18 @@ sed 's/expect hold by ddl/expect allow/' "$policy" >"$tmp/p.weir"
 check "a failing test says why" 1 'expected allow, got hold by ddl' "$weir" test "$tmp/p.weir"
 sed 's/expect limited by reading/expect limited by read/' policies-examples/agents.weir >"$tmp/a.weir"
 check "a limit that is none" 1 'read is no limit rule' "$weir" test "$tmp/a.weir"
+cat >"$tmp/u.weir" <<'END'
+policy unknown
+allow all do sql.basics, sql.select, sql.opaque-function
+deny secret "secrets" when table starts with "secret."
+deny work when function = "app.work"
+test "begin has no table, and could have any" as human "a" on "x" run "begin" expect deny by secret
+test "a table" as human "a" on "x" run "select id from t" expect deny by work
+test "a function with its schema" as human "a" on "x" run "select app.work()" expect deny by work
+test "said to be known" as human "a" on "x" with table = "a.b", function = "f" run "begin" expect allow
+test "said to be unknown" as human "a" on "x" with table = unknown, function = "f" run "begin" expect deny by secret
+END
+check "a test knows what the gateway knows" 0 '5 passed' "$weir" test "$tmp/u.weir"
 check "and prevents the image" 1 'nothing was written' "$weir" build "$tmp/p.weir" -o "$tmp/p.img"
 chmod 644 "$tmp/facts" && check "a key that others can read" 2 'chmod 600' "$weir" build "$policy" -o "$tmp/p.img" --key "$tmp/facts"
 exit $failed
