@@ -92,6 +92,12 @@ put_mask(struct buf *out, const struct image *img, const struct image_rule *rule
 		buf_puts(out, ", \"text\": ");
 		buf_json_string(out, m->text);
 	}
+	if (m->modes.lookup)
+		buf_puts(out, ", \"lookup\": true");
+	if (m->modes.derived)
+		buf_puts(out, ", \"derived\": true");
+	if (m->modes.over)
+		buf_printf(out, ", \"aggregates_over\": %u", m->modes.over);
 	buf_putc(out, '}');
 }
 

@@ -116,16 +116,18 @@ run_schema(struct slice schema)
 /* A column of a relation, or of the tables that a join has. */
 static size_t
 fill_use(struct run *r, struct data_use *uses, size_t n, uint32_t relation, struct slice column,
-	 uint16_t contexts)
+	 uint16_t contexts, const struct sql_use *u)
 {
 	const struct sql_facts *s = r->sql;
 	const struct sql_relation *rel = &s->relations[relation];
 
 	for (uint32_t i = 0; rel->kind == SQL_REL_JOIN && i < rel->n_left + rel->n_right; i++)
 		n = fill_use(r, uses, n, s->members[rel->members + i],
-			     rel->renamed ? (struct slice){0} : column, contexts);
+			     rel->renamed ? (struct slice){0} : column, contexts, u);
 	if (rel->kind != SQL_REL_TABLE && rel->kind != SQL_REL_EXCLUDED)
 		return n;
+	if (uses)
+		r->written[n] = u;
 	if (uses)
 		uses[n] = (struct data_use){.schema = run_schema(rel->schema),
 					    .table = rel->name,
@@ -148,11 +150,11 @@ fill_all(struct run *r, const struct sql_contexts *c, struct data_use *uses)
 		for (uint32_t k = 0; k < u->n_candidates; k++)
 			n = fill_use(r, uses, n, s->candidates[u->candidates + k].relation,
 				     u->flags & SQL_USE_STAR ? (struct slice){0} : u->column,
-				     (uint16_t) (c->of_use[i] | row));
+				     (uint16_t) (c->of_use[i] | row), u);
 	}
 	for (uint32_t i = 0; i < c->n_passed; i++)
 		n = fill_use(r, uses, n, c->passed[i].relation, c->passed[i].column,
-			     c->passed[i].contexts);
+			     c->passed[i].contexts, NULL);
 	return n;
 }
 
@@ -161,9 +163,12 @@ fill_uses(struct run *r)
 {
 	struct sql_contexts c;
 	struct data_use *uses;
+	size_t n;
 
 	sql_contexts(r->sql, &r->arena, &c);
-	uses = ARENA_ARRAY(&r->arena, struct data_use, fill_all(r, &c, NULL) + 1);
+	n = fill_all(r, &c, NULL) + 1;
+	uses = ARENA_ARRAY(&r->arena, struct data_use, n);
+	r->written = ARENA_ARRAY(&r->arena, const struct sql_use *, n);
 	r->base.n_uses = fill_all(r, &c, uses);
 	r->base.uses = uses;
 	r->base.uses_known = r->sql->status == SQL_OK && c.known;
@@ -270,6 +275,25 @@ run_close(struct run *r)
 	arena_fini(&r->arena);
 }
 
+/* Shown or counted, or what the column's masks open; of its type nothing is known here. */
+static bool
+is_opened(const struct run *r, size_t index)
+{
+	const struct data_use *d = &r->base.uses[index];
+	const struct sql_use *u = r->written[index];
+	const struct mask_modes m =
+		vm_modes_for(r->img, &r->result, d->schema, d->table, d->column);
+	unsigned open = CONTEXT_BIT(OUTPUT) | CONTEXT_BIT(COUNT);
+
+	if (u && u->flags & SQL_USE_DERIVES && m.derived)
+		open |= CONTEXT_BIT(EXPRESSION) | CONTEXT_BIT(FUNCTION);
+	if (u && u->flags & SQL_USE_LOOKUP && m.lookup)
+		open |= CONTEXT_BIT(PREDICATE);
+	if (u && u->over && m.over && u->over >= m.over)
+		open |= CONTEXT_BIT(FUNCTION) | CONTEXT_BIT(ORDER) | CONTEXT_BIT(PREDICATE);
+	return !(d->contexts & ~open);
+}
+
 void
 run_decide(struct run *r)
 {
@@ -290,7 +314,7 @@ run_decide(struct run *r)
 	for (size_t i = 0; i < r->base.n_uses && r->use_rule < 0; i++) {
 		const struct data_use *u = &r->base.uses[i];
 
-		if (u->contexts & ~(CONTEXT_BIT(OUTPUT) | CONTEXT_BIT(COUNT)))
+		if (!is_opened(r, i))
 			r->use_rule =
 				vm_mask_for(r->img, &r->result, u->schema, u->table, u->column);
 	}

@@ -31,6 +31,8 @@ struct run {
 	struct decision joined, result;
 	struct decision row, shown; /* of the row at hand; the masks in force for it */
 	enum verdict verdict;
+	const struct sql_use **written; /* by index in base.uses: where it is written */
+	bool hides;        /* the output that was looked at is computed from a masked column */
 	int use_rule;      /* the mask rule whose column is used where it must not be, or -1 */
 	struct buf why;    /* what failed, one sentence a line */
 };

@@ -195,7 +195,7 @@ struct kernel {
 	struct span lookup_at, derived_at, aggregates_at;
 };
 
-enum amount_kind { AMOUNT_ROWS, AMOUNT_BYTES, AMOUNT_TIME };
+enum amount_kind { AMOUNT_ROWS, AMOUNT_BYTES, AMOUNT_TIME, AMOUNT_LOOKUPS };
 
 /* rows 1000 per command */
 struct amount {

@@ -432,7 +432,7 @@ build_rule_end(struct builder *b)
 		diag_note(b->q, diag(b->q, MASK_WITHOUT_KERNEL, r->name.at, r->name.s), SPAN_NONE,
 			  "such as `with last(4)`, `with partial` or `with null`");
 	if (r->kind == RULE_LIMIT && !b->broken && !clause_find(r, CLAUSE_AMOUNT))
-		diag(b->q, WRONG_LITERAL, r->name.at, "`rows`, `bytes` or `time` in a limit rule");
+		diag(b->q, WRONG_LITERAL, r->name.at, "`rows`, `bytes`, `time` or `lookups` in a limit rule");
 	if (!b->declared)
 		DECLARE(b, RULES, rules, r);
 	b->declared = true;
@@ -538,9 +538,10 @@ build_amount(struct builder *b, const struct token *k, struct expr *value, const
 	bool known = !per;
 
 	a->at = span_to_here(b, k);
-	a->kind = k->code == TK_ROWS	? AMOUNT_ROWS
-		  : k->code == TK_BYTES ? AMOUNT_BYTES
-					: AMOUNT_TIME;
+	a->kind = k->code == TK_ROWS	  ? AMOUNT_ROWS
+		  : k->code == TK_BYTES	  ? AMOUNT_BYTES
+		  : k->code == TK_LOOKUPS ? AMOUNT_LOOKUPS
+					  : AMOUNT_TIME;
 	a->value = value;
 	if (per)
 		a->per = name_of(per);
@@ -557,6 +558,8 @@ build_amount(struct builder *b, const struct token *k, struct expr *value, const
 		diag(b->q, WRONG_LITERAL, value->at, "a number of rows");
 	else if (a->kind == AMOUNT_BYTES && value->kind != X_INT && value->kind != X_SIZE)
 		diag(b->q, WRONG_LITERAL, value->at, "a size such as 50MB");
+	else if (a->kind == AMOUNT_LOOKUPS && value->kind != X_INT)
+		diag(b->q, WRONG_LITERAL, value->at, "a number of lookups");
 	clause_add(b, k, CLAUSE_AMOUNT)->amount = a;
 }
 
@@ -587,6 +590,10 @@ build_mode(struct builder *b, struct kernel *kernel, struct mode mode)
 {
 	struct span at = mode.word->at;
 
+	if ((mode.word->code == TK_LOOKUP && kernel->lookup) ||
+	    (mode.word->code == TK_DERIVED && kernel->derived) ||
+	    (mode.word->code == TK_AGGREGATES && kernel->aggregates_over))
+		diag(b->q, MODE_TWICE, at, mode.word->sym->s);
 	if (mode.word->code == TK_LOOKUP) {
 		kernel->lookup = true;
 		kernel->lookup_at = at;

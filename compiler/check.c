@@ -409,6 +409,7 @@ check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q)
 	out->default_allow = check_default(&c);
 	check_lets(&c);
 	check_rules(&c, out);
+	check_lookups(&c);
 	for (const struct test_decl *t = p->tests; t; t = t->next)
 		check_test(&c, t);
 	/* After an error, what it hid may be the use. */

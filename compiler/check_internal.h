@@ -77,6 +77,9 @@ struct cond *check_row_flag(struct check *c, const struct expr *e);
 struct cond *check_who(struct check *c, const struct ref *names);
 struct cond *check_on(struct check *c, const struct ref *names);
 struct cond *check_do(struct check *c, const struct ref *names, struct action_set *set);
+/* check_modes.c: what a mask opens, and a warning where lookups are not bounded. */
+struct mask_modes check_modes(struct check *c, const struct kernel *k);
+void check_lookups(struct check *c);
 void check_rule(struct check *c, const struct rule *r, struct checked_rule *out);
 /* A rule of a kind that this version can run. */
 bool check_rule_supported(struct check *c, const struct rule *r);

@@ -203,12 +203,7 @@ check_kernel(struct check *c, const struct kernel *k, struct image_mask *m)
 	int id = mask_find(slice_str(k->name.s));
 	const struct expr *arg = k->args;
 
-	if (k->lookup)
-		diag(c->q, NOT_YET, k->lookup_at, "`allowing lookup`");
-	if (k->derived)
-		diag(c->q, NOT_YET, k->derived_at, "`allowing derived`");
-	if (k->aggregates_over)
-		diag(c->q, NOT_YET, k->aggregates_at, "`allowing aggregates over`");
+	m->modes = check_modes(c, k);
 	if (id < 0 || id == MASK_CLEAR) {
 		unknown_mask(c, k);
 		return;
@@ -274,8 +269,9 @@ static void
 add_amount(struct check *c, const struct rule *r, const struct amount *a, struct image_limit *l,
 	   struct image_amount *out)
 {
-	static const char *const what[] = {"the number of rows", "the number of bytes", "the time"};
-	static const char *const most[] = {"1125899906842624", "1PiB", "24h"};
+	static const char *const what[] = {"the number of rows", "the number of bytes", "the time",
+					   "the number of lookups"};
+	static const char *const most[] = {"1125899906842624", "1PiB", "24h", "1125899906842624"};
 	int per = limit_per_find(slice_str(a->per.s ? a->per.s : "command"));
 	uint64_t max = a->kind == AMOUNT_TIME ? 24 * 3600 * 1000 : IMAGE_MAX_AMOUNT;
 
@@ -307,7 +303,8 @@ check_limit(struct check *c, const struct rule *r, struct checked_rule *out)
 
 	static_assert((int) AMOUNT_ROWS == (int) LIMIT_ROWS &&
 			      (int) AMOUNT_BYTES == (int) LIMIT_BYTES &&
-			      (int) AMOUNT_TIME == (int) LIMIT_TIME,
+			      (int) AMOUNT_TIME == (int) LIMIT_TIME &&
+			      (int) AMOUNT_LOOKUPS == (int) LIMIT_LOOKUPS,
 		      "amounts are units");
 	static_assert((int) LIMIT_UNIT_COUNT * LIMIT_PER_COUNT <= IMAGE_MAX_AMOUNTS,
 		      "amounts that differ fit");

@@ -192,13 +192,16 @@ put_hold(struct buf *b, const struct image_hold *h)
 static void
 put_mask(struct buf *b, const struct image_mask *m)
 {
-	cbor_array(b, 4);
+	cbor_array(b, 7);
 	cbor_array(b, m->n_data);
 	for (size_t i = 0; i < m->n_data; i++)
 		cbor_uint(b, m->data[i]);
 	cbor_text(b, slice_str(mask_info[m->kernel].name));
 	cbor_uint(b, m->count);
 	cbor_bytes(b, m->text);
+	cbor_bool(b, m->modes.lookup);
+	cbor_bool(b, m->modes.derived);
+	cbor_uint(b, m->modes.over);
 }
 
 static void

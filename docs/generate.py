@@ -124,6 +124,26 @@ def limits():
                      [(code(r[1]), r[3]) for r in rows("grammar/limits.def", "LIMIT_PER")])
 
 
+def allowing():
+    size = {"SAME": "", "GROWS": "never over one that cuts", "CUTS": "cuts"}
+    takes = {"ONE": "one", "NUMBERS": "one, then whole numbers", "TEXTS": "one, then literals", "ANY": "any"}
+    yield "What an output expression over a masked column may be made of under `allowing derived`:"
+    yield ""
+    yield from table(["function or operator", "arguments", ""],
+                     [(code(r[0]), takes[r[2]], size[r[1]]) for r in rows("grammar/allowing.def", "DERIVED")]
+                     + [(code(r[0]), "two", size[r[1]]) for r in rows("grammar/allowing.def", "DERIVED_OPERATOR")]
+                     + [(code("coalesce"), "any", "")]
+                     + [(f"a cast to {code(r[0])}", "one", "") for r in rows("grammar/allowing.def", "PLAIN_TYPE")
+                        if r[1] == "TEXT"])
+    def listed(macro):
+        return ", ".join(code(r[0]) for r in rows("grammar/allowing.def", macro)) + "."
+    yield "What a column may be compared with under `allowing lookup`: a literal or parameter, as it is or cast to"
+    yield listed("PLAIN_TYPE")
+    yield ""
+    yield "What may aggregate it under `allowing aggregates`: " + listed("AGGREGATE")
+    yield ""
+
+
 def messages():
     for macro, side in (("PG_FRONTEND", "From the client"), ("PG_BACKEND", "From the server")):
         yield f"{side}:"
@@ -145,6 +165,7 @@ SECTIONS = [
     ("Masks", "grammar/masks.def", plain("grammar/masks.def", "MASK",
      ["mask", "takes", "rank", "shows"],
      lambda r: (code(r[1]), {"NONE": "", "TEXT": "a text", "COUNT": "a number"}[r[2]], r[3], r[4]))),
+    ("What a mask may allow", "grammar/allowing.def", allowing),
     ("Limits", "grammar/limits.def", limits),
     ("Where a column is used", "grammar/contexts.def", plain("grammar/contexts.def", "CONTEXT",
      ["context", "is"], lambda r: (code(r[1]), r[2]))),

@@ -99,7 +99,7 @@ policy_parser_tokens(void)
 
 %fallback NAME
   POLICY IMPORT GROUP TARGET CATALOG DATA LET TRUST ALLOW DENY HOLD MASK LIMIT DROP RECORD SHADOW DEFAULT TEST
-  PROVE WHO ON DO WHEN UNLESS FOR WITHIN EXPIRES ONCE REASON TICKET NOTIFY OF WITH ROWS BYTES TIME
+  PROVE WHO ON DO WHEN UNLESS FOR WITHIN EXPIRES ONCE REASON TICKET NOTIFY OF WITH ROWS BYTES TIME LOOKUPS
   AS RUN ROW EXPECT TO AND OR NOT IN MATCHES STARTS ENDS TRUE FALSE COLUMN VALUES LIKE SELF
   REQUIRED ALLOWING LOOKUP DERIVED AGGREGATES OVER PER USING BY ONLY SEE UNMASKED NOBODY RUNS
   WITHOUT NOTIFY_RULE.
@@ -212,7 +212,7 @@ mode(A) ::= AGGREGATES(K) OVER INT(I).            { A = (struct mode){K, I}; }
 
 %type amount_kind { const struct token * }
 %type opt_per     { const struct token * }
-amount_kind(A) ::= ROWS|BYTES|TIME(K).            { A = K; }
+amount_kind(A) ::= ROWS|BYTES|TIME|LOOKUPS(K).            { A = K; }
 opt_per(A) ::= .                                  { A = NULL; }
 opt_per(A) ::= PER NAME(N).                       { A = N; }
 

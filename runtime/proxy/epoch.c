@@ -30,12 +30,15 @@ derive_masks(struct epoch *e, const uint8_t secret[SHA256_LEN])
 	mask_key_init(&e->mask_key, slice_of(key, sizeof(key)));
 	secret_wipe(key, sizeof(key));
 	e->masks = ARENA_ARRAY(&e->arena, struct mask_spec, img->n_rules + 1);
+	e->hidden = ARENA_ARRAY(&e->arena, struct mask_spec, img->n_rules + 1);
 	for (size_t i = 0; i < img->n_rules; i++) {
 		const struct image_mask *m = &img->rules[i].mask;
 
-		if (img->rules[i].kind == VM_MASK)
-			e->masks[i] =
-				(struct mask_spec){m->kernel, m->count, m->text, &e->mask_key};
+		if (img->rules[i].kind != VM_MASK)
+			continue;
+		e->masks[i] = (struct mask_spec){
+			.kernel = m->kernel, .n = m->count, .text = m->text, .key = &e->mask_key};
+		e->hidden[i] = mask_hidden(m->kernel, m->text);
 	}
 }
 

@@ -25,6 +25,7 @@ struct epoch {
 	struct image *image;
 	bool reads_names; /* epoch_reads_names() of it, masks included */
 	struct mask_spec *masks; /* by rule index; meaningful for mask rules */
+	struct mask_spec *hidden; /* the same of what is computed from a masked column */
 	struct mask_key mask_key;
 	struct scram_verifier *verifiers; /* by principal */
 	uint8_t mock_key[SHA256_LEN];

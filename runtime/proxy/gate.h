@@ -40,6 +40,7 @@ struct gate_verdict {
 	bool pure_read, schema_change;
 	bool moves_names; /* what names mean to the next command may change with it */
 	bool leaves_state; /* in the server's session: nothing undoes all of it for sure */
+	uint32_t lookups; /* comparisons of masked columns with a value, each time it runs */
 	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
 	uint8_t masked_by[VERDICT_STATEMENTS]; /* the same of each of several statements */
 	uint8_t n_rules;   /* deciding rules, at most VERDICT_RULES */

@@ -31,7 +31,7 @@ class_mask(const struct gate_class *c, uint32_t table, int attnum)
 }
 
 static void
-masked_add(struct gate_class *c, uint32_t table, int16_t attnum, uint16_t rule)
+masked_add(struct gate_class *c, struct gate_masked mask)
 {
 	uint32_t i;
 
@@ -44,11 +44,12 @@ masked_add(struct gate_class *c, uint32_t table, int16_t attnum, uint16_t rule)
 		c->n_masked = 0;
 		for (uint32_t k = 0; k < cap; k++)
 			if (old[k].used)
-				masked_add(c, old[k].table, old[k].attnum, old[k].rule);
+				masked_add(c, old[k]);
 	}
-	for (i = slot_of(table, attnum, c->cap_masked); c->masked[i].used;)
+	for (i = slot_of(mask.table, mask.attnum, c->cap_masked); c->masked[i].used;)
 		i = (i + 1) & (c->cap_masked - 1);
-	c->masked[i] = (struct gate_masked){table, attnum, rule, true};
+	mask.used = true;
+	c->masked[i] = mask;
 	c->n_masked++;
 }
 
@@ -170,6 +171,21 @@ mask_rule(const struct gate_class *c, const struct catalog_relation *r, struct s
 	return best;
 }
 
+/* What all of those rules open of it. */
+static struct mask_modes
+mask_modes(const struct gate_class *c, const struct catalog_relation *r, struct slice column,
+	   int depth)
+{
+	struct mask_modes m =
+		vm_modes_for(c->epoch->image, &c->masks, r->schema, r->name, column);
+	const struct catalog_relation *p;
+
+	for (uint32_t i = 0; depth && (p = catalog_parent(c->catalog->catalog, r, i)) != NULL; i++)
+		if (catalog_column_named(p, column))
+			m = vm_modes_join(m, mask_modes(c, p, column, depth - 1));
+	return m;
+}
+
 static void
 govern(struct gate_class *c, uint32_t oid)
 {
@@ -192,33 +208,43 @@ govern(struct gate_class *c, uint32_t oid)
 
 void
 class_mask_add(struct gate_class *c, const struct catalog_relation *r, int16_t attnum,
-	       uint16_t rule)
+	       struct gate_masked mask)
 {
 	const struct image_rule *rules = c->epoch->image->rules;
 	struct gate_masked *m = (struct gate_masked *) class_mask(c, r->oid, attnum);
 
 	govern(c, r->oid);
-	if (!m)
-		masked_add(c, r->oid, attnum, rule);
-	else if (vm_mask_cmp(&rules[rule].mask, &rules[m->rule].mask) > 0)
-		m->rule = rule;
+	mask.table = r->oid;
+	mask.attnum = attnum;
+	if (!m) {
+		masked_add(c, mask);
+		return;
+	}
+	if (vm_mask_cmp(&rules[mask.rule].mask, &rules[m->rule].mask) > 0)
+		m->rule = mask.rule;
+	m->modes = vm_modes_join(m->modes, mask.modes);
+	m->derived = m->derived || mask.derived;
 }
 
 /* Reading a parent reads its children and partitions: their masks are the parent's as well. */
 static void
 mask_parents(struct gate_class *c, const struct catalog_relation *r, struct slice column,
-	     uint16_t rule, int depth)
+	     const struct gate_masked *mask, int depth)
 {
 	const struct catalog_relation *p;
 
 	for (uint32_t i = 0; depth > 0 && (p = catalog_parent(c->catalog->catalog, r, i)); i++) {
 		const struct catalog_column *col = catalog_column_named(p, column);
+		struct gate_masked *up;
 
 		if (!col)
 			continue;
-		if (!class_mask(c, p->oid, col->attnum))
-			class_mask_add(c, p, col->attnum, rule);
-		mask_parents(c, p, column, rule, depth - 1);
+		up = (struct gate_masked *) class_mask(c, p->oid, col->attnum);
+		if (up)
+			up->modes = vm_modes_join(up->modes, mask->modes);
+		else
+			class_mask_add(c, p, col->attnum, *mask);
+		mask_parents(c, p, column, mask, depth - 1);
 	}
 }
 
@@ -238,7 +264,9 @@ find_masked(struct gate_class *c)
 
 			if (rule < 0)
 				continue;
-			class_mask_add(c, r, r->columns[k].attnum, (uint16_t) rule);
+			class_mask_add(c, r, r->columns[k].attnum, (struct gate_masked){
+				.rule = (uint16_t) rule,
+				.modes = mask_modes(c, r, r->columns[k].name, 32)});
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -248,8 +276,10 @@ find_masked(struct gate_class *c)
 			const struct gate_masked *m = r->columns[k].dropped ? NULL :
 				class_mask(c, r->oid, r->columns[k].attnum);
 
+			struct gate_masked copy = m ? *m : (struct gate_masked){0};
+
 			if (m)
-				mask_parents(c, r, r->columns[k].name, m->rule, 32);
+				mask_parents(c, r, r->columns[k].name, &copy, 32);
 		}
 	}
 }

@@ -14,6 +14,8 @@ struct gate_masked {
 	int16_t attnum;
 	uint16_t rule; /* index of the mask rule in the image */
 	bool used;
+	bool derived; /* of a view: computed from a masked column, so nothing of it is shown */
+	struct mask_modes modes;
 };
 
 struct gate_taint {
@@ -75,9 +77,9 @@ bool class_governs(const struct gate_class *c, uint32_t table);
 const char *class_tainted(const struct gate_class *c, uint32_t view);
 /* Shows values of other tables, or statements of other sessions. */
 bool class_is_telling(const struct catalog_relation *r);
-/* Adds a mask; the stricter one stays. */
+/* Adds a mask (table and attnum are r's and attnum); the stricter one stays, and what both open. */
 void class_mask_add(struct gate_class *c, const struct catalog_relation *r, int16_t attnum,
-		    uint16_t rule);
+		    struct gate_masked mask);
 /* gate_views.c: masks of the columns of views, and which views cannot be read. */
 void class_find_views(struct gate_class *c);
 /* gate_trust.c: every function that the call could mean is vouched for, and is what it was. */

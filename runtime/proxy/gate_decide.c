@@ -417,6 +417,20 @@ count_outputs(struct look *l, struct lineage *lin, const struct sql_stmt *st, ui
 		v->masked_by[i] = added(v->masked_by[i], n);
 }
 
+/* What the command compares when it runs. */
+static void
+count_lookups(struct look *l, struct lineage *lin, const struct sql_stmt *run)
+{
+	const struct sql_facts *f = l->facts;
+	bool executed = f != l->ask->facts;
+
+	if (run)
+		l->v->lookups += lineage_lookups(lin, run->uses, run->n_uses);
+	for (uint32_t i = 0; !run && i < f->n_stmts; i++)
+		if (executed || f->stmts[i].kind != SQL_KIND_PREPARE)
+			l->v->lookups += lineage_lookups(lin, f->stmts[i].uses, f->stmts[i].n_uses);
+}
+
 /* Where the values of the results come from, and that nothing masked goes anywhere else. `run`: the
  * prepared statement that statement i of the message executes; NULL: the facts are the message's.
  */
@@ -427,12 +441,14 @@ check_uses(struct look *l, const struct sql_stmt *run, uint32_t i)
 	struct lineage lin = {.class = l->class,
 			      .facts = f,
 			      .arena = l->ask->arena,
-			      .relations = l->relations};
+			      .relations = l->relations,
+			      .may_look_up = true};
 	struct gate_refusal why = {0};
 
 	lineage_follow(&lin);
 	if (!lineage_check(&lin, &why))
 		refuse(l, why.sqlstate, why.code, why.message, why.hint);
+	count_lookups(l, &lin, run);
 	if (run)
 		count_outputs(l, &lin, run, i, true);
 	/* PREPARE and DECLARE return nothing. */

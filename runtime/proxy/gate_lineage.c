@@ -11,7 +11,6 @@ enum {
 	DEPTH_MAX = 1500, /* queries and joins in each other: over twice the analyser's limit */
 };
 
-static const struct lineage_list *list_of(struct lineage *l, uint32_t relation);
 static const struct lineage_list *query_list(struct lineage *l, uint32_t query);
 
 static const struct lineage_column clean = {.rule = -1};
@@ -24,6 +23,9 @@ column_join(struct lineage *l, struct lineage_column *c, const struct lineage_co
 {
 	const struct image_rule *rules = l->class->epoch->image->rules;
 
+	if (b->rule >= 0)
+		c->modes = c->rule < 0 ? b->modes : vm_modes_join(c->modes, b->modes);
+	c->derived = c->derived || b->derived;
 	if (b->rule >= 0 &&
 	    (c->rule < 0 || vm_mask_cmp(&rules[b->rule].mask, &rules[c->rule].mask) > 0))
 		c->rule = b->rule;
@@ -45,6 +47,8 @@ column_of_table(struct lineage *l, const struct catalog_relation *r,
 	return (struct lineage_column){.name = col->name,
 				       .rule = m ? (int16_t) m->rule : -1,
 				       .exact = true,
+				       .derived = m && m->derived,
+				       .modes = m ? m->modes : vm_modes_open,
 				       .type = col->base_type,
 				       .oid = r->oid,
 				       .attnum = col->attnum,
@@ -102,9 +106,8 @@ lineage_masked(const struct lineage_list *list)
 	return n;
 }
 
-/* Nameless: could be the column of any name. */
-static bool
-has_nameless(const struct lineage_list *list)
+bool
+lineage_has_nameless(const struct lineage_list *list)
 {
 	for (uint32_t i = 0; i < list->n; i++)
 		if (!list->c[i].name.n)
@@ -182,8 +185,8 @@ find_in_list(struct lineage *l, const struct lineage_list *list, struct slice na
 	return f;
 }
 
-static bool
-is_plain_table(const struct sql_relation *r)
+bool
+lineage_is_plain(const struct sql_relation *r)
 {
 	return (r->kind == SQL_REL_TABLE || r->kind == SQL_REL_EXCLUDED) && !r->renamed;
 }
@@ -195,8 +198,8 @@ find_in_relation(struct lineage *l, uint32_t relation, struct slice name,
 	const struct catalog_relation *r = l->relations[relation];
 	const struct catalog_column *col;
 
-	if (!is_plain_table(&l->facts->relations[relation]))
-		return find_in_list(l, list_of(l, relation), name, out);
+	if (!lineage_is_plain(&l->facts->relations[relation]))
+		return find_in_list(l, lineage_columns(l, relation), name, out);
 	col = r ? catalog_column_named(r, name) : NULL;
 	if (!col)
 		return FOUND_NOT;
@@ -229,16 +232,15 @@ find_nth(struct lineage *l, const struct lineage_list *list, uint32_t nth,
 	return any;
 }
 
-/* What a use means: at the innermost level where some relation has the name, each of those. */
-static bool
-find_use(struct lineage *l, const struct sql_use *u, struct lineage_column *out)
+bool
+lineage_find(struct lineage *l, const struct sql_use *u, struct lineage_column *out)
 {
 	const struct sql_candidate *c = l->facts->candidates + u->candidates;
 	uint32_t level = UINT32_MAX;
 
 	*out = clean;
 	if (u->nth)
-		return u->n_candidates && find_nth(l, list_of(l, c->relation), u->nth, out);
+		return u->n_candidates && find_nth(l, lineage_columns(l, c->relation), u->nth, out);
 	for (uint32_t k = 0; k < u->n_candidates; k++) {
 		struct lineage_column one = clean;
 
@@ -279,10 +281,10 @@ side_list(struct lineage *l, const uint32_t *members, uint32_t n)
 	uint32_t columns = 0;
 
 	for (uint32_t i = 0; i < n; i++)
-		columns += list_of(l, members[i])->n;
+		columns += lineage_columns(l, members[i])->n;
 	list = list_new(l, columns);
 	for (uint32_t i = 0; i < n; i++)
-		list_append(&list, list_of(l, members[i]));
+		list_append(&list, lineage_columns(l, members[i]));
 	return list;
 }
 
@@ -317,7 +319,7 @@ static bool
 merges_unknown(const struct lineage *l, const struct sql_relation *r,
 	       const struct lineage_list *left, const struct lineage_list *right)
 {
-	bool unknown = r->natural && (has_nameless(left) || has_nameless(right));
+	bool unknown = r->natural && (lineage_has_nameless(left) || lineage_has_nameless(right));
 
 	for (uint32_t i = 0; i < r->n_merged; i++)
 		unknown = unknown || position(left, l->facts->names[r->merged + i]) < 0 ||
@@ -355,8 +357,8 @@ join_list(struct lineage *l, const struct sql_relation *r)
 	return out;
 }
 
-static const struct lineage_list *
-list_of(struct lineage *l, uint32_t relation)
+const struct lineage_list *
+lineage_columns(struct lineage *l, uint32_t relation)
 {
 	struct lineage_list *list = &l->of_relation[relation], made;
 	const struct sql_relation *r = &l->facts->relations[relation];
@@ -391,12 +393,28 @@ list_of(struct lineage *l, uint32_t relation)
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
+/* Whatever is computed from a masked column is masked whole. */
+static void
+output_computed(struct lineage *l, const struct sql_output *o, struct lineage_column *c)
+{
+	for (uint32_t i = o->uses; i < o->uses + o->n_uses; i++) {
+		const struct sql_use *u = &l->facts->uses[i];
+		struct lineage_column one;
+
+		if (!(u->flags & SQL_USE_DERIVES) || (l->excused && l->excused[i]) ||
+		    !lineage_find(l, u, &one) || one.rule < 0)
+			continue;
+		column_join(l, c, &one);
+		c->derived = true;
+	}
+}
+
 static void
 output_single(struct lineage *l, const struct sql_output *o, struct lineage_column *c)
 {
 	*c = clean;
 	if (o->kind == SQL_OUTPUT_COLUMN && o->use >= 0) {
-		(void) find_use(l, &l->facts->uses[o->use], c);
+		(void) lineage_find(l, &l->facts->uses[o->use], c);
 		c->name = o->name;
 	} else if (o->kind == SQL_OUTPUT_QUERY && o->query >= 0) {
 		const struct lineage_list *q = query_list(l, (uint32_t) o->query);
@@ -404,6 +422,8 @@ output_single(struct lineage *l, const struct sql_output *o, struct lineage_colu
 		if (q->n && !q->c[0].gap)
 			*c = q->c[0];
 		c->exact = false;
+	} else if (o->kind == SQL_OUTPUT_OTHER) {
+		output_computed(l, o, c);
 	}
 	c->gap = false;
 	if (o->name.n)
@@ -419,7 +439,7 @@ output_width(struct lineage *l, const struct sql_output *o)
 	if (o->kind != SQL_OUTPUT_STAR || !u)
 		return 1;
 	for (uint32_t k = 0; k < u->n_candidates; k++)
-		n += list_of(l, l->facts->candidates[u->candidates + k].relation)->n;
+		n += lineage_columns(l, l->facts->candidates[u->candidates + k].relation)->n;
 	return n;
 }
 
@@ -448,7 +468,7 @@ select_list(struct lineage *l, const struct sql_query *q)
 		}
 		for (uint32_t k = 0; o->kind == SQL_OUTPUT_STAR && u && k < u->n_candidates; k++)
 			list_append(&list,
-				    list_of(l, f->candidates[u->candidates + k].relation));
+				    lineage_columns(l, f->candidates[u->candidates + k].relation));
 	}
 	return list;
 }
@@ -506,12 +526,20 @@ union_list(struct lineage *l, const struct sql_query *q, struct lineage_list *so
 }
 
 static bool
+modes_differ(const struct lineage_column *a, const struct lineage_column *b)
+{
+	return a->modes.lookup != b->modes.lookup || a->modes.derived != b->modes.derived ||
+	       a->modes.over != b->modes.over;
+}
+
+static bool
 list_differs(const struct lineage_list *a, const struct lineage_list *b)
 {
 	if (a->n != b->n)
 		return true;
 	for (uint32_t i = 0; i < a->n; i++)
 		if (a->c[i].rule != b->c[i].rule || a->c[i].gap != b->c[i].gap ||
+		    a->c[i].derived != b->c[i].derived || modes_differ(&a->c[i], &b->c[i]) ||
 		    !slice_eq(a->c[i].name, b->c[i].name))
 			return true;
 	return false;
@@ -584,157 +612,4 @@ lineage_result(struct lineage *l, int32_t query, uint32_t n)
 	if (n)
 		*list = list_filled(l, list, n);
 	return l->lost ? NULL : list;
-}
-
-/* ---- what masks forbid ----------------------------------------------------------------------- */
-
-static void
-refuse_use(struct lineage *l, struct gate_refusal *why, const struct sql_use *u,
-	   const struct lineage_column *c, bool row)
-{
-	struct arena *a = l->arena;
-	const char *what = row ? arena_printf(a, "whole rows of %.*s", SLICE_ARG(c->table->name))
-			       : arena_printf(a, "%.*s.%.*s", SLICE_ARG(c->table->name),
-					      SLICE_ARG(c->column));
-
-	if (why->code)
-		return;
-	*why = (struct gate_refusal){
-		.code = "WEIR-MASKED-USE",
-		.message = arena_printf(a, "%s %s masked and may not be used in %s", what,
-					row ? "are" : "is", context_info[u->context].name),
-		.hint = "a masked column may be selected by itself, also through sub-selects, or "
-			"counted; take it out of expressions, conditions, sorting, joins, DISTINCT "
-			"and writes"};
-}
-
-static bool
-shows(const struct sql_use *u)
-{
-	return u->context == CONTEXT_OUTPUT || u->context == CONTEXT_COUNT;
-}
-
-/* The first masked column of a relation. */
-static const struct lineage_column *
-carries(struct lineage *l, uint32_t relation)
-{
-	const struct catalog_relation *r = l->relations[relation];
-	const struct lineage_list *list;
-
-	if (is_plain_table(&l->facts->relations[relation]) &&
-	    (!r || !class_governs(l->class, r->oid)))
-		return NULL;
-	list = list_of(l, relation);
-	for (uint32_t i = 0; i < list->n; i++)
-		if (list->c[i].rule >= 0)
-			return &list->c[i];
-	return NULL;
-}
-
-static void
-check_row(struct lineage *l, struct gate_refusal *why, const struct sql_use *u, uint32_t relation)
-{
-	bool fine = u->flags & SQL_USE_STAR ? shows(u) : u->context == CONTEXT_COUNT;
-	const struct lineage_column *c = fine ? NULL : carries(l, relation);
-
-	if (c)
-		refuse_use(l, why, u, c, true);
-}
-
-static bool
-is_system_column(struct slice name)
-{
-	static const char *const names[] = {"tableoid", "ctid", "xmin", "xmax", "cmin", "cmax"};
-
-	for (size_t i = 0; i < COUNT_OF(names); i++)
-		if (slice_is(name, names[i]))
-			return true;
-	return false;
-}
-
-/* r.name where r has no such column is name(r), the whole row given to a function (design:
- * PostgreSQL 2.4). */
-static void
-check_attribute(struct lineage *l, struct gate_refusal *why, const struct sql_use *u)
-{
-	bool open = false; /* some columns have names that are not known */
-
-	if (!u->qualifier.n || is_system_column(u->column))
-		return;
-	for (uint32_t k = 0; k < u->n_candidates; k++) {
-		uint32_t i = l->facts->candidates[u->candidates + k].relation;
-		const struct lineage_column *c = carries(l, i);
-
-		if (c)
-			refuse_use(l, why, u, c, true);
-		open = open || (!is_plain_table(&l->facts->relations[i]) &&
-				has_nameless(list_of(l, i)));
-	}
-	if (why->code || (open && !catalog_shadows(l->class->catalog->catalog, 'f', u->column)))
-		return;
-	*why = (struct gate_refusal){
-		.sqlstate = "42703",
-		.code = "WEIR-MASK-OPAQUE",
-		.message = arena_printf(l->arena, "%.*s.%.*s is no column, and as a function it could "
-					"read masked columns", SLICE_ARG(u->qualifier),
-					SLICE_ARG(u->column)),
-		.hint = "name a column"};
-}
-
-static void
-check_column(struct lineage *l, struct gate_refusal *why, const struct sql_use *u)
-{
-	struct lineage_column c;
-
-	if (!find_use(l, u, &c)) {
-		if (u->flags & SQL_USE_ROW_UNLESS_COLUMN && u->row_relation >= 0)
-			check_row(l, why, u, (uint32_t) u->row_relation);
-		check_attribute(l, why, u);
-	} else if (c.rule >= 0 && !shows(u) && !(u->flags & SQL_USE_ROW_UNLESS_COLUMN)) {
-		refuse_use(l, why, u, &c, false);
-	}
-}
-
-static void
-check_natural(struct lineage *l, struct gate_refusal *why, const struct sql_use *u)
-{
-	const struct lineage_list *list = list_of(l, (uint32_t) u->row_relation);
-
-	for (uint32_t i = 0; i < list->n_merged; i++)
-		if (list->c[i].rule >= 0)
-			refuse_use(l, why, u, &list->c[i], false);
-}
-
-bool
-lineage_check(struct lineage *l, struct gate_refusal *why)
-{
-	const struct sql_facts *f = l->facts;
-
-	for (uint32_t i = 0; i < f->n_uses && !why->code; i++) {
-		const struct sql_use *u = &f->uses[i];
-
-		if (u->flags & SQL_USE_MAYBE || (l->excused && l->excused[i]))
-			continue;
-		for (uint32_t k = 0; u->flags & SQL_USE_AMBIGUOUS && k < f->n_relations; k++) {
-			const struct lineage_column *c = carries(l, k);
-
-			if (c)
-				refuse_use(l, why, u, c, false);
-		}
-		if (u->flags & SQL_USE_NATURAL)
-			check_natural(l, why, u);
-		else if (u->flags & (SQL_USE_STAR | SQL_USE_ROW))
-			for (uint32_t k = 0; k < u->n_candidates; k++)
-				check_row(l, why, u, f->candidates[u->candidates + k].relation);
-		else
-			check_column(l, why, u);
-	}
-	if (l->lost && !why->code)
-		*why = (struct gate_refusal){
-			.sqlstate = "54001",
-			.code = "WEIR-LINEAGE",
-			.message = "where the columns of this statement come from cannot be followed",
-			.hint = "write it with fewer nested queries and with named columns instead of *, "
-				"or leave out the tables with masked columns"};
-	return !why->code;
 }

@@ -27,15 +27,16 @@ result_of(struct gate_session *s, const struct sql_facts *f, const struct sql_st
 					class_shadowed(c, path, f->relations[i].name, false))
 				     : f->relations[i].kind == SQL_REL_TABLE)
 			return NULL;
+	lin.may_look_up = true; /* counted when it began */
 	lineage_follow(&lin);
 	/* What FETCH returns was judged when its cursor was declared, maybe by another policy. */
 	return lineage_check(&lin, &why) ? lineage_result(&lin, st->query, n) : NULL;
 }
 
 static const struct mask_spec *
-mask_of_rule(const struct gate_class *c, int rule)
+mask_of_rule(const struct gate_class *c, int rule, bool derived)
 {
-	return rule < 0 ? NULL : &c->epoch->masks[rule];
+	return rule < 0 ? NULL : derived ? &c->epoch->hidden[rule] : &c->epoch->masks[rule];
 }
 
 /* The rule whose mask a field needs: -1 none, -2: analysis and server contradict each other. */
@@ -51,6 +52,15 @@ agreed(const struct gate_class *c, const struct lineage_column *want, const stru
 		return f->table || want->exact ? -2 : want->rule;
 	return vm_mask_cmp(&rules[m->rule].mask, &rules[want->rule].mask) > 0 ? m->rule
 									      : want->rule;
+}
+
+/* Nothing of it is shown, by the analysis or as a view's column. */
+static bool
+hides(const struct gate_class *c, const struct lineage_column *want, const struct pg_field *f)
+{
+	const struct gate_masked *m = class_mask(c, f->table, f->attnum);
+
+	return (want && want->derived) || (m && m->derived);
 }
 
 bool
@@ -74,7 +84,7 @@ gate_result_masks(struct gate_session *s, const struct sql_facts *facts, const s
 
 		if (rule == -2)
 			return false;
-		(*masks)[i] = mask_of_rule(c, rule);
+		(*masks)[i] = mask_of_rule(c, rule, hides(c, by_position ? &list->c[i] : NULL, &f));
 	}
 	return true;
 }
@@ -94,7 +104,9 @@ gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struc
 		const struct lineage_column *c = &list->c[i];
 
 		(*columns)[(*n)++] = (struct copyout_column){
-			.mask = mask_of_rule(s->class, c->rule), .type = c->type, .typmod = -1,
+			.mask = mask_of_rule(s->class, c->rule, c->derived), .typmod = -1,
+			/* COPY keeps NULL apart: where that says something, all is NULL. */
+			.type = c->derived ? 0 : c->type,
 			.table = c->exact ? c->oid : 0, .attnum = c->exact ? c->attnum : 0};
 	}
 	return *n > 0;

@@ -176,7 +176,9 @@ follow(struct views *v, const struct catalog_relation *r, struct arena *a)
 					    SLICE_ARG(list->c[i].table->name),
 					    SLICE_ARG(list->c[i].column),
 					    SLICE_ARG(r->columns[i].name));
-		class_mask_add(c, r, (int16_t) (i + 1), (uint16_t) list->c[i].rule);
+		class_mask_add(c, r, (int16_t) (i + 1), (struct gate_masked){
+			.rule = (uint16_t) list->c[i].rule, .modes = list->c[i].modes,
+			.derived = list->c[i].derived});
 	}
 	return NULL;
 }

@@ -49,6 +49,7 @@ sum_workers(struct server *s, struct worker_stats *sum)
 		sum->denied += w.denied;
 		sum->held += w.held;
 		sum->limited += w.limited;
+		sum->lookups += w.lookups;
 		sum->rows_dropped += w.rows_dropped;
 		sum->gate.rows += w.gate.rows;
 		sum->gate.row_ops += w.gate.row_ops;
@@ -73,6 +74,7 @@ worker_counters(struct server *s, counter_fn *fn, void *ctx)
 	C("weir_decisions_total", "decision=\"deny\"", "commands by verdict", SUM, w.denied);
 	C("weir_decisions_total", "decision=\"hold\"", "commands by verdict", SUM, w.held);
 	C("weir_commands_limited_total", "", "commands that reached a limit of the policy", SUM, w.limited);
+	C("weir_lookups_total", "", "comparisons of masked columns with a value", SUM, w.lookups);
 	C("weir_rows_dropped_total", "", "rows that a drop rule withheld", SUM, w.rows_dropped);
 	C("weir_cells_masked_total", "", "result cells masked", SUM, w.cells_masked);
 	C("weir_auth_failures_total", "listener=\"postgres\"", "refused log-ins", SUM,

@@ -168,6 +168,7 @@ struct command {
 	const struct sql_facts *facts;
 	struct gate_verdict verdict;
 	struct limit_run *limit; /* NULL: nothing is limited */
+	uint32_t lookups; /* that were paid for */
 	uint64_t rows, bytes_down, cells_masked;
 	uint64_t dropped, dropped_now; /* rows: of the command, of its current result */
 	uint64_t epoch;       /* whose rules the verdict's numbers mean */
@@ -301,7 +302,7 @@ struct session_env {
 	size_t max_message;
 	struct {
 		uint64_t sessions, commands, allowed, denied, held, rows_masked, cells_masked,
-			auth_failures, protocol_errors, limited, rows_dropped, allocs;
+			auth_failures, protocol_errors, limited, lookups, rows_dropped, allocs;
 	} counters;
 };
 

@@ -143,6 +143,29 @@ deny(struct command *c, const struct gate_refusal *why)
 	c->verdict.refusal = *why;
 }
 
+static void
+stop_before(struct session *s, struct command *c, const struct gate_refusal *why, uint16_t rule)
+{
+	deny(c, why);
+	c->verdict.n_rules = 1;
+	c->verdict.rules[0] = rule;
+	s->env->counters.limited++;
+}
+
+static void
+used_up(struct session *s, struct command *c, const struct limit_meter *m)
+{
+	struct limit_run *l = c->limit;
+
+	l->meter = m;
+	l->unit = m->unit;
+	stop_before(s, c, &(struct gate_refusal){
+		.code = "WEIR-LIMIT-BUDGET",
+		.message = arena_printf(&s->env->arena, "used up: %s", describe(s, l)),
+		.hint = again_in(s, m),
+		.sqlstate = "53400"}, m->rule);
+}
+
 /* What returns rows does not begin when there is nothing left to return. */
 static void
 check_budgets(struct session *s, struct command *c)
@@ -152,21 +175,62 @@ check_budgets(struct session *s, struct command *c)
 	for (size_t i = 0; i < l->set.n_meters && returns_rows(c->facts); i++) {
 		const struct limit_meter *m = &l->set.meters[i];
 
-		if (!budget_wait(m->budget, m->max, s->host->now_mono(s->host_ctx)))
+		if (m->unit == LIMIT_LOOKUPS ||
+		    !budget_wait(m->budget, m->max, s->host->now_mono(s->host_ctx)))
 			continue;
-		l->meter = m;
-		l->unit = m->unit;
-		deny(c, &(struct gate_refusal){
-				.code = "WEIR-LIMIT-BUDGET",
-				.message = arena_printf(&s->env->arena, "used up: %s",
-							describe(s, l)),
-				.hint = again_in(s, m),
-				.sqlstate = "53400"});
-		c->verdict.n_rules = 1;
-		c->verdict.rules[0] = m->rule;
-		s->env->counters.limited++;
+		used_up(s, c, m);
 		return;
 	}
+}
+
+/* Takes n from every budget of lookups, or nothing; the one that has not as many. */
+static const struct limit_meter *
+draw_lookups(struct limit_run *l, uint64_t n, uint64_t now)
+{
+	for (size_t i = 0; i < l->set.n_meters; i++) {
+		const struct limit_meter *m = &l->set.meters[i];
+		uint64_t got = m->unit == LIMIT_LOOKUPS ? budget_take(m->budget, m->max, n, now)
+							: n;
+
+		if (got == n)
+			continue;
+		budget_give_back(m->budget, got, now);
+		for (size_t k = 0; k < i; k++)
+			if (l->set.meters[k].unit == LIMIT_LOOKUPS)
+				budget_give_back(l->set.meters[k].budget, n, now);
+		return m;
+	}
+	return NULL;
+}
+
+/* Lookups are paid for before the server sees them: there is an answer even when no row comes. Once
+ * for a command, also one that is judged again when it was held. */
+static void
+pay_lookups(struct session *s, struct command *c)
+{
+	struct limit_run *l = c->limit;
+	uint64_t n = c->verdict.lookups;
+	const struct limit_bound *b = &l->set.bound[LIMIT_LOOKUPS];
+	const struct limit_meter *m;
+
+	if (c->verdict.verdict == VERDICT_DENY || n <= c->lookups)
+		return;
+	if (n > b->max) {
+		l->meter = NULL;
+		l->unit = LIMIT_LOOKUPS;
+		stop_before(s, c, &(struct gate_refusal){
+			.code = "WEIR-LIMIT-LOOKUPS",
+			.message = arena_printf(&s->env->arena, "%llu lookups; %s",
+						(unsigned long long) n, describe(s, l)),
+			.hint = "compare fewer values in one command, or ask who writes the policy",
+			.sqlstate = "54000"}, b->rule);
+		return;
+	}
+	m = draw_lookups(l, n - c->lookups, s->host->now_mono(s->host_ctx));
+	if (m)
+		used_up(s, c, m);
+	else
+		c->lookups = (uint32_t) n;
 }
 
 void
@@ -188,6 +252,7 @@ session_limit_begin(struct session *s, struct command *c)
 	limits_fold(e, gate_principal(s->gate), c->verdict.limits, c->verdict.n_limits,
 		    &c->limit->set);
 	check_budgets(s, c);
+	pay_lookups(s, c);
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
@@ -243,7 +308,7 @@ charge(struct limit_run *l, struct limit_used *const *counts, size_t n, struct l
 static uint64_t
 of_unit(struct limit_used u, enum limit_unit unit)
 {
-	return unit == LIMIT_ROWS ? u.rows : u.bytes;
+	return unit == LIMIT_ROWS ? u.rows : unit == LIMIT_BYTES ? u.bytes : 0;
 }
 
 /* Whole DataRows at the front of p[0..n), at most as much as there is room for. */
@@ -459,7 +524,8 @@ code_of(const struct limit_run *l)
 {
 	static const char *const codes[] = {[LIMIT_ROWS] = "WEIR-LIMIT-ROWS",
 					    [LIMIT_BYTES] = "WEIR-LIMIT-BYTES",
-					    [LIMIT_TIME] = "WEIR-LIMIT-TIME"};
+					    [LIMIT_TIME] = "WEIR-LIMIT-TIME",
+					    [LIMIT_LOOKUPS] = "WEIR-LIMIT-LOOKUPS"};
 
 	if (l->refusal)
 		return l->refusal->code;

@@ -335,6 +335,10 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	b.objects.n = in.n_objects;
 	b.parameters.v = in.parameters;
 	b.parameters.n = in.n_parameters;
+	if (v->verdict != VERDICT_DENY) {
+		b.lookups = v->lookups;
+		s->env->counters.lookups += v->lookups;
+	}
 	c->epoch = gate_epoch(s->env->gate)->number;
 	s->commands++;
 	begin(s, &r, AUDIT_command, &w);

@@ -316,6 +316,7 @@ publish(struct worker *w)
 	st->denied = sh->env.counters.denied;
 	st->held = sh->env.counters.held;
 	st->limited = sh->env.counters.limited;
+	st->lookups = sh->env.counters.lookups;
 	st->rows_dropped = sh->env.counters.rows_dropped;
 	st->cells_masked = sh->env.counters.cells_masked;
 	st->auth_failures = sh->env.counters.auth_failures;

@@ -79,8 +79,8 @@ void worker_stop(struct worker *w);
 struct worker_stats {
 	struct ring_counters ring;
 	struct gate_stats gate;
-	uint64_t connections, sessions, commands, allowed, denied, held, limited, rows_dropped,
-		cells_masked, auth_failures, protocol_errors, command_allocs;
+	uint64_t connections, sessions, commands, allowed, denied, held, limited, lookups,
+		rows_dropped, cells_masked, auth_failures, protocol_errors, command_allocs;
 };
 /* Sums that are at most a turn old. */
 void worker_stats(const struct worker *w, struct worker_stats *s);

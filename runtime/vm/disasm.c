@@ -125,6 +125,23 @@ put_insn(struct buf *out, const struct image *img, const struct image_entry *ent
 }
 
 static void
+put_modes(struct buf *out, const struct mask_modes *m)
+{
+	const char *sep = " allowing";
+
+	if (m->lookup) {
+		buf_printf(out, "%s lookup", sep);
+		sep = ",";
+	}
+	if (m->derived) {
+		buf_printf(out, "%s derived", sep);
+		sep = ",";
+	}
+	if (m->over)
+		buf_printf(out, "%s aggregates over %u", sep, m->over);
+}
+
+static void
 put_rule(struct buf *out, const struct image *img, size_t at)
 {
 	const struct image_rule *r = &img->rules[at];
@@ -161,6 +178,7 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 			buf_json_string(out, m->text);
 			buf_putc(out, ')');
 		}
+		put_modes(out, &m->modes);
 		buf_putc(out, '\n');
 	}
 	if (r->kind == VM_DROP) {

@@ -371,3 +371,30 @@ vm_mask_for(const struct image *img, const struct decision *result, struct slice
 	}
 	return best;
 }
+
+const struct mask_modes vm_modes_open = {.lookup = true, .derived = true, .over = 1};
+
+struct mask_modes
+vm_modes_join(struct mask_modes a, struct mask_modes b)
+{
+	return (struct mask_modes){.lookup = a.lookup && b.lookup,
+				   .derived = a.derived && b.derived,
+				   .over = !a.over || !b.over ? 0
+					   : a.over > b.over  ? a.over
+							      : b.over};
+}
+
+struct mask_modes
+vm_modes_for(const struct image *img, const struct decision *result, struct slice schema,
+	     struct slice table, struct slice column)
+{
+	struct mask_modes modes = vm_modes_open;
+
+	for (int r = decision_next(result, -1); r >= 0; r = decision_next(result, r)) {
+		const struct image_rule *rule = &img->rules[r];
+
+		if (rule->kind == VM_MASK && covers(img, &rule->mask, schema, table, column))
+			modes = vm_modes_join(modes, rule->mask.modes);
+	}
+	return modes;
+}

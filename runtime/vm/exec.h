@@ -45,6 +45,11 @@ int vm_mask_for(const struct image *img, const struct decision *result, struct s
 /* Does the statement use a column of the data class in one of the contexts? */
 enum tri { TRI_FALSE, TRI_TRUE, TRI_UNKNOWN /* not to be told */ };
 enum tri vm_uses(const struct image_data *data, const struct facts *f, unsigned contexts);
+/* What is open of a column: only what every mask rule opens that applies to it. */
+struct mask_modes vm_modes_for(const struct image *img, const struct decision *result,
+			       struct slice schema, struct slice table, struct slice column);
+struct mask_modes vm_modes_join(struct mask_modes a, struct mask_modes b);
+extern const struct mask_modes vm_modes_open; /* of a column without masks */
 /* Does the data of a mask or drop rule cover the column? */
 bool vm_rule_covers(const struct image *img, const struct image_rule *rule, struct slice schema,
 		    struct slice table, struct slice column);

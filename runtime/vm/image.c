@@ -9,7 +9,7 @@
  *   rule   [kind, name, sentence, [file, line, column, length], detail]
  *          detail  allow, deny: []
  *                  hold: [[[n, group], ...], not self, once, reason, ticket, within s, expires s]
- *                  mask: [[data ...], mask, count, text]
+ *                  mask: [[data ...], mask, count, text, lookup, derived, smallest group]
  *                  limit: [[unit, per, n], ...]
  *                  drop: [data ...]
  *   constant [kind, ...]       number: n; string: bytes; strings: [bytes ...]; actions: [name ...];
@@ -236,7 +236,7 @@ load_mask(struct loader *l, struct image_mask *m)
 	uint16_t *data;
 	int kernel;
 
-	tuple(l, 4);
+	tuple(l, 7);
 	m->n_data = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
 	m->data = data = ARENA_ARRAY(l->arena, uint16_t, m->n_data);
 	for (size_t i = 0; i < m->n_data && ok(l); i++)
@@ -244,8 +244,13 @@ load_mask(struct loader *l, struct image_mask *m)
 	kernel = name_in(l, mask_find, "mask");
 	m->count = (uint32_t) number(l, MASK_COUNT_MAX, "count");
 	m->text = cbor_get_bytes(&l->r);
+	m->modes.lookup = cbor_get_bool(&l->r);
+	m->modes.derived = cbor_get_bool(&l->r);
+	m->modes.over = (uint32_t) number(l, IMAGE_MAX_OVER, "size of a group");
 	if (!ok(l))
 		return;
+	if (m->modes.over && m->modes.over < IMAGE_MIN_OVER)
+		BAD(l, VALUE, "aggregates over groups of %u", m->modes.over);
 	m->kernel = (enum mask) kernel;
 	if ((mask_info[kernel].arg == MASK_ARG_COUNT) != (m->count > 0) ||
 	    (mask_info[kernel].arg != MASK_ARG_TEXT && m->text.n))

@@ -14,7 +14,7 @@
 #include "base/crypto.h"
 #include "vm/names.h"
 
-enum { IMAGE_FORMAT = 2, IMAGE_MAX_BYTES = 16 << 20 };
+enum { IMAGE_FORMAT = 3, IMAGE_MAX_BYTES = 16 << 20 };
 /* What one image may hold. */
 enum {
 	VM_MAX_RULES = 2048,
@@ -125,12 +125,19 @@ struct image_hold {
 	uint32_t expires_s; /* how long an approval may be used; 0: as long as the command waits */
 };
 
+/* What a mask opens of its columns besides showing them bare. */
+struct mask_modes {
+	bool lookup, derived;
+	uint32_t over; /* aggregates over groups of at least so many values; 0: none */
+};
+
 struct image_mask {
 	const uint16_t *data; /* classes */
 	size_t n_data;
 	enum mask kernel;
 	uint32_t count;    /* last(n), first(n) */
 	struct slice text; /* fixed("...") */
+	struct mask_modes modes;
 };
 
 struct image_amount {

@@ -159,7 +159,7 @@ def _z(s):
 
 class Answer:
     def __init__(self, raw):
-        self.raw, self.rows, self.types, self.copied = raw, [], [], []
+        self.raw, self.rows, self.types, self.formats, self.copied = raw, [], [], [], []
         self.error = self.state = None
         self.closed = not raw.endswith(b"I") and not raw.endswith((b"T", b"E"))
         at = 0

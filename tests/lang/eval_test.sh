@@ -32,10 +32,11 @@ echo 1..25
 who='"user.name": "p", "user.kind": "agent", "user.groups": ["ai-agents"], "target.name": "orders", "target.protocol": "postgres"'
 fleet='"user.name": "p", "user.kind": "agent", "user.groups": ["agent-fleet"], "target.name": "tickets", "target.protocol": "postgres", "schema": "desk"'
 line "a hold with its obligations" 0 '"needs": [{"n": 1, "group": "dba-oncall"}]' "{$who, \"uses\": [], \"action\": \"sql.drop\"}"
-line "the deciding rule has a place" 0 '"rule": "ddl", "kind": "hold", "sentence": "schema changes wait for a DBA", "file": "payments.weir", "line": 29' "{$who, \"uses\": [], \"action\": \"sql.drop\"}"
+line "the deciding rule has a place" 0 '"rule": "ddl", "kind": "hold", "sentence": "schema changes wait for a DBA", "file": "payments.weir", "line": 30' "{$who, \"uses\": [], \"action\": \"sql.drop\"}"
 line "nothing known: denied by what could be" 0 '"verdict": "deny", "by_default": false' '{}'
 line "an unknown where is no where" 0 '"rule": "unbounded-write"' "{$who, \"action\": \"sql.update\", \"uses\": []}"
 line "masks in force" 0 '{"mask": "card", "data": ["card"], "with": "last", "count": 4}' "{$who, \"entry\": \"result\"}"
+line "and what they open" 0 '{"mask": "contact", "data": ["contact"], "with": "partial", "lookup": true, "derived": true}' "{$who, \"entry\": \"result\"}"
 line "a session may open" 0 '"entry": "connect", "verdict": "allow"' "{$who, \"entry\": \"connect\"}"
 policy=policies-examples/agents.weir
 line "limits that apply" 0 '{"limit": "reading", "amounts": [{"rows": 1000, "per": "command"}, {"rows": 20000, "per": "hour"}, {"bytes": 2000000, "per": "command"}, {"time_ms": 10000, "per": "command"}]}' "{$fleet, \"action\": \"sql.select\"}"

@@ -19,7 +19,8 @@ static const char source[] =
 	"allow read \"reading\" who agents on orders do sql.select\n"
 	"deny drop do sql.drop\n"
 	"hold wait do sql.alter for 1 of agents not self within 5m once reason required\n"
-	"mask card with last(4) unless client.address in {10.0.0.0/8} and time.of-day < 12:00\n"
+	"mask card with last(4) allowing derived, lookup, aggregates over 20\n"
+	"  unless client.address in {10.0.0.0/8} and time.of-day < 12:00\n"
 	"deny probing when sql.uses(card, join) or user.kind = agent\n";
 
 static const uint8_t seed[ED25519_SEED_LEN] = {1, 2, 3};
@@ -95,6 +96,8 @@ a_good_image(void)
 	CHECK(!img->rules[2].hold.ticket);
 	CHECK_INT(img->rules[3].mask.kernel, MASK_LAST);
 	CHECK_INT(img->rules[3].mask.count, 4);
+	CHECK(img->rules[3].mask.modes.derived && img->rules[3].mask.modes.lookup);
+	CHECK_INT(img->rules[3].mask.modes.over, 20);
 	CHECK_INT(image_group_find(img, SLICE_LIT("agents")), 0);
 	CHECK_INT(image_group_find(img, SLICE_LIT("ai-agents")), -1);
 	CHECK_INT(image_rule_find(img, SLICE_LIT("probing")), 4);

@@ -11,6 +11,9 @@
 static const struct mask_spec last4 = {.kernel = MASK_LAST, .n = 4};
 static const struct mask_spec to_null = {.kernel = MASK_NULL};
 static const struct mask_spec fixed = {.kernel = MASK_FIXED, .text = {(const uint8_t *) "xyz", 3}};
+static const struct mask_spec all = {
+	.kernel = MASK_FIXED, .text = {(const uint8_t *) "xyz", 3}, .nulls = true};
+static const struct mask_spec all_null = {.kernel = MASK_NULL, .nulls = true};
 static const struct mask_spec clear = {.kernel = MASK_CLEAR};
 
 /* The mask of each field, by its attnum; NULL: none. */
@@ -145,6 +148,10 @@ rows_are_masked(void)
 		{{&fixed, NULL, NULL, NULL}, {"abc", "d", "", NULL}, {"xyz", "d", "", NULL}, false},
 		{{&to_null, &to_null, &to_null, &to_null}, {"a", "b", "c", NULL},
 		 {NULL, NULL, NULL, NULL}, true},
+		{{&all, NULL, &all, &last4}, {NULL, "b", NULL, NULL}, {"xyz", "b", "xyz", NULL},
+		 true},
+		{{NULL, &all_null, &all, &all}, {NULL, NULL, "abc", NULL}, {NULL, NULL, "xyz", "xyz"},
+		 true},
 	};
 	struct arena a;
 

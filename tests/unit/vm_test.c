@@ -35,9 +35,11 @@ static const struct image_rule rules[] = {
 	{.kind = VM_HOLD, .name = SLICE_LIT("h")},
 	{.kind = VM_DENY, .name = SLICE_LIT("d")},
 	{.kind = VM_MASK, .name = SLICE_LIT("last4"),
-	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_LAST, .count = 4}},
+	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_LAST, .count = 4,
+		  .modes = {.lookup = true, .derived = true, .over = 10}}},
 	{.kind = VM_MASK, .name = SLICE_LIT("last2"),
-	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_LAST, .count = 2}},
+	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_LAST, .count = 2,
+		  .modes = {.lookup = true, .over = 20}}},
 	{.kind = VM_MASK, .name = SLICE_LIT("gone"),
 	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_NULL}},
 	{.kind = VM_LIMIT, .name = SLICE_LIT("few")},
@@ -465,6 +467,37 @@ masks(void)
 	CHECK_INT(vm_mask_cmp(&rules[LAST4_RULE].mask, &rules[LAST4_RULE].mask), 0);
 }
 
+/* What every mask opens that applies; a column without one is open. */
+static void
+modes(void)
+{
+	struct insn code[] = {{.op = OP_MATCH, .arg = LAST4_RULE},
+			      {.op = OP_MATCH, .arg = LAST2_RULE},
+			      {.op = OP_MATCH, .arg = NULL_RULE},
+			      {.op = OP_END}};
+	struct image img = image_with(code, 4);
+	struct slice pay = SLICE_LIT("payments"), cards = SLICE_LIT("cards"), pan = SLICE_LIT("pan");
+	struct facts f = {0};
+	struct decision d;
+	struct mask_modes m;
+
+	vm_decide(&img, ENTRY_RESULT, &f, &d);
+	m = vm_modes_for(&img, &d, pay, cards, pan);
+	CHECK(!m.lookup && !m.derived && !m.over);
+	code[2] = (struct insn){.op = OP_END};
+	vm_decide(&img, ENTRY_RESULT, &f, &d);
+	m = vm_modes_for(&img, &d, pay, cards, pan);
+	CHECK(m.lookup && !m.derived);
+	CHECK_INT(m.over, 20);
+	m = vm_modes_for(&img, &d, pay, cards, SLICE_LIT("name"));
+	CHECK(m.lookup && m.derived && m.over);
+	code[1] = (struct insn){.op = OP_END};
+	vm_decide(&img, ENTRY_RESULT, &f, &d);
+	m = vm_modes_for(&img, &d, pay, cards, pan);
+	CHECK(m.derived);
+	CHECK_INT(m.over, 10);
+}
+
 static void
 refuse(enum vm_entry e, const struct insn *code, size_t n, enum image_error_code want)
 {
@@ -649,5 +682,6 @@ names(void)
 TEST_MAIN(TEST(action_in), TEST(set_any), TEST(set_glob), TEST(strings), TEST(flags_and_values),
 	  TEST(numbers), TEST(addresses), TEST(uses), TEST(jump_and_end), TEST(verdicts),
 	  TEST(limits_have_no_verdict), TEST(rows), TEST(may),
-	  TEST(joins), TEST(masks), TEST(verifier), TEST(cost), TEST(globs), TEST(networks),
+	  TEST(joins), TEST(masks), TEST(modes), TEST(verifier), TEST(cost), TEST(globs),
+	  TEST(networks),
 	  TEST(names))

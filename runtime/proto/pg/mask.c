@@ -78,6 +78,14 @@ keyed_step(const struct mask_op *op, bool pseudonym)
 	}
 }
 
+struct mask_spec
+mask_hidden(enum mask kernel, struct slice text)
+{
+	return (struct mask_spec){.kernel = kernel == MASK_NULL ? MASK_NULL : MASK_FIXED,
+				  .text = kernel == MASK_FIXED ? text : SLICE_LIT("****"),
+				  .nulls = true};
+}
+
 struct mask_op
 mask_bind(const struct mask_spec *m, uint32_t type, int32_t typmod, uint16_t format)
 {

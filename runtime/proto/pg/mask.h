@@ -5,8 +5,8 @@
  *
  * Total: for every type, format and value the result is a value of the same type, modifier and
  * format, or NULL. A type without a kernel becomes NULL, never clear text. NULL stays NULL (the
- * caller does not call). Text is taken as UTF-8; bytes that are not are treated as characters of
- * one byte and never kept.
+ * caller does not call), unless the mask says otherwise. Text is taken as UTF-8; bytes that are not
+ * are treated as characters of one byte and never kept.
  *
  * What each mask does per type: docs in mask.c. first, last and partial reveal only when the value
  * is longer than twice what they would reveal; otherwise every character becomes '*'.
@@ -32,6 +32,7 @@ struct mask_spec {
 	uint32_t n;        /* first, last: characters that stay */
 	struct slice text; /* fixed */
 	const struct mask_key *key; /* hash, pseudonym */
+	bool nulls; /* NULL becomes what all other values become: fixed */
 };
 
 enum { MASK_SMALL = 40 };
@@ -48,6 +49,8 @@ struct mask_op {
 	uint8_t small[MASK_SMALL]; /* fixed value in the column's type and format */
 };
 
+/* What stands for all that is computed from a value under that mask: not even its absence shows. */
+struct mask_spec mask_hidden(enum mask kernel, struct slice text);
 /* Never fails: what has no kernel is bound to NULL. type: base type OID (of a domain: its base);
  * typmod as in RowDescription, -1: none; format 0 text, 1 binary. */
 struct mask_op mask_bind(const struct mask_spec *m, uint32_t type, int32_t typmod, uint16_t format);

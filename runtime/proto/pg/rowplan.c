@@ -240,6 +240,8 @@ pg_rowplan_apply(const struct pg_rowplan *p, uint8_t *msg, size_t n, struct buf 
 		len = get_be32(msg + at);
 		at += 4;
 		if (len == UINT32_MAX) {
+			if (cell->field == i && cell->op.mask->nulls && !cell->off)
+				replace(&r, &cell->op, at - 4, slice_of(msg + at, 0));
 			cell += cell->field == i;
 			continue;
 		}
