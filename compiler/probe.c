@@ -41,7 +41,7 @@ load_nothing(void *ctx UNUSED, struct arena *arena UNUSED, const char *path UNUS
 void
 probe_text(struct arena *arena, struct slice text, struct probe *out)
 {
-	static const struct parse_loader no_imports = {load_nothing, NULL};
+	static const struct parse_loader no_imports = {.load = load_nothing};
 	struct watch w = {.out = out};
 	const struct parse_watch watch = {sees, &w};
 	struct interner names;

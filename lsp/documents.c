@@ -226,7 +226,7 @@ static struct analysis *
 analyse(struct lsp *s, struct document *d)
 {
 	struct analysis *a = calloc(1, sizeof(*a));
-	const struct parse_loader loader = {load, s};
+	const struct parse_loader loader = {.load = load, .ctx = s};
 	struct slice text = buf_slice(&d->text);
 	const struct compile_options options = {.text = &text, .loader = &loader};
 	struct buf image = {0};

@@ -18,7 +18,7 @@ load(void *ctx UNUSED, struct arena *arena UNUSED, const char *path, struct slic
 	return strlen(path) % 2;
 }
 
-static const struct parse_loader loader = {load, NULL};
+static const struct parse_loader loader = {.load = load};
 
 static const char hello[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{}}";
 

@@ -144,7 +144,7 @@ no_file(void *ctx UNUSED, struct arena *arena UNUSED, const char *path UNUSED,
 	return false;
 }
 
-static const struct parse_loader nothing = {no_file, NULL};
+static const struct parse_loader nothing = {.load = no_file};
 static size_t n_answers, n_published;
 
 /* Sends a message; in it @T stands for the text, @L and @C for line and column. */
