@@ -4,7 +4,10 @@
  */
 #include "lsp/lsp_internal.h"
 
-enum { SEVERITY_ERROR = 1, SEVERITY_WARNING = 2, TAG_UNNECESSARY = 1 };
+enum { SEVERITY_ERROR = 1, SEVERITY_WARNING = 2, SEVERITY_INFORMATION = 3, TAG_UNNECESSARY = 1 };
+
+/* Of one file. Text that is no policy at all has an error a byte, sent again with each key. */
+enum { MAX_SHOWN = 200 };
 
 /* A fragment whose policy is not open: what only that policy can know is not held against it. */
 static bool
@@ -75,37 +78,66 @@ lsp_diagnostic(struct lsp *s, struct analysis *a, const struct diag *d)
 	return out;
 }
 
+/* Whether one of the first n of the list is equal. */
 static bool
-contains(const json_t *list, const json_t *item)
+contains(const json_t *list, size_t n, const json_t *item)
 {
-	for (size_t i = 0; i < json_array_size(list); i++)
+	for (size_t i = 0; i < n; i++)
 		if (json_equal(json_array_get(list, i), item))
 			return true;
 	return false;
 }
 
-/* Adds what one analysis says to `all`, by URI: every file of it gets a list, be it empty. Two
- * policies that import a file mostly say the same about it. */
+/* In place of what is left out. */
+static json_t *
+more(struct lsp *s, struct analysis *a, size_t n)
+{
+	json_t *out = json_object();
+
+	json_object_set_new(out, "range", lsp_range(s, a, SPAN_NONE));
+	json_object_set_new(out, "severity", json_integer(SEVERITY_INFORMATION));
+	json_object_set_new(out, "source", json_string("weir"));
+	json_object_set_new(out, "message", json_string(arena_printf(
+		&s->scratch, "%zu more are not shown", n)));
+	return out;
+}
+
+/* Adds what an analysis says of one of its files to the list. Two policies that import a file
+ * mostly say the same about it. */
+static void
+collect_file(struct lsp *s, struct analysis *a, uint32_t file, json_t *list)
+{
+	size_t n_before = json_array_size(list), left_out = 0;
+	json_t *item;
+
+	for (const struct diag *g = a->q.first; g; g = g->next) {
+		if ((span_is_none(g->at) ? 0 : g->at.file) != file ||
+		    (lsp_is_fragment(a) && needs_its_policy(g->id)))
+			continue;
+		if (json_array_size(list) >= MAX_SHOWN) {
+			left_out++;
+			continue;
+		}
+		item = lsp_diagnostic(s, a, g);
+		if (!contains(list, n_before, item))
+			json_array_append(list, item);
+		json_decref(item);
+	}
+	if (left_out)
+		json_array_append_new(list, more(s, a, left_out));
+}
+
+/* Every file of the analysis gets a list, be it empty. */
 static void
 collect(struct lsp *s, struct document *d, struct analysis *a, json_t *all)
 {
-	for (uint32_t i = 0; i < a->sources.n; i++)
-		if (!json_object_get(all, lsp_uri(s, a, i)))
-			json_object_set_new(all, lsp_uri(s, a, i), json_array());
-	for (const struct diag *g = a->q.first; g; g = g->next) {
-		const char *uri = span_is_none(g->at) ? d->uri : lsp_uri(s, a, g->at.file);
-		json_t *item, *list;
+	for (uint32_t i = 0; i < a->sources.n || i == 0; i++) {
+		const char *uri = i < a->sources.n ? lsp_uri(s, a, i) : d->uri;
+		json_t *list = json_object_get(all, uri);
 
-		if (lsp_is_fragment(a) && needs_its_policy(g->id))
-			continue;
-		list = json_object_get(all, uri);
 		if (!list)
 			json_object_set_new(all, uri, list = json_array());
-		item = lsp_diagnostic(s, a, g);
-		/* Only where several policies meet is a list searched. */
-		if (span_is_none(g->at) || g->at.file == 0 || !contains(list, item))
-			json_array_append(list, item);
-		json_decref(item);
+		collect_file(s, a, i, list);
 	}
 }
 

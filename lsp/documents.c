@@ -68,8 +68,8 @@ lsp_documents_free(struct lsp *s)
 	}
 }
 
-static bool
-includes(const struct analysis *a, const char *path)
+bool
+lsp_includes(const struct analysis *a, const char *path)
 {
 	for (uint32_t i = 0; i < a->sources.n; i++)
 		if (strcmp(a->sources.files[i].path, path) == 0)
@@ -84,7 +84,7 @@ touch(struct lsp *s, struct document *changed)
 	changed->stale = true;
 	changed->told = false;
 	for (struct document *d = s->documents; d; d = d->next) {
-		d->stale = d->stale || !d->a || includes(d->a, changed->path);
+		d->stale = d->stale || !d->a || lsp_includes(d->a, changed->path);
 		for (const struct diag *g = d->a ? d->a->q.first : NULL; g; g = g->next)
 			d->stale = d->stale || g->id == DIAG_FILE_UNREADABLE;
 	}

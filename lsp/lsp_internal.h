@@ -86,6 +86,16 @@ json_t *lsp_location(struct lsp *s, struct analysis *a, struct span at);
 void lsp_documents_free(struct lsp *s);
 bool lsp_is_fragment(const struct analysis *a);
 
+/* Whether the analysis read the file at this path. */
+bool lsp_includes(const struct analysis *a, const char *path);
+
+/* navigate.c: all places of the open policies that mean the same, by URI: lists of ranges. */
+json_t *lsp_uses(struct lsp *s, const struct spot *spot, const struct symbol_at *name,
+		 bool declarations);
+/* The name in the analysis of a document, if it is declared in the same file there; NULL. */
+const struct symbol_at *lsp_twin(struct lsp *s, const struct spot *spot,
+				 const struct symbol_at *name, struct document *d);
+
 /* diagnostics.c */
 void lsp_publish(struct lsp *s, struct buf *out);
 json_t *lsp_diagnostic(struct lsp *s, struct analysis *a, const struct diag *d);

@@ -149,6 +149,69 @@ lsp_definition(struct lsp *s, const json_t *params)
 	return list;
 }
 
+/* The path of the file that declares the name; NULL: none does. */
+static const char *
+declared_in(const struct analysis *a, const struct symbol_at *name)
+{
+	for (size_t i = 0; i < a->symbols.n; i++)
+		if (a->symbols.v[i].declares && symbols_same(&a->symbols, name, &a->symbols.v[i]))
+			return a->sources.files[a->symbols.v[i].at.file].path;
+	return NULL;
+}
+
+const struct symbol_at *
+lsp_twin(struct lsp *s, const struct spot *spot, const struct symbol_at *name, struct document *d)
+{
+	const char *path = declared_in(spot->a, name);
+	struct analysis *a;
+	uint32_t file;
+
+	if (d->a == spot->a)
+		return name;
+	a = lsp_analysis(s, d, &file);
+	if (!path || a != d->a || lsp_is_fragment(a) || !lsp_includes(a, path))
+		return NULL;
+	for (size_t i = 0; i < a->symbols.n; i++)
+		if (a->symbols.v[i].kind == name->kind && a->symbols.v[i].type == name->type &&
+		    strcmp(a->symbols.v[i].name, name->name) == 0)
+			return &a->symbols.v[i];
+	return NULL;
+}
+
+/* Files that two policies import have each place once. */
+static void
+add_range(json_t *all, const char *uri, json_t *range)
+{
+	json_t *list = json_object_get(all, uri);
+	bool there = false;
+
+	if (!list)
+		json_object_set_new(all, uri, list = json_array());
+	for (size_t i = 0; i < json_array_size(list); i++)
+		there = there || json_equal(json_array_get(list, i), range);
+	if (!there)
+		json_array_append(list, range);
+	json_decref(range);
+}
+
+json_t *
+lsp_uses(struct lsp *s, const struct spot *spot, const struct symbol_at *name, bool declarations)
+{
+	json_t *all = json_object();
+
+	for (struct document *d = s->documents; d; d = d->next) {
+		const struct symbol_at *twin = lsp_twin(s, spot, name, d);
+		const struct symbols *sy = twin ? &d->a->symbols : NULL;
+
+		for (size_t i = 0; sy && i < sy->n; i++)
+			if (symbols_same(sy, twin, &sy->v[i]) &&
+			    (declarations || !sy->v[i].declares || sy->v[i].kind != name->kind))
+				add_range(all, lsp_uri(s, d->a, sy->v[i].at.file),
+					  lsp_range(s, d->a, sy->v[i].at));
+	}
+	return all;
+}
+
 json_t *
 lsp_references(struct lsp *s, const json_t *params)
 {
@@ -156,19 +219,23 @@ lsp_references(struct lsp *s, const json_t *params)
 	bool declarations = json_is_true(json_object_get(context, "includeDeclaration"));
 	const struct symbol_at *name;
 	struct spot spot;
-	json_t *list;
+	const char *uri;
+	json_t *all, *list, *ranges, *range, *item;
+	size_t i;
 
 	if (!lsp_spot(s, params, &spot))
 		return NULL;
 	name = symbols_find(&spot.a->symbols, spot.file, spot.off);
 	list = json_array();
-	for (size_t i = 0; name && i < spot.a->symbols.n; i++) {
-		const struct symbol_at *o = &spot.a->symbols.v[i];
-
-		if (symbols_same(&spot.a->symbols, name, o) &&
-		    (declarations || !o->declares || o->kind != name->kind))
-			json_array_append_new(list, lsp_location(s, spot.a, o->at));
-	}
+	all = name ? lsp_uses(s, &spot, name, declarations) : json_object();
+	json_object_foreach(all, uri, ranges)
+		json_array_foreach(ranges, i, range) {
+			item = json_object();
+			json_object_set_new(item, "uri", json_string(uri));
+			json_object_set(item, "range", range);
+			json_array_append_new(list, item);
+		}
+	json_decref(all);
 	return list;
 }
 

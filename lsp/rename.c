@@ -15,6 +15,9 @@ renamable(struct lsp *s, const struct spot *spot)
 
 	if (!name)
 		lsp_fail(s, LSP_REQUEST_FAILED, "there is no name here that could be changed");
+	else if (lsp_is_fragment(spot->a))
+		lsp_fail(s, LSP_REQUEST_FAILED, "open the policy that imports this file first: the "
+						"name may be used there");
 	else if (name->kind >= SYMBOL_DECLARED)
 		lsp_fail(s, LSP_REQUEST_FAILED,
 			 arena_printf(&s->scratch, "'%s' is a %s of the language itself",
@@ -94,41 +97,45 @@ clash(struct lsp *s, const struct symbols *sy, const struct symbol_at *name, con
 	return NULL;
 }
 
-static void
-add_edit(json_t *changes, const char *uri, json_t *range, const char *text)
+/* In all policies that have the name; NULL, or why it cannot be. */
+static const char *
+clash_anywhere(struct lsp *s, const struct spot *spot, const struct symbol_at *name, const char *to)
 {
-	json_t *list = json_object_get(changes, uri), *edit = json_object();
+	const char *wrong = NULL;
 
-	if (!list)
-		json_object_set_new(changes, uri, list = json_array());
-	json_object_set_new(edit, "range", range);
-	json_object_set_new(edit, "newText", json_string(text));
-	json_array_append_new(list, edit);
+	for (struct document *d = s->documents; d && !wrong; d = d->next) {
+		const struct symbol_at *twin = lsp_twin(s, spot, name, d);
+
+		if (twin)
+			wrong = clash(s, &d->a->symbols, twin, to);
+	}
+	return wrong;
 }
 
 json_t *
 lsp_rename(struct lsp *s, const json_t *params)
 {
-	const char *to = json_string_value(json_object_get(params, "newName"));
+	const char *to = json_string_value(json_object_get(params, "newName")), *uri, *wrong;
 	const struct symbol_at *name;
-	const struct symbols *sy;
-	const char *wrong;
 	struct spot spot;
-	json_t *changes, *out;
+	json_t *changes, *ranges, *range, *edit, *out;
+	size_t i;
 
 	if (!to)
 		return lsp_fail(s, LSP_INVALID_PARAMS, "there is no newName");
 	if (!lsp_spot(s, params, &spot) || !(name = renamable(s, &spot)))
 		return NULL;
-	sy = &spot.a->symbols;
-	wrong = strcmp(to, name->name) != 0 ? clash(s, sy, name, to) : NULL;
+	wrong = strcmp(to, name->name) != 0 ? clash_anywhere(s, &spot, name, to) : NULL;
 	if (wrong)
 		return lsp_fail(s, LSP_REQUEST_FAILED, wrong);
-	changes = json_object();
-	for (size_t i = 0; i < sy->n; i++)
-		if (symbols_same(sy, name, &sy->v[i]))
-			add_edit(changes, lsp_uri(s, spot.a, sy->v[i].at.file),
-				 lsp_range(s, spot.a, sy->v[i].at), to);
+	changes = lsp_uses(s, &spot, name, true);
+	json_object_foreach(changes, uri, ranges)
+		json_array_foreach(ranges, i, range) {
+			edit = json_object();
+			json_object_set(edit, "range", range);
+			json_object_set_new(edit, "newText", json_string(to));
+			json_array_set_new(ranges, i, edit);
+		}
 	out = json_object();
 	json_object_set_new(out, "changes", changes);
 	return out;

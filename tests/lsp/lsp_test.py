@@ -199,9 +199,37 @@ def test_files_that_are_imported():
         h.eq(e.codes("a b/groups.weir"), ["E0411"])
         e.close("a b/main.weir")
         h.eq(e.codes("a b/groups.weir"), [])
-        # Alone, a fragment is not blamed for what its policy would know.
+        # Alone, a fragment cannot be renamed in, and is not blamed for what its policy would know.
         e.open("a b/groups.weir", 'group agents = idp "ai"\nallow x who others do sql.selec\n')
         h.eq(e.codes("a b/groups.weir"), ["E0404"])
+        refused(-32803, lambda: e.ask("textDocument/rename", {
+            "newName": "x", **e.at("a b/groups.weir", "group ag^ents")}), "open the policy")
+
+
+def test_a_file_of_two_policies():
+    with Editor() as e:
+        e.open("shared.weir", 'group agents = idp "ai"\ngroup bots = ipd "bots"\n')
+        policy = 'policy p\nimport "shared.weir"\nallow x who agents, bots\n'
+        e.open("one.weir", policy)
+        e.open("two.weir", policy + 'let robots = user.kind = agent\nallow y when robots\n')
+        h.eq([e.codes(f) for f in ("shared.weir", "one.weir", "two.weir")], [["E0411"], [], []])
+        at = e.ask("textDocument/references", {
+            **e.at("one.weir", "who ag^ents"), "context": {"includeDeclaration": True}})
+        h.eq(sorted(x["uri"].rsplit("/")[-1] for x in at), ["one.weir", "shared.weir", "two.weir"])
+        edit = e.ask("textDocument/rename", {**e.at("shared.weir", "group ag^ents"),
+                                             "newName": "planners"})["changes"]
+        for f in ("shared.weir", "one.weir", "two.weir"):
+            h.eq(apply(e.texts[f], edit[e.uri(f)]), e.texts[f].replace("agents", "planners"))
+        refused(-32803, lambda: e.ask("textDocument/rename", {
+            **e.at("one.weir", "who ag^ents"), "newName": "robots"}), "the let 'robots'")
+
+
+def test_text_that_is_no_policy():
+    with Editor() as e:
+        e.open("a.weir", "policy p\n" + ";" * 100000)
+        found = e.diagnostics("a.weir")
+        h.eq(len(found), 201)
+        h.eq((found[-1]["message"], found[-1]["severity"]), ("99801 more are not shown", 3))
 
 
 def test_an_import_that_appears():
