@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "lsp/lsp.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,27 @@ static const char help[] =
 	"  --stdio   accepted, since some editors add it\n\n"
 	"Exit code: 0 ended as the protocol says, 1 the editor went away or sent what is no message,\n"
 	"2 usage.\n";
+
+static const char **
+list(struct arena *arena, const char *folder)
+{
+	const char **names = ARENA_ARRAY(arena, const char *, LSP_MAX_LISTED + 1);
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+	size_t n = 0, length;
+
+	if (!dir)
+		return NULL;
+	while (n < LSP_MAX_LISTED && (e = readdir(dir))) {
+		length = strlen(e->d_name);
+		/* Of a pipe or device, reading would not end. */
+		if (length > 5 && strcmp(e->d_name + length - 5, ".weir") == 0 &&
+		    (e->d_type == DT_REG || e->d_type == DT_LNK))
+			names[n++] = arena_str(arena, slice_str(e->d_name));
+	}
+	closedir(dir);
+	return names;
+}
 
 static bool
 write_all(const struct buf *b)
@@ -63,6 +85,7 @@ serve(struct lsp *s)
 int
 cmd_lsp(int argc, char **argv)
 {
+	struct lsp_disk disk = {.list = list};
 	struct lsp *s;
 	int code;
 
@@ -72,7 +95,8 @@ cmd_lsp(int argc, char **argv)
 		if (strcmp(argv[i], "--stdio") != 0)
 			return cli_usage_error("lsp", "no argument '%s'", argv[i]);
 	}
-	s = lsp_new(&parse_file_loader, WEIR_VERSION);
+	disk.files = parse_file_loader;
+	s = lsp_new(&disk, WEIR_VERSION);
 	code = serve(s);
 	lsp_free(s);
 	return code;

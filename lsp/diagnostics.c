@@ -166,7 +166,7 @@ send_changes(struct lsp *s, json_t *all, struct buf *out)
 	json_object_foreach(all, uri, list) {
 		struct document *d = s->documents;
 
-		while (d && strcmp(d->uri, uri) != 0)
+		while (d && (d->hidden || strcmp(d->uri, uri) != 0))
 			d = d->next;
 		before = json_object_get(s->published, uri);
 		if ((d && !d->told) || !json_equal(before ? before : none, list))
@@ -189,6 +189,7 @@ lsp_publish(struct lsp *s, struct buf *out)
 	if (!s->dirty)
 		return;
 	s->dirty = false;
+	lsp_look_for_policies(s);
 	all = json_object();
 	for (struct document *d = s->documents; d; d = d->next) {
 		struct analysis *a = lsp_analysis(s, d, &file);

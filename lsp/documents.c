@@ -33,6 +33,8 @@ lsp_document(struct lsp *s, const json_t *params)
 	const char *uri = json_string_value(json_object_get(named, "uri"));
 	struct document *d = uri ? find_uri(s, uri) : NULL;
 
+	if (d && d->hidden)
+		d = NULL;
 	if (!d)
 		(void) lsp_fail(s, LSP_INVALID_PARAMS, "the document is not open");
 	return d;
@@ -92,11 +94,31 @@ touch(struct lsp *s, struct document *changed)
 }
 
 static void
-put_text(struct document *d, const json_t *text)
+put_text(struct document *d, struct slice text)
 {
 	buf_reset(&d->text);
-	buf_put(&d->text, json_string_value(text), json_string_length(text));
+	buf_put_slice(&d->text, text);
 	assert(!d->text.failed);
+}
+
+static struct slice
+text_of(const json_t *text)
+{
+	return slice_of(json_string_value(text), json_string_length(text));
+}
+
+static struct document *
+document_new(struct lsp *s, const char *uri, const char *path)
+{
+	struct document *d = calloc(1, sizeof(*d));
+
+	assert(d != NULL);
+	d->uri = strdup(uri);
+	d->path = strdup(path);
+	assert(d->uri && d->path);
+	d->next = s->documents;
+	s->documents = d;
+	return d;
 }
 
 void
@@ -110,18 +132,17 @@ lsp_did_open(struct lsp *s, const json_t *params)
 
 	if (!uri || !json_is_string(text))
 		return;
+	path = parse_import_path(&s->scratch, "", text_path_of_uri(&s->scratch, uri));
 	d = find_uri(s, uri);
-	if (!d) {
-		d = calloc(1, sizeof(*d));
-		assert(d != NULL);
-		path = text_path_of_uri(&s->scratch, uri);
+	if (!d && (d = find_path(s, path)) && d->hidden) {
+		free(d->uri);
 		d->uri = strdup(uri);
-		d->path = strdup(parse_import_path(&s->scratch, "", path));
-		assert(d->uri && d->path);
-		d->next = s->documents;
-		s->documents = d;
+		assert(d->uri != NULL);
+	} else if (!d) {
+		d = document_new(s, uri, path);
 	}
-	put_text(d, text);
+	d->hidden = false;
+	put_text(d, text_of(text));
 	d->version = json_integer_value(json_object_get(opened, "version"));
 	touch(s, d);
 }
@@ -155,7 +176,7 @@ change(struct lsp *s, struct document *d, const json_t *c)
 	if (!json_is_string(text))
 		return;
 	if (!range || json_is_null(range)) {
-		put_text(d, text);
+		put_text(d, text_of(text));
 		return;
 	}
 	from = lsp_offset(s, d, json_object_get(range, "start"));
@@ -185,12 +206,42 @@ lsp_did_change(struct lsp *s, const json_t *params)
 	touch(s, d);
 }
 
+/* Policies that were read for files that are no longer open go; those files that are look again. */
+static void
+prune(struct lsp *s)
+{
+	for (struct document **at = &s->documents; *at;) {
+		struct document *d = *at;
+		bool wanted = !d->hidden;
+
+		for (struct document *o = s->documents; o && !wanted; o = o->next)
+			wanted = !o->hidden && d->a && lsp_includes(d->a, o->path);
+		d->looked = false;
+		if (wanted) {
+			at = &d->next;
+			continue;
+		}
+		*at = d->next;
+		document_free(d);
+	}
+}
+
 /* Files on disk may have changed too. */
 void
 lsp_did_save(struct lsp *s, const json_t *params UNUSED)
 {
-	for (struct document *d = s->documents; d; d = d->next)
+	const char *error;
+	struct slice text;
+
+	prune(s);
+	for (struct document *d = s->documents; d; d = d->next) {
 		d->stale = true;
+		if (!d->hidden)
+			continue;
+		if (!s->disk->files.load(s->disk->files.ctx, &s->scratch, d->path, &text, &error))
+			text = (struct slice){0};
+		put_text(d, text);
+	}
 	s->dirty = true;
 }
 
@@ -206,6 +257,7 @@ lsp_did_close(struct lsp *s, const json_t *params)
 		at = &(*at)->next;
 	*at = d->next;
 	document_free(d);
+	prune(s);
 }
 
 /* ---- Analyses ---- */
@@ -217,7 +269,7 @@ load(void *ctx, struct arena *arena, const char *path, struct slice *text, const
 	struct document *d = find_path(s, path);
 
 	if (!d)
-		return s->disk->load(s->disk->ctx, arena, path, text, error);
+		return s->disk->files.load(s->disk->files.ctx, arena, path, text, error);
 	*text = buf_slice(&d->text);
 	return true;
 }
@@ -260,6 +312,44 @@ lsp_is_fragment(const struct analysis *a)
 	return a->policy->name.s == NULL;
 }
 
+/* Keeps the policy at this path if it imports the document. */
+static void
+try_policy(struct lsp *s, const char *path, const struct document *fragment)
+{
+	struct document *d;
+	struct slice text;
+	const char *error;
+
+	if (find_path(s, path) ||
+	    !s->disk->files.load(s->disk->files.ctx, &s->scratch, path, &text, &error) ||
+	    text.n > SOURCE_MAX_BYTES || !memmem(text.p, text.n, "import", 6))
+		return;
+	d = document_new(s, text_uri_of_path(&s->scratch, path), path);
+	d->hidden = true;
+	put_text(d, text);
+	if (lsp_is_fragment(own_analysis(s, d)) || !lsp_includes(d->a, fragment->path)) {
+		s->documents = d->next;
+		document_free(d);
+	}
+}
+
+/* In the folder of the document and in the one above. */
+static void
+look_for_policies_of(struct lsp *s, const struct document *d)
+{
+	char *folder = arena_str(&s->scratch, slice_str(d->path)), *slash;
+
+	for (int up = 0; up < 2 && *folder == '/'; up++) {
+		const char **names;
+
+		slash = strrchr(folder, '/');
+		*slash = '\0';
+		names = s->disk->list(&s->scratch, *folder ? folder : "/");
+		for (int i = 0; names && names[i] && i < LSP_MAX_LISTED; i++)
+			try_policy(s, arena_printf(&s->scratch, "%s/%s", folder, names[i]), d);
+	}
+}
+
 struct analysis *
 lsp_analysis(struct lsp *s, struct document *d, uint32_t *file)
 {
@@ -268,6 +358,10 @@ lsp_analysis(struct lsp *s, struct document *d, uint32_t *file)
 	*file = 0;
 	if (!lsp_is_fragment(own))
 		return own;
+	if (!d->looked && !d->hidden) {
+		d->looked = true;
+		look_for_policies_of(s, d);
+	}
 	for (struct document *root = s->documents; root; root = root->next) {
 		if (root == d)
 			continue;
@@ -279,6 +373,15 @@ lsp_analysis(struct lsp *s, struct document *d, uint32_t *file)
 			}
 	}
 	return own;
+}
+
+void
+lsp_look_for_policies(struct lsp *s)
+{
+	uint32_t file;
+
+	for (struct document *d = s->documents; d; d = d->next)
+		(void) lsp_analysis(s, d, &file);
 }
 
 struct document *

@@ -12,7 +12,17 @@
 
 struct lsp;
 
-struct lsp *lsp_new(const struct parse_loader *disk, const char *version);
+/* What is not open in the editor. */
+struct lsp_disk {
+	struct parse_loader files;
+	/* The names of the policies in a folder, in the arena, the last one NULL; NULL: none. They
+	 * are looked at when a file without a `policy` line is opened. */
+	const char **(*list)(struct arena *arena, const char *folder);
+};
+
+enum { LSP_MAX_LISTED = 64 }; /* names of a folder that are worth returning */
+
+struct lsp *lsp_new(const struct lsp_disk *disk, const char *version);
 void lsp_free(struct lsp *s);
 /* Takes bytes in any split and appends what there is to say. Diagnostics are made when all whole
  * messages are done, so that fast typing is checked once. */

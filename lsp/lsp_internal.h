@@ -42,10 +42,12 @@ struct document {
 	struct analysis *a; /* with this file as the root */
 	bool stale;	    /* a is older than some text */
 	bool told;	    /* its diagnostics have been sent since it changed */
+	bool hidden;	    /* a policy on disk that imports a file that is open */
+	bool looked;	    /* for such policies */
 };
 
 struct lsp {
-	const struct parse_loader *disk;
+	const struct lsp_disk *disk;
 	const char *version;
 	struct rpc_reader rpc;
 	struct document *documents;
@@ -84,6 +86,8 @@ json_t *lsp_range(const struct lsp *s, struct analysis *a, struct span at);
 const char *lsp_uri(struct lsp *s, const struct analysis *a, uint32_t file);
 json_t *lsp_location(struct lsp *s, struct analysis *a, struct span at);
 void lsp_documents_free(struct lsp *s);
+/* Finds the policies that open files belong to; new ones come first in the list. */
+void lsp_look_for_policies(struct lsp *s);
 bool lsp_is_fragment(const struct analysis *a);
 
 /* Whether the analysis read the file at this path. */

@@ -20,7 +20,7 @@ static const struct {
 };
 
 struct lsp *
-lsp_new(const struct parse_loader *disk, const char *version)
+lsp_new(const struct lsp_disk *disk, const char *version)
 {
 	struct lsp *s = calloc(1, sizeof(*s));
 

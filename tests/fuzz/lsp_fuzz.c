@@ -13,12 +13,22 @@ static bool
 load(void *ctx UNUSED, struct arena *arena UNUSED, const char *path, struct slice *text,
      const char **error)
 {
-	*text = SLICE_LIT("group dba = idp \"d\"\n");
+	*text = strstr(path, "root") ? SLICE_LIT("policy r\nimport \"a.weir\"\n")
+				     : SLICE_LIT("group dba = idp \"d\"\n");
 	*error = "no such file";
 	return strlen(path) % 2;
 }
 
-static const struct parse_loader loader = {.load = load};
+static const char **
+list(struct arena *arena, const char *folder)
+{
+	const char **names = ARENA_ARRAY(arena, const char *, 2);
+
+	names[0] = strlen(folder) > 1 ? "root.weir" : NULL;
+	return names;
+}
+
+static const struct lsp_disk disk = {.files = {.load = load}, .list = list};
 
 static const char hello[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{}}";
 
@@ -109,7 +119,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (n == 0)
 		return 0;
-	s = lsp_new(&loader, "0");
+	s = lsp_new(&disk, "0");
 	if (data[0] % 3 > 0)
 		message(s, SLICE_LIT(hello));
 	if (data[0] % 3 == 2) {

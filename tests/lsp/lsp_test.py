@@ -199,11 +199,52 @@ def test_files_that_are_imported():
         h.eq(e.codes("a b/groups.weir"), ["E0411"])
         e.close("a b/main.weir")
         h.eq(e.codes("a b/groups.weir"), [])
-        # Alone, a fragment cannot be renamed in, and is not blamed for what its policy would know.
-        e.open("a b/groups.weir", 'group agents = idp "ai"\nallow x who others do sql.selec\n')
-        h.eq(e.codes("a b/groups.weir"), ["E0404"])
-        refused(-32803, lambda: e.ask("textDocument/rename", {
-            "newName": "x", **e.at("a b/groups.weir", "group ag^ents")}), "open the policy")
+
+
+def test_a_fragment_whose_policy_is_closed():
+    os.mkdir(f"{h.tmp()}/closed")
+    os.mkdir(f"{h.tmp()}/closed/parts")
+
+    def write(name, text):
+        with open(f"{h.tmp()}/closed/{name}", "w") as f:
+            f.write(text)
+    policy = 'policy p\nimport "parts/names.weir"\nallow x who agents\n'
+    names = 'group agents = idp "ai"\nallow y who nobody\n'
+    with Editor() as e:
+        # Alone, it is not blamed for what its policy would know, and nothing can be renamed.
+        e.open("closed/parts/names.weir", names + "allow z do sql.selec\n")
+        h.eq(e.codes("closed/parts/names.weir"), ["E0404"])
+
+        def rename():
+            return e.ask("textDocument/rename", {
+                "newName": "bots", **e.at("closed/parts/names.weir", "group ag^ents")})["changes"]
+        refused(-32803, rename, "open the policy")
+        # The policy that appears beside or above it is found, and another.
+        write("main.weir", policy)
+        write("parts/other.weir", policy.replace("parts/", "").replace("policy p", "policy q"))
+        write("parts/unrelated.weir", 'policy u\nimport "nothing.weir"\n')
+        e.tell("workspace/didChangeWatchedFiles", {"changes": []})
+        e.change("closed/parts/names.weir", names)
+        h.eq(e.codes("closed/parts/names.weir"), ["E0402"])
+        h.eq(e.codes("closed/main.weir"), None, "nothing to say")
+        h.eq(e.codes("closed/parts/unrelated.weir"), None)
+        edits = rename()
+        h.eq(sorted(u.rsplit("/", 1)[1] for u in edits), ["main.weir", "names.weir", "other.weir"])
+        h.eq(apply(policy, edits[e.uri("closed/main.weir")]), policy.replace("agents", "bots"))
+        # It is not open: nothing can be asked of it. What it says on disk counts.
+        refused(-32602, lambda: e.ask("textDocument/hover", e.document("closed/main.weir")))
+        write("main.weir", policy + "allow x\n")
+        e.tell("textDocument/didSave", e.document("closed/parts/names.weir"))
+        h.eq(e.codes("closed/main.weir"), ["E0401"])
+        # Opened, the editor's text does.
+        e.open("closed/main.weir", policy)
+        h.eq(e.codes("closed/main.weir"), [])
+        e.change("closed/main.weir", policy + "allow x\n")
+        h.eq(e.codes("closed/main.weir"), ["E0401"])
+        e.close("closed/main.weir")
+        h.eq(e.codes("closed/main.weir"), ["E0401"])
+        e.close("closed/parts/names.weir")
+        h.eq(e.codes("closed/main.weir"), [])
 
 
 def test_a_file_of_two_policies():

@@ -144,7 +144,13 @@ no_file(void *ctx UNUSED, struct arena *arena UNUSED, const char *path UNUSED,
 	return false;
 }
 
-static const struct parse_loader nothing = {.load = no_file};
+static const char **
+no_names(struct arena *arena UNUSED, const char *folder UNUSED)
+{
+	return NULL;
+}
+
+static const struct lsp_disk nothing = {.files = {.load = no_file}, .list = no_names};
 static size_t n_answers, n_published;
 
 /* Sends a message; in it @T stands for the text, @L and @C for line and column. */
