@@ -283,6 +283,24 @@ def test_an_import_that_appears():
         h.eq(e.codes("late-main.weir"), [])
 
 
+def test_texts_that_are_too_large():
+    with Editor() as e:
+        e.open("a.weir", "#" * ((16 << 20) + 1))
+        h.eq(e.codes("a.weir"), ["E0305"])
+        for method in ("hover", "completion", "formatting", "semanticTokens/full"):
+            refused(-32803, lambda: e.ask(f"textDocument/{method}", {
+                **e.document("a.weir"), "position": {"line": 0, "character": 3}}), "too large")
+        # A message over the server's own limit goes by unread, and the next one is answered.
+        e.p.stdin.write(b"Content-Length: %d\r\n\r\n" % ((64 << 20) + 1))
+        for _ in range(64):
+            e.p.stdin.write(b" " * (1 << 20))
+        e.p.stdin.write(b" ")
+        e.p.stdin.flush()
+        h.eq(e.receive()["error"]["code"], -32600)
+        e.change("a.weir", "policy p\n")
+        h.eq(e.codes("a.weir"), ["W1206"])
+
+
 # -- names -----------------------------------------------------------------------------------------
 
 def hover(e, marked):
