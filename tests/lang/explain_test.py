@@ -61,7 +61,7 @@ def test_several_effects():
 
 def test_masks_and_limits():
     out = explain(PAYMENTS, 'human "ana" in agents', "orders", "select pan from payments.cards")
-    h.has(out, "Masks, drops and limits that apply\n  mask card   policies-examples/payments.weir:35:6   matches",
+    h.has(out, "Masks, drops and limits that apply\n  mask card   policies-examples/payments.weir:36:6   matches",
           "Masks, drops and limits that are one clause away\n  mask contact",
           "no      when user.kind = agent\n              user.kind = human")
     out = explain(PAYMENTS, 'human "ana" in agents', "orders", "select id from payments.cards where pan = '4'")
