@@ -129,6 +129,8 @@ void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *
 bool gate_effect_names(const struct gate_session *s, const struct gate_ask *ask,
 		       const struct sql_effect *e, struct slice *schema,
 		       struct slice *table) MUST_CHECK;
+/* A call that was judged besides, because its name is that of something user-defined. */
+bool gate_call_judged(const struct gate_session *s, const struct sql_call *call);
 void gate_user_groups(const struct gate_session *s, const struct slice **v, size_t *n);
 
 /* A value of a setting under which the gateway would misread what follows. */

@@ -53,6 +53,17 @@ gate_effect_names(const struct gate_session *s, const struct gate_ask *ask,
 	return true;
 }
 
+bool
+gate_call_judged(const struct gate_session *s, const struct sql_call *call)
+{
+	const struct gate_class *c = s->class;
+	char kind = call->flags & SQL_CALL_OPERATOR ? 'o' : call->flags & SQL_CALL_TYPE ? 't' : 'f';
+
+	return c && c->catalog && !slice_is(call->schema, "pg_catalog") &&
+	       !(kind == 'f' && class_vouches(c, call->schema, call->name)) &&
+	       catalog_shadows(c->catalog->catalog, kind, call->name);
+}
+
 void
 gate_user_groups(const struct gate_session *s, const struct slice **v, size_t *n)
 {

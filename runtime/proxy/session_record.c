@@ -214,6 +214,12 @@ add_effects(struct session *s, const struct command *c, struct intent *in)
 			add_effect(s, &ask, in, &f->effects[i]);
 		else
 			add_action(in, slice_str(action_info[f->effects[i].action].name));
+	for (uint32_t i = 0; i < f->n_calls && c->verdict.n_effects > in->n_objects; i++)
+		if (in->n_objects < RECORD_LIST && gate_call_judged(s->gate, &f->calls[i]))
+			in->objects[in->n_objects++] = (struct audit_object){
+				.schema = f->calls[i].schema,
+				.function = f->calls[i].name,
+				.mode = slice_str(action_info[ACTION_SQL_OPAQUE_FUNCTION].name)};
 	/* All of it is vouched for: judged as SELECT 1 is. */
 	if (f->n_effects && !in->n_objects && c->verdict.n_effects == 1)
 		in->objects[in->n_objects++] = (struct audit_object){
