@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/facts_json.h"
+#include "cli/recorded.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@
 
 static const char help[] =
 	"usage: weir explain POLICY --as WHO --on TARGET [--with FACTS] [SQL] [--json]\n"
-	"       weir explain POLICY --facts FILE [--json]\n\n"
+	"       weir explain POLICY --facts FILE [--json]\n"
+	"       weir explain POLICY --audit FOLDER --record ID [--json]\n\n"
 	"Says how a policy (text or image) decides a command, and why: every rule that matches or is\n"
 	"one clause away from it, each clause with its value and place, what is unknown, the allow\n"
 	"rule that comes nearest and what it lacks, the masks, drops and limits that apply.\n\n"
@@ -24,14 +26,35 @@ static const char help[] =
 	"  --with FACTS   facts that are otherwise taken as `weir test` does: time.weekday = fri\n"
 	"  SQL            the command; without it: may a session be opened?\n"
 	"  --facts FILE   one JSON object a line, as `weir eval` reads (- is standard input)\n"
+	"  --audit FOLDER --record ID\n"
+	"                 a command on record, by its id or the beginning of it, as POLICY decides it\n"
 	"  --json         one object a line: every rule with all of its clauses\n\n"
 	"No database is asked. Exit code: 0 explained, whatever the verdict, 1 the policy or some line\n"
 	"is bad, 2 usage.\n";
 
 struct args {
-	const char *policy, *as, *on, *with, *sql, *facts;
+	const char *policy, *as, *on, *with, *sql, *facts, *audit, *record;
 	bool json;
 };
+
+/* One of the three ways to say what is asked about. */
+static int
+check_args(const struct args *a)
+{
+	bool command = a->as || a->on || a->with || a->sql;
+	bool recorded = a->audit || a->record;
+
+	if (!a->policy)
+		return cli_usage_error("explain", "which policy?");
+	if (a->record && (strlen(a->record) < 4 || strlen(a->record) > 36))
+		return cli_usage_error("explain", "an id has 36 characters; give 4 of them");
+	if ((command && a->as && a->on && !a->facts && !recorded) ||
+	    (a->facts && !command && !recorded) ||
+	    (a->audit && a->record && !command && !a->facts))
+		return EXIT_OK;
+	return cli_usage_error("explain",
+			       "say --as and --on, or --facts, or --audit and --record");
+}
 
 static int
 parse_args(int argc, char **argv, struct args *a)
@@ -41,7 +64,9 @@ parse_args(int argc, char **argv, struct args *a)
 				     : strcmp(argv[i], "--on") == 0    ? &a->on
 				     : strcmp(argv[i], "--with") == 0  ? &a->with
 				     : strcmp(argv[i], "--facts") == 0 ? &a->facts
-								       : NULL;
+				     : strcmp(argv[i], "--audit") == 0 ? &a->audit
+				     : strcmp(argv[i], "--record") == 0 ? &a->record
+									: NULL;
 
 		if (value && i + 1 < argc)
 			*value = argv[++i];
@@ -58,11 +83,7 @@ parse_args(int argc, char **argv, struct args *a)
 		else
 			return cli_usage_error("explain", "one command at a time; quote it");
 	}
-	if (!a->policy)
-		return cli_usage_error("explain", "which policy?");
-	if (a->facts ? a->as || a->on || a->with || a->sql : !a->as || !a->on)
-		return cli_usage_error("explain", "say --as and --on, or --facts alone");
-	return EXIT_OK;
+	return check_args(a);
 }
 
 /* ---- The policy ---- */
@@ -129,6 +150,9 @@ open_policy(const struct args *a, const struct slice *more, struct cli_policy *o
 				"explain its text instead\n", a->policy);
 		code = EXIT_NEGATIVE;
 	}
+	/* Records name the version that was loaded. */
+	if (code == EXIT_OK && image->image)
+		memcpy(out->image->digest, image->image->digest, SHA256_LEN);
 	return code;
 }
 
@@ -270,6 +294,69 @@ explain_lines(const struct args *a, struct cli_policy *p)
 	return good ? EXIT_OK : EXIT_NEGATIVE;
 }
 
+/* ---- A command on record ---- */
+
+struct wanted {
+	const struct args *a;
+	struct cli_policy *p;
+	unsigned found;
+};
+
+/* Ids are shown with dashes; any prefix will do. */
+static bool
+is_wanted(const struct wanted *w, const struct recorded *c)
+{
+	char id[37];
+
+	audit_id_format(c->brief.id, id);
+	return strncmp(id, w->a->record, strlen(w->a->record)) == 0;
+}
+
+static bool
+explain_recorded(void *ctx, const struct recorded *c)
+{
+	struct wanted *w = ctx;
+	struct explanation x = {.policy = w->p, .use_rule = -1, .entry = ENTRY_COMMAND};
+	struct explained result;
+
+	if (!is_wanted(w, c))
+		return true;
+	w->found++;
+	if (c->lacking) {
+		fprintf(stderr, "weir explain: this record cannot be explained: %s\n", c->lacking);
+		w->found = 0;
+		return false;
+	}
+	x.what = c->brief.statement;
+	x.base = &c->base;
+	x.effects = c->effects;
+	x.n = c->n;
+	x.of_effect = explain_all(&x, c->arena);
+	join(&x);
+	explain(w->p->checked, w->p->image, ENTRY_RESULT, &c->base, c->arena, &result);
+	x.result = &result;
+	if (!slice_eq(c->brief.policy, slice_of(w->p->image->digest, SHA256_LEN)) && !w->a->json)
+		printf("The record was decided by another policy or another version of it: %s\n\n",
+		       vm_rule_info[c->verdict].name);
+	if (c->by_gateway && !w->a->json)
+		printf("The gateway itself refused the command, whatever the policy says\n\n");
+	print(&x, w->a->json);
+	return false;
+}
+
+static int
+explain_record(const struct args *a, struct cli_policy *p)
+{
+	struct wanted w = {.a = a, .p = p};
+
+	if (recorded_commands(a->audit, explain_recorded, &w) != 0)
+		return EXIT_USAGE;
+	if (!w.found)
+		fprintf(stderr, "weir explain: no command is explained whose id begins with %s\n",
+			a->record);
+	return w.found ? EXIT_OK : EXIT_NEGATIVE;
+}
+
 int
 cmd_explain(int argc, char **argv)
 {
@@ -285,11 +372,13 @@ cmd_explain(int argc, char **argv)
 	if (code != EXIT_OK)
 		return code;
 	arena_init(&arena, 0);
-	if (!a.facts)
+	if (a.as)
 		more = test_text(&a, &arena);
-	code = open_policy(&a, a.facts ? NULL : &more, &p, &image);
+	code = open_policy(&a, a.as ? &more : NULL, &p, &image);
 	if (code == EXIT_OK)
-		code = a.facts ? explain_lines(&a, &p) : explain_command(&a, &p);
+		code = a.facts	 ? explain_lines(&a, &p)
+		       : a.audit ? explain_record(&a, &p)
+				 : explain_command(&a, &p);
 	cli_policy_close(&p);
 	cli_policy_close(&image);
 	arena_fini(&arena);

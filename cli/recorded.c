@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/recorded.h"
+
+#include "audit/idmap.h"
+#include "base/clock.h"
+#include "cli/audit_reader.h"
+#include "vm/match.h"
+#include "vm/verify.h"
+
+#include <stdlib.h>
+
+struct log {
+	struct idmap sessions; /* number + 1 in starts */
+	json_t *starts;        /* their session.start records */
+	bool (*f)(void *ctx, const struct recorded *c);
+	void *ctx;
+};
+
+static struct slice
+text_of(const json_t *object, const char *key)
+{
+	const json_t *v = json_object_get(object, key);
+
+	return json_is_string(v) ? slice_of(json_string_value(v), json_string_length(v))
+				 : (struct slice){0};
+}
+
+static bool
+is_true(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
+static struct slice *
+texts_of(struct arena *a, const json_t *list, size_t *n)
+{
+	struct slice *v;
+
+	*n = json_array_size(list);
+	v = ARENA_ARRAY(a, struct slice, *n + 1);
+	for (size_t i = 0; i < *n; i++) {
+		const json_t *s = json_array_get(list, i);
+
+		v[i] = slice_of(json_string_value(s), json_string_length(s));
+	}
+	return v;
+}
+
+static uint64_t
+bit(unsigned fact)
+{
+	return UINT64_C(1) << fact;
+}
+
+/* ---- Facts ---- */
+
+static void
+word_fact(struct facts *f, enum fact id, struct slice word)
+{
+	int value = enum_find(fact_info[id].type, word);
+
+	if (value >= 0)
+		facts_int(f, id, value);
+}
+
+/* From the record of the session's start; without it nobody knows any more. */
+static uint64_t
+session_facts(struct recorded *c, const json_t *start)
+{
+	const json_t *source = json_object_get(start, "source");
+	const json_t *principal = json_object_get(start, "principal");
+	struct facts *f = &c->base;
+	struct slice *groups;
+	uint8_t address[16], prefix;
+	size_t n;
+
+	if (!start)
+		return bit(FACT_USER_GROUPS) | bit(FACT_CLIENT_ADDRESS) |
+		       bit(FACT_CLIENT_APPLICATION) | bit(FACT_CLIENT_TLS);
+	groups = texts_of(c->arena, json_object_get(principal, "groups"), &n);
+	facts_set(f, FACT_USER_GROUPS, groups, n);
+	facts_string(f, FACT_CLIENT_APPLICATION, text_of(source, "application"));
+	facts_bool(f, FACT_CLIENT_TLS, json_object_get(source, "tls_version") != NULL);
+	if (!match_network_parse(text_of(source, "ip"), address, &prefix))
+		return bit(FACT_CLIENT_ADDRESS);
+	facts_address(f, FACT_CLIENT_ADDRESS, address);
+	return 0;
+}
+
+static uint64_t
+command_facts(struct recorded *c, const json_t *start)
+{
+	const json_t *body = json_object_get(c->json, "body");
+	const json_t *statements = json_object_get(body, "statements");
+	const json_t *principal = json_object_get(c->json, "principal");
+	const json_t *target = json_object_get(c->json, "target");
+	struct facts *f = &c->base;
+	uint64_t s = c->brief.time / NS_PER_S, missing = session_facts(c, start);
+
+	facts_string(f, FACT_USER_NAME, text_of(principal, "subject"));
+	word_fact(f, FACT_USER_KIND, text_of(principal, "kind"));
+	facts_string(f, FACT_TARGET_NAME, text_of(target, "name"));
+	word_fact(f, FACT_TARGET_PROTOCOL, text_of(target, "protocol"));
+	facts_int(f, FACT_TIME_WEEKDAY, (int64_t) ((s / 86400 + 3) % 7)); /* a Thursday began it */
+	facts_int(f, FACT_TIME_OF_DAY, (int64_t) (s % 86400));
+	facts_int(f, FACT_SQL_STATEMENTS, statements ? json_integer_value(statements) : 1);
+	facts_int(f, FACT_SQL_PARAMETERS,
+		  json_integer_value(json_object_get(body, "max_parameter")));
+	facts_bool(f, FACT_SQL_IN_TRANSACTION, !slice_is(text_of(body, "transaction"), "idle"));
+	if (is_true(body, "truncated"))
+		missing |= bit(FACT_SQL_TEXT);
+	else
+		facts_string(f, FACT_SQL_TEXT, text_of(body, "statement"));
+	return missing | bit(RECORDED_USES);
+}
+
+static struct slice
+dotted(struct recorded *c, struct slice schema, struct slice name)
+{
+	return slice_str(arena_printf(c->arena, "%.*s.%.*s", SLICE_ARG(schema), SLICE_ARG(name)));
+}
+
+/* As judge() in gate_decide.c fills them. */
+static uint64_t
+effect_facts(struct recorded *c, const json_t *object, struct facts *f)
+{
+	struct slice schema = text_of(object, "schema"), table = text_of(object, "relation");
+	struct slice function = text_of(object, "function"), setting = text_of(object, "setting");
+	int action = action_find(text_of(object, "mode"));
+	struct slice *columns;
+	size_t n;
+
+	*f = c->base;
+	if (action > 0)
+		facts_int(f, FACT_ACTION, action);
+	if (table.n && schema.n) {
+		facts_string(f, FACT_TABLE, dotted(c, schema, table));
+		facts_string(f, FACT_SCHEMA, schema);
+	}
+	if (function.n)
+		facts_string(f, FACT_FUNCTION, schema.n ? dotted(c, schema, function) : function);
+	if (setting.n)
+		facts_string(f, FACT_SETTING, setting);
+	facts_bool(f, FACT_SQL_WHERE, is_true(object, "where"));
+	facts_bool(f, FACT_SQL_WHERE_CONSTANT, is_true(object, "where_constant"));
+	if (is_true(object, "all_columns"))
+		return bit(FACT_COLUMNS);
+	columns = texts_of(c->arena, json_object_get(object, "columns"), &n);
+	facts_set(f, FACT_COLUMNS, columns, n);
+	return 0;
+}
+
+static void
+fill(struct recorded *c, const json_t *start)
+{
+	const json_t *body = json_object_get(c->json, "body");
+	const json_t *objects = json_object_get(body, "objects");
+	struct slice reason = text_of(json_object_get(body, "decision"), "reason_code");
+	json_int_t judged = json_integer_value(json_object_get(body, "effects"));
+	uint64_t missing = command_facts(c, start);
+
+	c->verdict = c->brief.verdict == AUDIT_verdict_ALLOW  ? VERDICT_ALLOW
+		     : c->brief.verdict == AUDIT_verdict_HOLD ? VERDICT_HOLD
+							      : VERDICT_DENY;
+	c->by_gateway = reason.n && !slice_is(reason, "WEIR-DENIED") &&
+			!slice_is(reason, "WEIR-NO-RULE");
+	c->n = json_array_size(objects);
+	if (judged == 0)
+		c->lacking = "no rule was asked, or the record is older than facts are on record";
+	else if ((size_t) judged != c->n)
+		c->lacking = "more effects were judged than are on record";
+	c->effects = ARENA_ARRAY(c->arena, struct facts, c->n + 1);
+	c->missing = ARENA_ARRAY(c->arena, uint64_t, c->n + 1);
+	for (size_t i = 0; i < c->n; i++)
+		c->missing[i] = missing | effect_facts(c, json_array_get(objects, i),
+						       &c->effects[i]);
+}
+
+/* ---- The log ---- */
+
+static json_t *
+json_of(struct slice leaf)
+{
+	struct buf text = {0};
+	const char *error;
+	json_t *out = NULL;
+
+	if (audit_to_json(&text, leaf, &error))
+		out = json_loadb((const char *) text.p, text.n, 0, NULL);
+	buf_fini(&text);
+	return out;
+}
+
+static bool
+on_command(struct log *l, struct slice leaf, const struct audit_brief *b)
+{
+	uint64_t *start = idmap_get(&l->sessions, b->session);
+	struct arena arena;
+	struct recorded c = {.brief = *b, .json = json_of(leaf), .arena = &arena};
+	bool more = true;
+
+	if (!c.json)
+		return true; /* `weir audit verify` says what is wrong with it */
+	arena_init(&arena, 0);
+	fill(&c, start ? json_array_get(l->starts, *start - 1) : NULL);
+	more = l->f(l->ctx, &c);
+	arena_fini(&arena);
+	json_decref(c.json);
+	return more;
+}
+
+static bool
+on_record(void *ctx, uint64_t index UNUSED, struct slice leaf)
+{
+	struct log *l = ctx;
+	struct audit_brief b;
+	uint64_t *session;
+
+	if (audit_brief_get(&b, leaf) != NULL)
+		return true;
+	switch (b.type) {
+	case AUDIT_session_start:
+		session = idmap_put(&l->sessions, b.session);
+		if (json_array_append_new(l->starts, json_of(leaf)) == 0)
+			*session = json_array_size(l->starts);
+		return true;
+	case AUDIT_session_end:
+		session = idmap_get(&l->sessions, b.session);
+		if (session && *session)
+			json_array_set_new(l->starts, *session - 1, json_null());
+		return true;
+	case AUDIT_command:
+		return on_command(l, leaf, &b);
+	default:
+		return true;
+	}
+}
+
+int
+recorded_commands(const char *folder, bool (*f)(void *ctx, const struct recorded *c),
+		  void *ctx)
+{
+	struct log l = {.starts = json_array(), .f = f, .ctx = ctx};
+	struct audit_reader r = {.dir = -1, .record = on_record, .arg = &l};
+	int rc = audit_reader_open(&r, folder);
+
+	assert(l.starts != NULL);
+	if (rc == 0)
+		rc = audit_reader_run(&r);
+	audit_reader_close(&r);
+	idmap_fini(&l.sessions);
+	json_decref(l.starts);
+	return rc;
+}
+
+/* ---- Deciding again ---- */
+
+/* The entry point with every test of a missing fact taken the other way. */
+static struct insn *
+turned(const struct image_entry *e, uint64_t missing)
+{
+	struct insn *code = malloc(e->n * sizeof(*code));
+
+	assert(code != NULL);
+	for (size_t i = 0; i < e->n; i++) {
+		unsigned op = e->code[i].op;
+		bool reads = (vm_op_reads_fact(op) && missing >> e->code[i].fact & 1) ||
+			     (op == OP_USES && missing >> RECORDED_USES & 1);
+
+		code[i] = e->code[i];
+		if (reads)
+			code[i].flags ^= INSN_UNKNOWN;
+	}
+	return code;
+}
+
+bool
+recorded_decide(const struct recorded *c, const struct image *img, struct decision *out)
+{
+	const struct image_entry *e = &img->entry[ENTRY_COMMAND];
+	struct decision one, other;
+
+	vm_join_init(img, out);
+	vm_join_init(img, &other);
+	for (size_t i = 0; i < c->n; i++) {
+		bool may_differ = (e->facts & c->missing[i]) ||
+				  (e->uses && c->missing[i] >> RECORDED_USES & 1);
+		struct image copy;
+
+		vm_decide(img, ENTRY_COMMAND, &c->effects[i], &one);
+		vm_join(out, &one);
+		if (may_differ) {
+			struct insn *code = turned(e, c->missing[i]);
+
+			copy = *img;
+			copy.entry[ENTRY_COMMAND].code = code;
+			vm_decide(&copy, ENTRY_COMMAND, &c->effects[i], &one);
+			free(code);
+		}
+		vm_join(&other, &one);
+	}
+	return other.verdict == out->verdict;
+}

@@ -1,0 +1,221 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""weir replay and weir explain --audit over what a gateway recorded with a real PostgreSQL: its own
+policy decides every command as it did, other policies differ where they must."""
+import json, os, sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness as h
+
+try:
+    import psycopg
+except ImportError:
+    psycopg = None
+
+SQL = """
+create schema app; create schema hr;
+create table app.orders (id int primary key, item text, note text);
+create table hr.people (id int, name text, salary int);
+create table public.plain (id int);
+create function app.net(x int) returns int language sql as 'select x';
+insert into app.orders values (1, 'a', 'n'), (2, 'b', 'n');
+alter database orders set search_path = app, public;
+"""
+# A rule for each fact, so that a fact that is on record wrongly makes another verdict.
+POLICY = """
+policy facts
+group agents = idp "ai-agents"
+group dba    = idp "dba-oncall"
+target orders = postgres "orders"
+allow reads who agents, dba on orders do sql.basics, sql.select, sql.set, sql.reset
+allow writes who agents do sql.insert, sql.update, sql.delete when schema = "app" or table = "public.plain"
+allow calls who dba do sql.routine
+hold ddl do sql.ddl for 1 of dba not self within 2s
+deny unbounded do sql.update, sql.delete when not sql.where or sql.where-constant
+deny salaries when "salary" in columns unless who dba
+deny many when sql.statements > 3
+deny parameters when sql.parameters > 2
+deny zone do sql.set, sql.show when setting = "timezone" and user.kind = agent
+deny net do sql.routine, sql.opaque-function when function = "app.net" and user.name = "planner-7"
+deny inside do sql.delete when sql.in-transaction = true
+deny app do sql.select when client.application = "evil"
+deny tls do sql.select when client.tls = true or not client.address in 127.0.0.0/8
+"""
+STATEMENTS = """
+select id, item from orders where id = 1
+select * from orders
+select salary from hr.people
+select * from hr.people
+select name from hr.people
+update orders set item = 'x' where id = 1
+update orders set item = 'x'
+update orders set item = 'x' where true
+update plain set id = 1 where id = 2
+update hr.people set name = 'x' where id = 1
+delete from orders where id = 77
+begin; delete from orders where id = 77; commit
+select 1; select 2
+select 1; select 2; select 3; select 4
+insert into orders (id, item) select id, name from hr.people
+insert into plain select 1
+with gone as (delete from orders where id = 99 returning id) select * from gone
+show timezone
+set timezone = 'utc'
+set statement_timeout = 100000
+reset statement_timeout
+select net(1)
+select app.net(1)
+select now(), upper('x')
+select nosuch from nowhere
+select count(*) from orders o join plain p on p.id = o.id where o.note = 'n'
+explain select * from orders
+copy orders to stdout
+create table app.other (id int)
+drop table nowhere
+grant select on orders to public
+do $$ begin end $$
+this is no statement
+prepare p as select * from orders
+vacuum orders
+lock table orders
+truncate orders
+""".strip().splitlines()
+pg = weir = None
+
+
+def setup():
+    global pg, weir
+    if not psycopg:
+        raise h.Skip("no psycopg: install python3-psycopg (./configure --install)")
+    pg = h.Postgres(sql=SQL)
+    weir = h.Weir(pg, policy=POLICY)
+    for user in ("planner-7", "ana"):
+        for app in ("psql", "evil"):
+            with psycopg.connect(weir.conninfo(user) + f" application_name={app}", autocommit=True) as c:
+                for s in STATEMENTS if app == "psql" else STATEMENTS[:3]:
+                    run(c, s)
+                run(c, "select id from orders where id = %s", (1,))
+                run(c, "select %s::int + %s + %s", (1, 2, 3))
+                run(c, "begin")
+                run(c, "delete from orders where id = %s", (5,))
+                run(c, "rollback")
+    weir.stop()
+
+
+def run(c, sql, parameters=None):
+    try:
+        c.execute(sql, parameters, prepare=False)
+    except psycopg.Error:
+        pass
+
+
+def replay(policy, *more, code):
+    path = f"{h.tmp()}/new.weir"
+    with open(path, "w") as f:
+        f.write(policy)
+    r = h.run(["build/asan/weir", "replay", weir.state, "--policy", path, *more], cwd=h.ROOT)
+    h.eq(r.code, code, repr(r))
+    return r.out
+
+
+def replay_json(policy, code=1):
+    rows = [json.loads(x) for x in replay(policy, "--json", code=code).splitlines()]
+    return rows[:-1], rows[-1]
+
+
+def test_its_own_policy_decides_as_it_did():
+    rows, total = replay_json(POLICY)
+    h.eq(total["different"], 0)
+    # The columns behind a star are not on record.
+    h.eq({r["statement"] for r in rows}, {"select * from orders", "select * from hr.people",
+         "insert into plain select 1", "prepare p as select * from orders"})
+    _, total = replay_json(POLICY.replace('deny salaries when "salary" in columns unless who dba', ""))
+    h.eq(total["cannot_be_told"], 0)
+    rows, total = replay_json(POLICY)
+    h.check(total["same"] > 70, total)
+    records = [json.loads(x) for x in weir.audit("export", weir.state).out.splitlines()]
+    judged = [r["body"] for r in records if r["type"] == "command"]
+    h.eq(total["same"] + total["cannot_be_told"] + total["refused_by_gateway"]
+         + total["without_facts"], len(judged))
+    verdicts = {b["decision"]["verdict"] for b in judged}
+    h.eq(verdicts, {"allow", "deny", "hold"})
+    decided = {r for b in judged for r in b["decision"].get("rules", [])}
+    for rule in ("reads", "writes", "calls", "ddl", "unbounded", "salaries", "many", "parameters", "zone",
+                 "net", "inside", "app"):
+        h.check(rule in decided, f"{rule} decided nothing: the test is too weak")
+
+
+def test_another_policy():
+    out = replay(POLICY + 'deny freeze do sql.update when table = "app.orders"\n', code=1)
+    h.has(out, "\nDifferently\n", "allow -> deny\n", "\nBy principal\n       1  planner-7\n", "deny by freeze\n",
+          "no longer allow by writes\n", "sql.update on app.orders\n",
+          "planner-7: allow -> deny: update orders set item = 'x' where id = 1")
+    rows, total = replay_json(POLICY.replace("deny unbounded do sql.update, sql.delete", "deny unbounded do sql.delete"))
+    rows = [r for r in rows if r["certain"]]
+    h.eq({(r["principal"], r["was"], r["is"], r["statement"]) for r in rows},
+         {("planner-7", "deny", "allow", "update orders set item = 'x'"),
+          ("planner-7", "deny", "allow", "update orders set item = 'x' where true")})
+    h.eq(total["changes"], {"deny to allow": 2})
+    h.eq((rows[0]["was_by"], rows[0]["is_by"], rows[0]["certain"]), (["unbounded"], ["writes"], True))
+
+
+def test_every_fact_counts():
+    """Each rule, turned to its opposite, is noticed."""
+    for was, now in (('user.name = "planner-7"', 'user.name = "ana"'), ('"timezone"', '"x"'),
+                     ("sql.parameters > 2", "sql.parameters > 3"), ("sql.statements > 3", "sql.statements > 4"),
+                     ("sql.in-transaction = true", "sql.in-transaction = false"), ('= "evil"', '= "psql"'),
+                     ("client.tls = true", "client.tls = false"), ("127.0.0.0/8", "10.0.0.0/8"),
+                     ("user.kind = agent", "user.kind = human"), ("or sql.where-constant", ""),
+                     ('schema = "app" or ', ""), ('or table = "public.plain"', ""), ("who agents do sql.ins", "who dba do sql.ins")):
+        h.check(was in POLICY, was)
+        _, total = replay_json(POLICY.replace(was, now, 1))
+        h.check(total["different"] > 0, was)
+
+
+def test_what_cannot_be_told():
+    data = 'data pay = column hr.people.salary\n'
+    rows, total = replay_json(POLICY + data + "deny sorting when sql.uses(pay, order)\n")
+    h.check(total["cannot_be_told"] > 20 and not any(r["certain"] for r in rows), total)
+    # What another rule denies anyway is certain.
+    h.lacks([r["statement"] for r in rows], "update orders set item = 'x'")
+    # The columns behind a star are not on record; named ones are.
+    rows, total = replay_json(POLICY + 'deny notes when "note" in columns and schema = "app"\n')
+    h.check(rows and total["different"] > 0, total)
+    h.eq({r["certain"] for r in rows if "select *" in r["statement"]}, {False})
+
+
+def test_explain_a_record():
+    records = [json.loads(x) for x in weir.audit("export", weir.state).out.splitlines()]
+    by = {r["body"]["statement"]: r for r in records if r["type"] == "command"
+          and r["principal"]["subject"] == "planner-7"}
+    r = by["update orders set item = 'x'"]
+    out = h.weir("explain", weir.policy, "--audit", weir.state, "--record", r["id"])
+    h.eq(out.code, 0, repr(out))
+    h.has(out.out, "deny\n\nsql.update on app.orders: deny by unbounded", 'user.groups = {"ai-agents"}')
+    h.lacks(out.out, "another policy")
+    other = f"{h.tmp()}/other.weir"
+    with open(other, "w") as f:
+        f.write("policy other\ndefault allow\n")
+    out = h.weir("explain", other, "--audit", weir.state, "--record", r["id"])
+    h.has(out.out, "The record was decided by another policy or another version of it: deny\n\nallow by default")
+    for line in by.values():
+        out = h.weir("explain", weir.policy, "--audit", weir.state, "--record", line["id"], "--json")
+        if any(o.get("all_columns") for o in line["body"].get("objects", [])):
+            continue
+        if out.code == 0 and line["body"]["decision"].get("reason_code", "WEIR-DENIED") in ("WEIR-DENIED", "WEIR-NO-RULE"):
+            h.eq(json.loads(out.out)["verdict"], line["body"]["decision"]["verdict"], line)
+    out = h.weir("explain", weir.policy, "--audit", weir.state, "--record", "ffffffff")
+    h.eq(out.code, 1)
+    h.has(out.err, "no command is explained")
+
+
+def test_usage():
+    for argv in ([], [weir.state], ["--policy", weir.policy], [weir.state, "--policy"], [weir.state, "--x"]):
+        h.eq(h.weir("replay", *argv).code, 2, argv)
+    h.eq(h.weir("replay", "/nowhere", "--policy", weir.policy).code, 2)
+    h.eq(h.weir("explain", weir.policy, "--audit", weir.state).code, 2)
+    h.eq(h.weir("explain", weir.policy, "--audit", weir.state, "--record", "a").code, 2)
+
+
+h.main(test_its_own_policy_decides_as_it_did, test_another_policy, test_every_fact_counts,
+       test_what_cannot_be_told, test_explain_a_record, test_usage, setup=setup)
