@@ -86,76 +86,6 @@ parse_args(int argc, char **argv, struct args *a)
 	return check_args(a);
 }
 
-/* ---- The policy ---- */
-
-/* The files that an image carries. */
-static bool
-load_from_image(void *ctx, struct arena *arena UNUSED, const char *path, struct slice *text,
-		const char **error)
-{
-	const struct image *img = ctx;
-
-	for (size_t i = 1; i < img->n_files; i++)
-		if (slice_is(img->files[i].name, path)) {
-			*text = img->files[i].text;
-			return true;
-		}
-	*error = "the image does not have it";
-	return false;
-}
-
-static bool
-same_code(const struct image *a, const struct image *b)
-{
-	bool same = a->n_rules == b->n_rules && a->n_constants == b->n_constants;
-
-	for (int e = 0; e < ENTRY_COUNT; e++)
-		same = same && a->entry[e].n == b->entry[e].n &&
-		       memcmp(a->entry[e].code, b->entry[e].code,
-			      a->entry[e].n * sizeof(*a->entry[e].code)) == 0;
-	return same;
-}
-
-/* Clauses are in the text only, so an image is compiled again from the texts in it; it must come
- * out as it is. */
-static int
-open_policy(const struct args *a, const struct slice *more, struct cli_policy *out,
-	    struct cli_policy *image)
-{
-	struct parse_loader loader = parse_file_loader;
-	struct compile_options options = {.loader = &loader};
-	const char *path = a->policy;
-	struct slice text, root;
-	int code;
-
-	arena_init(&image->arena, 0);
-	if (!cli_read_file("explain", path, &image->arena, &text))
-		return EXIT_USAGE;
-	if (image_is_image(text)) {
-		cli_policy_close(image);
-		code = cli_policy_open(image, "explain", path);
-		if (code != EXIT_OK)
-			return code;
-		loader = (struct parse_loader){.load = load_from_image, .ctx = image->image};
-		root = image->image->files[0].text;
-		path = arena_str(&image->arena, image->image->files[0].name);
-	} else {
-		root = text;
-	}
-	options.text = &root;
-	loader.more = more;
-	code = cli_policy_compile(out, "explain", path, &options, true);
-	if (code == EXIT_OK && image->image && !same_code(image->image, out->image)) {
-		fprintf(stderr, "weir explain: '%s' was made by another version of the compiler; "
-				"explain its text instead\n", a->policy);
-		code = EXIT_NEGATIVE;
-	}
-	/* Records name the version that was loaded. */
-	if (code == EXIT_OK && image->image)
-		memcpy(out->image->digest, image->image->digest, SHA256_LEN);
-	return code;
-}
-
 /* ---- What is explained ---- */
 
 static struct explained *
@@ -374,7 +304,7 @@ cmd_explain(int argc, char **argv)
 	arena_init(&arena, 0);
 	if (a.as)
 		more = test_text(&a, &arena);
-	code = open_policy(&a, a.as ? &more : NULL, &p, &image);
+	code = cli_policy_text(&p, &image, "explain", a.policy, a.as ? &more : NULL);
 	if (code == EXIT_OK)
 		code = a.facts	 ? explain_lines(&a, &p)
 		       : a.audit ? explain_record(&a, &p)

@@ -27,6 +27,10 @@ int cli_policy_open(struct cli_policy *p, const char *command, const char *path)
 int cli_policy_compile(struct cli_policy *p, const char *command, const char *path,
 		       const struct compile_options *options, bool quiet) MUST_CHECK;
 void cli_policy_close(struct cli_policy *p);
+/* As above from text, or from the text in an image, which is kept in *image (zeroed; it holds the
+ * texts, so close both). more: declarations that are read at its end, or NULL. */
+int cli_policy_text(struct cli_policy *out, struct cli_policy *image, const char *command,
+		    const char *path, const struct slice *more) MUST_CHECK;
 
 /* "payments.weir:12:6" */
 void cli_rule_place(struct buf *out, const struct image *img, size_t rule);

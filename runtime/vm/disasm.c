@@ -201,7 +201,7 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 }
 
 void
-vm_disasm(struct buf *out, const struct image *img)
+vm_disasm_noted(struct buf *out, const struct image *img, vm_disasm_note *note, void *ctx)
 {
 	buf_printf(out, "policy %.*s%s\n", SLICE_ARG(img->policy),
 		   img->default_allow ? "  # default allow" : "");
@@ -240,7 +240,16 @@ vm_disasm(struct buf *out, const struct image *img)
 
 		buf_printf(out, "entry %s  # at most %u instructions, %s\n", entry_info[e].name,
 			   entry->cost, entry->stable ? "stable" : "varying");
-		for (size_t i = 0; i < entry->n; i++)
+		for (size_t i = 0; i < entry->n; i++) {
+			if (note)
+				note(ctx, out, (enum vm_entry) e, i);
 			put_insn(out, img, entry, i);
+		}
 	}
+}
+
+void
+vm_disasm(struct buf *out, const struct image *img)
+{
+	vm_disasm_noted(out, img, NULL, NULL);
 }

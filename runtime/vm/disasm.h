@@ -10,4 +10,8 @@
 
 void vm_disasm(struct buf *out, const struct image *img);
 
+/* Called before each instruction of an entry point is put. */
+typedef void vm_disasm_note(void *ctx, struct buf *out, enum vm_entry e, size_t at);
+void vm_disasm_noted(struct buf *out, const struct image *img, vm_disasm_note *note, void *ctx);
+
 #endif

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""weir dis --source and weir bench."""
+import glob, json, os, re, sys, time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
+import harness as h
+
+os.chdir(h.ROOT)
+TENANTS, PAYMENTS = "policies-examples/tenants.weir", "policies-examples/payments.weir"
+NOTE = re.compile(r"^ {10}; (\S+):(\d+): (.*)$")
+
+
+def put(text):
+    path = f"{h.tmp()}/p.weir"
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+def test_source_lines():
+    for path in sorted(glob.glob("policies-examples/*.weir")):
+        plain = h.weir("dis", path)
+        noted = h.run(["build/asan/weir", "dis", "--source", path])
+        h.eq((plain.code, noted.code), (0, 0), noted.err)
+        rows = noted.out.splitlines()
+        h.eq("\n".join(r for r in rows if not NOTE.match(r)), plain.out, path)
+        with open(path) as f:
+            text = f.read().split("\n")
+        notes = [NOTE.match(r) for r in rows if NOTE.match(r)]
+        for m in notes:
+            h.eq((m[1], m[3]), (path, text[int(m[2]) - 1]))
+        named = {int(m[2]) for m in notes}
+        for m in re.finditer(r"^rule \d+ \w+ \S+  # \S+:(\d+):", plain.out, re.M):
+            h.check(int(m[1]) in named, f"{path}: rule in line {m[1]} has no code")
+
+
+def test_each_clause_before_its_tests():
+    out = h.weir("dis", "--source", TENANTS).out
+    h.has(out, "entry command  # at most 6 instructions, stable\n"
+          '          ; policies-examples/tenants.weir:17: allow read "support and finance read orders"\n'
+          "          ; policies-examples/tenants.weir:18:   who support, finance   on shop\n"
+          '     0  set-any user.groups {"finance", "support-7"}; false -> 5\n'
+          "     1  enum-in target.protocol {postgres}; false -> 5\n"
+          '     2  str-glob target.name "shop"; false -> 5\n'
+          "          ; policies-examples/tenants.weir:19:   do  sql.basics, sql.select\n"
+          "     3  action-in",
+          '          ; policies-examples/tenants.weir:27:   unless row.consent = true and row.country in {"DE", "AT"}\n'
+          "     5  row-in row.consent")
+
+
+def test_source_of_an_image():
+    image = f"{h.tmp()}/p.img"
+    h.eq(h.weir("build", TENANTS, "-o", image).code, 0)
+    h.eq(h.weir("dis", "--source", image).out,
+         h.weir("dis", "--source", TENANTS).out.replace("policies-examples/", ""))
+
+
+def test_bench():
+    r = h.weir("bench", PAYMENTS)
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, "policy payments: 7 rules, ", "median ns", "p99 ns")
+    rows = [json.loads(x) for x in h.weir("bench", TENANTS, "--json").out.splitlines()]
+    h.eq([x["entry"] for x in rows], ["connect", "command", "result", "row"])
+    for x in rows:
+        h.check(x["facts"] > 0 and 0 < x["median_ns"] <= x["p99_ns"], x)
+        h.check(0 < x["ops"] <= x["most_ops"] <= x["cost"], x)
+    h.eq({x["rules"] for x in rows}, {3})
+    image = f"{h.tmp()}/b.img"
+    h.eq(h.weir("build", TENANTS, "-o", image).code, 0)
+    h.eq([json.loads(x)["facts"] for x in h.weir("bench", image, "--json").out.splitlines()],
+         [x["facts"] for x in rows])
+
+
+def test_bench_of_many_rules():
+    rules = "".join(f'allow r{i}   do sql.select   when table = "t{i}"\n' for i in range(1000))
+    tests = "".join(f'test "{i}" as agent "x" on "o" run "select a from t" expect deny\n' for i in range(50))
+    start = time.monotonic()
+    rows = [json.loads(x) for x in h.weir("bench", put("policy p\n" + rules + tests), "--json").out.splitlines()]
+    h.check(time.monotonic() - start < 20, "it takes too long")
+    h.eq([x["facts"] for x in rows if x["entry"] == "command"], [50])
+
+
+def test_usage():
+    h.eq(h.weir("bench", put("policy p\nallow r do sql.select\n")).code, 1)
+    h.eq(h.weir("bench", put("policy p\nallow r do sql.selec\n")).code, 1)
+    for argv in (["bench"], ["bench", "--x"], ["bench", PAYMENTS, TENANTS], ["bench", "/nowhere"],
+                 ["dis", "--source"], ["dis", "--sources", PAYMENTS]):
+        h.eq(h.weir(*argv).code, 2, argv)
+
+
+h.main(test_source_lines, test_each_clause_before_its_tests, test_source_of_an_image, test_bench,
+       test_bench_of_many_rules, test_usage)
