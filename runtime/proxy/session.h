@@ -242,6 +242,7 @@ struct session {
 	bool streaming;      /* the host was told that rows stream */
 	bool row_withheld;   /* the row whose pieces come now is not passed on */
 	bool copy_header;    /* the next CopyData of a COPY TO STDOUT is its header */
+	bool copy_binary;    /* it is in binary format */
 	bool limiting;       /* a limit was reached, and its command has not ended */
 	bool limit_cancels;  /* ... and its cancel may still be on its way */
 	enum session_swallow {
@@ -410,6 +411,8 @@ void session_copyout_end(struct session *s);
 void session_drop_to_sync(struct session *s);
 enum step session_for_head(struct session *s, struct reply *head, const struct pg_frame *f);
 bool command_durable(struct session *s, const struct command *c);
+/* What the gate is to be asked about a command as things stand for the session. */
+struct gate_ask session_ask(struct session *s, const struct sql_facts *f);
 
 /* session_pool.c */
 /* After the login at the gateway: asks for a connection. */

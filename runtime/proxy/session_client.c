@@ -120,24 +120,30 @@ changes_schema(struct session *s)
 	return false;
 }
 
+struct gate_ask
+session_ask(struct session *s, const struct sql_facts *f)
+{
+	return (struct gate_ask){.facts = f,
+				 .tx = s->tx,
+				 .schema_changed_in_tx = s->schema_changed_in_tx,
+				 .schema_moving = changes_schema(s),
+				 .failed = s->tx == 'E' && !s->n_replies && !s->unsynced,
+				 .path_unknown = session_path_unknown(s),
+				 .now_wall_ns = s->host->now_wall(s->host_ctx),
+				 .prepared = prepared,
+				 .ctx = s,
+				 .arena = &s->env->arena};
+}
+
 /* Fills c->verdict. JUDGE_WAIT: a fresh catalog is on its way, or the server's word on a name; see
  * the message again then. */
 static enum judged
 judge(struct session *s, struct command *c)
 {
 	struct session_env *env = s->env;
-	struct gate_ask ask = {.facts = c->facts,
-			       .tx = s->tx,
-			       .schema_changed_in_tx = s->schema_changed_in_tx,
-			       .schema_moving = changes_schema(s),
-			       .now_wall_ns = s->host->now_wall(s->host_ctx),
-			       .prepared = prepared,
-			       .ctx = s,
-			       .arena = &env->arena};
+	struct gate_ask ask = session_ask(s, c->facts);
 	uint64_t number = gate_catalog_number(env->gate, s->gate);
 
-	ask.failed = s->tx == 'E' && !s->n_replies && !s->unsynced;
-	ask.path_unknown = session_path_unknown(s);
 	if ((s->waits_catalog && s->waits_catalog == number + 1) || runs_in_doubt(s, c->facts))
 		return JUDGE_WAIT;
 	s->waited_catalog = s->waited_catalog || s->waits_catalog;

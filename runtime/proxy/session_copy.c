@@ -109,9 +109,11 @@ session_copy_begin(struct session *s, struct command *c)
 	struct copyout_column *columns;
 	struct copy_state *st;
 	size_t n;
+	const struct sql_copy *copy =
+		c->completed < f->n_stmts ? f->stmts[c->completed].copy : NULL;
 
-	s->copy_header = c->completed < f->n_stmts && f->stmts[c->completed].copy &&
-			 f->stmts[c->completed].copy->header;
+	s->copy_header = copy && copy->header;
+	s->copy_binary = copy && copy->format == SQL_COPY_BINARY;
 	if (!c->verdict.rows_masked)
 		return true;
 	st = calloc(1, sizeof(*st));

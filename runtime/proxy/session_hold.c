@@ -359,12 +359,7 @@ give_up(struct session *s, bool extended)
 static bool
 still_held(struct session *s, struct command *c, struct gate_refusal *why)
 {
-	struct gate_ask ask = {.facts = c->facts,
-			       .tx = s->tx,
-			       .schema_changed_in_tx = s->schema_changed_in_tx,
-			       .path_unknown = session_path_unknown(s),
-			       .now_wall_ns = s->host->now_wall(s->host_ctx),
-			       .arena = &s->env->arena};
+	struct gate_ask ask = session_ask(s, c->facts);
 	struct gate_verdict v;
 
 	gate_decide(s->env->gate, s->gate, &ask, &v);

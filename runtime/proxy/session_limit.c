@@ -458,17 +458,23 @@ admit(struct session *s, const struct reply *head, struct limit_used row)
 	return true;
 }
 
-/* A CopyData of the server is one row, but for the header line and the trailer of binary. */
+/* A CopyData of the server is one row, but for the header line and the trailer of binary. The
+ * header of binary comes with the first row, or with the trailer when there is none. */
 static bool
 is_row(struct session *s, const struct pg_frame *f)
 {
+	enum { BINARY_HEADER = 19, BINARY_TRAILER = 2 };
+
 	if (f->type == PG_B_DATA_ROW)
 		return true;
 	if (s->copy_header) {
 		s->copy_header = false;
 		return false;
 	}
-	return f->total != PG_HEADER + 2 || f->body.n < 2 || get_be16(f->body.p) != 0xffff;
+	if (s->copy_binary && f->total == PG_HEADER + BINARY_HEADER + BINARY_TRAILER)
+		return false;
+	return f->total != PG_HEADER + BINARY_TRAILER || f->body.n < 2 ||
+	       get_be16(f->body.p) != 0xffff;
 }
 
 bool

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Limit rules of the policy with a real PostgreSQL: rows, bytes and time of a command, budgets."""
-import json, os, sys, time
+import ctypes, json, os, struct, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -252,6 +252,71 @@ def test_a_client_that_goes_on_at_once_is_not_cancelled_for_it():
             except psycopg.Error as e:
                 h.eq(e.sqlstate, "54000")
             h.eq(c.execute("select count(*) from orders where id < 10").fetchone(), (9,))
+
+
+def test_an_empty_binary_copy_is_no_row():
+    """The server sends its header and trailer in one piece."""
+    w = h.Weir(pg, policy=BUDGET.format(rows=2).replace("sql.insert", "sql.insert, sql.copy-out"))
+    with connect(w) as c:
+        for _ in range(3):
+            with c.cursor().copy("copy (select id from orders where id < 0) to stdout (format binary)") as out:
+                h.eq(len(b"".join(out)), 21)
+        with c.cursor().copy("copy (select 1) to stdout (format binary)") as out:
+            h.eq(len(b"".join(out)), 31)
+        h.eq(c.execute("select id from orders where id = 7").fetchall(), [(7,)])
+        try:
+            c.execute("select id from orders where id = 7").fetchall()
+            raise h.Failure("the budget is not used up")
+        except psycopg.Error as e:
+            h.has(str(e), "used up")
+
+
+class Libpq:
+    """A plain libpq connection, for what psycopg does not have."""
+    lib = ctypes.CDLL("libpq.so.5")
+    lib.PQconnectdb.restype = lib.PQexec.restype = lib.PQfn.restype = ctypes.c_void_p
+    lib.PQresultErrorMessage.restype = ctypes.c_char_p
+
+    class Arg(ctypes.Structure):
+        _fields_ = [("len", ctypes.c_int), ("isint", ctypes.c_int), ("ptr", ctypes.c_void_p)]
+
+    def __init__(self, conninfo):
+        self.conn = ctypes.c_void_p(self.lib.PQconnectdb(conninfo.encode()))
+
+    def error(self, call, *args):
+        """The error of a call that must end soon; "" when it went well."""
+        out = []
+        t = threading.Thread(target=lambda: out.append(call(self.conn, *args)), daemon=True)
+        t.start()
+        t.join(10)
+        h.check(out, "the call does not end")
+        return self.lib.PQresultErrorMessage(ctypes.c_void_p(out[0])).decode()
+
+    def run(self, sql):
+        return self.error(self.lib.PQexec, sql.encode())
+
+    def sleep(self, seconds):
+        """pg_sleep by its OID."""
+        value, n = ctypes.create_string_buffer(struct.pack("!d", seconds), 8), ctypes.c_int()
+        arg, room = self.Arg(8, 0, ctypes.addressof(value)), ctypes.create_string_buffer(64)
+        return self.error(self.lib.PQfn, 2626, room, ctypes.byref(n), 0, ctypes.byref(arg), 1)
+
+
+def test_the_time_of_a_function_call():
+    w = h.Weir(pg, policy='''
+policy calls
+group agents = idp "ai-agents"
+allow everyday who agents do sql.basics, sql.select, sql.function-call
+limit quick who agents time 500ms
+''')
+    c = Libpq(w.conninfo("planner-7"))
+    h.eq(c.sleep(0.01), "")
+    for begin in ("select 1", "begin"):
+        h.eq(c.run(begin), "")
+        h.has(c.sleep(30.0), 'stopped by limit "quick": at most 500 ms per command')
+    h.has(c.run("select 1"), "current transaction is aborted")
+    h.eq(c.run("rollback"), "")
+    h.eq(c.run("select 1"), "")
 
 
 def test_the_log_verifies():
