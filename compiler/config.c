@@ -498,6 +498,7 @@ read_target(struct config_reader *r)
 	if (!take_word(r, &t, "the target's name"))
 		return;
 	n->target.name = t->sym->s;
+	n->target.pool = config_pool_default;
 	n->at = t->at;
 	*r->targets_end = n;
 	r->targets_end = &n->next;

@@ -52,6 +52,7 @@ const char *config_secret_file(struct config_reader *r, const char *path, struct
 const char *config_secret_env(struct config_reader *r, const char *name, struct span at);
 const char *config_secret_command(struct config_reader *r, const char *command, struct span at);
 
+extern const struct config_pool config_pool_default;
 /* Behind the word `pool` of a target. */
 void config_read_pool(struct config_reader *r, struct config_pool *p);
 

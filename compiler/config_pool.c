@@ -15,6 +15,13 @@ enum {
 	DAY = 86400,
 };
 
+/* Also of `pool none`: after a reload to it there are sessions that share on. */
+const struct config_pool config_pool_default = {.size = SIZE_DEFAULT,
+						.queue = QUEUE_DEFAULT,
+						.wait_seconds = WAIT_DEFAULT,
+						.idle_seconds = IDLE_DEFAULT,
+						.max_prepared = PREPARED_DEFAULT};
+
 static const char *const modes[] = {"none", "session", "transaction"}; /* enum pool_mode */
 
 static const struct {
@@ -66,9 +73,6 @@ read_mode(struct config_reader *r, struct config_pool *p)
 	for (size_t i = 0; on_this_line(r) && t->sym && i < COUNT_OF(modes); i++)
 		if (strcmp(t->sym->s, modes[i]) == 0) {
 			p->mode = (enum pool_mode) i;
-			if (p->mode == POOL_TRANSACTION)
-				diag(r->q, CONFIG_VALUE, t->at,
-				     "`pool transaction` is not supported yet: use `pool session`");
 			r->at++;
 			return true;
 		}
@@ -99,11 +103,6 @@ config_read_pool(struct config_reader *r, struct config_pool *p)
 {
 	unsigned seen = 0;
 
-	*p = (struct config_pool){.size = SIZE_DEFAULT,
-				  .queue = QUEUE_DEFAULT,
-				  .wait_seconds = WAIT_DEFAULT,
-				  .idle_seconds = IDLE_DEFAULT,
-				  .max_prepared = PREPARED_DEFAULT};
 	if (!read_mode(r, p))
 		return;
 	while (on_this_line(r)) {

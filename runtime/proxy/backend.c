@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/backend.h"
 
+void
+backend_fini(struct backend *b)
+{
+	buf_fini(&b->reported);
+	buf_fini(&b->path);
+	prepared_clear(&b->names);
+}
+
 bool
 settings_same_name(struct slice a, struct slice b)
 {

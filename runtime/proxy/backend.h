@@ -9,6 +9,14 @@
 
 #include "base/buf.h"
 #include "proto/pg/wire.h"
+#include "proxy/prepared.h"
+
+/* What a session leaves behind on a connection. */
+enum backend_left {
+	BACKEND_CLEAN, /* nothing of it, but what is known here */
+	BACKEND_DIRTY, /* nothing is under way; to be cleaned */
+	BACKEND_UNKNOWN,
+};
 
 struct backend {
 	uint32_t pid;
@@ -21,7 +29,11 @@ struct backend {
 	 * does not go back to. */
 	bool role_set;
 	struct buf reported; /* settings, as below */
+	struct buf path; /* search_path and role of session_path.c; empty: not known */
+	struct prepared_names names; /* prepared statements that sessions carry */
 };
+
+void backend_fini(struct backend *b);
 
 /* Settings with their values in the order in which they were first reported: name, 0, value, 0. */
 bool settings_next(const struct buf *b, size_t *at, struct pg_param *out);

@@ -77,16 +77,30 @@ host_queued(void *ctx, enum pg_side to)
 	return s ? stream_queued(s) : 0;
 }
 
+static void maybe_free(struct conn *c);
+
+static void
+both_gone(void *ctx)
+{
+	maybe_free(ctx);
+}
+
 static void
 host_close(void *ctx)
 {
 	struct conn *c = ctx;
+	struct ring *ring = worker_shared(c->worker)->ring;
 
 	c->closing = true;
 	if (c->client)
 		stream_close(c->client);
 	if (c->server)
 		stream_close(c->server);
+	/* The client left before its last command was answered, and the server's connection is the
+	 * pool's again: nobody will say that it is closed. */
+	if (!c->client && !c->server &&
+	    ring_timer_at(ring, &c->timer, ring_now(ring), both_gone, c) < 0)
+		log_error("no memory for a timer");
 }
 
 static uint64_t
@@ -392,7 +406,7 @@ server_connected(void *ctx)
 static void
 maybe_free(struct conn *c)
 {
-	if (c->client || c->server)
+	if (c->client || c->server || !c->closing)
 		return;
 	unpark(c);
 	pool_withdraw(worker_shared(c->worker)->pool, &c->waiter);
@@ -415,7 +429,7 @@ client_closed(void *ctx, int error UNUSED, const char *reason)
 		session_eof(c->session, CLIENT);
 		log_debug("client connection lost cause=%s", reason);
 		if (!session_lingers(c->session))
-			host_close(c);
+			session_close(c->session, "client closed the connection");
 	}
 	maybe_free(c);
 }
@@ -512,6 +526,23 @@ not_lent(struct pool_waiter *w, const char *cause, struct slice word)
 	session_unlent(conn_of(w)->session, cause, word);
 }
 
+static void
+use_key(struct conn *c, struct slice startup, uint16_t minor)
+{
+	if (!c->key)
+		c->key = pool_key_get(worker_shared(c->worker)->pool,
+				      gate_target_index(c->session->gate), startup, minor);
+}
+
+static const struct buf *
+host_welcome(void *ctx, struct slice startup, uint16_t minor)
+{
+	struct conn *c = ctx;
+
+	use_key(c, startup, minor);
+	return pool_key_welcome(c->key);
+}
+
 static struct backend *
 host_borrow(void *ctx, struct slice startup, uint16_t minor, bool *waits)
 {
@@ -520,8 +551,7 @@ host_borrow(void *ctx, struct slice startup, uint16_t minor, bool *waits)
 	struct stream *stream;
 	struct backend *b;
 
-	if (!c->key)
-		c->key = pool_key_get(pool, gate_target_index(c->session->gate), startup, minor);
+	use_key(c, startup, minor);
 	c->waiter.lent = lent;
 	c->waiter.failed = not_lent;
 	b = pool_borrow(pool, c->key, &c->waiter, &stream);
@@ -542,7 +572,7 @@ host_withdraw(void *ctx)
 }
 
 static void
-host_give_back(void *ctx, struct backend *b, bool at_rest)
+host_give_back(void *ctx, struct backend *b, enum backend_left left)
 {
 	struct conn *c = ctx;
 	struct pool *pool = worker_shared(c->worker)->pool;
@@ -552,7 +582,7 @@ host_give_back(void *ctx, struct backend *b, bool at_rest)
 		return;
 	}
 	c->server = NULL;
-	pool_return(pool, b, at_rest ? POOL_LEFT_DIRTY : POOL_LEFT_UNKNOWN);
+	pool_return(pool, b, left);
 }
 
 static const struct session_host host = {
@@ -563,6 +593,7 @@ static const struct session_host host = {
 	.queued = host_queued,
 	.start_tls = host_start_tls,
 	.dial = host_dial,
+	.welcome = host_welcome,
 	.borrow = host_borrow,
 	.withdraw = host_withdraw,
 	.give_back = host_give_back,

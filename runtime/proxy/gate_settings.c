@@ -108,7 +108,8 @@ effect_leaves_state(const struct sql_effect *e)
 		if (e->action == opaque[i])
 			return true;
 	return e->action == ACTION_SQL_NETWORK ||
-	       (sets(e) && (!e->setting.n || memchr(e->setting.p, '.', e->setting.n)));
+	       (sets(e) && !(e->flags & SQL_EFFECT_LOCAL) &&
+		(!e->setting.n || memchr(e->setting.p, '.', e->setting.n)));
 }
 
 /* setseed() outlives DISCARD ALL. EXPLAIN alone is no effect of what it explains, and yet the

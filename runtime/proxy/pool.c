@@ -223,7 +223,7 @@ lend(struct pooled *c, const struct pool_waiter *w, struct stream **stream)
 }
 
 void
-pool_return(struct pool *p, struct backend *b, enum pool_state_left left)
+pool_return(struct pool *p, struct backend *b, enum backend_left left)
 {
 	struct pooled *c = (struct pooled *) b;
 	struct pool_target *t = &p->targets[c->key->target];
@@ -234,16 +234,16 @@ pool_return(struct pool *p, struct backend *b, enum pool_state_left left)
 	stream_resume(c->stream);
 	stream_pace(c->stream, 0);
 	pg_framer_init(&c->framer, PG_FROM_SERVER, c->framer.max_whole);
-	if (left != POOL_LEFT_UNKNOWN &&
-	    (b->spoiled || (b->role_set && left == POOL_LEFT_DIRTY))) {
+	if (left != BACKEND_UNKNOWN &&
+	    (b->spoiled || (b->role_set && left == BACKEND_DIRTY))) {
 		t->stats.spoiled++;
 		pooled_close(c);
-	} else if (left == POOL_LEFT_UNKNOWN) {
+	} else if (left == BACKEND_UNKNOWN) {
 		c->state = POOLED_CLEANING; /* whatever it is in the middle of: no good-bye */
 		pooled_close(c);
-	} else if (left == POOL_LEFT_DIRTY && (!p->draining || c->key->first)) {
+	} else if (left == BACKEND_DIRTY && (!p->draining || c->key->first)) {
 		pooled_clean(c);
-	} else if (left == POOL_LEFT_DIRTY) {
+	} else if (left == BACKEND_DIRTY) {
 		pooled_close(c);
 	} else {
 		pooled_idle(c);
@@ -269,7 +269,7 @@ pooled_gone(struct pooled *c, const char *cause)
 	if (c->all_next)
 		c->all_next->all_at = c->all_at;
 	server_login_wipe(&c->login);
-	buf_fini(&c->backend.reported);
+	backend_fini(&c->backend);
 	buf_fini(&c->pending);
 	secret_wipe(&c->backend, sizeof(c->backend));
 	free(c);
@@ -438,6 +438,9 @@ serve_key(struct pool *p, struct pool_key *k)
 {
 	struct pooled *c;
 
+	if (k->first && k->idle &&
+	    pool_quota_asked(p->config.quota, k->target, p->config.worker, false))
+		pooled_close(k->idle); /* another worker has fewer of them */
 	while (k->first && (c = take_idle(k)) != NULL) {
 		struct pool_waiter *w = k->first;
 		struct pool_key *other = longest_waiting(&p->targets[k->target]);

@@ -76,13 +76,8 @@ struct backend *pool_borrow(struct pool *p, struct pool_key *k, struct pool_wait
 			    struct stream **stream);
 void pool_withdraw(struct pool *p, struct pool_waiter *w); /* also when it does not wait */
 
-enum pool_state_left {
-	POOL_LEFT_CLEAN, /* nothing of the session is in it */
-	POOL_LEFT_DIRTY, /* nothing is under way; to be cleaned */
-	POOL_LEFT_UNKNOWN,
-};
 /* The stream is the pool's again. */
-void pool_return(struct pool *p, struct backend *b, enum pool_state_left left);
+void pool_return(struct pool *p, struct backend *b, enum backend_left left);
 /* The stream has closed while it was lent; b is gone. */
 void pool_lost(struct pool *p, struct backend *b);
 

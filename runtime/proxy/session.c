@@ -131,6 +131,8 @@ reply_pop(struct session *s)
 	struct reply *r = reply_at(s, 0);
 
 	object_unref(r->object);
+	if (r->prepared)
+		session_names_dropped(s, r);
 	if (r->command && r->command->limit && r->command->limit->hit)
 		s->limiting = false;
 	if (r->command)
@@ -206,6 +208,7 @@ void
 session_emit(struct session *s, enum pg_side to, struct buf *b)
 {
 	assert(!b->failed);
+	assert(to == CLIENT || s->backend != NULL || b->n == 0);
 	/* What was gathered before goes out before. */
 	session_flush_run(s);
 	if (b->n && !(to == SERVER && s->server_gone))
@@ -333,6 +336,7 @@ run_flush(struct run *r)
 {
 	if (!r->n)
 		return;
+	assert(r->to == CLIENT || r->s->backend != NULL);
 	if (r->to == CLIENT)
 		r->s->bytes_down += r->n;
 	else
@@ -606,6 +610,7 @@ session_kick(struct session *s)
 	adjust_flow(s, CLIENT);
 	adjust_flow(s, SERVER);
 	session_limit_follow(s);
+	session_pool_rest(s);
 }
 
 bool
@@ -714,6 +719,8 @@ session_cancel(struct session *s, struct slice key)
 		hold_end(s, "cancelled by the client", "57014", "WEIR-HOLD-CANCELLED",
 			 "canceled while waiting for an approval");
 		session_kick(s);
+	} else if (s->pool.waits) {
+		session_pool_cancel(s);
 	} else if (s->n_replies && reply_head(s)->kind != REPLY_PATH &&
 		   reply_head(s)->kind != REPLY_CARRY) {
 		session_cancel_upstream(s);
@@ -727,7 +734,7 @@ session_tick(struct session *s)
 
 	if (s->phase == SESSION_CLOSED)
 		return;
-	if (s->pool.waits || (s->phase == SESSION_READY && s->login)) {
+	if (s->phase != SESSION_READY && s->pool.waits) {
 		session_pool_tick(s);
 		return;
 	}
@@ -742,6 +749,8 @@ session_tick(struct session *s)
 		session_limit_tick(s, now);
 	if (s->tick_hold && now >= s->tick_hold)
 		hold_tick(s);
+	if (s->tick_pool && now >= s->tick_pool)
+		session_pool_tick(s);
 	session_arm(s);
 }
 

@@ -76,8 +76,10 @@ struct session_host {
 	 * session_unlent follows, or too many wait. */
 	struct backend *(*borrow)(void *ctx, struct slice startup, uint16_t minor, bool *waits);
 	void (*withdraw)(void *ctx); /* it is not wanted any more */
-	/* b is not the session's any more. at_rest: nothing is under way on it. */
-	void (*give_back)(void *ctx, struct backend *b, bool at_rest);
+	/* b is not the session's any more. */
+	void (*give_back)(void *ctx, struct backend *b, enum backend_left left);
+	/* What the server last reported on such a connection; NULL: there was none yet. */
+	const struct buf *(*welcome)(void *ctx, struct slice startup, uint16_t minor);
 	/* Opens a connection of its own to the target and sends these bytes (a CancelRequest).
 	 * True: session_cancel_done follows when the target has closed it. */
 	bool (*cancel_upstream)(void *ctx, struct slice packet);
@@ -136,11 +138,15 @@ enum reply_kind {
 struct reply {
 	enum reply_kind kind;
 	bool swallow;     /* asked by the gateway itself: the client sees none of it */
-	bool with_ready;  /* REPLY_LOCAL: ReadyForQuery follows the error */
+	bool with_ready;  /* REPLY_LOCAL: ReadyForQuery follows */
+	bool known; /* PARSE, CLOSE: the server knows nothing of it, the gateway answers */
+	/* PARSE, CLOSE: of a statement that is carried (session_names.c); counted */
+	struct prepared_text *prepared;
 	bool close_portal; /* REPLY_CLOSE: of a portal, else of a statement */
 	struct object *object; /* the statement or portal that this reply makes, drops or runs */
 	struct command *command; /* QUERY, EXECUTE and refusals: what is recorded */
-	struct buf *error; /* replaces the server's ErrorResponse: the refusal */
+	struct buf *error; /* replaces the server's ErrorResponse: the refusal. LOCAL: what the
+			    * gateway answers; NULL: nothing but ReadyForQuery */
 };
 
 /* What is left of a command's limits, and whether one was reached. */
@@ -211,9 +217,14 @@ struct session_pool {
 	enum pool_mode mode;
 	bool borrowed; /* the connection in hand goes back */
 	bool waits;    /* for one */
+	bool carrying; /* nothing may be sent before it is set as the session's was */
 	uint16_t minor;
 	struct buf startup;  /* what its connections were opened with */
-	struct buf settings; /* what they must be set to besides */
+	struct buf settings; /* what they must be set to besides; by transaction: all that the
+			      * client was told */
+	struct buf reading;  /* those of them that decide how statements are read */
+	const struct gate_refusal *failed; /* why the message at hand gets no connection */
+	const struct object *unnamed;	   /* what the connection's unnamed statement is, of ours */
 };
 
 struct session {
@@ -292,6 +303,7 @@ struct session {
 /* What a worker's sessions share. */
 struct session_env {
 	struct gate *gate;
+	struct prepared_table prepared;
 	struct approvals *approvals;
 	struct buf scratch, record, rows; /* reused by every call; empty between calls */
 	struct command *free_commands;
@@ -422,11 +434,47 @@ void session_pool_end(struct session *s);
 void session_pool_free(struct session *s);
 /* Nobody came in time. */
 void session_pool_tick(struct session *s);
+/* STEP_FORWARD: the message at hand may be looked at, on the connection in hand if it needs one. */
+enum step session_pool_take(struct session *s, const struct pg_frame *f);
+/* Between two transactions the connection is not needed. */
+void session_pool_rest(struct session *s);
+/* The client wants what waits for a connection cancelled. */
+void session_pool_cancel(struct session *s);
+/* By transaction: why a command cannot run, though the policy allows it; NULL: it can. */
+const struct gate_refusal *session_pool_refuses(struct session *s, const struct sql_facts *f);
 /* The command goes to the server now. */
 void session_pool_follow(struct session *s, bool leaves_state);
 /* The server said so while it had the connection. */
 void session_pool_reported(struct session *s, const struct pg_param *p);
 enum step session_carry_answer(struct session *s, const struct pg_frame *f);
+
+/* session_names.c: prepared statements where the connection changes. Nothing elsewhere. */
+/* The statement that Parse makes; STEP_FORWARD: its reply and its message are the caller's. */
+enum step session_names_parse(struct session *s, const struct pg_msg_parse *m,
+			      struct statement *st);
+/* Sends on a Parse; STEP_FORWARD: the message is to go as it came. */
+enum step session_names_send_parse(struct session *s, const struct pg_msg_parse *m,
+				   struct reply *reply);
+/* The statement is prepared, or is about to be, on the connection in hand. */
+enum step session_names_ready(struct session *s, struct statement *st);
+enum step session_names_send_bind(struct session *s, const struct pg_msg_bind *m,
+				  const struct statement *st, struct slice rest);
+enum step session_names_send_describe(struct session *s, const struct statement *st);
+/* Closes a name by itself; STEP_FORWARD: the server does. */
+enum step session_names_close(struct session *s, struct object *o, struct slice name);
+/* The server's answer; the reply is popped as before. */
+void session_names_made(struct session *s, struct reply *head);
+/* A reply goes that was not answered. */
+void session_names_dropped(struct session *s, struct reply *r);
+void session_names_forgotten(struct session *s, bool all);
+/* Answers the head, which the server knows nothing of. False: the session is over. */
+bool session_names_answer(struct session *s, struct reply *head);
+/* A name that DEALLOCATE names, and that only the gateway knows. */
+bool session_names_deallocates(struct session *s, const struct sql_facts *f);
+enum step session_names_deallocate(struct session *s, struct command *c);
+bool session_name_made(struct session *s, struct reply *head);
+void session_name_closed(struct session *s, struct object *o);
+struct object *session_find_object(struct session *s, enum object_kind kind, struct slice name);
 
 /* session_limit.c */
 /* Which limits apply to a command that was not refused; one whose budget is used up is. */
@@ -488,6 +536,9 @@ void session_path_reported(struct session *s, const struct pg_param *p);
 void session_path_ready(struct session *s);
 /* The first question, as soon as there is a session to ask. */
 void session_path_begin(struct session *s);
+/* Another connection is in hand, of which it may be known; it is about to be given back. */
+void session_path_taken(struct session *s);
+void session_path_left(struct session *s);
 enum step session_path_answer(struct session *s, const struct pg_frame *f);
 
 /* session_plan.c. False: the session is over. */
@@ -525,5 +576,7 @@ void hold_end(struct session *s, const char *why, const char *sqlstate, const ch
 	      const char *message);
 void hold_tick(struct session *s);
 void hold_cancel(struct session *s, const char *why);
+/* Nobody has decided yet. */
+bool hold_waits(const struct session *s);
 
 #endif

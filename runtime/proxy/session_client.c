@@ -44,8 +44,8 @@ renames(const struct sql_facts *f, enum object_kind kind, struct slice name)
 
 /* What a name will mean when the server gets to the next message: the newest request in flight that
  * makes or drops it, else the map. */
-static struct object *
-find_object(struct session *s, enum object_kind kind, struct slice name)
+struct object *
+session_find_object(struct session *s, enum object_kind kind, struct slice name)
 {
 	enum reply_kind makes = kind == OBJECT_STATEMENT ? REPLY_PARSE : REPLY_BIND;
 	struct object *found;
@@ -99,7 +99,7 @@ runs_in_doubt(struct session *s, const struct sql_facts *f)
 static const struct sql_facts *
 prepared(void *ctx, struct slice name)
 {
-	struct object *o = find_object(ctx, OBJECT_STATEMENT, name);
+	struct object *o = session_find_object(ctx, OBJECT_STATEMENT, name);
 
 	return o && name.n ? ((struct statement *) o)->facts : NULL;
 }
@@ -143,6 +143,7 @@ judge(struct session *s, struct command *c)
 	struct session_env *env = s->env;
 	struct gate_ask ask = session_ask(s, c->facts);
 	uint64_t number = gate_catalog_number(env->gate, s->gate);
+	const struct gate_refusal *refused;
 
 	if ((s->waits_catalog && s->waits_catalog == number + 1) || runs_in_doubt(s, c->facts))
 		return JUDGE_WAIT;
@@ -152,6 +153,9 @@ judge(struct session *s, struct command *c)
 	c->schema_moving = ask.schema_moving || ask.schema_changed_in_tx;
 	c->path_unknown = ask.path_unknown;
 	gate_decide(env->gate, s->gate, &ask, &c->verdict);
+	if (c->verdict.verdict != VERDICT_DENY &&
+	    (refused = session_pool_refuses(s, c->facts)) != NULL)
+		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *refused};
 	if (c->verdict.wait_catalog && !s->waited_catalog) {
 		s->waits_catalog = number + 1;
 		s->host->want_catalog(s->host_ctx);
@@ -282,6 +286,7 @@ client_query(struct session *s, const struct pg_frame *f)
 {
 	struct statement_text t = {0};
 	enum pg_reason r = pg_read_query(f->body, &t.text);
+	const struct sql_facts *facts = NULL;
 	struct command *c = NULL;
 	enum step step;
 
@@ -290,8 +295,15 @@ client_query(struct session *s, const struct pg_frame *f)
 		return STEP_DONE;
 	}
 	arena_reset(&s->env->arena);
-	step = release(s, s->hold || s->staged ? NULL : gate_facts(s->env->gate, t.text), &t, &c);
-	return step == STEP_FORWARD ? expect_answer(s, REPLY_QUERY, c) : step;
+	if (!s->hold && !s->staged)
+		facts = gate_facts(s->env->gate, t.text);
+	if (facts && (s->n_replies || s->unsynced) && session_names_deallocates(s, facts))
+		return STEP_BLOCK; /* for what will be left of the name */
+	step = release(s, facts, &t, &c);
+	if (step != STEP_FORWARD)
+		return step;
+	return session_names_deallocates(s, c->facts) ? session_names_deallocate(s, c)
+						      : expect_answer(s, REPLY_QUERY, c);
 }
 
 /* A function by its number. What it does is not known, so it is an action of its own. */
@@ -336,6 +348,7 @@ client_parse(struct session *s, const struct pg_frame *f)
 	struct command *c;
 	struct reply *reply;
 	struct statement *st;
+	enum step step;
 
 	if (r != PG_R_OK) {
 		session_bad(s, CLIENT, r);
@@ -366,15 +379,19 @@ client_parse(struct session *s, const struct pg_frame *f)
 		st->leaves_state = c->verdict.leaves_state;
 	}
 	command_free(s, c);
+	step = st ? session_names_parse(s, &m, st) : STEP_FORWARD;
+	if (step != STEP_FORWARD) {
+		statement_unref(st);
+		return step;
+	}
 	reply = st ? reply_push(s, REPLY_PARSE) : NULL;
 	if (too_many(s, reply)) {
 		statement_unref(st);
 		return STEP_DONE;
 	}
 	reply->object = &st->object;
-	s->unsynced = true;
 	s->env->counters.allocs++;
-	return STEP_FORWARD;
+	return session_names_send_parse(s, &m, reply);
 }
 
 static const struct gate_refusal sql_prepared = {
@@ -394,6 +411,7 @@ client_bind(struct session *s, const struct pg_frame *f)
 	struct portal *p;
 	struct reply *reply;
 	struct slice section;
+	enum step step;
 
 	if (r != PG_R_OK) {
 		session_bad(s, CLIENT, r);
@@ -401,7 +419,7 @@ client_bind(struct session *s, const struct pg_frame *f)
 	}
 	if (in_doubt(s, OBJECT_STATEMENT, m.statement))
 		return STEP_BLOCK;
-	o = find_object(s, OBJECT_STATEMENT, m.statement);
+	o = session_find_object(s, OBJECT_STATEMENT, m.statement);
 	if (!o) {
 		refuse_name(s, "26000", "prepared statement", m.statement);
 		return STEP_DONE;
@@ -410,6 +428,9 @@ client_bind(struct session *s, const struct pg_frame *f)
 		refuse_extended(s, NULL, &sql_prepared);
 		return STEP_DONE;
 	}
+	step = session_names_ready(s, (struct statement *) o);
+	if (step != STEP_FORWARD)
+		return step;
 	/* Formats and values of the parameters, as they came: what an approval binds to. */
 	section = slice_of(m.statement.p + m.statement.n + 1,
 			   (size_t) (f->body.p + f->body.n - (m.statement.p + m.statement.n + 1)));
@@ -431,7 +452,7 @@ client_bind(struct session *s, const struct pg_frame *f)
 	    p->statement->described_at == gate_catalog_number(s->env->gate, s->gate) &&
 	    !session_plan_portal(s, p, p->statement->description))
 		return STEP_DONE;
-	return STEP_FORWARD;
+	return session_names_send_bind(s, &m, p->statement, section);
 }
 
 static enum step
@@ -442,6 +463,7 @@ client_describe(struct session *s, const struct pg_frame *f)
 	bool of_portal = r == PG_R_OK && m.kind == 'P';
 	struct object *o;
 	struct reply *reply;
+	enum step step = STEP_FORWARD;
 
 	if (r != PG_R_OK) {
 		session_bad(s, CLIENT, r);
@@ -449,19 +471,24 @@ client_describe(struct session *s, const struct pg_frame *f)
 	}
 	if (in_doubt(s, of_portal ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name))
 		return STEP_BLOCK;
-	o = find_object(s, of_portal ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name);
+	o = session_find_object(s, of_portal ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name);
 	if (!o) {
 		refuse_name(s, of_portal ? "34000" : "26000",
 			    of_portal ? "portal" : "prepared statement", m.name);
 		return STEP_DONE;
 	}
+	if (!of_portal)
+		step = session_names_ready(s, (struct statement *) o);
+	if (step != STEP_FORWARD)
+		return step;
 	reply = reply_push(s, of_portal ? REPLY_DESCRIBE_PORTAL : REPLY_DESCRIBE_STATEMENT);
 	if (too_many(s, reply))
 		return STEP_DONE;
 	o->refs++;
 	reply->object = o;
 	s->unsynced = true;
-	return STEP_FORWARD;
+	return of_portal ? STEP_FORWARD
+			 : session_names_send_describe(s, (const struct statement *) o);
 }
 
 /* Rows that may hold masked columns need their description. */
@@ -509,7 +536,7 @@ client_execute(struct session *s, const struct pg_frame *f)
 	}
 	if (in_doubt(s, OBJECT_PORTAL, m.portal))
 		return STEP_BLOCK;
-	o = find_object(s, OBJECT_PORTAL, m.portal);
+	o = session_find_object(s, OBJECT_PORTAL, m.portal);
 	if (!o) {
 		refuse_name(s, "34000", "portal", m.portal);
 		return STEP_DONE;
@@ -556,7 +583,13 @@ client_close(struct session *s, const struct pg_frame *f)
 	}
 	if (in_doubt(s, m.kind == 'P' ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name))
 		return STEP_BLOCK;
-	o = find_object(s, m.kind == 'P' ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name);
+	o = session_find_object(s, m.kind == 'P' ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name);
+	if (m.kind == 'S') {
+		enum step step = session_names_close(s, o, m.name);
+
+		if (step != STEP_FORWARD)
+			return step;
+	}
 	reply = reply_push(s, REPLY_CLOSE);
 	if (too_many(s, reply))
 		return STEP_DONE;
@@ -655,6 +688,9 @@ abandon(struct session *s)
 static bool
 waits_for_path(struct session *s, const struct pg_frame *f)
 {
+	/* What was judged on another connection is looked at again on this one. */
+	bool again = s->pool.mode == POOL_TRANSACTION;
+
 	switch (f->type) {
 	case PG_F_QUERY:
 	case PG_F_FUNCTION_CALL:
@@ -663,7 +699,7 @@ waits_for_path(struct session *s, const struct pg_frame *f)
 	case PG_F_DESCRIBE:
 	case PG_F_EXECUTE:
 	case PG_F_CLOSE:
-		return !s->hold && !s->staged && session_path_wait(s);
+		return (!s->hold || again) && !s->staged && session_path_wait(s);
 	default:
 		return false;
 	}
@@ -684,6 +720,12 @@ dispatch(struct session *s, const struct pg_frame *f)
 	}
 	if (f->first && f->type != PG_F_TERMINATE && !s->copy_in && session_limit_blocks(s))
 		return STEP_BLOCK;
+	if (s->pool.mode == POOL_TRANSACTION) {
+		enum step step = session_pool_take(s, f);
+
+		if (step != STEP_FORWARD)
+			return step;
+	}
 	if (waits_for_path(s, f))
 		return STEP_BLOCK;
 	switch (f->type) {

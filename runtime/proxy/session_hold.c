@@ -63,6 +63,13 @@ subject_of(struct session *s, const struct statement_text *t, struct approval_su
 	memcpy(out->policy_sha256, gate_epoch(s->env->gate)->image->digest, SHA256_LEN);
 }
 
+/* A batch that has begun on a server connection that others wait for. */
+static bool
+keeps_connection(const struct session *s)
+{
+	return s->pool.mode == POOL_TRANSACTION && s->unsynced;
+}
+
 /* Joins the rules that hold the command: all needs, the shortest times, the strictest flags. False
  * when they ask for more than one request can carry. */
 static bool
@@ -99,7 +106,8 @@ join_rules(struct session *s, const struct gate_verdict *v, struct question *q)
 		a->reason_required = a->reason_required || h->reason;
 		a->ticket_required = a->ticket_required || h->ticket;
 	}
-	if (s->tx == 'T' && a->within_ns > HOLD_IN_TRANSACTION_S * NS_PER_S)
+	if ((s->tx == 'T' || keeps_connection(s)) &&
+	    a->within_ns > HOLD_IN_TRANSACTION_S * NS_PER_S)
 		a->within_ns = HOLD_IN_TRANSACTION_S * NS_PER_S;
 	if (!a->release_ns)
 		a->release_ns = a->within_ns;
@@ -412,6 +420,15 @@ hold_check(struct session *s, const struct statement_text *t)
 		end_with(h, "57014", "WEIR-HOLD-CANCELLED", "approval %s was withdrawn", h->id);
 	}
 	return give_up(s, t->extended);
+}
+
+bool
+hold_waits(const struct session *s)
+{
+	struct approval_status st;
+
+	return !s->hold->ended && approvals_peek(s->env->approvals, s->hold->id, &st) &&
+	       st.state == APPROVAL_PENDING;
 }
 
 void

@@ -343,7 +343,8 @@ login_done(struct session *s)
 	struct login *l = s->login;
 	struct buf *b = &s->env->scratch;
 
-	settings_put(&s->backend->reported, b);
+	settings_put(s->pool.mode == POOL_TRANSACTION ? &s->pool.settings : &s->backend->reported,
+		     b);
 	pg_put_key_data(b, s->cancel_pid, slice_of(s->cancel_key, s->cancel_key_len));
 	pg_put_ready(b, 'I');
 	session_emit(s, CLIENT, b);

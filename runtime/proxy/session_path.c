@@ -55,8 +55,29 @@ void
 session_path_begin(struct session *s)
 {
 	s->path.dirty = true;
-	if (matters(s))
+	if (s->pool.mode != POOL_TRANSACTION && matters(s))
 		ask(s);
+}
+
+void
+session_path_taken(struct session *s)
+{
+	const struct buf *known = &s->backend->path;
+	struct slice setting;
+
+	s->path.in_tx = s->path.cursors = s->path.failed = false;
+	s->path.dirty = !known->n;
+	if (s->path.dirty)
+		return;
+	setting = slice_str((const char *) known->p);
+	gate_session_path(s->gate, setting, slice_str((const char *) setting.p + setting.n + 1));
+}
+
+void
+session_path_left(struct session *s)
+{
+	if (s->path.dirty || s->path.in_tx)
+		buf_reset(&s->backend->path);
 }
 
 bool
@@ -104,7 +125,7 @@ session_path_moved(struct session *s, const struct sql_facts *f, const struct po
 bool
 session_path_wait(struct session *s)
 {
-	if (!matters(s) || s->unsynced || s->tx == 'E')
+	if (!s->backend || !matters(s) || s->unsynced || s->tx == 'E')
 		return false;
 	if (s->n_replies)
 		return true;
@@ -187,7 +208,12 @@ answered(struct session *s)
 		values[i] = slice_str((const char *) p);
 		p += values[i].n + 1;
 	}
-	gate_session_path(s->gate, values[0], slice_is(values[1], "none") ? values[2] : values[1]);
+	if (slice_is(values[1], "none"))
+		values[1] = values[2];
+	gate_session_path(s->gate, values[0], values[1]);
+	buf_reset(&s->backend->path);
+	buf_put(&s->backend->path, values[0].p, values[0].n + 1);
+	buf_put(&s->backend->path, values[1].p, values[1].n + 1);
 	s->path.dirty = false;
 	s->path.in_tx = s->tx != 'I';
 }

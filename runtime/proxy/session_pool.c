@@ -3,83 +3,184 @@
  * A session whose connection to the server is a shared one. It was opened with what this session's
  * startup packet sets, so that is all there already, and a RESET goes back to it; application_name,
  * which says in the server's own views whose command it runs, is set for each session anew.
+ *
+ * By session, the connection is borrowed at login and given back at the end. By transaction, it is
+ * borrowed when the client's next message needs it, set to what the client was last told of its
+ * settings (which the server reports), and given back as soon as nothing is under way outside a
+ * transaction: then no message of the client is half done, no answer is owed, no cancel could still
+ * arrive. What else a session could leave on it is refused (pool_rules.c).
  */
 #include "proxy/session_login.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proxy/pool_rules.h"
 
 #include <stdlib.h>
 
-static void
-no_connection(struct session *s, const char *message)
+static const struct gate_refusal full = {
+	"WEIR-POOL-FULL", "too many sessions wait for a connection to the target", NULL,
+	"end sessions and transactions that are idle, try again later, or raise `size` of the "
+	"target's `pool`", "53300"};
+static const struct gate_refusal late = {
+	"WEIR-POOL-FULL", "no connection to the target became free in time", NULL,
+	"end sessions and transactions that are idle, try again later, or raise `size` of the "
+	"target's `pool`", "53300"};
+static const struct gate_refusal cancelled = {
+	"WEIR-POOL-CANCELLED", "canceling statement due to user request", NULL,
+	"it waited for a connection to the target, and did not run", "57014"};
+static const struct gate_refusal unreachable = {
+	"WEIR-TARGET", "the target cannot be reached", NULL,
+	"the gateway's log says why; try again later", "08006"};
+
+static void enter(struct session *s, struct backend *b);
+static void follow_reading(struct session *s);
+
+static bool
+by_transaction(const struct session *s)
 {
-	session_fatal(s, "53300", "WEIR-POOL-FULL", message,
-		      "end sessions that are idle, try again later, or raise `size` of the "
-		      "target's `pool`");
+	return s->pool.mode == POOL_TRANSACTION;
 }
 
-static uint64_t
-deadline(struct session *s, uint64_t ns)
+static void
+wake_at(struct session *s, uint64_t ns)
 {
-	return s->host->now_mono(s->host_ctx) + ns;
+	uint64_t at = s->host->now_mono(s->host_ctx) + ns;
+
+	s->tick_pool = at;
+	if (s->phase == SESSION_READY)
+		session_arm(s);
+	else
+		s->host->timer(s->host_ctx, at);
 }
 
+/* The message at hand, or the login, gets no connection. */
 static void
+fail(struct session *s, const struct gate_refusal *why)
+{
+	s->pool.waits = false;
+	s->tick_pool = 0;
+	if (s->phase == SESSION_READY)
+		s->pool.failed = why;
+	else
+		session_fatal(s, why->sqlstate, why->code, why->message, why->hint);
+}
+
+/* True: it is in hand. */
+static bool
 borrow(struct session *s)
 {
 	struct backend *b = s->host->borrow(s->host_ctx, buf_slice(&s->pool.startup),
 					    s->pool.minor, &s->pool.waits);
 
-	if (b)
-		session_lent(s, b);
-	else if (!s->pool.waits)
-		no_connection(s, "too many sessions wait for a connection to the target");
+	if (b) {
+		enter(s, b);
+		return true;
+	}
+	if (s->pool.waits)
+		wake_at(s, gate_target(s->gate)->pool.wait_seconds * NS_PER_S);
 	else
-		s->host->timer(s->host_ctx,
-			       deadline(s, gate_target(s->gate)->pool.wait_seconds * NS_PER_S));
+		fail(s, &full);
+	return false;
 }
 
 /* "planner-7", or "planner-7/psql" when the client has a name as well. */
 static void
-tag(const struct session *s, struct buf *out)
+tag(struct session *s)
 {
 	const struct login *l = s->login;
+	struct buf *b = &s->env->scratch;
 
-	buf_put_slice(out, gate_user(s->gate));
+	buf_put_slice(b, gate_user(s->gate));
 	for (size_t i = 0; i < l->n_params; i++)
 		if (settings_same_name(l->params[i].name, SLICE_LIT("application_name")) &&
 		    l->params[i].value.n)
-			buf_printf(out, "/%.*s", SLICE_ARG(l->params[i].value));
+			buf_printf(b, "/%.*s", SLICE_ARG(l->params[i].value));
+	settings_set(&s->pool.settings, SLICE_LIT("application_name"), buf_slice(b));
+	buf_reset(b);
+}
+
+/* What the client is told at first. */
+static void
+welcome(struct session *s, const struct buf *reported)
+{
+	buf_put_slice(&s->pool.settings, buf_slice(reported));
+	tag(s);
+	follow_reading(s);
+	login_done(s);
 }
 
 void
 session_pool_login(struct session *s)
 {
-	struct buf name = {0};
+	const struct buf *known;
+	struct slice path;
 
 	s->pool.minor = s->login->minor;
 	startup_text(s, &s->pool.startup);
-	tag(s, &name);
-	settings_set(&s->pool.settings, SLICE_LIT("application_name"), buf_slice(&name));
-	buf_fini(&name);
-	if (s->pool.startup.failed || s->pool.settings.failed)
-		session_fatal(s, "53200", "WEIR-MEMORY", "the gateway is out of memory", "try later");
+	path = settings_get(&s->pool.startup, SLICE_LIT("search_path"));
+	if (by_transaction(s) && pool_path_is_temporary(path)) {
+		session_fatal(s, "0A000", "WEIR-POOL",
+			      "pg_temp cannot be in the search path under `pool transaction`",
+			      "temporary tables need a target with `pool session`");
+		return;
+	}
+	known = by_transaction(s) ? s->host->welcome(s->host_ctx, buf_slice(&s->pool.startup),
+						     s->pool.minor)
+				  : NULL;
+	if (known)
+		welcome(s, known);
 	else
-		borrow(s);
+		(void) borrow(s);
 }
 
 void
 session_pool_tick(struct session *s)
 {
-	if (s->pool.waits)
-		no_connection(s, "no connection to the target became free in time");
-	else
+	s->tick_pool = 0;
+	if (s->pool.waits) {
+		s->host->withdraw(s->host_ctx);
+		fail(s, &late);
+		session_kick(s);
+	} else if (s->login || s->pool.carrying) {
 		session_fatal(s, "08006", "WEIR-LOGIN-TIMEOUT", "the target does not answer",
 			      "the gateway's log may say more; try again later");
+	}
+}
+
+void
+session_pool_cancel(struct session *s)
+{
+	s->host->withdraw(s->host_ctx);
+	fail(s, &cancelled);
+	session_kick(s);
+}
+
+const struct gate_refusal *
+session_pool_refuses(struct session *s, const struct sql_facts *f)
+{
+	struct gate_refusal *why;
+
+	if (!by_transaction(s))
+		return NULL;
+	why = arena_alloc(&s->env->arena, sizeof(*why));
+	return pool_allows(f, &s->pool.settings, &s->env->arena, why) ? NULL : why;
 }
 
 /* ---- its settings ---------------------------------------------------------------------------- */
+
+/* A statement is not the same under other values of these. */
+static void
+follow_reading(struct session *s)
+{
+	struct pg_param p;
+	size_t at = 0;
+
+	buf_reset(&s->pool.reading);
+	while (settings_next(&s->pool.settings, &at, &p))
+		if (pool_reading_depends(p.name))
+			settings_set(&s->pool.reading, p.name, p.value);
+}
 
 static void
 put_literal(struct buf *b, struct slice v)
@@ -93,32 +194,52 @@ put_literal(struct buf *b, struct slice v)
 	buf_putc(b, '\'');
 }
 
-/* False: the connection has them already. */
 static bool
-carry(struct session *s)
+is_set(const struct session *s, const struct pg_param *p)
 {
-	struct buf *b = &s->env->scratch;
+	return slice_eq(settings_get(&s->backend->reported, p->name), p->value);
+}
+
+/* Values as lists are written: set_config takes them as they are reported. */
+static unsigned
+put_settings(struct session *s, struct buf *b, bool *in_the_way)
+{
 	struct pg_param p;
-	size_t at = 0, message = pg_begin(b, PG_F_QUERY);
-	bool any = false;
+	size_t at = 0;
+	unsigned n = 0;
 
 	while (settings_next(&s->pool.settings, &at, &p)) {
-		if (slice_eq(settings_get(&s->backend->reported, p.name), p.value))
+		if (is_set(s, &p) ||
+		    (by_transaction(s) && !pool_carries(&s->pool.settings, p.name)))
 			continue;
-		buf_puts(b, any ? ", " : "select ");
+		buf_puts(b, n++ ? ", " : "select ");
 		buf_puts(b, "pg_catalog.set_config(");
 		put_literal(b, p.name);
 		buf_puts(b, ", ");
 		put_literal(b, p.value);
 		buf_puts(b, ", false)");
-		any = true;
+		/* A name for others to read: nothing depends on it. */
+		*in_the_way = *in_the_way || !slice_is(p.name, "application_name");
 	}
 	buf_putc(b, 0);
-	pg_end(b, message);
-	if (!any) {
+	return n;
+}
+
+/* False: the connection has them already. */
+static bool
+carry(struct session *s)
+{
+	struct buf *b = &s->env->scratch;
+	size_t message;
+
+	if (slice_eq(buf_slice(&s->pool.settings), buf_slice(&s->backend->reported)))
+		return false;
+	message = pg_begin(b, PG_F_QUERY);
+	if (!put_settings(s, b, &s->pool.carrying)) {
 		buf_reset(b);
 		return false;
 	}
+	pg_end(b, message);
 	if (!reply_push(s, REPLY_CARRY)) {
 		buf_reset(b);
 		session_fatal(s, "54000", "WEIR-PIPELINE", "too many messages in flight",
@@ -129,9 +250,68 @@ carry(struct session *s)
 	return true;
 }
 
+static void
+tell(struct session *s, const struct pg_param *p)
+{
+	settings_set(&s->pool.settings, p->name, p->value);
+	pg_put_parameter_status(&s->env->scratch, p->name, p->value);
+	session_say(s, &s->env->scratch);
+}
+
+/* What is the server's own may be different here, and the client is told; all else must be what it
+ * was. False: it is not. */
+static bool
+settled(struct session *s)
+{
+	struct pg_param p;
+	size_t at = 0;
+	bool changed = false;
+
+	s->pool.carrying = false;
+	if (slice_eq(buf_slice(&s->pool.settings), buf_slice(&s->backend->reported)))
+		return true;
+	while (settings_next(&s->backend->reported, &at, &p)) {
+		if (slice_eq(settings_get(&s->pool.settings, p.name), p.value))
+			continue;
+		if (pool_carries(&s->pool.settings, p.name) &&
+		    !slice_is(p.name, "application_name"))
+			return false;
+		tell(s, &p);
+		changed = true;
+	}
+	if (changed)
+		follow_reading(s);
+	return true;
+}
+
+static void
+not_restored(struct session *s, const char *cause)
+{
+	log_error("the settings of a session cannot be restored target=%s cause=%s",
+		  gate_target(s->gate)->name, cause);
+	s->backend->spoiled = true;
+	session_fatal(s, "08006", "WEIR-POOL-SETTINGS",
+		      "the settings of this session could not be restored on the target",
+		      "connect again; the gateway's log may say more");
+}
+
+static void
+carried(struct session *s)
+{
+	reply_pop(s);
+	if (by_transaction(s) && !settled(s))
+		not_restored(s, "other values than before");
+	else if (s->login)
+		login_done(s);
+	s->pool.carrying = false;
+	if (!s->pool.waits)
+		s->tick_pool = 0;
+}
+
 enum step
 session_carry_answer(struct session *s, const struct pg_frame *f)
 {
+	char cause[6] = "";
 	struct pg_msg_error e;
 	uint8_t status;
 
@@ -143,17 +323,12 @@ session_carry_answer(struct session *s, const struct pg_frame *f)
 	case PG_B_READY_FOR_QUERY:
 		if (pg_read_ready(f->body, &status) != PG_R_OK || status != 'I')
 			break;
-		reply_pop(s);
-		login_done(s);
+		carried(s);
 		return STEP_DONE;
 	case PG_B_ERROR_RESPONSE:
-		if (pg_read_error(f->body, &e) != PG_R_OK)
-			break;
-		log_error("target refuses the settings of a session target=%s cause=%.5s",
-			  gate_target(s->gate)->name, (const char *) e.sqlstate.p);
-		session_fatal(s, "08006", "WEIR-POOL-SETTINGS",
-			      "the settings of this session could not be restored on the target",
-			      "connect again; the gateway's log may say more");
+		if (pg_read_error(f->body, &e) == PG_R_OK && e.sqlstate.n == 5)
+			memcpy(cause, e.sqlstate.p, 5);
+		not_restored(s, cause);
 		return STEP_DONE;
 	default:
 		break;
@@ -162,24 +337,57 @@ session_carry_answer(struct session *s, const struct pg_frame *f)
 	return STEP_DONE;
 }
 
-/* ---- lent, and given back -------------------------------------------------------------------- */
+void
+session_pool_reported(struct session *s, const struct pg_param *p)
+{
+	const struct reply *head = reply_head(s);
+
+	if (!s->pool.borrowed)
+		return;
+	settings_set(&s->backend->reported, p->name, p->value);
+	if (!by_transaction(s) || (head && head->kind == REPLY_CARRY))
+		return;
+	settings_set(&s->pool.settings, p->name, p->value);
+	follow_reading(s);
+}
+
+/* ---- in hand, and given back ----------------------------------------------------------------- */
+
+static void
+enter(struct session *s, struct backend *b)
+{
+	s->backend = b;
+	s->pool.borrowed = true;
+	s->pool.waits = false;
+	s->pool.carrying = false;
+	s->pool.unnamed = NULL;
+	s->in[SERVER].flow_off = false;
+	s->tick_pool = 0;
+	if (!s->login) {
+		session_path_taken(s);
+		if (!carry(s))
+			(void) settled(s); /* nothing of its own is to be set: at most to be told */
+		else if (s->pool.carrying)
+			wake_at(s, s->env->login_ms * NS_PER_MS);
+		return;
+	}
+	if (by_transaction(s)) {
+		welcome(s, &b->reported);
+		return;
+	}
+	tag(s);
+	s->phase = SESSION_READY;
+	s->tick_at = 0;
+	wake_at(s, s->env->login_ms * NS_PER_MS);
+	if (!carry(s))
+		login_done(s);
+}
 
 void
 session_lent(struct session *s, struct backend *b)
 {
-	if (s->phase == SESSION_CLOSED) {
-		s->host->give_back(s->host_ctx, b, true);
-		return;
-	}
-	s->backend = b;
-	s->pool.borrowed = true;
-	s->pool.waits = false;
-	s->phase = SESSION_READY;
-	s->tick_at = 0;
-	s->tick_pool = deadline(s, s->env->login_ms * NS_PER_MS);
-	session_arm(s);
-	if (!carry(s))
-		login_done(s);
+	assert(s->phase != SESSION_CLOSED);
+	enter(s, b);
 	session_kick(s);
 }
 
@@ -189,14 +397,14 @@ session_unlent(struct session *s, const char *cause, struct slice word)
 	s->pool.waits = false;
 	if (s->phase == SESSION_CLOSED)
 		return;
-	if (word.n) {
+	if (word.n && s->login) {
 		s->host->emit(s->host_ctx, CLIENT, word);
 		session_close(s, "WEIR-STARTUP-PARAMETER");
 		return;
 	}
 	log_debug("no connection for a session cause=%s", cause);
-	session_fatal(s, "08001", "WEIR-TARGET", "the target cannot be reached",
-		      "the gateway's log says why; try again later");
+	fail(s, &unreachable);
+	session_kick(s);
 }
 
 /* Nothing is under way, and no cancel that could still arrive. */
@@ -210,13 +418,22 @@ at_rest(const struct session *s)
 }
 
 static void
-give_back(struct session *s, bool rests)
+give_back(struct session *s, enum backend_left left)
 {
 	struct backend *b = s->backend;
 
+	session_path_left(s);
 	s->backend = NULL;
 	s->pool.borrowed = false;
-	s->host->give_back(s->host_ctx, b, rests);
+	s->pool.unnamed = NULL;
+	s->host->give_back(s->host_ctx, b, left);
+}
+
+void
+session_pool_rest(struct session *s)
+{
+	if (by_transaction(s) && s->backend && !s->staged && at_rest(s))
+		give_back(s, BACKEND_CLEAN);
 }
 
 void
@@ -226,7 +443,9 @@ session_pool_end(struct session *s)
 		s->host->withdraw(s->host_ctx);
 	s->pool.waits = false;
 	if (s->pool.borrowed)
-		give_back(s, at_rest(s));
+		give_back(s, !at_rest(s)	  ? BACKEND_UNKNOWN
+			     : by_transaction(s) ? BACKEND_CLEAN
+						 : BACKEND_DIRTY);
 }
 
 void
@@ -234,10 +453,11 @@ session_pool_free(struct session *s)
 {
 	assert(!s->pool.borrowed);
 	if (s->backend)
-		buf_fini(&s->backend->reported);
+		backend_fini(s->backend);
 	free(s->backend);
 	buf_fini(&s->pool.startup);
 	buf_fini(&s->pool.settings);
+	buf_fini(&s->pool.reading);
 }
 
 void
@@ -247,9 +467,67 @@ session_pool_follow(struct session *s, bool leaves_state)
 		s->backend->spoiled = true;
 }
 
-void
-session_pool_reported(struct session *s, const struct pg_param *p)
+/* ---- for a message --------------------------------------------------------------------------- */
+
+static enum step
+refuse(struct session *s, const struct pg_frame *f)
 {
-	if (s->pool.borrowed)
-		settings_set(&s->backend->reported, p->name, p->value);
+	const struct gate_refusal *why = s->pool.failed;
+
+	s->pool.failed = NULL;
+	if (f->type == PG_F_QUERY || f->type == PG_F_FUNCTION_CALL)
+		refuse_query(s, NULL, why);
+	else
+		refuse_extended(s, NULL, why);
+	return STEP_DONE;
+}
+
+/* Nothing of it went to a server: the gateway ends the batch. */
+static enum step
+sync_alone(struct session *s)
+{
+	struct reply *r = reply_push(s, REPLY_LOCAL);
+
+	if (!r) {
+		session_fatal(s, "54000", "WEIR-PIPELINE", "too many messages in flight",
+			      "read the answers more often");
+		return STEP_DONE;
+	}
+	r->with_ready = true;
+	s->skip_to_sync = false;
+	replies_advance(s);
+	return STEP_DONE;
+}
+
+enum step
+session_pool_take(struct session *s, const struct pg_frame *f)
+{
+	switch (f->type) {
+	case PG_F_QUERY:
+	case PG_F_FUNCTION_CALL:
+	case PG_F_PARSE:
+	case PG_F_BIND:
+	case PG_F_DESCRIBE:
+	case PG_F_EXECUTE:
+	case PG_F_CLOSE:
+		break;
+	case PG_F_SYNC:
+		return s->backend ? STEP_FORWARD : sync_alone(s);
+	case PG_F_FLUSH:
+		return s->backend ? STEP_FORWARD : STEP_DONE;
+	default:
+		return STEP_FORWARD; /* nothing that goes to a server outside a COPY */
+	}
+	if (s->backend)
+		return s->pool.carrying ? STEP_BLOCK : STEP_FORWARD;
+	if (s->pool.failed)
+		return refuse(s, f);
+	/* People may take their time. */
+	if (s->pool.waits)
+		return STEP_BLOCK;
+	if (s->hold && hold_waits(s))
+		return STEP_FORWARD;
+	if (borrow(s))
+		return s->pool.carrying ? STEP_BLOCK : STEP_FORWARD;
+	return s->pool.failed ? refuse(s, f) : STEP_BLOCK;
 }

@@ -53,7 +53,7 @@ push(struct session *s, enum reply_kind kind, struct command *c, const struct ga
 static bool
 server_is_quiet(const struct session *s)
 {
-	return s->n_replies == 0 && !s->unsynced && s->tx != 'T';
+	return !s->backend || (s->n_replies == 0 && !s->unsynced && s->tx != 'T');
 }
 
 void

@@ -216,6 +216,8 @@ statement_completed(struct session *s, struct command *c)
 		break;
 	case SQL_KIND_DEALLOCATE:
 		s->names++;
+		if (!st->name.n)
+			session_names_forgotten(s, true);
 		if (st->name.n)
 			names_drop(&s->statements, st->name);
 		else
@@ -223,6 +225,7 @@ statement_completed(struct session *s, struct command *c)
 		break;
 	case SQL_KIND_DISCARD:
 		s->names++;
+		session_names_forgotten(s, slice_is(st->name, "all"));
 		names_clear(&s->statements);
 		names_clear(&s->portals);
 		break;
@@ -440,6 +443,7 @@ ready_for_query(struct session *s, struct reply *head, const struct pg_frame *f)
 		assert_on_record(s, head->command);
 		end_command(s, head);
 		names_drop(&s->statements, (struct slice){0});
+		s->pool.unnamed = NULL;
 		names_drop(&s->portals, (struct slice){0});
 	}
 	s->tx = (char) status;
@@ -465,8 +469,8 @@ swallow_or(const struct reply *head)
 	return head->swallow ? STEP_DONE : STEP_FORWARD;
 }
 
-static bool
-name_made(struct session *s, struct reply *head)
+bool
+session_name_made(struct session *s, struct reply *head)
 {
 	struct object *o = head->object;
 	bool statement = o->kind == OBJECT_STATEMENT;
@@ -475,6 +479,8 @@ name_made(struct session *s, struct reply *head)
 	s->names += o->name.n != 0;
 	if (!statement)
 		((struct portal *) o)->names = s->names;
+	else if (!o->name.n)
+		s->pool.unnamed = o;
 	if (names_put(statement ? &s->statements : &s->portals, o,
 		      statement ? STATEMENTS_MAX : PORTALS_MAX))
 		return true;
@@ -517,19 +523,42 @@ row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 	return session_plan_query(s, head->command, f->body);
 }
 
+void
+session_name_closed(struct session *s, struct object *o)
+{
+	struct name_map *m = o->kind == OBJECT_STATEMENT ? &s->statements : &s->portals;
+
+	if (s->pool.unnamed == o)
+		s->pool.unnamed = NULL;
+	if (names_get(m, o->name) == o)
+		names_drop(m, o->name);
+}
+
 static enum step
 closed(struct session *s, struct reply *head)
 {
-	struct object *o = head->object;
+	enum step step = swallow_or(head);
 
-	if (o) {
-		struct name_map *m = o->kind == OBJECT_STATEMENT ? &s->statements : &s->portals;
-
-		if (names_get(m, o->name) == o)
-			names_drop(m, o->name);
-	}
+	if (head->prepared)
+		session_names_made(s, head);
+	if (head->object)
+		session_name_closed(s, head->object);
 	reply_pop(s);
-	return STEP_FORWARD;
+	return step;
+}
+
+/* ParseComplete, BindComplete. */
+static enum step
+made(struct session *s, struct reply *head)
+{
+	enum step step = swallow_or(head);
+
+	if (head->prepared)
+		session_names_made(s, head);
+	if (head->object && !session_name_made(s, head))
+		return STEP_DONE;
+	reply_pop(s);
+	return step;
 }
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
@@ -554,10 +583,7 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 		if (head->kind != (f->type == PG_B_PARSE_COMPLETE ? REPLY_PARSE : REPLY_BIND) ||
 		    head->error)
 			break;
-		if (!name_made(s, head))
-			return STEP_DONE;
-		reply_pop(s);
-		return STEP_FORWARD;
+		return made(s, head);
 	case PG_B_CLOSE_COMPLETE:
 		if (head->kind != REPLY_CLOSE)
 			break;
@@ -647,11 +673,17 @@ replies_advance(struct session *s)
 {
 	struct reply *head;
 
-	while ((head = reply_head(s)) != NULL && head->kind == REPLY_LOCAL &&
-	       command_durable(s, head->command)) {
+	while ((head = reply_head(s)) != NULL &&
+	       (head->known || head->kind == REPLY_LOCAL) && command_durable(s, head->command)) {
 		session_flush_run(s);
 		session_rows_flush(s);
-		s->host->emit(s->host_ctx, CLIENT, buf_slice(head->error));
+		if (head->known) {
+			if (!session_names_answer(s, head))
+				return;
+			continue;
+		}
+		if (head->error)
+			s->host->emit(s->host_ctx, CLIENT, buf_slice(head->error));
 		if (head->with_ready) {
 			pg_put_ready(&s->env->scratch, (uint8_t) s->tx);
 			session_emit(s, CLIENT, &s->env->scratch);

@@ -108,6 +108,7 @@ statement_unref(struct statement *s)
 	disown(&s->text);
 	disown(&s->types);
 	disown(&s->description);
+	prepared_text_put(s->carried);
 	free(s);
 }
 

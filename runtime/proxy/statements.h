@@ -12,6 +12,7 @@
 #include "base/slice.h"
 #include "proto/pg/rowplan.h"
 #include "proxy/epoch.h"
+#include "proxy/prepared.h"
 #include "sql/sql.h"
 
 /* Bounds of one session; a request beyond them is refused with 54000. */
@@ -35,6 +36,8 @@ struct statement {
 	bool described;
 	bool judged_masked; /* masks were in force when it was judged */
 	bool leaves_state; /* gate_verdict's, when it was parsed */
+	/* As it is carried between server connections; counted. NULL: it is not, or unnamed. */
+	struct prepared_text *carried;
 };
 
 struct portal {

@@ -266,6 +266,14 @@ literal(const List *args, int i)
 	return c && IsA(c, A_Const) && !c->isnull && IsA(&c->val, String) ? strVal(&c->val) : NULL;
 }
 
+static bool
+literal_true(const List *args, int i)
+{
+	const A_Const *c = i < list_length(args) ? list_nth(args, i) : NULL;
+
+	return c && IsA(c, A_Const) && !c->isnull && IsA(&c->val, Boolean) && boolVal(&c->val);
+}
+
 static void
 set_config(struct analysis *a, const FuncCall *f, struct slice name)
 {
@@ -276,6 +284,8 @@ set_config(struct analysis *a, const FuncCall *f, struct slice name)
 	 * alone. */
 	a->literal_dependent = true;
 	e->function = name;
+	if (literal_true(f->args, 2))
+		e->flags |= SQL_EFFECT_LOCAL;
 	e->value = an_str(a, value);
 	e->setting = an_str(a, setting);
 	for (size_t i = 0; i < e->setting.n; i++) {

@@ -153,6 +153,7 @@ enum sql_effect_flags {
 	SQL_EFFECT_TEMPORARY = 64, /* creates in the session's own temporary schema */
 	SQL_EFFECT_CURRENT_OF = 128,
 	SQL_EFFECT_RESET = 256, /* of a setting: to what the session began with */
+	SQL_EFFECT_LOCAL = 512, /* of a setting: for this transaction only */
 };
 
 struct sql_effect {

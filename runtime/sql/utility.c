@@ -284,6 +284,8 @@ set_setting(struct analysis *a, VariableSetStmt *n)
 								 : ACTION_SQL_CONFIGURE,
 		      -1);
 	e->setting = set->name;
+	if (set->local)
+		e->flags |= SQL_EFFECT_LOCAL;
 	if (set->is_default)
 		e->flags |= SQL_EFFECT_RESET;
 	else

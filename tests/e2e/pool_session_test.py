@@ -165,7 +165,7 @@ def test_a_role_by_default_is_not_lost():
         w = one_worker("session size 2")
         for user in ("planner-7", "ana", "bo"):
             h.eq(w.psql("select current_user", user=user).out, "reader")
-        w.stop()
+        w.kill()
     finally:
         pg.super("alter role app reset role")
 
@@ -185,7 +185,7 @@ def test_who_finds_none_free_waits():
         h.has(r.err, "no connection to the target became free in time", "WEIR-POOL-FULL", "HINT")
         h.check(1.5 < time.monotonic() - began < 10, "did not wait for the time configured")
     h.eq(w.psql("select 1", user="bo").out, "1")
-    w.stop()
+    w.kill()
 
 
 def test_workers_share_the_size():
@@ -206,7 +206,7 @@ def test_workers_share_the_size():
         t.join()
     h.eq(done, [0] * 16)
     h.check(1 <= most <= 2, f"{most} server connections at a time")
-    w.stop()
+    w.kill()
 
 
 def test_a_cancel_reaches_the_command_and_no_other():
@@ -248,7 +248,7 @@ def test_idle_connections_are_closed():
     p = pid(w)
     h.check(alive(p), "closed at once")
     h.wait_for(lambda: not alive(p), 5, "closed after a second")
-    w.stop()
+    w.kill()
 
 
 def test_a_reload_changes_the_pool():
@@ -267,7 +267,7 @@ def test_a_reload_changes_the_pool():
     w.reload()
     h.wait_for(lambda: not any(alive(p) for p in pids), what="none is left")
     h.eq(w.psql("select 1").out, "1")
-    w.stop()
+    w.kill()
 
 
 def test_it_drains():

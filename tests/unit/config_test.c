@@ -311,10 +311,12 @@ pools(void)
 		TARGET "tls off\n", TARGET "pool none\n", TARGET "pool session\n",
 		TARGET "pool session size 7 wait 2s idle 1m queue 0\ntarget u\n"
 		       " address 127.0.0.1:5\n database d\n login \"a\"\n",
+		TARGET "pool transaction size 50 max-prepared 9\n",
 	};
 	static const struct config_pool want[] = {
 		{0}, {0}, {POOL_SESSION, 20, 10000, 30, 600, 200},
-		{POOL_SESSION, 7, 0, 2, 60, 200}};
+		{POOL_SESSION, 7, 0, 2, 60, 200},
+		{POOL_TRANSACTION, 50, 10000, 30, 600, 9}};
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		const struct config_pool *p;
@@ -331,12 +333,12 @@ pools(void)
 			CHECK_INT(p->queue, want[i].queue);
 			CHECK_INT(p->wait_seconds, want[i].wait_seconds);
 			CHECK_INT(p->idle_seconds, want[i].idle_seconds);
+			CHECK_INT(p->max_prepared, want[i].max_prepared);
 		}
 		unload(&l);
 	}
 	refused(TARGET "pool\n", "E0902", "`none`, `session` or `transaction`");
 	refused(TARGET "pool some\n", "E0902", "`none`, `session` or `transaction`");
-	refused(TARGET "pool transaction\n", "E0905", "not supported yet");
 	refused(TARGET "pool session size 0\n", "E0902", "from 1 to 100000 after `size`");
 	refused(TARGET "pool session size\n", "E0902", "from 1 to 100000 after `size`");
 	refused(TARGET "pool session wait 5\n", "E0902", "after `wait`");

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "proxy/pool_rules.h"
+
+#include "proxy/backend.h"
+
+/* Reported, but the server's own. */
+static const char *const fixed[] = {"server_version",	"server_encoding", "integer_datetimes",
+				    "is_superuser",	"in_hot_standby",  "session_authorization"};
+
+/* Settings of the current transaction, under another name. */
+static const char *const of_transaction[] = {"transaction_isolation", "transaction_read_only",
+					     "transaction_deferrable"};
+
+/* Functions whose effect stays with the connection, or that read what another session left. */
+static const char *const kept[] = {
+	"pg_advisory_lock",	"pg_advisory_lock_shared",     "pg_try_advisory_lock",
+	"pg_try_advisory_lock_shared", "pg_advisory_unlock",   "pg_advisory_unlock_shared",
+	"pg_advisory_unlock_all", "currval",		       "lastval",
+	"pg_prepared_statement",
+};
+
+static bool
+among(const char *const *names, size_t n, struct slice name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (settings_same_name(name, slice_str(names[i])))
+			return true;
+	return false;
+}
+
+bool
+pool_carries(const struct buf *reported, struct slice name)
+{
+	return settings_get(reported, name).p && !among(fixed, COUNT_OF(fixed), name);
+}
+
+bool
+pool_reading_depends(struct slice name)
+{
+	static const char *const not[] = {"application_name", "default_transaction_read_only",
+					  "scram_iterations"};
+
+	return !among(not, COUNT_OF(not), name) && !among(fixed, COUNT_OF(fixed), name);
+}
+
+bool
+pool_path_is_temporary(struct slice path)
+{
+	return memmem(path.p ? (const char *) path.p : "", path.n, "pg_temp", 7) != NULL;
+}
+
+static bool
+refuse(struct gate_refusal *why, const char *what, const char *hint)
+{
+	*why = (struct gate_refusal){"WEIR-POOL", what, NULL, hint, "0A000"};
+	return false;
+}
+
+static const char session_hint[] =
+	"connect to a target with `pool session`, where a connection is yours until you leave";
+
+static bool
+cannot(struct gate_refusal *why, struct arena *a, const char *what)
+{
+	return refuse(why,
+		      arena_printf(a, "%s cannot be carried from one transaction to the next under "
+				      "`pool transaction`", what),
+		      session_hint);
+}
+
+static bool
+setting_allowed(const struct buf *reported, struct slice name, struct slice value, bool local,
+		bool reset, struct arena *a, struct gate_refusal *why)
+{
+	bool role = slice_is(name, "role") || slice_is(name, "session_authorization");
+
+	if (slice_is(name, "search_path") && !reset && (!value.n || pool_path_is_temporary(value)))
+		return refuse(why, "temporary tables cannot be made under `pool transaction`",
+			      session_hint);
+	if (local || slice_is(name, "weir.approval") ||
+	    among(of_transaction, COUNT_OF(of_transaction), name) ||
+	    (!role && (reset || pool_carries(reported, name))))
+		return true;
+	return refuse(why,
+		      arena_printf(a, "setting \"%.*s\" cannot be carried from one transaction to "
+				      "the next under `pool transaction`", SLICE_ARG(name)),
+		      "use SET LOCAL inside a transaction, set it in the connection string's options, "
+		      "or connect to a target with `pool session`");
+}
+
+static bool
+statement_allowed(const struct sql_stmt *st, bool alone, const struct buf *reported,
+		  struct arena *a, struct gate_refusal *why)
+{
+	if (st->flags & SQL_EXECUTES)
+		return cannot(why, a, "a statement that SQL's PREPARE made");
+	switch (st->kind) {
+	case SQL_KIND_SET:
+	case SQL_KIND_RESET:
+		return setting_allowed(reported, st->set.name, st->set.value, st->set.local,
+				       st->set.is_default, a, why);
+	case SQL_KIND_SET_TRANSACTION:
+		return slice_is(st->set.name, "transaction") ||
+		       slice_is(st->set.name, "transaction snapshot") ||
+		       cannot(why, a, "a transaction mode of the session");
+	case SQL_KIND_PREPARE:
+		return cannot(why, a, "SQL's PREPARE (the protocol's Parse is carried)");
+	case SQL_KIND_DEALLOCATE:
+		return alone || !st->name.n || cannot(why, a, "DEALLOCATE among other statements");
+	case SQL_KIND_DECLARE:
+		return !(st->flags & SQL_WITH_HOLD) || cannot(why, a, "a cursor WITH HOLD");
+	case SQL_KIND_LISTEN:
+		return cannot(why, a, "LISTEN");
+	default:
+		return true;
+	}
+}
+
+static bool
+in_pg_temp(struct slice schema)
+{
+	return schema.n >= 7 && memcmp(schema.p, "pg_temp", 7) == 0;
+}
+
+static bool
+effect_allowed(const struct sql_effect *e, const struct buf *reported, struct arena *a,
+	       struct gate_refusal *why)
+{
+	if (e->flags & SQL_EFFECT_TEMPORARY || in_pg_temp(e->schema))
+		return cannot(why, a, "a temporary object");
+	if (e->action == ACTION_SQL_LOAD)
+		return cannot(why, a, "a loaded library");
+	if (!slice_is(e->function, "set_config"))
+		return true;
+	if (!e->setting.n)
+		return cannot(why, a, "a setting whose name is not written out");
+	return setting_allowed(reported, e->setting, e->value,
+			       (e->flags & SQL_EFFECT_LOCAL) != 0, false, a, why);
+}
+
+bool
+pool_allows(const struct sql_facts *f, const struct buf *reported, struct arena *a,
+	    struct gate_refusal *why)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (!statement_allowed(&f->stmts[i], f->n_stmts == 1, reported, a, why))
+			return false;
+	for (uint32_t i = 0; i < f->n_effects; i++)
+		if (!effect_allowed(&f->effects[i], reported, a, why))
+			return false;
+	for (uint32_t i = 0; i < f->n_calls; i++)
+		if (!(f->calls[i].flags & (SQL_CALL_OPERATOR | SQL_CALL_TYPE)) &&
+		    among(kept, COUNT_OF(kept), f->calls[i].name))
+			return cannot(why, a,
+				      arena_printf(a, "what %.*s() is about",
+						   SLICE_ARG(f->calls[i].name)));
+	for (uint32_t i = 0; i < f->n_relations; i++)
+		if (in_pg_temp(f->relations[i].schema) ||
+		    slice_is(f->relations[i].name, "pg_prepared_statements"))
+			return cannot(why, a, "what the session's own tables show");
+	return true;
+}

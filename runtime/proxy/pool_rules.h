@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a session cannot do where it has a server connection for a transaction only, because it
+ * would stay behind on that connection. Sans-I/O.
+ */
+#ifndef WEIR_PROXY_POOL_RULES_H
+#define WEIR_PROXY_POOL_RULES_H
+
+#include "base/buf.h"
+#include "proxy/gate.h"
+
+/* A setting that the server reports, and that can be set again on another connection. */
+bool pool_carries(const struct buf *reported, struct slice name);
+/* What is read under it may mean something else under another value. */
+bool pool_reading_depends(struct slice name);
+/* Temporary objects would be made in it. */
+bool pool_path_is_temporary(struct slice search_path);
+/* False: *why (texts in the arena) says what stands in the way. own: names that the client may
+ * DEALLOCATE are the gateway's to drop. */
+bool pool_allows(const struct sql_facts *f, const struct buf *reported, struct arena *a,
+		 struct gate_refusal *why) MUST_CHECK;
+
+#endif
