@@ -59,7 +59,7 @@ def test_source_of_an_image():
 def test_bench():
     r = h.weir("bench", PAYMENTS)
     h.eq(r.code, 0, repr(r))
-    h.has(r.out, "policy payments: 7 rules, ", "median ns", "p99 ns")
+    h.has(r.out, "policy payments: 8 rules, ", "median ns", "p99 ns")
     rows = [json.loads(x) for x in h.weir("bench", TENANTS, "--json").out.splitlines()]
     h.eq([x["entry"] for x in rows], ["connect", "command", "result", "row"])
     for x in rows:
