@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Every example policy: checks without a finding, compiles to the golden code in tests/lang/asm
-# (UPDATE=1 rewrites it), passes its own tests, and builds to a signed image that loads again and gives the same
-# code. The same sources give the same bytes.
+# (UPDATE=1 rewrites it), passes its own tests, none of its rules without one, and builds to a signed image that
+# loads again and gives the same code. The same sources give the same bytes.
 cd "${WEIR_ROOT:-.}" || exit 2
 weir=${WEIR:-build/weir}
 tmp=$(mktemp -d) || exit 2
@@ -27,8 +27,8 @@ for f; do
 	if [ -n "$UPDATE" ]; then cp "$tmp/asm" "$golden"; fi
 	diff -u "$golden" "$tmp/asm" >"$tmp/out" 2>&1
 	say $? "$name compiles to $golden"
-	"$weir" test "$f" >"$tmp/out" 2>&1
-	say $? "$name passes its own tests"
+	"$weir" test --strict "$f" >"$tmp/out" 2>&1
+	say $? "$name passes its own tests, and no rule is without one"
 	"$weir" build "$f" -o "$tmp/a.img" --key "$tmp/key" --counter 7 --no-tests >"$tmp/out" 2>&1 &&
 		"$weir" dis "$tmp/a.img" >"$tmp/asm2" 2>>"$tmp/out" &&
 		diff -u "$tmp/asm" "$tmp/asm2" >>"$tmp/out" 2>&1 &&
