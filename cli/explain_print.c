@@ -243,6 +243,31 @@ put_all_obligations(struct print *p, bool nearly)
 	}
 }
 
+/* The column, and the places where it must not stand. */
+static void
+put_masked_use(struct print *p)
+{
+	const struct explanation *x = p->x;
+	const char *sep = ": ";
+
+	buf_printf(p->out, " by %.*s: a masked column is used other than as output",
+		   SLICE_ARG(p->img->rules[x->use_rule].name));
+	for (size_t i = 0; x->result && i < x->base->n_uses; i++) {
+		const struct data_use *u = &x->base->uses[i];
+		unsigned places = u->contexts & ~(CONTEXT_BIT(OUTPUT) | CONTEXT_BIT(COUNT));
+
+		if (!places || vm_mask_for(p->img, &x->result->decision, u->schema, u->table,
+					   u->column) != x->use_rule)
+			continue;
+		buf_printf(p->out, "%s%.*s.%.*s.%s%.*s in", sep, SLICE_ARG(u->schema),
+			   SLICE_ARG(u->table), u->column.n ? "" : "*", SLICE_ARG(u->column));
+		for (int c = 0; c < N_CONTEXTS; c++)
+			if (places >> c & 1)
+				buf_printf(p->out, " %s", context_info[c].name);
+		sep = "; ";
+	}
+}
+
 void
 explain_print_text(const struct explanation *x, struct buf *out, bool colour)
 {
@@ -252,8 +277,7 @@ explain_print_text(const struct explanation *x, struct buf *out, bool colour)
 	if (decided) {
 		put_verdict(&p, x->verdict);
 		if (x->use_rule >= 0)
-			buf_printf(out, " by %.*s: a masked column is used other than as output",
-				   SLICE_ARG(p.img->rules[x->use_rule].name));
+			put_masked_use(&p);
 		else if (x->by_default)
 			buf_puts(out, " by default: no rule speaks of some effect");
 		if (x->n > 1)

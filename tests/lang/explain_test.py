@@ -65,7 +65,7 @@ def test_masks_and_limits():
           "Masks, drops and limits that are one clause away\n  mask contact",
           "no      when user.kind = agent\n              user.kind = human")
     out = explain(PAYMENTS, 'human "ana" in agents', "orders", "select id from payments.cards where pan = '4'")
-    h.has(out, "deny by card: a masked column is used other than as output\n")
+    h.has(out, "deny by card: a masked column is used other than as output: payments.cards.pan in predicate\n")
     out = explain(AGENTS, 'agent "a" in fleet', "tickets", "select 1")
     h.has(out, "limit reading   policies-examples/agents.weir:58:7   matches")
     out = explain(ORDERS, 'human "eve" in auditors', "orders", "select 1")
