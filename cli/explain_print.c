@@ -54,6 +54,8 @@ static void
 put_clause(struct print *p, const struct explained_rule *r, const struct explained_clause *c,
 	   const struct facts *f)
 {
+	struct buf facts = {0};
+
 	put_on(p, c->passes ? GREEN : RED);
 	buf_printf(p->out, "      %-8s", c->value == TRUTH_TRUE	   ? "yes"
 					 : c->value == TRUTH_FALSE ? "no"
@@ -64,7 +66,9 @@ put_clause(struct print *p, const struct explained_rule *r, const struct explain
 	else
 		buf_puts(p->out, "(it reads facts of one protocol)");
 	buf_puts(p->out, "\n              ");
-	explain_put_facts(p->out, c->cond, p->img, f);
+	explain_put_facts(&facts, c->cond, p->img, f);
+	cli_put_plain(p->out, buf_slice(&facts));
+	buf_fini(&facts);
 	if (c->value == TRUTH_UNKNOWN)
 		buf_printf(p->out, "; unknown %s",
 			   r->rule->kind == VM_ALLOW ? "never helps to be allowed"
@@ -144,8 +148,10 @@ put_effect_title(struct print *p, size_t i)
 	buf_puts(p->out, p->x->entry == ENTRY_CONNECT ? "a session"
 			 : action->known	      ? action_info[action->i].name
 						      : "an unknown action");
-	if (table->known && table->s.n)
-		buf_printf(p->out, " on %.*s", SLICE_ARG(table->s));
+	if (table->known && table->s.n) {
+		buf_puts(p->out, " on ");
+		cli_put_plain(p->out, table->s);
+	}
 	put_on(p, RESET);
 	buf_puts(p->out, ": ");
 	put_verdict(p, p->x->of_effect[i].decision.verdict);
@@ -259,8 +265,13 @@ put_masked_use(struct print *p)
 		if (!places || vm_mask_for(p->img, &x->result->decision, u->schema, u->table,
 					   u->column) != x->use_rule)
 			continue;
-		buf_printf(p->out, "%s%.*s.%.*s.%s%.*s in", sep, SLICE_ARG(u->schema),
-			   SLICE_ARG(u->table), u->column.n ? "" : "*", SLICE_ARG(u->column));
+		buf_puts(p->out, sep);
+		cli_put_plain(p->out, u->schema);
+		buf_putc(p->out, '.');
+		cli_put_plain(p->out, u->table);
+		buf_putc(p->out, '.');
+		cli_put_plain(p->out, u->column.n ? u->column : SLICE_LIT("*"));
+		buf_puts(p->out, " in");
 		for (int c = 0; c < N_CONTEXTS; c++)
 			if (places >> c & 1)
 				buf_printf(p->out, " %s", context_info[c].name);

@@ -24,6 +24,13 @@ cli_print(const struct buf *b)
 		fwrite(b->p, 1, b->n, stdout);
 }
 
+void
+cli_put_plain(struct buf *out, struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		buf_putc(out, s.p[i] < ' ' || s.p[i] >= 0x7f ? '?' : s.p[i]);
+}
+
 static int
 load_image(struct cli_policy *p, const char *command, const char *path, struct slice bytes)
 {

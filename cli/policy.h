@@ -46,5 +46,7 @@ struct test_counts cli_policy_test(const struct cli_policy *p, bool json, struct
 /* Whole file, "-" is standard input. False after a message. */
 bool cli_read_file(const char *command, const char *path, struct arena *arena, struct slice *out);
 void cli_print(const struct buf *b); /* to standard output */
+/* Names that somebody else chose, for a terminal: what is not printable ASCII becomes '?'. */
+void cli_put_plain(struct buf *out, struct slice s);
 
 #endif

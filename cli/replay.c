@@ -158,11 +158,10 @@ note_first(struct replay *r, const struct recorded *c, const struct decision *d)
 
 	audit_id_format(c->brief.id, id);
 	clock_format(c->brief.time, when);
-	buf_printf(&r->first, "  %.19sZ %.8s %.*s: %s -> %s: ", when, id,
-		   SLICE_ARG(c->brief.principal.subject), verdict_name(c->verdict),
-		   verdict_name(d->verdict));
-	for (size_t i = 0; i < s.n && i < STATEMENT_SHOWN; i++)
-		buf_putc(&r->first, s.p[i] < ' ' || s.p[i] >= 0x7f ? ' ' : s.p[i]);
+	buf_printf(&r->first, "  %.19sZ %.8s ", when, id);
+	cli_put_plain(&r->first, c->brief.principal.subject);
+	buf_printf(&r->first, ": %s -> %s: ", verdict_name(c->verdict), verdict_name(d->verdict));
+	cli_put_plain(&r->first, slice_of(s.p, s.n < STATEMENT_SHOWN ? s.n : STATEMENT_SHOWN));
 	buf_puts(&r->first, s.n > STATEMENT_SHOWN ? "...\n" : "\n");
 }
 
@@ -234,7 +233,9 @@ put_tallies(struct replay *r, struct buf *out, const char *title, struct tally *
 			buf_json_string(out, slice_str(v[i]->name));
 			buf_printf(out, ": %zu", v[i]->n);
 		} else {
-			buf_printf(out, "%8zu  %s\n", v[i]->n, v[i]->name);
+			buf_printf(out, "%8zu  ", v[i]->n);
+			cli_put_plain(out, slice_str(v[i]->name));
+			buf_putc(out, '\n');
 		}
 	}
 	buf_puts(out, r->json ? "}" : "");

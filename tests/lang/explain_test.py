@@ -84,6 +84,12 @@ def test_unknown():
     h.has(r.out, "unknown who agents, dba\n              user.groups is unknown; unknown never helps to be allowed")
 
 
+def test_names_do_not_reach_the_terminal():
+    out = explain(ORDERS, AGENT, "orders", 'select 1 from "a\x1b[31mb"')
+    h.has(out, "sql.select on public.a?[31mb: allow")
+    h.lacks(out, "\x1b")
+
+
 def test_connect():
     out = explain(ORDERS, AGENT, "orders")
     h.has(out, "a session: allow by app-data\n", "could match a command")
@@ -196,5 +202,6 @@ def test_mistakes():
 
 
 h.main(test_what_decides, test_the_nearest_allow, test_several_effects, test_masks_and_limits,
-       test_unknown, test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
+       test_unknown, test_names_do_not_reach_the_terminal,
+       test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
        test_mistakes)
