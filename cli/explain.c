@@ -153,7 +153,6 @@ explain_command(const struct args *a, struct cli_policy *p)
 	t->sql.v = slice_str(a->sql ? a->sql : "");
 	run_open(&r, p->image, t);
 	x.base = &r.base;
-	x.what = t->sql.v;
 	x.entry = a->sql ? ENTRY_COMMAND : ENTRY_CONNECT;
 	x.effects = a->sql ? r.effects : &r.base;
 	x.n = a->sql ? r.n_effects : 1;
@@ -191,7 +190,7 @@ explain_line(struct cli_policy *p, struct slice text, size_t number, bool json)
 	arena_init(&arena, 0);
 	good = facts_line_read(&l, p->image, &arena, text);
 	if (good) {
-		x.what = slice_str(arena_printf(&arena, "line %zu", number));
+		x.title = arena_printf(&arena, "line %zu", number);
 		x.entry = l.entry;
 		x.base = &l.base;
 		x.effects = l.effects;
@@ -257,7 +256,6 @@ explain_recorded(void *ctx, const struct recorded *c)
 		w->found = 0;
 		return false;
 	}
-	x.what = c->brief.statement;
 	x.base = &c->base;
 	x.effects = c->effects;
 	x.n = c->n;

@@ -13,7 +13,7 @@
 struct explanation {
 	struct cli_policy *policy;
 	enum vm_entry entry;
-	struct slice what; /* the statement, or what else was asked about */
+	const char *title; /* where several are explained: which, or NULL */
 	enum verdict verdict;
 	bool by_default;
 	int use_rule; /* as in struct run, or -1 */

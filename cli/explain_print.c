@@ -285,6 +285,12 @@ explain_print_text(const struct explanation *x, struct buf *out, bool colour)
 	struct print p = {.x = x, .img = x->policy->image, .out = out, .colour = colour};
 	bool decided = x->entry == ENTRY_COMMAND || x->entry == ENTRY_CONNECT;
 
+	if (x->title) {
+		put_on(&p, BOLD);
+		buf_printf(out, "%s: %s", x->title, decided ? "" : entry_info[x->entry].name);
+		put_on(&p, RESET);
+		buf_puts(out, decided ? "" : "\n");
+	}
 	if (decided) {
 		put_verdict(&p, x->verdict);
 		if (x->use_rule >= 0)
@@ -301,7 +307,7 @@ explain_print_text(const struct explanation *x, struct buf *out, bool colour)
 		put_all_obligations(&p, false);
 		put_all_obligations(&p, true);
 	}
-	buf_puts(out, decided ? "" : "\n");
+	buf_puts(out, x->title ? "\n" : "");
 }
 
 /* ---- JSON ---- */

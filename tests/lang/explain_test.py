@@ -198,7 +198,7 @@ def test_mistakes():
     r = h.weir("explain", ORDERS, "--facts", put("facts", '{"acton": 1}\n{"action": "sql.drop"}\n'))
     h.eq(r.code, 1)
     h.has(r.err, "line 1: there is no fact 'acton'")
-    h.has(r.out, "sql.drop: hold by ddl")
+    h.has(r.out, "line 2: hold\n\nsql.drop: hold by ddl")
 
 
 h.main(test_what_decides, test_the_nearest_allow, test_several_effects, test_masks_and_limits,
