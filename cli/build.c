@@ -16,12 +16,12 @@
 
 static const char help[] =
 	"usage: weir build FILE -o IMAGE [--key KEYFILE] [--counter N] [--no-tests]\n\n"
-	"Compiles a policy, runs the tests in it, and writes the image that the gateway loads.\n\n"
+	"Compiles a policy, runs its tests and proofs, and writes the image that the gateway loads.\n\n"
 	"  -o IMAGE       where to write it\n"
 	"  --key KEYFILE  sign with this Ed25519 key; the file is made (mode 0600) if it is not there\n"
 	"  --counter N    the number that lets a gateway refuse older images; if absent, the time in\n"
 	"                 seconds (or SOURCE_DATE_EPOCH) for a signed image, 0 for an unsigned one\n"
-	"  --no-tests     do not run the policy's tests\n\n"
+	"  --no-tests     do not run the policy's tests and proofs\n\n"
 	"Exit code: 0 built, 1 errors in the policy or a failed test, 2 usage or trouble with files.\n";
 
 struct build_args {
@@ -190,7 +190,7 @@ print_summary(const struct image *img, const char *path, const char *key)
 
 	buf_printf(&b, "%s: policy %.*s, %zu rules", path, SLICE_ARG(img->policy), img->n_rules);
 	if (img->n_tests)
-		buf_printf(&b, ", %u tests passed", img->n_tests);
+		buf_printf(&b, ", %u tests and proofs passed", img->n_tests);
 	buf_puts(&b, "\ndigest     ");
 	hex_put(&b, slice_of(img->digest, SHA256_LEN));
 	for (int e = 0; e < ENTRY_COUNT; e++)
@@ -210,18 +210,23 @@ print_summary(const struct image *img, const char *path, const char *key)
 	buf_fini(&b);
 }
 
-/* Number of tests that passed, or -1 after their failures were printed. */
+/* Number of tests and proofs that passed, or -1 after their failures were printed. */
 static int
 run_tests(const struct cli_policy *p)
 {
 	struct buf out = {0};
 	struct test_counts n = cli_policy_test(p, false, &out);
+	struct test_counts proofs = cli_policy_prove(p, false, &out);
 
-	if (n.failed) {
+	if (n.failed || proofs.failed) {
 		fwrite(out.p, 1, out.n, stderr);
-		fprintf(stderr, "weir build: %u of %u tests failed; nothing was written\n", n.failed,
-			n.passed + n.failed);
+		fprintf(stderr,
+			"weir build: %u of %u tests failed, %u of %u proofs; nothing was written\n",
+			n.failed, n.passed + n.failed, proofs.failed,
+			proofs.passed + proofs.failed);
 	}
+	n.passed += proofs.passed;
+	n.failed += proofs.failed;
 	buf_fini(&out);
 	return n.failed ? -1 : (int) n.passed;
 }

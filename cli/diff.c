@@ -203,8 +203,8 @@ name_test(const struct difference *x, struct buf *out)
 
 	buf_printf(out, "diff %s: %s, ", x->id, difference_names[x->kind]);
 	if (is_data(x->kind))
-		buf_printf(out, "%.*s.%.*s.%.*s", SLICE_ARG(x->schema), SLICE_ARG(x->table),
-			   SLICE_ARG(x->column));
+		buf_printf(out, "%.*s.%.*s.%.*s", SLICE_ARG(x->place.schema),
+			   SLICE_ARG(x->place.table), SLICE_ARG(x->place.column));
 	else
 		buf_puts(out, action_info[v[FACT_ACTION].i].name);
 	if (!is_data(x->kind) && v[FACT_TABLE].known)
@@ -223,9 +223,9 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 				 .space = r->diff->space,
 				 .witness = &x->witness,
 				 .verdict = x->verdict[side],
-				 .schema = x->schema,
-				 .table = x->table,
-				 .column = x->column};
+				 .schema = x->place.schema,
+				 .table = x->place.table,
+				 .column = x->place.column};
 	struct buf name = {0};
 	bool good;
 
@@ -254,8 +254,8 @@ put_text(struct report *r, const struct difference *x)
 	buf_printf(out, "%s%s  %s\n", difference_names[x->kind],
 		   x->entry == ENTRY_CONNECT ? " to connect" : "", x->id);
 	if (is_data(x->kind))
-		buf_printf(out, "  column  %.*s.%.*s.%.*s\n", SLICE_ARG(x->schema),
-			   SLICE_ARG(x->table), SLICE_ARG(x->column));
+		buf_printf(out, "  column  %.*s.%.*s.%.*s\n", SLICE_ARG(x->place.schema),
+			   SLICE_ARG(x->place.table), SLICE_ARG(x->place.column));
 	else if (x->entry == ENTRY_COMMAND) {
 		buf_puts(out, "  what    ");
 		cli_put_actions(out, &x->actions);
@@ -294,8 +294,8 @@ put_json(struct report *r, const struct difference *x, bool waived, const char *
 	}
 	if (is_data(x->kind)) {
 		buf_reset(&text);
-		buf_printf(&text, "%.*s.%.*s.%.*s", SLICE_ARG(x->schema), SLICE_ARG(x->table),
-			   SLICE_ARG(x->column));
+		buf_printf(&text, "%.*s.%.*s.%.*s", SLICE_ARG(x->place.schema),
+			   SLICE_ARG(x->place.table), SLICE_ARG(x->place.column));
 		buf_puts(out, ", \"column\": ");
 		buf_json_string(out, buf_slice(&text));
 	} else if (x->entry == ENTRY_COMMAND) {

@@ -42,6 +42,8 @@ struct test_counts {
 /* Runs the tests in the policy's text. Each failure is a line of `out` (what was expected, what
  * came); with `json`, one object per test. */
 struct test_counts cli_policy_test(const struct cli_policy *p, bool json, struct buf *out);
+/* The proofs likewise: each that fails with a counterexample. */
+struct test_counts cli_policy_prove(const struct cli_policy *p, bool json, struct buf *out);
 
 /* Whole file, "-" is standard input. False after a message. */
 bool cli_read_file(const char *command, const char *path, struct arena *arena, struct slice *out);

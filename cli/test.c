@@ -16,7 +16,8 @@ static const char help[] =
 	"effects is decided, and the outcome is compared with what is expected. No database is asked.\n"
 	"What a test does not say is taken to be: a TLS connection from 127.0.0.1, Monday 12:00 UTC,\n"
 	"no open transaction, names without a schema in schema public; `with FACT = VALUE` says\n"
-	"otherwise. The resource of a target is its pattern without the '*'.\n\n"
+	"otherwise. The resource of a target is its pattern without the '*'. Every `prove` is decided\n"
+	"as well, as by `weir prove`.\n\n"
 	"  --coverage    which rules did something, which clauses were seen to hold and to fail,\n"
 	"                which masks met a column, which verdicts came\n"
 	"  --strict      fail when a rule does nothing in any test\n"
@@ -76,7 +77,10 @@ run_tests(const struct test_args *a, struct cli_policy *p)
 	bool watched = a->coverage || a->strict;
 	struct test_counts n = cli_policy_test_watched(p, a->json, watched ? &watch : NULL, &out);
 	unsigned untested = watched ? coverage_untested(c) : 0;
+	struct test_counts proofs = cli_policy_prove(p, a->json, &out);
 
+	n.passed += proofs.passed;
+	n.failed += proofs.failed;
 	if (!a->json)
 		buf_printf(&out, "%u passed, %u failed\n", n.passed, n.failed);
 	if (watched && a->json)

@@ -199,8 +199,6 @@ check_declarations(struct check *c)
 		for (const struct data_item *i = d->items; i; i = i->next)
 			if (i->kind == DATA_VALUES_LIKE)
 				diag(c->q, NOT_YET, i->at, "`values like`");
-	for (const struct prove_decl *k = p->proofs; k; k = k->next)
-		diag(c->q, NOT_YET, k->at, "`prove`");
 }
 
 /* "schema.name(types)"; quoted names may hold anything. */
@@ -335,6 +333,22 @@ report_unused(struct check *c, const char *what, const struct name *name, struct
 		diag_edit(c->q, d, decl, "%s", "");
 }
 
+/* All names are looked up, so that all mistakes are reported. */
+static void
+check_proof(struct check *c, const struct prove_decl *k)
+{
+	struct action_set set = {0};
+
+	for (const struct ref *g = k->groups; g; g = g->next)
+		(void) check_use_group(c, g->name.s, g->name.at);
+	for (const struct ref *d = k->data; d; d = d->next)
+		(void) check_use_data(c, d->name.s, d->name.at);
+	for (const struct ref *a = k->actions; a; a = a->next)
+		(void) check_use_action(c, a->name.s, a->name.at, &set);
+	if (action_set_has(&set, ACTION_CONNECT))
+		diag(c->q, PROOF_CONNECT, k->at);
+}
+
 static void
 warn_unused(struct check *c)
 {
@@ -412,6 +426,8 @@ check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q)
 	check_lookups(&c);
 	for (const struct test_decl *t = p->tests; t; t = t->next)
 		check_test(&c, t);
+	for (const struct prove_decl *k = p->proofs; k; k = k->next)
+		check_proof(&c, k);
 	/* After an error, what it hid may be the use. */
 	if (diag_ok(q))
 		warn_unused(&c);

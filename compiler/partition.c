@@ -14,7 +14,7 @@
 
 enum { MAX_STATES = 1 << 16, MAX_WALK = 1 << 15, MAX_PLACES = 1 << 23, MAX_PATTERN = 0xffff };
 
-/* How far a string is on its way to two parts with a dot between them. */
+/* How far a string is on its way to two parts with a dot between them; the second may have more. */
 enum shape { SHAPE_EMPTY, SHAPE_FIRST, SHAPE_DOT, SHAPE_SECOND, SHAPE_BAD };
 
 struct state {
@@ -67,7 +67,7 @@ shape_after(enum shape shape, uint8_t byte)
 		return byte == '.' ? SHAPE_DOT : SHAPE_FIRST;
 	case SHAPE_DOT:
 	case SHAPE_SECOND:
-		return byte == '.' ? SHAPE_BAD : SHAPE_SECOND;
+		return SHAPE_SECOND;
 	default:
 		return SHAPE_BAD;
 	}

@@ -7,6 +7,7 @@
 #include "compiler/policy_diff.h"
 
 #include "base/buf.h"
+#include "compiler/reading.h"
 #include "compiler/rule_digest.h"
 
 #include <stdio.h>
@@ -22,16 +23,8 @@ struct work {
 	struct space *s;
 	struct policy_diff *out;
 	struct difference **end;
-	struct dd_op strictest;
 	struct decision decisions[DIFF_SIDES];
 };
-
-static uint32_t
-larger(void *ctx, uint32_t a, uint32_t b)
-{
-	(void) ctx;
-	return a > b ? a : b;
-}
 
 static const struct image *
 image_of(const struct work *w, int side)
@@ -247,140 +240,6 @@ allowed(const struct work *w)
 		      w->out->sides[1]->verdict[ENTRY_COMMAND][VERDICT_ALLOW]);
 }
 
-/* Reading this kind of column: the action, a table that has one, and its use. */
-static uint32_t
-reads_kind(struct work *w, size_t kind)
-{
-	struct dd *d = w->s->dd;
-	const struct column_kind *k = &w->s->columns.kinds[kind];
-	uint32_t root = DD_TRUE, var = w->s->fact_var[FACT_ACTION];
-	const struct domain *tables = &w->s->facts[FACT_TABLE];
-
-	if (var)
-		root = dd_between(d, var - 1, ACTION_SQL_SELECT + 1, ACTION_SQL_SELECT + 2);
-	if ((var = w->s->fact_var[FACT_TABLE])) {
-		uint32_t any = DD_FALSE;
-
-		for (uint32_t i = 0; i < tables->n; i++)
-			if (tables->possible[i] &&
-			    space_column_in(w->s, kind, tables->values[i].s).n)
-				any = dd_or(d, any, dd_between(d, var - 1, i + 1, i + 2));
-		root = dd_and(d, root, any);
-	} else if ((var = w->s->fact_var[FACT_SCHEMA])) {
-		uint32_t in =
-			(uint32_t) partition_find(w->s->facts[FACT_SCHEMA].strings, k->schema);
-
-		root = dd_and(d, root, dd_between(d, var - 1, in + 1, in + 2));
-	}
-	for (size_t i = 0; i < w->s->columns.n_data; i++)
-		if (w->s->use_var[i][CONTEXT_OUTPUT])
-			root = dd_and(
-				d, root,
-				dd_between(d, w->s->use_var[i][CONTEXT_OUTPUT] - 1,
-					   data_set_has(&k->data, i) ? SPACE_USED : SPACE_UNUSED,
-					   data_set_has(&k->data, i) ? SPACE_USED + 1
-								     : SPACE_MAYBE_USED));
-	return root;
-}
-
-static bool
-covers_kind(const struct work *w, int side, const struct image_rule *rule, size_t kind)
-{
-	for (size_t i = 0; i < rule->mask.n_data; i++)
-		if (data_set_has(&w->s->columns.kinds[kind].data,
-				 w->s->columns.data_of[side][rule->mask.data[i]]))
-			return true;
-	return false;
-}
-
-/* How strict a mask is among all of both policies: 1 for the laxest. */
-static uint32_t
-rank_of(const struct work *w, const struct image_mask *m)
-{
-	uint32_t rank = 1;
-
-	for (int side = 0; side < DIFF_SIDES; side++)
-		for (size_t i = 0; i < image_of(w, side)->n_rules; i++) {
-			const struct image_rule *r = &image_of(w, side)->rules[i];
-
-			rank += r->kind == VM_MASK && vm_mask_cmp(&r->mask, m) < 0;
-		}
-	return rank;
-}
-
-static uint32_t
-masks_of(struct work *w, int side, size_t kind)
-{
-	const struct diagram *g = w->out->sides[side];
-	uint32_t *v = ARENA_ARRAY(w->arena, uint32_t, g->img->n_rules + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < g->img->n_rules; i++) {
-		const struct image_rule *r = &g->img->rules[i];
-		uint32_t match = g->match[r->by_row ? ENTRY_ROW : ENTRY_RESULT][i];
-
-		if (r->kind == VM_MASK && covers_kind(w, side, r, kind))
-			v[n++] = dd_guard(w->s->dd, match, dd_leaf(rank_of(w, &r->mask)));
-	}
-	return dd_join_all(w->s->dd, &w->strictest, v, n);
-}
-
-/* Matching rules at the witness; what depends on the row as the row has it. */
-static bool
-in_force(const struct image *img, const struct decision *result, const struct decision *row,
-	 size_t i)
-{
-	const struct decision *d = img->rules[i].by_row ? row : result;
-
-	return d->matched[i / 64] >> i % 64 & 1;
-}
-
-/* The strictest mask of a kind of column at the witness, or -1. */
-static int
-mask_in_force(struct work *w, const struct difference *x, int side, size_t kind)
-{
-	const struct image *img = image_of(w, side);
-	struct decision result, row;
-	struct facts f;
-	int best = -1;
-
-	witness_facts(w->s, &x->witness, (size_t) side, &f);
-	vm_decide(img, ENTRY_RESULT, &f, &result);
-	vm_decide(img, ENTRY_ROW, &f, &row);
-	for (size_t i = 0; i < img->n_rules; i++) {
-		const struct image_rule *r = &img->rules[i];
-
-		if (r->kind == VM_MASK && in_force(img, &result, &row, i) &&
-		    covers_kind(w, side, r, kind) &&
-		    (best < 0 || vm_mask_cmp(&r->mask, &img->rules[best].mask) > 0))
-			best = (int) i;
-	}
-	return best;
-}
-
-static void
-place_column(struct work *w, struct difference *x, size_t kind)
-{
-	const struct column_kind *k = &w->s->columns.kinds[kind];
-	const struct value *table = &x->witness.facts.v[FACT_TABLE];
-	const uint8_t *dot;
-
-	x->schema = k->schema;
-	x->table = k->table;
-	x->column = k->column;
-	if (w->s->fact_var[FACT_TABLE] && table->known &&
-	    (dot = memchr(table->s.p, '.', table->s.n))) {
-		x->schema = slice_of(table->s.p, (size_t) (dot - table->s.p));
-		x->table = slice_of(dot + 1, table->s.n - x->schema.n - 1);
-		x->column = space_column_in(w->s, kind, table->s);
-	} else {
-		facts_string(&x->witness.facts, FACT_SCHEMA, k->schema);
-		facts_string(&x->witness.facts, FACT_TABLE,
-			     slice_str(arena_printf(w->arena, "%.*s.%.*s", SLICE_ARG(k->schema),
-						    SLICE_ARG(k->table))));
-	}
-}
-
 /* Preferably of what runs at once: a test shows that. */
 static struct difference *
 find_shown(struct work *w, enum difference_kind kind, uint32_t root, int i)
@@ -398,21 +257,23 @@ static void
 compare_masks(struct work *w, size_t kind, uint32_t read)
 {
 	struct dd *d = w->s->dd;
-	uint32_t one = masks_of(w, 0, kind), other = masks_of(w, 1, kind);
+	uint32_t one = reading_masks(w->out->sides[0], kind);
+	uint32_t other = reading_masks(w->out->sides[1], kind);
 	uint32_t root = dd_differ(d, one, other);
 	struct difference *x;
 
 	if (root != DD_FALSE)
-		root = dd_and(d, root, dd_and(d, read, reads_kind(w, kind)));
+		root = dd_and(d, root, dd_and(d, read, reading_where(w->s, kind)));
 	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MASK, root, i)); i++) {
 		uint32_t leaves[DIFF_SIDES];
 
-		place_column(w, x, kind);
+		x->place = reading_place(w->s, &x->witness, kind);
 		for (int side = 0; side < DIFF_SIDES; side++) {
-			int r = x->rule[side] = x->mask[side] = mask_in_force(w, x, side, kind);
+			int r = x->rule[side] = x->mask[side] =
+				reading_mask_at(w->out->sides[side], &x->witness, kind);
 
-			leaves[side] =
-				dd_leaf(r < 0 ? 0 : rank_of(w, &image_of(w, side)->rules[r].mask));
+			leaves[side] = dd_leaf(
+				r < 0 ? 0 : reading_rank(w->s, &image_of(w, side)->rules[r].mask));
 		}
 		if (x->rule[0] < 0 || x->rule[1] < 0)
 			x->kind = x->rule[1] < 0 ? DIFF_UNMASKED : DIFF_MASKED;
@@ -423,63 +284,14 @@ compare_masks(struct work *w, size_t kind, uint32_t read)
 	}
 }
 
-static bool
-drops_table(const struct work *w, int side, const struct image_rule *r, struct slice table)
-{
-	const uint8_t *dot = table.n ? memchr(table.p, '.', table.n) : NULL;
-
-	return r->kind == VM_DROP && dot &&
-	       vm_rule_covers(image_of(w, side), r, slice_of(table.p, (size_t) (dot - table.p)),
-			      slice_of(dot + 1, (size_t) (table.p + table.n - dot) - 1),
-			      (struct slice){0});
-}
-
-/* Where the rows of a table are dropped: of each table that the rules tell apart, or of this one.
- */
-static uint32_t
-drops_of(struct work *w, int side, struct slice table)
-{
-	const struct diagram *g = w->out->sides[side];
-	uint32_t var = w->s->fact_var[FACT_TABLE], root = DD_FALSE;
-	const struct domain *tables = &w->s->facts[FACT_TABLE];
-	struct dd *d = w->s->dd;
-
-	for (size_t i = 0; i < g->img->n_rules; i++) {
-		const struct image_rule *r = &g->img->rules[i];
-		uint32_t where = !var && drops_table(w, side, r, table) ? DD_TRUE : DD_FALSE;
-
-		for (uint32_t t = 0; var && r->kind == VM_DROP && t < tables->n; t++)
-			if (tables->possible[t] && drops_table(w, side, r, tables->values[t].s))
-				where = dd_or(d, where, dd_between(d, var - 1, t + 1, t + 2));
-		root = dd_or(d, root, dd_and(d, where, g->match[ENTRY_ROW][i]));
-	}
-	return root;
-}
-
-static void
-note_drop(struct work *w, struct difference *x, int side)
-{
-	const struct image *img = image_of(w, side);
-	struct slice table = x->witness.facts.v[FACT_TABLE].s;
-	struct decision row;
-	struct facts f;
-
-	witness_facts(w->s, &x->witness, (size_t) side, &f);
-	vm_decide(img, ENTRY_ROW, &f, &row);
-	for (size_t i = 0; i < img->n_rules && x->rule[side] < 0; i++)
-		if (drops_table(w, side, &img->rules[i], table) &&
-		    row.matched[i / 64] >> i % 64 & 1)
-			x->rule[side] = (int) i;
-}
-
 /* A row is shown by a column of it, which may have a mask. */
 static void
 note_masks(struct work *w, struct difference *x)
 {
-	int kind = columns_find(&w->s->columns, x->schema, x->table, x->column);
+	int kind = columns_find(&w->s->columns, x->place.schema, x->place.table, x->place.column);
 
 	for (int side = 0; side < DIFF_SIDES && kind >= 0; side++)
-		x->mask[side] = mask_in_force(w, x, side, (size_t) kind);
+		x->mask[side] = reading_mask_at(w->out->sides[side], &x->witness, (size_t) kind);
 }
 
 static void
@@ -498,9 +310,9 @@ compare_drops(struct work *w, size_t kind, const uint32_t dropped[DIFF_SIDES], u
 
 		for (int i = 0; root != DD_FALSE && (x = find_shown(w, kinds[1 - side], root, i));
 		     i++) {
-			place_column(w, x, kind);
-			x->column = SLICE_LIT("id");
-			note_drop(w, x, side);
+			x->place = reading_place(w->s, &x->witness, kind);
+			x->place.column = SLICE_LIT("id");
+			x->rule[side] = reading_drop_at(w->out->sides[side], &x->witness);
 			note_masks(w, x);
 			if (x->rule[side] < 0)
 				break;
@@ -518,10 +330,9 @@ compare_data(struct work *w)
 	uint32_t read = not_denied(w);
 
 	for (size_t k = 0; k < w->s->columns.n_kinds; k++) {
-		const struct column_kind *c = &w->s->columns.kinds[k];
-		struct slice table = slice_str(arena_printf(
-			w->arena, "%.*s.%.*s", SLICE_ARG(c->schema), SLICE_ARG(c->table)));
-		uint32_t dropped[] = {drops_of(w, 0, table), drops_of(w, 1, table)};
+		struct slice table = reading_table(w->s, k);
+		uint32_t dropped[] = {reading_drops(w->out->sides[0], table),
+				      reading_drops(w->out->sides[1], table)};
 
 		compare_masks(w, k, dd_without(d, dd_without(d, read, dropped[0]), dropped[1]));
 		compare_drops(w, k, dropped, read);
@@ -565,7 +376,7 @@ limits_of(struct work *w, int side, int unit, int per)
 			v[n++] = dd_guard(w->s->dd, g->match[ENTRY_COMMAND][i],
 					  dd_leaf(rank_of_amount(w, unit, per, amount)));
 	}
-	return dd_join_all(w->s->dd, &w->strictest, v, n);
+	return dd_join_all(w->s->dd, &w->s->larger, v, n);
 }
 
 static uint64_t
@@ -620,8 +431,7 @@ policy_diff(struct arena *arena, const struct image *a, const struct image *b, c
 {
 	const struct image **images = ARENA_ARRAY(arena, const struct image *, DIFF_SIDES);
 	struct policy_diff *out = ARENA_NEW(arena, struct policy_diff);
-	struct work w = {
-		.arena = arena, .out = out, .end = &out->first, .strictest = {.leaf = larger}};
+	struct work w = {.arena = arena, .out = out, .end = &out->first};
 
 	images[0] = a;
 	images[1] = b;
@@ -632,7 +442,6 @@ policy_diff(struct arena *arena, const struct image *a, const struct image *b, c
 	for (int side = 0; side < DIFF_SIDES; side++)
 		if (!(out->sides[side] = diagram_new(w.s, (size_t) side)))
 			return NULL;
-	dd_op_init(w.s->dd, &w.strictest);
 	compare_verdicts(&w, ENTRY_COMMAND);
 	compare_holds(&w, ENTRY_COMMAND);
 	compare_data(&w);

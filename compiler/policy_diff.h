@@ -7,8 +7,7 @@
 #ifndef WEIR_COMPILER_POLICY_DIFF_H
 #define WEIR_COMPILER_POLICY_DIFF_H
 
-#include "compiler/diagram.h"
-#include "compiler/witness.h"
+#include "compiler/reading.h"
 
 enum difference_kind {
 	DIFF_ALLOWED,  /* newly allowed */
@@ -33,10 +32,10 @@ struct difference {
 	enum vm_entry entry; /* CONNECT: of opening a session; else COMMAND */
 	struct witness witness;
 	enum verdict verdict[DIFF_SIDES];
-	int rule[DIFF_SIDES];		    /* the mask or drop rule in force; -1: none */
-	int mask[DIFF_SIDES];		    /* the mask of the column */
-	struct slice schema, table, column; /* masks and drops */
-	enum limit_unit unit;		    /* DIFF_LIMIT */
+	int rule[DIFF_SIDES];	    /* the mask or drop rule in force; -1: none */
+	int mask[DIFF_SIDES];	    /* the mask of the column */
+	struct reading_place place; /* masks and drops */
+	enum limit_unit unit;	    /* DIFF_LIMIT */
 	enum limit_per per;
 	uint64_t amount[DIFF_SIDES]; /* 0: no limit */
 	struct action_set actions;   /* for which actions; masks, drops: none */

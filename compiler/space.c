@@ -162,6 +162,13 @@ add_rows(struct space *s)
 	}
 }
 
+static uint32_t
+larger(void *ctx, uint32_t a, uint32_t b)
+{
+	(void) ctx;
+	return a > b ? a : b;
+}
+
 struct space *
 space_new(struct arena *arena, const struct image *const *images, size_t n, const char **why)
 {
@@ -199,6 +206,8 @@ space_new(struct arena *arena, const struct image *const *images, size_t n, cons
 	s->hits = ARENA_ARRAY(arena, uint32_t, widest + 1);
 	s->runs = ARENA_ARRAY(arena, struct dd_run, 2 * widest + 2);
 	s->dd = dd_new(arena, s->dd_vars, s->n_vars, SPACE_MAX_RUNS);
+	s->larger.leaf = larger;
+	dd_op_init(s->dd, &s->larger);
 	return s;
 }
 

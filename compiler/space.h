@@ -67,6 +67,7 @@ struct space {
 	struct dd_var *dd_vars;
 	size_t n_vars;
 	struct dd *dd;
+	struct dd_op larger; /* of two leaves */
 	struct {
 		uint64_t key;
 		uint32_t root;

@@ -196,7 +196,7 @@ struct image {
 	size_t n_row_columns;
 	struct image_entry entry[ENTRY_COUNT];
 	uint64_t counter;  /* of the signer; later builds are higher */
-	uint32_t n_tests;  /* the policy's own tests, all passed when it was built; 0: not run */
+	uint32_t n_tests;  /* tests and proofs of the policy that passed at its build; 0: not run */
 	uint8_t source_digest[SHA256_LEN];
 	uint8_t digest[SHA256_LEN]; /* SHA-256 of the body: the policy's version */
 	bool is_signed;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `prove` statements of a policy, decided over all inputs.
+ */
+#ifndef WEIR_COMPILER_PROVE_H
+#define WEIR_COMPILER_PROVE_H
+
+#include "compiler/ast.h"
+#include "compiler/reading.h"
+
+enum proof { PROOF_HOLDS, PROOF_FAILS, PROOF_TOO_HARD };
+
+struct counterexample {
+	struct witness witness;
+	enum verdict verdict;
+	struct reading_place place; /* `only ... see` */
+};
+
+struct prover {
+	struct arena *arena;
+	const struct image *img;
+	struct space *space; /* NULL: too hard, and `why` says for what */
+	struct diagram *diagram;
+	const char *why;
+};
+
+void prover_init(struct prover *p, struct arena *arena, const struct image *img);
+/* The statement is one of the policy that the image is made of. */
+enum proof prove(struct prover *p, const struct prove_decl *k, struct counterexample *out);
+/* "only auditors see card unmasked" */
+void prove_text(struct buf *out, const struct prove_decl *k);
+
+#endif

@@ -1,0 +1,231 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""prove statements: those that hold, those that do not (each counterexample fed back to weir test),
+weir test and weir build with them, and random policies, whose proofs random facts must not break.
+
+  SEED=N  another sequence; POLICIES=N  how many random policies
+"""
+import json, os, random, subprocess, sys, tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
+results = []
+
+POLICY = """policy orders
+group agents  = idp "ai-agents"
+group dba     = idp "dba-oncall"
+group audit   = idp "audit"
+target orders = postgres "orders*"
+data card     = column payments.cards.pan, column *.card_number
+
+allow app-data
+  who agents, dba, audit   on orders
+  do  sql.basics, sql.select, sql.insert
+hold ddl
+  who agents, dba   on orders
+  do  sql.ddl
+  for 1 of dba not self   within 15m
+mask card with last(4)   unless who audit
+"""
+
+# Statement, what is added to the policy, holds; words of the counterexample.
+CASES = [
+    ("only audit see card unmasked", "", True),
+    ("only dba see card unmasked", "", "in audit"),
+    ("only audit, dba see card unmasked", "", True),
+    ("only audit see card unmasked",
+     "mask shown of card with last(2) when time.weekday = mon", True),
+    ("only audit see card unmasked", "drop gone of card unless who audit", True),
+    ("only dba see card unmasked", "drop gone of card unless who dba", True),
+    ("only dba see card unmasked", "deny cards when table = \"payments.cards\" unless who dba",
+     "card_number"),
+    ("only dba see card unmasked", "deny reads do sql.select unless who dba", True),
+    ("nobody runs sql.ddl without a hold", "", True),
+    ("nobody runs sql.ddl, sql.program without a hold", "", True),
+    ("nobody runs sql.insert without a hold", "", "insert into"),
+    ("nobody runs sql.ddl without a hold",
+     "allow night who dba do sql.truncate when time.of-day < 06:00", "time.of-day = 00:00"),
+    ("nobody runs sql.ddl without a hold",
+     "allow night who dba on orders do sql.truncate when time.of-day < 06:00", True),
+    ("nobody runs sql.ddl without a hold",
+     "allow net do sql.drop when client.address in {10.0.0.0/8} and not client.address in "
+     "{10.0.0.0/9, 10.128.0.0/9}", True),
+    ("nobody runs sql.ddl without a hold",
+     "allow names do sql.drop when table starts with \"a\" and table ends with \"a\" and not table "
+     "matches \"*a\"", True),
+    ("nobody runs sql.ddl without a hold",
+     "allow schema do sql.drop when table = \"app.t\" and schema = \"public\"", True),
+    ("nobody runs sql.ddl without a hold", "allow where do sql.drop when sql.where", True),
+    ("nobody runs sql.ddl without a hold", "default allow", "create table"),
+]
+
+
+def check(name, problem):
+    results.append(not problem)
+    print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
+    if problem:
+        print("# " + str(problem).replace("\n", "\n# "))
+
+
+def weir(*args, text=None):
+    done = subprocess.run([WEIR, *args], input=text, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, encoding="utf-8")
+    return done.returncode, done.stdout, done.stderr
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+def case(folder, statement, more, wanted):
+    text = f"{POLICY}{more}\n"
+    path = write(folder, "p.weir", f"{text}prove {statement}\n")
+    code, out, err = weir("prove", path, "--json")
+    if err or not out:
+        return f"exit {code} {out}{err}"
+    answer = json.loads(out)
+    if answer["passed"] != (wanted is True) or code != (wanted is not True):
+        return f"exit {code}: {out}"
+    if wanted is True:
+        return None
+    shown = answer["failures"][0]
+    if wanted not in shown:
+        return f"'{wanted}' is not in\n{shown}"
+    code, out, err = weir("test", write(folder, "t.weir", text + shown))
+    return code and f"the counterexample does not pass as a test:\n{shown}\n{out}{err}"
+
+
+def with_the_tools(folder):
+    good = write(folder, "good.weir", POLICY + "prove only audit see card unmasked\n")
+    bad = write(folder, "bad.weir", POLICY + "prove only dba see card unmasked\n")
+    image = os.path.join(folder, "image")
+    code, out, err = weir("test", good)
+    check("weir test counts proofs", (code, out) != (0, "1 passed, 0 failed\n") and out + err)
+    code, out, err = weir("test", bad)
+    check("weir test fails with one that does not hold",
+          (code != 1 or "not proved: only dba see card unmasked" not in out) and out + err)
+    code, out, err = weir("build", good, "-o", image)
+    check("an image says that they passed", "1 tests and proofs passed" not in out and out + err)
+    os.unlink(image)
+    code, out, err = weir("build", bad, "-o", image)
+    check("an image is not built against a proof",
+          (code != 1 or os.path.exists(image)) and out + err)
+    code, out, err = weir("check", write(folder, "names.weir", POLICY + """
+prove only nobody see nothing unmasked
+prove nobody runs sql.drip without a hold
+prove nobody runs connect without a hold
+"""))
+    check("names in proofs are checked",
+          [c for c in ("E0402", "E0405", "E0404", "E0680") if c not in err] and err)
+    many = POLICY + "".join(f"allow r{i} when table matches \"*{chr(97 + i)}{chr(98 + i)}*\"\n"
+                            for i in range(22)) + "prove nobody runs sql.ddl without a hold\n"
+    code, out, err = weir("prove", write(folder, "many.weir", many))
+    check("what cannot be decided is not proved",
+          (code != 1 or "too entangled to be proved: table" not in out) and out + err)
+    check("usage is 2", weir("prove")[0] != 2)
+
+
+# ---- Random policies ----
+
+CONDITIONS = ["user.kind = agent", "client.tls", "time.weekday in {sat, sun}", "sql.where",
+              'table = "app.orders"', 'table matches "app.*"', "sql.uses(d0)", "time.of-day < 09:00",
+              'schema = "app"', "sql.uses(d1, output)", 'user.name = "ana"']
+MASKED = ["user.kind = agent", "client.tls", "time.weekday in {sat, sun}", "sql.uses(d0)"]
+
+
+def random_policy(r):
+    out = ['policy random', 'group g0 = idp "agents"', 'group g1 = idp "dba"',
+           "data d0 = column app.orders.pan", "data d1 = column app.orders.p*"]
+    for i in range(r.randrange(2, 9)):
+        kind = r.choice(["allow", "allow", "deny", "hold", "mask", "mask"])
+        rule = f"{kind} r{i}" + (f" of d{r.randrange(2)} with null" if kind == "mask" else "")
+        if r.random() < .5:
+            rule += f" who g{r.randrange(2)}"
+        if kind != "mask" and r.random() < .8:
+            rule += " do " + r.choice(["sql.select", "sql.ddl", "sql.drop", "sql.read", "sql"])
+        if r.random() < .6:
+            picked = r.sample(MASKED if kind == "mask" else CONDITIONS, 2)
+            rule += " when " + r.choice([" and ", " or not "]).join(picked)
+        if r.random() < .3:
+            rule += f" unless who g{r.randrange(2)}"
+        out.append(rule + (" for 1 of g1 not self within 5m" if kind == "hold" else ""))
+    return "\n".join(out) + "\n"
+
+
+def random_facts(r):
+    action = r.choice(["sql.select", "sql.select", "sql.drop", "sql.create"])
+    facts = {"target.protocol": "postgres", "target.name": "x", "user.name": r.choice(["ana", "bo"]),
+             "user.kind": r.choice(["human", "agent"]), "client.tls": r.random() < .5,
+             "user.groups": r.sample(["agents", "dba"], r.randrange(3)), "action": action,
+             "time.weekday": r.choice(["mon", "sun"]), "time.of-day": r.choice(["08:00", "12:00"]),
+             "table": "app.orders", "schema": "app", "sql.where": action == "sql.select",
+             "uses": [{"schema": "app", "table": "orders", "column": "pan",
+                       "contexts": ["output"]}] if action == "sql.select" else []}
+    return facts
+
+
+def broken(policy, facts):
+    """Which statements these facts break, by weir eval."""
+    text = "".join(json.dumps(f) + "\n" + json.dumps({**{k: v for k, v in f.items()
+                                                         if k not in ("action", "table", "schema",
+                                                                      "sql.where")},
+                                                      "entry": "result"}) + "\n" for f in facts)
+    code, out, err = weir("eval", policy, "--facts", "-", text=text)
+    if code:
+        raise AssertionError(out + err)
+    answers = [json.loads(line) for line in out.splitlines()]
+    found = set()
+    for f, command, result in zip(facts, answers[::2], answers[1::2]):
+        if f["action"] == "sql.select":
+            if command["verdict"] != "deny" and not result["matched"] and \
+                    "agents" not in f["user.groups"]:
+                found.add("only g0 see d0 unmasked")
+        elif command["verdict"] == "allow":
+            found.add("nobody runs sql.ddl without a hold")
+    return found
+
+
+def random_proofs(folder):
+    seed, n = int(os.environ.get("SEED", "9")), int(os.environ.get("POLICIES", "60"))
+    r, proved, refuted, bad = random.Random(seed), 0, 0, None
+    for i in range(n):
+        text = random_policy(r)
+        path = write(folder, "r.weir", text + "prove only g0 see d0 unmasked\n"
+                                              "prove nobody runs sql.ddl without a hold\n")
+        code, out, err = weir("prove", path, "--json")
+        answers = [json.loads(line) for line in out.splitlines()]
+        if err or len(answers) != 2:
+            bad = out + err
+        found = broken(path, [random_facts(r) for _ in range(150)])
+        for a in answers:
+            proved += a["passed"]
+            refuted += not a["passed"]
+            if a["passed"] and a["proof"] in found:
+                bad = f"{a['proof']} is proved, and facts break it"
+            shown = a["failures"][0] if a["failures"] else ""
+            if shown.startswith("test"):
+                code, out, err = weir("test", write(folder, "t.weir", text + shown))
+                bad = bad or code and f"the counterexample does not pass:\n{shown}{out}{err}"
+        if bad:
+            bad = f"seed {seed}, policy {i}: {bad}\n{text}"
+            break
+    print(f"# {n} policies: {proved} proved, {refuted} not")
+    check("random facts break no proof, and counterexamples pass", bad)
+    check("some are proved and some are not", min(proved, refuted) < n / 6)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        for statement, more, wanted in CASES:
+            check(f"{statement}{' with ' + more if more else ''}",
+                  case(folder, statement, more, wanted))
+        with_the_tools(folder)
+        random_proofs(folder)
+    print(f"1..{len(results)}")
+    return 0 if all(results) else 1
+
+
+sys.exit(main())
