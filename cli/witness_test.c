@@ -6,83 +6,13 @@
  */
 #include "cli/witness_test.h"
 
+#include "cli/describe.h"
 #include "cli/policy.h"
 #include "cli/witness_sql.h"
 #include "proto/pg/mask.h"
 
-#include <arpa/inet.h>
-
 enum attempt { PLAIN, QUOTED, PLAIN_WITH, LITERAL_WITH, ATTEMPTS };
 enum { OID_TEXT = 25, MAX_CELLS = 8 };
-
-/* ---- Values as the language writes them ---- */
-
-static void
-put_string(struct buf *out, struct slice s)
-{
-	buf_putc(out, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			buf_putc(out, '\\');
-		if (s.p[i] == '\n')
-			buf_puts(out, "\\n");
-		else
-			buf_putc(out, s.p[i]);
-	}
-	buf_putc(out, '"');
-}
-
-static void
-put_address(struct buf *out, const uint8_t addr[16])
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	bool v4 = memcmp(addr, mapped, 12) == 0;
-	char text[INET6_ADDRSTRLEN];
-
-	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, text, sizeof(text));
-	buf_puts(out, text);
-}
-
-static void
-put_value(struct buf *out, enum fact f, const struct value *v)
-{
-	enum type type = fact_info[f].type;
-
-	if (!v->known) {
-		buf_puts(out, "unknown");
-		return;
-	}
-	switch (type) {
-	case TYPE_BOOL:
-		buf_puts(out, v->b ? "true" : "false");
-		break;
-	case TYPE_INT:
-		buf_printf(out, "%lld", (long long) v->i);
-		break;
-	case TYPE_TIME:
-		buf_printf(out, "%02d:%02d", (int) (v->i / 3600), (int) (v->i / 60 % 60));
-		break;
-	case TYPE_STRING:
-		put_string(out, v->s);
-		break;
-	case TYPE_SET:
-		buf_putc(out, '{');
-		for (size_t i = 0; i < v->set.n; i++) {
-			buf_puts(out, i ? ", " : "");
-			put_string(out, v->set.v[i]);
-		}
-		buf_putc(out, '}');
-		break;
-	case TYPE_ADDRESS:
-		put_address(out, v->addr);
-		break;
-	case TYPE_ACTION:
-		buf_puts(out, action_info[v->i].name);
-		break;
-	default:
-		buf_puts(out, enum_name(type, (int) v->i));
-	}
-}
 
 /* ---- The test ---- */
 
@@ -118,7 +48,7 @@ put_principal(struct buf *out, const struct witness_test *t)
 	bool all = true;
 
 	buf_printf(out, "\n  as %s ", enum_name(TYPE_ENUM_USER_KIND, (int) v[FACT_USER_KIND].i));
-	put_string(out, v[FACT_USER_NAME].s);
+	describe_string(out, v[FACT_USER_NAME].s);
 	for (size_t i = 0; i < v[FACT_USER_GROUPS].set.n; i++)
 		all &= group_name(t, v[FACT_USER_GROUPS].set.v[i], &name);
 	for (size_t i = 0; all && i < v[FACT_USER_GROUPS].set.n; i++) {
@@ -126,7 +56,7 @@ put_principal(struct buf *out, const struct witness_test *t)
 		buf_printf(out, "%s%.*s", i ? ", " : " in ", SLICE_ARG(name));
 	}
 	buf_puts(out, "\n  on ");
-	put_string(out, v[FACT_TARGET_NAME].s);
+	describe_string(out, v[FACT_TARGET_NAME].s);
 	return all;
 }
 
@@ -166,7 +96,7 @@ put_with(struct buf *out, const struct witness_test *t, enum attempt attempt, bo
 	for (int f = 0; f < FACT_COUNT; f++)
 		if (wants_with(t, (enum fact) f, attempt, groups_said)) {
 			buf_printf(out, "%s%s = ", sep, fact_info[f].name);
-			put_value(out, (enum fact) f, &t->witness->facts.v[f]);
+			describe_value(out, (enum fact) f, &t->witness->facts.v[f]);
 			sep = ", ";
 		}
 }
@@ -218,7 +148,7 @@ is_whole_number(struct slice s)
 static void
 put_cell(struct buf *out, const struct witness_test *t, struct slice name, struct slice value)
 {
-	put_string(out, name);
+	describe_string(out, name);
 	buf_puts(out, ": ");
 	for (size_t i = 0; i < t->space->n_row_columns; i++)
 		if (slice_eq(t->space->row_columns[i], name) && t->witness->rows[i].is_int &&
@@ -226,7 +156,7 @@ put_cell(struct buf *out, const struct witness_test *t, struct slice name, struc
 			buf_put_slice(out, value);
 			return;
 		}
-	put_string(out, value);
+	describe_string(out, value);
 }
 
 static void
@@ -240,7 +170,7 @@ put_masked(struct buf *out, const struct image_mask *m, struct slice in)
 	mask_key_init(&key, slice_str("weir test"));
 	op = mask_bind(&spec, OID_TEXT, -1, 0);
 	if (mask_rewrite(&op, in, &masked))
-		put_string(out, buf_slice(&masked));
+		describe_string(out, buf_slice(&masked));
 	else
 		buf_puts(out, "null");
 	buf_fini(&masked);
@@ -255,19 +185,19 @@ put_row_test(struct buf *out, const struct witness_test *t, struct slice sample)
 
 	witness_select(&sql, t->schema, t->table, names, n);
 	buf_puts(out, "\n  run ");
-	put_string(out, buf_slice(&sql));
+	describe_string(out, buf_slice(&sql));
 	buf_fini(&sql);
 	for (size_t i = 0; i < n; i++) {
 		buf_puts(out, i ? ", " : "\n  row (");
 		put_cell(out, t, names[i], values[i]);
 	}
 	buf_puts(out, ")\n  expect (");
-	put_string(out, names[0]);
+	describe_string(out, names[0]);
 	buf_puts(out, ": ");
 	if (t->mask)
 		put_masked(out, t->mask, values[0]);
 	else
-		put_string(out, values[0]);
+		describe_string(out, values[0]);
 	buf_puts(out, ")\n");
 }
 
@@ -284,7 +214,7 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, si
 	bool said;
 
 	buf_puts(out, "test ");
-	put_string(out, slice_str(t->name));
+	describe_string(out, slice_str(t->name));
 	said = put_principal(out, t);
 	put_with(out, t, t->shows == SHOWS_VERDICT ? attempt : PLAIN, said);
 	if (t->shows != SHOWS_VERDICT) {
@@ -296,7 +226,7 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, si
 	else
 		(void) witness_sql(&text, &sql);
 	buf_puts(out, "\n  run ");
-	put_string(out, buf_slice(&text));
+	describe_string(out, buf_slice(&text));
 	buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
 	buf_fini(&text);
 }
@@ -354,7 +284,7 @@ put_json_value(struct buf *out, enum fact f, const struct value *v)
 	switch (fact_info[f].type) {
 	case TYPE_BOOL:
 	case TYPE_INT:
-		put_value(out, f, v);
+		describe_value(out, f, v);
 		return;
 	case TYPE_STRING:
 		buf_json_string(out, v->s);
@@ -371,7 +301,7 @@ put_json_value(struct buf *out, enum fact f, const struct value *v)
 			   (int) (v->i % 60));
 		return;
 	default:
-		put_value(&text, f, v);
+		describe_value(&text, f, v);
 		buf_json_string(out, buf_slice(&text));
 		buf_fini(&text);
 	}
@@ -453,7 +383,7 @@ witness_text(struct buf *out, const struct space *s, const struct witness *w)
 		if (!v->known && !(w->named >> f & 1))
 			continue;
 		buf_printf(out, "%s%s = ", sep, fact_info[f].name);
-		put_value(out, (enum fact) f, v);
+		describe_value(out, (enum fact) f, v);
 		sep = ", ";
 	}
 	for (size_t i = 0; i < w->facts.n_uses && w->uses_named; i++) {
@@ -469,7 +399,7 @@ witness_text(struct buf *out, const struct space *s, const struct witness *w)
 	for (size_t i = 0; i < s->n_row_columns; i++)
 		if (w->rows[i].known) {
 			buf_printf(out, "%srow.%.*s = ", sep, SLICE_ARG(s->row_columns[i]));
-			put_string(out, w->rows[i].s);
+			describe_string(out, w->rows[i].s);
 			sep = ", ";
 		}
 }

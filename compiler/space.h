@@ -94,9 +94,13 @@ int64_t space_row_number(const struct space *s, uint32_t column, uint32_t class,
 /* What a fact is when nobody says. */
 void space_usual(enum fact f, struct value *out);
 bool space_is_usual(enum fact f, const struct value *v);
+/* True for the actions whose effects have an object. */
+uint32_t space_objects(struct space *s);
 /* What effects of the action have. */
 bool space_has_object(enum action a);
 bool space_has_setting(enum action a);
+/* Facts that many an effect does not have, and that are unknown then. */
+bool space_may_lack(enum fact f);
 bool space_has_where(enum action a);
 /* A column of this kind in "schema.table"; an empty slice: it has none. */
 struct slice space_column_in(const struct space *s, size_t kind, struct slice table);

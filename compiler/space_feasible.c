@@ -33,6 +33,13 @@ space_has_object(enum action a)
 }
 
 bool
+space_may_lack(enum fact f)
+{
+	return f == FACT_TABLE || f == FACT_SCHEMA || f == FACT_FUNCTION || f == FACT_SETTING ||
+	       f == FACT_COLUMNS;
+}
+
+bool
 space_has_setting(enum action a)
 {
 	return is_among(a, with_setting, COUNT_OF(with_setting));
@@ -55,6 +62,14 @@ action_among(struct space *s, const enum action *v, size_t n)
 		root = dd_or(s->dd, root,
 			     dd_between(s->dd, s->fact_var[FACT_ACTION] - 1, v[i] + 1u, v[i] + 2u));
 	return root;
+}
+
+uint32_t
+space_objects(struct space *s)
+{
+	if (!s->fact_var[FACT_ACTION])
+		return DD_FALSE;
+	return dd_not(s->dd, action_among(s, without_object, COUNT_OF(without_object)));
 }
 
 static uint32_t

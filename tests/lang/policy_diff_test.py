@@ -240,7 +240,7 @@ def random_facts(r):
 
 
 def random_pairs(folder):
-    seed, n = int(os.environ.get("SEED", "4")), int(os.environ.get("PAIRS", "40"))
+    seed, n = int(os.environ.get("SEED", "4")), int(os.environ.get("PAIRS", "25"))
     r, total, tested, same, bad = random.Random(seed), 0, 0, 0, None
     for i in range(n):
         texts = random_pair(r)

@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "compiler/compile.h"
+#include "compiler/cover.h"
 #include "compiler/diagram.h"
 #include "compiler/witness.h"
 #include "vm/match.h"
@@ -151,6 +152,74 @@ equal_functions_are_equal_roots(void)
 	arena_fini(&arena);
 }
 
+static uint32_t
+random_function(struct dd *d, const struct dd_var *vars, uint32_t n_vars, uint32_t *state)
+{
+	uint32_t root = DD_FALSE;
+
+	for (int i = 0; i < 4; i++) {
+		uint32_t product = DD_TRUE;
+
+		for (uint32_t v = 0; v < n_vars; v++) {
+			uint32_t first, end;
+
+			*state = *state * 1103515245 + 12345;
+			first = (*state >> 16) % vars[v].width;
+			end = first + 1 + (*state >> 24) % (vars[v].width - first);
+			if (*state >> 12 & 1)
+				product = dd_and(d, product, dd_between(d, v, first, end));
+		}
+		root = dd_or(d, root, product);
+	}
+	return root;
+}
+
+/* Whatever must be covered is, and nothing that must not. */
+static void
+a_cover_is_exact(void)
+{
+	enum { VARS = 5 };
+	struct dd_var vars[VARS];
+	uint32_t state = 7, cases = 0;
+	struct arena arena;
+
+	for (uint32_t i = 0; i < VARS; i++)
+		vars[i] = (struct dd_var){.width = 2 + i % 3, .dear = DD_LEAF, .cost = 1};
+	for (int round = 0; round < 300; round++) {
+		uint32_t may, must, got = DD_FALSE;
+		struct cover c;
+		struct dd *d;
+
+		arena_init(&arena, 0);
+		d = dd_new(&arena, vars, VARS, 100000);
+		may = random_function(d, vars, VARS, &state);
+		must = dd_and(d, may, random_function(d, vars, VARS, &state));
+		c = dd_cover(d, vars, &arena, must, may, 1000);
+		REQUIRE(!c.full);
+		for (const struct cover_case *i = c.cases; i; i = i->next) {
+			uint32_t one = DD_TRUE;
+
+			for (size_t k = 0; k < i->n; k++) {
+				uint32_t any = DD_FALSE;
+
+				for (uint32_t v = 0; v < vars[i->parts[k].var].width; v++)
+					if (i->parts[k].values[v])
+						any = dd_or(
+							d, any,
+							dd_between(d, i->parts[k].var, v, v + 1));
+				one = dd_and(d, one, any);
+			}
+			got = dd_or(d, got, one);
+		}
+		CHECK(dd_without(d, must, got) == DD_FALSE);
+		CHECK(dd_without(d, got, may) == DD_FALSE);
+		cases += (uint32_t) c.n;
+		arena_fini(&arena);
+	}
+	CHECK(cases > 300);
+	CHECK(cases < 300 * 6);
+}
+
 static struct image *
 compile(struct arena *arena, const struct buf *text, struct buf *bytes)
 {
@@ -231,4 +300,5 @@ a_thousand_rules_are_quick(void)
 
 TEST_MAIN(TEST(every_string_has_its_class), TEST(a_class_without_strings_is_none),
 	  TEST(what_overlaps_too_much_is_refused), TEST(equal_functions_are_equal_roots),
-	  TEST(a_diagram_that_grows_is_stopped), TEST(a_thousand_rules_are_quick))
+	  TEST(a_cover_is_exact), TEST(a_diagram_that_grows_is_stopped),
+	  TEST(a_thousand_rules_are_quick))

@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""weir who-can and what-can: answers as written down (tests/lang/diff/who.txt), mistakes, JSON.
+
+UPDATE=1 rewrites the answers: read the diff.
+"""
+import json, os, subprocess, sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.join(ROOT, "tests/lang/diff")
+WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
+QUESTIONS = [
+    ["who-can", "new.weir", "sql.ddl on orders"],
+    ["who-can", "new.weir", "sql.select on payments.cards"],
+    ["who-can", "new.weir", "sql.update on secret.plans"],
+    ["who-can", "new.weir", "sql.file, sql.program"],
+    ["who-can", "old.weir", "sql.delete on people"],
+    ["who-can", "facts.weir", "sql.read"],
+    ["what-can", "new.weir", "alice", "--in", "agents"],
+    ["what-can", "new.weir", "bo", "--in", "dba,audit", "--kind", "human", "--on", "orders"],
+    ["what-can", "new.weir", "nobody"],
+    ["what-can", "facts.weir", "ana"],
+]
+MISTAKES = [
+    (["who-can", "new.weir", "sql.drip"], 2, "there is no action 'sql.drip'"),
+    (["who-can", "new.weir", "sql.ddl on "], 2, "on what?"),
+    (["who-can", "new.weir"], 2, "asked for"),
+    (["what-can", "new.weir", "a", "--in", "nobodies"], 2, "no group 'nobodies'"),
+    (["what-can", "new.weir", "a", "--on", "nowhere"], 2, "no target 'nowhere'"),
+    (["what-can", "new.weir", "a", "--kind", "robot"], 2, "human, service or agent"),
+    (["what-can", "new.weir"], 2, "asked for"),
+    (["who-can", "none.weir", "sql.ddl"], 2, "cannot read"),
+]
+results = []
+
+
+def check(name, problem):
+    results.append(not problem)
+    print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
+    if problem:
+        print("# " + str(problem).replace("\n", "\n# "))
+
+
+def weir(*args):
+    done = subprocess.run([WEIR, *args], cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          encoding="utf-8")
+    return done.returncode, done.stdout, done.stderr
+
+
+def main():
+    told = ""
+    for q in QUESTIONS:
+        code, out, err = weir(*q)
+        told += f"$ weir {' '.join(q)}\n{out}{err}\n"
+        if code:
+            told += f"exit {code}\n"
+    path = os.path.join(HERE, "who.txt")
+    if os.environ.get("UPDATE"):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(told)
+    with open(path, encoding="utf-8") as f:
+        check("answers as written down", told != f.read() and told)
+    for args, wanted, words in MISTAKES:
+        code, out, err = weir(*args)
+        check(" ".join(args), (code != wanted or words not in err) and f"{code}: {out}{err}")
+    for q in QUESTIONS:
+        code, out, err = weir(*q, "--json")
+        answers = json.loads(out)["answers"]
+        text = weir(*q)[1]
+        bad = [a["rule"] for a in answers if a["rule"] and f"by {a['rule']} (" not in text]
+        lines = [c for a in answers for c in a["conditions"] + [c for u in a["unless"]
+                                                                for c in u["conditions"]]]
+        missing = [c for c in lines if f"where {c}\n" not in text]
+        check(f"JSON of {' '.join(q)}", bad or missing or (not answers and "no" not in text))
+    print(f"1..{len(results)}")
+    return 0 if all(results) else 1
+
+
+sys.exit(main())
