@@ -5,6 +5,7 @@
 #include "cli/check.h"
 #include "cli/cli.h"
 #include "compiler/diag_page.h"
+#include "compiler/findings.h"
 #include "compiler/sarif.h"
 
 #include <stdio.h>
@@ -12,12 +13,14 @@
 #include <unistd.h>
 
 static const char help[] =
-	"usage: weir check FILE [--format text|json|sarif] [--fix]\n"
+	"usage: weir check FILE [--format text|json|sarif] [--strict] [--fix]\n"
 	"       weir check --explain CODE\n\n"
 	"Reads a policy and reports everything that is wrong or doubtful about it, with places,\n"
 	"stable codes and, where possible, what to do. Nothing is written without --fix.\n\n"
 	"  --format json    one JSON object with all findings; --json is the same\n"
 	"  --format sarif   SARIF 2.1.0, for code review tools\n"
+	"  --strict         also rules that no test expects, and data that somebody sees as it is\n"
+	"                   though no `prove only` says who may\n"
 	"  --fix            apply what findings suggest where that is as good as certain: a name that\n"
 	"                   is one slip away from a declared one, look-alike and invisible\n"
 	"                   characters, declarations that nothing uses. Says what it did, then what\n"
@@ -32,7 +35,7 @@ struct check_args {
 	const char *path;
 	const char *code; /* --explain */
 	enum format format;
-	bool fix;
+	bool fix, strict;
 };
 
 static int
@@ -56,6 +59,8 @@ parse_args(int argc, char **argv, struct check_args *a)
 			a->code = argv[++i];
 		} else if (strcmp(argv[i], "--fix") == 0) {
 			a->fix = true;
+		} else if (strcmp(argv[i], "--strict") == 0) {
+			a->strict = true;
 		} else if (argv[i][0] == '-' && argv[i][1]) {
 			return cli_usage_error("check", "no option '%s'", argv[i]);
 		} else if (a->path) {
@@ -73,6 +78,20 @@ parse_args(int argc, char **argv, struct check_args *a)
 	return EXIT_OK;
 }
 
+/* Rules against each other need the image. What is imported only has none. */
+static void
+look_into(struct cli_policy *p, bool strict)
+{
+	const struct image_trust trust = {.allow_unsigned = true};
+	struct image_error err;
+
+	if (!diag_ok(&p->diags) || !p->tree)
+		return;
+	p->image = image_load(&p->arena, buf_slice(&p->bytes), &trust, &err);
+	assert(p->image); /* just made */
+	findings(&p->diags, p->tree, p->image, &p->arena, strict);
+}
+
 static int
 check(struct cli_policy *p, const struct check_args *a)
 {
@@ -85,8 +104,10 @@ check(struct cli_policy *p, const struct check_args *a)
 	options.text = &text;
 	if (a->fix)
 		code = check_fix(p, a->path, text);
-	else if (!compile_policy(a->path, &p->arena, &p->diags, &p->bytes, &options, NULL))
+	else if (!compile_policy(a->path, &p->arena, &p->diags, &p->bytes, &options, &p->tree))
 		assert(p->diags.n_errors > 0);
+	if (code == EXIT_OK)
+		look_into(p, a->strict);
 	return code;
 }
 

@@ -57,7 +57,7 @@ round_of(struct cli_policy *p, const char *path, struct slice text, struct overl
 	sources_init(&p->sources, &p->arena);
 	diag_init(&p->diags, &p->sources, &p->arena);
 	buf_reset(&p->bytes);
-	if (!compile_policy(path, &p->arena, &p->diags, &p->bytes, &options, NULL))
+	if (!compile_policy(path, &p->arena, &p->diags, &p->bytes, &options, &p->tree))
 		assert(p->diags.n_errors > 0);
 	texts = ARENA_ARRAY(&p->arena, struct slice, p->sources.n + 1);
 	n = fix_apply(&p->diags, &p->arena, texts, said);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# What the checker says: tests/lang/check/NAME.weir against NAME.txt (UPDATE=1 rewrites it). At the end, every
-# diagnostic of the ranges 04 to 07 and 12 and every opcode must be named by some golden file.
+# What the checker says: tests/lang/check/NAME.weir against NAME.txt (UPDATE=1 rewrites it); of NAME-strict.weir
+# with --strict. At the end, every diagnostic of the ranges 04 to 07 and 12 and every opcode must be named by some golden file.
 cd "${WEIR_ROOT:-.}" || exit 2
 weir=${WEIR:-build/weir}
 tmp=$(mktemp) || exit 2
@@ -14,7 +14,9 @@ echo "1..$(($# + 2))"
 for f; do
 	n=$((n + 1))
 	golden=${f%.weir}.txt
-	"$weir" check "$f" >"$tmp" 2>&1
+	strict=
+	case $f in *-strict.weir) strict=--strict ;; esac
+	"$weir" check $strict "$f" >"$tmp" 2>&1
 	echo "exit $?" >>"$tmp"
 	if [ -n "$UPDATE" ]; then cp "$tmp" "$golden"; fi
 	if diff -u "$golden" "$tmp" >"$tmp.diff"; then

@@ -19,6 +19,7 @@ there what the code means and what to do, and a whole small policy under "Wrong"
 
 # Codes that cannot come alone, and what comes with them.
 NOT_FROM_FILES = {"E0305"}  # reading refuses such a file already; texts come from editors too
+STRICT = {"W1223", "W1224"}
 WITH = {"E0205": {"E0701"}, "E0609": {"W1203"}}
 
 POLICY = 'policy shop\n\ngroup agents = idp "ai-agents"\n\nallow read   who agents   do sql.select\n'
@@ -26,6 +27,9 @@ FILES = {"app.password": ("secret\n", 0o600), "shop.weir": (POLICY, 0o644)}
 
 # What is too long for a page, which shows the pattern only.
 MANY = {
+    "W1225": lambda: "policy shop\n" + "".join(
+        f"allow r{i} do sql.select when table matches \"*{chr(97 + i)}{chr(98 + i)}*\"\n"
+        for i in range(22)),
     "E0207": lambda: POLICY + "let a = " + "(" * 1100 + "true" + ")" * 1100 + "\n",
     "E0305": lambda: "# much\n" * (17 << 20 >> 2) + POLICY,
     "E0306": lambda: "policy shop\n\n" + "".join(f'import "part-{i}.weir"\n' for i in range(300))
@@ -88,6 +92,7 @@ def codes_of(code, title):
             f.write(as_bytes(text))
         os.chmod(f"{folder}/{n}", mode)
     argv = [h.WEIR, "run", "--check", "-c", name] if is_config else [h.WEIR, "check", name]
+    argv += ["--strict"] if code in STRICT else []
     r = subprocess.run(argv, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
     out = r.stdout.decode(errors="replace")
     return set(re.findall(r"\b[EWN]\d{4}(?=\])", out)), r.returncode, out

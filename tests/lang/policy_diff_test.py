@@ -239,6 +239,34 @@ def random_facts(r):
     return facts
 
 
+def without_idle_rules(folder, text):
+    """Rules that weir check calls idle can be left out, all of them, and no command is decided
+    otherwise. Returns how many there were, and what is wrong."""
+    path = write(folder, "all.weir", text)
+    found = json.loads(weir("check", path, "--json")[1])["diagnostics"]
+    idle = {d["message"].split("'")[1] for d in found if d["code"] in ("W1220", "W1221", "W1222")}
+    rest = "\n".join(line for line in text.split("\n")
+                     if not (line.split()[1:2] and line.split()[1] in idle)) + "\n"
+    if not idle:
+        return 0, None
+    code, out, err = weir("diff", path, write(folder, "rest.weir", rest), "--json")
+    moved = code == 2 or [d for d in json.loads(out)["differences"] if d["entry"] != "connect"]
+    return len(idle), moved and f"without {idle}: {out}{err}\n{text}"
+
+
+def idle_rules(folder):
+    seed, n = int(os.environ.get("SEED", "4")), int(os.environ.get("PAIRS", "25"))
+    r, idle, bad = random.Random(seed), 0, None
+    for _ in range(n * 2):
+        rules = [random_rule(r, i) for i in range(r.randrange(6, 16))]
+        count, bad = without_idle_rules(folder, "\n".join([HEAD] + rules))
+        idle += count
+        if bad:
+            break
+    print(f"# {idle} idle rules in {n * 2} policies")
+    check("what weir check calls idle, is", bad or not idle and "no rule was idle")
+
+
 def random_pairs(folder):
     seed, n = int(os.environ.get("SEED", "4")), int(os.environ.get("PAIRS", "25"))
     r, total, tested, same, bad = random.Random(seed), 0, 0, 0, None
@@ -269,6 +297,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         fixed(folder)
         random_pairs(folder)
+        idle_rules(folder)
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
 
