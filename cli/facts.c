@@ -9,8 +9,8 @@
 
 static const char help[] =
 	"usage: weir facts [--json]\n\n"
-	"Lists what a policy can speak of: facts with their types, actions, mask functions, and the\n"
-	"places where a column can be used. `weir eval` takes facts by these names.\n";
+	"Lists what a policy can speak of: facts with their types, actions, mask functions, detectors,\n"
+	"and the places where a column can be used. `weir eval` takes facts by these names.\n";
 
 static const char *const phases[] = {
 	[PHASE_CONNECT] = "connect", [PHASE_COMMAND] = "command", [PHASE_EFFECT] = "effect"};
@@ -105,6 +105,11 @@ print_json(struct buf *b)
 		buf_printf(b, ", \"strictness\": %d}%s\n", mask_info[i].rank,
 			   i + 1 < MASK_COUNT ? "," : "");
 	}
+	buf_puts(b, "],\n\"detectors\": [\n");
+	for (int i = 0; i < DETECTOR_COUNT; i++) {
+		json_named(b, detector_info[i].name, detector_info[i].sentence);
+		buf_printf(b, "}%s\n", i + 1 < DETECTOR_COUNT ? "," : "");
+	}
 	buf_puts(b, "],\n\"contexts\": [\n");
 	for (int i = 0; i < N_CONTEXTS; i++) {
 		json_named(b, context_info[i].name, context_info[i].sentence);
@@ -139,6 +144,9 @@ print_text(struct buf *b)
 	buf_puts(b, "\nMask functions, from the weakest to the strictest\n");
 	for (int i = MASK_CLEAR + 1; i < MASK_COUNT; i++)
 		buf_printf(b, "  %-20s %s\n", mask_info[i].name, mask_info[i].sentence);
+	buf_puts(b, "\nDetectors, for `values like NAME` in a data class\n");
+	for (int i = 0; i < DETECTOR_COUNT; i++)
+		buf_printf(b, "  %-20s %s\n", detector_info[i].name, detector_info[i].sentence);
 	buf_puts(b, "\nPlaces of a column, for sql.uses(DATA, place | place)\n");
 	for (int i = 0; i < N_CONTEXTS; i++)
 		buf_printf(b, "  %-20s %s\n", context_info[i].name, context_info[i].sentence);

@@ -8,6 +8,7 @@
 #define WEIR_CLI_POLICY_RUN_H
 
 #include "cli/policy.h"
+#include "proto/pg/detect_mask.h"
 #include "sql/sql.h"
 
 struct run;
@@ -30,6 +31,9 @@ struct run {
 	size_t n_effects;
 	struct decision joined, result;
 	struct decision row, shown; /* of the row at hand; the masks in force for it */
+	struct mask_spec *specs;    /* by rule */
+	struct mask_key key;
+	struct detect_rules detect; /* in force */
 	enum verdict verdict;
 	const struct sql_use **written; /* by index in base.uses: where it is written */
 	bool hides;        /* the output that was looked at is computed from a masked column */

@@ -4,7 +4,7 @@
  */
 #include "cli/policy_run.h"
 
-#include "proto/pg/mask.h"
+#include "proxy/gate.h"
 
 enum { OID_BOOL = 16, OID_INT8 = 20, OID_TEXT = 25 };
 static const char test_mask_key[] = "weir test";
@@ -187,6 +187,69 @@ mask_of_output(struct run *r, struct slice name)
 	return best;
 }
 
+/* A literal as the server would send it in text format; false: NULL. */
+static bool
+cell_text(struct run *r, const struct expr *v, struct slice *out, uint32_t *oid)
+{
+	*oid = OID_TEXT;
+	switch (v->kind) {
+	case X_NULL:
+		return false;
+	case X_STRING:
+		*out = v->string;
+		return true;
+	case X_BOOL:
+		*oid = OID_BOOL;
+		*out = v->number ? SLICE_LIT("t") : SLICE_LIT("f");
+		return true;
+	case X_NAME:
+		*out = slice_str(v->name);
+		return true;
+	default:
+		*oid = OID_INT8;
+		*out = slice_str(arena_printf(&r->arena, "%lld", (long long) v->number));
+		return true;
+	}
+}
+
+/* The masks in force, under a key of the tests' own. */
+static void
+bind_masks(struct run *r)
+{
+	mask_key_init(&r->key, slice_str(test_mask_key));
+	r->specs = ARENA_ARRAY(&r->arena, struct mask_spec, r->img->n_rules + 1);
+	for (size_t i = 0; i < r->img->n_rules; i++) {
+		const struct image_mask *m = &r->img->rules[i].mask;
+
+		r->specs[i] = (struct mask_spec){m->kernel, m->count, m->text, &r->key};
+	}
+	gate_detect_rules(r->img, &r->result, r->specs, &r->detect);
+}
+
+/* The rule's detectors find something in a row of the test. */
+static bool
+any_found_by(struct run *r, const char *name)
+{
+	int rule = image_rule_find(r->img, slice_str(name));
+	struct detect_rules detect = r->detect;
+	struct detect_field f;
+	struct slice v;
+	uint32_t found, oid;
+
+	detect.wanted = r->img->rules[rule].detectors;
+	if (!detect.wanted || !(r->result.matched[rule / 64] >> rule % 64 & 1))
+		return false;
+	for (const struct test_row *row = r->t->rows; row; row = row->next)
+		for (const struct cell *c = row->cells; c; c = c->next) {
+			if (!cell_text(r, c->value, &v, &oid))
+				continue;
+			f = detect_field_of(oid, -1, 0);
+			if (detect_look(&detect, &f, v, &found) != DETECT_CLEAN)
+				return true;
+		}
+	return false;
+}
+
 static bool
 any_masked_by(struct run *r, const char *name)
 {
@@ -215,31 +278,6 @@ expect_limited(struct run *r, const char *name)
 		buf_puts(&r->why, "expected a limit, got deny\n");
 	else if (!(r->joined.matched[rule / 64] >> rule % 64 & 1))
 		buf_printf(&r->why, "the command is not limited by %s\n", name);
-}
-
-/* A literal as the server would send it in text format; false: NULL. */
-static bool
-cell_text(struct run *r, const struct expr *v, struct slice *out, uint32_t *oid)
-{
-	*oid = OID_TEXT;
-	switch (v->kind) {
-	case X_NULL:
-		return false;
-	case X_STRING:
-		*out = v->string;
-		return true;
-	case X_BOOL:
-		*oid = OID_BOOL;
-		*out = v->number ? SLICE_LIT("t") : SLICE_LIT("f");
-		return true;
-	case X_NAME:
-		*out = slice_str(v->name);
-		return true;
-	default:
-		*oid = OID_INT8;
-		*out = slice_str(arena_printf(&r->arena, "%lld", (long long) v->number));
-		return true;
-	}
 }
 
 /* The cell of a test's row that holds a column: by the output that is that column. */
@@ -313,6 +351,34 @@ dropped_by(const struct run *r)
 	return -1;
 }
 
+/* A value as the client gets it: its column's mask (-1: none), then the detectors. False: NULL. */
+static bool
+shown_as(struct run *r, int rule, struct slice in, uint32_t oid, struct buf *out)
+{
+	const struct detect_field f = detect_field_of(oid, -1, 0);
+	struct buf value = {0};
+	uint32_t found;
+	bool shown = true, looked = rule < 0;
+
+	if (rule >= 0) {
+		const struct image_mask *m = &r->img->rules[rule].mask;
+		struct mask_spec hidden = mask_hidden(m->kernel, m->text);
+		struct mask_op op =
+			mask_bind(r->hides ? &hidden : &r->specs[rule], oid, -1, 0);
+
+		shown = mask_rewrite(&op, in, &value);
+		looked = shown && mask_leaves_something(&op);
+	} else {
+		buf_put_slice(&value, in);
+	}
+	if (looked && detect_look(&r->detect, &f, buf_slice(&value), &found) != DETECT_CLEAN)
+		shown = detect_show(&r->detect, &f, buf_slice(&value), found, out);
+	else
+		buf_put_slice(out, buf_slice(&value));
+	buf_fini(&value);
+	return shown;
+}
+
 static void
 expect_cell(struct run *r, const struct test_row *row, const struct cell *want)
 {
@@ -333,21 +399,9 @@ expect_cell(struct run *r, const struct test_row *row, const struct cell *want)
 	}
 	in_null = !cell_text(r, c->value, &in, &oid);
 	want_null = !cell_text(r, want->value, &expected, &ignored);
-	got = in;
-	got_null = in_null;
-	if (rule >= 0 && (!in_null || r->hides)) {
-		const struct image_mask *m = &r->img->rules[rule].mask;
-		struct mask_key key;
-		struct mask_spec spec = {.kernel = m->kernel, .n = m->count, .text = m->text,
-					 .key = &key};
-
-		mask_key_init(&key, slice_str(test_mask_key));
-		if (r->hides)
-			spec = mask_hidden(m->kernel, m->text);
-		struct mask_op op = mask_bind(&spec, oid, -1, 0);
-		got_null = !mask_rewrite(&op, in, &masked);
-		got = buf_slice(&masked);
-	}
+	got_null = (in_null && (rule < 0 || !r->hides)) ||
+		   !shown_as(r, rule, in, oid, &masked);
+	got = buf_slice(&masked);
 	if (got_null != want_null || (!got_null && !slice_eq(got, expected))) {
 		buf_printf(&r->why, "column %s: expected ", want->name.s);
 		if (want_null)
@@ -396,7 +450,7 @@ check_expects(struct run *r)
 			expect_verdict(r, e);
 			break;
 		case EXPECT_MASKED:
-			if (!any_masked_by(r, e->by.s))
+			if (!any_masked_by(r, e->by.s) && !any_found_by(r, e->by.s))
 				buf_printf(&r->why, "no output column is masked by %s\n", e->by.s);
 			break;
 		case EXPECT_LIMITED:
@@ -475,6 +529,7 @@ cli_policy_test_watched(const struct cli_policy *p, bool json, const struct test
 		run_open(&r, p->image, t);
 		r.watch = watch;
 		run_decide(&r);
+		bind_masks(&r);
 		check_expects(&r);
 		if (watch)
 			watch->ran(watch->ctx, &r);

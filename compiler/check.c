@@ -195,10 +195,7 @@ check_declarations(struct check *c)
 				      t->protocol.s, protocols, COUNT_OF(protocols));
 	for (const struct catalog_decl *k = p->catalogs; k; k = k->next)
 		diag(c->q, NOT_YET, k->at, "`catalog`");
-	for (const struct data_decl *d = p->data; d; d = d->next)
-		for (const struct data_item *i = d->items; i; i = i->next)
-			if (i->kind == DATA_VALUES_LIKE)
-				diag(c->q, NOT_YET, i->at, "`values like`");
+	check_data(c);
 }
 
 /* "schema.name(types)"; quoted names may hold anything. */

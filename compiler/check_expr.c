@@ -580,6 +580,7 @@ check_call(struct check *c, const struct expr *e)
 	note_reads(c, &r);
 	if (d < 0)
 		return cond_const(c, false);
+	check_uses_data(c, d, data->at);
 	return cond_test(c, OP_USES, FACT_COUNT,
 			 constant_uses(c->constants, (unsigned) d, contexts));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the parts of the checker share: check.c (declarations, tests), check_rule.c (clauses),
- * check_expr.c (conditions).
+ * check_expr.c (conditions), check_data.c (data classes).
  */
 #ifndef WEIR_COMPILER_CHECK_INTERNAL_H
 #define WEIR_COMPILER_CHECK_INTERNAL_H
@@ -81,6 +81,10 @@ struct cond *check_do(struct check *c, const struct ref *names, struct action_se
 struct mask_modes check_modes(struct check *c, const struct kernel *k);
 void check_lookups(struct check *c);
 void check_rule(struct check *c, const struct rule *r, struct checked_rule *out);
+/* check_data.c: data classes, and rules that speak of values rather than columns. */
+void check_data(struct check *c);
+void check_rule_data(struct check *c, const struct rule *r, const struct checked_rule *out);
+void check_uses_data(struct check *c, int data, struct span at);
 /* A rule of a kind that this version can run. */
 bool check_rule_supported(struct check *c, const struct rule *r);
 void check_lets(struct check *c);

@@ -260,6 +260,7 @@ check_mask(struct check *c, const struct rule *r, struct checked_rule *out)
 	}
 	out->mask.data = data;
 	out->mask.n_data = n;
+	check_rule_data(c, r, out);
 	if (c->reads.action || c->reads.phase == PHASE_EFFECT)
 		diag(c->q, MASK_PHASE, r->name.at,
 		     fact_info[c->reads.action ? FACT_ACTION : c->reads.late].name);

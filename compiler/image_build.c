@@ -104,6 +104,35 @@ put_targets(struct buf *b, const struct policy *p)
 	}
 }
 
+static size_t
+count_items(const struct data_decl *d, enum data_item_kind kind)
+{
+	size_t n = 0;
+
+	for (const struct data_item *i = d->items; i; i = i->next)
+		n += i->kind == kind;
+	return n;
+}
+
+static void
+put_class(struct buf *b, const struct data_decl *d)
+{
+	cbor_array(b, 3);
+	cbor_text(b, slice_str(d->name.s));
+	cbor_array(b, count_items(d, DATA_COLUMN));
+	for (const struct data_item *i = d->items; i; i = i->next) {
+		if (i->kind != DATA_COLUMN)
+			continue;
+		cbor_array(b, 3);
+		for (int k = 0; k < 3; k++)
+			cbor_text(b, i->parts[k] ? slice_str(i->parts[k]) : SLICE_LIT("*"));
+	}
+	cbor_array(b, count_items(d, DATA_VALUES_LIKE));
+	for (const struct data_item *i = d->items; i; i = i->next)
+		if (i->kind == DATA_VALUES_LIKE)
+			cbor_text(b, slice_str(i->detector.s));
+}
+
 static void
 put_data(struct buf *b, const struct policy *p)
 {
@@ -113,19 +142,8 @@ put_data(struct buf *b, const struct policy *p)
 		n++;
 	cbor_uint(b, BODY_DATA);
 	cbor_array(b, n);
-	for (const struct data_decl *d = p->data; d; d = d->next) {
-		n = 0;
-		for (const struct data_item *i = d->items; i; i = i->next)
-			n++;
-		cbor_array(b, 2);
-		cbor_text(b, slice_str(d->name.s));
-		cbor_array(b, n);
-		for (const struct data_item *i = d->items; i; i = i->next) {
-			cbor_array(b, 3);
-			for (int k = 0; k < 3; k++)
-				cbor_text(b, i->parts[k] ? slice_str(i->parts[k]) : SLICE_LIT("*"));
-		}
-	}
+	for (const struct data_decl *d = p->data; d; d = d->next)
+		put_class(b, d);
 }
 
 static void

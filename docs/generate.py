@@ -166,6 +166,8 @@ SECTIONS = [
      ["mask", "takes", "rank", "shows"],
      lambda r: (code(r[1]), {"NONE": "", "TEXT": "a text", "COUNT": "a number"}[r[2]], r[3], r[4]))),
     ("What a mask may allow", "grammar/allowing.def", allowing),
+    ("Detectors", "grammar/detectors.def", plain("grammar/detectors.def", "DETECTOR",
+     ["detector", "finds"], lambda r: (code(r[1]), r[2]))),
     ("Limits", "grammar/limits.def", limits),
     ("Where a column is used", "grammar/contexts.def", plain("grammar/contexts.def", "CONTEXT",
      ["context", "is"], lambda r: (code(r[1]), r[2]))),

@@ -73,7 +73,8 @@ epoch_reads_names(const struct epoch *e, bool with_masks)
 	/* An approval binds to what names meant. */
 	for (size_t i = 0; i < e->image->n_rules; i++)
 		if (e->image->rules[i].kind == VM_HOLD ||
-		    (with_masks && e->image->rules[i].kind == VM_MASK))
+		    (with_masks && e->image->rules[i].kind == VM_MASK &&
+		     e->image->rules[i].by_column))
 			return true;
 	return command->facts & names || command->uses;
 }

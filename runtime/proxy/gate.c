@@ -354,6 +354,12 @@ gate_has_masks(const struct gate_session *s)
 	return s->class && s->class->any_masks;
 }
 
+const struct detect_rules *
+gate_detects(const struct gate_session *s)
+{
+	return s->class && s->class->detect.wanted ? &s->class->detect : NULL;
+}
+
 bool
 gate_may_read_names(const struct gate *g)
 {

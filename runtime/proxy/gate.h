@@ -36,6 +36,7 @@ struct gate_verdict {
 	enum verdict verdict;
 	bool by_default;
 	bool rows_masked;  /* the result may hold masked columns: rows need their plan */
+	bool detects;      /* detectors are in force: every row needs its plan */
 	bool wait_catalog; /* nothing is decided: a fresh catalog is needed first */
 	bool pure_read, schema_change;
 	bool moves_names; /* what names mean to the next command may change with it */
@@ -159,6 +160,11 @@ struct epoch *gate_masks_epoch(const struct gate_session *s);
 /* The server may compute with masked columns, so that its errors may quote what it computed. */
 bool gate_computes(const struct gate_session *s);
 bool gate_has_masks(const struct gate_session *s);
+/* Detectors in force: every result is looked into. NULL: none. */
+const struct detect_rules *gate_detects(const struct gate_session *s);
+/* The detectors that a decision of ENTRY_RESULT brings into force; specs: by rule. */
+void gate_detect_rules(const struct image *img, const struct decision *result,
+		       const struct mask_spec *specs, struct detect_rules *out);
 /* The columns of a COPY TO STDOUT by position, in the arena. False: they cannot be told. */
 bool gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
 		       struct arena *a, struct copyout_column **columns, size_t *n) MUST_CHECK;

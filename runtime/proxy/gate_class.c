@@ -339,7 +339,9 @@ class_new(struct epoch *e, struct catalog_ref *cat, size_t target, struct slice 
 	catalog_path_parse(catalog_setting(cat->catalog, "search_path"),
 			   catalog_setting(cat->catalog, "session_user"), &c->path, &c->arena);
 	vm_decide(e->image, ENTRY_RESULT, &c->facts, &c->masks);
-	c->any_masks = decision_next(&c->masks, -1) >= 0;
+	for (int r = decision_next(&c->masks, -1); r >= 0; r = decision_next(&c->masks, r))
+		c->any_masks = c->any_masks || e->image->rules[r].by_column;
+	gate_detect_rules(e->image, &c->masks, e->masks, &c->detect);
 	if (c->any_masks) {
 		find_masked(c);
 		class_find_views(c);

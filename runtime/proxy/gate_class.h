@@ -40,7 +40,8 @@ struct gate_class {
 	struct arena arena;
 
 	struct decision masks; /* of ENTRY_RESULT */
-	bool any_masks;
+	bool any_masks;              /* of columns, or drops */
+	struct detect_rules detect;  /* masks of values that have no column */
 	struct gate_masked *masked;
 	uint32_t cap_masked, n_masked;
 	uint32_t *governed; /* sorted OIDs of relations that hold masked columns */

@@ -658,6 +658,20 @@ executes(const struct sql_facts *f)
 }
 
 static void
+check_detectors(struct look *l)
+{
+	struct gate_refusal why;
+
+	if (!l->class->detect.wanted)
+		return;
+	l->v->detects = true;
+	gate_note_detectors(l->class, l->v);
+	if (l->v->verdict != VERDICT_DENY &&
+	    !gate_detect_allowed(l->s, l->facts, l->ask->arena, &why))
+		refuse(l, NULL, why.code, why.message, why.hint);
+}
+
+static void
 look_closely(struct look *l)
 {
 	const struct sql_facts *f = l->facts;
@@ -696,6 +710,7 @@ look_closely(struct look *l)
 	} else if (l->class->any_masks) {
 		check_masks(l, NULL, 0);
 	}
+	check_detectors(l);
 }
 
 void
@@ -722,7 +737,8 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	if (facts_need_no_rule(ask->facts)) {
 		*v = (struct gate_verdict){.verdict = VERDICT_ALLOW,
 					   .pure_read = true,
-					   .leaves_state = ask->facts->n_stmts > 0};
+					   .leaves_state = ask->facts->n_stmts > 0,
+					   .detects = c->detect.wanted != 0};
 		return;
 	}
 	if (c->any_masks && gate_stale(&g->targets[s->target])) {

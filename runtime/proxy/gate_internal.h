@@ -90,6 +90,11 @@ void gate_note_drops(const struct gate_class *c, struct gate_verdict *v);
 bool gate_rows_allowed(const struct gate_class *c, const struct catalog_path *path,
 		       const struct sql_facts *f, struct arena *a,
 		       struct gate_refusal *why) MUST_CHECK;
+/* gate_detect.c: what detectors could not look into is refused. False with *why filled. */
+bool gate_detect_allowed(struct gate_session *s, const struct sql_facts *f, struct arena *a,
+			 struct gate_refusal *why) MUST_CHECK;
+/* The masks of the detectors in force go on record. */
+void gate_note_detectors(const struct gate_class *c, struct gate_verdict *v);
 /* gate_limits.c: the limit rules among those that matched; more than one command can carry are a
  * refusal. */
 void gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,

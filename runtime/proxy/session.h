@@ -176,6 +176,7 @@ struct command {
 	struct limit_run *limit; /* NULL: nothing is limited */
 	uint32_t lookups; /* that were paid for */
 	uint64_t rows, bytes_down, cells_masked;
+	uint32_t detected[DETECTOR_COUNT]; /* cells in which a detector hit */
 	uint64_t dropped, dropped_now; /* rows: of the command, of its current result */
 	uint64_t epoch;       /* whose rules the verdict's numbers mean */
 	uint64_t path;        /* gate_path_number when it was judged */
@@ -506,7 +507,7 @@ void session_limit_follow(struct session *s);
 void session_limit_tick(struct session *s, uint64_t now);
 
 /* session_copy.c. False: its masks cannot be applied, and the session is over. */
-bool session_copy_begin(struct session *s, struct command *c) MUST_CHECK;
+bool session_copy_begin(struct session *s, struct command *c, struct slice response) MUST_CHECK;
 enum step session_copy_data(struct session *s, struct reply *head, const struct pg_frame *f);
 
 /* session_rows.c: rules that read rows. */

@@ -491,7 +491,6 @@ client_describe(struct session *s, const struct pg_frame *f)
 			 : session_names_send_describe(s, (const struct statement *) o);
 }
 
-/* Rows that may hold masked columns need their description. */
 static bool
 ask_description(struct session *s, struct portal *p)
 {
@@ -516,6 +515,18 @@ description_asked(struct session *s, const struct portal *p)
 		    reply_at(s, i)->object == &p->object)
 			return true;
 	return false;
+}
+
+/* Rows need their plan, and so the description that it is made of. */
+static bool
+needs_description(struct session *s, const struct gate_verdict *v, struct portal *p)
+{
+	/* Planned before the detectors were in force. */
+	if (v->detects && p->planned && !p->no_rows && !(p->plan && p->plan->detect.wanted))
+		p->planned = false;
+	if (p->planned || description_asked(s, p))
+		return false;
+	return v->rows_masked || (v->detects && sql_may_return(p->statement->facts));
 }
 
 static enum step
@@ -552,8 +563,7 @@ client_execute(struct session *s, const struct pg_frame *f)
 	step = release(s, p->statement->facts, &t, &c);
 	if (step != STEP_FORWARD)
 		return step;
-	if (c->verdict.rows_masked && !p->planned && !description_asked(s, p) &&
-	    !ask_description(s, p)) {
+	if (needs_description(s, &c->verdict, p) && !ask_description(s, p)) {
 		command_free(s, c);
 		return STEP_DONE;
 	}

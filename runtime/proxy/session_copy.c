@@ -10,6 +10,7 @@
 struct copy_state {
 	struct copyout out;
 	struct mask_op *ops;
+	struct detect_field *fields; /* NULL: no detectors */
 	struct gate_rows *rows; /* NULL: no rule reads them */
 	struct copyout_value *values;
 	struct buf scratch;
@@ -29,6 +30,7 @@ session_copyout_end(struct session *s)
 	copyout_fini(&st->out);
 	buf_wipe(&st->scratch);
 	free(st->values);
+	free(st->fields);
 	free(st->ops);
 	free(st);
 	s->copyout = NULL;
@@ -101,8 +103,41 @@ decide(struct session *s, struct command *c, struct slice *body)
 	return GATE_ROW_DROPPED;
 }
 
+/* The columns as the analysis has them. Where only detectors are in force and it has none, the
+ * server's number of them, of any type: in text that is enough. */
+static bool
+columns_of(struct session *s, const struct command *c, struct slice response,
+	   struct copyout_column **columns, size_t *n)
+{
+	const struct sql_stmt *st = &c->facts->stmts[c->completed];
+	struct pg_msg_copy m;
+
+	if (session_path_held(s, c->facts, c->path) &&
+	    gate_copy_columns(s->gate, c->facts, st, &s->env->arena, columns, n))
+		return true;
+	if (c->verdict.rows_masked || st->copy->format == SQL_COPY_BINARY ||
+	    pg_read_copy_response(response, &m) != PG_R_OK)
+		return false;
+	*n = m.columns.n;
+	*columns = ARENA_ARRAY(&s->env->arena, struct copyout_column, *n + 1);
+	for (size_t i = 0; i < *n; i++)
+		(*columns)[i].typmod = -1;
+	return true;
+}
+
+static void
+detect_in(struct copy_state *st, const struct detect_rules *r, const struct copyout_column *columns,
+	  size_t n, bool binary)
+{
+	st->fields = calloc(n, sizeof(*st->fields));
+	assert(st->fields != NULL);
+	for (size_t i = 0; i < n; i++)
+		st->fields[i] = detect_field_of(columns[i].type, columns[i].typmod, binary);
+	copyout_detect(&st->out, r, st->fields);
+}
+
 bool
-session_copy_begin(struct session *s, struct command *c)
+session_copy_begin(struct session *s, struct command *c, struct slice response)
 {
 	const struct sql_facts *f = c->facts;
 	struct copyout_options o;
@@ -114,7 +149,7 @@ session_copy_begin(struct session *s, struct command *c)
 
 	s->copy_header = copy && copy->header;
 	s->copy_binary = copy && copy->format == SQL_COPY_BINARY;
-	if (!c->verdict.rows_masked)
+	if (!c->verdict.rows_masked && !c->verdict.detects)
 		return true;
 	st = calloc(1, sizeof(*st));
 	assert(st != NULL);
@@ -122,15 +157,19 @@ session_copy_begin(struct session *s, struct command *c)
 	s->copyout = &st->out;
 	if (c->completed < f->n_stmts && f->stmts[c->completed].copy &&
 	    copy_options(f->stmts[c->completed].copy, st, &o) &&
-	    session_path_held(s, f, c->path) &&
-	    gate_copy_columns(s->gate, f, &f->stmts[c->completed], &s->env->arena, &columns, &n)) {
+	    columns_of(s, c, response, &columns, &n)) {
 		st->ops = calloc(n, sizeof(*st->ops));
 		assert(st->ops != NULL);
 		epoch_unref(s->plan_epoch);
 		s->plan_epoch = epoch_ref(gate_masks_epoch(s->gate));
 		if (copyout_init(&st->out, &o, columns, n, st->ops, s->env->max_message) &&
-		    read_rows(s, c, st, columns, n))
-			return true;
+		    read_rows(s, c, st, columns, n)) {
+			if (c->verdict.detects && gate_detects(s->gate))
+				detect_in(st, gate_detects(s->gate), columns, n,
+					  o.format == COPYOUT_BINARY);
+			if (!c->verdict.detects || st->fields)
+				return true;
+		}
 	}
 	session_fatal(s, "0A000", "WEIR-MASKED-COPY", "this COPY cannot be masked",
 		      "use plain options, or SELECT the rows");
@@ -167,6 +206,8 @@ session_copy_data(struct session *s, struct reply *head, const struct pg_frame *
 	if (f->type == PG_B_COPY_DONE) {
 		head->command->cells_masked += s->copyout->cells;
 		s->env->counters.cells_masked += s->copyout->cells;
+		for (int i = 0; i < DETECTOR_COUNT; i++)
+			head->command->detected[i] += s->copyout->detected[i];
 		session_rows_flush(s);
 		session_copyout_end(s);
 		return STEP_FORWARD;

@@ -73,16 +73,18 @@ build_plan(struct session *s, struct slice description, struct gate_result *res,
 	*out = NULL;
 	*rows = NULL;
 	*agrees = true;
-	if (r != PG_R_OK || !gate_has_masks(s->gate))
+	if (r != PG_R_OK || (!gate_has_masks(s->gate) && !gate_detects(s->gate)))
 		return r;
 	arena_reset(&s->env->arena);
-	*agrees = (!masked || result_of(s, &res->facts, &res->stmt, path)) &&
-		  gate_result_masks(s->gate, res->facts, masked ? res->stmt : NULL, res->fields,
-				    &s->env->arena, &masks);
+	masks = ARENA_ARRAY(&s->env->arena, const struct mask_spec *, res->fields.n + 1);
+	if (gate_has_masks(s->gate))
+		*agrees = (!masked || result_of(s, &res->facts, &res->stmt, path)) &&
+			  gate_result_masks(s->gate, res->facts, masked ? res->stmt : NULL,
+					    res->fields, &s->env->arena, &masks);
 	if (!*agrees)
 		return PG_R_OK;
-	r = pg_rowplan_build(&s->env->arena, res->fields, res->formats, mask_at, masks, NULL,
-			     &plan);
+	r = pg_rowplan_build(&s->env->arena, res->fields, res->formats, mask_at, masks,
+			     gate_detects(s->gate), &plan);
 	if (r != PG_R_OK)
 		return r;
 	if (!plan)
@@ -136,6 +138,7 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 		return false;
 	}
 	p->planned = true;
+	p->no_rows = !description.n;
 	return true;
 }
 

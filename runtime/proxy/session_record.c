@@ -380,7 +380,7 @@ record_result(struct session *s, struct command *c)
 	struct audit_record r;
 	struct who w;
 	struct audit_id intent;
-	struct audit_masked masked = {.cells = c->cells_masked};
+	struct audit_masked masked[1 + DETECTOR_COUNT] = {{.cells = c->cells_masked}};
 	struct audit_result b = {
 		.status = !c->failed			      ? AUDIT_status_OK
 			  : memcmp(c->sqlstate, "57014", 5) == 0 ? AUDIT_status_CANCELLED
@@ -403,10 +403,15 @@ record_result(struct session *s, struct command *c)
 
 		/* The intent names all masks in force; a single one is named here as well. */
 		if (c->verdict.n_masks == 1 && c->epoch == gate_epoch(s->env->gate)->number)
-			masked.rule = img->rules[c->verdict.masks[0]].name;
-		b.masked.v = &masked;
+			masked[0].rule = img->rules[c->verdict.masks[0]].name;
+		b.masked.v = masked;
 		b.masked.n = 1;
 	}
+	for (int i = 0; c->cells_masked && i < DETECTOR_COUNT; i++)
+		if (c->detected[i])
+			masked[b.masked.n++] = (struct audit_masked){
+				.detector = slice_str(detector_info[i].name),
+				.cells = c->detected[i]};
 	limit_result(c->limit, &b);
 	r.body = &b;
 	submit(s, &r);

@@ -55,8 +55,8 @@ session_rows_pass(const struct session *s)
 	if (!c || (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) || head->error ||
 	    s->swallow)
 		return false;
-	if (c->verdict.masked_outputs || current_plan(s, head) || session_rows(s, head) ||
-	    !names_held(s, head) ||
+	if (c->verdict.masked_outputs || c->verdict.detects || current_plan(s, head) ||
+	    session_rows(s, head) || !names_held(s, head) ||
 	    (head->kind == REPLY_EXECUTE && ((struct portal *) head->object)->disagrees) ||
 	    (head->kind == REPLY_EXECUTE && c->verdict.rows_masked &&
 	     !((struct portal *) head->object)->planned))
@@ -112,6 +112,10 @@ data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 	}
 	if (!session_limit_withholds(head->command) && !lineage_agrees(head, plan))
 		session_disagrees(s, head->command);
+	/* Rows without a description, or of a plan made before the detectors were in force. */
+	if (!session_limit_withholds(head->command) && head->command->verdict.detects &&
+	    !(plan && plan->detect.wanted))
+		session_disagrees(s, head->command);
 	if (!session_limit_withholds(head->command) && !names_held(s, head))
 		session_withhold(s, head->command, &renamed);
 	if (session_limit_withholds(head->command)) {
@@ -137,6 +141,8 @@ data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 	}
 	head->command->cells_masked += counts.cells;
 	s->env->counters.cells_masked += counts.cells;
+	for (int i = 0; plan->detect.wanted && i < DETECTOR_COUNT; i++)
+		head->command->detected[i] += counts.detected[i];
 	if (!rewritten)
 		return STEP_FORWARD;
 	/* What was gathered before this row goes out before it. */
@@ -518,7 +524,7 @@ row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
 		return STEP_DONE;
 	}
-	if (!gate_has_masks(s->gate))
+	if (!gate_has_masks(s->gate) && !gate_detects(s->gate))
 		return STEP_FORWARD;
 	return session_plan_query(s, head->command, f->body);
 }
@@ -608,7 +614,7 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 	case PG_B_COPY_OUT_RESPONSE:
 		if (!runs || head->error)
 			break;
-		return session_copy_begin(s, head->command) ? STEP_FORWARD : STEP_DONE;
+		return session_copy_begin(s, head->command, f->body) ? STEP_FORWARD : STEP_DONE;
 	case PG_B_COPY_DATA:
 	case PG_B_COPY_DONE:
 		if (!runs || head->error)

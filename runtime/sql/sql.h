@@ -346,6 +346,21 @@ sql_has_result(const struct sql_facts *f, const struct sql_stmt *st)
 	return st->query >= 0 && f->queries[st->query].kind != SQL_QUERY_NONE;
 }
 
+/* Rows may come of it; a write without RETURNING has none. */
+static inline bool
+sql_may_return(const struct sql_facts *f)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++) {
+		enum sql_kind kind = f->stmts[i].kind;
+
+		if (kind == SQL_KIND_QUERY || kind == SQL_KIND_EXPLAIN || kind == SQL_KIND_SHOW ||
+		    kind == SQL_KIND_CALL || kind == SQL_KIND_OTHER ||
+		    sql_has_result(f, &f->stmts[i]))
+			return true;
+	}
+	return f->status != SQL_OK || sql_runs_other(f);
+}
+
 /* One line per fact, for tests and `weir facts`-like tools. */
 void sql_facts_print(struct buf *out, const struct sql_facts *f);
 

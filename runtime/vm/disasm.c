@@ -224,6 +224,9 @@ vm_disasm_noted(struct buf *out, const struct image *img, vm_disasm_note *note, 
 			buf_printf(out, "%s %.*s.%.*s.%.*s", k ? "," : "",
 				   SLICE_ARG(d->columns[k].schema), SLICE_ARG(d->columns[k].table),
 				   SLICE_ARG(d->columns[k].column));
+		for (int k = 0; k < DETECTOR_COUNT; k++)
+			if (d->detectors >> k & 1)
+				buf_printf(out, " like %s", detector_info[k].name);
 		buf_putc(out, '\n');
 	}
 	for (size_t i = 0; i < img->n_trusted; i++) {

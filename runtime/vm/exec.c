@@ -398,3 +398,23 @@ vm_modes_for(const struct image *img, const struct decision *result, struct slic
 	}
 	return modes;
 }
+
+bool
+vm_detectors(const struct image *img, const struct decision *result, int rules[DETECTOR_COUNT])
+{
+	bool any = false;
+
+	for (int i = 0; i < DETECTOR_COUNT; i++)
+		rules[i] = -1;
+	for (int r = decision_next(result, -1); r >= 0; r = decision_next(result, r)) {
+		const struct image_rule *rule = &img->rules[r];
+
+		any = any || rule->detectors;
+		for (int i = 0; i < DETECTOR_COUNT; i++)
+			if (rule->detectors >> i & 1 &&
+			    (rules[i] < 0 ||
+			     vm_mask_cmp(&rule->mask, &img->rules[rules[i]].mask) > 0))
+				rules[i] = r;
+	}
+	return any;
+}

@@ -50,6 +50,9 @@ struct mask_modes vm_modes_for(const struct image *img, const struct decision *r
 			       struct slice schema, struct slice table, struct slice column);
 struct mask_modes vm_modes_join(struct mask_modes a, struct mask_modes b);
 extern const struct mask_modes vm_modes_open; /* of a column without masks */
+/* Of each detector in force: its strictest mask rule, or -1. False: none is in force. */
+bool vm_detectors(const struct image *img, const struct decision *result,
+		  int rules[DETECTOR_COUNT]);
 /* Does the data of a mask or drop rule cover the column? */
 bool vm_rule_covers(const struct image *img, const struct image_rule *rule, struct slice schema,
 		    struct slice table, struct slice column);

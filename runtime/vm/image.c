@@ -12,6 +12,7 @@
  *                  mask: [[data ...], mask, count, text, lookup, derived, smallest group]
  *                  limit: [[unit, per, n], ...]
  *                  drop: [data ...]
+ *   data   [name, [[schema, table, column] ...], [detector ...]]
  *   constant [kind, ...]       number: n; string: bytes; strings: [bytes ...]; actions: [name ...];
  *                              values: type, [name ...]; network: bytes, prefix;
  *                              uses: data, [context ...]
@@ -142,7 +143,7 @@ load_data(struct loader *l)
 	for (size_t i = 0; i < n && ok(l); i++) {
 		struct image_column *c;
 
-		tuple(l, 2);
+		tuple(l, 3);
 		v[i].name = cbor_get_text(&l->r);
 		v[i].n_columns = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
 		v[i].columns = c = ARENA_ARRAY(l->arena, struct image_column, v[i].n_columns);
@@ -151,6 +152,11 @@ load_data(struct loader *l)
 			c[k].schema = cbor_get_text(&l->r);
 			c[k].table = cbor_get_text(&l->r);
 			c[k].column = cbor_get_text(&l->r);
+		}
+		for (size_t k = cbor_get_array(&l->r, DETECTOR_COUNT); k && ok(l); k--) {
+			int detector = name_in(l, detector_find, "detector");
+
+			v[i].detectors |= ok(l) ? UINT32_C(1) << detector : 0;
 		}
 	}
 	l->img->data = v;
@@ -284,6 +290,20 @@ load_limit(struct loader *l, struct image_limit *limit)
 		BAD(l, VALUE, "a limit that limits nothing");
 }
 
+/* Values that detectors find are in no row of a table that could be read or dropped. */
+static void
+note_data(struct loader *l, struct image_rule *rule)
+{
+	for (size_t i = 0; i < rule->mask.n_data && ok(l); i++) {
+		const struct image_data *d = &l->img->data[rule->mask.data[i]];
+
+		rule->by_column = rule->by_column || d->n_columns;
+		rule->detectors |= d->detectors;
+	}
+	if (rule->kind == VM_DROP && rule->detectors)
+		BAD(l, VALUE, "a drop of values that have no column");
+}
+
 static void
 load_drop(struct loader *l, struct image_mask *m)
 {
@@ -322,6 +342,7 @@ load_rule(struct loader *l, struct image_rule *rule)
 		load_drop(l, &rule->mask);
 	else
 		tuple(l, 0);
+	note_data(l, rule);
 }
 
 static void
@@ -572,5 +593,11 @@ image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 		if (!vm_verify(img, (enum vm_entry) e, &img->entry[e], a, err))
 			return NULL;
 	vm_note_row_rules(l.rules, &img->entry[ENTRY_ROW]);
+	for (size_t i = 0; i < img->n_rules; i++)
+		if (img->rules[i].by_row && img->rules[i].detectors) {
+			image_fail(err, IMAGE_ERROR_VALUE, "rule %zu reads rows of values that have no column",
+				   i);
+			return NULL;
+		}
 	return img;
 }

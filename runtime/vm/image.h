@@ -110,6 +110,7 @@ struct image_data {
 	struct slice name;
 	const struct image_column *columns;
 	size_t n_columns;
+	uint32_t detectors; /* bit per detector: values like these, whatever their column */
 };
 
 /* N different members of the group must approve. */
@@ -157,6 +158,8 @@ struct image_rule {
 	struct image_span span;      /* of the rule's name */
 	struct image_hold hold;      /* VM_HOLD */
 	struct image_mask mask;      /* VM_MASK; of VM_DROP the data alone */
+	bool by_column;              /* some of its data names columns */
+	uint32_t detectors;          /* of all its data; never of a rule by row */
 	bool by_row;                 /* what it does depends on each row: ENTRY_ROW says */
 	uint64_t row_columns;        /* bit per image.row_columns that it reads */
 	struct image_limit limit;    /* VM_LIMIT */

@@ -23,6 +23,16 @@ static const char source[] =
 	"  unless client.address in {10.0.0.0/8} and time.of-day < 12:00\n"
 	"deny probing when sql.uses(card, join) or user.kind = agent\n";
 
+static const char detecting[] =
+	"policy detecting\n"
+	"data card  = column payments.cards.pan\n"
+	"data found = values like private-key, values like email\n"
+	"data gone  = column a.b\n"
+	"allow read do sql.select\n"
+	"mask found with null\n"
+	"drop away of gone\n";
+static const char *text_of = source;
+
 static const uint8_t seed[ED25519_SEED_LEN] = {1, 2, 3};
 static const struct image_trust anything = {.allow_unsigned = true};
 
@@ -32,7 +42,7 @@ build_image(struct buf *out, const uint8_t *key, uint64_t counter)
 	struct sources sources;
 	struct diag_queue q;
 	struct arena arena;
-	struct slice text = slice_str(source);
+	struct slice text = slice_str(text_of);
 	struct compile_options options = {
 		.seed = key, .counter = counter, .n_tests = 3, .text = &text};
 	bool good;
@@ -204,6 +214,29 @@ hostile(void)
 	free(big);
 }
 
+/* Detectors by name, and in no rule that goes by rows. */
+static void
+detectors(void)
+{
+	static const uint8_t gone[] = {0x81, 2};
+	struct buf u = {0};
+	size_t at;
+
+	text_of = detecting;
+	CHECK_INT(with("private-key", "private-kez"), IMAGE_ERROR_NAME);
+	REQUIRE(build_image(&u, NULL, 0));
+	for (at = u.n - 4; memcmp(u.p + at, "away", 4) != 0; at--)
+		REQUIRE(at > 0);
+	for (; memcmp(u.p + at, gone, sizeof(gone)) != 0; at++)
+		REQUIRE(at < u.n - 2);
+	u.p[at + 1] = 1; /* drop of what is found */
+	CHECK_INT(load(buf_slice(&u), &anything), IMAGE_ERROR_VALUE);
+	u.p[at + 1] = 0;
+	CHECK_INT(load(buf_slice(&u), &anything), IMAGE_OK);
+	buf_fini(&u);
+	text_of = source;
+}
+
 /* A body of a later format, and one whose text is not what the digest says. */
 static void
 format_and_source(void)
@@ -230,4 +263,5 @@ format_and_source(void)
 	buf_fini(&u);
 }
 
-TEST_MAIN(TEST(a_good_image), TEST(trust), TEST(every_byte), TEST(hostile), TEST(format_and_source))
+TEST_MAIN(TEST(a_good_image), TEST(trust), TEST(every_byte), TEST(hostile), TEST(detectors),
+	  TEST(format_and_source))

@@ -13,7 +13,7 @@ static const struct image_column card_columns[] = {
 	{SLICE_LIT("payments"), SLICE_LIT("cards"), SLICE_LIT("pan")},
 	{SLICE_LIT("*"), SLICE_LIT("*"), SLICE_LIT("card_number")},
 };
-static const struct image_data datas[] = {{SLICE_LIT("card"), card_columns, 2}};
+static const struct image_data datas[] = {{SLICE_LIT("card"), card_columns, 2, 0}};
 static const struct slice two_strings[] = {SLICE_LIT("ai-agents"), SLICE_LIT("dba")};
 
 enum { K_NUMBER, K_STRING, K_STRINGS, K_ACTIONS, K_VALUES, K_NETWORK, K_USES, K_COUNT };

@@ -3,21 +3,24 @@ group fleet idp "agent-fleet"
 group leads idp "team-leads"
 group security idp "security"
 target tickets postgres "tickets*"
+data found like card like aws-key like private-key
 data secret vault.tokens.token, *.*.api_key, *.*.password_hash
-rule 0 allow read  # agents.weir:17:7
-rule 1 allow change  # agents.weir:22:7
-rule 2 deny whole-table  # agents.weir:27:6
-rule 3 deny many-statements  # agents.weir:31:6
-rule 4 hold delete-rows  # agents.weir:35:6
+rule 0 allow read  # agents.weir:18:7
+rule 1 allow change  # agents.weir:23:7
+rule 2 deny whole-table  # agents.weir:28:6
+rule 3 deny many-statements  # agents.weir:32:6
+rule 4 hold delete-rows  # agents.weir:36:6
   for 1 of leads not self within 1800s once
-rule 5 hold schema-change  # agents.weir:40:6
+rule 5 hold schema-change  # agents.weir:41:6
   for 1 of leads not self within 7200s once reason required
-rule 6 hold rights  # agents.weir:46:6
+rule 6 hold rights  # agents.weir:47:6
   for 1 of leads and 1 of security not self within 14400s once reason required ticket required
-rule 7 deny outside  # agents.weir:52:6
-rule 8 mask secret  # agents.weir:56:6
+rule 7 deny outside  # agents.weir:53:6
+rule 8 mask secret  # agents.weir:57:6
   of secret with fixed("(hidden)")
-rule 9 limit reading  # agents.weir:58:7
+rule 9 mask found  # agents.weir:58:6
+  of found with last(4)
+rule 10 limit reading  # agents.weir:60:7
   rows 1000 per command  rows 20000 per hour  bytes 2000000 per command  time 10000ms per command
 entry connect  # at most 23 instructions, stable
      0  enum-in target.protocol {postgres}; false -> 5
@@ -87,8 +90,9 @@ entry command  # at most 43 instructions, stable
     40  set-any user.groups {"agent-fleet"}; false -> 42; unknown is true
     41  match reading
     42  end
-entry result  # at most 2 instructions, stable
+entry result  # at most 3 instructions, stable
      0  match secret
-     1  end
+     1  match found
+     2  end
 entry row  # at most 1 instructions, stable
      0  end
