@@ -175,6 +175,7 @@ enum clause_kind {
 	CLAUSE_WITH,	/* mask: kernel; required, parse reports its absence */
 	CLAUSE_TO,	/* notify: names, one: the channel; required */
 	CLAUSE_AMOUNT,	/* limit: amount; may repeat */
+	CLAUSE_KINDS
 };
 
 /* 1 of dba */

@@ -290,15 +290,6 @@ build_takes(enum rule_kind rule, enum clause_kind clause)
 
 static const unsigned may_repeat = CONDITIONS | BIT(AMOUNT);
 
-static const struct clause *
-clause_find(const struct rule *r, enum clause_kind kind)
-{
-	for (const struct clause *c = r->clauses; c; c = c->next)
-		if (c->kind == kind)
-			return c;
-	return NULL;
-}
-
 static void
 clause_misplaced(struct builder *b, enum clause_kind kind, const struct token *k)
 {
@@ -336,13 +327,13 @@ clause_add(struct builder *b, const struct token *k, enum clause_kind kind)
 		clause_misplaced(b, kind, k);
 		return c; /* not linked: it has been refused */
 	}
-	before = clause_find(r, kind);
+	before = b->clauses[kind];
 	if (before && !(may_repeat >> kind & 1)) {
 		diag_note(b->q, diag(b->q, CLAUSE_TWICE, k->at, k->sym->s), before->at,
 			  "the first is here");
 		return c;
 	}
-	before = clause_find(r, CLAUSE_NOTIFY);
+	before = b->clauses[CLAUSE_NOTIFY];
 	if (before && (CONDITIONS >> kind & 1)) {
 		const char *channel = before->names->name.s;
 		struct diag *d = diag(b->q, CONDITION_AFTER_NOTIFY, k->at, k->sym->s, channel);
@@ -357,6 +348,8 @@ clause_add(struct builder *b, const struct token *k, enum clause_kind kind)
 	else
 		r->clauses = c;
 	b->last_clause = c;
+	if (!b->clauses[kind])
+		b->clauses[kind] = c;
 	return c;
 }
 
@@ -397,6 +390,7 @@ build_rule(struct builder *b, const struct token *shadow, const struct token *ki
 	b->rule = r;
 	b->test = NULL;
 	b->last_clause = NULL;
+	memset(b->clauses, 0, sizeof(b->clauses));
 	b->start = shadow ? shadow : kind;
 	build_mark(b, b->start, ROLE_DECL);
 	b->broken = name == NULL;
@@ -428,10 +422,10 @@ build_rule_end(struct builder *b)
 	assert(r != NULL);
 	r->at = span_to_here(b, b->start);
 	b->broken = b->broken || !starts_declaration(&b->file->tokens.v[b->file->at]);
-	if (r->kind == RULE_MASK && !b->broken && !clause_find(r, CLAUSE_WITH))
+	if (r->kind == RULE_MASK && !b->broken && !b->clauses[CLAUSE_WITH])
 		diag_note(b->q, diag(b->q, MASK_WITHOUT_KERNEL, r->name.at, r->name.s), SPAN_NONE,
 			  "such as `with last(4)`, `with partial` or `with null`");
-	if (r->kind == RULE_LIMIT && !b->broken && !clause_find(r, CLAUSE_AMOUNT))
+	if (r->kind == RULE_LIMIT && !b->broken && !b->clauses[CLAUSE_AMOUNT])
 		diag(b->q, WRONG_LITERAL, r->name.at, "`rows`, `bytes`, `time` or `lookups` in a limit rule");
 	if (!b->declared)
 		DECLARE(b, RULES, rules, r);

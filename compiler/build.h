@@ -36,6 +36,7 @@ struct builder {
 	struct rule *rule;
 	struct test_decl *test;
 	struct clause *last_clause;
+	struct clause *clauses[CLAUSE_KINDS]; /* the first of each kind */
 	const struct token *start;
 	bool declared; /* it is in the policy's list already */
 	bool broken; /* a clause of it was wrong: do not miss what may have been there */

@@ -7,120 +7,57 @@
 
 #include <ctype.h>
 
-/* Lists are walked: a policy has tens of groups, and names are interned. */
-#define FIND_NAME(list, type, wanted)                                                             \
-	do {                                                                                      \
-		int i_ = 0;                                                                       \
-		for (const struct type *d_ = (list); d_; d_ = d_->next, i_++)                     \
-			if (d_->name.s == (wanted))                                               \
-				return i_;                                                        \
-		return -1;                                                                        \
-	} while (0)
-
-int
-check_find_group(const struct check *c, const char *name)
-{
-	FIND_NAME(c->p->groups, group_decl, name);
-}
-
-int
-check_find_target(const struct check *c, const char *name)
-{
-	FIND_NAME(c->p->targets, target_decl, name);
-}
-
-int
-check_find_data(const struct check *c, const char *name)
-{
-	FIND_NAME(c->p->data, data_decl, name);
-}
-
 const struct group_decl *
 check_group_at(const struct check *c, int i)
 {
-	const struct group_decl *g = c->p->groups;
-
-	while (i-- > 0)
-		g = g->next;
-	return g;
+	return c->lists[LIST_GROUPS].decl[i];
 }
 
 const struct target_decl *
 check_target_at(const struct check *c, int i)
 {
-	const struct target_decl *t = c->p->targets;
-
-	while (i-- > 0)
-		t = t->next;
-	return t;
+	return c->lists[LIST_TARGETS].decl[i];
 }
 
-void
-check_suggest(struct check *c, struct diag *d, const char *name, const char *const *names,
-	      size_t n)
+/* Its position; -1 when there is none of that name. */
+static int
+use(struct check *c, enum decl_kind kind, const char *name, bool *used)
 {
-	diag_suggest(c->q, d, name, names, n);
-}
+	int i = check_find(c, kind, name);
 
-/* The names of a list of declarations, for suggestions. */
-#define NAMES_OF(c, list, type, names, n)                                                         \
-	do {                                                                                      \
-		size_t k_ = 0;                                                                    \
-		for (const struct type *d_ = (list); d_; d_ = d_->next)                           \
-			k_++;                                                                     \
-		(names) = ARENA_ARRAY((c)->arena, const char *, k_);                              \
-		(n) = k_;                                                                         \
-		k_ = 0;                                                                           \
-		for (const struct type *d_ = (list); d_; d_ = d_->next)                           \
-			(names)[k_++] = d_->name.s ? d_->name.s : "";                             \
-	} while (0)
+	if (i >= 0)
+		used[i] = true;
+	return i;
+}
 
 int
 check_use_group(struct check *c, const char *name, struct span at)
 {
-	int i = check_find_group(c, name);
-	const char **names;
-	size_t n;
+	int i = use(c, LIST_GROUPS, name, c->groups);
 
-	if (i >= 0) {
-		c->groups[i] = true;
-		return i;
-	}
-	NAMES_OF(c, c->p->groups, group_decl, names, n);
-	check_suggest(c, diag(c->q, UNKNOWN_GROUP, at, name), name, names, n);
-	return -1;
+	if (i < 0)
+		check_suggest_declared(c, diag(c->q, UNKNOWN_GROUP, at, name), name, LIST_GROUPS);
+	return i;
 }
 
 int
 check_use_target(struct check *c, const char *name, struct span at)
 {
-	int i = check_find_target(c, name);
-	const char **names;
-	size_t n;
+	int i = use(c, LIST_TARGETS, name, c->targets);
 
-	if (i >= 0) {
-		c->targets[i] = true;
-		return i;
-	}
-	NAMES_OF(c, c->p->targets, target_decl, names, n);
-	check_suggest(c, diag(c->q, UNKNOWN_TARGET, at, name), name, names, n);
-	return -1;
+	if (i < 0)
+		check_suggest_declared(c, diag(c->q, UNKNOWN_TARGET, at, name), name, LIST_TARGETS);
+	return i;
 }
 
 int
 check_use_data(struct check *c, const char *name, struct span at)
 {
-	int i = check_find_data(c, name);
-	const char **names;
-	size_t n;
+	int i = use(c, LIST_DATA, name, c->data);
 
-	if (i >= 0) {
-		c->data[i] = true;
-		return i;
-	}
-	NAMES_OF(c, c->p->data, data_decl, names, n);
-	check_suggest(c, diag(c->q, UNKNOWN_DATA, at, name), name, names, n);
-	return -1;
+	if (i < 0)
+		check_suggest_declared(c, diag(c->q, UNKNOWN_DATA, at, name), name, LIST_DATA);
+	return i;
 }
 
 bool
@@ -138,42 +75,6 @@ check_use_action(struct check *c, const char *name, struct span at, struct actio
 		names[n++] = action_groups[i].name;
 	check_suggest(c, diag(c->q, UNKNOWN_ACTION, at, name), name, names, n);
 	return false;
-}
-
-static void
-report_duplicate(struct check *c, const char *what, const struct name *second, struct span first)
-{
-	struct diag *d = diag(c->q, DUPLICATE, second->at, what, second->s);
-
-	diag_note(c->q, d, first, "the first is here");
-}
-
-/* Quadratic, over pointers: a thousand rules take a millisecond. */
-#define NO_DUPLICATES(c, list, type, what)                                                        \
-	for (const struct type *d_ = (list); d_; d_ = d_->next)                                   \
-		for (const struct type *e_ = (list); e_ != d_; e_ = e_->next)                     \
-			if (d_->name.s && e_->name.s == d_->name.s) {                             \
-				report_duplicate((c), (what), &d_->name, e_->name.at);            \
-				break;                                                            \
-			}
-
-static void
-check_names(struct check *c)
-{
-	const struct policy *p = c->p;
-
-	NO_DUPLICATES(c, p->groups, group_decl, "group")
-	NO_DUPLICATES(c, p->targets, target_decl, "target")
-	NO_DUPLICATES(c, p->data, data_decl, "data class")
-	NO_DUPLICATES(c, p->lets, let_decl, "let")
-	NO_DUPLICATES(c, p->rules, rule, "rule")
-	for (const struct let_decl *l = p->lets; l; l = l->next)
-		if (l->name.s && (fact_find(slice_str(l->name.s)) >= 0 ||
-				  check_is_row_name(l->name.s)))
-			diag(c->q, RESERVED_NAME, l->name.at, l->name.s);
-	for (const struct rule *r = p->rules; r; r = r->next)
-		if (r->name.s && strcmp(r->name.s, "default") == 0)
-			diag(c->q, RESERVED_NAME, r->name.at, r->name.s);
 }
 
 static void
@@ -241,15 +142,8 @@ check_trusts(struct check *c)
 			diag(c->q, BAD_FUNCTION, t->function.at, SLICE_ARG(t->function.v));
 		if (!is_digest(t->digest.v))
 			report_digest(c, t);
-		for (const struct trust_decl *o = c->p->trusts; o != t; o = o->next)
-			if (slice_eq(o->function.v, t->function.v)) {
-				const struct name name = {arena_str(c->arena, t->function.v),
-							  t->function.at};
-
-				report_duplicate(c, "function", &name, o->function.at);
-				break;
-			}
 	}
+	check_trusts_once(c);
 }
 
 static bool
@@ -272,25 +166,12 @@ check_default(struct check *c)
 	return true;
 }
 
-static const struct rule *
-find_rule(const struct check *c, const char *name)
-{
-	for (const struct rule *r = c->p->rules; r; r = r->next)
-		if (r->name.s == name)
-			return r;
-	return NULL;
-}
-
 static void
 check_expect(struct check *c, const struct expect *e)
 {
-	const char **names;
-	size_t n;
-
-	if (!e->by.s || strcmp(e->by.s, "default") == 0 || find_rule(c, e->by.s))
+	if (!e->by.s || strcmp(e->by.s, "default") == 0 || check_find(c, LIST_RULES, e->by.s) >= 0)
 		return;
-	NAMES_OF(c, c->p->rules, rule, names, n);
-	check_suggest(c, diag(c->q, UNKNOWN_RULE, e->by.at, e->by.s), e->by.s, names, n);
+	check_suggest_declared(c, diag(c->q, UNKNOWN_RULE, e->by.at, e->by.s), e->by.s, LIST_RULES);
 }
 
 static void
@@ -397,21 +278,13 @@ check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q)
 {
 	struct check c = {.arena = arena, .q = q, .p = p};
 	struct checked *out = ARENA_NEW(arena, struct checked);
-	size_t groups = 0, targets = 0, data = 0, lets = 0;
 
-	for (const struct group_decl *d = p->groups; d; d = d->next)
-		groups++;
-	for (const struct target_decl *d = p->targets; d; d = d->next)
-		targets++;
-	for (const struct data_decl *d = p->data; d; d = d->next)
-		data++;
-	for (const struct let_decl *d = p->lets; d; d = d->next)
-		lets++;
+	check_list_names(&c);
 	c.constants = constants_new(arena);
-	c.groups = ARENA_ARRAY(arena, bool, groups + 1);
-	c.targets = ARENA_ARRAY(arena, bool, targets + 1);
-	c.data = ARENA_ARRAY(arena, bool, data + 1);
-	c.lets = ARENA_ARRAY(arena, struct let_state, lets + 1);
+	c.groups = ARENA_ARRAY(arena, bool, c.lists[LIST_GROUPS].n + 1);
+	c.targets = ARENA_ARRAY(arena, bool, c.lists[LIST_TARGETS].n + 1);
+	c.data = ARENA_ARRAY(arena, bool, c.lists[LIST_DATA].n + 1);
+	c.lets = ARENA_ARRAY(arena, struct let_state, c.lists[LIST_LETS].n + 1);
 	out->ast = p;
 	out->constants = c.constants;
 	check_names(&c);

@@ -37,11 +37,7 @@ check_data(struct check *c)
 static const struct data_decl *
 data_at(const struct check *c, int i)
 {
-	const struct data_decl *d = c->p->data;
-
-	while (i-- > 0)
-		d = d->next;
-	return d;
+	return c->lists[LIST_DATA].decl[i];
 }
 
 static const struct data_item *

@@ -103,14 +103,11 @@ test(struct check *c, enum opcode op, enum fact f, uint32_t constant)
 static int
 find_let(const struct check *c, const char *name, const struct let_decl **decl)
 {
-	int i = 0;
+	int i = check_find(c, LIST_LETS, name);
 
-	for (const struct let_decl *l = c->p->lets; l; l = l->next, i++)
-		if (l->name.s == name) {
-			*decl = l;
-			return i;
-		}
-	return -1;
+	if (i >= 0)
+		*decl = c->lists[LIST_LETS].decl[i];
+	return i;
 }
 
 static bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the parts of the checker share: check.c (declarations, tests), check_rule.c (clauses),
- * check_expr.c (conditions), check_data.c (data classes).
+ * check_expr.c (conditions), check_data.c (data classes), check_names.c.
  */
 #ifndef WEIR_COMPILER_CHECK_INTERNAL_H
 #define WEIR_COMPILER_CHECK_INTERNAL_H
@@ -27,11 +27,29 @@ struct let_state {
 	struct reads reads;
 };
 
+/* Declarations of a kind, by position and by name. */
+enum decl_kind { LIST_GROUPS, LIST_TARGETS, LIST_DATA, LIST_LETS, LIST_RULES, LIST_KINDS };
+
+struct decl_name {
+	const char *s;
+	uint32_t i;
+};
+
+struct decl_list {
+	size_t n;
+	const void **decl;
+	const struct name **name;
+	const char **text;        /* "" where a name is missing */
+	struct decl_name *sorted; /* by the address of the name, then by position */
+};
+
 struct check {
 	struct arena *arena;
 	struct diag_queue *q;
 	const struct policy *p;
 	struct constants *constants;
+	struct decl_list lists[LIST_KINDS];
+	unsigned suggestions; /* made so far */
 	struct reads reads; /* of the condition being checked */
 	unsigned let_depth;
 	struct let_state *lets; /* the others: used or not, by position in the policy */
@@ -41,10 +59,14 @@ struct check {
 	size_t n_row_columns;
 };
 
-/* Positions in the policy's lists; -1 when there is none of that (interned) name. */
-int check_find_group(const struct check *c, const char *name);
-int check_find_target(const struct check *c, const char *name);
-int check_find_data(const struct check *c, const char *name);
+/* check_names.c: all declarations by name, each of them once. */
+void check_list_names(struct check *c);
+void check_names(struct check *c);
+void check_trusts_once(struct check *c);
+/* The position of an (interned) name, the first of several; -1 when there is none. */
+int check_find(const struct check *c, enum decl_kind kind, const char *name);
+void check_suggest_declared(struct check *c, struct diag *d, const char *name,
+			    enum decl_kind kind);
 const struct group_decl *check_group_at(const struct check *c, int i);
 const struct target_decl *check_target_at(const struct check *c, int i);
 

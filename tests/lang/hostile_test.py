@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Policies that nobody writes: huge, deep, cyclic, spoilt. Each ends with a diagnostic (or compiles), in
+bounded time and memory: what is quadratic in the length of a text takes minutes here."""
+import os, resource, subprocess, sys, tempfile, time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WEIR = os.environ.get("WEIR", f"{ROOT}/build/weir")
+SECONDS, MEGABYTES = 10, 1024
+HEAD = 'policy p\ngroup agents = idp "a"\nallow read who agents do sql.select\n'
+AS = 'as agent "a" in agents on "x"'
+
+
+def many(line, n):
+    return "".join(line.replace("%", str(i)) for i in range(n))
+
+
+# name, text (or files by name), what must be said (None: nothing)
+CASES = [
+    ("a million rules", HEAD + many("deny r%\n", 1000000), "E0606"),
+    ("rules of one name", HEAD + many("deny r do sql.drop\n", 50000), "E0401"),
+    ("100,000 groups", HEAD + many('group g% = idp "x"\n', 100000), "W1204"),
+    ("groups of one name", HEAD + many('group g = idp "x"\n', 50000), "E0401"),
+    ("60,000 groups in one clause", HEAD + many('group g% = idp "x%"\n', 60000)
+     + "deny z who " + ", ".join(f"g{i}" for i in range(60000)) + "\n", None),
+    ("50,000 data classes", HEAD + many("data d% = column a.b%\n", 50000), "W1204"),
+    ("60,000 columns in a class", HEAD + "data d = " + ", ".join(f"column a.b{i}" for i in range(60000))
+     + "\nmask d with null\n", None),
+    ("50,000 lets", HEAD + many('let l% = user.name = "x%"\n', 50000), "W1204"),
+    ("a chain of lets", HEAD + "let l0 = sql.where\n" + "".join(
+        f"let l{i} = l{i - 1}\n" for i in range(1, 20000)) + "deny x when l19999\n", "E0414"),
+    ("50,000 tests", HEAD + many(f'test "t%" {AS} run "select 1" expect allow\n', 50000), None),
+    ("tests of rules that are not there", HEAD + many("deny r% do sql.drop\n", 2000)
+     + many(f'test "t%" {AS} run "select 1" expect deny by no%\n', 5000), "E0408"),
+    ("60,000 functions", HEAD + many('trust function "a.f%(int)" digest "sha256:' + "0" * 64 + '"\n', 60000),
+     None),
+    ("200,000 unknown names", HEAD + many("deny x% when nosuch% = 1\n", 200000), "E0406"),
+    ("200,000 strings in a set", HEAD + "deny x when table in {"
+     + ", ".join(f'"t{i}"' for i in range(200000)) + "}\n", "E0607 or none"),
+    ("two million brackets", HEAD + "deny x when " + "(" * 1000000 + "true" + ")" * 1000000 + "\n", "E0207"),
+    ("two million nots", HEAD + "deny x when " + "not " * 1000000 + "sql.where\n", "E0207"),
+    ("half a million ors", HEAD + "deny x when " + " or ".join(["sql.where"] * 500000) + "\n", "E0207"),
+    ("300,000 clauses", HEAD + "deny x " + "who agents " * 300000 + "\n", "E0207 or E0607 or none"),
+    ("300,000 amounts", HEAD + "limit l " + "rows 5 " * 300000 + "\n", "E0614"),
+    ("amounts that contradict", HEAD + "limit l rows 5 per hour rows 6 per hour\n", "E0614"),
+    ("100,000 quorums", HEAD + "hold h do sql.ddl for " + " and ".join(["1 of agents"] * 100000)
+     + " within 5m\n", "E0611"),
+    ("200,000 facts of a test", HEAD + f'test "x" {AS} with ' + ", ".join(["sql.where = true"] * 200000)
+     + ' run "select 1" expect allow\n', None),
+    ("a statement of a megabyte", HEAD + f'test "x" {AS} run "select ' + ",".join(["1"] * 500000)
+     + '" expect allow\n', None),
+    ("a line of 8 MB", HEAD + "# " + "x" * 8000000 + "\n deny @ do\n", "E0101"),
+    ("a million stray characters", HEAD + "@ " * 1000000, "E0101"),
+    ("17 MB", HEAD + "# much\n" * (17 << 20 >> 3) + "#" * (2 << 20), "File too large"),
+    ("bytes that are no UTF-8", HEAD.encode() + b"\xff" * 5000000, "E0102"),
+    ("half a character", HEAD.encode() + b"# \xe2\x82", "E0102"),
+    ("a NUL", HEAD + "\0" * 100000, "E0103"),
+    ("look-alike letters", HEAD + "deny r\u0435ad do sql.drop\n", "E0104"),
+    ("what turns the text around", HEAD + 'deny x "\u202esafe" do sql.drop\n', "E0105"),
+    ("nothing", "", "E0610"),
+    ("an import of itself", {"p.weir": HEAD + 'import "p.weir"\n'}, "E0302"),
+    ("imports in a circle", {"p.weir": HEAD + 'import "a.weir"\n', "a.weir": 'import "b.weir"\n',
+                             "b.weir": 'import "a.weir"\n'}, "E0302"),
+    ("200 files that import each other", dict(
+        {"p.weir": HEAD + many('import "i%.weir"\n', 200)},
+        **{f"i{k}.weir": many('import "i%.weir"\n', 200) for k in range(200)}), "E0302"),
+    ("a chain of 255 imports", dict(
+        {"p.weir": HEAD + 'import "i0.weir"\n', "i254.weir": "deny x do sql.drop\n"},
+        **{f"i{k}.weir": f'import "i{k + 1}.weir"\n' for k in range(254)}), None),
+    ("300 imports", dict({"p.weir": HEAD + many('import "i%.weir"\n', 300)},
+                         **{f"i{k}.weir": "\n" for k in range(300)}), "E0306"),
+]
+
+
+def bounds():
+    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def run(files, want):
+    """What is wrong, or None."""
+    with tempfile.TemporaryDirectory(prefix="weir-hostile-") as folder:
+        for name, text in files.items():
+            with open(f"{folder}/{name}", "wb") as f:
+                f.write(text if isinstance(text, bytes) else text.encode())
+        p = subprocess.Popen([WEIR, "check", "p.weir"], cwd=folder, preexec_fn=bounds,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        out = p.stdout.read().decode(errors="replace")
+        _, status, used = os.wait4(p.pid, 0)
+    code, cpu = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+    said = {w[1:6] for w in out.split() if len(w) > 6 and w[0] == "[" and w[6] == "]"}
+    said |= {part.split("]")[0] for part in out.split("[")[1:] if part[5:6] == "]"}
+    wanted = (want or "none").split(" or ")
+    if code == 2 and want == "File too large" and want in out:
+        return None
+    if code not in (0, 1):
+        return f"exit code {code}:\n{out[-2000:]}"
+    if not (said & set(wanted) or ("none" in wanted and code == 0)):
+        return f"said {sorted(said)}, exit code {code}, want {want}:\n{out[:2000]}"
+    if cpu > SECONDS or used.ru_maxrss > MEGABYTES << 10:
+        return f"{cpu:.1f} s and {used.ru_maxrss >> 10} MB, at most {SECONDS} s and {MEGABYTES} MB"
+    return None
+
+
+def main():
+    if subprocess.run([WEIR, "version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        sys.exit(f"no {WEIR}: run ninja")
+    print(f"1..{len(CASES)}")
+    failed = 0
+    for i, (name, text, want) in enumerate(CASES, 1):
+        problem = run(text if isinstance(text, dict) else {"p.weir": text}, want)
+        for line in (problem or "").splitlines():
+            print(f"# {line}")
+        print(f"{'not ' if problem else ''}ok {i} - {name}", flush=True)
+        failed += problem is not None
+    return failed != 0
+
+
+sys.exit(main())
