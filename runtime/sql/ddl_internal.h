@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What ddl.c (statements), ddl_types.c (types) and ddl_views.c (columns of views) share.
+ */
+#ifndef WEIR_SQL_DDL_INTERNAL_H
+#define WEIR_SQL_DDL_INTERNAL_H
+
+#include "sql/ddl.h"
+
+enum { DDL_RELATIONS_MAX = 20000, DDL_COLUMNS_MAX = 1600, DDL_OID_FIRST = 100000 };
+
+struct ddl_type {
+	uint32_t oid, base; /* base: domains unwrapped */
+	const char *small;  /* why it has few values, or NULL */
+};
+
+struct ddl_column {
+	struct ddl_column *next;
+	struct slice name;
+	struct ddl_type type;
+};
+
+struct ddl_link {
+	struct ddl_link *next;
+	struct ddl_relation *to;
+};
+
+struct ddl_relation {
+	struct ddl_relation *next;
+	struct slice schema, name;
+	uint32_t oid, n_columns;
+	char kind; /* pg_class.relkind */
+	bool partition;
+	bool vague; /* a view whose columns are not known */
+	struct ddl_column *columns, *last;
+	struct ddl_link *parents, *reads;
+	struct slice query; /* of a view, names qualified */
+};
+
+struct ddl_own_type {
+	struct ddl_own_type *next;
+	struct slice schema, name;
+	struct ddl_type type;
+};
+
+struct ddl {
+	struct arena *arena;
+	struct ddl_relation *relations, *last;
+	struct ddl_own_type *types;
+	uint32_t n_relations, next_oid;
+	struct slice schema; /* that names without one are made in */
+	struct ddl_error *err;
+	uint32_t base; /* of the statement at hand, in the text */
+};
+
+struct ddl_relation *ddl_find(const struct ddl *d, struct slice schema, struct slice name);
+struct ddl_column *ddl_column_named(const struct ddl_relation *r, struct slice name);
+void ddl_add_column(struct ddl *d, struct ddl_relation *r, struct slice name, struct ddl_type type);
+/* False, so that it can be returned; the first one counts. */
+bool ddl_fail(struct ddl *d, int location, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ddl_types.c: PostgreSQL's own types by name; an array of them. {0}: none of that name. */
+struct ddl_type ddl_builtin(const char *name, bool array);
+
+/* ddl_views.c: the columns of what `query` (a SELECT, ended by a NUL) returns, and what it reads;
+ * r->vague when they cannot be told. */
+void ddl_view(struct ddl *d, struct ddl_relation *r, struct slice query);
+
+#endif

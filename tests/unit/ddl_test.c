@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Schemas as text: what the snapshot has of them, what is passed over, what is refused and where.
+ */
+#include "sql/ddl.h"
+#include "tests/unit/test.h"
+
+static struct arena arena;
+static struct ddl *ddl;
+static struct catalog *catalog;
+
+/* What is wrong, with its place; NULL: nothing. The snapshot is in `catalog`. */
+static const char *
+reads(const char *text)
+{
+	static char out[256];
+	struct ddl_error err;
+	const char *error;
+
+	catalog_free(catalog);
+	catalog = NULL;
+	arena_fini(&arena);
+	arena_init(&arena, 0);
+	ddl = ddl_new(&arena);
+	if (!ddl_read(ddl, slice_str(text), &err)) {
+		snprintf(out, sizeof(out), "%u: %s", err.at, err.text);
+		return out;
+	}
+	catalog = ddl_finish(ddl, &error);
+	return catalog ? NULL : error;
+}
+
+/* "name:type name:type ..." of a relation; NULL: there is none. */
+static const char *
+columns(const char *schema, const char *name)
+{
+	static char out[512];
+	const struct catalog_relation *r =
+		catalog ? catalog_resolve(catalog, NULL, slice_str(schema), slice_str(name)) : NULL;
+	size_t n = 0;
+
+	out[0] = 0;
+	for (uint32_t i = 0; r && i < r->n_columns; i++)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s%.*s:%u", i ? " " : "",
+				      SLICE_ARG(r->columns[i].name), r->columns[i].base_type);
+	return r ? out : "none";
+}
+
+#define HAS(schema, name, want)                                                                    \
+	do {                                                                                       \
+		const char *got_ = columns((schema), (name));                                      \
+		if (strcmp(got_, (want)) != 0) {                                                   \
+			test_failures++;                                                           \
+			printf("# %d: %s is \"%s\", want \"%s\"\n", __LINE__, (name), got_,        \
+			       (want));                                                            \
+		}                                                                                  \
+	} while (0)
+#define READS(text)                                                                                \
+	do {                                                                                       \
+		const char *got_ = reads(text);                                                    \
+		if (got_) {                                                                        \
+			test_failures++;                                                           \
+			printf("# %d: %s\n", __LINE__, got_);                                      \
+		}                                                                                  \
+	} while (0)
+#define FAILS(text, want)                                                                          \
+	do {                                                                                       \
+		const char *got_ = reads(text);                                                    \
+		if (!got_ || strncmp(got_, (want), strlen(want)) != 0) {                           \
+			test_failures++;                                                           \
+			printf("# %d: \"%s\", want \"%s\"\n", __LINE__, got_ ? got_ : "fine",      \
+			       (want));                                                            \
+		}                                                                                  \
+	} while (0)
+
+static void
+tables_and_types(void)
+{
+	READS("create table cards (id bigserial primary key, pan text not null, n numeric(10,2)[],"
+	      " c char(4), ok boolean default true, at timestamptz, constraint x check (id > 0));\n"
+	      "create type app.mood as enum ('sad', 'glad');\n"
+	      "create domain app.mail as varchar(80) check (value like '%@%');\n"
+	      "create table app.people (like cards, m app.mood, e app.mail, \"Odd \"\"name\" "
+	      "int4);");
+	HAS("public", "cards", "id:20 pan:25 n:1231 c:1042 ok:16 at:1184");
+	HAS("app", "people",
+	    "id:20 pan:25 n:1231 c:1042 ok:16 at:1184 m:100001 e:1043 Odd \"name:23");
+	HAS("app", "cards", "none");
+	const struct catalog_relation *r =
+		catalog_resolve(catalog, NULL, SLICE_LIT("app"), SLICE_LIT("people"));
+
+	REQUIRE(r != NULL);
+	CHECK(strcmp(ddl_small(ddl, r->oid, 4), "char(4)") == 0);
+	CHECK(strcmp(ddl_small(ddl, r->oid, 5), "a boolean") == 0);
+	CHECK(strcmp(ddl_small(ddl, r->oid, 7), "an enumeration") == 0);
+	CHECK(!ddl_small(ddl, r->oid, 2) && !ddl_small(ddl, r->oid, 8) && !ddl_small(ddl, 1, 1));
+}
+
+static void
+children(void)
+{
+	READS("create table p (id int, day date) partition by range (day);"
+	      "create table p1 partition of p for values from ('2026-01-01') to ('2027-01-01');"
+	      "create table p2 (id int, day date); alter table only p attach partition p2 default;"
+	      "create table c (more text) inherits (p2);");
+	HAS("public", "p1", "id:23 day:1082");
+	HAS("public", "c", "id:23 day:1082 more:25");
+	const struct catalog_relation *r =
+		catalog_resolve(catalog, NULL, SLICE_LIT("public"), SLICE_LIT("p2"));
+
+	REQUIRE(r && r->partition);
+	CHECK_SLICE(catalog_parent(catalog, r, 0)->name, "p");
+}
+
+static void
+views(void)
+{
+	READS("create table t (a int, b text); create table u (b text, c uuid);"
+	      "create view v as select * from t;"
+	      "create or replace view w (x, y) as select b, a + 1 from v with local check option;"
+	      "create view j as select * from t join u using (b);"
+	      "create view s as select q.a, (select max(c) from u) as m, 'k' from (select a from "
+	      "t) q;"
+	      "create materialized view m as select a from t union all select 2 with no data;"
+	      "create view n as with z(k) as (select c from u) select k from z;"
+	      "create view f as select * from generate_series(1, 2);");
+	HAS("public", "v", "a:23 b:25");
+	HAS("public", "w", "x:25 y:0");
+	HAS("public", "j", "b:25 a:23 c:2950");
+	HAS("public", "s", "a:23 m:0 ?column?:0");
+	HAS("public", "m", "a:23");
+	HAS("public", "n", "k:2950");
+	HAS("public", "f", "");
+	const struct catalog_relation *w =
+		catalog_resolve(catalog, NULL, SLICE_LIT("public"), SLICE_LIT("w"));
+	uint32_t n;
+
+	REQUIRE(w && w->definition && w->definition->n_relations >= 1);
+	CHECK_SLICE(w->definition->relations[0].schema, "public");
+	CHECK(!ddl_is_vague(ddl, w->oid));
+	catalog_view_depends(catalog, w, &n);
+	CHECK_INT(n, 2); /* v, and t behind it */
+	CHECK(ddl_is_vague(
+		ddl, catalog_resolve(catalog, NULL, SLICE_LIT("public"), SLICE_LIT("f"))->oid));
+}
+
+/* As pg_dump writes it. */
+static void
+a_dump(void)
+{
+	READS("--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET statement_timeout = "
+	      "0;\n"
+	      "SELECT pg_catalog.set_config('search_path', '', false);\nSET row_security = off;\n"
+	      "CREATE SCHEMA app;\nALTER SCHEMA app OWNER TO me;\n"
+	      "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public;\n"
+	      "CREATE FUNCTION app.f(x integer) RETURNS integer LANGUAGE sql\n"
+	      "    AS $_$ select 1; select 2; $_$;\n"
+	      "CREATE FUNCTION app.g() RETURNS integer LANGUAGE sql BEGIN ATOMIC\n"
+	      " SELECT CASE WHEN true THEN 1 ELSE 2 END; SELECT 3; END;\n"
+	      "SET default_tablespace = '';\nCREATE TABLE app.t (\n    id integer NOT NULL,\n"
+	      "    name character varying(20) DEFAULT 'x'::character varying\n);\n"
+	      "ALTER TABLE app.t OWNER TO me;\nCOMMENT ON TABLE app.t IS 'a; b';\n"
+	      "ALTER TABLE app.t ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (\n"
+	      "    SEQUENCE NAME app.t_id_seq START WITH 1);\n"
+	      "CREATE VIEW app.v AS\n SELECT t.id,\n    t.name\n   FROM app.t;\n"
+	      "CREATE INDEX i ON app.t USING btree (name);\nGRANT SELECT ON TABLE app.t TO "
+	      "PUBLIC;\n"
+	      "CREATE TRIGGER g BEFORE UPDATE ON app.t FOR EACH ROW EXECUTE FUNCTION app.h();\n"
+	      "\\unrestrict abc\n");
+	HAS("app", "t", "id:23 name:1043");
+	HAS("app", "v", "id:23 name:1043");
+}
+
+static void
+refusals(void)
+{
+	FAILS("create table t (a int);\ncreate tabel u (b int);", "31: syntax error");
+	FAILS("create table t (a int); create table t (b int);", "37: a second relation");
+	FAILS("create table t (a int, a text);", "23: a second column");
+	FAILS("create table t (a int); alter table t drop column a;", "36: this changes a table");
+	FAILS("create table t (a int); alter table t rename a to b;", "36: this renames");
+	FAILS("create table t (a int); drop table t;", "24: this drops");
+	READS("drop table if exists t; create table t (a int);");
+	FAILS("create table t partition of p default;", "28: relation \"p\"");
+	FAILS("create table t (a int); copy t from stdin;\n1\n\\.\n", "24: rows are no part");
+	FAILS("select 'open", "7: not a token");
+	FAILS("select '\xff'", "8: not text in UTF-8");
+	FAILS("", "the catalog is empty");
+}
+
+TEST_MAIN(TEST(tables_and_types), TEST(children), TEST(views), TEST(a_dump), TEST(refusals))
