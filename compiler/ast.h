@@ -107,6 +107,7 @@ struct catalog_decl {
 	struct catalog_decl *next;
 	struct span at;
 	struct text path;
+	const char *file; /* the path as seen from where the root file's is */
 };
 
 enum data_item_kind { DATA_COLUMN, DATA_VALUES_LIKE };
@@ -300,7 +301,10 @@ struct prove_decl {
 	struct ref *actions;
 };
 
+struct parse_loader;
+
 struct policy {
+	const struct parse_loader *loader; /* that files are read with; NULL: none are */
 	struct name name; /* s NULL: a fragment, to be imported only */
 	struct text title;
 	struct span at; /* the header; for a fragment an empty span at the start of the root file */

@@ -137,7 +137,8 @@ build_catalog(struct builder *b, const struct token *k, const struct token *path
 	struct catalog_decl *c = ARENA_NEW(b->arena, struct catalog_decl);
 
 	build_mark(b, k, ROLE_DECL);
-	*c = (struct catalog_decl){NULL, span_to_here(b, k), text_of(path)};
+	*c = (struct catalog_decl){NULL, span_to_here(b, k), text_of(path),
+				   build_path(b, (const char *) path->string.p)};
 	DECLARE(b, CATALOGS, catalogs, c);
 }
 

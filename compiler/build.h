@@ -79,6 +79,8 @@ void build_group(struct builder *b, const struct token *k, const struct token *n
 		 const struct token *source, const struct token *value);
 void build_target(struct builder *b, const struct token *k, const struct token *name,
 		  const struct token *protocol, const struct token *glob);
+/* A path in the text, as seen from where the root file's is. */
+const char *build_path(struct builder *b, const char *path);
 void build_catalog(struct builder *b, const struct token *k, const struct token *path);
 void build_data(struct builder *b, const struct token *k, const struct token *name,
 		struct data_item *items);

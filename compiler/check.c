@@ -94,9 +94,8 @@ check_declarations(struct check *c)
 			check_suggest(c,
 				      diag(c->q, UNKNOWN_PROTOCOL, t->protocol.at, t->protocol.s),
 				      t->protocol.s, protocols, COUNT_OF(protocols));
-	for (const struct catalog_decl *k = p->catalogs; k; k = k->next)
-		diag(c->q, NOT_YET, k->at, "`catalog`");
 	check_data(c);
+	check_catalog(c);
 }
 
 /* "schema.name(types)"; quoted names may hold anything. */
@@ -298,6 +297,7 @@ check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q)
 		check_test(&c, t);
 	for (const struct prove_decl *k = p->proofs; k; k = k->next)
 		check_proof(&c, k);
+	check_catalog_names(&c, out);
 	/* After an error, what it hid may be the use. */
 	if (diag_ok(q))
 		warn_unused(&c);

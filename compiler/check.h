@@ -10,6 +10,7 @@
 #include "compiler/ast.h"
 #include "compiler/constants.h"
 #include "compiler/diag.h"
+#include "sql/catalog.h"
 #include "vm/image.h"
 
 enum cond_kind {
@@ -53,7 +54,12 @@ struct checked {
 	struct checked_rule *rules; /* in the order of the text */
 	size_t n_rules;
 	bool default_allow;
+	uint32_t n_files;              /* of the sources, those that are the policy */
+	const struct catalog *catalog; /* NULL: it has none; checked_free frees it */
 };
+
+/* What does not live in the arena. */
+void checked_free(struct checked *p);
 
 struct checked *check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q);
 

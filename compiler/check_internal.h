@@ -50,6 +50,8 @@ struct check {
 	struct constants *constants;
 	struct decl_list lists[LIST_KINDS];
 	unsigned suggestions; /* made so far */
+	struct ddl *ddl;      /* NULL: the policy has no catalog, or none that can be read */
+	struct catalog *catalog;
 	struct reads reads; /* of the condition being checked */
 	unsigned let_depth;
 	struct let_state *lets; /* the others: used or not, by position in the policy */
@@ -107,6 +109,9 @@ void check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 void check_data(struct check *c);
 void check_rule_data(struct check *c, const struct rule *r, const struct checked_rule *out);
 void check_uses_data(struct check *c, int data, struct span at);
+/* check_catalog.c: reads the policy's catalog; then, that it has what the policy names. */
+void check_catalog(struct check *c);
+void check_catalog_names(struct check *c, struct checked *out);
 /* A rule of a kind that this version can run. */
 bool check_rule_supported(struct check *c, const struct rule *r);
 void check_lets(struct check *c);

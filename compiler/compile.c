@@ -10,6 +10,7 @@ compile_policy_checked(const char *path, struct arena *arena, struct diag_queue 
 {
 	struct emitted code[ENTRY_COUNT];
 	struct policy *p;
+	bool good;
 	const struct parse_loader *loader =
 		options->loader ? options->loader : &parse_file_loader;
 
@@ -19,10 +20,15 @@ compile_policy_checked(const char *path, struct arena *arena, struct diag_queue 
 		*tree = p;
 	/* What was parsed is checked even then: all errors in one run. */
 	*checked = check_policy(p, arena, q);
-	if (!diag_ok(q) || !emit_policy(*checked, arena, q, code))
-		return false;
-	image_build(*checked, code, q->sources, options, out);
-	return true;
+	good = diag_ok(q) && emit_policy(*checked, arena, q, code);
+	if (good)
+		image_build(*checked, code, q->sources, options, out);
+	if (good && options->catalog) {
+		*options->catalog = (struct catalog *) (uintptr_t) (*checked)->catalog;
+		(*checked)->catalog = NULL;
+	}
+	checked_free(*checked);
+	return good;
 }
 
 bool

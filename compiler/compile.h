@@ -13,6 +13,7 @@
 #include "compiler/parse.h"
 
 struct compile_options {
+	struct catalog **catalog; /* where its catalog is left, to be freed; NULL: nowhere */
 	const uint8_t *seed;      /* Ed25519 seed to sign with; NULL: unsigned */
 	uint64_t counter;         /* of the signer */
 	uint32_t n_tests;         /* the policy's tests and proofs that passed; 0: not run */

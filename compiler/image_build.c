@@ -51,22 +51,23 @@ relative(const char *path, const char *root)
 	return slice_str(path);
 }
 
+/* The first n of the sources are the policy. */
 static void
-put_files(struct buf *b, const struct sources *s)
+put_files(struct buf *b, const struct sources *s, uint32_t n)
 {
-	struct image_file *files = ARENA_ARRAY(s->arena, struct image_file, s->n);
+	struct image_file *files = ARENA_ARRAY(s->arena, struct image_file, n);
 	uint8_t digest[SHA256_LEN];
 
 	cbor_uint(b, BODY_FILES);
-	cbor_array(b, s->n);
-	for (uint32_t i = 0; i < s->n; i++) {
+	cbor_array(b, n);
+	for (uint32_t i = 0; i < n; i++) {
 		files[i].name = relative(s->files[i].path, s->files[0].path);
 		files[i].text = s->files[i].text;
 		cbor_array(b, 2);
 		cbor_text(b, files[i].name);
 		cbor_bytes(b, files[i].text);
 	}
-	image_source_digest(digest, files, s->n);
+	image_source_digest(digest, files, n);
 	cbor_uint(b, BODY_SOURCE_DIGEST);
 	cbor_bytes(b, slice_of(digest, SHA256_LEN));
 }
@@ -301,6 +302,28 @@ put_entries(struct buf *b, const struct emitted code[ENTRY_COUNT], const struct 
 	buf_fini(&bytes);
 }
 
+/* What the policy was written against: enough to say what a server lacks of it. */
+static void
+put_catalog(struct buf *b, const struct catalog *c)
+{
+	size_t n = c ? catalog_count(c) : 0;
+
+	cbor_uint(b, BODY_CATALOG);
+	cbor_array(b, 2);
+	cbor_bytes(b, c ? slice_of(catalog_digest(c), SHA256_LEN) : SLICE_LIT(""));
+	cbor_array(b, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct catalog_relation *r = catalog_at(c, i);
+
+		cbor_array(b, 3);
+		cbor_text(b, r->schema);
+		cbor_text(b, r->name);
+		cbor_array(b, r->n_columns);
+		for (uint32_t k = 0; k < r->n_columns; k++)
+			cbor_text(b, r->columns[k].name);
+	}
+}
+
 static void
 put_envelope(struct buf *out, struct slice body, const uint8_t *seed)
 {
@@ -349,7 +372,7 @@ image_build(const struct checked *p, const struct emitted code[ENTRY_COUNT],
 	cbor_uint(&b, options->counter);
 	cbor_uint(&b, BODY_TESTS);
 	cbor_uint(&b, options->n_tests);
-	put_files(&b, sources);
+	put_files(&b, sources, p->n_files);
 	put_groups(&b, p->ast);
 	put_targets(&b, p->ast);
 	put_data(&b, p->ast);
@@ -359,6 +382,7 @@ image_build(const struct checked *p, const struct emitted code[ENTRY_COUNT],
 	constants_write(p->constants, &b);
 	put_rules(&b, p, sources);
 	put_entries(&b, code, &t);
+	put_catalog(&b, p->catalog);
 	assert(!b.failed);
 	put_envelope(out, buf_slice(&b), options->seed);
 	buf_fini(&b);

@@ -174,6 +174,12 @@ parse_import_path(struct arena *arena, const char *from, const char *path)
 	return out;
 }
 
+const char *
+build_path(struct builder *b, const char *path)
+{
+	return resolve(b->arena, b->file->path, path);
+}
+
 static bool
 is_import_path(const struct token *t)
 {
@@ -248,6 +254,7 @@ parse_policy_tokens(struct arena *arena, struct diag_queue *q, const char *path,
 
 	b.policy = ARENA_NEW(arena, struct policy);
 	b.policy->at = SPAN_NONE;
+	b.policy->loader = loader;
 	*tokens = (struct tokens){0};
 	if (text.n > SOURCE_MAX_BYTES) {
 		diag(q, FILE_TOO_LARGE, SPAN_NONE, path, SOURCE_MAX_BYTES >> 20);

@@ -19,7 +19,7 @@ LAYERS = {
     "io": {"base"},
     "audit": {"base"},
     "proxy": {"base", "vm", "sql", "proto", "io", "audit"},
-    "compiler": {"base", "vm"},
+    "compiler": {"base", "vm", "sql"},
     "lsp": {"base", "vm", "compiler"},
     "cli": {"base", "vm", "sql", "proto", "io", "audit", "proxy", "compiler", "lsp"},
 }

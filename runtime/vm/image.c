@@ -13,6 +13,7 @@
  *                  limit: [[unit, per, n], ...]
  *                  drop: [data ...]
  *   data   [name, [[schema, table, column] ...], [detector ...]]
+ *   catalog [digest or nothing, [[schema, name, [column ...]] ...]]
  *   constant [kind, ...]       number: n; string: bytes; strings: [bytes ...]; actions: [name ...];
  *                              values: type, [name ...]; network: bytes, prefix;
  *                              uses: data, [context ...]
@@ -433,6 +434,38 @@ load_entries(struct loader *l)
 }
 
 static void
+load_catalog(struct loader *l)
+{
+	struct image_relation *v;
+	struct slice digest;
+
+	tuple(l, 2);
+	digest = cbor_get_bytes(&l->r);
+	if (ok(l) && digest.n != 0 && digest.n != SHA256_LEN)
+		BAD(l, VALUE, "a digest of %zu bytes", digest.n);
+	l->img->n_relations = cbor_get_array(&l->r, IMAGE_MAX_NAMES);
+	if (ok(l) && digest.n == 0 && l->img->n_relations)
+		BAD(l, VALUE, "a catalog without a digest");
+	if (ok(l) && digest.n) {
+		memcpy(l->img->catalog_digest, digest.p, SHA256_LEN);
+		l->img->has_catalog = true;
+	}
+	v = ARENA_ARRAY(l->arena, struct image_relation, l->img->n_relations);
+	l->img->relations = v;
+	for (size_t i = 0; i < l->img->n_relations && ok(l); i++) {
+		struct slice *columns;
+
+		tuple(l, 3);
+		v[i].schema = cbor_get_text(&l->r);
+		v[i].name = cbor_get_text(&l->r);
+		v[i].n_columns = cbor_get_array(&l->r, IMAGE_MAX_COLUMNS);
+		v[i].columns = columns = ARENA_ARRAY(l->arena, struct slice, v[i].n_columns);
+		for (size_t k = 0; k < v[i].n_columns && ok(l); k++)
+			columns[k] = cbor_get_text(&l->r);
+	}
+}
+
+static void
 load_body(struct loader *l)
 {
 	struct image *img = l->img;
@@ -476,6 +509,8 @@ load_body(struct loader *l)
 	load_rules(l);
 	key(l, BODY_ENTRIES);
 	load_entries(l);
+	key(l, BODY_CATALOG);
+	load_catalog(l);
 	if (ok(l) && !cbor_done(&l->r))
 		cbor_fail(&l->r, "bytes after the end");
 }

@@ -106,6 +106,13 @@ struct image_trusted {
 	uint8_t digest[SHA256_LEN];
 };
 
+/* A table or view of the catalog that the policy was written against. */
+struct image_relation {
+	struct slice schema, name;
+	const struct slice *columns; /* a view may have more than are known */
+	size_t n_columns;
+};
+
 struct image_data {
 	struct slice name;
 	const struct image_column *columns;
@@ -191,6 +198,10 @@ struct image {
 	size_t n_targets;
 	const struct image_trusted *trusted;
 	size_t n_trusted;
+	const struct image_relation *relations; /* of the policy's catalog; none: it has none */
+	size_t n_relations;
+	bool has_catalog;
+	uint8_t catalog_digest[SHA256_LEN];
 	const struct image_file *files; /* [0] is the policy, then its imports */
 	size_t n_files;
 	const struct constant *constants;

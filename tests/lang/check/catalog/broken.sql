@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: MIT
+create table t (a int);
+create tabel u (b int);

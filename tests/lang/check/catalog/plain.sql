@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+create table cards (id bigint, pan text);
