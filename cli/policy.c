@@ -2,6 +2,7 @@
 #include "cli/policy.h"
 
 #include "cli/cli.h"
+#include "proxy/epoch.h"
 
 #include <stdio.h>
 
@@ -57,9 +58,15 @@ static int
 compile(struct cli_policy *p, const char *command, const char *path,
 	const struct compile_options *options, bool quiet)
 {
-	bool good = compile_policy_checked(path, &p->arena, &p->diags, &p->bytes, options, &p->tree,
-					   &p->checked);
+	struct compile_options keeping = *options;
+	struct catalog *catalog = NULL;
+	bool good;
 
+	keeping.catalog = &catalog;
+	good = compile_policy_checked(path, &p->arena, &p->diags, &p->bytes, &keeping, &p->tree,
+				      &p->checked);
+	if (catalog)
+		p->catalog = catalog_ref_new(catalog);
 	if (!good || (!quiet && p->diags.n_warnings))
 		diag_report(&p->diags);
 	if (!good)
@@ -102,6 +109,7 @@ cli_policy_open(struct cli_policy *p, const char *command, const char *path)
 void
 cli_policy_close(struct cli_policy *p)
 {
+	catalog_ref_put(p->catalog);
 	buf_fini(&p->bytes);
 	arena_fini(&p->arena);
 }

@@ -9,7 +9,10 @@
 #include "compiler/compile.h"
 #include "vm/exec.h"
 
+struct catalog_ref;
+
 struct cli_policy {
+	struct catalog_ref *catalog; /* the policy's; NULL: it has none */
 	struct arena arena;
 	struct sources sources;
 	struct diag_queue diags;

@@ -8,7 +8,7 @@
 #define WEIR_CLI_POLICY_RUN_H
 
 #include "cli/policy.h"
-#include "proto/pg/detect_mask.h"
+#include "proxy/gate.h"
 #include "sql/sql.h"
 
 struct run;
@@ -18,6 +18,14 @@ struct test_watch {
 	void *ctx;
 	void (*saw)(void *ctx, const struct run *r, enum vm_entry e, const struct facts *f);
 	void (*ran)(void *ctx, const struct run *r);
+};
+
+/* A column of the result, as the gateway's analysis has it. */
+struct run_output {
+	struct slice name;
+	int rule;      /* mask rule, or -1 */
+	bool hides;    /* computed from a masked column: nothing of it is shown */
+	uint32_t type; /* base type OID; 0: not known */
 };
 
 struct run {
@@ -38,6 +46,13 @@ struct run {
 	const struct sql_use **written; /* by index in base.uses: where it is written */
 	bool hides;        /* the output that was looked at is computed from a masked column */
 	int use_rule;      /* the mask rule whose column is used where it must not be, or -1 */
+	/* With a catalog: */
+	uint16_t use_rules[VERDICT_MASKS]; /* all of those */
+	uint8_t n_use_rules;
+	const char *refusal;               /* what the client is told; NULL: nothing */
+	struct run_output *outputs;
+	uint32_t n_outputs;
+	bool knows_outputs;
 	struct buf why;    /* what failed, one sentence a line */
 };
 

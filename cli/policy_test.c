@@ -2,7 +2,7 @@
  *
  * The tests in a policy: what each expects, and what comes (policy_run.c).
  */
-#include "cli/policy_run.h"
+#include "cli/policy_catalog.h"
 
 #include "proxy/gate.h"
 
@@ -16,6 +16,9 @@ decided_by(const struct run *r, const char *name)
 		return r->joined.by_default && r->use_rule < 0;
 	if (r->use_rule >= 0 && slice_is(r->img->rules[r->use_rule].name, name))
 		return true;
+	for (uint8_t i = 0; i < r->n_use_rules; i++)
+		if (slice_is(r->img->rules[r->use_rules[i]].name, name))
+			return true;
 	if (r->verdict != r->joined.verdict)
 		return false;
 	for (int i = decision_next_deciding(r->img, &r->joined, -1); i >= 0;
@@ -30,9 +33,12 @@ put_deciders(struct run *r)
 {
 	const char *sep = " by ";
 
-	if (r->use_rule >= 0) {
-		buf_printf(&r->why, "%s%.*s (a masked column is used other than as output)", sep,
-			   SLICE_ARG(r->img->rules[r->use_rule].name));
+	if (r->use_rule >= 0 || r->refusal) {
+		if (r->use_rule >= 0)
+			buf_printf(&r->why, "%s%.*s", sep,
+				   SLICE_ARG(r->img->rules[r->use_rule].name));
+		buf_printf(&r->why, " (%s)",
+			   r->refusal ? r->refusal : "a masked column is used other than as output");
 		return;
 	}
 	for (int i = decision_next_deciding(r->img, &r->joined, -1); i >= 0;
@@ -172,12 +178,29 @@ mask_named(struct run *r, uint32_t query, struct slice name, unsigned depth)
 	return best;
 }
 
+static const struct run_output *
+output_named(const struct run *r, struct slice name)
+{
+	for (uint32_t i = 0; i < r->n_outputs; i++)
+		if (slice_eq(r->outputs[i].name, name))
+			return &r->outputs[i];
+	return NULL;
+}
+
 /* The mask rule over an output column, by its name; -1: shown as it is, -2: no such output. */
 static int
 mask_of_output(struct run *r, struct slice name)
 {
 	const struct sql_facts *s = r->sql;
+	const struct run_output *o = output_named(r, name);
 	int best = MASK_NO_OUTPUT;
+
+	r->hides = o && o->hides;
+	if (r->knows_outputs && !o)
+		return MASK_NO_OUTPUT;
+	/* One that the row lifts: the next, by its name. */
+	if (o && (o->rule < 0 || r->shown.matched[o->rule / 64] >> o->rule % 64 & 1))
+		return o->rule;
 
 	r->hides = false;
 	for (uint32_t i = 0; i < s->n_stmts; i++)
@@ -253,7 +276,11 @@ any_found_by(struct run *r, const char *name)
 static bool
 any_masked_by(struct run *r, const char *name)
 {
-	for (size_t i = 0; i < r->base.n_uses; i++) {
+	for (uint32_t i = 0; i < r->n_outputs; i++)
+		if (r->outputs[i].rule >= 0 &&
+		    slice_is(r->img->rules[r->outputs[i].rule].name, name))
+			return true;
+	for (size_t i = 0; i < r->base.n_uses && !r->knows_outputs; i++) {
 		const struct data_use *u = &r->base.uses[i];
 		int rule;
 
@@ -388,6 +415,7 @@ expect_cell(struct run *r, const struct test_row *row, const struct cell *want)
 	uint32_t oid, ignored;
 	bool in_null, want_null, got_null;
 	int rule = mask_of_output(r, slice_str(want->name.s));
+	const struct run_output *o = output_named(r, slice_str(want->name.s));
 
 	while (c && c->name.s != want->name.s)
 		c = c->next;
@@ -398,6 +426,8 @@ expect_cell(struct run *r, const struct test_row *row, const struct cell *want)
 		return;
 	}
 	in_null = !cell_text(r, c->value, &in, &oid);
+	if (o && o->type)
+		oid = o->type;
 	want_null = !cell_text(r, want->value, &expected, &ignored);
 	got_null = (in_null && (rule < 0 || !r->hides)) ||
 		   !shown_as(r, rule, in, oid, &masked);
@@ -529,6 +559,8 @@ cli_policy_test_watched(const struct cli_policy *p, bool json, const struct test
 		run_open(&r, p->image, t);
 		r.watch = watch;
 		run_decide(&r);
+		if (p->catalog)
+			(void) run_with_catalog(&r, p->catalog);
 		bind_masks(&r);
 		check_expects(&r);
 		if (watch)

@@ -25,6 +25,12 @@ struct server_lane {
 	struct buf leaf;
 };
 
+/* Which policy and catalog it was that were last told to differ, or not to. */
+struct drift_told {
+	uint64_t epoch;
+	uint8_t digest[SHA256_LEN];
+};
+
 struct server {
 	const struct server_options *options;
 	pthread_mutex_t epoch_lock; /* guards the pointer, for the admin thread */
@@ -41,6 +47,7 @@ struct server {
 	struct tls_context *tls, **target_tls;
 	struct catalog_reader *reader;
 	struct schema_moves *moves; /* by target */
+	struct drift_told *drift; /* by target; of its catalog reader */
 	struct endpoint listen; /* where the workers listen: port 0 is resolved */
 	char listen_text[INET6_ADDRSTRLEN + 10];
 	int reserved;           /* socket that keeps the address ours; -1: none */

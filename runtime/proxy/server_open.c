@@ -183,6 +183,8 @@ server_open_tls(struct server *s, struct buf *error)
 		}
 		tls_set_protocol(s->tls, "postgresql");
 	}
+	s->drift = calloc(c->n_targets + 1, sizeof(*s->drift));
+	assert(s->drift != NULL);
 	s->target_tls = calloc(c->n_targets + 1, sizeof(*s->target_tls));
 	assert(s->target_tls != NULL);
 	for (size_t i = 0; i < c->n_targets; i++) {
@@ -301,6 +303,7 @@ server_close(struct server *s)
 	buf_fini(&s->main_lane.leaf);
 	buf_fini(&s->admin_lane.leaf);
 	config_text_fini(&s->text);
+	free(s->drift);
 	free(s->target_tls);
 	free(s->workers);
 	free(s->moves);

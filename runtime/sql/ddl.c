@@ -246,6 +246,8 @@ alter_table(struct ddl *d, const AlterTableStmt *s)
 	struct ddl_relation *r, *other;
 	ListCell *lc;
 
+	if (s->objtype != OBJECT_TABLE && s->objtype != OBJECT_FOREIGN_TABLE)
+		return true; /* indexes, types, views, sequences */
 	foreach (lc, s->cmds) {
 		const AlterTableCmd *c = lfirst(lc);
 

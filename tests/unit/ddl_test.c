@@ -163,7 +163,8 @@ a_dump(void)
 	      "ALTER TABLE app.t ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (\n"
 	      "    SEQUENCE NAME app.t_id_seq START WITH 1);\n"
 	      "CREATE VIEW app.v AS\n SELECT t.id,\n    t.name\n   FROM app.t;\n"
-	      "CREATE INDEX i ON app.t USING btree (name);\nGRANT SELECT ON TABLE app.t TO "
+	      "CREATE INDEX i ON app.t USING btree (name);ALTER INDEX app.i ATTACH PARTITION "
+	      "app.j;\nGRANT SELECT ON TABLE app.t TO "
 	      "PUBLIC;\n"
 	      "CREATE TRIGGER g BEFORE UPDATE ON app.t FOR EACH ROW EXECUTE FUNCTION app.h();\n"
 	      "\\unrestrict abc\n");

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a policy's catalog has and a target does not: a mask of a column that was renamed masks
+ * nothing.
+ */
+#ifndef WEIR_PROXY_CATALOG_DRIFT_H
+#define WEIR_PROXY_CATALOG_DRIFT_H
+
+#include "base/buf.h"
+#include "sql/catalog.h"
+#include "vm/image.h"
+
+/* How many tables and columns are missing; the first of them by name in out. */
+size_t catalog_drift(const struct image *img, const struct catalog *live, struct buf *out);
+
+#endif
