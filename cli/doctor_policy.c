@@ -33,15 +33,15 @@ may_connect(const struct gate_class *c)
 	return d.verdict == VERDICT_ALLOW || varies(img, ENTRY_CONNECT);
 }
 
-/* A mask that shows a part of the value, or a stand-in computed from it, needs the value; one that
- * depends on the row may leave some rows in clear. */
+/* A mask that shows a part of the value, or a stand-in computed from it, needs the value, as does
+ * what it allows; one that depends on the row may leave some rows in clear. */
 static bool
 is_hidden(const struct gate_class *c, uint32_t table, int attnum)
 {
 	const struct gate_masked *m = class_mask(c, table, attnum);
 	const struct image_rule *rule = m ? &c->epoch->image->rules[m->rule] : NULL;
 
-	return rule && !rule->by_row &&
+	return rule && !rule->by_row && !m->modes.lookup && !m->modes.derived && !m->modes.over &&
 	       (rule->mask.kernel == MASK_FIXED || rule->mask.kernel == MASK_NULL);
 }
 
