@@ -172,7 +172,7 @@ mask_named(struct run *r, uint32_t query, struct slice name, unsigned depth)
 
 			best = stricter(r, best, mask_of_relation(r, rel, column, depth + 1));
 		}
-		if (o->kind == SQL_OUTPUT_OTHER)
+		if (o->derives)
 			best = stricter(r, best, mask_of_computed(r, o, depth));
 	}
 	return best;

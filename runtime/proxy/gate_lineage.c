@@ -422,7 +422,7 @@ output_single(struct lineage *l, const struct sql_output *o, struct lineage_colu
 		if (q->n && !q->c[0].gap)
 			*c = q->c[0];
 		c->exact = false;
-	} else if (o->kind == SQL_OUTPUT_OTHER) {
+	} else if (o->derives) {
 		output_computed(l, o, c);
 	}
 	c->gap = false;

@@ -116,8 +116,9 @@ output(struct analysis *a, Node *val, struct scope *s, enum context ctx, int32_t
 	} else {
 		if (is_star(val))
 			o.kind = SQL_OUTPUT_STAR;
-		a->derives = ctx == CONTEXT_OUTPUT && query >= 0 && an_derives(a, val);
-		if (a->derives)
+		o.derives = ctx == CONTEXT_OUTPUT && query >= 0 && an_derives(a, val);
+		a->derives = o.derives;
+		if (o.derives)
 			o.name = an_str(a, an_own_name(val));
 		an_expr(a, val, s, ctx);
 		a->derives = false;

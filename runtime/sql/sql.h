@@ -243,6 +243,7 @@ enum sql_output_kind {
 
 struct sql_output {
 	enum sql_output_kind kind;
+	bool derives;	   /* OTHER: by what `allowing derived` may open */
 	int32_t use;	   /* index in uses[], -1 none */
 	int32_t query;	   /* index in queries[], -1 none */
 	uint32_t column;   /* of VALUES: which column, from 0 */
