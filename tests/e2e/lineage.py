@@ -76,13 +76,14 @@ def _grams(s, n=6):
     return {s[i:i + n] for i in range(len(s) - n + 1)}
 
 
-def _patterns():
+def _patterns(grams=_grams):
+    """What must not be seen of the secrets; grams: the pieces of a text that count."""
     out = set()
     for s in PANS + [str(n) for n in NUMBERS]:
         for t in (s, s.upper(), s.lower(), s[::-1], s.upper()[::-1], s.swapcase(), s.title(),
                   hashlib.md5(s.encode()).hexdigest(), hashlib.sha256(s.encode()).hexdigest()):
-            out |= {x.encode() for x in _grams(t)}
-            out |= {x.encode().hex().encode() for x in _grams(t)}
+            out |= {x.encode() for x in grams(t)}
+            out |= {x.encode().hex().encode() for x in grams(t)}
         for skip in range(3):
             b = base64.b64encode(s.encode()[skip:]).decode().rstrip("=")
             out |= {x.encode() for x in _grams(b[:-1], 8)}
@@ -93,11 +94,19 @@ def _patterns():
 
 
 _SECRETS = sorted(_patterns())
+# Four characters of the texts, but not the last four, which last(4) shows (v_named in capitals).
+_SMALL = sorted(p for p in _patterns(lambda s: _grams(s, 4 if len(s) == len(PANS[0]) and not s.isdigit() else 6))
+                if p.decode("latin-1") not in {t for s in PANS for t in (s[-4:], s[-4:].upper())})
 
 
-def leaks(raw):
+def leaks(raw, small=False):
     """The first piece of a secret in what the client was sent; None: nothing."""
-    return next((p for p in _SECRETS if p in raw), None)
+    return next((p for p in (_SMALL if small else _SECRETS) if p in raw), None)
+
+
+def hide(oid):
+    """What stands for a cell that is computed from a masked column."""
+    return "****" if oid in TEXT else None
 
 
 def mask(v, oid):
@@ -277,20 +286,34 @@ TRAPS = ["pan", "n", "id", "note", "p", "shown", "holder"]
 
 
 class Column:
+    """masked: 0 not, 1 as it is stored, 2 computed from such a one."""
+
     def __init__(self, name, kind, masked):
-        self.name, self.kind, self.masked = name, kind, bool(masked)
+        self.name, self.kind, self.masked = name, kind, int(masked)
 
 
 class Relation:
     """What a scope reaches as alias.column."""
 
-    def __init__(self, alias, columns, plain=True):
-        self.alias, self.columns, self.plain = alias, columns, plain
+    def __init__(self, alias, columns, plain=True, stored=False):
+        self.alias, self.columns, self.plain, self.stored = alias, columns, plain, stored
+
+
+STORED = {"cards", "kid", "scratch", "part"}
+# Over a text: what `allowing derived` opens, and what it does not.
+COMPUTED = ["upper({0})", "lower({0})", "{0} || 'x'", "'a' || {0} || '/' || {0}", "coalesce({0}, '-')", "left({0}, 9)",
+            "substr({0}, 2, 7)", "reverse({0})", "({0})::varchar", "md5({0})", "concat({0}, 1, 'z')", "initcap({0})::text",
+            "ltrim({0}, 'Z')", "coalesce(upper({0}), 'n') || right({0}, 6)"]
+MISFIT = ["nullif({0}, 'x')", "replace({0}, '4', 'aa')", "encode({0}::bytea, 'hex')", "repeat({0}, 2)",
+          "case when {0} > 'M' then 'a' end", "lpad({0}, 30)", "translate({0}, 'Z', 'Y')", "({0} is null)::text",
+          "ltrim({0}, 'Z') || '-'", "substr({0}, 1, length({0}))", "greatest({0}, 'a')", "format('%s', {0})"]
 
 
 class Generator:
-    def __init__(self, seed):
-        self.r = random.Random(seed)
+    """mode: what the masks allow (derived, lookup or aggregates), None: nothing."""
+
+    def __init__(self, seed, mode=None):
+        self.r, self.mode = random.Random(seed), mode
         self.ctes = []
 
     def start(self):
@@ -320,8 +343,11 @@ class Generator:
     def table(self):
         forbidden = self.chance(0.01)
         name = self.r.choice(list(FORBIDDEN if forbidden else TABLES))
-        self.misuse = self.misuse or forbidden
         columns = [Column(*c) for c in (FORBIDDEN if forbidden else TABLES)[name]]
+        if forbidden and self.mode == "derived" and name == "v_expr":
+            columns[1].masked = 2
+        else:
+            self.misuse = self.misuse or forbidden
         alias, sql = name, name
         if self.chance(0.8):
             alias = self.name("t", 0.05)
@@ -331,7 +357,7 @@ class Generator:
             alias = self.name("t")
             sql = f"{name} {alias}"
         self.taken.add(alias)
-        return sql, [Relation(alias, columns)]
+        return sql, [Relation(alias, columns, stored=name in STORED)]
 
     def rename(self, columns):
         if not self.chance(0.25):
@@ -370,7 +396,7 @@ class Generator:
             row = []
             for c in columns:
                 cell, masked = self.value(c.kind, depth, scope)
-                c.masked = c.masked or masked
+                c.masked = max(c.masked, masked)
                 row.append(cell)
             rows.append(f"({', '.join(row)})")
         return f"values {', '.join(rows)}", columns
@@ -439,7 +465,7 @@ class Generator:
             a = next(c for c in left if c.name == n)
             b = next(c for c in right_columns if c.name == n)
             self.use(a), self.use(b)
-            merged.append(Column(n, a.kind, a.masked or b.masked))
+            merged.append(Column(n, a.kind, max(a.masked, b.masked)))
         star = merged + [c for c in left if c.name not in names] + \
             [c for c in right_columns if c.name not in names]
         join = self.r.choice(["join", "left join", "right join", "full join"])
@@ -473,8 +499,20 @@ class Generator:
         self.use(c)
         return q
 
+    def computed(self, scope, kind):
+        """An expression that may stand over a masked column, or, rarely, one that may not."""
+        cols = [(q, c) for q, c in self.all(scope) if c.kind == "t"]
+        if not cols:
+            return None
+        q, c = self.r.choice(cols)
+        misfit = kind == "t" and self.chance(0.05)
+        self.misuse = self.misuse or c.masked == 2 or (c.masked and misfit)
+        self.carried = self.carried or c.masked
+        out = "length({0})" if kind == "i" else self.r.choice(MISFIT if misfit else COMPUTED)
+        return out.format(q), Column(None, kind, 2 if c.masked else 0)
+
     def expression(self, scope, kind):
-        q = self.pick(scope, kind)
+        q = self.pick(scope, kind, 0 if self.mode == "derived" else 0.03)
         if not q:
             return "1" if kind == "i" else "'e'::text"
         if kind == "i":
@@ -488,6 +526,8 @@ class Generator:
         """SQL, the column it makes, and the name it has by itself."""
         cols = [(q, c) for q, c in self.all(scope) if c.kind == kind]
         how = self.r.random()
+        if self.mode == "derived" and kind in "it" and self.chance(0.25) and (found := self.computed(scope, kind)):
+            return found
         if cols and how < 0.7:
             q, c = self.r.choice(cols)
             if c.masked:
@@ -506,8 +546,23 @@ class Generator:
             return "1.5::numeric", Column(None, kind, False)
         return self.expression(scope, kind), Column(None, kind, False)
 
-    def condition(self, depth, scope):
+    def lookup(self, rels):
+        """A comparison that `allowing lookup` opens, or one that it does not."""
+        cols = [(f"{r.alias}.{c.name}", c) for r in rels if r.stored for c in r.columns if c.masked]
+        if not cols:
+            return None
+        q, c = self.r.choice(cols)
+        v = f"'{self.r.choice(PANS)}'" if c.kind == "t" else str(self.r.choice(NUMBERS))
+        if self.chance(0.15):
+            self.misuse = True
+            return self.r.choice([f"{q} <> {v}", f"({q} = {v} or {q} = {v})", f"{q} in ({v}, {v})", f"not {q} = {v}",
+                                  f"{q} is not distinct from {v}", f"({q} = {v}) is not null"])
+        return f"{q} = {v}" if self.chance(0.6) else f"{v} = {q}"
+
+    def condition(self, depth, scope, rels=()):
         how = self.r.random()
+        if self.mode == "lookup" and self.chance(0.4) and (found := self.lookup(rels)):
+            return f"{found} and {self.condition(0, scope)}" if self.chance(0.3) else found
         if how < 0.25 and depth > 0:
             sql, _ = self.query(depth - 1, scope)
             return f"exists ({sql})"
@@ -529,6 +584,10 @@ class Generator:
         outer_taken, self.taken = getattr(self, "taken", set()), set()
         sql, rels, star = self.from_clause(depth, scope)
         inner = scope + rels
+        if self.mode == "aggregates" and not need and len(rels) == 1 and self.chance(0.4) and rels[0].stored and \
+                (found := self.sums(sql, rels[0], scope)):
+            self.taken = outer_taken
+            return found
         if self.chance(0.08) and not need:
             return self.aggregate(sql, rels, scope, depth)
         outputs, columns = [], []
@@ -556,7 +615,7 @@ class Generator:
             distinct = "distinct "
             for c in columns:
                 self.use(c)
-        where = f" where {self.condition(depth, inner)}" if self.chance(0.4) else ""
+        where = f" where {self.condition(depth, inner, rels)}" if self.chance(0.4) else ""
         order = ""
         if self.chance(0.2) and not distinct:
             k = self.r.randrange(len(columns))
@@ -568,6 +627,27 @@ class Generator:
                 order = f" order by {q}{self.r.choice(['', ' desc'])}"
         self.taken = outer_taken
         return f"select {distinct}{', '.join(outputs)} from {sql}{where}{order}", columns
+
+    def sums(self, sql, rel, scope):
+        """Aggregates of a masked number over groups that HAVING shows to be large enough, or not."""
+        cols = [c for c in rel.columns if c.masked and c.kind == "i"]
+        # scratch has too few values to hide one in a sum.
+        if not cols or " join " in sql or "(" in sql or "scratch" in sql:
+            return None
+        q = f"{rel.alias}.{cols[0].name}"
+        group = [f"{rel.alias}.{c.name}" for c in rel.columns if not c.masked]
+        by = f" group by {self.r.choice(group)}" if group and self.chance(0.4) else ""
+        proof = self.r.choice([f"count({q}) >= 2", f"count({q}) > 1", f"2 <= count({q})", f"count({q}) >= 3 and count(*) > 0"])
+        what = self.r.choice(["sum({0})", "avg({0})", "sum({0}) + 1", "round(avg({0}))", "variance({0})"])
+        if self.chance(0.3):
+            self.misuse = True
+            how = self.r.randrange(4)
+            proof = [f"count({q}) >= 1", "count(*) >= 2", f"(count({q}) >= 2 or true)", proof][how]
+            what = what if how < 3 else self.r.choice(["max({0})", "sum({0} + 0)", "sum(distinct {0})", "min({0})",
+                                                      "sum({0}) filter (where true)", "string_agg({0}::text, '')"])
+        name = self.name("g")
+        self.carried = True
+        return f"select {what.format(q)} as {name} from {sql}{by} having {proof}", [Column(name, "x", 0)]
 
     def aggregate(self, sql, rels, scope, depth):
         outs, columns = [], []
@@ -594,7 +674,7 @@ class Generator:
         kinds = self.r.choices("it", k=self.r.randint(1, 3))
         a, left = self.query(depth - 1, scope, need=kinds)
         b, right = self.query(depth - 1, scope, need=kinds)
-        columns = [Column(x.name, x.kind, x.masked or y.masked) for x, y in zip(left, right)]
+        columns = [Column(x.name, x.kind, max(x.masked, y.masked)) for x, y in zip(left, right)]
         op = "union all" if self.chance(0.85) else self.r.choice(
             ["union", "intersect", "except", "intersect all", "except all"])
         if op != "union all":
@@ -641,7 +721,7 @@ class Generator:
         count = Column(self.name("c"), "i", 0)
         swap = self.chance(0.5)
         if swap:
-            columns[0].masked = columns[1].masked = columns[0].masked or columns[1].masked
+            columns[0].masked = columns[1].masked = max(columns[0].masked, columns[1].masked)
         refs = [c.name for c in columns][::-1 if swap else 1]
         self.ctes.append((name, [count] + columns))
         return (f"with recursive {name}({', '.join(c.name for c in [count] + columns)}) as ("
@@ -679,7 +759,7 @@ class Generator:
             sql, columns = f"with d as ({inner}) select * from d", cols
         else:
             sql, columns = self.query(self.r.choice([1, 2, 2, 3]), [])
-        return sql, {i for i, c in enumerate(columns) if c.masked}
+        return sql, {i: c.masked for i, c in enumerate(columns) if c.masked}
 
 
 def deliver(r, client, sql, way):
@@ -725,9 +805,9 @@ WAYS = ["simple"] * 60 + ["extended"] * 30 + ["binary", "copy", "cursor", "prepa
     ["explain"] * 8 + ["create"]
 
 
-def judge(rep, sql, way, misuse, masked, a, b):
-    if leaks(b.raw):
-        rep.leaks.append((sql, way, leaks(b.raw)))
+def judge(rep, sql, way, misuse, masked, a, b, small=False):
+    if leaks(b.raw, small):
+        rep.leaks.append((sql, way, leaks(b.raw, small)))
         return
     if misuse:
         if not b.error:
@@ -747,15 +827,16 @@ def judge(rep, sql, way, misuse, masked, a, b):
     elif way == "binary":
         same = len(a.rows) == len(b.rows) if masked else sorted(map(repr, a.rows)) == sorted(map(repr, b.rows))
     else:
-        want = [tuple(mask(v, a.types[i]) if i in masked else v for i, v in enumerate(r)) for r in a.rows]
+        want = [tuple(v if i not in masked else hide(a.types[i]) if masked[i] == 2 else mask(v, a.types[i])
+                      for i, v in enumerate(r)) for r in a.rows]
         same = sorted(map(repr, want)) == sorted(map(repr, b.rows))
     if not same:
         rep.wrong.append((sql, way, sorted(masked), a.rows[:3], b.rows[:3]))
 
 
-def campaign(direct_info, client_info, seed, seconds, most):
+def campaign(direct_info, client_info, seed, seconds, most, mode=None):
     """Random statements through the gateway and past it, until the time is up."""
-    rep, g = Report(), Generator(seed)
+    rep, g = Report(), Generator(seed, mode)
     direct, client = Client(direct_info), Client(client_info)
     # Products of many tables are of no interest.
     direct.run("set statement_timeout = 100")
@@ -772,5 +853,5 @@ def campaign(direct_info, client_info, seed, seconds, most):
         rep.valid += 1
         misuse = g.misuse or (way == "create" and masked) or (way == "explain" and g.carried)
         b = deliver(g.r, client, sql, way)
-        judge(rep, sql, way, bool(misuse), masked, a, b)
+        judge(rep, sql, way, bool(misuse), masked, a, b, mode is not None)
     return rep
