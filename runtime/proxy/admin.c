@@ -282,12 +282,14 @@ route(struct admin *s, struct MHD_Connection *c, const char *url, const char *me
 	if (strncmp(url, "/v1/approvals/", 14) == 0)
 		return route_approval(s, c, url + 14, get, who, body);
 	if (strcmp(url, "/v1/approvals") != 0 && strcmp(url, "/v1/status") != 0 &&
-	    strcmp(url, "/v1/metrics") != 0)
+	    strcmp(url, "/v1/metrics") != 0 && strcmp(url, "/v1/pools") != 0)
 		return reply_error(c, ADMIN_ERR_NO_ROUTE, NULL, NULL);
 	if (!get)
 		return reply_error(c, ADMIN_ERR_METHOD, "Allow", "GET");
 	if (strcmp(url, "/v1/status") == 0)
 		return reply_hook(s, c, s->hooks.status, "application/json", "{}");
+	if (strcmp(url, "/v1/pools") == 0)
+		return reply_hook(s, c, s->hooks.pools, "application/json", "{\"pools\":[]}");
 	if (strcmp(url, "/v1/metrics") == 0)
 		return reply_hook(s, c, s->hooks.metrics, "text/plain; version=0.0.4", "");
 	return get_approvals(s, c, who);

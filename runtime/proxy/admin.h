@@ -12,6 +12,7 @@
  *   POST /v1/approvals/ID/reject
  *   GET  /v1/status                      version, policy, connections, audit
  *   GET  /v1/metrics                     Prometheus text
+ *   GET  /v1/pools                       server connections that sessions share, by target
  *
  * Errors are application/problem+json (RFC 9457) with a stable `code` and a `hint`.
  */
@@ -31,6 +32,7 @@ struct admin_hooks {
 	/* Append one JSON object / Prometheus text. NULL: an empty object / nothing. */
 	void (*status)(void *ctx, struct buf *out);
 	void (*metrics)(void *ctx, struct buf *out);
+	void (*pools)(void *ctx, struct buf *out); /* {"pools": [...]} */
 	/* A refused authentication, for the audit log and the operator; may be NULL. `claimed` is
 	 * what the client called itself. */
 	void (*auth_failed)(void *ctx, struct slice claimed, const char *from);

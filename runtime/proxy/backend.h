@@ -31,6 +31,7 @@ struct backend {
 	struct buf reported; /* settings, as below */
 	struct buf path; /* search_path and role of session_path.c; empty: not known */
 	struct prepared_names names; /* prepared statements that sessions carry */
+	unsigned n_prepared; /* of them, prepared for who has it now */
 };
 
 void backend_fini(struct backend *b);

@@ -19,8 +19,7 @@ pool_open(const struct pool_config *c)
 		return NULL;
 	p->config = *c;
 	p->targets = calloc(c->n_targets + 1, sizeof(*p->targets));
-	p->stats = calloc(c->n_targets + 1, sizeof(*p->stats));
-	if (p->targets && p->stats)
+	if (p->targets)
 		return p;
 	pool_free(p);
 	return NULL;
@@ -34,7 +33,6 @@ pool_free(struct pool *p)
 	assert(!p->all);
 	buf_wipe(&p->scratch);
 	free(p->targets);
-	free(p->stats);
 	free(p);
 }
 
@@ -47,7 +45,7 @@ pool_target_config(const struct pool *p, size_t target)
 void
 pool_todo(struct pool *p, size_t target)
 {
-	p->targets[target].todo = p->todo = true;
+	p->targets[target].todo = p->todo = p->changed = true;
 }
 
 /* What a reload to `pool none` leaves of sessions that share is served as before. */
@@ -133,6 +131,7 @@ pooled_add(struct pool_key *k, struct pooled *c)
 	p->all = c;
 	p->targets[k->target].stats.open++;
 	p->targets[k->target].stats.opened++;
+	p->changed = true;
 }
 
 void
@@ -200,6 +199,7 @@ pooled_idle(struct pooled *c)
 		k->idle->prev = c;
 	k->idle = c;
 	k->n_idle++;
+	p->changed = true;
 	if (!keeps(p, k->target) && !k->first)
 		pooled_close(c);
 	else if (k->first || pool_quota_asked(p->config.quota, k->target, p->config.worker, true))
@@ -218,6 +218,7 @@ lend(struct pooled *c, const struct pool_waiter *w, struct stream **stream)
 	t->stats.handovers += c->lent_to != w;
 	c->lent_to = w;
 	t->stats.lent++;
+	c->key->pool->changed = true;
 	*stream = c->stream;
 	return &c->backend;
 }
@@ -230,6 +231,9 @@ pool_return(struct pool *p, struct backend *b, enum backend_left left)
 
 	assert(c->state == POOLED_LENT);
 	t->stats.lent--;
+	t->stats.prepared += b->n_prepared;
+	b->n_prepared = 0;
+	p->changed = true;
 	stream_set_owner(c->stream, &pooled_ops, c);
 	stream_resume(c->stream);
 	stream_pace(c->stream, 0);
@@ -311,6 +315,7 @@ pool_withdraw(struct pool *p, struct pool_waiter *w)
 		k->last = w->prev;
 	w->next = w->prev = NULL;
 	w->key = NULL;
+	p->changed = true;
 	k->n_waiting--;
 	if (--p->targets[k->target].stats.waiting == 0)
 		pool_quota_content(p->config.quota, k->target, p->config.worker);
@@ -336,6 +341,7 @@ pool_borrow(struct pool *p, struct pool_key *k, struct pool_waiter *w, struct st
 		return lend(c, w, stream);
 	if (t->stats.waiting >= pool_target_config(p, k->target)->pool.queue) {
 		t->stats.refused++;
+		p->changed = true;
 		return NULL;
 	}
 	w->key = k;
@@ -531,9 +537,12 @@ pool_abort(struct pool *p)
 	ring_timer_stop(p->config.ring, &p->idle_timer);
 }
 
-const struct pool_stats *
-pool_stats(struct pool *p)
+void
+pool_stats(struct pool *p, struct pool_stats *out)
 {
+	if (!p->changed)
+		return;
+	p->changed = false;
 	for (size_t i = 0; i < p->config.n_targets; i++) {
 		struct pool_stats *st = &p->targets[i].stats;
 
@@ -545,7 +554,6 @@ pool_stats(struct pool *p)
 			if (k->first && (!st->oldest_wait || k->first->since < st->oldest_wait))
 				st->oldest_wait = k->first->since;
 		}
-		p->stats[i] = *st;
+		out[i] = *st;
 	}
-	return p->stats;
 }

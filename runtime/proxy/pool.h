@@ -84,9 +84,11 @@ void pool_lost(struct pool *p, struct backend *b);
 struct pool_stats {
 	unsigned open, lent, idle, opening, waiting;
 	uint64_t oldest_wait; /* monotonic time since when somebody waits; 0: nobody */
-	uint64_t opened, closed, handovers, cleaned, spoiled, waits, refused;
+	/* spoiled: not reused, because of what was done on it; prepared: statements that were
+	 * prepared for a session that had prepared them elsewhere */
+	uint64_t opened, closed, handovers, cleaned, spoiled, waits, refused, prepared;
 };
-/* By target. */
-const struct pool_stats *pool_stats(struct pool *p);
+/* By target, where anything has changed since the last call. */
+void pool_stats(struct pool *p, struct pool_stats *out);
 
 #endif

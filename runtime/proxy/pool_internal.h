@@ -58,11 +58,11 @@ struct pool_target {
 struct pool {
 	struct pool_config config;
 	struct pool_target *targets;
-	struct pool_stats *stats; /* what pool_stats gives out */
 	struct pooled *all;
 	struct ring_timer idle_timer;
 	struct buf scratch;
 	bool draining, todo;
+	bool changed; /* since pool_stats was called */
 };
 
 const struct config_target *pool_target_config(const struct pool *p, size_t target);

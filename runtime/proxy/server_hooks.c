@@ -231,6 +231,7 @@ server_admin_hooks(struct server *s, struct admin_hooks *h)
 		.config_put = config_put,
 		.status = server_status,
 		.metrics = server_metrics,
+		.pools = server_pools,
 		.auth_failed = auth_failed,
 	};
 }

@@ -93,6 +93,9 @@ void server_record_expiry(void *server, const struct approval_event *ev);
 
 extern const struct worker_host server_worker_host; /* ctx is to be set */
 void server_admin_hooks(struct server *s, struct admin_hooks *h);
+/* server_pools.c: of all workers. */
+void server_pool_sum(struct server *s, size_t target, struct pool_stats *sum);
+void server_pools(void *server, struct buf *out); /* admin_hooks.pools */
 void server_approval_hooks(struct server *s, struct approvals_hooks *h);
 catalog_posted_fn server_catalog_posted;
 /* False: the gateway is being taken down and nothing may be touched. */

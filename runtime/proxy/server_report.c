@@ -106,6 +106,34 @@ worker_counters(struct server *s, counter_fn *fn, void *ctx)
 }
 
 static void
+pool_counters(struct server *s, counter_fn *fn, void *ctx)
+{
+	struct pool_stats all = {0}, one;
+	struct epoch *e = server_epoch(s);
+
+	for (size_t i = 0; i < e->config.n_targets; i++) {
+		server_pool_sum(s, i, &one);
+		all.open += one.open;
+		all.lent += one.lent;
+		all.waiting += one.waiting;
+		all.handovers += one.handovers;
+		all.refused += one.refused;
+		all.spoiled += one.spoiled;
+		all.prepared += one.prepared;
+	}
+	epoch_unref(e);
+	C("weir_pool_open", "", "server connections that sessions share", GAUGE, all.open);
+	C("weir_pool_in_use", "", "of them, with a session", GAUGE, all.lent);
+	C("weir_pool_waiting", "", "sessions that wait for one", GAUGE, all.waiting);
+	C("weir_pool_handovers_total", "", "times another session got one", SUM, all.handovers);
+	C("weir_pool_refused_total", "", "sessions that were too many to wait", SUM, all.refused);
+	C("weir_pool_not_reused_total", "", "closed because of what was done on them", SUM,
+	  all.spoiled);
+	C("weir_pool_prepared_total", "", "statements prepared again for a session", SUM,
+	  all.prepared);
+}
+
+static void
 audit_counters(struct server *s, counter_fn *fn, void *ctx)
 {
 	uint64_t now = clock_wall_ns();
@@ -140,6 +168,7 @@ each_counter(struct server *s, counter_fn *fn, void *ctx)
 	struct catalog_reader_stats c = {0};
 
 	worker_counters(s, fn, ctx);
+	pool_counters(s, fn, ctx);
 	audit_counters(s, fn, ctx);
 	catalog_reader_stats(s->reader, &c);
 	C("weir_catalog_reads_total", "", "catalogs read", SUM, c.reads);

@@ -165,6 +165,7 @@ prepare(struct session *s, struct statement *st)
 	if (too_many(s, r))
 		return STEP_DONE;
 	r->swallow = true;
+	s->backend->n_prepared++;
 	if (x) {
 		r->prepared = prepared_text_ref(x);
 		prepared_ask(&s->backend->names, x);

@@ -60,6 +60,7 @@ struct worker {
 
 	char (*troubles)[200]; /* by target: what gate_set_catalog refers to */
 	struct worker_stats stats; /* published each turn, read by anybody */
+	struct pool_stats *pools;  /* likewise, by target */
 };
 
 struct worker_shared *
@@ -307,6 +308,7 @@ publish(struct worker *w)
 	struct worker_stats *st = &w->stats;
 	const struct worker_shared *sh = &w->shared;
 
+	pool_stats(sh->pool, w->pools);
 	st->ring = *ring_counters(sh->ring);
 	st->gate = gate_stats(sh->env.gate);
 	st->connections = sh->n_conns;
@@ -447,7 +449,8 @@ open_env(struct worker *w)
 	sh->conns = calloc(n, sizeof(*sh->conns));
 	sh->free_slots = calloc(n, sizeof(*sh->free_slots));
 	w->troubles = calloc(cfg->n_targets, sizeof(*w->troubles));
-	if (!sh->env.gate || !sh->conns || !sh->free_slots || !w->troubles)
+	w->pools = calloc(cfg->n_targets + 1, sizeof(*w->pools));
+	if (!w->pools || !sh->env.gate || !sh->conns || !sh->free_slots || !w->troubles)
 		return fail(w, "memory", -ENOMEM);
 	for (uint32_t i = 0; i < n; i++)
 		sh->free_slots[i] = n - 1 - i;
@@ -597,6 +600,7 @@ worker_start(const struct worker_config *c, struct buf *error)
 	pthread_join(w->thread, NULL);
 	buf_printf(error, "worker %u: %s\n", c->index, w->error);
 	free(w->troubles);
+	free(w->pools);
 	free(w);
 	return NULL;
 }
@@ -619,7 +623,14 @@ worker_stop(struct worker *w)
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->changed);
 	free(w->troubles);
+	free(w->pools);
 	free(w);
+}
+
+const struct pool_stats *
+worker_pools(const struct worker *w)
+{
+	return w->pools;
 }
 
 void

@@ -82,6 +82,8 @@ struct worker_stats {
 	uint64_t connections, sessions, commands, allowed, denied, held, limited, lookups,
 		rows_dropped, cells_masked, auth_failures, protocol_errors, command_allocs;
 };
+/* By target; at most a turn old. */
+const struct pool_stats *worker_pools(const struct worker *w);
 /* Sums that are at most a turn old. */
 void worker_stats(const struct worker *w, struct worker_stats *s);
 

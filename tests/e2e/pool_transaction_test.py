@@ -443,6 +443,43 @@ def test_who_waits_too_long_is_told_and_goes_on():
     w.kill()
 
 
+def test_weir_pools():
+    w = one_worker("transaction size 2 wait 9s")
+    a, b, c = (Raw(u, w=w) for u in ("ana", "bo", "cy"))
+    for x in (a, b):
+        x.query("begin")
+        x.prepare("s", "select $1::int")
+        h.eq(x.run("s", 1), "1")
+    t = threading.Thread(target=c.query, args=("select 1",))
+    t.start()
+
+    def pool():
+        r = w.cli("pools", "--json", "--as", "ana", "-c", w.conf_path, user="ana")
+        h.eq(r.code, 0, repr(r))
+        return r.json()["pools"][0]
+    p = h.wait_for(lambda: pool()["waiting"] and pool(), what="one waits")
+    h.eq([p[k] for k in ("target", "mode", "size", "in_use", "idle", "waiting")],
+         ["orders", "transaction", 2, 2, 0, 1])
+    h.check(p["longest_wait_s"] >= 0 and p["opened"] == 2, repr(p))
+    r = w.cli("pools", "--as", "ana", "-c", w.conf_path, user="ana")
+    h.eq(r.out.splitlines()[0].split(), "TARGET MODE SIZE IN USE IDLE WAITING LONGEST HANDOVERS"
+         " PREPARED".split())
+    h.eq(r.out.splitlines()[1].split()[:6], ["orders", "transaction", "2", "2", "0", "1"])
+    a.query("commit")
+    b.query("commit")
+    t.join()
+    with_it = Raw("cy", w=w)
+    with_it.prepare("s", "select $1::int + 1")
+    h.eq([with_it.run("s", 1) for _ in range(2)], ["2", "2"])
+    p = h.wait_for(lambda: pool()["idle"] == 2 and pool(), what="all idle")
+    h.check(p["handovers"] >= 3 and p["waits"] >= 1, repr(p))
+    r = w.cli("pools", "-c", w.conf_path)
+    h.eq(r.code, 2, repr(r))
+    h.eq(w.cli("pools", "--help").code, 0)
+    h.eq(w.cli("pools", "extra").code, 2)
+    w.kill()
+
+
 # -- the policy on a connection that changes -------------------------------------------------------
 
 def test_a_held_command_holds_no_connection():
