@@ -482,7 +482,17 @@ refuse(struct session *s, const struct pg_frame *f)
 	return STEP_DONE;
 }
 
-/* Nothing of it went to a server: the gateway ends the batch. */
+/* What the Sync ends never went to a server. */
+static bool
+nothing_sent(struct session *s)
+{
+	for (uint32_t i = 0; i < s->n_replies; i++)
+		if (!reply_at(s, i)->known && reply_at(s, i)->kind != REPLY_LOCAL)
+			return false;
+	return !s->backend || (!s->unsynced && !s->copy_in);
+}
+
+/* Then the gateway ends the batch. */
 static enum step
 sync_alone(struct session *s)
 {
@@ -512,7 +522,7 @@ session_pool_take(struct session *s, const struct pg_frame *f)
 	case PG_F_CLOSE:
 		break;
 	case PG_F_SYNC:
-		return s->backend ? STEP_FORWARD : sync_alone(s);
+		return nothing_sent(s) ? sync_alone(s) : STEP_FORWARD;
 	case PG_F_FLUSH:
 		return s->backend ? STEP_FORWARD : STEP_DONE;
 	default:

@@ -38,6 +38,10 @@ struct play {
 	struct buf joined; /* CUT_JOIN: what goes with the next delivery */
 	struct buf rest;   /* of a message that began */
 	int next_from;     /* side of the next line's delivery, -1: it is none */
+	struct backend servers[2]; /* of the pool: their process ids are 1 and 2 */
+	uint32_t next_server;	   /* which is lent next; 0: none is free */
+	bool borrowed[2];
+	char left; /* how the last came back: 'c'lean, 'd'irty, 'u'nknown */
 	const char *file;
 	int line;
 	bool failed;
@@ -180,7 +184,40 @@ h_schema_changed(void *ctx)
 	p->schema_changes++;
 }
 
+static struct backend *
+h_borrow(void *ctx, struct slice startup UNUSED, uint16_t minor UNUSED, bool *waits)
+{
+	struct play *p = ctx;
+
+	*waits = !p->next_server;
+	if (*waits)
+		return NULL;
+	assert(!p->borrowed[p->next_server - 1]);
+	p->borrowed[p->next_server - 1] = true;
+	return &p->servers[p->next_server - 1];
+}
+
+static void
+h_withdraw(void *ctx UNUSED)
+{
+}
+
+static void
+h_give_back(void *ctx, struct backend *b, enum backend_left left)
+{
+	struct play *p = ctx;
+
+	assert(p->borrowed[b->pid - 1]);
+	p->borrowed[b->pid - 1] = false;
+	p->left = left == BACKEND_CLEAN ? 'c' : left == BACKEND_DIRTY ? 'd' : 'u';
+	if (b->spoiled)
+		p->left = 's';
+}
+
 static const struct session_host host = {
+	.borrow = h_borrow,
+	.withdraw = h_withdraw,
+	.give_back = h_give_back,
 	.forward = h_forward, .emit = h_emit, .flow = h_flow, .streaming = h_streaming,
 	.queued = h_queued, .start_tls = h_start_tls, .dial = h_nothing,
 	.cancel_upstream = h_cancel_upstream, .cancel_request = h_cancel_request, .close = h_close,
@@ -198,7 +235,7 @@ struct stage {
 	char *lines[LINES];
 	int numbers[LINES];
 	size_t n;
-	char *text;
+	char *text;	enum pool_mode pool;
 };
 
 static size_t
@@ -341,13 +378,19 @@ set_stage(struct stage *st, struct play *p)
 		} else if (n && slice_is(w[0], "define")) {
 			catalog_row(b, CATALOG_Q_DEFINITIONS, a, 2, arena_str(a, w[1]),
 				    arena_str(a, w[2]));
+		} else if (n && slice_is(w[0], "pool")) {
+			st->pool = POOL_TRANSACTION;
 		} else if (n && slice_is(w[0], "user")) {
 			set_user(who, a, w, n);
 		} else if (n && slice_is(w[0], "play")) {
 			break;
 		}
 	}
-	*target = (struct config_target){.name = "orders", .database = "orders", .login = "app"};
+	*target = (struct config_target){
+		.name = "orders",
+		.database = "orders",
+		.login = "app",
+		.pool = {.mode = st->pool, .size = 2, .wait_seconds = 5, .max_prepared = 2}};
 	e->config = (struct config){
 		.targets = target, .n_targets = 1, .principals = who, .n_principals = 1};
 	text = buf_slice(&policy);
@@ -496,11 +539,43 @@ half(struct play *p, struct slice *w, size_t n, size_t i)
 	buf_fini(&b);
 }
 
+/* Words about server connections that sessions share. False: none of them. */
+static bool
+pool_command(struct play *p, struct slice *w)
+{
+	struct session *s = p->session;
+	uint32_t number = w[1].n ? (uint32_t) (w[1].p[0] - '0') : 0;
+
+	if (slice_is(w[0], "next-server")) {
+		p->next_server = number;
+	} else if (slice_is(w[0], "has-server")) {
+		if ((s->backend ? s->backend->pid : 0) != number)
+			fail(p, "another server connection is in hand", NULL);
+	} else if (slice_is(w[0], "lend")) {
+		p->borrowed[number - 1] = true;
+		session_lent(s, &p->servers[number - 1]);
+	} else if (slice_is(w[0], "unlent")) {
+		session_unlent(s, "for the test", (struct slice){0});
+	} else if (slice_is(w[0], "left")) {
+		if (p->left != (char) w[1].p[0])
+			fail(p, "the server connection came back otherwise", NULL);
+	} else if (slice_is(w[0], "reports")) {
+		settings_set(&p->servers[number - 1].reported, w[2], w[3]);
+	} else if (slice_is(w[0], "told")) {
+		settings_set(&s->pool.settings, w[1], w[2]);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static void
 command(struct play *p, struct slice *w, size_t n, size_t i)
 {
 	struct buf b = {0};
 
+	if (pool_command(p, w))
+		return;
 	if (slice_is(w[0], "server-begins") || slice_is(w[0], "server-ends")) {
 		half(p, w, n, i);
 	} else if (slice_is(w[0], "client") || slice_is(w[0], "server")) {
@@ -588,10 +663,15 @@ run(struct stage *st, struct play *p)
 				  SLICE_LIT("orders"), &gc);
 	p->session->phase = SESSION_READY;
 	p->session->id.b[0] = 1;
-	p->session->backend = calloc(1, sizeof(struct backend));
-	assert(p->session->backend != NULL);
-	p->session->backend->pid = 7;
-	p->session->backend->key_len = 4;
+	p->session->pool.mode = st->pool;
+	for (uint32_t k = 0; k < COUNT_OF(p->servers); k++)
+		p->servers[k] = (struct backend){.pid = k + 1, .key_len = 4};
+	if (st->pool == POOL_NONE) {
+		p->session->backend = calloc(1, sizeof(struct backend));
+		assert(p->session->backend != NULL);
+		p->session->backend->pid = 7;
+		p->session->backend->key_len = 4;
+	}
 	while (i < st->n && strcmp(st->lines[i], "play") != 0)
 		i++;
 	for (i++; i < st->n && !p->failed; i++) {
@@ -615,7 +695,11 @@ run(struct stage *st, struct play *p)
 			 p->out[CLIENT].n, p->out[SERVER].n);
 		fail(p, "more came out than the script says", head);
 	}
+	/* As the worker does it: what is lent comes back before the session is freed. */
+	session_close(p->session, "the script is over");
 	session_free(p->session);
+	for (size_t k = 0; k < COUNT_OF(p->servers); k++)
+		backend_fini(&p->servers[k]);
 	gate_close(p->env.gate);
 	approvals_close(p->approvals);
 	session_env_fini(&p->env);
