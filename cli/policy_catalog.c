@@ -135,9 +135,9 @@ run_with_catalog(struct run *r, struct catalog_ref *catalog)
 	memcpy(client.address, fact(r, FACT_CLIENT_ADDRESS)->addr, 16);
 	if (!sql_shape_seed())
 		sql_shape_init();
-	g = gate_open(8 << 20, 1);
+	g = gate_open(8 << 20, 1, NULL);
 	gate_set_epoch(g, make_epoch(r));
-	gate_set_catalog(g, 0, catalog_ref_get(catalog), NULL);
+	gate_set_catalog(g, 0, catalog_ref_get(catalog), NULL, (struct catalog_age){0});
 	s = gate_session_open(g, fact(r, FACT_USER_NAME)->s, fact(r, FACT_TARGET_NAME)->s, &client);
 	assert(s != NULL);
 	ask = (struct gate_ask){.facts = gate_facts(g, r->t->sql.v),

@@ -244,7 +244,8 @@ bind_masks(struct run *r)
 	for (size_t i = 0; i < r->img->n_rules; i++) {
 		const struct image_mask *m = &r->img->rules[i].mask;
 
-		r->specs[i] = (struct mask_spec){m->kernel, m->count, m->text, &r->key};
+		r->specs[i] = (struct mask_spec){
+			.kernel = m->kernel, .n = m->count, .text = m->text, .key = &r->key};
 	}
 	gate_detect_rules(r->img, &r->result, r->specs, &r->detect);
 }

@@ -177,7 +177,7 @@ parse_import_path(struct arena *arena, const char *from, const char *path)
 const char *
 build_path(struct builder *b, const char *path)
 {
-	return resolve(b->arena, b->file->path, path);
+	return parse_import_path(b->arena, b->file->path, path);
 }
 
 static bool
