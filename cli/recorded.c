@@ -52,6 +52,28 @@ bit(unsigned fact)
 	return UINT64_C(1) << fact;
 }
 
+/* Facts that this file knows to find in a record. One that is new counts as missing until it is put
+ * on record and read here: then its commands cannot be told, rather than being told wrongly. */
+static const uint8_t facts_on_record[] = {
+	FACT_USER_NAME,	   FACT_USER_KIND,	FACT_USER_GROUPS,    FACT_CLIENT_ADDRESS,
+	FACT_CLIENT_TLS,   FACT_CLIENT_APPLICATION, FACT_TARGET_NAME, FACT_TARGET_PROTOCOL,
+	FACT_TIME_WEEKDAY, FACT_TIME_OF_DAY,	FACT_SQL_STATEMENTS, FACT_SQL_PARAMETERS,
+	FACT_SQL_TEXT,	   FACT_SQL_IN_TRANSACTION, FACT_ACTION,     FACT_TABLE,
+	FACT_SCHEMA,	   FACT_COLUMNS,	FACT_FUNCTION,	     FACT_SETTING,
+	FACT_SQL_WHERE,	   FACT_SQL_WHERE_CONSTANT,
+};
+
+static uint64_t
+never_on_record(void)
+{
+	uint64_t missing = bit(FACT_COUNT) - 1;
+
+	static_assert(FACT_COUNT < 64, "facts and RECORDED_USES fit a word");
+	for (size_t i = 0; i < COUNT_OF(facts_on_record); i++)
+		missing &= ~bit(facts_on_record[i]);
+	return missing | bit(RECORDED_USES);
+}
+
 /* ---- Facts ---- */
 
 static void
@@ -111,7 +133,7 @@ command_facts(struct recorded *c, const json_t *start)
 		missing |= bit(FACT_SQL_TEXT);
 	else
 		facts_string(f, FACT_SQL_TEXT, text_of(body, "statement"));
-	return missing | bit(RECORDED_USES);
+	return missing | never_on_record();
 }
 
 static struct slice
@@ -127,6 +149,7 @@ effect_facts(struct recorded *c, const json_t *object, struct facts *f)
 	struct slice schema = text_of(object, "schema"), table = text_of(object, "relation");
 	struct slice function = text_of(object, "function"), setting = text_of(object, "setting");
 	int action = action_find(text_of(object, "mode"));
+	uint64_t missing = action > 0 ? 0 : bit(FACT_ACTION); /* of another version */
 	struct slice *columns;
 	size_t n;
 
@@ -144,10 +167,10 @@ effect_facts(struct recorded *c, const json_t *object, struct facts *f)
 	facts_bool(f, FACT_SQL_WHERE, is_true(object, "where"));
 	facts_bool(f, FACT_SQL_WHERE_CONSTANT, is_true(object, "where_constant"));
 	if (is_true(object, "all_columns"))
-		return bit(FACT_COLUMNS);
+		return missing | bit(FACT_COLUMNS);
 	columns = texts_of(c->arena, json_object_get(object, "columns"), &n);
 	facts_set(f, FACT_COLUMNS, columns, n);
-	return 0;
+	return missing;
 }
 
 static void
