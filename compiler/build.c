@@ -530,7 +530,6 @@ build_amount(struct builder *b, const struct token *k, struct expr *value, const
 #undef LIMIT_PER
 	};
 	struct amount *a = ARENA_NEW(b->arena, struct amount);
-	bool known = !per;
 
 	a->at = span_to_here(b, k);
 	a->kind = k->code == TK_ROWS	  ? AMOUNT_ROWS
@@ -539,14 +538,7 @@ build_amount(struct builder *b, const struct token *k, struct expr *value, const
 					  : AMOUNT_TIME;
 	a->value = value;
 	if (per)
-		a->per = name_of(per);
-	for (size_t i = 0; per && i < COUNT_OF(spans); i++)
-		known = known || strcmp(per->sym->s, spans[i]) == 0;
-	if (!known)
-		diag_suggest(b->q,
-			     diag(b->q, UNKNOWN_WORD, per->at, "command, minute, hour or day",
-				  per->sym->s),
-			     per->sym->s, spans, COUNT_OF(spans));
+		a->per = build_one_of(b, per, "command, minute, hour or day", spans, COUNT_OF(spans));
 	if (a->kind == AMOUNT_TIME && value->kind != X_DURATION)
 		diag(b->q, WRONG_LITERAL, value->at, "a duration such as 5s");
 	else if (a->kind == AMOUNT_ROWS && value->kind != X_INT)
@@ -666,13 +658,7 @@ build_test_as(struct builder *b, const struct token *k, const struct token *kind
 
 	build_mark(b, k, ROLE_CLAUSE);
 	only_once(b, k, t->kind.s != NULL);
-	if (strcmp(kind->sym->s, "human") != 0 && strcmp(kind->sym->s, "service") != 0 &&
-	    strcmp(kind->sym->s, "agent") != 0)
-		diag_suggest(b->q,
-			     diag(b->q, UNKNOWN_WORD, kind->at, "human, service or agent",
-				  kind->sym->s),
-			     kind->sym->s, kinds, COUNT_OF(kinds));
-	t->kind = name_of(kind);
+	t->kind = build_one_of(b, kind, "human, service or agent", kinds, COUNT_OF(kinds));
 	t->principal = text_of(principal);
 	t->groups = groups;
 }

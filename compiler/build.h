@@ -54,6 +54,9 @@ struct mode {
 void build_syntax_error(struct builder *b, int code, const struct token *t, const char *expected);
 const char *build_expected(struct builder *b, const bool *may, int n);
 void build_too_deep(struct builder *b);
+/* The name; it is reported when it is none of those words. */
+struct name build_one_of(struct builder *b, const struct token *t, const char *expected,
+			 const char *const *words, size_t n);
 
 /* Sees each token of the root file before the parser gets it. */
 struct parse_watch {

@@ -168,6 +168,19 @@ build_alt(struct builder *b, struct expr *first, struct expr *rest)
 
 /* ---- Mistakes ---- */
 
+struct name
+build_one_of(struct builder *b, const struct token *t, const char *expected,
+	     const char *const *words, size_t n)
+{
+	struct name name = {t->sym->s, t->at};
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name.s, words[i]) == 0)
+			return name;
+	diag_suggest(b->q, diag(b->q, UNKNOWN_WORD, t->at, expected, name.s), name.s, words, n);
+	return name;
+}
+
 /* For a suggestion where any declaration or clause may start. */
 static const char *const starters[] = {
 #define KEYWORD_DECL(word) word,
