@@ -162,6 +162,7 @@ explain_command(const struct args *a, struct cli_policy *p)
 		run_decide(&r);
 		assert(r.joined.verdict == x.verdict);
 		x.use_rule = r.use_rule;
+		x.run = &r;
 		x.verdict = r.verdict;
 		x.by_default = r.joined.by_default && r.use_rule < 0;
 		explain(p->checked, p->image, ENTRY_RESULT, &r.base, &r.arena, &result);

@@ -17,6 +17,7 @@ struct explanation {
 	enum verdict verdict;
 	bool by_default;
 	int use_rule; /* as in struct run, or -1 */
+	const struct run *run; /* with use_rule */
 	const struct facts *base, *effects;
 	struct explained *of_effect; /* of each */
 	size_t n;

@@ -258,11 +258,11 @@ put_masked_use(struct print *p)
 
 	buf_printf(p->out, " by %.*s: a masked column is used other than as output",
 		   SLICE_ARG(p->img->rules[x->use_rule].name));
-	for (size_t i = 0; x->result && i < x->base->n_uses; i++) {
+	for (size_t i = 0; i < x->base->n_uses; i++) {
 		const struct data_use *u = &x->base->uses[i];
-		unsigned places = u->contexts & ~(CONTEXT_BIT(OUTPUT) | CONTEXT_BIT(COUNT));
+		unsigned places = run_shut_places(x->run, i);
 
-		if (!places || vm_mask_for(p->img, &x->result->decision, u->schema, u->table,
+		if (!places || vm_mask_for(p->img, &x->run->result, u->schema, u->table,
 					   u->column) != x->use_rule)
 			continue;
 		buf_puts(p->out, sep);

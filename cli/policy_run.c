@@ -275,9 +275,10 @@ run_close(struct run *r)
 	arena_fini(&r->arena);
 }
 
-/* Shown or counted, or what the column's masks open; of its type nothing is known here. */
-static bool
-is_opened(const struct run *r, size_t index)
+/* Open is what is shown or counted, or what the column's masks open; of its type nothing is known
+ * here. */
+unsigned
+run_shut_places(const struct run *r, size_t index)
 {
 	const struct data_use *d = &r->base.uses[index];
 	const struct sql_use *u = r->written[index];
@@ -291,7 +292,7 @@ is_opened(const struct run *r, size_t index)
 		open |= CONTEXT_BIT(PREDICATE);
 	if (u && u->over && m.over && u->over >= m.over)
 		open |= CONTEXT_BIT(FUNCTION) | CONTEXT_BIT(ORDER) | CONTEXT_BIT(PREDICATE);
-	return !(d->contexts & ~open);
+	return d->contexts & ~open;
 }
 
 void
@@ -314,7 +315,7 @@ run_decide(struct run *r)
 	for (size_t i = 0; i < r->base.n_uses && r->use_rule < 0; i++) {
 		const struct data_use *u = &r->base.uses[i];
 
-		if (!is_opened(r, i))
+		if (run_shut_places(r, i))
 			r->use_rule =
 				vm_mask_for(r->img, &r->result, u->schema, u->table, u->column);
 	}

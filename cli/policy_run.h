@@ -65,6 +65,9 @@ void run_close(struct run *r);
 struct test_counts cli_policy_test_watched(const struct cli_policy *p, bool json,
 					   const struct test_watch *watch, struct buf *out);
 
+/* Places (CONTEXT_BIT) where a use in base.uses stands and a masked column must not. */
+unsigned run_shut_places(const struct run *r, size_t use);
+
 struct slice run_schema(struct slice schema); /* "public" when the statement names none */
 
 #endif
