@@ -211,6 +211,8 @@ mutate_kernel(struct maker *m, const struct kernel *k)
 			end++;
 		at.len = end + 1 - at.off;
 	}
+	if (k->lookup || k->derived || k->aggregates_over)
+		add(m, between(at, end_of(k->at)), "what a mask allows is dropped", "");
 	add(m, at, "a mask is swapped", strcmp(k->name.s, "null") == 0 ? "hash" : "null");
 	if (k->args && k->args->kind == X_INT)
 		add(m, k->args->at, "a mask shows more",

@@ -118,6 +118,16 @@ def test_survivors():
           "a boundary is moved: sql.statements <= 2  ->  sql.statements < 2\n")
 
 
+def test_what_a_mask_allows():
+    text = ('policy p\ngroup a = idp "a"\ndata mail = column people.mail\nallow read   do sql.select\n'
+            'mask mail   with partial allowing lookup\n'
+            'test "t" as agent "x" in a on "o" run "select mail from people" expect masked by mail\n')
+    want = ": mail: what a mask allows is dropped: allowing lookup\n"
+    h.has(h.weir("test", put(text), "--mutate").out, want)
+    text += 'test "u" as agent "x" in a on "o" run "select id from people where mail = $1" expect allow\n'
+    h.lacks(h.weir("test", put(text), "--mutate").out, want)
+
+
 def apply(text, m):
     rows = text.split("\n")
     start = sum(len(x) + 1 for x in rows[:m["line"] - 1]) + m["column"] - 1
@@ -165,6 +175,6 @@ def test_usage_and_failures():
     h.eq(h.weir("test", put(WHOLE.replace("expect deny", "expect allow", 1)), "--coverage").code, 1)
 
 
-h.main(test_coverage, test_what_counts, test_strict, test_all_changes_are_noticed, test_survivors,
+h.main(test_coverage, test_what_counts, test_strict, test_all_changes_are_noticed, test_survivors, test_what_a_mask_allows,
        test_survivors_are_what_they_say, test_imports_are_changed_too, test_bounded,
        test_usage_and_failures)
