@@ -426,9 +426,17 @@ count_lookups(struct look *l, struct lineage *lin, const struct sql_stmt *run)
 
 	if (run)
 		l->v->lookups += lineage_lookups(lin, run->uses, run->n_uses);
-	for (uint32_t i = 0; !run && i < f->n_stmts; i++)
-		if (executed || f->stmts[i].kind != SQL_KIND_PREPARE)
-			l->v->lookups += lineage_lookups(lin, f->stmts[i].uses, f->stmts[i].n_uses);
+	for (uint32_t i = 0; !run && i < f->n_stmts; i++) {
+		const struct sql_stmt *st = &f->stmts[i];
+		uint32_t n = lineage_lookups(lin, st->uses, st->n_uses);
+
+		/* A view would compare whenever somebody reads it. */
+		if (n && st->kind == SQL_KIND_OTHER)
+			refuse(l, NULL, "WEIR-MASKED-USE", "a look-up cannot be kept in a definition",
+			       "look the value up in a SELECT, UPDATE or DELETE");
+		if (executed || st->kind != SQL_KIND_PREPARE)
+			l->v->lookups += n;
+	}
 }
 
 /* Where the values of the results come from, and that nothing masked goes anywhere else. `run`: the
@@ -458,6 +466,57 @@ check_uses(struct look *l, const struct sql_stmt *run, uint32_t i)
 				      f->stmts[k].kind != SQL_KIND_DECLARE);
 }
 
+/* The catalog does not have them, their names come before all others, and they are gone with a
+ * rollback: what a name means would be anyone's guess. */
+static bool
+is_temporary(const struct sql_effect *e)
+{
+	static const char prefix[] = "pg_temp";
+
+	return e->action == ACTION_SQL_CREATE &&
+	       (e->flags & SQL_EFFECT_TEMPORARY ||
+		(e->schema.n >= sizeof(prefix) - 1 &&
+		 memcmp(e->schema.p, prefix, sizeof(prefix) - 1) == 0));
+}
+
+static void
+check_effect(struct look *l, const struct sql_effect *e)
+{
+	const struct catalog_relation *r =
+		e->object.n ? resolve(l, e->schema, e->object) : NULL;
+
+	if (e->object.n && !e->schema.n && !l->path)
+		refuse_unknown_path(l, e->object);
+	for (size_t k = 0; k < COUNT_OF(blind_actions); k++)
+		if (e->action == blind_actions[k] && !effect_is_vouched(l->class, e)) {
+			refuse_changed(l, e);
+			refuse(l, NULL, "WEIR-MASK-OPAQUE",
+			       arena_printf(l->ask->arena, "%s could read masked columns unseen",
+					    action_info[e->action].name),
+			       "it is not available while masks are in force for you");
+		}
+	/* Sorts the rows where they lie, and shows by that how values compare. */
+	if (e->action == ACTION_SQL_CLUSTER &&
+	    (!e->object.n || (r && class_governs(l->class, r->oid))))
+		refuse(l, NULL, "WEIR-MASKED-USE",
+		       "CLUSTER sorts rows by columns that may be masked",
+		       "name a table without masked columns, or leave it to somebody the mask "
+		       "does not apply to");
+	/* Renaming a schema renames what is in it. */
+	if (e->action == ACTION_SQL_ALTER &&
+	    (!e->object.n || (r && class_governs(l->class, r->oid))))
+		refuse(l, NULL, "WEIR-MASKED-ALTER",
+		       e->object.n ? "a table with masked columns cannot be altered while masks are "
+				     "in force"
+				   : "only tables can be altered while masks are in force",
+		       "masks follow names: let somebody the mask does not apply to change it");
+	if (is_temporary(e))
+		refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+		       "temporary tables and views cannot be used while masks are in force",
+		       "name intermediate results in the statement itself (WITH name AS (SELECT ...)), "
+		       "or use a table that is there for all");
+}
+
 static void
 check_masks(struct look *l, const struct sql_stmt *run, uint32_t run_by)
 {
@@ -471,37 +530,8 @@ check_masks(struct look *l, const struct sql_stmt *run, uint32_t run_by)
 		reads = true;
 		check_relation(l, &f->relations[i], l->relations[i]);
 	}
-	for (uint32_t i = 0; i < f->n_effects; i++) {
-		const struct sql_effect *e = &f->effects[i];
-		const struct catalog_relation *r =
-			e->object.n ? resolve(l, e->schema, e->object) : NULL;
-
-		if (e->object.n && !e->schema.n && !l->path)
-			refuse_unknown_path(l, e->object);
-		for (size_t k = 0; k < COUNT_OF(blind_actions); k++)
-			if (e->action == blind_actions[k] && !effect_is_vouched(l->class, e)) {
-				refuse_changed(l, e);
-				refuse(l, NULL, "WEIR-MASK-OPAQUE",
-				       arena_printf(l->ask->arena, "%s could read masked columns unseen",
-						    action_info[e->action].name),
-				       "it is not available while masks are in force for you");
-			}
-		/* Sorts the rows where they lie, and shows by that how values compare. */
-		if (e->action == ACTION_SQL_CLUSTER &&
-		    (!e->object.n || (r && class_governs(l->class, r->oid))))
-			refuse(l, NULL, "WEIR-MASKED-USE",
-			       "CLUSTER sorts rows by columns that may be masked",
-			       "name a table without masked columns, or leave it to somebody the mask "
-			       "does not apply to");
-		/* Renaming a schema renames what is in it. */
-		if (e->action == ACTION_SQL_ALTER &&
-		    (!e->object.n || (r && class_governs(l->class, r->oid))))
-			refuse(l, NULL, "WEIR-MASKED-ALTER",
-			       e->object.n ? "a table with masked columns cannot be altered while masks are "
-					     "in force"
-					   : "only tables can be altered while masks are in force",
-			       "masks follow names: let somebody the mask does not apply to change it");
-	}
+	for (uint32_t i = 0; i < f->n_effects; i++)
+		check_effect(l, &f->effects[i]);
 	check_uses(l, run, run_by);
 	for (uint32_t i = 0; i < f->n_stmts; i++) {
 		const struct sql_stmt *st = &f->stmts[i];

@@ -392,6 +392,7 @@ select id from cards where n = '5'::float8
 select id from cards where pan = 'a'::leaking
 explain select id from cards where pan = 'a'
 insert into scratch (id, pan) values (1, 'a') on conflict (pan) do nothing
+create view kept as select id from cards where pan = 'a'
 merge into scratch s using orders o on s.id = o.id when matched and s.pan = 'a' then delete
 """
 

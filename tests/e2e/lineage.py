@@ -782,7 +782,7 @@ def deliver(r, client, sql, way):
     elif way == "explain":
         a = client.undone(f"explain (verbose, costs off) {sql}")
     else:
-        a = client.undone(f"create temp table kept as {sql}")
+        a = client.undone(f"create table kept as {sql}")
     return a
 
 
