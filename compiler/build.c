@@ -529,24 +529,19 @@ build_amount(struct builder *b, const struct token *k, struct expr *value, const
 #undef LIMIT_UNIT
 #undef LIMIT_PER
 	};
+	static const char *const wanted[] = {"a number of rows", "a size such as 50MB",
+					     "a duration such as 5s", "a number of lookups"};
 	struct amount *a = ARENA_NEW(b->arena, struct amount);
 
 	a->at = span_to_here(b, k);
-	a->kind = k->code == TK_ROWS	  ? AMOUNT_ROWS
-		  : k->code == TK_BYTES	  ? AMOUNT_BYTES
-		  : k->code == TK_LOOKUPS ? AMOUNT_LOOKUPS
-					  : AMOUNT_TIME;
+	a->kind = k->code == TK_ROWS ? AMOUNT_ROWS : k->code == TK_BYTES ? AMOUNT_BYTES
+		: k->code == TK_LOOKUPS ? AMOUNT_LOOKUPS : AMOUNT_TIME;
 	a->value = value;
 	if (per)
 		a->per = build_one_of(b, per, "command, minute, hour or day", spans, COUNT_OF(spans));
-	if (a->kind == AMOUNT_TIME && value->kind != X_DURATION)
-		diag(b->q, WRONG_LITERAL, value->at, "a duration such as 5s");
-	else if (a->kind == AMOUNT_ROWS && value->kind != X_INT)
-		diag(b->q, WRONG_LITERAL, value->at, "a number of rows");
-	else if (a->kind == AMOUNT_BYTES && value->kind != X_INT && value->kind != X_SIZE)
-		diag(b->q, WRONG_LITERAL, value->at, "a size such as 50MB");
-	else if (a->kind == AMOUNT_LOOKUPS && value->kind != X_INT)
-		diag(b->q, WRONG_LITERAL, value->at, "a number of lookups");
+	if (value->kind != (a->kind == AMOUNT_TIME ? X_DURATION : X_INT) &&
+	    (a->kind != AMOUNT_BYTES || value->kind != X_SIZE))
+		diag(b->q, WRONG_LITERAL, value->at, wanted[a->kind]);
 	clause_add(b, k, CLAUSE_AMOUNT)->amount = a;
 }
 
@@ -576,15 +571,15 @@ struct kernel *
 build_mode(struct builder *b, struct kernel *kernel, struct mode mode)
 {
 	struct span at = mode.word->at;
+	int code = mode.word->code;
 
-	if ((mode.word->code == TK_LOOKUP && kernel->lookup) ||
-	    (mode.word->code == TK_DERIVED && kernel->derived) ||
-	    (mode.word->code == TK_AGGREGATES && kernel->aggregates_over))
+	if (code == TK_LOOKUP ? kernel->lookup
+	    : code == TK_DERIVED ? kernel->derived : kernel->aggregates_over != 0)
 		diag(b->q, MODE_TWICE, at, mode.word->sym->s);
-	if (mode.word->code == TK_LOOKUP) {
+	if (code == TK_LOOKUP) {
 		kernel->lookup = true;
 		kernel->lookup_at = at;
-	} else if (mode.word->code == TK_DERIVED) {
+	} else if (code == TK_DERIVED) {
 		kernel->derived = true;
 		kernel->derived_at = at;
 	} else {
