@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/rule_digest.h"
 
+#include "vm/disasm.h"
 #include "vm/verify.h"
 
 static void
@@ -107,6 +108,7 @@ rule_mask_text(struct buf *out, const struct image_mask *m)
 		buf_printf(out, "(%u)", m->count);
 	if (mask_info[m->kernel].arg == MASK_ARG_TEXT)
 		buf_printf(out, "(\"%.*s\")", SLICE_ARG(m->text));
+	vm_put_modes(out, &m->modes);
 }
 
 void

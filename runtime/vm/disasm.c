@@ -124,8 +124,8 @@ put_insn(struct buf *out, const struct image *img, const struct image_entry *ent
 	buf_putc(out, '\n');
 }
 
-static void
-put_modes(struct buf *out, const struct mask_modes *m)
+void
+vm_put_modes(struct buf *out, const struct mask_modes *m)
 {
 	const char *sep = " allowing";
 
@@ -178,7 +178,7 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 			buf_json_string(out, m->text);
 			buf_putc(out, ')');
 		}
-		put_modes(out, &m->modes);
+		vm_put_modes(out, &m->modes);
 		buf_putc(out, '\n');
 	}
 	if (r->kind == VM_DROP) {

@@ -9,6 +9,8 @@
 #include "vm/image.h"
 
 void vm_disasm(struct buf *out, const struct image *img);
+/* " allowing lookup, derived", as a policy has it; nothing where nothing is open. */
+void vm_put_modes(struct buf *out, const struct mask_modes *m);
 
 /* Called before each instruction of an entry point is put. */
 typedef void vm_disasm_note(void *ctx, struct buf *out, enum vm_entry e, size_t at);

@@ -324,6 +324,19 @@ reveals(const struct image_mask *m)
 	return m->kernel == MASK_LAST || m->kernel == MASK_FIRST ? m->count : UINT32_MAX;
 }
 
+/* Less than 0 when a opens more than b. */
+static int
+modes_cmp(const struct mask_modes *a, const struct mask_modes *b)
+{
+	if (a->lookup != b->lookup)
+		return a->lookup ? -1 : 1;
+	if (a->derived != b->derived)
+		return a->derived ? -1 : 1;
+	if (!a->over || !b->over)
+		return (a->over == 0) - (b->over == 0);
+	return (a->over > b->over) - (a->over < b->over);
+}
+
 int
 vm_mask_cmp(const struct image_mask *a, const struct image_mask *b)
 {
@@ -335,7 +348,9 @@ vm_mask_cmp(const struct image_mask *a, const struct image_mask *b)
 		return reveals(a) > reveals(b) ? -1 : 1;
 	if (a->kernel != b->kernel)
 		return a->kernel < b->kernel ? -1 : 1;
-	return slice_cmp(a->text, b->text);
+	if (!slice_eq(a->text, b->text))
+		return slice_cmp(a->text, b->text);
+	return modes_cmp(&a->modes, &b->modes);
 }
 
 static bool

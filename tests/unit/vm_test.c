@@ -445,6 +445,10 @@ joins(void)
 static void
 masks(void)
 {
+	static const struct mask_modes more[][2] = {{{.lookup = true}, {0}},
+						    {{.derived = true}, {0}},
+						    {{.over = 20}, {0}},
+						    {{.over = 10}, {.over = 20}}};
 	struct insn code[] = {{.op = OP_MATCH, .arg = LAST4_RULE},
 			      {.op = OP_MATCH, .arg = LAST2_RULE},
 			      {.op = OP_MATCH, .arg = NULL_RULE},
@@ -465,6 +469,14 @@ masks(void)
 	CHECK(vm_mask_cmp(&rules[LAST4_RULE].mask, &rules[LAST2_RULE].mask) < 0);
 	CHECK(vm_mask_cmp(&rules[NULL_RULE].mask, &rules[LAST2_RULE].mask) > 0);
 	CHECK_INT(vm_mask_cmp(&rules[LAST4_RULE].mask, &rules[LAST4_RULE].mask), 0);
+	/* of the same mask, what opens less is stricter */
+	for (size_t i = 0; i < COUNT_OF(more); i++) {
+		struct image_mask a = rules[LAST4_RULE].mask, b = a;
+
+		a.modes = more[i][0];
+		b.modes = more[i][1];
+		CHECK(vm_mask_cmp(&a, &b) < 0 && vm_mask_cmp(&b, &a) > 0);
+	}
 }
 
 /* What every mask opens that applies; a column without one is open. */
