@@ -156,6 +156,26 @@ session_pool_cancel(struct session *s)
 	session_kick(s);
 }
 
+/* What a client did not prepare may be what the server has for others. */
+static bool
+drops_unknown(struct session *s, const struct sql_facts *f, struct gate_refusal *why)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++) {
+		const struct sql_stmt *st = &f->stmts[i];
+
+		if (st->kind != SQL_KIND_DEALLOCATE || !st->name.n ||
+		    session_find_object(s, OBJECT_STATEMENT, st->name))
+			continue;
+		*why = (struct gate_refusal){
+			"WEIR-UNKNOWN-NAME",
+			arena_printf(&s->env->arena, "prepared statement \"%.*s\" does not exist",
+				     SLICE_ARG(st->name)),
+			NULL, "the gateway has not seen it being made", "26000"};
+		return true;
+	}
+	return false;
+}
+
 const struct gate_refusal *
 session_pool_refuses(struct session *s, const struct sql_facts *f)
 {
@@ -164,7 +184,9 @@ session_pool_refuses(struct session *s, const struct sql_facts *f)
 	if (!by_transaction(s))
 		return NULL;
 	why = arena_alloc(&s->env->arena, sizeof(*why));
-	return pool_allows(f, &s->pool.settings, &s->env->arena, why) ? NULL : why;
+	return drops_unknown(s, f, why) || !pool_allows(f, &s->pool.settings, &s->env->arena, why)
+		       ? why
+		       : NULL;
 }
 
 /* ---- its settings ---------------------------------------------------------------------------- */

@@ -132,10 +132,12 @@ REFUSED = (
     "set local search_path = pg_temp", "select set_config('search_path', 'pg_temp', true)",
     "listen news", "create temp table x (a int)", "create table pg_temp.x (a int)",
     "select 1 as a into temp x", "create temp view v as select 1", "create temp sequence s",
+    "create function pg_temp.f() returns int language sql as 'select 1'",
+    "create type pg_temp.t as (a int)", "create domain pg_temp.d as int",
     "select pg_advisory_lock(1)", "select pg_catalog.pg_try_advisory_lock(1)",
     "select pg_advisory_unlock_all()", "prepare p as select 1", "select lastval()",
     "declare c cursor with hold for select 1", "select * from pg_prepared_statements",
-    "select currval('pg_temp.s')", "select 1; deallocate p", "load 'plpgsql'",
+    "select currval('pg_temp.s')", "load 'plpgsql'",
 )
 
 
