@@ -244,9 +244,10 @@ space_feasible(struct space *s)
 	root = dd_and(d, root,
 		      implies(s, is_known(s, FACT_SETTING),
 			      action_among(s, with_setting, COUNT_OF(with_setting))));
-	root = dd_and(d, root,
-		      implies(s, is_true(s, FACT_SQL_WHERE),
-			      action_among(s, with_where, COUNT_OF(with_where))));
+	for (int f = FACT_SQL_WHERE; f <= FACT_SQL_WHERE_CONSTANT; f++)
+		root = dd_and(d, root,
+			      implies(s, is_true(s, (enum fact) f),
+				      action_among(s, with_where, COUNT_OF(with_where))));
 	if (s->fact_var[FACT_SQL_WHERE])
 		root = dd_and(d, root,
 			      implies(s, is_true(s, FACT_SQL_WHERE_CONSTANT),
