@@ -180,6 +180,9 @@ put_side(const struct report *r, const struct difference *x, int side, struct bu
 			buf_puts(out, "no limit");
 	} else if (!is_data(x->kind)) {
 		put_verdict(r, x, side, out);
+	} else if (x->kind == DIFF_MODES) {
+		buf_puts(out, "masked");
+		vm_put_modes(out, &x->modes[side]);
 	} else if (x->rule[side] < 0) {
 		buf_puts(out, "shown as it is");
 	} else {
@@ -229,7 +232,8 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 	struct buf name = {0};
 	bool good;
 
-	if (x->entry == ENTRY_CONNECT || x->kind == DIFF_LIMIT || x->kind == DIFF_APPROVAL)
+	if (x->kind == DIFF_MODES || x->entry == ENTRY_CONNECT || x->kind == DIFF_LIMIT ||
+	    x->kind == DIFF_APPROVAL)
 		return false;
 	if (is_data(x->kind)) {
 		t.shows = x->kind >= DIFF_SHOWN ? SHOWS_ROW : SHOWS_CELL;

@@ -418,6 +418,17 @@ dd_eval(const struct dd *d, uint32_t root, const uint32_t *values)
 	return root;
 }
 
+uint32_t
+dd_eval_any(const struct dd *d, uint32_t root, const uint32_t *values)
+{
+	while (!dd_is_leaf(root)) {
+		uint32_t value = values[d->nodes[root].var];
+
+		root = child_at(d, root, value == DD_LEAF ? 0 : value);
+	}
+	return root;
+}
+
 enum change { CHANGE_RESTRICT, CHANGE_EXISTS, CHANGE_WHERE };
 
 /* Rebuilds the nodes above a change; `op` is new for each, so that memos cannot mix. */

@@ -87,6 +87,8 @@ uint32_t dd_restrict(struct dd *d, uint32_t a, uint32_t var, uint32_t value);
 /* True where some value of the variable makes it true. */
 uint32_t dd_exists(struct dd *d, uint32_t a, uint32_t var);
 uint32_t dd_eval(const struct dd *d, uint32_t root, const uint32_t *values);
+/* As above where values[] may be DD_LEAF: any value. */
+uint32_t dd_eval_any(const struct dd *d, uint32_t root, const uint32_t *values);
 /* The leaf's own condition: true where the function is this leaf. */
 uint32_t dd_where(struct dd *d, uint32_t root, uint32_t leaf);
 

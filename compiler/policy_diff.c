@@ -13,9 +13,9 @@
 #include <stdio.h>
 
 const char *const difference_names[DIFF_KINDS] = {
-	"newly allowed",      "newly held",    "newly denied",	   "approved otherwise",
-	"newly unmasked",     "newly masked",  "masked otherwise", "rows newly shown",
-	"rows newly dropped", "limit changed",
+	"newly allowed",    "newly held",	  "newly denied",     "approved otherwise",
+	"newly unmasked",   "newly masked",	  "masked otherwise", "mask opened otherwise",
+	"rows newly shown", "rows newly dropped", "limit changed",
 };
 
 struct work {
@@ -47,7 +47,8 @@ put_deciding(struct buf *b, const struct work *w, const struct difference *x)
 			rule_bytes(b, img, (size_t) r);
 		if (x->rule[side] >= 0)
 			rule_bytes(b, img, (size_t) x->rule[side]);
-		buf_printf(b, " %llu", (unsigned long long) x->amount[side]);
+		buf_printf(b, " %llu %d %d %u", (unsigned long long) x->amount[side],
+			   x->modes[side].lookup, x->modes[side].derived, x->modes[side].over);
 	}
 }
 
@@ -284,6 +285,86 @@ compare_masks(struct work *w, size_t kind, uint32_t read)
 	}
 }
 
+/* What masks close: 1 a lookup, 2 what is derived, or aggregates of up to so many rows. */
+enum { MODE_LOOKUP, MODE_DERIVED, MODE_OVER, MODES };
+
+static uint32_t
+closes(const struct image_mask *m, int mode)
+{
+	if (mode == MODE_LOOKUP)
+		return !m->modes.lookup;
+	if (mode == MODE_DERIVED)
+		return !m->modes.derived;
+	return m->modes.over ? m->modes.over : UINT32_MAX >> 1;
+}
+
+static uint32_t
+modes_of(struct work *w, int side, size_t kind, int mode)
+{
+	const struct diagram *g = w->out->sides[side];
+	uint32_t *v = ARENA_ARRAY(w->arena, uint32_t, g->img->n_rules + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->img->n_rules; i++) {
+		const struct image_mask *m = &g->img->rules[i].mask;
+
+		if (g->img->rules[i].kind == VM_MASK && reading_covers(g, i, kind))
+			v[n++] = dd_guard(w->s->dd, g->match[ENTRY_RESULT][i],
+					  dd_leaf(closes(m, mode)));
+	}
+	return dd_join_all(w->s->dd, &w->s->larger, v, n);
+}
+
+static void
+note_modes(struct work *w, struct difference *x)
+{
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		struct decision result;
+		struct facts f;
+
+		witness_facts(w->s, &x->witness, (size_t) side, &f);
+		vm_decide(image_of(w, side), ENTRY_RESULT, &f, &result);
+		x->modes[side] = vm_modes_for(image_of(w, side), &result, x->place.schema,
+					      x->place.table, x->place.column);
+	}
+}
+
+static void
+compare_modes(struct work *w, size_t kind, uint32_t read)
+{
+	struct dd *d = w->s->dd;
+	uint32_t of[DIFF_SIDES][MODES], root = DD_FALSE;
+	struct difference *x;
+
+	for (int mode = 0; mode < MODES; mode++) {
+		of[0][mode] = modes_of(w, 0, kind, mode);
+		of[1][mode] = modes_of(w, 1, kind, mode);
+		root = dd_or(d, root, dd_differ(d, of[0][mode], of[1][mode]));
+	}
+	/* Of a column that has no mask, or another, more is said elsewhere. */
+	root = dd_without(d, root,
+			  dd_differ(d, reading_masks(w->out->sides[0], kind),
+				    reading_masks(w->out->sides[1], kind)));
+	if (root != DD_FALSE)
+		root = dd_and(d, root, dd_and(d, read, reading_where(w->s, kind)));
+	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MODES, root, i)); i++) {
+		uint32_t *values = x->witness.values, region = DD_TRUE;
+
+		x->place = reading_place(w->s, &x->witness, kind);
+		for (int side = 0; side < DIFF_SIDES; side++)
+			x->rule[side] = x->mask[side] =
+				reading_mask_at(w->out->sides[side], &x->witness, kind);
+		note_modes(w, x);
+		keep(w, x);
+		for (int side = 0; side < DIFF_SIDES; side++)
+			for (int mode = 0; mode < MODES; mode++)
+				region = dd_and(d, region,
+						dd_where(d, of[side][mode],
+							 dd_eval_any(d, of[side][mode], values)));
+		root = dd_without(d, root, region);
+	}
+}
+
 /* A row is shown by a column of it, which may have a mask. */
 static void
 note_masks(struct work *w, struct difference *x)
@@ -335,6 +416,7 @@ compare_data(struct work *w)
 				      reading_drops(w->out->sides[1], table)};
 
 		compare_masks(w, k, dd_without(d, dd_without(d, read, dropped[0]), dropped[1]));
+		compare_modes(w, k, dd_without(d, dd_without(d, read, dropped[0]), dropped[1]));
 		compare_drops(w, k, dropped, read);
 	}
 }

@@ -17,6 +17,7 @@ enum difference_kind {
 	DIFF_UNMASKED, /* a column that is shown as it is now */
 	DIFF_MASKED,   /* ... that was */
 	DIFF_MASK,     /* masked otherwise */
+	DIFF_MODES,    /* a mask allows other uses of its column */
 	DIFF_SHOWN,    /* rows that were dropped are shown */
 	DIFF_DROPPED,
 	DIFF_LIMIT,
@@ -32,10 +33,11 @@ struct difference {
 	enum vm_entry entry; /* CONNECT: of opening a session; else COMMAND */
 	struct witness witness;
 	enum verdict verdict[DIFF_SIDES];
-	int rule[DIFF_SIDES];	    /* the mask or drop rule in force; -1: none */
-	int mask[DIFF_SIDES];	    /* the mask of the column */
-	struct reading_place place; /* masks and drops */
-	enum limit_unit unit;	    /* DIFF_LIMIT */
+	int rule[DIFF_SIDES];		     /* the mask or drop rule in force; -1: none */
+	int mask[DIFF_SIDES];		     /* the mask of the column */
+	struct mask_modes modes[DIFF_SIDES]; /* DIFF_MODES */
+	struct reading_place place;	     /* masks and drops */
+	enum limit_unit unit;		     /* DIFF_LIMIT */
 	enum limit_per per;
 	uint64_t amount[DIFF_SIDES]; /* 0: no limit */
 	struct action_set actions;   /* for which actions; masks, drops: none */

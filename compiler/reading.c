@@ -31,6 +31,12 @@ uses_of(struct space *s, const struct column_kind *k)
 	return root;
 }
 
+bool
+reading_covers(const struct diagram *g, size_t rule, size_t kind)
+{
+	return has_data(g->space, g, &g->img->rules[rule], kind);
+}
+
 uint32_t
 reading_where(struct space *s, size_t kind)
 {

@@ -18,6 +18,7 @@ struct reading_place {
 uint32_t reading_where(struct space *s, size_t kind);
 /* The mask of a kind of column. */
 uint32_t reading_masks(const struct diagram *g, size_t kind);
+bool reading_covers(const struct diagram *g, size_t rule, size_t kind);
 uint32_t reading_rank(const struct space *s, const struct image_mask *m);
 /* Where the rows are dropped: of any table where tables matter, else of this one. */
 uint32_t reading_drops(const struct diagram *g, struct slice table);

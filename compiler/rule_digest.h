@@ -13,7 +13,7 @@ void rule_bytes(struct buf *out, const struct image *img, size_t rule);
 /* "1 of dba-oncall, not self, within 900 s, once": what a hold asks for, by groups of the identity
  * provider. */
 void rule_hold_terms(struct buf *out, const struct image *img, const struct image_hold *h);
-/* "last(4)", "fixed("x")" */
+/* "last(4)", "fixed("x") allowing lookup" */
 void rule_mask_text(struct buf *out, const struct image_mask *m);
 
 #endif

@@ -90,12 +90,12 @@ def fixed(folder):
     check("every test passes under one and fails under the other", bad)
     kinds = {d["kind"] for d in found}
     expected = {"newly allowed", "newly held", "newly denied", "approved otherwise",
-                "newly unmasked", "newly masked", "masked otherwise", "rows newly shown",
+                "newly unmasked", "newly masked", "masked otherwise", "mask opened otherwise", "rows newly shown",
                 "rows newly dropped", "limit changed"}
     check("all kinds of difference occur", expected - kinds)
     untested = {d["kind"] for d in found if not d["test"] and d["entry"] == "command"}
-    check("only approvals and limits cannot be tests", untested - {"approved otherwise",
-                                                                    "limit changed"})
+    check("only approvals, limits and uses of masked columns cannot be tests",
+          untested - {"approved otherwise", "limit changed", "mask opened otherwise"})
     code, out, _ = weir("diff", "old.weir", "old.weir")
     check("a policy is like itself", (code, out) !=
           (0, "the two policies decide everything alike\n") and f"{code}: {out}")
@@ -166,7 +166,8 @@ def random_rule(r, i):
     if shows:
         out += f" of d{r.randrange(2)}"
     if kind == "mask":
-        out += " with " + r.choice(["last(4)", "first(2)", "null", 'fixed("x")', "partial"])
+        out += " with " + r.choice(["last(4)", "first(2)", "null", 'fixed("x")', "partial",
+                                    "partial allowing lookup", "partial allowing derived"])
     if r.random() < .6:
         out += " who " + ", ".join(r.sample(GROUPS, r.randrange(1, 3)))
     if r.random() < .4:
