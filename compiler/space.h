@@ -24,7 +24,7 @@ enum space_kind {
 
 enum { SPACE_UNKNOWN = 0 };			     /* of facts and columns; classes follow */
 enum { SPACE_UNUSED, SPACE_MAYBE_USED, SPACE_USED }; /* of uses */
-enum { SPACE_MAX_VARS = 1 << 14, SPACE_MAX_RUNS = 1 << 25 }; /* 256 MiB of nodes */
+enum { SPACE_MAX_VARS = 1 << 14, SPACE_MAX_RUNS = 1 << 23 }; /* 64 MiB of nodes */
 
 struct space_var {
 	enum space_kind kind;
