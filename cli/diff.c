@@ -8,6 +8,7 @@
 #include "cli/witness_test.h"
 #include "compiler/policy_diff.h"
 #include "compiler/rule_digest.h"
+#include "vm/disasm.h"
 
 #include <stdio.h>
 

@@ -177,6 +177,7 @@ attempt(struct reader_target *t)
 	pthread_mutex_unlock(&t->lock);
 	/* Who asks counts there first, and then asks. */
 	age.changed = atomic_load(&r->moves[t->index].changed);
+	age.renamed = atomic_load(&r->moves[t->index].renamed);
 	age.asked = atomic_load(&r->moves[t->index].asked);
 	c = catalog_fetch(&r->epoch->config.targets[t->index], r->stop, &t->trouble,
 			  &announces);

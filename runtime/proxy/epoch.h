@@ -48,13 +48,14 @@ void epoch_unref(struct epoch *e); /* NULL is fine */
 /* What all threads know of changes of a target's schema, at once. */
 struct schema_moves {
 	atomic_ulong changed; /* that went through the gateway so far, or may have */
+	atomic_ulong renamed; /* those of them after which names mean something else */
 	atomic_ulong asked;   /* for a catalog that is read from now on */
-	atomic_uint renaming; /* open transactions in which tables get other names */
+	atomic_uint renaming; /* open transactions in which names come to mean something else */
 };
 
-/* When a catalog was read: what the two had come to when the read began. */
+/* When a catalog was read: what these had come to when the read began. */
 struct catalog_age {
-	uint64_t changed, asked;
+	uint64_t changed, renamed, asked;
 	uint64_t tried; /* `asked` of the last attempt, which may have failed */
 };
 

@@ -40,6 +40,8 @@ struct gate_verdict {
 	bool wait_catalog; /* nothing is decided: a fresh catalog is needed first */
 	bool pure_read, schema_change;
 	bool moves_names; /* what names mean to the next command may change with it */
+	bool renames;	  /* ... to anybody's */
+	uint64_t names; /* what its names meant, where that can change a verdict; 0: nothing */
 	bool leaves_state; /* in the server's session: nothing undoes all of it for sure */
 	uint32_t lookups; /* comparisons of masked columns with a value, each time it runs */
 	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
@@ -97,6 +99,27 @@ enum catalog_state gate_catalog_state(struct gate *g, struct gate_session *s, co
  * new. */
 uint64_t gate_catalog_number(const struct gate *g, const struct gate_session *s);
 
+/* gate_names.c: names are looked up by the server when it gets to it, which may be long after they
+ * were judged: it waits for locks. */
+struct gate_seen {
+	uint64_t changed, renamed;
+};
+/* The changes that the catalog at hand has seen. */
+struct gate_seen gate_seen(const struct gate *g, const struct gate_session *s);
+/* Names may mean something else to the server now. own: the session itself is renaming. */
+bool gate_names_moved(const struct gate *g, const struct gate_session *s, struct gate_seen since,
+		      bool own);
+/* A transaction begins to rename, or ends. done: names mean something else now. */
+void gate_renaming(struct gate *g, const struct gate_session *s);
+void gate_renaming_ends(struct gate *g, const struct gate_session *s, bool done);
+/* Counts a request for a catalog that is read from now on; the host is to be asked for it. */
+uint64_t gate_catalog_ask(struct gate *g, const struct gate_session *s);
+enum catalog_state gate_catalog_since(const struct gate *g, const struct gate_session *s,
+				      uint64_t request);
+/* Every column of the result is of a table that the statement names, as far as is known. f NULL:
+ * that is not known. */
+bool gate_result_named(struct gate_session *s, const struct sql_facts *f, struct pg_fields fields);
+
 /* May the session exist at all? */
 bool gate_connect(struct gate *g, struct gate_session *s, uint64_t now_wall_ns,
 		  struct gate_refusal *why) MUST_CHECK;
@@ -117,6 +140,7 @@ struct gate_ask {
 	bool schema_moving; /* a change of the schema is under way in front of it */
 	bool failed;             /* the server takes nothing but the transaction's end now */
 	bool path_unknown; /* the session's search path is not known at this point */
+	bool renamed; /* names may mean something else since the session renamed something */
 	uint64_t now_wall_ns;
 	gate_prepared_fn *prepared;
 	void *ctx;

@@ -30,6 +30,7 @@ struct look {
 	struct facts f;
 	struct data_use *uses;
 	size_t n_uses;
+	bool renamed; /* what names mean is not known at all */
 };
 
 static void
@@ -64,6 +65,14 @@ resolve_relations(struct look *l)
 	l->relations = class_relations(l->class, l->path, l->facts, l->ask->arena);
 }
 
+/* What they mean is part of the verdict, where it can change one. */
+static void
+note_names(struct look *l)
+{
+	if (l->class->reads_names && l->facts->n_relations)
+		l->v->names = gate_names_of(l->v->names, l->facts, l->relations);
+}
+
 static struct slice
 dotted(struct arena *a, struct slice schema, struct slice name)
 {
@@ -84,6 +93,12 @@ table_facts(struct look *l, const struct sql_effect *e, const struct catalog_rel
 	struct facts *f = &l->f;
 	struct arena *a = l->ask->arena;
 
+	if (l->renamed) {
+		facts_unknown(f, FACT_TABLE);
+		facts_unknown(f, FACT_SCHEMA);
+		facts_unknown(f, FACT_COLUMNS);
+		return;
+	}
 	if (r) {
 		facts_string(f, FACT_TABLE, dotted(a, r->schema, r->name));
 		facts_string(f, FACT_SCHEMA, r->schema);
@@ -205,6 +220,17 @@ judge_calls(struct look *l)
 	}
 }
 
+/* A statement of the same message in front of that of the effect renames something. */
+static bool
+renamed_before(const struct sql_facts *f, uint32_t effect)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (f->n_stmts > 1 && f->stmts[i].flags & SQL_RENAMES &&
+		    f->stmts[i].effects + f->stmts[i].n_effects <= effect)
+			return true;
+	return false;
+}
+
 static void
 judge_effects(struct look *l)
 {
@@ -214,6 +240,7 @@ judge_effects(struct look *l)
 		const struct sql_effect *e = &f->effects[i];
 		const struct catalog_relation *r = NULL;
 
+		l->renamed = l->ask->renamed || renamed_before(f, i);
 		if (effect_is_vouched(l->class, e))
 			continue; /* as a safe built-in */
 		if (e->relation >= 0)
@@ -297,7 +324,8 @@ collect_uses(struct look *l)
 			    contexts.passed[i].contexts);
 	l->f.uses = l->uses;
 	l->f.n_uses = l->n_uses;
-	l->f.uses_known = l->f.uses_known && contexts.known;
+	l->f.uses_known = l->f.uses_known && contexts.known && !l->ask->renamed &&
+			  !renamed_before(f, UINT32_MAX);
 }
 
 /* ---- what masks forbid ----------------------------------------------------------------------- */
@@ -615,6 +643,9 @@ explain_denial(struct look *l)
 	v->refusal.hint = r ? "change the statement so that the rule does not apply, or ask who writes "
 			      "the policy"
 			    : "everything that is not allowed is denied; ask who writes the policy";
+	if (l->ask->renamed)
+		v->refusal.hint = "this transaction has renamed something, so that rules cannot tell what "
+				  "tables mean: commit that first";
 }
 
 static void
@@ -662,6 +693,7 @@ judge_prepared(struct look *l)
 		l->v->leaves_state = l->v->leaves_state || calls_leave_state(inner);
 		l->facts = inner;
 		resolve_relations(l);
+		note_names(l);
 		collect_uses(l);
 		judge_effects(l);
 		if (l->class->any_masks)
@@ -715,9 +747,12 @@ look_closely(struct look *l)
 	facts_bool(&l->f, FACT_SQL_IN_TRANSACTION, l->ask->tx != 'I');
 	v->pure_read = f->pure_read;
 	v->leaves_state = calls_leave_state(f);
-	for (uint32_t i = 0; i < f->n_stmts; i++)
+	for (uint32_t i = 0; i < f->n_stmts; i++) {
+		v->renames = v->renames || f->stmts[i].flags & SQL_RENAMES;
 		v->schema_change = v->schema_change || f->stmts[i].flags & SQL_DDL;
+	}
 	resolve_relations(l);
+	note_names(l);
 	collect_uses(l);
 	vm_join_init(l->class->epoch->image, &l->g->joined);
 	judge_effects(l);
@@ -732,6 +767,10 @@ look_closely(struct look *l)
 		refuse(l, NULL, "WEIR-SEARCH-PATH",
 		       "what would be approved is not known: the search path may have changed in this "
 		       "batch", "send what sets the path by itself");
+	if (v->verdict == VERDICT_HOLD && l->ask->renamed)
+		refuse(l, NULL, "WEIR-SCHEMA-IN-TRANSACTION",
+		       "what would be approved is not known: this transaction has renamed something",
+		       "commit that first");
 	if (v->verdict == VERDICT_DENY && !v->refusal.code && !v->wait_catalog) {
 		/* Because a function is opaque again: that is what helps to know. */
 		for (uint32_t i = 0; i < f->n_effects && !v->n_rules; i++)
@@ -752,7 +791,8 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	struct gate_memory key = {.class = c->id,
 				  .facts = sql_facts_id(ask->facts),
 				  .path = s->path ? s->path->number : 0};
-	bool remember = g->epoch->image->entry[ENTRY_COMMAND].stable &&
+	const struct gate_refusal *wait;
+	bool remember = g->epoch->image->entry[ENTRY_COMMAND].stable && !ask->renamed &&
 			!ask->schema_moving && !ask->schema_changed_in_tx && !ask->path_unknown &&
 			!executes(ask->facts);
 
@@ -776,6 +816,13 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		v->verdict = VERDICT_DENY;
 		refuse(&l, NULL, "WEIR-CATALOG", "the schema is being read again after a change",
 		       "send the statement again in a moment");
+		return;
+	}
+	wait = gate_names_wait(g, s, ask);
+	if (wait) {
+		v->wait_catalog = true;
+		v->verdict = VERDICT_DENY;
+		refuse(&l, wait->sqlstate, wait->code, wait->message, wait->hint);
 		return;
 	}
 	if (remember && gate_remembered(g, &key, v))

@@ -66,6 +66,14 @@ struct gate_class *gate_class_of(struct gate *g, struct gate_session *s, uint64_
 bool gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdict *v);
 void gate_remember(struct gate *g, const struct gate_memory *key, const struct gate_verdict *v);
 
+/* gate_names.c */
+/* Why a command whose names matter cannot be judged now; NULL: it can. */
+const struct gate_refusal *gate_names_wait(const struct gate *g, const struct gate_session *s,
+					   const struct gate_ask *ask);
+/* A number for what the names of the text mean; never 0. */
+uint64_t gate_names_of(uint64_t so_far, const struct sql_facts *f,
+		       const struct catalog_relation *const *relations);
+
 /* gate_path.c */
 void gate_session_path_put(struct gate_session *s);
 /* What unqualified names of the command are looked up in; NULL when that is not known. */

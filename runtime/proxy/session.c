@@ -64,6 +64,7 @@ session_free(struct session *s)
 		return;
 	assert(s->magic == SESSION_MAGIC);
 	hold_cancel(s, "the client left");
+	session_lookup_ready(s, true);
 	replies_clear(s);
 	free(s->replies);
 	names_clear(&s->statements);

@@ -181,6 +181,10 @@ struct command {
 	uint64_t epoch;       /* whose rules the verdict's numbers mean */
 	uint64_t path;        /* gate_path_number when it was judged */
 	bool schema_moving, path_unknown; /* likewise */
+	struct gate_seen seen; /* what the catalog had seen then */
+	uint64_t asked;	      /* a catalog for its names is on its way; 0: none */
+	bool looked_up;	      /* the names of its current statement mean what was judged */
+	bool approved;	      /* by people, for what its names meant */
 	bool failed, recorded;
 	char tag[64];         /* CommandComplete's, the last one */
 	char sqlstate[6];
@@ -268,6 +272,7 @@ struct session {
 	bool terminated; /* by the client, whose last requests are still being answered */
 	bool leaves;     /* the client is gone; Terminate is the last it sent, and not read yet */
 	bool schema_changed_in_tx;
+	bool renaming; /* it has sent what renames something, and its transaction is not over */
 	struct session_path path;
 	bool draining;
 	uint64_t waits_catalog; /* catalog number at which the wait began + 1; 0 = not waiting */
@@ -487,6 +492,12 @@ size_t session_limit_rows(struct session *s, const uint8_t *p, size_t n);
 bool session_limit_row(struct session *s, const struct reply *head, const struct pg_frame *f);
 /* Rows are being withheld from the command. */
 bool session_limit_withholds(const struct command *c);
+/* ... and not even what the result looks like is shown. */
+static inline bool
+session_withheld(const struct command *c)
+{
+	return session_limit_withholds(c) && c->limit->refusal;
+}
 /* Nothing more of the command's result is shown, as if a limit was reached. why: static. */
 void session_withhold(struct session *s, struct command *c, const struct gate_refusal *why);
 /* The server's error ends a limited command: says why in its place. False: it stands. */
@@ -506,7 +517,8 @@ bool session_limit_blocks(const struct session *s);
 void session_limit_follow(struct session *s);
 void session_limit_tick(struct session *s, uint64_t now);
 
-/* session_copy.c. False: its masks cannot be applied, and the session is over. */
+/* session_copy.c. False: nothing of it is shown; if its masks cannot be applied the session is
+ * over. */
 bool session_copy_begin(struct session *s, struct command *c, struct slice response) MUST_CHECK;
 enum step session_copy_data(struct session *s, struct reply *head, const struct pg_frame *f);
 
@@ -542,10 +554,22 @@ void session_path_taken(struct session *s);
 void session_path_left(struct session *s);
 enum step session_path_answer(struct session *s, const struct pg_frame *f);
 
+/* session_lookup.c: what names mean when the server looks them up. */
+/* The command goes to the server now. */
+void session_lookup_follow(struct session *s, const struct command *c);
+/* The server has nothing open any more; gone: it is. */
+void session_lookup_ready(struct session *s, bool gone);
+/* Before a message of the server for the head. STEP_BLOCK: what its names mean is being found out.
+ * When they mean what may not be shown the command is withheld. */
+enum step session_lookup_check(struct session *s, struct reply *head, const struct pg_frame *f);
+
 /* session_plan.c. False: the session is over. */
 bool session_plan_portal(struct session *s, struct portal *p, struct slice description) MUST_CHECK;
 /* Of a simple query's next result. STEP_DONE: nothing of it may be shown. */
 enum step session_plan_query(struct session *s, struct command *c, struct slice description);
+/* Every column of a result is of a table that its statement names. */
+bool session_plan_named(struct session *s, const struct sql_facts *f, const struct sql_stmt *st,
+			uint64_t path, struct slice description);
 /* What unqualified names meant when they were looked up by that path, they mean now. */
 bool session_path_held(const struct session *s, const struct sql_facts *f, uint64_t path);
 /* The analysis of the command and the server's description of its result contradict each other. */

@@ -129,6 +129,7 @@ session_ask(struct session *s, const struct sql_facts *f)
 				 .schema_moving = changes_schema(s),
 				 .failed = s->tx == 'E' && !s->n_replies && !s->unsynced,
 				 .path_unknown = session_path_unknown(s),
+				 .renamed = s->renaming,
 				 .now_wall_ns = s->host->now_wall(s->host_ctx),
 				 .prepared = prepared,
 				 .ctx = s,
@@ -152,6 +153,7 @@ judge(struct session *s, struct command *c)
 	c->path = gate_path_number(s->gate);
 	c->schema_moving = ask.schema_moving || ask.schema_changed_in_tx;
 	c->path_unknown = ask.path_unknown;
+	c->seen = gate_seen(env->gate, s->gate);
 	gate_decide(env->gate, s->gate, &ask, &c->verdict);
 	if (c->verdict.verdict != VERDICT_DENY &&
 	    (refused = session_pool_refuses(s, c->facts)) != NULL)
@@ -251,6 +253,7 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 	*out = s->staged;
 	s->staged = NULL;
 	session_path_follow(s, *out);
+	session_lookup_follow(s, *out);
 	session_pool_follow(s, (*out)->verdict.leaves_state);
 	return STEP_FORWARD;
 }

@@ -147,6 +147,8 @@ session_copy_begin(struct session *s, struct command *c, struct slice response)
 	const struct sql_copy *copy =
 		c->completed < f->n_stmts ? f->stmts[c->completed].copy : NULL;
 
+	if (session_withheld(c))
+		return false;
 	s->copy_header = copy && copy->header;
 	s->copy_binary = copy && copy->format == SQL_COPY_BINARY;
 	if (!c->verdict.rows_masked && !c->verdict.detects)
@@ -191,7 +193,10 @@ session_copy_data(struct session *s, struct reply *head, const struct pg_frame *
 	if (f->type == PG_B_COPY_DONE && session_limit_withholds(head->command)) {
 		session_rows_flush(s);
 		session_copyout_end(s);
-		return session_limit_may_fail(s, head) ? STEP_DONE : STEP_FORWARD;
+		/* Its CopyOutResponse was not passed on either. */
+		return session_withheld(head->command) || session_limit_may_fail(s, head)
+			       ? STEP_DONE
+			       : STEP_FORWARD;
 	}
 	if (!s->copyout)
 		return STEP_FORWARD;

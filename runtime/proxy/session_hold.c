@@ -208,6 +208,7 @@ use(struct session *s, struct command *c, const char *id, const struct statement
 							  "58030"});
 	c->verdict.verdict = VERDICT_ALLOW;
 	c->verdict.pure_read = false;
+	c->approved = true;
 	s->staged = c;
 	return STEP_FORWARD;
 }
@@ -370,8 +371,10 @@ still_held(struct session *s, struct command *c, struct gate_refusal *why)
 	struct gate_ask ask = session_ask(s, c->facts);
 	struct gate_verdict v;
 
+	c->seen = gate_seen(s->env->gate, s->gate);
 	gate_decide(s->env->gate, s->gate, &ask, &v);
 	*why = v.refusal;
+	c->verdict.names = v.names;
 	c->verdict.rows_masked = v.rows_masked;
 	c->verdict.masked_outputs = v.masked_outputs;
 	c->verdict.lookups = v.lookups;

@@ -100,6 +100,16 @@ build_plan(struct session *s, struct slice description, struct gate_result *res,
 	return gate_rows_plan(s->gate, res, *out, rows);
 }
 
+bool
+session_plan_named(struct session *s, const struct sql_facts *f, const struct sql_stmt *st,
+		   uint64_t path, struct slice description)
+{
+	struct pg_fields fields;
+
+	return pg_read_row_description(description, &fields) != PG_R_OK ||
+	       !result_of(s, &f, &st, path) || gate_result_named(s->gate, f, fields);
+}
+
 void
 session_disagrees(struct session *s, struct command *c)
 {
@@ -127,6 +137,9 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 		r = build_plan(s, description, &res, true, p->path, &p->plan, &p->rows,
 			       &p->plan_epoch, &agrees);
 	p->disagrees = !agrees;
+	p->elsewhere = description.n && gate_reads_names(s->env->gate, s->gate,
+							 s->host->now_wall(s->host_ctx)) &&
+		       !session_plan_named(s, f, res.stmt, p->path, description);
 	if (r == PG_R_FORMAT_COUNT) {
 		/* The server will refuse this Bind in its own words; nothing of it can have
 		 * rows. */

@@ -55,8 +55,9 @@ session_rows_pass(const struct session *s)
 	if (!c || (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) || head->error ||
 	    s->swallow)
 		return false;
-	if (c->verdict.masked_outputs || c->verdict.detects || current_plan(s, head) ||
-	    session_rows(s, head) || !names_held(s, head) ||
+	if ((c->verdict.names && !c->looked_up) || c->verdict.masked_outputs ||
+	    c->verdict.detects || current_plan(s, head) || session_rows(s, head) ||
+	    !names_held(s, head) ||
 	    (head->kind == REPLY_EXECUTE && ((struct portal *) head->object)->disagrees) ||
 	    (head->kind == REPLY_EXECUTE && c->verdict.rows_masked &&
 	     !((struct portal *) head->object)->planned))
@@ -457,6 +458,7 @@ ready_for_query(struct session *s, struct reply *head, const struct pg_frame *f)
 	reply_pop(s);
 	session_path_ready(s);
 	if (status == 'I') {
+		session_lookup_ready(s, false);
 		portals_end_transaction(&s->portals);
 		if (s->schema_changed_in_tx) {
 			s->schema_changed_in_tx = false;
@@ -524,6 +526,8 @@ row_description(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
 		return STEP_DONE;
 	}
+	if (session_withheld(head->command))
+		return STEP_DONE;
 	if (!gate_has_masks(s->gate) && !gate_detects(s->gate))
 		return STEP_FORWARD;
 	return session_plan_query(s, head->command, f->body);
@@ -664,6 +668,8 @@ server_message(struct session *s, struct pg_frame *f)
 		step = session_path_answer(s, f);
 	else if (head->kind == REPLY_CARRY)
 		step = session_carry_answer(s, f);
+	else if (f->first && session_lookup_check(s, head, f) == STEP_BLOCK)
+		return STEP_BLOCK;
 	else
 		step = s->swallow ? session_limit_swallow(s, head, f)
 				  : session_for_head(s, head, f);

@@ -53,6 +53,7 @@ struct portal {
 	uint64_t names; /* session's `names` when the server bound it */
 	struct limit_used used; /* what it has returned, over all its Executes or FETCHes */
 	bool planned; /* the columns are known, so `plan` means what it says */
+	bool elsewhere; /* ... and one is of a table that the statement did not name */
 	bool disagrees; /* ... and contradict the analysis: no row of it is shown */
 	bool no_rows; /* planned: there are no columns */
 	struct slice params; /* owned: Bind's parameter section, for the approver and the record */

@@ -99,6 +99,8 @@ enum sql_stmt_flags {
 	SQL_RETURNS_ROWS = 1024, /* a row description is expected */
 	SQL_CODE = 2048, /* defines what runs later unnamed: a function, trigger, rule, policy, or a
 			    default or check that calls what is not known */
+	SQL_RENAMES = 4096, /* names come to mean something else: RENAME, SET SCHEMA, CREATE OR
+			       REPLACE VIEW */
 };
 
 enum sql_copy_format { SQL_COPY_TEXT, SQL_COPY_CSV, SQL_COPY_BINARY };

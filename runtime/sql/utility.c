@@ -897,6 +897,9 @@ an_statement(struct analysis *a, Node *n)
 	set_kind(a, SQL_KIND_OTHER, NULL);
 	if (defines_code(n))
 		a->stmt->flags |= SQL_CODE;
+	if (IsA(n, RenameStmt) || IsA(n, AlterObjectSchemaStmt) ||
+	    (IsA(n, ViewStmt) && ((ViewStmt *)n)->replace))
+		a->stmt->flags |= SQL_RENAMES;
 	switch (nodeTag(n)) {
 #define STATEMENT(node, how, action)                                                               \
 	case T_##node:                                                                             \
