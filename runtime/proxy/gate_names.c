@@ -117,19 +117,18 @@ gate_names_of(uint64_t so_far, const struct sql_facts *f,
 }
 
 bool
-gate_result_named(struct gate_session *s, const struct sql_facts *f, struct pg_fields fields)
+gate_result_named(struct gate_session *s, const struct sql_facts *f, struct pg_fields fields,
+		  struct arena *arena)
 {
 	struct gate_class *c = s->class;
 	const struct catalog_path *path = s->path ? &s->path->path : &c->path;
 	struct pg_field field;
-	struct arena a;
 	const struct catalog_relation **relations;
 	bool named = true, unknown = false;
 
 	if (!c->catalog || !f)
 		return true;
-	arena_init(&a, 0);
-	relations = class_relations(c, path, f, &a);
+	relations = class_relations(c, path, f, arena);
 	for (uint32_t i = 0; i < f->n_relations; i++)
 		unknown = unknown || (f->relations[i].kind == SQL_REL_TABLE && !relations[i]);
 	while (named && pg_fields_next(&fields, &field)) {
@@ -139,6 +138,5 @@ gate_result_named(struct gate_session *s, const struct sql_facts *f, struct pg_f
 		for (uint32_t i = 0; i < f->n_relations && !named; i++)
 			named = relations[i] && relations[i]->oid == field.table;
 	}
-	arena_fini(&a);
 	return named;
 }

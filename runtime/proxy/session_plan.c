@@ -106,8 +106,10 @@ session_plan_named(struct session *s, const struct sql_facts *f, const struct sq
 {
 	struct pg_fields fields;
 
+	arena_reset(&s->env->arena);
 	return pg_read_row_description(description, &fields) != PG_R_OK ||
-	       !result_of(s, &f, &st, path) || gate_result_named(s->gate, f, fields);
+	       !result_of(s, &f, &st, path) ||
+	       gate_result_named(s->gate, f, fields, &s->env->arena);
 }
 
 void
