@@ -195,6 +195,8 @@ transaction(struct analysis *a, TransactionStmt *n)
 	an_effect(a, of[n->kind].action, -1);
 	if (n->chain)
 		a->stmt->flags |= SQL_CHAIN;
+	if (n->kind == TRANS_STMT_COMMIT_PREPARED) /* of whatever it was that was prepared */
+		a->stmt->flags |= SQL_DDL | SQL_RENAMES;
 	foreach (lc, n->options) {
 		DefElem *d = lfirst(lc);
 		A_Const *v = (A_Const *)d->arg;
