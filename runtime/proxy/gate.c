@@ -6,6 +6,7 @@
 #include "proxy/gate_internal.h"
 
 #include "base/clock.h"
+#include "sql/functions.h"
 
 #include <stdlib.h>
 
@@ -300,9 +301,16 @@ gate_facts(struct gate *g, struct slice text)
 }
 
 const struct sql_facts *
-gate_function_call(struct gate *g)
+gate_function_call(struct gate *g, const struct gate_session *s, uint32_t oid)
 {
-	return sql_cache_function_call(g->cache);
+	const struct catalog_ref *c = g->targets[s->target].catalog;
+	struct slice name = {0};
+	enum func_class class = func_class_of(oid, &name);
+
+	/* It is not what was classed. */
+	if (!c || catalog_shadows(c->catalog, 'x', name))
+		class = FUNC_OPAQUE;
+	return sql_cache_function_call(g->cache, class);
 }
 
 static struct gate_memory *

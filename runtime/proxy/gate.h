@@ -128,8 +128,9 @@ bool gate_connect(struct gate *g, struct gate_session *s, uint64_t now_wall_ns,
 /* The facts of a text, cached by shape. text[text.n] must be 0. */
 const struct sql_facts *gate_facts(struct gate *g, struct slice text);
 
-/* The facts of a FunctionCall message. */
-const struct sql_facts *gate_function_call(struct gate *g);
+/* The facts of a FunctionCall message for the function of that number. */
+const struct sql_facts *gate_function_call(struct gate *g, const struct gate_session *s,
+					   uint32_t oid);
 
 /* Looks up what EXECUTE name would run; NULL: unknown. */
 typedef const struct sql_facts *gate_prepared_fn(void *ctx, struct slice name);

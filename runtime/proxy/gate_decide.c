@@ -12,7 +12,7 @@
 /* Effects behind which anything could be read. */
 static const enum action blind_actions[] = {
 	ACTION_SQL_OPAQUE_FUNCTION, ACTION_SQL_CALL, ACTION_SQL_ANONYMOUS_CODE,
-	ACTION_SQL_REPLICATION, ACTION_SQL_FUNCTION_CALL, ACTION_SQL_UNPARSED, ACTION_SQL_LOAD,
+	ACTION_SQL_REPLICATION, ACTION_SQL_UNPARSED, ACTION_SQL_LOAD,
 	ACTION_SQL_ROLE, /* a role's settings: what names mean to its next session */
 	/* The files that tables lie in, and this database by another connection. */
 	ACTION_SQL_FILE, ACTION_SQL_PROGRAM, ACTION_SQL_NETWORK,

@@ -326,7 +326,11 @@ client_function_call(struct session *s, const struct pg_frame *f)
 	arena_reset(&s->env->arena);
 	t.text = slice_str(arena_printf(&s->env->arena, "FunctionCall %u", m.function));
 	t.params = slice_of(f->body.p + 4, f->body.n - 4);
-	step = release(s, s->hold || s->staged ? NULL : gate_function_call(s->env->gate), &t, &c);
+	step = release(s,
+		       s->hold || s->staged
+			       ? NULL
+			       : gate_function_call(s->env->gate, s->gate, m.function),
+		       &t, &c);
 	return step == STEP_FORWARD ? expect_answer(s, REPLY_FUNCTION, c) : step;
 }
 

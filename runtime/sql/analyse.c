@@ -417,13 +417,6 @@ const struct sql_facts sql_facts_no_memory = {.status = SQL_MEMORY,
 					      .effects = &unparsed_effect,
 					      .n_effects = 1};
 
-static const struct sql_stmt call_stmt = {
-	.kind = SQL_KIND_OTHER, .inner = SQL_KIND_OTHER, .n_effects = 1};
-static const struct sql_effect call_effect = {.action = ACTION_SQL_FUNCTION_CALL, .relation = -1};
-
-const struct sql_facts sql_facts_function_call = {
-	.stmts = &call_stmt, .n_stmts = 1, .effects = &call_effect, .n_effects = 1};
-
 const struct sql_facts *
 sql_analyse(struct slice text, const struct sql_limits *limits, struct arena *arena)
 {

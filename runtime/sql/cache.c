@@ -11,6 +11,8 @@
  */
 #include "sql/sql.h"
 
+#include "sql/functions.h"
+
 #include <stdlib.h>
 
 #define XXH_STATIC_LINKING_ONLY
@@ -44,7 +46,8 @@ struct sql_cache {
 	uint64_t next_id;
 	struct entry
 		*last; /* handed out by the latest miss; the cache holds it until the next call */
-	struct entry function_call;
+	struct entry calls[FUNC_CLASSES];
+	struct sql_effect call_effects[FUNC_CLASSES][2];
 	struct entry no_memory; /* what there is to say when malloc fails: refused */
 	struct buf shape, exact;
 	struct arena arena;
@@ -321,6 +324,26 @@ seen_before(struct sql_cache *c, uint64_t hash)
 
 /* ---- interface ---- */
 
+static void
+call_init(struct sql_cache *c, enum func_class class)
+{
+	static const struct sql_stmt stmt = {.kind = SQL_KIND_OTHER,
+					     .inner = SQL_KIND_OTHER,
+					     .n_effects = 2,
+					     .query = -1};
+	struct sql_effect *e = c->call_effects[class];
+
+	e[0] = (struct sql_effect){.action = ACTION_SQL_FUNCTION_CALL, .relation = -1};
+	e[1] = (struct sql_effect){.action = func_action(class), .relation = -1};
+	/* Which setting is not known. */
+	if (class == FUNC_SESSION)
+		e[1].action = ACTION_SQL_OPAQUE_FUNCTION;
+	c->calls[class] = (struct entry){
+		.facts = {.stmts = &stmt, .n_stmts = 1, .effects = e, .n_effects = 2},
+		.refs = 1,
+		.id = ++c->next_id};
+}
+
 struct sql_cache *
 sql_cache_open(size_t max_bytes, const struct sql_limits *limits)
 {
@@ -348,8 +371,8 @@ sql_cache_open(size_t max_bytes, const struct sql_limits *limits)
 	c->max_bytes = max_bytes;
 	c->limits = *limits;
 	c->no_memory = (struct entry){.facts = sql_facts_no_memory, .refs = 1};
-	c->function_call = (struct entry){
-		.facts = sql_facts_function_call, .refs = 1, .id = ++c->next_id};
+	for (unsigned i = 0; i < FUNC_CLASSES; i++)
+		call_init(c, i);
 	arena_init(&c->arena, 0);
 	return c;
 }
@@ -461,9 +484,9 @@ sql_cache_facts(struct sql_cache *c, struct slice text)
 }
 
 const struct sql_facts *
-sql_cache_function_call(struct sql_cache *c)
+sql_cache_function_call(struct sql_cache *c, enum func_class class)
 {
-	return &c->function_call.facts;
+	return &c->calls[class].facts;
 }
 
 void

@@ -299,21 +299,6 @@ set_config(struct analysis *a, const FuncCall *f, struct slice name)
 static void
 called(struct analysis *a, const FuncCall *f, struct slice schema, struct slice name)
 {
-	static const enum action actions[] = {
-		[FUNC_UPDATE] = ACTION_SQL_UPDATE,
-		[FUNC_SESSION] = ACTION_SQL_CONFIGURE,
-		[FUNC_NOTIFY] = ACTION_SQL_NOTIFY,
-		[FUNC_LOCK] = ACTION_SQL_LOCK,
-		[FUNC_LARGE_OBJECT] = ACTION_SQL_LARGE_OBJECT,
-		[FUNC_FILE] = ACTION_SQL_FILE,
-		[FUNC_NETWORK] = ACTION_SQL_NETWORK,
-		[FUNC_BACKEND] = ACTION_SQL_BACKEND,
-		[FUNC_REPLICATION] = ACTION_SQL_REPLICATION,
-		[FUNC_MONITOR] = ACTION_SQL_OPAQUE_FUNCTION,
-		[FUNC_DYNAMIC] = ACTION_SQL_OPAQUE_FUNCTION,
-		[FUNC_INTERNAL] = ACTION_SQL_OPAQUE_FUNCTION,
-		[FUNC_OPAQUE] = ACTION_SQL_OPAQUE_FUNCTION,
-	};
 	bool foreign = schema.n && !slice_is(schema, "pg_catalog");
 	enum func_class class = foreign ? FUNC_OPAQUE : func_class(name);
 	bool safe = class == FUNC_SAFE || class == FUNC_IMPURE;
@@ -324,7 +309,7 @@ called(struct analysis *a, const FuncCall *f, struct slice schema, struct slice 
 	else if (class == FUNC_SESSION)
 		set_config(a, f, name);
 	else if (!safe)
-		function_effect(a, actions[class], schema, name, f->location);
+		function_effect(a, func_action(class), schema, name, f->location);
 }
 
 static void

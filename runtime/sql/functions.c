@@ -83,6 +83,52 @@ func_class(struct slice name)
 	return class;
 }
 
+enum action
+func_action(enum func_class class)
+{
+	static const enum action actions[] = {
+		[FUNC_SAFE] = ACTION_SQL_SELECT,
+		[FUNC_IMPURE] = ACTION_SQL_SELECT,
+		[FUNC_UPDATE] = ACTION_SQL_UPDATE,
+		[FUNC_SESSION] = ACTION_SQL_CONFIGURE,
+		[FUNC_NOTIFY] = ACTION_SQL_NOTIFY,
+		[FUNC_LOCK] = ACTION_SQL_LOCK,
+		[FUNC_LARGE_OBJECT] = ACTION_SQL_LARGE_OBJECT,
+		[FUNC_FILE] = ACTION_SQL_FILE,
+		[FUNC_NETWORK] = ACTION_SQL_NETWORK,
+		[FUNC_BACKEND] = ACTION_SQL_BACKEND,
+		[FUNC_REPLICATION] = ACTION_SQL_REPLICATION,
+		[FUNC_MONITOR] = ACTION_SQL_OPAQUE_FUNCTION,
+		[FUNC_DYNAMIC] = ACTION_SQL_OPAQUE_FUNCTION,
+		[FUNC_INTERNAL] = ACTION_SQL_OPAQUE_FUNCTION,
+		[FUNC_OPAQUE] = ACTION_SQL_OPAQUE_FUNCTION,
+	};
+
+	return actions[class];
+}
+
+enum func_class
+func_class_of(uint32_t oid, struct slice *name)
+{
+	const struct function *found = NULL;
+	enum func_class class = FUNC_SAFE;
+
+	for (size_t i = 0; oid && i < COUNT_OF(functions); i++) {
+		const struct function *f = &functions[i];
+
+		if (f->oid != oid)
+			continue;
+		/* What another version calls by it is not what this one does, maybe. */
+		if (found && strcmp(found->name, f->name) != 0)
+			return FUNC_OPAQUE;
+		found = f;
+		class = f->class > class ? f->class : class;
+	}
+	if (found)
+		*name = slice_str(found->name);
+	return found ? class : FUNC_OPAQUE;
+}
+
 bool
 func_listed(struct slice name)
 {

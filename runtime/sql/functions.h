@@ -6,6 +6,7 @@
 #define WEIR_SQL_FUNCTIONS_H
 
 #include "base/slice.h"
+#include "vm/names.h"
 
 /* From harmless to not: when a name has several functions the last of their classes counts. */
 enum func_class {
@@ -26,9 +27,14 @@ enum func_class {
 	FUNC_INTERNAL, /* takes or gives what no statement has a value of */
 	FUNC_OPAQUE,   /* nobody has said what it does, or it is not there */
 };
+enum { FUNC_CLASSES = FUNC_OPAQUE + 1 };
 
 /* Of a function named without a schema, or in pg_catalog: the strictest of those of that name. */
 enum func_class func_class(struct slice name);
+/* Of the function of that number; its name with it, unless it is OPAQUE. */
+enum func_class func_class_of(uint32_t oid, struct slice *name);
+/* What it is to a policy. SAFE and IMPURE: what SELECT 1 is. */
+enum action func_action(enum func_class class);
 /* Something is said of the name, so that x.name may well be a call of it. */
 bool func_listed(struct slice name);
 /* pg_catalog's function of this name, OID, argument types and traits is the one that the table

@@ -311,9 +311,6 @@ struct sql_facts {
 /* A refusal (54000) for when there is no memory to say more. */
 extern const struct sql_facts sql_facts_no_memory;
 
-/* Of the protocol's FunctionCall: a function by its number, with arguments and no text. */
-extern const struct sql_facts sql_facts_function_call;
-
 /* Analyses a text (NUL after it, see shape.h). Never NULL: trouble is a status, with one
  * sql.unparsed effect. The facts and all they point to live in the arena. Thread-safe: the parser's
  * memory is per thread, set up by its first call and given back by the library when the thread
@@ -385,8 +382,10 @@ void sql_cache_close(struct sql_cache *c);
  * valid until the next call with this cache, or, when held, until it is released as often. No
  * allocation on a hit. */
 const struct sql_facts *sql_cache_facts(struct sql_cache *c, struct slice text);
-/* sql_facts_function_call as facts of this cache. */
-const struct sql_facts *sql_cache_function_call(struct sql_cache *c);
+/* Of the protocol's FunctionCall, which has no text: that it is one, and what a function of that
+ * class is. */
+enum func_class;
+const struct sql_facts *sql_cache_function_call(struct sql_cache *c, enum func_class class);
 void sql_facts_hold(const struct sql_facts *f);	   /* only facts that came from a cache */
 void sql_facts_release(const struct sql_facts *f); /* on the cache's worker */
 /* A number that names the shape's facts while held or cached: equal ids, equal facts. Never reused.

@@ -306,7 +306,7 @@ def test_the_time_of_a_function_call():
     w = h.Weir(pg, policy='''
 policy calls
 group agents = idp "ai-agents"
-allow everyday who agents do sql.basics, sql.select, sql.function-call
+allow everyday who agents do sql.basics, sql.select, sql.function-call, sql.lock
 limit quick who agents time 500ms
 ''')
     c = Libpq(w.conninfo("planner-7"))

@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/crypto.h"
+#include "base/endian.h"
 #include "proto/pg/wire.h"
 
 #include <stdio.h>
@@ -87,6 +88,15 @@ notification(struct buf *b, struct slice pid, struct slice channel, struct slice
 }
 
 static void
+function_call(struct buf *b, struct slice number)
+{
+	uint8_t body[10] = {0};
+
+	put_be32(body, number.n ? (uint32_t) strtoul((const char *) number.p, NULL, 10) : 1);
+	raw(b, 'F', slice_of(body, sizeof(body)));
+}
+
+static void
 function_response(struct buf *b, struct slice value)
 {
 	size_t at = pg_begin(b, PG_B_FUNCTION_CALL_RESPONSE);
@@ -150,7 +160,7 @@ wire_message(struct buf *b, struct slice *w, size_t n)
 	else if (slice_is(w[0], "Terminate")) pg_put_empty(b, PG_F_TERMINATE);
 	else if (slice_is(w[0], "CopyData")) raw(b, 'd', a[0]);
 	else if (slice_is(w[0], "CopyDone")) pg_put_empty(b, 'c');
-	else if (slice_is(w[0], "FunctionCall")) raw(b, 'F', slice_of("\0\0\0\1\0\0\0\0\0\0", 10));
+	else if (slice_is(w[0], "FunctionCall")) function_call(b, a[0]);
 	else if (slice_is(w[0], "PathQuestion")) path_question(b);
 	else if (slice_is(w[0], "PathAnswer")) path_answer(b, a, n);
 	else if (slice_is(w[0], "NotificationResponse")) notification(b, a[0], a[1], a[2]);
