@@ -117,9 +117,10 @@ uint64_t gate_catalog_ask(struct gate *g, const struct gate_session *s);
 enum catalog_state gate_catalog_since(const struct gate *g, const struct gate_session *s,
 				      uint64_t request);
 /* Every column of the result is of a table that the statement names, as far as is known. f NULL:
- * that is not known. */
+ * that is not known. fresh: the catalog was read since, so that what it does not have is temporary,
+ * or the session's own transaction made it. */
 bool gate_result_named(struct gate_session *s, const struct sql_facts *f, struct pg_fields fields,
-		       struct arena *arena);
+		       bool fresh, struct arena *arena);
 
 /* May the session exist at all? */
 bool gate_connect(struct gate *g, struct gate_session *s, uint64_t now_wall_ns,

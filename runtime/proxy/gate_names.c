@@ -118,13 +118,13 @@ gate_names_of(uint64_t so_far, const struct sql_facts *f,
 
 bool
 gate_result_named(struct gate_session *s, const struct sql_facts *f, struct pg_fields fields,
-		  struct arena *arena)
+		  bool fresh, struct arena *arena)
 {
 	struct gate_class *c = s->class;
 	const struct catalog_path *path = s->path ? &s->path->path : &c->path;
 	struct pg_field field;
 	const struct catalog_relation **relations;
-	bool named = true, unknown = false;
+	bool named = true, unknown = fresh;
 
 	if (!c->catalog || !f)
 		return true;

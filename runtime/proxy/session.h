@@ -569,7 +569,7 @@ bool session_plan_portal(struct session *s, struct portal *p, struct slice descr
 enum step session_plan_query(struct session *s, struct command *c, struct slice description);
 /* Every column of a result is of a table that its statement names. */
 bool session_plan_named(struct session *s, const struct sql_facts *f, const struct sql_stmt *st,
-			uint64_t path, struct slice description);
+			uint64_t path, struct slice description, bool fresh);
 /* What unqualified names meant when they were looked up by that path, they mean now. */
 bool session_path_held(const struct session *s, const struct sql_facts *f, uint64_t path);
 /* The analysis of the command and the server's description of its result contradict each other. */

@@ -51,15 +51,15 @@ shows_lookup(const struct reply *head, const struct pg_frame *f)
 }
 
 static bool
-elsewhere(struct session *s, const struct reply *head, const struct pg_frame *f)
+elsewhere(struct session *s, const struct reply *head, const struct pg_frame *f, bool fresh)
 {
 	const struct command *c = head->command;
 
 	if (head->kind == REPLY_EXECUTE)
-		return ((const struct portal *) head->object)->elsewhere;
+		return !fresh && ((const struct portal *) head->object)->elsewhere;
 	return f->type == PG_B_ROW_DESCRIPTION && c->completed < c->facts->n_stmts &&
 	       !session_plan_named(s, c->facts, &c->facts->stmts[c->completed], c->path,
-				   f->body);
+				   f->body, fresh);
 }
 
 /* May what was asked for be shown, now that its names mean what they mean? */
@@ -95,7 +95,7 @@ session_lookup_check(struct session *s, struct reply *head, const struct pg_fram
 		return STEP_FORWARD;
 	if (!c->asked && !c->looked_up &&
 	    (gate_names_moved(s->env->gate, s->gate, c->seen, s->renaming) ||
-	     elsewhere(s, head, f))) {
+	     elsewhere(s, head, f, false))) {
 		c->asked = gate_catalog_ask(s->env->gate, s->gate);
 		s->host->want_catalog(s->host_ctx);
 	}
@@ -106,7 +106,7 @@ session_lookup_check(struct session *s, struct reply *head, const struct pg_fram
 			return STEP_BLOCK;
 		c->asked = 0;
 		if (state == CATALOG_FAILED || !still_allowed(s, c) ||
-		    (head->kind == REPLY_QUERY && elsewhere(s, head, f)))
+		    elsewhere(s, head, f, true))
 			session_withhold(s, c, &moved);
 	}
 	c->looked_up = !ends; /* the next statement of the message looks up its own */

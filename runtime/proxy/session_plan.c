@@ -102,14 +102,14 @@ build_plan(struct session *s, struct slice description, struct gate_result *res,
 
 bool
 session_plan_named(struct session *s, const struct sql_facts *f, const struct sql_stmt *st,
-		   uint64_t path, struct slice description)
+		   uint64_t path, struct slice description, bool fresh)
 {
 	struct pg_fields fields;
 
 	arena_reset(&s->env->arena);
 	return pg_read_row_description(description, &fields) != PG_R_OK ||
 	       !result_of(s, &f, &st, path) ||
-	       gate_result_named(s->gate, f, fields, &s->env->arena);
+	       gate_result_named(s->gate, f, fields, fresh, &s->env->arena);
 }
 
 void
@@ -141,7 +141,7 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 	p->disagrees = !agrees;
 	p->elsewhere = description.n && gate_reads_names(s->env->gate, s->gate,
 							 s->host->now_wall(s->host_ctx)) &&
-		       !session_plan_named(s, f, res.stmt, p->path, description);
+		       !session_plan_named(s, f, res.stmt, p->path, description, false);
 	if (r == PG_R_FORMAT_COUNT) {
 		/* The server will refuse this Bind in its own words; nothing of it can have
 		 * rows. */

@@ -213,6 +213,20 @@ def test_a_view_replaced_while_its_reader_waits():
         h.lacks(str(got), SECRET)
 
 
+def test_a_temporary_table_may_have_a_name_that_is_taken():
+    with psycopg.connect(tables.conninfo("ana", "k-ana"), autocommit=True) as c:
+        c.execute("create temp table cards as select 5 as id, 'own' as pan")
+        for prepare in (False, True):
+            h.eq(c.execute("select id, pan from cards", prepare=prepare).fetchall(), [(5, "own")])
+        h.eq(c.execute("select c.* from cards c union all select 6, 'x' order by 1").fetchall(),
+             [(5, "own"), (6, "x")])
+    r = tables.psql(input="create temp table cards as select 5 as id, 'own' as pan;\n"
+                    "select id, pan from cards;\n\\d cards\nselect count(*) from cards;\n",
+                    user="ana", key="k-ana")
+    h.eq(r.out.splitlines()[0], "5|own", repr(r))
+    h.eq(r.out.splitlines()[-1], "1", repr(r))
+
+
 def test_renames_leave_no_trace():
     for w in (tables, masks):
         settled(w)
