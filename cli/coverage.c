@@ -69,6 +69,15 @@ did_something(const struct run *r, const struct explained *x, const struct expla
 }
 
 static void
+note_test(struct coverage *c, size_t rule)
+{
+	if (c->rules[rule].last == c->n_tests)
+		return;
+	c->rules[rule].n_tests++;
+	c->rules[rule].last = c->n_tests;
+}
+
+static void
 note_rule(struct coverage *c, const struct explained_rule *e, bool did)
 {
 	struct seen_rule *s = &c->rules[e->index];
@@ -82,10 +91,8 @@ note_rule(struct coverage *c, const struct explained_rule *e, bool did)
 		s->clauses[i].passed |= e->clauses[i].passes;
 		s->clauses[i].failed |= !e->clauses[i].passes;
 	}
-	if (did && s->last != c->n_tests) {
-		s->last = c->n_tests;
-		s->n_tests++;
-	}
+	if (did)
+		note_test(c, e->index);
 }
 
 void
@@ -109,10 +116,12 @@ coverage_ran(void *coverage, const struct run *r)
 	c->verdicts[r->verdict]++;
 	c->by_default += r->joined.by_default && r->use_rule < 0;
 	/* A masked column that is used otherwise is what the mask refuses. */
-	if (r->use_rule >= 0 && c->rules[r->use_rule].last != c->n_tests) {
-		c->rules[r->use_rule].n_tests++;
-		c->rules[r->use_rule].last = c->n_tests;
-	}
+	if (r->use_rule >= 0)
+		note_test(c, (size_t) r->use_rule);
+	/* A mask of values, whatever their column, does something where it finds one. */
+	for (size_t i = 0; i < r->img->n_rules; i++)
+		if (r->img->rules[i].detectors && run_finds(r, i))
+			note_test(c, i);
 	c->n_tests++;
 }
 

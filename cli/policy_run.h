@@ -60,6 +60,9 @@ struct run {
 void run_open(struct run *r, const struct image *img, const struct test_decl *t);
 void run_decide(struct run *r);
 void run_close(struct run *r);
+/* The detectors of a mask rule find something in a row of the test. While its expectations are
+ * checked, and for who watches. */
+bool run_finds(const struct run *r, size_t rule);
 
 /* cli_policy_test for somebody who watches. */
 struct test_counts cli_policy_test_watched(const struct cli_policy *p, bool json,

@@ -67,7 +67,7 @@ def test_masks_and_limits():
     out = explain(PAYMENTS, 'human "ana" in agents', "orders", "select id from payments.cards where pan = '4'")
     h.has(out, "deny by card: a masked column is used other than as output: payments.cards.pan in predicate\n")
     out = explain(AGENTS, 'agent "a" in fleet', "tickets", "select 1")
-    h.has(out, "limit reading   policies-examples/agents.weir:58:7   matches")
+    h.has(out, "limit reading   policies-examples/agents.weir:60:7   matches")
     out = explain(ORDERS, 'human "eve" in auditors', "orders", "select 1")
     h.has(out, "Masks, drops and limits that apply\n  none\n")
 
