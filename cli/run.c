@@ -64,25 +64,29 @@ load_config(void *ctx UNUSED, const char *path, struct arena *arena, struct conf
 	return good;
 }
 
-/* The policy's own tests, as `weir build` runs them before it signs: one that fails has found a
- * policy that does not do what its author meant. */
+/* The policy's own tests and proofs, as `weir build` checks them before it signs: one that fails has
+ * found a policy that does not do what its author meant. */
 static bool
 passes_its_tests(const char *path, struct slice policy, struct buf *text)
 {
 	const struct compile_options options = {.text = &policy};
 	struct cli_policy p;
 	struct buf failures = {0};
-	struct test_counts n = {0};
+	struct test_counts n = {0}, proofs = {0};
 	bool compiled = cli_policy_compile(&p, "run", path, &options, true) == EXIT_OK;
 
-	if (compiled)
+	if (compiled) {
 		n = cli_policy_test(&p, false, &failures);
-	if (n.failed)
-		buf_printf(text, "%.*s%s is refused: %u of its own tests failed (weir test)\n",
-			   SLICE_ARG(buf_slice(&failures)), path, n.failed);
+		proofs = cli_policy_prove(&p, false, &failures);
+	}
+	if (n.failed || proofs.failed)
+		buf_printf(text,
+			   "%.*s%s is refused: %u of its own tests failed, %u of its proofs do not "
+			   "hold (weir test)\n",
+			   SLICE_ARG(buf_slice(&failures)), path, n.failed, proofs.failed);
 	buf_fini(&failures);
 	cli_policy_close(&p);
-	return compiled && n.failed == 0;
+	return compiled && n.failed == 0 && proofs.failed == 0;
 }
 
 /* Made here and now from the text at hand, so there is nobody's signature to ask for. */

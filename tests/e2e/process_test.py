@@ -329,6 +329,13 @@ def test_a_policy_that_fails_its_own_tests_is_refused():
     h.has(r.err, "nothing is allowed", "1 of its own tests failed", "weir test")
 
 
+def test_a_policy_whose_proof_does_not_hold_is_refused():
+    w = gateway(start=False, policy=POLICY + "prove nobody runs sql.select without a hold\n")
+    r = run("-c", w.conf_path, "--check")
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, "not proved: nobody runs sql.select without a hold", "1 of its proofs do not hold")
+
+
 def test_refused_admin_keys_are_recorded():
     w = gateway()
     ready(w)
