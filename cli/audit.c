@@ -140,6 +140,17 @@ outcome_of(const struct audit_brief *b)
 	return "-";
 }
 
+/* What rules that are not enforced would have done. */
+static void
+put_shadow(const struct audit_brief *b)
+{
+	for (size_t i = 0; i < b->n_shadow; i++) {
+		printf(i ? "; " : "  (shadow ");
+		put_visible(b->shadow[i], 80);
+	}
+	printf(b->n_shadow ? ")" : "");
+}
+
 static void
 print_line(struct slice leaf)
 {
@@ -173,6 +184,7 @@ print_line(struct slice leaf)
 	if (b.type == AUDIT_result)
 		printf(" rows=%llu%s%.*s", (unsigned long long) b.rows, b.code.n ? " code=" : "",
 		       SLICE_ARG(b.code));
+	put_shadow(&b);
 	printf("\n");
 }
 

@@ -63,6 +63,8 @@ did_something(const struct run *r, const struct explained *x, const struct expla
 
 	if (!e->matches)
 		return false;
+	if (image_rule_watched(rule))
+		return true;
 	if (rule->kind <= VM_DENY)
 		return (int) rule->kind == (int) x->decision.verdict;
 	return rule->kind == VM_LIMIT || touches(r, rule);

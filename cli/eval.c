@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/facts_json.h"
 #include "cli/policy.h"
+#include "vm/watch.h"
 
 #include <stdio.h>
 
@@ -18,13 +19,14 @@ static const char help[] =
 	"  {\"user.name\": \"ana\", \"user.groups\": [\"dba-oncall\"], \"target.name\": \"orders\",\n"
 	"   \"target.protocol\": \"postgres\", \"action\": \"sql.drop\", \"table\": \"public.people\"}\n\n"
 	"Besides facts a line may have\n"
-	"  \"entry\"   connect, command (if absent), result (the masks in force) or row\n"
+	"  \"entry\"   connect, command (if absent), result (the masks in force), row, watch ...\n"
 	"  \"uses\"    [{\"schema\", \"table\", \"column\", \"contexts\": [...]}, ...]; absent: unknown\n"
 	"  \"row\"     {\"COLUMN\": VALUE, ...}; a column that is absent or null is unknown\n"
 	"  \"effects\" a list of objects whose facts are added to the line's; the verdicts are joined\n"
 	"Time of day is \"HH:MM\" or \"HH:MM:SS\".\n\n"
 	"Each line is answered by one object: verdict, by_default, every deciding rule with its place,\n"
-	"all that matched, obligations; or error and line. Exit code: 0 all lines were decided, 1 some\n"
+	"all that matched, obligations, shadow (what shadow rules would have done, each by itself); or\n"
+	"error and line. Exit code: 0 all lines were decided, 1 some\n"
 	"line or the policy is bad, 2 usage.\n";
 
 static void
@@ -158,7 +160,27 @@ put_obligations(struct buf *out, const struct image *img, const struct decision 
 }
 
 static void
-put_decision(struct buf *out, const struct image *img, enum vm_entry e, const struct decision *d)
+put_shadow(struct buf *out, const struct image *img, const struct watch *w, enum verdict verdict)
+{
+	const char *sep = "";
+
+	buf_puts(out, ", \"shadow\": [");
+	for (int r = decision_next(&w->seen, -1); r >= 0; r = decision_next(&w->seen, r)) {
+		int outcome = watch_outcome(img, w, r, verdict, false);
+
+		if (outcome == WATCH_NOTHING)
+			continue;
+		buf_printf(out, "%s{\"rule\": ", sep);
+		buf_json_string(out, img->rules[r].name);
+		buf_printf(out, ", \"would\": \"%s\"}", vm_rule_info[outcome].name);
+		sep = ", ";
+	}
+	buf_putc(out, ']');
+}
+
+static void
+put_decision(struct buf *out, const struct image *img, enum vm_entry e, const struct decision *d,
+	     const struct watch *w)
 {
 	buf_printf(out, "{\"entry\": \"%s\"", entry_info[e].name);
 	if (e == ENTRY_CONNECT || e == ENTRY_COMMAND) {
@@ -169,7 +191,31 @@ put_decision(struct buf *out, const struct image *img, enum vm_entry e, const st
 	buf_puts(out, ", \"matched\": ");
 	put_rules(out, img, d, false);
 	put_obligations(out, img, d);
+	if (e == ENTRY_CONNECT || e == ENTRY_COMMAND)
+		put_shadow(out, img, w, d->verdict);
 	buf_printf(out, ", \"ops\": %u}\n", d->ops);
+}
+
+/* One effect, or a session, with what is only watched of it. */
+static void
+decide_one(const struct image *img, enum vm_entry e, const struct facts *f, struct decision *d,
+	   struct watch *w)
+{
+	vm_decide(img, e, f, d);
+	if (e == ENTRY_CONNECT || e == ENTRY_COMMAND)
+		watch_effect(img, e == ENTRY_CONNECT ? ENTRY_WATCH_CONNECT : ENTRY_WATCH, f, d, w);
+}
+
+static void
+watch_uses(const struct image *img, const struct facts *f, struct watch *w)
+{
+	struct decision masks;
+
+	vm_decide(img, ENTRY_RESULT, f, &masks);
+	for (size_t i = 0; i < f->n_uses; i++) {
+		watch_use(img, &masks, &f->uses[i], w);
+		watch_table(img, f->uses[i].schema, f->uses[i].table, w);
+	}
 }
 
 static bool
@@ -179,21 +225,25 @@ answer(const struct image *img, struct slice text, size_t number, struct arena *
 	struct decision joined, one;
 	struct facts_line l;
 	bool good = facts_line_read(&l, img, arena, text);
+	struct watch w;
 
+	watch_init(img, &w);
 	if (!good) {
 		buf_printf(out, "{\"line\": %zu, \"error\": ", number);
 		buf_json_string(out, slice_str(l.error));
 		buf_puts(out, "}\n");
 	} else if (!l.joined) {
-		vm_decide(img, l.entry, &l.base, &one);
-		put_decision(out, img, l.entry, &one);
+		decide_one(img, l.entry, &l.base, &one, &w);
+		watch_uses(img, &l.base, &w);
+		put_decision(out, img, l.entry, &one, &w);
 	} else {
 		vm_join_init(img, &joined);
 		for (size_t i = 0; i < l.n; i++) {
-			vm_decide(img, l.entry, &l.effects[i], &one);
+			decide_one(img, l.entry, &l.effects[i], &one, &w);
 			vm_join(&joined, &one);
 		}
-		put_decision(out, img, l.entry, &joined);
+		watch_uses(img, &l.base, &w);
+		put_decision(out, img, l.entry, &joined, &w);
 	}
 	facts_line_close(&l);
 	return good;

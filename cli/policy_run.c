@@ -295,19 +295,37 @@ run_shut_places(const struct run *r, size_t index)
 	return d->contexts & ~open;
 }
 
+static void
+watch_uses(struct run *r)
+{
+	const struct sql_facts *s = r->sql;
+
+	for (size_t i = 0; i < r->base.n_uses; i++)
+		watch_use(r->img, &r->result, &r->base.uses[i], &r->seen);
+	for (uint32_t i = 0; i < s->n_relations; i++)
+		if (s->relations[i].kind == SQL_REL_TABLE)
+			watch_table(r->img, run_schema(s->relations[i].schema),
+				    s->relations[i].name, &r->seen);
+}
+
 void
 run_decide(struct run *r)
 {
 	struct decision one;
 
 	vm_join_init(r->img, &r->joined);
+	watch_init(r->img, &r->seen);
 	for (size_t i = 0; i < r->n_effects; i++) {
 		vm_decide(r->img, ENTRY_COMMAND, &r->effects[i], &one);
 		vm_join(&r->joined, &one);
-		if (r->watch)
+		watch_effect(r->img, ENTRY_WATCH, &r->effects[i], &one, &r->seen);
+		if (r->watch) {
 			r->watch->saw(r->watch->ctx, r, ENTRY_COMMAND, &r->effects[i]);
+			r->watch->saw(r->watch->ctx, r, ENTRY_WATCH, &r->effects[i]);
+		}
 	}
 	vm_decide(r->img, ENTRY_RESULT, &r->base, &r->result);
+	watch_uses(r);
 	if (r->watch)
 		r->watch->saw(r->watch->ctx, r, ENTRY_RESULT, &r->base);
 	r->verdict = r->joined.verdict;

@@ -10,6 +10,7 @@
 #include "cli/policy.h"
 #include "proxy/gate.h"
 #include "sql/sql.h"
+#include "vm/watch.h"
 
 struct run;
 
@@ -38,6 +39,7 @@ struct run {
 	struct facts *effects; /* of each effect that is judged */
 	size_t n_effects;
 	struct decision joined, result;
+	struct watch seen; /* what shadow rules would have done */
 	struct decision row, shown; /* of the row at hand; the masks in force for it */
 	struct mask_spec *specs;    /* by rule */
 	struct mask_key key;

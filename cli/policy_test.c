@@ -306,6 +306,18 @@ expect_limited(struct run *r, const char *name)
 		buf_printf(&r->why, "the command is not limited by %s\n", name);
 }
 
+static void
+expect_shadow(struct run *r, const char *name)
+{
+	int rule = image_rule_find(r->img, slice_str(name));
+
+	if (!r->img->rules[rule].shadow)
+		buf_printf(&r->why, "%s is no shadow rule\n", name);
+	else if (watch_outcome(r->img, &r->seen, rule, r->verdict, r->use_rule >= 0) ==
+		 WATCH_NOTHING)
+		buf_printf(&r->why, "the shadow rule %s would change nothing\n", name);
+}
+
 /* The cell of a test's row that holds a column: by the output that is that column. */
 static const struct cell *
 cell_of_column(const struct run *r, const struct test_row *row, struct slice column)
@@ -485,6 +497,9 @@ check_expects(struct run *r)
 			break;
 		case EXPECT_LIMITED:
 			expect_limited(r, e->by.s);
+			break;
+		case EXPECT_SHADOW:
+			expect_shadow(r, e->by.s);
 			break;
 		case EXPECT_ROW:
 			if (!row) {

@@ -37,6 +37,18 @@ clause_kind_name(enum clause_kind kind)
 }
 
 const char *
+expect_kind_name(enum expect_kind kind)
+{
+	static const char *const names[] = {
+		[EXPECT_VERDICT] = "verdict", [EXPECT_MASKED] = "masked",
+		[EXPECT_LIMITED] = "limited", [EXPECT_SHADOW] = "shadow",
+		[EXPECT_DROPPED] = "dropped", [EXPECT_ROW] = "row",
+	};
+
+	return names[kind];
+}
+
+const char *
 compare_op_name(enum compare_op op)
 {
 	static const char *const names[] = {
@@ -259,11 +271,8 @@ static void
 dump_expect(const struct expect *e, struct buf *out)
 {
 	buf_printf(out, "  expect %s",
-		   e->kind == EXPECT_ROW      ? "row"
-		   : e->kind == EXPECT_MASKED ? "masked"
-		   : e->kind == EXPECT_LIMITED ? "limited"
-		   : e->kind == EXPECT_DROPPED ? "dropped"
-					      : rule_kind_name(e->verdict));
+		   e->kind == EXPECT_VERDICT ? rule_kind_name(e->verdict)
+					     : expect_kind_name(e->kind));
 	if (e->by.s)
 		buf_printf(out, " by %s", e->by.s);
 	dump_cells(e->cells, out);

@@ -257,6 +257,7 @@ enum expect_kind {
 	EXPECT_VERDICT,	  /* allow|deny|hold [by RULE]; `by default` has by.s "default" */
 	EXPECT_MASKED,	  /* masked by RULE */
 	EXPECT_LIMITED,	  /* limited by RULE */
+	EXPECT_SHADOW,	  /* shadow by RULE: it would change something */
 	EXPECT_DROPPED,	  /* dropped by RULE: the next row */
 	EXPECT_ROW,	  /* cells: the next row as the client gets it */
 };
@@ -328,5 +329,6 @@ void ast_dump_expr(const struct expr *e, struct buf *out);
 const char *rule_kind_name(enum rule_kind kind);     /* "allow" */
 const char *clause_kind_name(enum clause_kind kind); /* "who" */
 const char *compare_op_name(enum compare_op op);     /* "<=" */
+const char *expect_kind_name(enum expect_kind kind); /* "masked": what stands behind `expect` */
 
 #endif

@@ -742,18 +742,16 @@ build_expect(struct builder *b, const struct token *k, const struct token *verdi
 		e->verdict = rule_kind_of(verdict);
 		break;
 	default:
-		e->kind = strcmp(verdict->sym->s, "limited") == 0   ? EXPECT_LIMITED
-			  : strcmp(verdict->sym->s, "dropped") == 0 ? EXPECT_DROPPED
-								    : EXPECT_MASKED;
-		if (e->kind == EXPECT_MASKED && strcmp(verdict->sym->s, "masked") != 0)
+		for (e->kind = EXPECT_MASKED; e->kind < EXPECT_ROW; e->kind++)
+			if (strcmp(verdict->sym->s, expect_kind_name(e->kind)) == 0)
+				break;
+		if (e->kind == EXPECT_ROW)
 			diag(b->q, UNKNOWN_WORD, verdict->at,
-			     "allow, deny, hold, masked, limited, dropped or a row in parentheses",
-			     verdict->sym->s);
+			     "allow, deny, hold, masked, limited, shadow, dropped or a row in "
+			     "parentheses", verdict->sym->s);
 		else if (!by)
 			diag(b->q, WRONG_LITERAL, verdict->at,
-			     e->kind == EXPECT_MASKED    ? "`masked by RULE`"
-			     : e->kind == EXPECT_LIMITED ? "`limited by RULE`"
-							 : "`dropped by RULE`");
+			     arena_printf(b->arena, "`%s by RULE`", expect_kind_name(e->kind)));
 		break;
 	}
 }

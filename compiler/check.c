@@ -265,7 +265,7 @@ check_rules(struct check *c, struct checked *out)
 			diag(c->q, TOO_MANY_RULES, r->name.at, VM_MAX_RULES);
 			return;
 		}
-		opens |= r->kind == RULE_ALLOW || r->kind == RULE_HOLD;
+		opens |= !r->shadow && (r->kind == RULE_ALLOW || r->kind == RULE_HOLD);
 		check_rule(c, r, &out->rules[out->n_rules++]);
 	}
 	if (!opens && c->p->name.s)

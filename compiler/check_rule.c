@@ -287,6 +287,10 @@ add_amount(struct check *c, const struct rule *r, const struct amount *a, struct
 		diag(c->q, BAD_LIMIT, a->per.at, r->name.s, "time is bounded per command only");
 		return;
 	}
+	if (r->shadow && (a->kind == AMOUNT_BYTES || per != PER_COMMAND)) {
+		diag(c->q, SHADOW_LIMIT, a->at, r->name.s);
+		return;
+	}
 	*out = (struct image_amount){(enum limit_unit) a->kind, (enum limit_per) per,
 				     (uint64_t) a->value->number};
 	for (size_t i = 0; i < l->n_amounts; i++)
@@ -378,7 +382,7 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 	out->cond = cond_list(c, COND_AND);
 	check_conditions(c, r, out);
 	out->clauses = out->cond;
-	if (c->reads.text) {
+	if (c->reads.text && !r->shadow) {
 		struct diag *d = diag(c->q, TEXT_DECIDES, r->name.at, rule_kind_name(r->kind));
 
 		diag_note(c->q, d, SPAN_NONE,
@@ -413,8 +417,6 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 bool
 check_rule_supported(struct check *c, const struct rule *r)
 {
-	if (r->shadow)
-		diag(c->q, NOT_YET, r->name.at, "`shadow` rules");
 	if (r->kind == RULE_RECORD || r->kind == RULE_NOTIFY)
 		diag(c->q, NOT_YET, r->name.at,
 		     arena_printf(c->arena, "`%s` rules", rule_kind_name(r->kind)));

@@ -31,7 +31,11 @@ run_entry(struct diagram *g, enum vm_entry e)
 			*next = dd_or(d, *next, reached[i]);
 			break;
 		case OP_MAY:
-			g->may[in->arg] = dd_or(d, g->may[in->arg], reached[i]);
+			/* Of a shadow rule it decides nothing, and an allow counts as matched. */
+			if (e == ENTRY_CONNECT)
+				g->may[in->arg] = dd_or(d, g->may[in->arg], reached[i]);
+			else if (g->img->rules[in->arg].kind == VM_ALLOW)
+				g->match[e][in->arg] = dd_or(d, g->match[e][in->arg], reached[i]);
 			*next = dd_or(d, *next, reached[i]);
 			break;
 		case OP_JUMP:

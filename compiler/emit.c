@@ -223,21 +223,42 @@ put_connect(struct emitter *e, const struct checked_rule *r, size_t index)
 		put_rule(e, r, index, OP_MATCH, &decided);
 }
 
+bool
+emit_belongs(const struct checked_rule *r, enum vm_entry entry)
+{
+	bool watched = r->ast->shadow;
+	bool shows = r->kind == VM_MASK || r->kind == VM_DROP;
+
+	switch (entry) {
+	case ENTRY_CONNECT:
+	case ENTRY_WATCH_CONNECT:
+		return watched == (entry == ENTRY_WATCH_CONNECT) && r->kind <= VM_DENY;
+	case ENTRY_COMMAND:
+		return !watched && !shows;
+	case ENTRY_RESULT:
+		return !watched && shows;
+	case ENTRY_ROW:
+		return !watched && shows && (r->reads_row || r->kind == VM_DROP);
+	case ENTRY_WATCH:
+		return watched;
+	case ENTRY_COUNT:
+		break;
+	}
+	return false;
+}
+
 static void
 put_entry(struct emitter *e, const struct checked *p, enum vm_entry entry)
 {
 	for (size_t i = 0; i < p->n_rules; i++) {
 		const struct checked_rule *r = &p->rules[i];
 		struct view v = {LATE_IS_TESTED, r->kind != VM_ALLOW, entry == ENTRY_ROW};
-		bool shows = r->kind == VM_MASK || r->kind == VM_DROP;
 
-		if (entry == ENTRY_CONNECT && r->kind <= VM_DENY)
+		if (!emit_belongs(r, entry))
+			continue;
+		if (entry == ENTRY_CONNECT || entry == ENTRY_WATCH_CONNECT)
 			put_connect(e, r, i);
-		else if (entry == ENTRY_COMMAND && !shows)
-			put_rule(e, r, i, OP_MATCH, &v);
-		else if (entry == ENTRY_RESULT && shows)
-			put_rule(e, r, i, OP_MATCH, &v);
-		else if (entry == ENTRY_ROW && shows && (r->reads_row || r->kind == VM_DROP))
+		else
 			put_rule(e, r, i, OP_MATCH, &v);
 	}
 	put(e, (struct insn){.op = OP_END});

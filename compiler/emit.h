@@ -13,6 +13,9 @@ struct emitted {
 	size_t n;
 };
 
+/* Does the entry point have the rule? Rules in force never stand beside those that are only
+ * watched. */
+bool emit_belongs(const struct checked_rule *r, enum vm_entry entry);
 /* False when an entry point came out longer than the loader would take (reported). */
 bool emit_policy(const struct checked *p, struct arena *arena, struct diag_queue *q,
 		 struct emitted out[ENTRY_COUNT]) MUST_CHECK;

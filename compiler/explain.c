@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/explain.h"
 
+#include "compiler/emit.h"
 #include "vm/verify.h"
 
 #include <arpa/inet.h>
@@ -105,22 +106,14 @@ is_condition(const struct clause *c)
 static bool
 considers(const struct checked_rule *r, enum vm_entry e, enum late *late)
 {
-	bool shows = r->kind == VM_MASK || r->kind == VM_DROP;
-
 	*late = LATE_IS_TESTED;
-	switch (e) {
-	case ENTRY_CONNECT:
-		*late = r->names_connect || r->kind == VM_DENY ? LATE_IS_UNKNOWN : LATE_IS_TRUE;
-		return r->kind <= VM_DENY &&
-		       (r->names_connect || r->kind != VM_DENY ||
-			(!r->reads_action && r->phase == PHASE_CONNECT));
-	case ENTRY_COMMAND:
-		return !shows;
-	case ENTRY_RESULT:
-		return shows;
-	default:
-		return shows && (r->reads_row || r->kind == VM_DROP);
-	}
+	if (!emit_belongs(r, e))
+		return false;
+	if (e != ENTRY_CONNECT && e != ENTRY_WATCH_CONNECT)
+		return true;
+	*late = r->names_connect || r->kind == VM_DENY ? LATE_IS_UNKNOWN : LATE_IS_TRUE;
+	return r->names_connect || r->kind != VM_DENY ||
+	       (!r->reads_action && r->phase == PHASE_CONNECT);
 }
 
 static void

@@ -252,7 +252,7 @@ put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 		const struct checked_rule *r = &p->rules[i];
 		struct position at = source_position(sources, r->ast->name.at);
 
-		cbor_array(b, 5);
+		cbor_array(b, 6);
 		cbor_text(b, slice_str(vm_rule_info[r->kind].name));
 		cbor_text(b, slice_str(r->ast->name.s));
 		cbor_text(b, r->ast->sentence.v);
@@ -261,6 +261,7 @@ put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 		cbor_uint(b, at.line);
 		cbor_uint(b, at.column);
 		cbor_uint(b, r->ast->name.at.len);
+		cbor_bool(b, r->ast->shadow);
 		if (r->kind == VM_HOLD)
 			put_hold(b, &r->hold);
 		else if (r->kind == VM_MASK)

@@ -116,6 +116,7 @@ rule_bytes(struct buf *out, const struct image *img, size_t rule)
 {
 	const struct image_rule *r = &img->rules[rule];
 
+	buf_puts(out, r->shadow ? "shadow " : "");
 	buf_puts(out, vm_rule_info[r->kind].name);
 	put_text(out, r->name);
 	if (r->kind == VM_HOLD)

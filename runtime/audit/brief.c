@@ -167,6 +167,8 @@ decision(struct audit_brief *b, struct cbor_reader *r)
 			b->verdict = (unsigned) number(&p.at);
 		else if (key == KEY_decision_rules)
 			b->n_rules = strings(&p.at, b->rules, BRIEF_RULES_MAX);
+		else if (key == KEY_decision_shadow)
+			b->n_shadow = strings(&p.at, b->shadow, BRIEF_RULES_MAX);
 		else
 			cbor_skip(&p.at);
 	}
@@ -213,6 +215,9 @@ body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 		return;
 	case AT(result, code):
 		b->code = string(r);
+		return;
+	case AT(result, shadow):
+		b->n_shadow = strings(r, b->shadow, BRIEF_RULES_MAX);
 		return;
 	case AT(result, rows):
 		b->rows = number(r);

@@ -29,6 +29,8 @@ struct audit_brief {
 	unsigned verdict;
 	struct slice rules[BRIEF_RULES_MAX];
 	size_t n_rules;
+	struct slice shadow[BRIEF_RULES_MAX]; /* of a result as well */
+	size_t n_shadow;
 	struct slice statement;
 	/* result */
 	unsigned status;

@@ -67,16 +67,19 @@ bool
 epoch_reads_names(const struct epoch *e, bool with_masks)
 {
 	const struct image_entry *command = &e->image->entry[ENTRY_COMMAND];
+	const struct image_entry *watch = &e->image->entry[ENTRY_WATCH];
 	uint64_t names = UINT64_C(1) << FACT_TABLE | UINT64_C(1) << FACT_SCHEMA |
 			 UINT64_C(1) << FACT_COLUMNS;
 
 	/* An approval binds to what names meant. */
 	for (size_t i = 0; i < e->image->n_rules; i++)
-		if (e->image->rules[i].kind == VM_HOLD ||
-		    (with_masks && e->image->rules[i].kind == VM_MASK &&
-		     e->image->rules[i].by_column))
+		if (!e->image->rules[i].shadow &&
+		    (e->image->rules[i].kind == VM_HOLD ||
+		     (with_masks && e->image->rules[i].kind == VM_MASK &&
+		      e->image->rules[i].by_column)))
 			return true;
-	return command->facts & names || command->uses;
+	return (command->facts | watch->facts) & names || command->uses || watch->uses ||
+	       e->image->shadow_shows;
 }
 
 struct epoch *

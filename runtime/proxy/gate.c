@@ -274,20 +274,28 @@ gate_catalog_state(struct gate *g, struct gate_session *s, const char **trouble)
 }
 
 bool
-gate_connect(struct gate *g, struct gate_session *s, uint64_t now, struct gate_refusal *why)
+gate_connect(struct gate *g, struct gate_session *s, uint64_t now, struct gate_refusal *why,
+	     struct gate_shadows *shadows)
 {
 	struct gate_class *c = gate_class_of(g, s, now);
+	const struct image *img = g->epoch->image;
 	struct facts f = c->facts;
 	struct decision d;
 
 	*why = (struct gate_refusal){
 		"WEIR-CONNECT", "the policy lets nothing of yours reach this target", NULL,
 		"ask who writes the gateway's policy, or connect to another target (dbname)", NULL};
+	shadows->n = 0;
 	if (!c->principal)
 		return false;
 	class_set_time(&f, now);
 	facts_int(&f, FACT_ACTION, ACTION_CONNECT);
-	vm_decide(g->epoch->image, ENTRY_CONNECT, &f, &d);
+	vm_decide(img, ENTRY_CONNECT, &f, &d);
+	if (watch_has(img, ENTRY_WATCH_CONNECT)) {
+		watch_init(img, &g->watch);
+		watch_effect(img, ENTRY_WATCH_CONNECT, &f, &d, &g->watch);
+		gate_note_shadows(g, img, d.verdict, false, shadows);
+	}
 	if (d.verdict == VERDICT_HOLD)
 		why->message = "connecting to this target needs an approval, which this release "
 			       "cannot ask for";

@@ -30,7 +30,15 @@ struct gate_refusal {
 	const char *sqlstate; /* NULL: 42501 */
 };
 
-enum { VERDICT_RULES = 8, VERDICT_MASKS = 4, VERDICT_LIMITS = 8, VERDICT_STATEMENTS = 16 };
+enum { VERDICT_RULES = 8, VERDICT_MASKS = 4, VERDICT_LIMITS = 8, VERDICT_STATEMENTS = 16,
+       VERDICT_SHADOWS = 16 };
+
+/* The shadow rules that would have made a difference, and what: each by itself. */
+struct gate_shadows {
+	uint8_t n; /* at most VERDICT_SHADOWS, in the order of the source */
+	uint8_t would[VERDICT_SHADOWS]; /* enum vm_rule: the verdict, or what would be done */
+	uint16_t rules[VERDICT_SHADOWS];
+};
 
 struct gate_verdict {
 	enum verdict verdict;
@@ -52,6 +60,7 @@ struct gate_verdict {
 	uint16_t masks[VERDICT_MASKS];
 	uint8_t n_limits; /* limit rules that apply */
 	uint16_t limits[VERDICT_LIMITS];
+	struct gate_shadows shadows;
 	bool reads_only; /* ending it early undoes nothing */
 	uint32_t n_effects;
 	struct gate_refusal refusal; /* VERDICT_DENY */
@@ -124,7 +133,7 @@ bool gate_result_named(struct gate_session *s, const struct sql_facts *f, struct
 
 /* May the session exist at all? */
 bool gate_connect(struct gate *g, struct gate_session *s, uint64_t now_wall_ns,
-		  struct gate_refusal *why) MUST_CHECK;
+		  struct gate_refusal *why, struct gate_shadows *shadows) MUST_CHECK;
 
 /* The facts of a text, cached by shape. text[text.n] must be 0. */
 const struct sql_facts *gate_facts(struct gate *g, struct slice text);
@@ -138,6 +147,7 @@ typedef const struct sql_facts *gate_prepared_fn(void *ctx, struct slice name);
 
 struct gate_ask {
 	const struct sql_facts *facts;
+	struct slice text; /* as sent: shadow rules may read it */
 	char tx;                 /* 'I', 'T', 'E' */
 	bool schema_changed_in_tx;
 	bool schema_moving; /* a change of the schema is under way in front of it */

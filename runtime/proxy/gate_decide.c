@@ -33,6 +33,8 @@ struct look {
 	struct data_use *uses;
 	size_t n_uses;
 	bool renamed; /* what names mean is not known at all */
+	bool watches; /* the policy has rules that are only watched */
+	bool own;     /* the gateway itself has refused it */
 };
 
 static void
@@ -149,6 +151,8 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 	vm_decide(l->class->epoch->image, ENTRY_COMMAND, f, &l->g->effect);
 	l->g->stats.vm_ops += l->g->effect.ops;
 	vm_join(&l->g->joined, &l->g->effect);
+	if (l->watches)
+		watch_effect(l->class->epoch->image, ENTRY_WATCH, f, &l->g->effect, &l->g->watch);
 	l->v->n_effects++;
 	l->v->moves_names = l->v->moves_names || effect_moves_names(e);
 	l->v->leaves_state = l->v->leaves_state || effect_leaves_state(e);
@@ -292,6 +296,12 @@ collect_use(struct look *l, uint32_t relation, struct slice column, bool row, ui
 						 .contexts = contexts};
 }
 
+static bool
+reads_uses(const struct image *img)
+{
+	return img->entry[ENTRY_COMMAND].uses || img->entry[ENTRY_WATCH].uses || img->shadow_shows;
+}
+
 /* sql.uses: the uses of the whole command, by resolved names, in every context in which what they
  * pass on is used. */
 static void
@@ -303,7 +313,7 @@ collect_uses(struct look *l)
 
 	l->n_uses = 0;
 	l->f.uses_known = f->status == SQL_OK;
-	if (!l->class->epoch->image->entry[ENTRY_COMMAND].uses)
+	if (!reads_uses(l->class->epoch->image))
 		return;
 	sql_contexts(f, l->ask->arena, &contexts);
 	for (uint32_t i = 0; i < f->n_uses; i++)
@@ -328,6 +338,13 @@ collect_uses(struct look *l)
 	l->f.n_uses = l->n_uses;
 	l->f.uses_known = l->f.uses_known && contexts.known && !l->ask->renamed &&
 			  !renamed_before(f, UINT32_MAX);
+}
+
+static void
+watch_uses(struct look *l)
+{
+	if (l->watches)
+		gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
 }
 
 /* ---- what masks forbid ----------------------------------------------------------------------- */
@@ -698,6 +715,7 @@ judge_prepared(struct look *l)
 		note_names(l);
 		collect_uses(l);
 		judge_effects(l);
+		watch_uses(l);
 		if (l->class->any_masks)
 			check_masks(l, sql_named(inner, SQL_KIND_PREPARE, outer->stmts[i].name), i);
 		l->facts = outer;
@@ -721,6 +739,37 @@ executes(const struct sql_facts *f)
 	return false;
 }
 
+/* The facts of the command as a whole, and nothing decided yet. */
+static void
+begin(struct look *l)
+{
+	const struct sql_facts *f = l->facts;
+	const struct image *img = l->class->epoch->image;
+
+	l->f = l->class->facts;
+	class_set_time(&l->f, l->ask->now_wall_ns);
+	facts_int(&l->f, FACT_SQL_STATEMENTS, f->n_stmts);
+	facts_int(&l->f, FACT_SQL_PARAMETERS, f->max_param);
+	facts_bool(&l->f, FACT_SQL_IN_TRANSACTION, l->ask->tx != 'I');
+	resolve_relations(l);
+	note_names(l);
+	collect_uses(l);
+	vm_join_init(img, &l->g->joined);
+	if (!l->watches)
+		return;
+	if (l->ask->text.p)
+		facts_string(&l->f, FACT_SQL_TEXT, l->ask->text);
+	watch_init(img, &l->g->watch);
+}
+
+static void
+note_shadows(struct look *l)
+{
+	if (l->watches)
+		gate_note_shadows(l->g, l->class->epoch->image, l->v->verdict, l->own,
+				  &l->v->shadows);
+}
+
 static void
 check_detectors(struct look *l)
 {
@@ -742,24 +791,18 @@ look_closely(struct look *l)
 	struct gate_verdict *v = l->v;
 	bool runs_prepared = executes(f);
 
-	l->f = l->class->facts;
-	class_set_time(&l->f, l->ask->now_wall_ns);
-	facts_int(&l->f, FACT_SQL_STATEMENTS, f->n_stmts);
-	facts_int(&l->f, FACT_SQL_PARAMETERS, f->max_param);
-	facts_bool(&l->f, FACT_SQL_IN_TRANSACTION, l->ask->tx != 'I');
 	v->pure_read = f->pure_read;
 	v->leaves_state = calls_leave_state(f);
 	for (uint32_t i = 0; i < f->n_stmts; i++) {
 		v->renames = v->renames || f->stmts[i].flags & SQL_RENAMES;
 		v->schema_change = v->schema_change || f->stmts[i].flags & SQL_DDL;
 	}
-	resolve_relations(l);
-	note_names(l);
-	collect_uses(l);
-	vm_join_init(l->class->epoch->image, &l->g->joined);
+	begin(l);
 	judge_effects(l);
+	watch_uses(l);
 	if (runs_prepared)
 		judge_prepared(l);
+	l->own = v->refusal.code != NULL;
 	verdict_of(l);
 	gate_note_limits(l->g, l->class->epoch->image, l->ask, v);
 	check_status(l);
@@ -782,6 +825,23 @@ look_closely(struct look *l)
 		check_masks(l, NULL, 0);
 	}
 	check_detectors(l);
+	l->own = l->own || (v->verdict == VERDICT_DENY && l->g->joined.verdict != VERDICT_DENY);
+	note_shadows(l);
+}
+
+/* Of a verdict that was remembered only what is watched is looked at: it may read the text, or the
+ * time. */
+static void
+watch_again(struct look *l)
+{
+	struct gate_verdict *v = l->v, scratch = {0};
+
+	l->v = &scratch;
+	begin(l);
+	judge_effects(l);
+	watch_uses(l);
+	l->v = v;
+	note_shadows(l);
 }
 
 void
@@ -794,7 +854,8 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 				  .facts = sql_facts_id(ask->facts),
 				  .path = s->path ? s->path->number : 0};
 	const struct gate_refusal *wait;
-	bool remember = g->epoch->image->entry[ENTRY_COMMAND].stable && !ask->renamed &&
+	const struct image *img = g->epoch->image;
+	bool remember = img->entry[ENTRY_COMMAND].stable && !ask->renamed &&
 			!ask->schema_moving && !ask->schema_changed_in_tx && !ask->path_unknown &&
 			!executes(ask->facts);
 
@@ -827,8 +888,12 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		refuse(&l, wait->sqlstate, wait->code, wait->message, wait->hint);
 		return;
 	}
-	if (remember && gate_remembered(g, &key, v))
+	l.watches = watch_has(img, ENTRY_WATCH);
+	if (remember && gate_remembered(g, &key, v)) {
+		if (l.watches && !img->entry[ENTRY_WATCH].stable)
+			watch_again(&l);
 		return;
+	}
 	look_closely(&l);
 	if (remember && v->verdict != VERDICT_DENY)
 		gate_remember(g, &key, v);

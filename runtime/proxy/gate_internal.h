@@ -6,6 +6,7 @@
 #define WEIR_PROXY_GATE_INTERNAL_H
 
 #include "proxy/gate_class.h"
+#include "vm/watch.h"
 
 struct gate_target_state {
 	struct catalog_ref *catalog;
@@ -32,6 +33,7 @@ struct gate {
 	struct gate_memory *memory;
 	unsigned n_sessions;
 	struct decision effect, joined; /* scratch: they are large */
+	struct watch watch;
 	struct gate_stats stats;
 };
 
@@ -103,6 +105,13 @@ bool gate_detect_allowed(struct gate_session *s, const struct sql_facts *f, stru
 			 struct gate_refusal *why) MUST_CHECK;
 /* The masks of the detectors in force go on record. */
 void gate_note_detectors(const struct gate_class *c, struct gate_verdict *v);
+/* gate_watch.c: uses of columns and tables by a command, for what its effects matched. */
+void gate_watch_uses(struct gate *g, const struct gate_class *c, const struct sql_facts *f,
+		     const struct catalog_relation *const *relations, const struct data_use *uses,
+		     size_t n);
+/* What shadow rules would have done. `final`: the gateway refuses by itself. */
+void gate_note_shadows(const struct gate *g, const struct image *img, enum verdict verdict,
+		       bool final, struct gate_shadows *out);
 /* gate_limits.c: the limit rules among those that matched; more than one command can carry are a
  * refusal. */
 void gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,

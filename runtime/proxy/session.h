@@ -486,6 +486,8 @@ struct object *session_find_object(struct session *s, enum object_kind kind, str
 /* Which limits apply to a command that was not refused; one whose budget is used up is. */
 void session_limit_begin(struct session *s, struct command *c);
 void session_limit_free(struct session *s, struct limit_run *l);
+/* Statements whose rows a limit counts: they return some. */
+bool session_limit_counts(const struct sql_facts *f);
 /* Bytes of the whole DataRows at the front of p[0..n) that the head's limits let through. */
 size_t session_limit_rows(struct session *s, const uint8_t *p, size_t n);
 /* May this piece of a DataRow or CopyData go on? */
@@ -576,8 +578,9 @@ bool session_path_held(const struct session *s, const struct sql_facts *f, uint6
 void session_disagrees(struct session *s, struct command *c);
 
 /* session_record.c */
-bool record_session_start(struct session *s) MUST_CHECK;
-void record_connect_denied(struct session *s, const struct gate_refusal *why);
+bool record_session_start(struct session *s, const struct gate_shadows *shadows) MUST_CHECK;
+void record_connect_denied(struct session *s, const struct gate_refusal *why,
+			   const struct gate_shadows *shadows);
 void record_session_end(struct session *s);
 void record_auth_fail(struct session *s, struct slice claimed, const char *cause);
 /* The intent of a command with its decision; sets c->ticket. False: the log takes none. */

@@ -139,13 +139,14 @@ session_ask(struct session *s, const struct sql_facts *f)
 /* Fills c->verdict. JUDGE_WAIT: a fresh catalog is on its way, or the server's word on a name; see
  * the message again then. */
 static enum judged
-judge(struct session *s, struct command *c)
+judge(struct session *s, struct command *c, struct slice text)
 {
 	struct session_env *env = s->env;
 	struct gate_ask ask = session_ask(s, c->facts);
 	uint64_t number = gate_catalog_number(env->gate, s->gate);
 	const struct gate_refusal *refused;
 
+	ask.text = text;
 	if ((s->waits_catalog && s->waits_catalog == number + 1) || runs_in_doubt(s, c->facts))
 		return JUDGE_WAIT;
 	s->waited_catalog = s->waited_catalog || s->waits_catalog;
@@ -194,7 +195,7 @@ stage(struct session *s, const struct sql_facts *facts, const struct statement_t
 
 	sql_facts_hold(facts);
 	c->facts = facts;
-	if (judge(s, c) == JUDGE_WAIT) {
+	if (judge(s, c, t->text) == JUDGE_WAIT) {
 		command_free(s, c);
 		return STEP_BLOCK;
 	}
@@ -364,7 +365,7 @@ client_parse(struct session *s, const struct pg_frame *f)
 	c = command_new(s);
 	c->facts = gate_facts(s->env->gate, m.text);
 	sql_facts_hold(c->facts);
-	if (judge(s, c) == JUDGE_WAIT) {
+	if (judge(s, c, m.text) == JUDGE_WAIT) {
 		command_free(s, c);
 		return STEP_BLOCK;
 	}

@@ -83,8 +83,8 @@ join_cursors(struct session *s, struct command *c)
 	return true;
 }
 
-static bool
-returns_rows(const struct sql_facts *f)
+bool
+session_limit_counts(const struct sql_facts *f)
 {
 	for (uint32_t i = 0; i < f->n_stmts; i++) {
 		const struct sql_stmt *st = &f->stmts[i];
@@ -172,7 +172,7 @@ check_budgets(struct session *s, struct command *c)
 {
 	struct limit_run *l = c->limit;
 
-	for (size_t i = 0; i < l->set.n_meters && returns_rows(c->facts); i++) {
+	for (size_t i = 0; i < l->set.n_meters && session_limit_counts(c->facts); i++) {
 		const struct limit_meter *m = &l->set.meters[i];
 
 		if (m->unit == LIMIT_LOOKUPS ||

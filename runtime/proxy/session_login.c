@@ -174,6 +174,7 @@ authenticated(struct session *s)
 {
 	struct login *l = s->login;
 	struct gate_refusal why;
+	struct gate_shadows shadows;
 
 	l->authenticated = true;
 	s->gate = gate_session_open(s->env->gate, slice_str(l->user), slice_str(l->database),
@@ -188,13 +189,13 @@ authenticated(struct session *s)
 		buf_fini(&m);
 		return;
 	}
-	if (!gate_connect(s->env->gate, s->gate, s->host->now_wall(s->host_ctx), &why)) {
+	if (!gate_connect(s->env->gate, s->gate, s->host->now_wall(s->host_ctx), &why, &shadows)) {
 		s->env->counters.denied++;
-		record_connect_denied(s, &why);
+		record_connect_denied(s, &why, &shadows);
 		session_fatal(s, "42501", why.code, why.message, why.hint);
 		return;
 	}
-	if (!record_session_start(s)) {
+	if (!record_session_start(s, &shadows)) {
 		session_fatal(s, "58030", "WEIR-AUDIT", "the audit log takes no records",
 			      "the gateway's operator must look at its log and disk");
 		return;

@@ -84,12 +84,36 @@ source_of(struct session *s, struct who *w)
 								       : (struct slice){0}};
 }
 
+struct shadow_texts {
+	struct slice v[VERDICT_SHADOWS];
+	size_t n;
+};
+
+/* "freeze: deny": the rule, and what it would have done. What a limit would have done is known when
+ * the command has ended. */
+static struct audit_texts
+shadow_texts(struct session *s, const struct gate_shadows *shadows, struct shadow_texts *out)
+{
+	const struct image *img = gate_epoch(s->env->gate)->image;
+
+	out->n = 0;
+	for (uint8_t i = 0; i < shadows->n; i++)
+		if (shadows->would[i] != VM_LIMIT)
+			out->v[out->n++] = slice_str(arena_printf(
+				&s->env->arena, "%.*s: %s",
+				SLICE_ARG(img->rules[shadows->rules[i]].name),
+				vm_rule_info[shadows->would[i]].name));
+	return (struct audit_texts){out->v, out->n};
+}
+
 bool
-record_session_start(struct session *s)
+record_session_start(struct session *s, const struct gate_shadows *shadows)
 {
 	struct audit_record r;
 	struct who w;
-	struct audit_decision d = {.verdict = AUDIT_verdict_ALLOW};
+	struct shadow_texts texts;
+	struct audit_decision d = {.verdict = AUDIT_verdict_ALLOW,
+				   .shadow = shadow_texts(s, shadows, &texts)};
 	struct audit_session_start b = {.credential = SLICE_LIT("key"), .decision = &d};
 
 	s->id = audit_id_new(s->host->now_wall(s->host_ctx));
@@ -102,13 +126,16 @@ record_session_start(struct session *s)
 }
 
 void
-record_connect_denied(struct session *s, const struct gate_refusal *why)
+record_connect_denied(struct session *s, const struct gate_refusal *why,
+		      const struct gate_shadows *shadows)
 {
 	struct audit_record r;
 	struct who w;
+	struct shadow_texts texts;
 	struct audit_decision d = {.verdict = AUDIT_verdict_DENY,
 				   .reason_code = slice_str(why->code),
-				   .text = slice_str(why->message)};
+				   .text = slice_str(why->message),
+				   .shadow = shadow_texts(s, shadows, &texts)};
 	struct audit_session_start b = {.credential = SLICE_LIT("key"), .decision = &d};
 
 	begin(s, &r, AUDIT_session_start, &w);
@@ -164,6 +191,7 @@ struct intent {
 	struct slice obligations[VERDICT_MASKS + VERDICT_LIMITS];
 	struct audit_object objects[RECORD_LIST];
 	struct audit_parameter parameters[RECORD_LIST];
+	struct shadow_texts shadows;
 	size_t n_actions, n_objects, n_parameters;
 };
 
@@ -331,6 +359,7 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	for (uint8_t i = 0; i < v->n_limits; i++)
 		in.obligations[v->n_masks + i] = img->rules[v->limits[i]].name;
 	d.obligations = (struct audit_texts){in.obligations, (size_t) v->n_masks + v->n_limits};
+	d.shadow = shadow_texts(s, &v->shadows, &in.shadows);
 	if (v->verdict == VERDICT_DENY) {
 		d.reason_code = slice_str(v->refusal.code);
 		d.text = slice_str(v->refusal.message);
@@ -374,9 +403,38 @@ limit_result(const struct limit_run *l, struct audit_result *b)
 	b->limit = l->epoch->image->rules[m ? m->rule : l->set.bound[l->unit].rule].name;
 }
 
+/* What shadow limits would have stopped: "few: 1204 rows, at most 1000". */
+static struct audit_texts
+shadow_limits(struct session *s, const struct command *c, uint64_t ns, struct shadow_texts *out)
+{
+	const struct epoch *e = gate_epoch(s->env->gate);
+	const struct gate_shadows *shadows = &c->verdict.shadows;
+
+	out->n = 0;
+	for (uint8_t i = 0; i < shadows->n && c->epoch == e->number; i++) {
+		const struct image_rule *r = &e->image->rules[shadows->rules[i]];
+
+		for (size_t k = 0; shadows->would[i] == VM_LIMIT && k < r->limit.n_amounts; k++) {
+			const struct image_amount *a = &r->limit.amounts[k];
+			bool time = a->unit == LIMIT_TIME;
+			uint64_t got = time ? ns / NS_PER_MS : c->rows;
+
+			if (got <= a->n || (!time && !session_limit_counts(c->facts)) ||
+			    out->n == COUNT_OF(out->v))
+				continue;
+			out->v[out->n++] = slice_str(arena_printf(
+				&s->env->arena, "%.*s: %llu %s, at most %llu", SLICE_ARG(r->name),
+				(unsigned long long) got, time ? "ms" : "rows",
+				(unsigned long long) a->n));
+		}
+	}
+	return (struct audit_texts){out->v, out->n};
+}
+
 void
 record_result(struct session *s, struct command *c)
 {
+	struct shadow_texts shadows;
 	struct audit_record r;
 	struct who w;
 	struct audit_id intent;
@@ -413,6 +471,7 @@ record_result(struct session *s, struct command *c)
 				.detector = slice_str(detector_info[i].name),
 				.cells = c->detected[i]};
 	limit_result(c->limit, &b);
+	b.shadow = shadow_limits(s, c, b.upstream_ns, &shadows);
 	r.body = &b;
 	submit(s, &r);
 }

@@ -149,7 +149,7 @@ denied(struct session *s, const struct pg_param *p, const struct gate_verdict *v
 	why.message = arena_printf(&s->env->arena, "startup parameter \"%.*s\": %s",
 				   SLICE_ARG(p->name), why.message);
 	s->env->counters.denied++;
-	record_connect_denied(s, &why);
+	record_connect_denied(s, &why, &v->shadows);
 	session_fatal(s, why.sqlstate ? why.sqlstate : "42501", why.code, why.message, why.hint);
 }
 

@@ -146,9 +146,9 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 {
 	const struct image_rule *r = &img->rules[at];
 
-	buf_printf(out, "rule %zu %s %.*s  # %.*s:%u:%u\n", at, vm_rule_info[r->kind].name,
-		   SLICE_ARG(r->name), SLICE_ARG(img->files[r->span.file].name), r->span.line,
-		   r->span.column);
+	buf_printf(out, "rule %zu %s%s %.*s  # %.*s:%u:%u\n", at, r->shadow ? "shadow " : "",
+		   vm_rule_info[r->kind].name, SLICE_ARG(r->name),
+		   SLICE_ARG(img->files[r->span.file].name), r->span.line, r->span.column);
 	if (r->kind == VM_HOLD) {
 		const struct image_hold *h = &r->hold;
 

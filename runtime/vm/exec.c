@@ -257,7 +257,7 @@ vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, struc
 	debug_assert(d->ops <= img->entry[e].cost);
 	d->effects = 1;
 	d->by_default = worst < 0;
-	if (e == ENTRY_RESULT || e == ENTRY_ROW)
+	if (e != ENTRY_CONNECT && e != ENTRY_COMMAND)
 		d->verdict = VERDICT_ALLOW;
 	else if (worst >= 0)
 		d->verdict = (enum verdict) worst;

@@ -13,7 +13,7 @@
 enum verdict { VERDICT_ALLOW = VM_ALLOW, VERDICT_HOLD = VM_HOLD, VERDICT_DENY = VM_DENY };
 
 struct decision {
-	enum verdict verdict; /* ENTRY_RESULT and ENTRY_ROW: always ALLOW */
+	enum verdict verdict; /* of CONNECT and COMMAND; elsewhere always ALLOW */
 	bool by_default;      /* no rule with a verdict matched (after a join: some effect) */
 	uint32_t ops;         /* instructions run */
 	uint32_t effects;     /* joined into this one; 1 after vm_decide */

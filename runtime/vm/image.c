@@ -6,7 +6,7 @@
  *   entry  [name, code]        code: 8 bytes an instruction: op, flags, fact, skip, argument, the
  *                              last three big-endian; op and fact index the tables OPS and FACTS,
  *                              or, of a test of the row, the constants: the column's name
- *   rule   [kind, name, sentence, [file, line, column, length], detail]
+ *   rule   [kind, name, sentence, [file, line, column, length], shadow, detail]
  *          detail  allow, deny: []
  *                  hold: [[[n, group], ...], not self, once, reason, ticket, within s, expires s]
  *                  mask: [[data ...], mask, count, text, lookup, derived, smallest group]
@@ -321,7 +321,7 @@ load_rule(struct loader *l, struct image_rule *rule)
 {
 	int kind;
 
-	tuple(l, 5);
+	tuple(l, 6);
 	kind = name_in(l, rule_kind_find, "kind of rule");
 	rule->name = cbor_get_text(&l->r);
 	rule->sentence = cbor_get_text(&l->r);
@@ -330,6 +330,7 @@ load_rule(struct loader *l, struct image_rule *rule)
 	rule->span.line = (uint32_t) number(l, UINT32_MAX, "line");
 	rule->span.column = (uint32_t) number(l, UINT32_MAX, "column");
 	rule->span.length = (uint32_t) number(l, UINT32_MAX, "length");
+	rule->shadow = cbor_get_bool(&l->r);
 	if (!ok(l))
 		return;
 	rule->kind = (enum vm_rule) kind;
@@ -355,8 +356,10 @@ load_rules(struct loader *l)
 
 	for (size_t i = 0; i < n && ok(l); i++) {
 		load_rule(l, &v[i]);
-		l->img->has_limits |= v[i].kind == VM_LIMIT;
-		l->img->has_drops |= v[i].kind == VM_DROP;
+		l->img->has_limits |= v[i].kind == VM_LIMIT && !v[i].shadow;
+		l->img->has_drops |= v[i].kind == VM_DROP && !v[i].shadow;
+		l->img->shadow_shows |=
+			v[i].shadow && (v[i].kind == VM_MASK || v[i].kind == VM_DROP);
 		ranks[i] = v[i].kind <= VM_DENY ? (int8_t) v[i].kind : -1;
 	}
 	l->img->rules = l->rules = v;

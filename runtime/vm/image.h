@@ -14,7 +14,7 @@
 #include "base/crypto.h"
 #include "vm/names.h"
 
-enum { IMAGE_FORMAT = 3, IMAGE_MAX_BYTES = 16 << 20 };
+enum { IMAGE_FORMAT = 5, IMAGE_MAX_BYTES = 16 << 20 };
 /* What one image may hold. */
 enum {
 	VM_MAX_RULES = 2048,
@@ -161,6 +161,7 @@ struct image_limit {
 
 struct image_rule {
 	enum vm_rule kind;
+	bool shadow; /* never enforced: only ENTRY_WATCH and ENTRY_WATCH_CONNECT may match it */
 	struct slice name, sentence; /* the sentence may be empty */
 	struct image_span span;      /* of the rule's name */
 	struct image_hold hold;      /* VM_HOLD */
@@ -185,7 +186,8 @@ static_assert(FACT_COUNT <= 64, "facts fit image_entry.facts");
 struct image {
 	struct slice policy, title, compiler;
 	bool default_allow;
-	bool has_limits, has_drops; /* some rule is a limit; a drop */
+	bool has_limits, has_drops; /* some rule in force is a limit; a drop */
+	bool shadow_shows;          /* some shadow rule is a mask or a drop */
 	const struct image_rule *rules;
 	size_t n_rules;
 	/* Of the rules, side by side for the machine: the verdict, or -1 of an obligation. */
@@ -247,6 +249,12 @@ struct image *image_load(struct arena *a, struct slice bytes, const struct image
 			 struct image_error *err) MUST_CHECK;
 const char *image_error_name(enum image_error_code code); /* "V0204" */
 
+/* Decides nothing: ENTRY_WATCH and ENTRY_WATCH_CONNECT match it, and no other entry point may. */
+static inline bool
+image_rule_watched(const struct image_rule *rule)
+{
+	return rule->shadow;
+}
 /* Does the column belong to the class? An empty slice stands for any name. */
 bool image_data_matches(const struct image *img, size_t data, struct slice schema,
 			struct slice table, struct slice column);

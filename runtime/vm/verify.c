@@ -85,7 +85,7 @@ fact_fits(const struct image *img, const struct insn *in, enum vm_entry e)
 	if (in->fact >= FACT_COUNT)
 		return false;
 	fact = &fact_info[in->fact];
-	if (e == ENTRY_CONNECT && fact->phase > PHASE_CONNECT)
+	if ((e == ENTRY_CONNECT || e == ENTRY_WATCH_CONNECT) && fact->phase > PHASE_CONNECT)
 		return false;
 	if ((e == ENTRY_RESULT || e == ENTRY_ROW) && fact->phase > PHASE_COMMAND)
 		return false;
@@ -112,14 +112,20 @@ arg_fits(const struct image *img, const struct insn *in)
 	return true;
 }
 
-/* A rule may match only where its kind is asked for. */
+/* A rule may match only where its kind is asked for; above all, what is only watched never where
+ * something is decided. */
 static bool
 rule_fits(const struct image *img, const struct insn *in, enum vm_entry e)
 {
 	enum vm_rule kind = img->rules[in->arg].kind;
+	bool watches = e == ENTRY_WATCH || e == ENTRY_WATCH_CONNECT;
 
+	if (image_rule_watched(&img->rules[in->arg]) != watches)
+		return false;
 	if (in->op == OP_MAY)
-		return e == ENTRY_CONNECT && kind <= VM_HOLD;
+		return (e == ENTRY_CONNECT || e == ENTRY_WATCH_CONNECT) && kind <= VM_HOLD;
+	if (watches)
+		return e == ENTRY_WATCH || kind <= VM_DENY;
 	if (kind == VM_LIMIT)
 		return e == ENTRY_COMMAND;
 	return (kind == VM_MASK || kind == VM_DROP) == (e == ENTRY_RESULT || e == ENTRY_ROW);

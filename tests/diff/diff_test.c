@@ -284,9 +284,10 @@ gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 	bool drop = strcmp(kind, "drop") == 0, limit = kind[0] == 'l';
 	bool mask = kind[0] == 'm' || drop;
 	bool only_connect = !mask && !limit && rnd(6) == 0;
+	bool shadow = rnd(4) == 0;
 	enum where where = mask ? FOR_MASKS : only_connect ? FOR_CONNECT : FOR_COMMANDS;
 
-	buf_printf(b, "%s r%u", kind, index);
+	buf_printf(b, "%s%s r%u", shadow ? "shadow " : "", kind, index);
 	if (mask)
 		buf_printf(b, " of %s", PICK(classes));
 	if (mask && !drop)
@@ -334,7 +335,8 @@ gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 	if (kind[0] == 'h')
 		buf_puts(b, " for 1 of g0 not self within 5m");
 	if (limit)
-		buf_printf(b, " rows %u per %s time %us", 1 + rnd(9), limit_per_info[rnd(LIMIT_PER_COUNT)].name,
+		buf_printf(b, " rows %u per %s time %us", 1 + rnd(9),
+			   limit_per_info[shadow ? PER_COMMAND : rnd(LIMIT_PER_COUNT)].name,
 			   1 + rnd(9));
 	buf_putc(b, '\n');
 }
@@ -484,8 +486,12 @@ agree(const struct image *img, const struct policy *p, const struct facts *f, en
 		ref_command(p, f, &want);
 	else if (e == ENTRY_RESULT)
 		ref_result(p, f, &want);
-	else
+	else if (e == ENTRY_ROW)
 		ref_row(p, f, &want);
+	else if (e == ENTRY_WATCH)
+		ref_watch(p, f, &want);
+	else
+		ref_watch_connect(p, f, &want);
 	if (e < ENTRY_RESULT &&
 	    ((int) got.verdict != want.verdict || got.by_default != want.by_default)) {
 		printf("# %s: verdict %d (default %d), reference %d (default %d)\n", entry_info[e].name,

@@ -595,6 +595,13 @@ names_connect(const struct rule *r)
 	return found;
 }
 
+/* Decides nothing. */
+static bool
+watched(const struct rule *r)
+{
+	return r->shadow;
+}
+
 static bool
 shows(const struct rule *r)
 {
@@ -621,15 +628,15 @@ ref_command(const struct policy *p, const struct facts *f, struct ref_decision *
 
 	memset(d, 0, sizeof(*d));
 	for (const struct rule *r = p->rules; r; r = r->next, i++)
-		if (!shows(r) && rule_matches(p, r, f)) {
+		if (!shows(r) && !watched(r) && rule_matches(p, r, f)) {
 			d->matched[i] = true;
 			worst = higher(worst, rank(r));
 		}
 	finish(p, worst, d);
 }
 
-void
-ref_connect(const struct policy *p, const struct facts *given, struct ref_decision *d)
+static void
+opening(const struct policy *p, const struct facts *given, bool watch, struct ref_decision *d)
 {
 	struct facts now = *given;
 	int i = 0, worst = -1;
@@ -645,7 +652,7 @@ ref_connect(const struct policy *p, const struct facts *given, struct ref_decisi
 	for (const struct rule *r = p->rules; r; r = r->next, i++) {
 		struct seen s = look_rule(p, r);
 
-		if (r->kind >= RULE_MASK)
+		if (r->kind >= RULE_MASK || watched(r) != watch)
 			continue;
 		if (names_connect(r) || (r->kind == RULE_DENY && !s.late && !s.action)) {
 			if (!rule_matches(p, r, &now))
@@ -661,6 +668,30 @@ ref_connect(const struct policy *p, const struct facts *given, struct ref_decisi
 }
 
 void
+ref_connect(const struct policy *p, const struct facts *f, struct ref_decision *d)
+{
+	opening(p, f, false, d);
+}
+
+void
+ref_watch_connect(const struct policy *p, const struct facts *f, struct ref_decision *d)
+{
+	opening(p, f, true, d);
+}
+
+void
+ref_watch(const struct policy *p, const struct facts *f, struct ref_decision *d)
+{
+	struct facts early = *f;
+	int i = 0;
+
+	early.row = NULL;
+	memset(d, 0, sizeof(*d));
+	for (const struct rule *r = p->rules; r; r = r->next, i++)
+		d->matched[i] = watched(r) && rule_matches(p, r, &early);
+}
+
+void
 ref_result(const struct policy *p, const struct facts *f, struct ref_decision *d)
 {
 	struct facts early = *f;
@@ -670,7 +701,7 @@ ref_result(const struct policy *p, const struct facts *f, struct ref_decision *d
 
 	memset(d, 0, sizeof(*d));
 	for (const struct rule *r = p->rules; r; r = r->next, i++)
-		d->matched[i] = shows(r) && rule_matches(p, r, &early);
+		d->matched[i] = shows(r) && !watched(r) && rule_matches(p, r, &early);
 }
 
 void
@@ -680,6 +711,7 @@ ref_row(const struct policy *p, const struct facts *f, struct ref_decision *d)
 
 	memset(d, 0, sizeof(*d));
 	for (const struct rule *r = p->rules; r; r = r->next, i++)
-		d->matched[i] = shows(r) && (r->kind == RULE_DROP || look_rule(p, r).row) &&
+		d->matched[i] = shows(r) && !watched(r) &&
+				(r->kind == RULE_DROP || look_rule(p, r).row) &&
 				rule_matches(p, r, f);
 }

@@ -28,5 +28,8 @@ void ref_command(const struct policy *p, const struct facts *f, struct ref_decis
 void ref_connect(const struct policy *p, const struct facts *f, struct ref_decision *d);
 void ref_result(const struct policy *p, const struct facts *f, struct ref_decision *d);
 void ref_row(const struct policy *p, const struct facts *f, struct ref_decision *d);
+/* Shadow rules; only `matched` says something. */
+void ref_watch(const struct policy *p, const struct facts *f, struct ref_decision *d);
+void ref_watch_connect(const struct policy *p, const struct facts *f, struct ref_decision *d);
 
 #endif

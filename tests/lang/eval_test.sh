@@ -73,5 +73,9 @@ test "said to be unknown" as human "a" on "x" with table = unknown, function = "
 END
 check "a test knows what the gateway knows" 0 '5 passed' "$weir" test "$tmp/u.weir"
 check "and prevents the image" 1 'nothing was written' "$weir" build "$tmp/p.weir" -o "$tmp/p.img"
+printf 'policy s\nallow a do sql.select\nshadow deny d do sql.select when sql.text matches "*x*"\n' >"$tmp/s.weir"
+printf '{"action": "sql.select", "target.protocol": "postgres", "sql.text": "x"}\n' >"$tmp/facts"
+check "what a shadow rule would do" 0 '"verdict": "allow", "by_default": false, "deciding": [{"rule": "a"' "$weir" eval "$tmp/s.weir" --facts "$tmp/facts"
+grep -qF '"shadow": [{"rule": "d", "would": "deny"}]' "$tmp/out" || { echo "# no shadow in the answer"; failed=1; }
 chmod 644 "$tmp/facts" && check "a key that others can read" 2 'chmod 600' "$weir" build "$policy" -o "$tmp/p.img" --key "$tmp/facts"
 exit $failed

@@ -44,10 +44,18 @@ static const struct image_rule rules[] = {
 	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_NULL}},
 	{.kind = VM_LIMIT, .name = SLICE_LIT("few")},
 	{.kind = VM_DROP, .name = SLICE_LIT("gone"), .mask = {.data = class_0, .n_data = 1}},
+	{.kind = VM_ALLOW, .shadow = true, .name = SLICE_LIT("sa")},
+	{.kind = VM_HOLD, .shadow = true, .name = SLICE_LIT("sh")},
+	{.kind = VM_DENY, .shadow = true, .name = SLICE_LIT("sd")},
+	{.kind = VM_MASK, .shadow = true, .name = SLICE_LIT("sm"),
+	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_LAST, .count = 2}},
+	{.kind = VM_DROP, .shadow = true, .name = SLICE_LIT("sg"),
+	 .mask = {.data = class_0, .n_data = 1}},
 };
-static const int8_t ranks[] = {VM_ALLOW, VM_HOLD, VM_DENY, -1, -1, -1, -1, -1};
+static const int8_t ranks[] = {VM_ALLOW, VM_HOLD, VM_DENY, -1, -1, -1, -1, -1,
+			       VM_ALLOW, VM_HOLD, VM_DENY, -1, -1};
 enum { ALLOW_RULE, HOLD_RULE, DENY_RULE, LAST4_RULE, LAST2_RULE, NULL_RULE, LIMIT_RULE,
-       DROP_RULE };
+       DROP_RULE, SHADOW_ALLOW, SHADOW_HOLD, SHADOW_DENY, SHADOW_MASK, SHADOW_DROP };
 
 static struct image
 image_with(const struct insn *code, size_t n)
@@ -321,6 +329,36 @@ limits_have_no_verdict(void)
 		CHECK(vm_verify(&img, (enum vm_entry) e, &img.entry[e], &scratch, &err) ==
 		      (e == ENTRY_COMMAND));
 	CHECK_INT(err.code, IMAGE_ERROR_RULE_KIND);
+	arena_fini(&scratch);
+}
+
+/* A rule that is only watched can be matched where nothing is decided, and nowhere else; one that
+ * is in force never there. */
+static void
+shadow_rules_stay_apart(void)
+{
+	struct insn code[] = {{.op = OP_MATCH}, {.op = OP_END}};
+	struct image img = image_with(code, 2);
+	struct image_error err;
+	struct arena scratch;
+
+	arena_init(&scratch, 0);
+	for (uint16_t r = 0; r < COUNT_OF(rules); r++)
+		for (int e = 0; e < ENTRY_COUNT; e++) {
+			bool watch = e == ENTRY_WATCH || e == ENTRY_WATCH_CONNECT, good;
+
+			code[0].op = OP_MATCH;
+			code[0].arg = r;
+			good = vm_verify(&img, (enum vm_entry) e, &img.entry[e], &scratch, &err);
+			CHECK(!good || rules[r].shadow == watch);
+			CHECK(good || !rules[r].shadow || !watch ||
+			      (e == ENTRY_WATCH_CONNECT && rules[r].kind > VM_DENY));
+			CHECK(good || err.code == IMAGE_ERROR_RULE_KIND);
+			code[0].op = OP_MAY;
+			CHECK(vm_verify(&img, (enum vm_entry) e, &img.entry[e], &scratch, &err) ==
+			      (rules[r].kind <= VM_HOLD && rules[r].shadow == watch &&
+			       (e == ENTRY_CONNECT || e == ENTRY_WATCH_CONNECT)));
+		}
 	arena_fini(&scratch);
 }
 
@@ -693,7 +731,7 @@ names(void)
 
 TEST_MAIN(TEST(action_in), TEST(set_any), TEST(set_glob), TEST(strings), TEST(flags_and_values),
 	  TEST(numbers), TEST(addresses), TEST(uses), TEST(jump_and_end), TEST(verdicts),
-	  TEST(limits_have_no_verdict), TEST(rows), TEST(may),
+	  TEST(limits_have_no_verdict), TEST(shadow_rules_stay_apart), TEST(rows), TEST(may),
 	  TEST(joins), TEST(masks), TEST(modes), TEST(verifier), TEST(cost), TEST(globs),
 	  TEST(networks),
 	  TEST(names))

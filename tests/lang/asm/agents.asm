@@ -96,3 +96,7 @@ entry result  # at most 3 instructions, stable
      2  end
 entry row  # at most 1 instructions, stable
      0  end
+entry watch  # at most 1 instructions, stable
+     0  end
+entry watch-connect  # at most 1 instructions, stable
+     0  end

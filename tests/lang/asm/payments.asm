@@ -59,3 +59,7 @@ entry result  # at most 5 instructions, stable
      4  end
 entry row  # at most 1 instructions, stable
      0  end
+entry watch  # at most 1 instructions, stable
+     0  end
+entry watch-connect  # at most 1 instructions, stable
+     0  end

@@ -40,3 +40,7 @@ entry row  # at most 10 instructions, varying
      7  row-in row.country {"AT"}, inverted; false -> 9; unknown is true
      8  match card
      9  end
+entry watch  # at most 1 instructions, stable
+     0  end
+entry watch-connect  # at most 1 instructions, stable
+     0  end
