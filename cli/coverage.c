@@ -67,7 +67,7 @@ did_something(const struct run *r, const struct explained *x, const struct expla
 		return true;
 	if (rule->kind <= VM_DENY)
 		return (int) rule->kind == (int) x->decision.verdict;
-	return rule->kind == VM_LIMIT || touches(r, rule);
+	return rule->kind == VM_LIMIT || rule->kind == VM_RECORD || touches(r, rule);
 }
 
 static void

@@ -132,6 +132,23 @@ put_limit(struct buf *out, const struct image_rule *rule)
 	buf_puts(out, "]}");
 }
 
+static void
+put_recorded(struct buf *out, const struct image_rule *rule)
+{
+	const char *sep = "";
+
+	buf_puts(out, "{\"record\": ");
+	buf_json_string(out, rule->name);
+	buf_puts(out, ", \"with\": [");
+	for (int i = 0; i < RECORDED_COUNT; i++) {
+		if (!(rule->recorded >> i & 1))
+			continue;
+		buf_printf(out, "%s\"%s\"", sep, recorded_info[i].name);
+		sep = ", ";
+	}
+	buf_puts(out, "]}");
+}
+
 /* A hold obliges only when it decides; masks and limits whenever they match. */
 static void
 put_obligations(struct buf *out, const struct image *img, const struct decision *d)
@@ -152,6 +169,8 @@ put_obligations(struct buf *out, const struct image *img, const struct decision 
 			put_drop(out, img, rule);
 		else if (rule->kind == VM_LIMIT)
 			put_limit(out, rule);
+		else if (rule->kind == VM_RECORD)
+			put_recorded(out, rule);
 		else
 			put_hold(out, img, rule);
 		sep = ", ";

@@ -292,18 +292,26 @@ any_masked_by(struct run *r, const char *name)
 	return false;
 }
 
-/* A command that is refused is not limited as well. */
-static void
-expect_limited(struct run *r, const char *name)
+static bool
+matches(const struct run *r, int rule)
 {
-	int rule = image_rule_find(r->img, slice_str(name));
+	return r->joined.matched[rule / 64] >> rule % 64 & 1;
+}
 
-	if (r->img->rules[rule].kind != VM_LIMIT)
-		buf_printf(&r->why, "%s is no limit rule\n", name);
-	else if (r->verdict == VERDICT_DENY)
+/* A command that is refused is not limited as well, but on record. */
+static void
+expect_obliged(struct run *r, const struct expect *e)
+{
+	enum vm_rule kind = e->kind == EXPECT_LIMITED ? VM_LIMIT : VM_RECORD;
+	int rule = image_rule_find(r->img, slice_str(e->by.s));
+
+	if (r->img->rules[rule].kind != kind || r->img->rules[rule].shadow)
+		buf_printf(&r->why, "%s is no %s rule\n", e->by.s, vm_rule_info[kind].name);
+	else if (kind == VM_LIMIT && r->verdict == VERDICT_DENY)
 		buf_puts(&r->why, "expected a limit, got deny\n");
-	else if (!(r->joined.matched[rule / 64] >> rule % 64 & 1))
-		buf_printf(&r->why, "the command is not limited by %s\n", name);
+	else if (!matches(r, rule))
+		buf_printf(&r->why, "the command is not %s by %s\n", expect_kind_name(e->kind),
+			   e->by.s);
 }
 
 static void
@@ -496,7 +504,8 @@ check_expects(struct run *r)
 				buf_printf(&r->why, "no output column is masked by %s\n", e->by.s);
 			break;
 		case EXPECT_LIMITED:
-			expect_limited(r, e->by.s);
+		case EXPECT_RECORDED:
+			expect_obliged(r, e);
 			break;
 		case EXPECT_SHADOW:
 			expect_shadow(r, e->by.s);

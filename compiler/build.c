@@ -279,7 +279,7 @@ static const unsigned clauses_of[] = {
 	[RULE_MASK] = CONDITIONS | BIT(OF) | BIT(WITH),
 	[RULE_LIMIT] = CONDITIONS | BIT(AMOUNT),
 	[RULE_DROP] = CONDITIONS | BIT(OF),
-	[RULE_RECORD] = CONDITIONS,
+	[RULE_RECORD] = CONDITIONS | BIT(WITH),
 	[RULE_NOTIFY] = CONDITIONS | BIT(TO),
 };
 
@@ -304,7 +304,7 @@ clause_misplaced(struct builder *b, enum clause_kind kind, const struct token *k
 			  "a rule of its own is written `notify NAME to CHANNEL`");
 	else if (kind == CLAUSE_OF || kind == CLAUSE_WITH)
 		diag_note(b->q, d, SPAN_NONE, "it belongs to mask%s rules",
-			  kind == CLAUSE_OF ? " and drop" : "");
+			  kind == CLAUSE_OF ? " and drop" : " and record");
 	else if (kind == CLAUSE_AMOUNT)
 		diag_note(b->q, d, SPAN_NONE, "it belongs to limit rules");
 	else
@@ -520,6 +520,16 @@ build_with(struct builder *b, const struct token *k, struct kernel *kernel)
 }
 
 void
+build_with_names(struct builder *b, const struct token *k, const struct token *first,
+		 struct ref *rest)
+{
+	struct clause *c = clause_add(b, k, CLAUSE_WITH);
+
+	c->names = build_ref(b, NULL, first);
+	c->names->next = rest;
+}
+
+void
 build_amount(struct builder *b, const struct token *k, struct expr *value, const struct token *per)
 {
 	static const char *const spans[] = {
@@ -554,42 +564,6 @@ build_ref(struct builder *b, struct ref *list, const struct token *name)
 			  ? (struct name){intern(&b->names, SLICE_LIT("?"))->s, name->at}
 			  : name_of(name);
 	return list_append(b, list, r);
-}
-
-struct kernel *
-build_kernel(struct builder *b, const struct token *name, struct expr *args)
-{
-	struct kernel *k = ARENA_NEW(b->arena, struct kernel);
-
-	k->at = name->at;
-	k->name = name_of(name);
-	k->args = args;
-	return k;
-}
-
-struct kernel *
-build_mode(struct builder *b, struct kernel *kernel, struct mode mode)
-{
-	struct span at = mode.word->at;
-	int code = mode.word->code;
-
-	if (code == TK_LOOKUP ? kernel->lookup
-	    : code == TK_DERIVED ? kernel->derived : kernel->aggregates_over != 0)
-		diag(b->q, MODE_TWICE, at, mode.word->sym->s);
-	if (code == TK_LOOKUP) {
-		kernel->lookup = true;
-		kernel->lookup_at = at;
-	} else if (code == TK_DERIVED) {
-		kernel->derived = true;
-		kernel->derived_at = at;
-	} else {
-		kernel->aggregates_over = mode.over->number;
-		kernel->aggregates_at = span_join(at, mode.over->at);
-		if (mode.over->number < 2)
-			diag(b->q, WRONG_LITERAL, mode.over->at,
-			     "a number of rows per group, at least 2");
-	}
-	return kernel;
 }
 
 /* ---- Tests ---- */
@@ -747,8 +721,8 @@ build_expect(struct builder *b, const struct token *k, const struct token *verdi
 				break;
 		if (e->kind == EXPECT_ROW)
 			diag(b->q, UNKNOWN_WORD, verdict->at,
-			     "allow, deny, hold, masked, limited, shadow, dropped or a row in "
-			     "parentheses", verdict->sym->s);
+			     "allow, deny, hold, masked, limited, recorded, shadow, dropped or a "
+			     "row in parentheses", verdict->sym->s);
 		else if (!by)
 			diag(b->q, WRONG_LITERAL, verdict->at,
 			     arena_printf(b->arena, "`%s by RULE`", expect_kind_name(e->kind)));

@@ -122,6 +122,8 @@ void build_flag(struct builder *b, const struct token *k, enum clause_kind kind)
 void build_channel(struct builder *b, const struct token *k, enum clause_kind kind,
 		   const struct token *name);
 void build_with(struct builder *b, const struct token *k, struct kernel *kernel);
+void build_with_names(struct builder *b, const struct token *k, const struct token *first,
+		      struct ref *rest);
 void build_amount(struct builder *b, const struct token *k, struct expr *value,
 		  const struct token *per);
 struct ref *build_ref(struct builder *b, struct ref *list, const struct token *name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Expressions: nodes from tokens. And what the parser says when it expected something else.
+ * Expressions and mask functions: nodes from tokens. And what the parser says when it expected
+ * something else.
  */
 #include "compiler/build.h"
 
@@ -281,4 +282,42 @@ build_too_deep(struct builder *b)
 {
 	diag(b->q, NESTED_TOO_DEEP, b->file->tokens.v[b->file->at].at);
 	b->stop = true;
+}
+
+/* ---- How a mask shows a value ---- */
+
+struct kernel *
+build_kernel(struct builder *b, const struct token *name, struct expr *args)
+{
+	struct kernel *k = ARENA_NEW(b->arena, struct kernel);
+
+	k->at = name->at;
+	k->name = (struct name){name->sym->s, name->at};
+	k->args = args;
+	return k;
+}
+
+struct kernel *
+build_mode(struct builder *b, struct kernel *kernel, struct mode mode)
+{
+	struct span at = mode.word->at;
+	int code = mode.word->code;
+
+	if (code == TK_LOOKUP ? kernel->lookup
+	    : code == TK_DERIVED ? kernel->derived : kernel->aggregates_over != 0)
+		diag(b->q, MODE_TWICE, at, mode.word->sym->s);
+	if (code == TK_LOOKUP) {
+		kernel->lookup = true;
+		kernel->lookup_at = at;
+	} else if (code == TK_DERIVED) {
+		kernel->derived = true;
+		kernel->derived_at = at;
+	} else {
+		kernel->aggregates_over = mode.over->number;
+		kernel->aggregates_at = span_join(at, mode.over->at);
+		if (mode.over->number < 2)
+			diag(b->q, WRONG_LITERAL, mode.over->at,
+			     "a number of rows per group, at least 2");
+	}
+	return kernel;
 }

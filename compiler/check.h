@@ -46,6 +46,7 @@ struct checked_rule {
 	struct image_hold hold;
 	struct image_mask mask;
 	struct image_limit limit;
+	uint8_t recorded;
 };
 
 struct checked {

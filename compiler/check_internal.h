@@ -112,6 +112,8 @@ void check_uses_data(struct check *c, int data, struct span at);
 /* check_catalog.c: reads the policy's catalog; then, that it has what the policy names. */
 void check_catalog(struct check *c);
 void check_catalog_names(struct check *c, struct checked *out);
+/* check_record.c */
+void check_record(struct check *c, const struct rule *r, struct checked_rule *out);
 /* A rule of a kind that this version can run. */
 bool check_rule_supported(struct check *c, const struct rule *r);
 void check_lets(struct check *c);

@@ -250,6 +250,8 @@ check_mask(struct check *c, const struct rule *r, struct checked_rule *out)
 			classes = cl->names;
 		if (cl->kind == CLAUSE_WITH && cl->kernel)
 			check_kernel(c, cl->kernel, &out->mask);
+		else if (cl->kind == CLAUSE_WITH && cl->names)
+			diag(c->q, BAD_ARGUMENTS, cl->at, "a mask rule names one mask function");
 	}
 	data = ARENA_ARRAY(c->arena, uint16_t, count_refs(classes));
 	for (const struct ref *d = classes; d; d = d->next) {
@@ -287,7 +289,8 @@ add_amount(struct check *c, const struct rule *r, const struct amount *a, struct
 		diag(c->q, BAD_LIMIT, a->per.at, r->name.s, "time is bounded per command only");
 		return;
 	}
-	if (r->shadow && (a->kind == AMOUNT_BYTES || per != PER_COMMAND)) {
+	if (r->shadow &&
+	    ((a->kind != AMOUNT_ROWS && a->kind != AMOUNT_TIME) || per != PER_COMMAND)) {
 		diag(c->q, SHADOW_LIMIT, a->at, r->name.s);
 		return;
 	}
@@ -373,7 +376,8 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 	static const enum vm_rule kinds[] = {
 		[RULE_ALLOW] = VM_ALLOW, [RULE_DENY] = VM_DENY,
 		[RULE_HOLD] = VM_HOLD, [RULE_MASK] = VM_MASK,
-		[RULE_LIMIT] = VM_LIMIT, [RULE_DROP] = VM_DROP};
+		[RULE_LIMIT] = VM_LIMIT, [RULE_DROP] = VM_DROP,
+		[RULE_RECORD] = VM_RECORD};
 	struct cond *guarded;
 
 	c->reads = (struct reads){0};
@@ -398,6 +402,8 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 		diag(c->q, ROW_NOT_HERE, r->name.at, rule_kind_name(r->kind), r->name.s);
 	if (out->kind == VM_LIMIT)
 		check_limit(c, r, out);
+	if (out->kind == VM_RECORD)
+		check_record(c, r, out);
 	out->phase = c->reads.phase;
 	out->reads_action = c->reads.action;
 	out->reads_row = c->reads.row;
@@ -417,8 +423,8 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 bool
 check_rule_supported(struct check *c, const struct rule *r)
 {
-	if (r->kind == RULE_RECORD || r->kind == RULE_NOTIFY)
+	if (r->kind == RULE_NOTIFY)
 		diag(c->q, NOT_YET, r->name.at,
 		     arena_printf(c->arena, "`%s` rules", rule_kind_name(r->kind)));
-	return r->kind <= RULE_DROP;
+	return r->kind <= RULE_RECORD;
 }

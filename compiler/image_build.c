@@ -244,6 +244,15 @@ put_limit(struct buf *b, const struct image_limit *l)
 }
 
 static void
+put_recorded(struct buf *b, unsigned what)
+{
+	cbor_array(b, (uint64_t) __builtin_popcount(what));
+	for (int i = 0; i < RECORDED_COUNT; i++)
+		if (what >> i & 1)
+			cbor_text(b, slice_str(recorded_info[i].name));
+}
+
+static void
 put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 {
 	cbor_uint(b, BODY_RULES);
@@ -270,6 +279,8 @@ put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 			put_limit(b, &r->limit);
 		else if (r->kind == VM_DROP)
 			put_drop(b, &r->mask);
+		else if (r->kind == VM_RECORD)
+			put_recorded(b, r->recorded);
 		else
 			cbor_array(b, 0);
 	}

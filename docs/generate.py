@@ -169,6 +169,8 @@ SECTIONS = [
     ("Detectors", "grammar/detectors.def", plain("grammar/detectors.def", "DETECTOR",
      ["detector", "finds"], lambda r: (code(r[1]), r[2]))),
     ("Limits", "grammar/limits.def", limits),
+    ("What a record rule adds", "grammar/recorded.def", plain("grammar/recorded.def", "RECORDED",
+     ["word", "adds"], lambda r: (code(r[1]), r[2]))),
     ("Where a column is used", "grammar/contexts.def", plain("grammar/contexts.def", "CONTEXT",
      ["context", "is"], lambda r: (code(r[1]), r[2]))),
     ("Entry points", "grammar/entries.def", plain("grammar/entries.def", "ENTRY",

@@ -186,6 +186,7 @@ clause ::= REASON(K) REQUIRED.                    { build_flag(b, K, CLAUSE_REAS
 clause ::= TICKET(K) REQUIRED.                    { build_flag(b, K, CLAUSE_TICKET); }
 clause ::= NOTIFY(K) NAME(N).                     { build_channel(b, K, CLAUSE_NOTIFY, N); }
 clause ::= WITH(K) kernel(M).                     { build_with(b, K, M); }
+clause ::= WITH(K) NAME(N) COMMA names(L).        { build_with_names(b, K, N, L); }
 clause ::= amount_kind(K) literal(X) opt_per(P).  { build_amount(b, K, X, P); }
 
 %type names { struct ref * }

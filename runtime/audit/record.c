@@ -239,7 +239,8 @@ audit_encode(struct buf *out, const struct audit_record *r)
 	uint8_t digest[SHA256_LEN];
 
 	assert(r->body != NULL);
-	if (r->type != AUDIT_command || c->statement.n <= AUDIT_STATEMENT_MAX)
+	if (r->type != AUDIT_command || c->statement.n <= AUDIT_STATEMENT_MAX ||
+	    (c->len && c->statement.n <= AUDIT_STATEMENT_WHOLE))
 		return encode(out, r);
 	cut = *c;
 	sha256(digest, c->statement);

@@ -15,7 +15,8 @@
 enum {
 	AUDIT_LEAF_MAX = 65535,       /* C2SP tlog-tiles: an entry has a 16-bit length */
 	AUDIT_STATEMENT_MAX = 8192,   /* a longer statement keeps its first ... */
-	AUDIT_STATEMENT_PREFIX = 2048, /* ... bytes, its SHA-256 and its length */
+	AUDIT_STATEMENT_PREFIX = 2048, /* ... bytes, its SHA-256 and its length, */
+	AUDIT_STATEMENT_WHOLE = 32768, /* unless its length is set and at most this */
 };
 
 struct audit_id {

@@ -29,6 +29,7 @@ derive_masks(struct epoch *e, const uint8_t secret[SHA256_LEN])
 	hmac_sha256(key, slice_of(secret, SHA256_LEN), img->policy);
 	mask_key_init(&e->mask_key, slice_of(key, sizeof(key)));
 	secret_wipe(key, sizeof(key));
+	hmac_sha256(e->record_key, slice_of(secret, SHA256_LEN), SLICE_LIT("weir record"));
 	e->masks = ARENA_ARRAY(&e->arena, struct mask_spec, img->n_rules + 1);
 	e->hidden = ARENA_ARRAY(&e->arena, struct mask_spec, img->n_rules + 1);
 	for (size_t i = 0; i < img->n_rules; i++) {
@@ -97,6 +98,7 @@ epoch_unref(struct epoch *e)
 	limits_detach(e);
 	config_wipe(&e->config);
 	secret_wipe(&e->mask_key, sizeof(e->mask_key));
+	secret_wipe(e->record_key, sizeof(e->record_key));
 	arena_fini(&e->arena);
 	free(e);
 }

@@ -27,6 +27,7 @@ struct epoch {
 	struct mask_spec *masks; /* by rule index; meaningful for mask rules */
 	struct mask_spec *hidden; /* the same of what is computed from a masked column */
 	struct mask_key mask_key;
+	uint8_t record_key[SHA256_LEN]; /* of digests that stand for values on record */
 	struct scram_verifier *verifiers; /* by principal */
 	uint8_t mock_key[SHA256_LEN];
 	struct budget **budgets; /* by principal, then by budget */

@@ -31,7 +31,7 @@ struct gate_refusal {
 };
 
 enum { VERDICT_RULES = 8, VERDICT_MASKS = 4, VERDICT_LIMITS = 8, VERDICT_STATEMENTS = 16,
-       VERDICT_SHADOWS = 16 };
+       VERDICT_SHADOWS = 16, VERDICT_RECORDS = 4 };
 
 /* The shadow rules that would have made a difference, and what: each by itself. */
 struct gate_shadows {
@@ -60,6 +60,10 @@ struct gate_verdict {
 	uint16_t masks[VERDICT_MASKS];
 	uint8_t n_limits; /* limit rules that apply */
 	uint16_t limits[VERDICT_LIMITS];
+	uint8_t n_records; /* record rules that apply, at most VERDICT_RECORDS */
+	uint16_t records[VERDICT_RECORDS];
+	uint8_t recorded; /* RECORDED_BIT(...): what all that apply add */
+	bool sensitive;   /* parameters may be values of a data class: not recorded as they are */
 	struct gate_shadows shadows;
 	bool reads_only; /* ending it early undoes nothing */
 	uint32_t n_effects;

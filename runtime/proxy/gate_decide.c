@@ -340,13 +340,6 @@ collect_uses(struct look *l)
 			  !renamed_before(f, UINT32_MAX);
 }
 
-static void
-watch_uses(struct look *l)
-{
-	if (l->watches)
-		gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
-}
-
 /* ---- what masks forbid ----------------------------------------------------------------------- */
 
 /* Which mask rules the auditor will want to see beside the command. */
@@ -715,7 +708,7 @@ judge_prepared(struct look *l)
 		note_names(l);
 		collect_uses(l);
 		judge_effects(l);
-		watch_uses(l);
+		gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
 		if (l->class->any_masks)
 			check_masks(l, sql_named(inner, SQL_KIND_PREPARE, outer->stmts[i].name), i);
 		l->facts = outer;
@@ -799,12 +792,13 @@ look_closely(struct look *l)
 	}
 	begin(l);
 	judge_effects(l);
-	watch_uses(l);
+	gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
 	if (runs_prepared)
 		judge_prepared(l);
 	l->own = v->refusal.code != NULL;
 	verdict_of(l);
 	gate_note_limits(l->g, l->class->epoch->image, l->ask, v);
+	gate_note_records(l->g, l->class, l->ask, l->path, l->relations, v);
 	check_status(l);
 	check_settings(l);
 	/* The policy's own refusal is the better answer; masks refuse what it would let through. */
@@ -839,7 +833,7 @@ watch_again(struct look *l)
 	l->v = &scratch;
 	begin(l);
 	judge_effects(l);
-	watch_uses(l);
+	gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
 	l->v = v;
 	note_shadows(l);
 }

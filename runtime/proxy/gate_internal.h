@@ -105,6 +105,10 @@ bool gate_detect_allowed(struct gate_session *s, const struct sql_facts *f, stru
 			 struct gate_refusal *why) MUST_CHECK;
 /* The masks of the detectors in force go on record. */
 void gate_note_detectors(const struct gate_class *c, struct gate_verdict *v);
+/* gate_keep.c: the record rules among those that matched, and what must not go on record. */
+void gate_note_records(const struct gate *g, const struct gate_class *c, const struct gate_ask *ask,
+		       const struct catalog_path *path,
+		       const struct catalog_relation *const *relations, struct gate_verdict *v);
 /* gate_watch.c: uses of columns and tables by a command, for what its effects matched. */
 void gate_watch_uses(struct gate *g, const struct gate_class *c, const struct sql_facts *f,
 		     const struct catalog_relation *const *relations, const struct data_use *uses,

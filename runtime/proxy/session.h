@@ -169,6 +169,7 @@ struct command {
 	struct command *next; /* free list */
 	uint8_t id[16];       /* of the intent record */
 	uint64_t ticket;      /* of the intent record */
+	uint64_t result_ticket; /* of the result record; 0: there is none yet */
 	uint64_t bytes_hash;  /* of what was judged, while it waits to be released */
 	uint64_t started_mono;
 	const struct sql_facts *facts;
@@ -302,6 +303,8 @@ struct session {
 
 	struct audit_id id;
 	uint64_t sseq;       /* audit: gapless number of its last record */
+	uint64_t strict_ticket; /* the last result that must be durable before its answer ends */
+	bool strict_lost;    /* the log did not take one */
 	uint64_t commands, denied, bytes_up, bytes_down, started_mono;
 	const char *end_cause;
 };
@@ -586,7 +589,12 @@ void record_auth_fail(struct session *s, struct slice claimed, const char *cause
 /* The intent of a command with its decision; sets c->ticket. False: the log takes none. */
 bool record_command(struct session *s, struct command *c,
 		    const struct statement_text *t) MUST_CHECK;
+/* NULL: the record can hold what the policy's record rules ask for. */
+const struct gate_refusal *record_refuses(const struct command *c, const struct statement_text *t);
 void record_result(struct session *s, struct command *c);
+/* Before what ends the answer: records the result of a command under `record ... with strict`.
+ * True: it, or one before it, is not durable yet. c may be NULL. */
+bool record_waits(struct session *s, struct command *c);
 /* The ticket, 0 when the log takes none. c may be NULL. */
 struct approval_event;
 uint64_t record_approval(struct session *s, struct command *c, const struct approval_event *ev);

@@ -202,6 +202,9 @@ stage(struct session *s, const struct sql_facts *facts, const struct statement_t
 	moved = session_path_moved(s, c->facts, t->portal);
 	if (moved && c->verdict.verdict != VERDICT_DENY)
 		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *moved};
+	moved = record_refuses(c, t);
+	if (moved && c->verdict.verdict != VERDICT_DENY)
+		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *moved};
 	/* The rest of a portal: it compared when it began. */
 	if (t->portal && t->portal->used.rows)
 		c->verdict.lookups = 0;

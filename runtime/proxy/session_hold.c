@@ -377,6 +377,7 @@ still_held(struct session *s, struct command *c, struct gate_refusal *why)
 	c->verdict.names = v.names;
 	c->verdict.rows_masked = v.rows_masked;
 	c->verdict.masked_outputs = v.masked_outputs;
+	c->verdict.recorded |= v.recorded;
 	c->verdict.lookups = v.lookups;
 	c->verdict.detects = v.detects;
 	c->verdict.n_limits = v.n_limits;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a session puts into the audit log. The intent of a command carries its decision; the result
- * follows when it ended. Parameters are recorded by length, never by value; rows never.
+ * follows when it ended. Parameters are recorded by length; by value, or by a keyed digest of it,
+ * where a record rule asks for that. Rows never are.
  */
 #include "proxy/session.h"
 
@@ -11,8 +12,13 @@
 
 #include <stdlib.h>
 
-/* Actions and objects that one record names, and columns of each object. */
-enum { RECORD_LIST = 16, RECORD_COLUMNS = 64 };
+enum {
+	RECORD_LIST = 16,    /* actions and objects that one record names, ... */
+	RECORD_COLUMNS = 64, /* ... and columns of each object */
+	RECORD_PARAMETERS = 32,
+	RECORD_VALUE_MAX = 1024,   /* bytes of one parameter's value, and ... */
+	RECORD_VALUES_MAX = 12288, /* ... of all of them: a longer one has its digest */
+};
 
 struct who {
 	struct audit_principal principal;
@@ -188,11 +194,13 @@ record_auth_fail(struct session *s, struct slice claimed, const char *cause)
 
 struct intent {
 	struct slice actions[RECORD_LIST], rules[VERDICT_RULES];
-	struct slice obligations[VERDICT_MASKS + VERDICT_LIMITS];
+	struct slice obligations[VERDICT_MASKS + VERDICT_LIMITS + VERDICT_RECORDS];
 	struct audit_object objects[RECORD_LIST];
-	struct audit_parameter parameters[RECORD_LIST];
+	struct audit_parameter parameters[RECORD_PARAMETERS];
+	uint8_t hmacs[RECORD_PARAMETERS][SHA256_LEN], all[SHA256_LEN];
 	struct shadow_texts shadows;
-	size_t n_actions, n_objects, n_parameters;
+	size_t n_actions, n_objects, n_parameters, n_obligations;
+	bool more; /* `all` is of all parameters: there are more than are listed */
 };
 
 static void
@@ -313,9 +321,62 @@ add_parameters(struct intent *in, struct slice section)
 	struct parameters w = parameters_of(section);
 	struct parameter p;
 
-	while (in->n_parameters < RECORD_LIST && parameters_next(&w, &p))
+	in->more = false;
+	while (in->n_parameters < RECORD_PARAMETERS && parameters_next(&w, &p))
 		in->parameters[in->n_parameters++] = (struct audit_parameter){
 			.len = p.value.n, .is_null = p.null, .binary = p.binary};
+}
+
+static void
+add_obligations(struct intent *in, const struct image *img, const uint16_t *rules, uint8_t n)
+{
+	for (uint8_t i = 0; i < n; i++)
+		in->obligations[in->n_obligations++] = img->rules[rules[i]].name;
+}
+
+/* What a record rule asks for: each value, or a digest from which nobody without the gateway's key
+ * learns it. */
+static void
+add_values(struct intent *in, struct slice section, bool sensitive,
+	   const uint8_t record_key[SHA256_LEN])
+{
+	struct slice key = slice_of(record_key, SHA256_LEN);
+	struct parameters w = parameters_of(section);
+	struct parameter p;
+	size_t taken = 0;
+
+	for (size_t i = 0; i < in->n_parameters && parameters_next(&w, &p); i++) {
+		struct audit_parameter *out = &in->parameters[i];
+
+		if (p.null)
+			continue;
+		if (!sensitive && p.value.n <= RECORD_VALUE_MAX &&
+		    taken + p.value.n <= RECORD_VALUES_MAX) {
+			out->value = p.value;
+			taken += p.value.n;
+			continue;
+		}
+		hmac_sha256(in->hmacs[i], key, p.value);
+		out->hmac = in->hmacs[i];
+	}
+	/* More than are listed. */
+	if (parameters_next(&w, &p)) {
+		hmac_sha256(in->all, key, section);
+		in->more = true;
+	}
+}
+
+const struct gate_refusal *
+record_refuses(const struct command *c, const struct statement_text *t)
+{
+	static const struct gate_refusal too_long = {
+		"WEIR-RECORD-TEXT", "a rule of the policy asks for the whole statement on record, and it "
+		"is longer than 32 KiB", NULL,
+		"send it in smaller pieces, or pass its values as parameters", "54000"};
+
+	return c->verdict.recorded & RECORDED_BIT(TEXT) && t->text.n > AUDIT_STATEMENT_WHOLE
+		       ? &too_long
+		       : NULL;
 }
 
 static enum audit_enum_value
@@ -348,17 +409,20 @@ record_command(struct session *s, struct command *c, const struct statement_text
 		.max_parameter = c->facts->max_param,
 		.decision = &d};
 
-	in.n_actions = in.n_objects = in.n_parameters = 0;
+	in.n_actions = in.n_objects = in.n_parameters = in.n_obligations = 0;
 	add_effects(s, c, &in);
 	add_parameters(&in, t->params);
+	if (v->recorded & RECORDED_BIT(PARAMETERS))
+		add_values(&in, t->params, v->sensitive, gate_epoch(s->env->gate)->record_key);
+	if (v->recorded & RECORDED_BIT(TEXT) && t->text.n > AUDIT_STATEMENT_MAX)
+		b.len = t->text.n;
 	for (uint8_t i = 0; i < v->n_rules && !v->by_default; i++)
 		in.rules[i] = img->rules[v->rules[i]].name;
 	d.rules = (struct audit_texts){in.rules, v->by_default ? 0 : v->n_rules};
-	for (uint8_t i = 0; i < v->n_masks; i++)
-		in.obligations[i] = img->rules[v->masks[i]].name;
-	for (uint8_t i = 0; i < v->n_limits; i++)
-		in.obligations[v->n_masks + i] = img->rules[v->limits[i]].name;
-	d.obligations = (struct audit_texts){in.obligations, (size_t) v->n_masks + v->n_limits};
+	add_obligations(&in, img, v->masks, v->n_masks);
+	add_obligations(&in, img, v->limits, v->n_limits);
+	add_obligations(&in, img, v->records, v->n_records);
+	d.obligations = (struct audit_texts){in.obligations, in.n_obligations};
 	d.shadow = shadow_texts(s, &v->shadows, &in.shadows);
 	if (v->verdict == VERDICT_DENY) {
 		d.reason_code = slice_str(v->refusal.code);
@@ -370,6 +434,7 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	b.objects.n = in.n_objects;
 	b.parameters.v = in.parameters;
 	b.parameters.n = in.n_parameters;
+	b.parameters_hmac = in.more ? in.all : NULL;
 	if (v->verdict != VERDICT_DENY) {
 		b.lookups = v->lookups;
 		s->env->counters.lookups += v->lookups;
@@ -419,6 +484,8 @@ shadow_limits(struct session *s, const struct command *c, uint64_t ns, struct sh
 			bool time = a->unit == LIMIT_TIME;
 			uint64_t got = time ? ns / NS_PER_MS : c->rows;
 
+			if (a->unit != LIMIT_ROWS && !time)
+				continue;
 			if (got <= a->n || (!time && !session_limit_counts(c->facts)) ||
 			    out->n == COUNT_OF(out->v))
 				continue;
@@ -473,7 +540,28 @@ record_result(struct session *s, struct command *c)
 	limit_result(c->limit, &b);
 	b.shadow = shadow_limits(s, c, b.upstream_ns, &shadows);
 	r.body = &b;
-	submit(s, &r);
+	c->result_ticket = submit(s, &r);
+	if (c->verdict.recorded & RECORDED_BIT(STRICT)) {
+		s->strict_ticket = c->result_ticket;
+		s->strict_lost = !c->result_ticket;
+	}
+}
+
+bool
+record_waits(struct session *s, struct command *c)
+{
+	if (c && c->recorded && c->verdict.recorded & RECORDED_BIT(STRICT) && !c->result_ticket)
+		record_result(s, c);
+	if (s->strict_lost) {
+		session_fatal(s, "58030", "WEIR-AUDIT",
+			      "the command ran, and the audit log does not take its result",
+			      "the gateway's operator must look at its log and disk");
+		return true;
+	}
+	if (!s->strict_ticket || s->host->durable(s->host_ctx, s->strict_ticket))
+		return false;
+	s->host->when_durable(s->host_ctx, s->strict_ticket);
+	return true;
 }
 
 uint64_t

@@ -257,7 +257,7 @@ end_command(struct session *s, struct reply *head)
 {
 	struct command *c = head->command;
 
-	if (c && c->recorded && !head->error)
+	if (c && c->recorded && !head->error && !c->result_ticket)
 		record_result(s, c);
 }
 
@@ -642,6 +642,15 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 	return STEP_DONE;
 }
 
+/* A ReadyForQuery that goes on to the client. */
+static bool
+ends_answer(const struct session *s, const struct reply *head, const struct pg_frame *f)
+{
+	if (f->type != PG_B_READY_FOR_QUERY || head->kind == REPLY_PATH || !ends_with_ready(head))
+		return false;
+	return s->swallow != SWALLOW_TO_READY || f->body.n != 1 || f->body.p[0] != 'T';
+}
+
 enum step
 server_message(struct session *s, struct pg_frame *f)
 {
@@ -664,6 +673,8 @@ server_message(struct session *s, struct pg_frame *f)
 	/* A later piece of a row follows its first piece. */
 	if (f->first && (head->kind == REPLY_LOCAL || !command_durable(s, head->command)))
 		return STEP_BLOCK;
+	if (ends_answer(s, head, f) && record_waits(s, head->error ? NULL : head->command))
+		return s->phase == SESSION_CLOSED ? STEP_DONE : STEP_BLOCK;
 	if (head->kind == REPLY_PATH)
 		step = session_path_answer(s, f);
 	else if (head->kind == REPLY_CARRY)

@@ -188,6 +188,13 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 				   SLICE_ARG(img->data[r->mask.data[i]].name));
 		buf_putc(out, '\n');
 	}
+	if (r->kind == VM_RECORD) {
+		buf_puts(out, "  with");
+		for (int i = 0; i < RECORDED_COUNT; i++)
+			if (r->recorded >> i & 1)
+				buf_printf(out, " %s", recorded_info[i].name);
+		buf_putc(out, '\n');
+	}
 	if (r->kind == VM_LIMIT) {
 		for (size_t i = 0; i < r->limit.n_amounts; i++) {
 			const struct image_amount *a = &r->limit.amounts[i];

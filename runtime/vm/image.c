@@ -12,6 +12,7 @@
  *                  mask: [[data ...], mask, count, text, lookup, derived, smallest group]
  *                  limit: [[unit, per, n], ...]
  *                  drop: [data ...]
+ *                  record: [what ...]
  *   data   [name, [[schema, table, column] ...], [detector ...]]
  *   catalog [digest or nothing, [[schema, name, [column ...]] ...]]
  *   constant [kind, ...]       number: n; string: bytes; strings: [bytes ...]; actions: [name ...];
@@ -317,6 +318,21 @@ load_drop(struct loader *l, struct image_mask *m)
 }
 
 static void
+load_recorded(struct loader *l, struct image_rule *rule)
+{
+	size_t n = cbor_get_array(&l->r, RECORDED_COUNT);
+
+	for (size_t i = 0; i < n && ok(l); i++) {
+		int what = name_in(l, recorded_find, "thing to record");
+
+		if (ok(l))
+			rule->recorded = (uint8_t) (rule->recorded | 1u << what);
+	}
+	if (!rule->recorded)
+		BAD(l, VALUE, "a rule that records nothing");
+}
+
+static void
 load_rule(struct loader *l, struct image_rule *rule)
 {
 	int kind;
@@ -342,6 +358,8 @@ load_rule(struct loader *l, struct image_rule *rule)
 		load_limit(l, &rule->limit);
 	else if (kind == VM_DROP)
 		load_drop(l, &rule->mask);
+	else if (kind == VM_RECORD)
+		load_recorded(l, rule);
 	else
 		tuple(l, 0);
 	note_data(l, rule);
@@ -357,6 +375,7 @@ load_rules(struct loader *l)
 	for (size_t i = 0; i < n && ok(l); i++) {
 		load_rule(l, &v[i]);
 		l->img->has_limits |= v[i].kind == VM_LIMIT && !v[i].shadow;
+		l->img->has_records |= v[i].kind == VM_RECORD && !v[i].shadow;
 		l->img->has_drops |= v[i].kind == VM_DROP && !v[i].shadow;
 		l->img->shadow_shows |=
 			v[i].shadow && (v[i].kind == VM_MASK || v[i].kind == VM_DROP);

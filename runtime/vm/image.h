@@ -171,6 +171,7 @@ struct image_rule {
 	bool by_row;                 /* what it does depends on each row: ENTRY_ROW says */
 	uint64_t row_columns;        /* bit per image.row_columns that it reads */
 	struct image_limit limit;    /* VM_LIMIT */
+	uint8_t recorded;            /* VM_RECORD: RECORDED_BIT(...) | ..., not 0 */
 };
 
 struct image_entry {
@@ -186,7 +187,7 @@ static_assert(FACT_COUNT <= 64, "facts fit image_entry.facts");
 struct image {
 	struct slice policy, title, compiler;
 	bool default_allow;
-	bool has_limits, has_drops; /* some rule in force is a limit; a drop */
+	bool has_limits, has_drops, has_records; /* some rule in force is one */
 	bool shadow_shows;          /* some shadow rule is a mask or a drop */
 	const struct image_rule *rules;
 	size_t n_rules;

@@ -98,6 +98,12 @@ const struct limit_per_info limit_per_info[LIMIT_PER_COUNT] = {
 #undef LIMIT_PER
 };
 
+const struct named recorded_info[RECORDED_COUNT] = {
+#define RECORDED(id, name, sentence) {name, sentence},
+#include "grammar/recorded.def"
+#undef RECORDED
+};
+
 const struct named entry_info[ENTRY_COUNT] = {
 #define ENTRY(id, name, sentence) {name, sentence},
 #include "grammar/entries.def"
@@ -165,6 +171,12 @@ int
 limit_unit_find(struct slice name)
 {
 	FIND(limit_unit_info, LIMIT_UNIT_COUNT, name);
+}
+
+int
+recorded_find(struct slice name)
+{
+	FIND(recorded_info, RECORDED_COUNT, name);
 }
 
 int

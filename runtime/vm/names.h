@@ -119,6 +119,15 @@ enum limit_per {
 #undef LIMIT_UNIT
 #undef LIMIT_PER
 
+enum recorded_part {
+#define RECORDED(id, name, sentence) RECORDED_##id,
+#include "grammar/recorded.def"
+#undef RECORDED
+	RECORDED_COUNT
+};
+#define RECORDED_BIT(id) (1u << RECORDED_##id)
+static_assert(RECORDED_COUNT <= 8, "what is recorded fits 8 bits");
+
 enum vm_entry {
 #define ENTRY(id, name, sentence) ENTRY_##id,
 #include "grammar/entries.def"
@@ -172,6 +181,7 @@ extern const struct mask_info mask_info[MASK_COUNT];
 extern const struct named context_info[N_CONTEXTS];
 extern const struct named detector_info[DETECTOR_COUNT];
 extern const struct named vm_rule_info[VM_RULE_COUNT];
+extern const struct named recorded_info[RECORDED_COUNT];
 extern const struct named entry_info[ENTRY_COUNT];
 extern const struct named type_info[TYPE_COUNT];
 extern const struct named limit_unit_info[LIMIT_UNIT_COUNT];
@@ -194,6 +204,7 @@ int detector_find(struct slice name);
 int type_find(struct slice name);
 int limit_unit_find(struct slice name);
 int limit_per_find(struct slice name);
+int recorded_find(struct slice name);
 /* Values of an enumerated type: number of them, name of one (NULL past the end), value of a
  * name. */
 int enum_count(enum type t);

@@ -126,7 +126,7 @@ rule_fits(const struct image *img, const struct insn *in, enum vm_entry e)
 		return (e == ENTRY_CONNECT || e == ENTRY_WATCH_CONNECT) && kind <= VM_HOLD;
 	if (watches)
 		return e == ENTRY_WATCH || kind <= VM_DENY;
-	if (kind == VM_LIMIT)
+	if (kind == VM_LIMIT || kind == VM_RECORD)
 		return e == ENTRY_COMMAND;
 	return (kind == VM_MASK || kind == VM_DROP) == (e == ENTRY_RESULT || e == ENTRY_ROW);
 }

@@ -279,9 +279,9 @@ static void
 gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 {
 	static const char *const rule_words[] = {"allow", "allow", "deny", "hold",
-						 "mask",  "drop",  "limit"};
+						 "mask",  "drop",  "limit", "record"};
 	const char *kind = PICK(rule_words);
-	bool drop = strcmp(kind, "drop") == 0, limit = kind[0] == 'l';
+	bool drop = strcmp(kind, "drop") == 0, limit = kind[0] == 'l' || kind[0] == 'r';
 	bool mask = kind[0] == 'm' || drop;
 	bool only_connect = !mask && !limit && rnd(6) == 0;
 	bool shadow = rnd(4) == 0;
@@ -334,7 +334,9 @@ gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 	}
 	if (kind[0] == 'h')
 		buf_puts(b, " for 1 of g0 not self within 5m");
-	if (limit)
+	if (kind[0] == 'r')
+		buf_puts(b, rnd(2) ? " with strict" : " with text, parameters");
+	else if (limit)
 		buf_printf(b, " rows %u per %s time %us", 1 + rnd(9),
 			   limit_per_info[shadow ? PER_COMMAND : rnd(LIMIT_PER_COUNT)].name,
 			   1 + rnd(9));

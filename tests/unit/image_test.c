@@ -21,7 +21,9 @@ static const char source[] =
 	"hold wait do sql.alter for 1 of agents not self within 5m once reason required\n"
 	"mask card with last(4) allowing derived, lookup, aggregates over 20\n"
 	"  unless client.address in {10.0.0.0/8} and time.of-day < 12:00\n"
-	"deny probing when sql.uses(card, join) or user.kind = agent\n";
+	"deny probing when sql.uses(card, join) or user.kind = agent\n"
+	"record all with parameters, strict\n"
+	"shadow deny text when sql.text matches \"*x*\"\n";
 
 static const char detecting[] =
 	"policy detecting\n"
@@ -90,7 +92,7 @@ a_good_image(void)
 	CHECK_SLICE(img->title, "A small one");
 	CHECK_INT(img->counter, 9);
 	CHECK_INT(img->n_tests, 3);
-	CHECK_INT(img->n_rules, 5);
+	CHECK_INT(img->n_rules, 7);
 	CHECK(img->is_signed);
 	CHECK(!img->default_allow);
 	CHECK_SLICE(img->files[0].name, "small.weir");
@@ -111,6 +113,8 @@ a_good_image(void)
 	CHECK_INT(image_group_find(img, SLICE_LIT("agents")), 0);
 	CHECK_INT(image_group_find(img, SLICE_LIT("ai-agents")), -1);
 	CHECK_INT(image_rule_find(img, SLICE_LIT("probing")), 4);
+	CHECK_INT(img->rules[5].recorded, RECORDED_BIT(PARAMETERS) | RECORDED_BIT(STRICT));
+	CHECK(img->rules[6].shadow && !img->rules[5].shadow && img->has_records);
 	CHECK_SLICE(img->targets[0].pattern, "orders*");
 	CHECK(img->entry[ENTRY_COMMAND].stable);
 	CHECK(img->entry[ENTRY_COMMAND].uses);

@@ -44,6 +44,7 @@ static const struct image_rule rules[] = {
 	 .mask = {.data = class_0, .n_data = 1, .kernel = MASK_NULL}},
 	{.kind = VM_LIMIT, .name = SLICE_LIT("few")},
 	{.kind = VM_DROP, .name = SLICE_LIT("gone"), .mask = {.data = class_0, .n_data = 1}},
+	{.kind = VM_RECORD, .name = SLICE_LIT("more"), .recorded = RECORDED_BIT(TEXT)},
 	{.kind = VM_ALLOW, .shadow = true, .name = SLICE_LIT("sa")},
 	{.kind = VM_HOLD, .shadow = true, .name = SLICE_LIT("sh")},
 	{.kind = VM_DENY, .shadow = true, .name = SLICE_LIT("sd")},
@@ -53,9 +54,9 @@ static const struct image_rule rules[] = {
 	 .mask = {.data = class_0, .n_data = 1}},
 };
 static const int8_t ranks[] = {VM_ALLOW, VM_HOLD, VM_DENY, -1, -1, -1, -1, -1,
-			       VM_ALLOW, VM_HOLD, VM_DENY, -1, -1};
+			       -1, VM_ALLOW, VM_HOLD, VM_DENY, -1, -1};
 enum { ALLOW_RULE, HOLD_RULE, DENY_RULE, LAST4_RULE, LAST2_RULE, NULL_RULE, LIMIT_RULE,
-       DROP_RULE, SHADOW_ALLOW, SHADOW_HOLD, SHADOW_DENY, SHADOW_MASK, SHADOW_DROP };
+       DROP_RULE, RECORD_RULE, SHADOW_ALLOW, SHADOW_HOLD, SHADOW_DENY, SHADOW_MASK, SHADOW_DROP };
 
 static struct image
 image_with(const struct insn *code, size_t n)
@@ -302,11 +303,11 @@ verdicts(void)
 		}
 }
 
-/* An obligation decides nothing, and only a command can be limited. */
+/* An obligation decides nothing, and only a command can be limited or recorded. */
 static void
-limits_have_no_verdict(void)
+obligation_has_no_verdict(uint16_t obligation)
 {
-	struct insn code[] = {{.op = OP_MATCH, .arg = LIMIT_RULE},
+	struct insn code[] = {{.op = OP_MATCH, .arg = obligation},
 			      {.op = OP_MATCH, .arg = HOLD_RULE},
 			      {.op = OP_END}};
 	struct image img = image_with(code, 3);
@@ -319,7 +320,7 @@ limits_have_no_verdict(void)
 	CHECK_INT(d.verdict, VERDICT_HOLD);
 	CHECK_INT(decision_next_deciding(&img, &d, -1), HOLD_RULE);
 	CHECK_INT(decision_next_deciding(&img, &d, HOLD_RULE), -1);
-	CHECK_INT(decision_next(&d, HOLD_RULE), LIMIT_RULE);
+	CHECK_INT(decision_next(&d, HOLD_RULE), obligation);
 	code[1] = (struct insn){.op = OP_JUMP};
 	vm_decide(&img, ENTRY_COMMAND, &f, &d);
 	CHECK_INT(d.verdict, VERDICT_DENY);
@@ -330,6 +331,13 @@ limits_have_no_verdict(void)
 		      (e == ENTRY_COMMAND));
 	CHECK_INT(err.code, IMAGE_ERROR_RULE_KIND);
 	arena_fini(&scratch);
+}
+
+static void
+limits_have_no_verdict(void)
+{
+	obligation_has_no_verdict(LIMIT_RULE);
+	obligation_has_no_verdict(RECORD_RULE);
 }
 
 /* A rule that is only watched can be matched where nothing is decided, and nowhere else; one that

@@ -179,6 +179,8 @@ masks_and_drops(void)
 			     out), VM_MASK);
 	CHECK_INT(would_show(HEAD "allow a\nshadow drop x of card when row.id = 1", out), VM_DROP);
 	CHECK_INT(would_show(HEAD "allow a\nshadow limit x rows 1", out), VM_LIMIT);
+	CHECK_INT(would_show(HEAD "allow a\nshadow record x with strict", out), VM_RECORD);
+	CHECK_INT(would_show(HEAD "deny d\nshadow record x with strict", out), VM_RECORD);
 }
 
 /* Nothing that decides changes with a shadow rule: the code is the same. */
