@@ -25,8 +25,8 @@ static const char help[] =
 	"  \"effects\" a list of objects whose facts are added to the line's; the verdicts are joined\n"
 	"Time of day is \"HH:MM\" or \"HH:MM:SS\".\n\n"
 	"Each line is answered by one object: verdict, by_default, every deciding rule with its place,\n"
-	"all that matched, obligations, shadow (what shadow rules would have done, each by itself); or\n"
-	"error and line. Exit code: 0 all lines were decided, 1 some\n"
+	"all that matched, obligations, notify, shadow (what shadow rules would have done, each by\n"
+	"itself); or error and line. Exit code: 0 all lines were decided, 1 some\n"
 	"line or the policy is bad, 2 usage.\n";
 
 static void
@@ -198,6 +198,30 @@ put_shadow(struct buf *out, const struct image *img, const struct watch *w, enum
 }
 
 static void
+put_notices(struct buf *out, const struct image *img, const struct decision *d,
+	    const struct watch *w)
+{
+	const char *sep = "";
+
+	buf_puts(out, ", \"notify\": [");
+	for (size_t r = 0; r < img->n_rules; r++) {
+		const struct image_rule *rule = &img->rules[r];
+		const uint64_t *set = rule->kind == VM_NOTIFY ? w->seen.matched : d->matched;
+
+		if (!rule->channel.n || rule->shadow || !(set[r / 64] >> r % 64 & 1) ||
+		    (rule->kind != VM_NOTIFY && (int) rule->kind != (int) d->verdict))
+			continue;
+		buf_printf(out, "%s{\"rule\": ", sep);
+		buf_json_string(out, rule->name);
+		buf_puts(out, ", \"channel\": ");
+		buf_json_string(out, rule->channel);
+		buf_putc(out, '}');
+		sep = ", ";
+	}
+	buf_putc(out, ']');
+}
+
+static void
 put_decision(struct buf *out, const struct image *img, enum vm_entry e, const struct decision *d,
 	     const struct watch *w)
 {
@@ -210,8 +234,10 @@ put_decision(struct buf *out, const struct image *img, enum vm_entry e, const st
 	buf_puts(out, ", \"matched\": ");
 	put_rules(out, img, d, false);
 	put_obligations(out, img, d);
-	if (e == ENTRY_CONNECT || e == ENTRY_COMMAND)
+	if (e == ENTRY_CONNECT || e == ENTRY_COMMAND) {
+		put_notices(out, img, d, w);
 		put_shadow(out, img, w, d->verdict);
+	}
 	buf_printf(out, ", \"ops\": %u}\n", d->ops);
 }
 

@@ -314,6 +314,20 @@ expect_obliged(struct run *r, const struct expect *e)
 			   e->by.s);
 }
 
+/* A notify rule that matches, or a rule that decides and names a channel. */
+static void
+expect_notified(struct run *r, const char *name)
+{
+	int rule = image_rule_find(r->img, slice_str(name));
+	const struct image_rule *i = &r->img->rules[rule];
+
+	if (!i->channel.n || i->shadow)
+		buf_printf(&r->why, "%s tells no channel anything\n", name);
+	else if (i->kind == VM_NOTIFY ? !(r->seen.seen.matched[rule / 64] >> rule % 64 & 1)
+				      : !decided_by(r, name))
+		buf_printf(&r->why, "the command is not notified by %s\n", name);
+}
+
 static void
 expect_shadow(struct run *r, const char *name)
 {
@@ -506,6 +520,9 @@ check_expects(struct run *r)
 		case EXPECT_LIMITED:
 		case EXPECT_RECORDED:
 			expect_obliged(r, e);
+			break;
+		case EXPECT_NOTIFIED:
+			expect_notified(r, e->by.s);
 			break;
 		case EXPECT_SHADOW:
 			expect_shadow(r, e->by.s);

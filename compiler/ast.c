@@ -42,8 +42,8 @@ expect_kind_name(enum expect_kind kind)
 	static const char *const names[] = {
 		[EXPECT_VERDICT] = "verdict", [EXPECT_MASKED] = "masked",
 		[EXPECT_LIMITED] = "limited", [EXPECT_RECORDED] = "recorded",
-		[EXPECT_SHADOW] = "shadow",   [EXPECT_DROPPED] = "dropped",
-		[EXPECT_ROW] = "row",
+		[EXPECT_NOTIFIED] = "notified", [EXPECT_SHADOW] = "shadow",
+		[EXPECT_DROPPED] = "dropped", [EXPECT_ROW] = "row",
 	};
 
 	return names[kind];

@@ -171,7 +171,7 @@ enum clause_kind {
 	CLAUSE_ONCE,	/* hold */
 	CLAUSE_REASON,	/* hold: reason required */
 	CLAUSE_TICKET,	/* hold: ticket required */
-	CLAUSE_NOTIFY,	/* hold: names, one: the channel */
+	CLAUSE_NOTIFY,	/* allow, deny, hold: names, one: the channel */
 	CLAUSE_OF,	/* mask, drop: names: data classes; without it the rule's own name is it */
 	CLAUSE_WITH,	/* mask: kernel, whose absence parse reports; record: kernel, or names */
 	CLAUSE_TO,	/* notify: names, one: the channel; required */
@@ -258,6 +258,7 @@ enum expect_kind {
 	EXPECT_MASKED,	  /* masked by RULE */
 	EXPECT_LIMITED,	  /* limited by RULE */
 	EXPECT_RECORDED,  /* recorded by RULE */
+	EXPECT_NOTIFIED,  /* notified by RULE */
 	EXPECT_SHADOW,	  /* shadow by RULE: it would change something */
 	EXPECT_DROPPED,	  /* dropped by RULE: the next row */
 	EXPECT_ROW,	  /* cells: the next row as the client gets it */

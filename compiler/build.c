@@ -272,8 +272,8 @@ build_prove_nobody(struct builder *b, const struct token *k, struct ref *actions
 
 /* The clauses that each kind of rule takes. */
 static const unsigned clauses_of[] = {
-	[RULE_ALLOW] = CONDITIONS,
-	[RULE_DENY] = CONDITIONS,
+	[RULE_ALLOW] = CONDITIONS | BIT(NOTIFY),
+	[RULE_DENY] = CONDITIONS | BIT(NOTIFY),
 	[RULE_HOLD] = CONDITIONS | BIT(FOR) | BIT(WITHIN) | BIT(EXPIRES) | BIT(ONCE) |
 		      BIT(REASON) | BIT(TICKET) | BIT(NOTIFY),
 	[RULE_MASK] = CONDITIONS | BIT(OF) | BIT(WITH),
@@ -721,8 +721,8 @@ build_expect(struct builder *b, const struct token *k, const struct token *verdi
 				break;
 		if (e->kind == EXPECT_ROW)
 			diag(b->q, UNKNOWN_WORD, verdict->at,
-			     "allow, deny, hold, masked, limited, recorded, shadow, dropped or a "
-			     "row in parentheses", verdict->sym->s);
+			     "allow, deny, hold, masked, limited, recorded, notified, shadow, dropped "
+			     "or a row in parentheses", verdict->sym->s);
 		else if (!by)
 			diag(b->q, WRONG_LITERAL, verdict->at,
 			     arena_printf(b->arena, "`%s by RULE`", expect_kind_name(e->kind)));

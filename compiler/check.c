@@ -259,8 +259,6 @@ check_rules(struct check *c, struct checked *out)
 		n++;
 	out->rules = ARENA_ARRAY(c->arena, struct checked_rule, n);
 	for (const struct rule *r = c->p->rules; r; r = r->next) {
-		if (!check_rule_supported(c, r))
-			continue;
 		if (out->n_rules == VM_MAX_RULES) {
 			diag(c->q, TOO_MANY_RULES, r->name.at, VM_MAX_RULES);
 			return;

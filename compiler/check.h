@@ -47,6 +47,7 @@ struct checked_rule {
 	struct image_mask mask;
 	struct image_limit limit;
 	uint8_t recorded;
+	const char *channel; /* NULL: nobody is told */
 };
 
 struct checked {

@@ -114,8 +114,6 @@ void check_catalog(struct check *c);
 void check_catalog_names(struct check *c, struct checked *out);
 /* check_record.c */
 void check_record(struct check *c, const struct rule *r, struct checked_rule *out);
-/* A rule of a kind that this version can run. */
-bool check_rule_supported(struct check *c, const struct rule *r);
 void check_lets(struct check *c);
 /* The literal (or enum word, or set) that a `let` stands for; e itself when it is none. */
 const struct expr *check_value_of(struct check *c, const struct expr *e);

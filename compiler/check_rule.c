@@ -355,7 +355,8 @@ check_conditions(struct check *c, const struct rule *r, struct checked_rule *out
 			cond_add(out->cond, cond_not(c, check_unless(c, cl)));
 			break;
 		case CLAUSE_NOTIFY:
-			diag(c->q, NOT_YET, cl->at, "`notify`");
+		case CLAUSE_TO:
+			out->channel = cl->names->name.s;
 			break;
 		default:
 			break;
@@ -377,7 +378,7 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 		[RULE_ALLOW] = VM_ALLOW, [RULE_DENY] = VM_DENY,
 		[RULE_HOLD] = VM_HOLD, [RULE_MASK] = VM_MASK,
 		[RULE_LIMIT] = VM_LIMIT, [RULE_DROP] = VM_DROP,
-		[RULE_RECORD] = VM_RECORD};
+		[RULE_RECORD] = VM_RECORD, [RULE_NOTIFY] = VM_NOTIFY};
 	struct cond *guarded;
 
 	c->reads = (struct reads){0};
@@ -386,7 +387,7 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 	out->cond = cond_list(c, COND_AND);
 	check_conditions(c, r, out);
 	out->clauses = out->cond;
-	if (c->reads.text && !r->shadow) {
+	if (c->reads.text && !r->shadow && r->kind != RULE_NOTIFY) {
 		struct diag *d = diag(c->q, TEXT_DECIDES, r->name.at, rule_kind_name(r->kind));
 
 		diag_note(c->q, d, SPAN_NONE,
@@ -404,6 +405,8 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 		check_limit(c, r, out);
 	if (out->kind == VM_RECORD)
 		check_record(c, r, out);
+	if (out->kind == VM_NOTIFY && out->only_connect)
+		diag(c->q, NEVER_MATCHES, r->name.at, rule_kind_name(r->kind), r->name.s);
 	out->phase = c->reads.phase;
 	out->reads_action = c->reads.action;
 	out->reads_row = c->reads.row;
@@ -418,13 +421,4 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 						    c->reads.protocols)));
 	cond_add(guarded, out->cond);
 	out->cond = guarded;
-}
-
-bool
-check_rule_supported(struct check *c, const struct rule *r)
-{
-	if (r->kind == RULE_NOTIFY)
-		diag(c->q, NOT_YET, r->name.at,
-		     arena_printf(c->arena, "`%s` rules", rule_kind_name(r->kind)));
-	return r->kind <= RULE_RECORD;
 }

@@ -453,7 +453,7 @@ read_target_tls(struct config_reader *r, struct target_node *n)
 static const char *const target_words[] = {"protocol", "address", "database", "login", "tls",
 					   "pool"};
 static const char *const top_words[] = {"listen", "policy", "state",  "tls",
-					"target", "limit",  "principal"};
+					"target", "limit",  "principal", "channel"};
 
 static bool
 in_words(const struct token *t, const char *const *words, size_t n)
@@ -655,7 +655,7 @@ read_file(struct config_reader *r)
 {
 	static void (*const readers[])(struct config_reader *) = {
 		read_listen, read_policy, read_state,	  read_tls,
-		read_target, read_limit,  read_principal,
+		read_target, read_limit,  read_principal, config_read_channel,
 	};
 
 	static_assert(COUNT_OF(readers) == COUNT_OF(top_words), "one reader per word");
@@ -748,6 +748,7 @@ config_load_text(const char *path, struct slice text, bool fetch_secrets, struct
 		limit_store(out, i, limits[i].fallback);
 	r.targets_end = &r.targets;
 	r.principals_end = &r.principals;
+	r.channels_end = &r.channels;
 	r.folder = folder_of(arena, path);
 	interner_init(&r.names, arena);
 	r.file = sources_add(q->sources, path, text, SPAN_NONE);

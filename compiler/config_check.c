@@ -148,6 +148,7 @@ collect(struct config_reader *r)
 		principals[i++] = n->principal;
 	c->targets = targets;
 	c->principals = principals;
+	config_collect_channels(r);
 }
 
 void

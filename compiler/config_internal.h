@@ -23,6 +23,12 @@ struct principal_node {
 	struct span at;
 };
 
+struct channel_node {
+	struct channel_node *next;
+	struct config_channel channel;
+	struct span at;
+};
+
 struct config_reader {
 	struct diag_queue *q;
 	struct arena *arena;
@@ -35,6 +41,7 @@ struct config_reader {
 	struct config *out;
 	struct target_node *targets, **targets_end;
 	struct principal_node *principals, **principals_end;
+	struct channel_node *channels, **channels_end;
 	/* Where each setting stands; SPAN_NONE: not set. */
 	struct span postgres_at, admin_at, policy_at, state_at, tls_at;
 	unsigned limits_set; /* bit per entry of the limits table */
@@ -55,6 +62,9 @@ const char *config_secret_command(struct config_reader *r, const char *command, 
 extern const struct config_pool config_pool_default;
 /* Behind the word `pool` of a target. */
 void config_read_pool(struct config_reader *r, struct config_pool *p);
+/* config_channel.c: `channel` and what stands behind it; the channels put into `out`. */
+void config_read_channel(struct config_reader *r);
+void config_collect_channels(struct config_reader *r);
 
 /* What is missing or contradicts itself, and the lists put into `out`. */
 void config_check(struct config_reader *r);

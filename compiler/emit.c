@@ -226,7 +226,7 @@ put_connect(struct emitter *e, const struct checked_rule *r, size_t index)
 bool
 emit_belongs(const struct checked_rule *r, enum vm_entry entry)
 {
-	bool watched = r->ast->shadow;
+	bool watched = r->ast->shadow || r->kind == VM_NOTIFY;
 	bool shows = r->kind == VM_MASK || r->kind == VM_DROP;
 
 	switch (entry) {

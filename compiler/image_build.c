@@ -261,7 +261,7 @@ put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 		const struct checked_rule *r = &p->rules[i];
 		struct position at = source_position(sources, r->ast->name.at);
 
-		cbor_array(b, 6);
+		cbor_array(b, 7);
 		cbor_text(b, slice_str(vm_rule_info[r->kind].name));
 		cbor_text(b, slice_str(r->ast->name.s));
 		cbor_text(b, r->ast->sentence.v);
@@ -271,6 +271,7 @@ put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 		cbor_uint(b, at.column);
 		cbor_uint(b, r->ast->name.at.len);
 		cbor_bool(b, r->ast->shadow);
+		cbor_text(b, slice_str(r->channel ? r->channel : ""));
 		if (r->kind == VM_HOLD)
 			put_hold(b, &r->hold);
 		else if (r->kind == VM_MASK)

@@ -129,6 +129,8 @@ rule_bytes(struct buf *out, const struct image *img, size_t rule)
 		buf_printf(out, " %s %llu per %s", limit_unit_info[r->limit.amounts[i].unit].name,
 			   (unsigned long long) r->limit.amounts[i].n,
 			   limit_per_info[r->limit.amounts[i].per].name);
+	if (r->channel.n)
+		put_text(out, r->channel);
 	for (int i = 0; i < RECORDED_COUNT; i++)
 		if (r->recorded >> i & 1)
 			buf_printf(out, " %s", recorded_info[i].name);

@@ -146,14 +146,15 @@ is_word(uint8_t c)
 }
 
 /* Stars out what may be a secret in one line of a configuration: all that follows a word
- * `password` or `key` (however it is quoted, or misquoted), and every string that does not follow
- * one of the words below. A string that a line break separated from its word is starred too. */
+ * `password`, `key` or `secret` (however it is quoted, or misquoted), and every string that does
+ * not follow one of the words below. A string that a line break separated from its word is starred
+ * too. */
 static void
 star_out(uint8_t *p, size_t n)
 {
 	static const char *const harmless[] = {
 		"policy", "state", "cert", "ca", "login", "database", "address",
-		"password-file", "password-env",
+		"password-file", "password-env", "secret-file", "secret-env",
 	};
 	struct slice word = {0};
 	bool show = false;
@@ -178,7 +179,8 @@ star_out(uint8_t *p, size_t n)
 		while (i < n && is_word(p[i]))
 			i++;
 		word = slice_of(p + start, i - start);
-		if (slice_is(word, "password") || slice_is(word, "key")) {
+		if (slice_is(word, "password") || slice_is(word, "key") ||
+		    slice_is(word, "secret")) {
 			for (; i < n; i++)
 				if (p[i] != ' ' && p[i] != '\t' && p[i] != '\r' && p[i] != '"')
 					p[i] = '*';

@@ -171,6 +171,8 @@ SECTIONS = [
     ("Limits", "grammar/limits.def", limits),
     ("What a record rule adds", "grammar/recorded.def", plain("grammar/recorded.def", "RECORDED",
      ["word", "adds"], lambda r: (code(r[1]), r[2]))),
+    ("Notices", "grammar/notices.def", plain("grammar/notices.def", "NOTICE",
+     ["member", "is"], lambda r: (code(r[1]), r[2]))),
     ("Where a column is used", "grammar/contexts.def", plain("grammar/contexts.def", "CONTEXT",
      ["context", "is"], lambda r: (code(r[1]), r[2]))),
     ("Entry points", "grammar/entries.def", plain("grammar/entries.def", "ENTRY",

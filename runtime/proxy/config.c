@@ -22,6 +22,15 @@ config_principal_find(const struct config *c, struct slice name)
 	return NULL;
 }
 
+int
+config_channel_find(const struct config *c, struct slice name)
+{
+	for (size_t i = 0; i < c->n_channels; i++)
+		if (slice_is(name, c->channels[i].name))
+			return (int) i;
+	return -1;
+}
+
 bool
 config_principal_in(const struct config_principal *p, struct slice group)
 {
@@ -55,5 +64,9 @@ config_wipe(struct config *c)
 		wipe(c->targets[i].password);
 	for (size_t i = 0; i < c->n_principals; i++)
 		wipe(c->principals[i].key);
+	for (size_t i = 0; i < c->n_channels; i++) {
+		wipe(c->channels[i].url);
+		wipe(c->channels[i].secret);
+	}
 	*c = (struct config){0};
 }

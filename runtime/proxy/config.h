@@ -57,6 +57,14 @@ struct config_principal {
 	const char *key; /* NULL: cannot authenticate with a key */
 };
 
+/* Where notices go. */
+struct config_channel {
+	const char *name;
+	const char *url;     /* https, or http to this machine; may hold a secret of its own */
+	const char *ca_file; /* NULL: the system's */
+	const char *secret;  /* signs what is sent; NULL: nothing is signed */
+};
+
 struct config {
 	struct endpoint listen_postgres, listen_admin; /* addr_len 0 = not configured */
 	const char *policy_path; /* absolute, resolved against the configuration's folder */
@@ -68,6 +76,8 @@ struct config {
 	size_t n_targets;
 	const struct config_principal *principals;
 	size_t n_principals;
+	const struct config_channel *channels;
+	size_t n_channels;
 
 	/* Limits; defaults in compiler/config.c, each settable as `limit NAME VALUE`. */
 	unsigned workers;          /* 0 = one per core */
@@ -81,6 +91,7 @@ struct config {
 
 const struct config_target *config_target_find(const struct config *c, struct slice name);
 const struct config_principal *config_principal_find(const struct config *c, struct slice name);
+int config_channel_find(const struct config *c, struct slice name); /* its number, or -1 */
 bool config_principal_in(const struct config_principal *p, struct slice group);
 void config_wipe(struct config *c);
 

@@ -33,6 +33,21 @@ or_none(const char *s)
 	return s ? s : "none";
 }
 
+/* The address of a webhook is often all that it takes to write to it: a secret. */
+static void
+put_channels(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
+{
+	for (size_t i = 0; i < c->n_channels; i++) {
+		const struct config_channel *ch = &c->channels[i];
+
+		buf_printf(out, "channel %s webhook ", ch->name);
+		put_secret(out, key, "webhook", ch->name, ch->url);
+		buf_printf(out, " ca %s secret ", or_none(ch->ca_file));
+		put_secret(out, key, "channel", ch->name, ch->secret);
+		buf_putc(out, '\n');
+	}
+}
+
 static void
 put_fixed(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 {
@@ -54,6 +69,7 @@ put_fixed(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN]
 		put_secret(out, key, "target", t->name, t->password);
 		buf_printf(out, " tls %s ca %s\n", tls[t->tls], or_none(t->ca_file));
 	}
+	put_channels(out, c, key);
 }
 
 static void

@@ -585,6 +585,14 @@ host_give_back(void *ctx, struct backend *b, enum backend_left left)
 	pool_return(pool, b, left);
 }
 
+static void
+host_notice(void *ctx, size_t channel, struct slice body)
+{
+	struct conn *c = ctx;
+
+	channels_tell(worker_config(c->worker)->channels, channel, body);
+}
+
 static const struct session_host host = {
 	.forward = host_forward,
 	.emit = host_emit,
@@ -609,6 +617,7 @@ static const struct session_host host = {
 	.now_wall = host_now_wall,
 	.want_catalog = host_want_catalog,
 	.schema_changed = host_schema_changed,
+	.notice = host_notice,
 };
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -43,6 +43,29 @@ derive_masks(struct epoch *e, const uint8_t secret[SHA256_LEN])
 	}
 }
 
+const struct image_rule *
+epoch_lost_channel(const struct epoch *e)
+{
+	for (size_t i = 0; i < e->image->n_rules; i++)
+		if (e->image->rules[i].channel.n &&
+		    config_channel_find(&e->config, e->image->rules[i].channel) < 0)
+			return &e->image->rules[i];
+	return NULL;
+}
+
+static void
+find_channels(struct epoch *e)
+{
+	const struct image *img = e->image;
+
+	e->channels = ARENA_ARRAY(&e->arena, int16_t, img->n_rules + 1);
+	for (size_t i = 0; i < img->n_rules; i++)
+		e->channels[i] = (int16_t) (img->rules[i].shadow || !img->rules[i].channel.n
+						    ? -1
+						    : config_channel_find(&e->config,
+									  img->rules[i].channel));
+}
+
 void
 epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN], const struct epoch *was)
 {
@@ -50,6 +73,7 @@ epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN], const struc
 
 	derive_masks(e, mask_secret);
 	limits_attach(e, was);
+	find_channels(e);
 	e->reads_names = epoch_reads_names(e, true);
 	random_bytes(e->mock_key, sizeof(e->mock_key));
 	e->verifiers = ARENA_ARRAY(&e->arena, struct scram_verifier, c->n_principals + 1);

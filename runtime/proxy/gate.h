@@ -31,7 +31,7 @@ struct gate_refusal {
 };
 
 enum { VERDICT_RULES = 8, VERDICT_MASKS = 4, VERDICT_LIMITS = 8, VERDICT_STATEMENTS = 16,
-       VERDICT_SHADOWS = 16, VERDICT_RECORDS = 4 };
+       VERDICT_SHADOWS = 16, VERDICT_RECORDS = 4, VERDICT_NOTICES = 8 };
 
 /* The shadow rules that would have made a difference, and what: each by itself. */
 struct gate_shadows {
@@ -64,6 +64,8 @@ struct gate_verdict {
 	uint16_t records[VERDICT_RECORDS];
 	uint8_t recorded; /* RECORDED_BIT(...): what all that apply add */
 	bool sensitive;   /* parameters may be values of a data class: not recorded as they are */
+	uint8_t n_notices; /* notify rules that match, at most VERDICT_NOTICES */
+	uint16_t notices[VERDICT_NOTICES];
 	struct gate_shadows shadows;
 	bool reads_only; /* ending it early undoes nothing */
 	uint32_t n_effects;

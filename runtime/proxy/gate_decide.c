@@ -756,14 +756,6 @@ begin(struct look *l)
 }
 
 static void
-note_shadows(struct look *l)
-{
-	if (l->watches)
-		gate_note_shadows(l->g, l->class->epoch->image, l->v->verdict, l->own,
-				  &l->v->shadows);
-}
-
-static void
 check_detectors(struct look *l)
 {
 	struct gate_refusal why;
@@ -820,7 +812,8 @@ look_closely(struct look *l)
 	}
 	check_detectors(l);
 	l->own = l->own || (v->verdict == VERDICT_DENY && l->g->joined.verdict != VERDICT_DENY);
-	note_shadows(l);
+	if (l->watches)
+		gate_note_watched(l->g, l->class->epoch->image, l->own, l->v);
 }
 
 /* Of a verdict that was remembered only what is watched is looked at: it may read the text, or the
@@ -835,7 +828,7 @@ watch_again(struct look *l)
 	judge_effects(l);
 	gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
 	l->v = v;
-	note_shadows(l);
+	gate_note_watched(l->g, l->class->epoch->image, l->own, v);
 }
 
 void

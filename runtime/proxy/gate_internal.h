@@ -116,6 +116,9 @@ void gate_watch_uses(struct gate *g, const struct gate_class *c, const struct sq
 /* What shadow rules would have done. `final`: the gateway refuses by itself. */
 void gate_note_shadows(const struct gate *g, const struct image *img, enum verdict verdict,
 		       bool final, struct gate_shadows *out);
+/* That of a command, and the notify rules that match some effect of it. */
+void gate_note_watched(const struct gate *g, const struct image *img, bool final,
+		       struct gate_verdict *v);
 /* gate_limits.c: the limit rules among those that matched; more than one command can carry are a
  * refusal. */
 void gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Shadow rules: what they would have done goes on record beside what was done. They have entry
+ * Shadow rules, whose doings go on record beside what was done, and notify rules. They have entry
  * points of their own, so nothing here reaches a verdict, a mask, a limit or what is remembered of
  * them.
  */
@@ -42,4 +42,18 @@ gate_note_shadows(const struct gate *g, const struct image *img, enum verdict ve
 		out->rules[out->n] = (uint16_t) r;
 		out->would[out->n++] = (uint8_t) would;
 	}
+}
+
+void
+gate_note_watched(const struct gate *g, const struct image *img, bool final,
+		  struct gate_verdict *v)
+{
+	const struct decision *seen = &g->watch.seen;
+
+	gate_note_shadows(g, img, v->verdict, final, &v->shadows);
+	v->n_notices = 0;
+	for (int r = decision_next(seen, -1); r >= 0 && v->n_notices < VERDICT_NOTICES;
+	     r = decision_next(seen, r))
+		if (img->rules[r].kind == VM_NOTIFY && !img->rules[r].shadow)
+			v->notices[v->n_notices++] = (uint16_t) r;
 }

@@ -86,7 +86,8 @@ start(struct server *s, struct worker_host *host, struct buf *error)
 	return derive_epoch(s, error) && open_signals(s, error) && server_open_state(s, error) &&
 	       server_open_files(s, error) && server_reserve_address(s, error) &&
 	       server_open_tls(s, error) && record_start(s, error) &&
-	       server_open_admin(s, error) && server_open_workers(s, host, error) &&
+	       server_open_admin(s, error) && server_open_channels(s, error) &&
+	       server_open_workers(s, host, error) &&
 	       server_open_catalogs(s, error);
 }
 
@@ -287,6 +288,7 @@ server_run(const struct server_options *o)
 	int code = SERVER_NOT_STARTED;
 
 	pthread_mutex_init(&s.epoch_lock, NULL);
+	pthread_mutex_init(&s.channel_lock, NULL);
 	pthread_rwlock_init(&s.hooks_lock, NULL);
 	catalog_fetch_prepare();
 	if (!server_protect_memory(o, &said)) {
@@ -304,6 +306,7 @@ server_run(const struct server_options *o)
 		close(s.news);
 	buf_fini(&said);
 	pthread_rwlock_destroy(&s.hooks_lock);
+	pthread_mutex_destroy(&s.channel_lock);
 	pthread_mutex_destroy(&s.epoch_lock);
 	return code;
 }

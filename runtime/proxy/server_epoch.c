@@ -44,6 +44,20 @@ listeners_safe(const struct config *c, struct buf *said)
 	return true;
 }
 
+static bool
+channels_known(const struct epoch *e, struct buf *said)
+{
+	const struct image_rule *r = epoch_lost_channel(e);
+
+	if (!r)
+		return true;
+	buf_printf(said,
+		   "rule \"%.*s\" of the policy notifies the channel \"%.*s\", which the "
+		   "configuration does not have: add `channel %.*s webhook \"https://...\"`\n",
+		   SLICE_ARG(r->name), SLICE_ARG(r->channel), SLICE_ARG(r->channel));
+	return false;
+}
+
 struct epoch *
 server_load(struct server *s, struct config_text *text, struct buf *said)
 {
@@ -58,6 +72,8 @@ server_load(struct server *s, struct config_text *text, struct buf *said)
 	config_text_make(text, &e->config, s->mask_secret);
 	if (!listeners_safe(&e->config, said) ||
 	    !l->policy(l->ctx, &e->config, min_counter, &e->arena, &e->image, said))
+		goto fail;
+	if (!channels_known(e, said))
 		goto fail;
 	return e;
 fail:
@@ -82,7 +98,7 @@ same_fixed(const struct config_text *was, const struct config_text *is, struct b
 	buf_put_slice(said, buf_slice(&diff));
 	if (!same)
 		buf_puts(said, "this needs a restart of the gateway: listeners, state folder, TLS, "
-			       "targets, \"limit workers\" and \"limit connections\" do not "
+			       "targets, channels, \"limit workers\" and \"limit connections\" do not "
 			       "change in a reload\n");
 	buf_fini(&diff);
 	return same;

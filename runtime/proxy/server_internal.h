@@ -41,6 +41,10 @@ struct server {
 	struct audit *audit;
 	enum audit_state audit_state; /* as told last */
 	struct server_lane main_lane, admin_lane;
+	struct server_lane channel_lane; /* with channel_lock: the channels' threads share it */
+	pthread_mutex_t channel_lock;
+	struct channels *channels;
+	struct epoch *channels_epoch;
 	struct approvals *approvals;
 	struct admin *admin;
 	unsigned n_workers, max_connections; /* connections: as many as files allow */
@@ -87,6 +91,8 @@ bool server_record_policy(struct server *s, const struct epoch *was, const struc
 			  const char *error) MUST_CHECK;
 bool server_record_config(struct server *s, const struct config_text *was,
 			  const struct config_text *is, const char *by, bool refused) MUST_CHECK;
+/* channels_hooks.lost */
+void server_record_lost_notices(void *server, const char *channel, uint64_t n, const char *why);
 void server_record_expiry(void *server, const struct approval_event *ev);
 
 /* server_hooks.c ------------------------------------------------------------------------------ */

@@ -98,7 +98,8 @@ server_open_state(struct server *s, struct buf *error)
 	s->n_workers = c->workers ? c->workers : count_cores();
 	s->main_lane.index = s->n_workers;
 	s->admin_lane.index = s->n_workers + 1;
-	ao.lanes = s->n_workers + 2;
+	s->channel_lane.index = s->n_workers + 2;
+	ao.lanes = s->n_workers + 3;
 	/* audit_open appends its reason. */
 	return audit_open(&s->audit, &ao, error) == 0;
 }
@@ -227,12 +228,23 @@ server_open_admin(struct server *s, struct buf *error)
 }
 
 bool
+server_open_channels(struct server *s, struct buf *error)
+{
+	struct channels_hooks h = {s, server_record_lost_notices};
+
+	/* Whose strings they use: no reload changes them. */
+	s->channels_epoch = epoch_ref(s->epoch);
+	return channels_open(&s->channels, &s->channels_epoch->config, &h, error);
+}
+
+bool
 server_open_workers(struct server *s, struct worker_host *host, struct buf *error)
 {
 	struct worker_config wc = {
 		.host = host,
 		.audit = s->audit,
 		.approvals = s->approvals,
+		.channels = s->channels,
 		.tls = s->tls,
 		.target_tls = s->target_tls,
 		.max_connections =
@@ -292,6 +304,8 @@ server_close(struct server *s)
 	pool_quota_free(s->quota);
 	if (s->approvals)
 		approvals_close(s->approvals);
+	channels_close(s->channels);
+	epoch_unref(s->channels_epoch);
 	/* After everybody who records. */
 	if (s->audit)
 		audit_close(s->audit);
@@ -302,6 +316,7 @@ server_close(struct server *s)
 		close(s->reserved);
 	buf_fini(&s->main_lane.leaf);
 	buf_fini(&s->admin_lane.leaf);
+	buf_fini(&s->channel_lane.leaf);
 	config_text_fini(&s->text);
 	free(s->drift);
 	free(s->target_tls);

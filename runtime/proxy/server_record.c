@@ -108,3 +108,24 @@ server_record_expiry(void *server, const struct approval_event *ev)
 		log_error("audit record=approval.close request=%s not recorded",
 			  ev->approval->id);
 }
+
+void
+server_record_lost_notices(void *server, const char *channel, uint64_t n, const char *why)
+{
+	struct server *s = server;
+	struct audit_alert b = {.rule = slice_str(channel),
+				.severity = SLICE_LIT("warning"),
+				.text = slice_str(why),
+				.count = n,
+				.state = SLICE_LIT("notices-lost")};
+	struct audit_record r;
+	bool recorded;
+
+	audit_record_init(&r, AUDIT_alert, clock_wall_ns(), clock_mono_ns());
+	r.body = &b;
+	pthread_mutex_lock(&s->channel_lock);
+	recorded = server_record(s, &s->channel_lane, &r, false);
+	pthread_mutex_unlock(&s->channel_lock);
+	log_warn("channel=%s lost=%llu why=\"%s\"%s", channel, (unsigned long long) n, why,
+		 recorded ? "" : " (and this could not be recorded)");
+}

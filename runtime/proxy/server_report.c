@@ -163,6 +163,21 @@ audit_counters(struct server *s, counter_fn *fn, void *ctx)
 }
 
 static void
+channel_counters(struct server *s, counter_fn *fn, void *ctx)
+{
+	struct channel_stats c, sum = {0};
+
+	for (size_t i = 0; channels_stats(s->channels, i, &c); i++) {
+		sum.sent += c.sent;
+		sum.lost += c.lost;
+		sum.waiting += c.waiting;
+	}
+	C("weir_notices_total", "outcome=\"sent\"", "notices to channels", SUM, sum.sent);
+	C("weir_notices_total", "outcome=\"lost\"", "notices to channels", SUM, sum.lost);
+	C("weir_notices_waiting", "", "notices in the queues of channels", GAUGE, sum.waiting);
+}
+
+static void
 each_counter(struct server *s, counter_fn *fn, void *ctx)
 {
 	struct catalog_reader_stats c = {0};
@@ -174,6 +189,7 @@ each_counter(struct server *s, counter_fn *fn, void *ctx)
 	C("weir_catalog_reads_total", "", "catalogs read", SUM, c.reads);
 	C("weir_catalog_failures_total", "", "catalog reads that failed", SUM, c.failures);
 	C("weir_catalog_changes_total", "", "catalog reads that found a change", SUM, c.changes);
+	channel_counters(s, fn, ctx);
 	C("weir_reloads_total", "outcome=\"loaded\"", "reloads", SUM, s->reloads);
 	C("weir_reloads_total", "outcome=\"refused\"", "reloads", SUM, s->refused_reloads);
 	C("weir_uptime_seconds", "", "time since the start", GAUGE,

@@ -14,6 +14,7 @@ bool server_open_files(struct server *s, struct buf *error) MUST_CHECK;
 bool server_reserve_address(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_tls(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_admin(struct server *s, struct buf *error) MUST_CHECK;
+bool server_open_channels(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_workers(struct server *s, struct worker_host *host, struct buf *error) MUST_CHECK;
 bool server_open_catalogs(struct server *s, struct buf *error) MUST_CHECK;
 void server_close(struct server *s);

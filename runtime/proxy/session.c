@@ -200,6 +200,7 @@ session_env_fini(struct session_env *env)
 	buf_fini(&env->scratch);
 	buf_fini(&env->record);
 	buf_fini(&env->rows);
+	buf_fini(&env->notice);
 	arena_fini(&env->arena);
 }
 

@@ -105,6 +105,8 @@ struct session_host {
 	void (*want_catalog)(void *ctx);
 	/* A schema change went through: sessions of the target wait for the next catalog. */
 	void (*schema_changed)(void *ctx);
+	/* A notice for a channel of the configuration, by number. NULL: nobody is told. */
+	void (*notice)(void *ctx, size_t channel, struct slice body);
 };
 
 enum session_phase {
@@ -320,6 +322,7 @@ struct session_env {
 	struct arena arena;  /* reset after each message */
 	bool tls;            /* the listener can do TLS */
 	struct slice tls_binding; /* what SCRAM-SHA-256-PLUS binds to: a hash of its certificate */
+	struct buf notice;
 	unsigned notice_ms, login_ms;
 	size_t max_message;
 	struct {
@@ -600,6 +603,10 @@ struct approval_event;
 uint64_t record_approval(struct session *s, struct command *c, const struct approval_event *ev);
 /* "$1 = 'x'" a line, for people. */
 void record_render_parameters(struct slice section, struct buf *out);
+
+/* session_notice.c: tells the channels of the rules that ask for it; at once. */
+void notice_command(struct session *s, const struct command *c);
+void notice_held(struct session *s, const struct command *c, const char *approval);
 
 /* session_hold.c */
 struct hold;

@@ -246,6 +246,8 @@ ask_people(struct session *s, struct command *c, const struct statement_text *t,
 							  approval_error_hint(e), NULL});
 	record_event(s, c, &ev);
 	s->env->counters.held++;
+	if (!st.unapprovable)
+		notice_held(s, c, st.id);
 	if (st.unapprovable) {
 		if (approvals_cancel(s->env->approvals, st.id, "unapprovable",
 				     s->host->now_wall(s->host_ctx), &ev))

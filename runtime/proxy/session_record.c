@@ -194,7 +194,8 @@ record_auth_fail(struct session *s, struct slice claimed, const char *cause)
 
 struct intent {
 	struct slice actions[RECORD_LIST], rules[VERDICT_RULES];
-	struct slice obligations[VERDICT_MASKS + VERDICT_LIMITS + VERDICT_RECORDS];
+	struct slice obligations[VERDICT_MASKS + VERDICT_LIMITS + VERDICT_RECORDS +
+				 VERDICT_NOTICES];
 	struct audit_object objects[RECORD_LIST];
 	struct audit_parameter parameters[RECORD_PARAMETERS];
 	uint8_t hmacs[RECORD_PARAMETERS][SHA256_LEN], all[SHA256_LEN];
@@ -422,6 +423,7 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	add_obligations(&in, img, v->masks, v->n_masks);
 	add_obligations(&in, img, v->limits, v->n_limits);
 	add_obligations(&in, img, v->records, v->n_records);
+	add_obligations(&in, img, v->notices, v->n_notices);
 	d.obligations = (struct audit_texts){in.obligations, in.n_obligations};
 	d.shadow = shadow_texts(s, &v->shadows, &in.shadows);
 	if (v->verdict == VERDICT_DENY) {
@@ -446,6 +448,8 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	memcpy(c->id, r.id.b, sizeof(c->id));
 	c->ticket = submit(s, &r);
 	c->recorded = c->ticket != 0;
+	if (c->recorded)
+		notice_command(s, c);
 	return c->recorded;
 }
 

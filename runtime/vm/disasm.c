@@ -188,6 +188,8 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 				   SLICE_ARG(img->data[r->mask.data[i]].name));
 		buf_putc(out, '\n');
 	}
+	if (r->channel.n)
+		buf_printf(out, "  notify %.*s\n", SLICE_ARG(r->channel));
 	if (r->kind == VM_RECORD) {
 		buf_puts(out, "  with");
 		for (int i = 0; i < RECORDED_COUNT; i++)

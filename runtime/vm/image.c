@@ -6,7 +6,8 @@
  *   entry  [name, code]        code: 8 bytes an instruction: op, flags, fact, skip, argument, the
  *                              last three big-endian; op and fact index the tables OPS and FACTS,
  *                              or, of a test of the row, the constants: the column's name
- *   rule   [kind, name, sentence, [file, line, column, length], shadow, detail]
+ *   rule   [kind, name, sentence, [file, line, column, length], shadow, channel,
+ *           detail]
  *          detail  allow, deny: []
  *                  hold: [[[n, group], ...], not self, once, reason, ticket, within s, expires s]
  *                  mask: [[data ...], mask, count, text, lookup, derived, smallest group]
@@ -337,7 +338,7 @@ load_rule(struct loader *l, struct image_rule *rule)
 {
 	int kind;
 
-	tuple(l, 6);
+	tuple(l, 7);
 	kind = name_in(l, rule_kind_find, "kind of rule");
 	rule->name = cbor_get_text(&l->r);
 	rule->sentence = cbor_get_text(&l->r);
@@ -347,9 +348,12 @@ load_rule(struct loader *l, struct image_rule *rule)
 	rule->span.column = (uint32_t) number(l, UINT32_MAX, "column");
 	rule->span.length = (uint32_t) number(l, UINT32_MAX, "length");
 	rule->shadow = cbor_get_bool(&l->r);
+	rule->channel = cbor_get_text(&l->r);
 	if (!ok(l))
 		return;
 	rule->kind = (enum vm_rule) kind;
+	if (kind == VM_NOTIFY ? !rule->channel.n : kind > VM_DENY && rule->channel.n)
+		BAD(l, VALUE, "a channel where none belongs, or none where one does");
 	if (kind == VM_HOLD)
 		load_hold(l, &rule->hold);
 	else if (kind == VM_MASK)

@@ -172,6 +172,7 @@ struct image_rule {
 	uint64_t row_columns;        /* bit per image.row_columns that it reads */
 	struct image_limit limit;    /* VM_LIMIT */
 	uint8_t recorded;            /* VM_RECORD: RECORDED_BIT(...) | ..., not 0 */
+	struct slice channel; /* VM_NOTIFY; of a verdict, when it decides; empty: nobody is told */
 };
 
 struct image_entry {
@@ -254,7 +255,7 @@ const char *image_error_name(enum image_error_code code); /* "V0204" */
 static inline bool
 image_rule_watched(const struct image_rule *rule)
 {
-	return rule->shadow;
+	return rule->shadow || rule->kind == VM_NOTIFY;
 }
 /* Does the column belong to the class? An empty slice stands for any name. */
 bool image_data_matches(const struct image *img, size_t data, struct slice schema,

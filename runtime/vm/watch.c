@@ -97,8 +97,8 @@ watch_outcome(const struct image *img, const struct watch *w, int rule, enum ver
 
 		return final || would == verdict ? WATCH_NOTHING : (int) would;
 	}
-	if (r->kind == VM_RECORD)
-		return VM_RECORD;
+	if (r->kind == VM_RECORD || r->kind == VM_NOTIFY)
+		return r->kind;
 	if (verdict == VERDICT_DENY)
 		return WATCH_NOTHING;
 	if (r->kind == VM_MASK && has(w->used, rule))

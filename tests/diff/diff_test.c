@@ -279,15 +279,16 @@ static void
 gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 {
 	static const char *const rule_words[] = {"allow", "allow", "deny", "hold",
-						 "mask",  "drop",  "limit", "record"};
+						 "mask",  "drop",  "limit", "record", "notify"};
 	const char *kind = PICK(rule_words);
-	bool drop = strcmp(kind, "drop") == 0, limit = kind[0] == 'l' || kind[0] == 'r';
+	bool drop = strcmp(kind, "drop") == 0, limit = kind[0] == 'l' || kind[0] == 'r' || kind[0] == 'n';
 	bool mask = kind[0] == 'm' || drop;
 	bool only_connect = !mask && !limit && rnd(6) == 0;
 	bool shadow = rnd(4) == 0;
 	enum where where = mask ? FOR_MASKS : only_connect ? FOR_CONNECT : FOR_COMMANDS;
 
-	buf_printf(b, "%s%s r%u", shadow ? "shadow " : "", kind, index);
+	buf_printf(b, "%s%s r%u%s", shadow ? "shadow " : "", kind, index,
+		   kind[0] == 'n' ? " to oncall" : "");
 	if (mask)
 		buf_printf(b, " of %s", PICK(classes));
 	if (mask && !drop)
@@ -334,9 +335,11 @@ gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 	}
 	if (kind[0] == 'h')
 		buf_puts(b, " for 1 of g0 not self within 5m");
+	if (!mask && !limit && rnd(8) == 0)
+		buf_puts(b, " notify oncall");
 	if (kind[0] == 'r')
 		buf_puts(b, rnd(2) ? " with strict" : " with text, parameters");
-	else if (limit)
+	else if (kind[0] == 'l')
 		buf_printf(b, " rows %u per %s time %us", 1 + rnd(9),
 			   limit_per_info[shadow ? PER_COMMAND : rnd(LIMIT_PER_COUNT)].name,
 			   1 + rnd(9));

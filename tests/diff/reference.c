@@ -599,7 +599,7 @@ names_connect(const struct rule *r)
 static bool
 watched(const struct rule *r)
 {
-	return r->shadow;
+	return r->shadow || r->kind == RULE_NOTIFY;
 }
 
 static bool

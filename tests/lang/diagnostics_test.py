@@ -20,7 +20,7 @@ there what the code means and what to do, and a whole small policy under "Wrong"
 # Codes that cannot come alone, and what comes with them.
 NOT_FROM_FILES = {"E0305"}  # reading refuses such a file already; texts come from editors too
 STRICT = {"W1223", "W1224"}
-WITH = {"E0205": {"E0701"}, "E0609": {"W1203"}}
+WITH = {"E0609": {"W1203"}}
 
 POLICY = 'policy shop\n\ngroup agents = idp "ai-agents"\n\nallow read   who agents   do sql.select\n'
 FILES = {"app.password": ("secret\n", 0o600), "shop.weir": (POLICY, 0o644)}

@@ -99,6 +99,58 @@ the_example(void)
 	unload(&l);
 }
 
+/* Loads the example with one more line. */
+static void
+load_with(struct loaded *l, const char *line)
+{
+	struct buf b = {0};
+
+	buf_printf(&b, "%s%s\n", issue_example, line);
+	buf_putc(&b, 0);
+	load(l, (char *) b.p, true);
+	buf_fini(&b);
+}
+
+static void
+channels(void)
+{
+	static const char *const wrong[] = {
+		"channel oncall",
+		"channel oncall webhook",
+		"channel oncall webhook \"hooks.example/T0K3N\"",
+		"channel oncall webhook \"http://hooks.example/T0K3N\"",
+		"channel oncall webhook \"http://127.0.0.1.example/T0K3N\"",
+		"channel oncall webhook \"http://localhost:1@hooks.example/T0K3N\"",
+		"channel oncall webhook \"https://\"",
+		"channel oncall webhook \"https://x/T0K3N\" webhook \"https://y/T0K3N\"",
+		"channel oncall webhook \"https://x/T0K3N\" secret \"T0K3N\" secret-env \"HOME\"",
+		"channel oncall webhook \"https://x/T0K3N\" secret-file \"nowhere\"",
+		"channel oncall webhook \"https://x/T0K3N\" secret T0K3N",
+		"channel oncall webhook \"https://x/T0K3N\" after \"T0K3N\"",
+		"channel oncall webhook \"https://x/\"\nchannel oncall webhook \"https://y/T0K3N\"",
+		"channel \"oncall\" webhook \"https://x/T0K3N\"",
+	};
+	struct loaded l;
+
+	load_with(&l, "channel oncall\n  webhook \"https://hooks.example/T0K3N\"\n"
+		      "  ca \"ca.pem\" secret \"shared\"\nchannel ops webhook \"http://[::1]:80/x\"");
+	REQUIRE(l.ok);
+	CHECK_INT(l.c.n_channels, 2);
+	CHECK_INT(config_channel_find(&l.c, SLICE_LIT("ops")), 1);
+	CHECK_INT(config_channel_find(&l.c, SLICE_LIT("op")), -1);
+	CHECK_SLICE(slice_str(l.c.channels[0].url), "https://hooks.example/T0K3N");
+	CHECK_SLICE(slice_str(l.c.channels[0].ca_file), "/etc/weir/ca.pem");
+	CHECK_SLICE(slice_str(l.c.channels[0].secret), "shared");
+	CHECK(!l.c.channels[1].secret && !l.c.channels[1].ca_file);
+	unload(&l);
+	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+		load_with(&l, wrong[i]);
+		if (l.ok || says(&l, "T0K3N"))
+			printf("# %s\n# %s\n", wrong[i], (char *) l.text.p), test_failures++;
+		unload(&l);
+	}
+}
+
 /* The text that diagnostics quote holds no secret after loading, even a clean one. */
 static void
 secrets_leave_the_text(void)
@@ -350,6 +402,7 @@ pools(void)
 	refused(TARGET "pool session max-prepared 3\n", "E0905", "is for `pool transaction`");
 }
 
-TEST_MAIN(TEST(the_example), TEST(secrets_leave_the_text), TEST(refusals), TEST(tls_off_loopback),
+TEST_MAIN(TEST(the_example), TEST(channels), TEST(secrets_leave_the_text), TEST(refusals),
+	  TEST(tls_off_loopback),
 	  TEST(addresses), TEST(passwords_from_outside), TEST(secrets_are_never_shown),
 	  TEST(signers_are_keys), TEST(pools))

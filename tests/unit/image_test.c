@@ -23,6 +23,7 @@ static const char source[] =
 	"  unless client.address in {10.0.0.0/8} and time.of-day < 12:00\n"
 	"deny probing when sql.uses(card, join) or user.kind = agent\n"
 	"record all with parameters, strict\n"
+	"notify all-of-it to oncall do sql.select\n"
 	"shadow deny text when sql.text matches \"*x*\"\n";
 
 static const char detecting[] =
@@ -92,7 +93,7 @@ a_good_image(void)
 	CHECK_SLICE(img->title, "A small one");
 	CHECK_INT(img->counter, 9);
 	CHECK_INT(img->n_tests, 3);
-	CHECK_INT(img->n_rules, 7);
+	CHECK_INT(img->n_rules, 8);
 	CHECK(img->is_signed);
 	CHECK(!img->default_allow);
 	CHECK_SLICE(img->files[0].name, "small.weir");
@@ -113,8 +114,9 @@ a_good_image(void)
 	CHECK_INT(image_group_find(img, SLICE_LIT("agents")), 0);
 	CHECK_INT(image_group_find(img, SLICE_LIT("ai-agents")), -1);
 	CHECK_INT(image_rule_find(img, SLICE_LIT("probing")), 4);
+	CHECK_SLICE(img->rules[6].channel, "oncall");
 	CHECK_INT(img->rules[5].recorded, RECORDED_BIT(PARAMETERS) | RECORDED_BIT(STRICT));
-	CHECK(img->rules[6].shadow && !img->rules[5].shadow && img->has_records);
+	CHECK(img->rules[7].shadow && !img->rules[5].shadow && img->has_records);
 	CHECK_SLICE(img->targets[0].pattern, "orders*");
 	CHECK(img->entry[ENTRY_COMMAND].stable);
 	CHECK(img->entry[ENTRY_COMMAND].uses);

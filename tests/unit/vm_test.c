@@ -45,6 +45,7 @@ static const struct image_rule rules[] = {
 	{.kind = VM_LIMIT, .name = SLICE_LIT("few")},
 	{.kind = VM_DROP, .name = SLICE_LIT("gone"), .mask = {.data = class_0, .n_data = 1}},
 	{.kind = VM_RECORD, .name = SLICE_LIT("more"), .recorded = RECORDED_BIT(TEXT)},
+	{.kind = VM_NOTIFY, .name = SLICE_LIT("tell"), .channel = SLICE_LIT("oncall")},
 	{.kind = VM_ALLOW, .shadow = true, .name = SLICE_LIT("sa")},
 	{.kind = VM_HOLD, .shadow = true, .name = SLICE_LIT("sh")},
 	{.kind = VM_DENY, .shadow = true, .name = SLICE_LIT("sd")},
@@ -54,9 +55,10 @@ static const struct image_rule rules[] = {
 	 .mask = {.data = class_0, .n_data = 1}},
 };
 static const int8_t ranks[] = {VM_ALLOW, VM_HOLD, VM_DENY, -1, -1, -1, -1, -1,
-			       -1, VM_ALLOW, VM_HOLD, VM_DENY, -1, -1};
+			       -1, -1, VM_ALLOW, VM_HOLD, VM_DENY, -1, -1};
 enum { ALLOW_RULE, HOLD_RULE, DENY_RULE, LAST4_RULE, LAST2_RULE, NULL_RULE, LIMIT_RULE,
-       DROP_RULE, RECORD_RULE, SHADOW_ALLOW, SHADOW_HOLD, SHADOW_DENY, SHADOW_MASK, SHADOW_DROP };
+       DROP_RULE, RECORD_RULE, NOTIFY_RULE, SHADOW_ALLOW, SHADOW_HOLD, SHADOW_DENY, SHADOW_MASK,
+       SHADOW_DROP };
 
 static struct image
 image_with(const struct insn *code, size_t n)
@@ -358,8 +360,8 @@ shadow_rules_stay_apart(void)
 			code[0].op = OP_MATCH;
 			code[0].arg = r;
 			good = vm_verify(&img, (enum vm_entry) e, &img.entry[e], &scratch, &err);
-			CHECK(!good || rules[r].shadow == watch);
-			CHECK(good || !rules[r].shadow || !watch ||
+			CHECK(!good || image_rule_watched(&rules[r]) == watch);
+			CHECK(good || !image_rule_watched(&rules[r]) || !watch ||
 			      (e == ENTRY_WATCH_CONNECT && rules[r].kind > VM_DENY));
 			CHECK(good || err.code == IMAGE_ERROR_RULE_KIND);
 			code[0].op = OP_MAY;

@@ -181,6 +181,8 @@ masks_and_drops(void)
 	CHECK_INT(would_show(HEAD "allow a\nshadow limit x rows 1", out), VM_LIMIT);
 	CHECK_INT(would_show(HEAD "allow a\nshadow record x with strict", out), VM_RECORD);
 	CHECK_INT(would_show(HEAD "deny d\nshadow record x with strict", out), VM_RECORD);
+	CHECK_INT(would_show(HEAD "deny d\nshadow notify x to oncall", out), VM_NOTIFY);
+	CHECK_INT(would_show(HEAD "allow a\nnotify x to oncall", out), WATCH_NOTHING);
 }
 
 /* Nothing that decides changes with a shadow rule: the code is the same. */
