@@ -22,7 +22,17 @@
 
 /* Descriptors besides those of connections: rings, eventfds, listeners, the log's segments, the
  * catalog readers' connections, the admin listener's. */
-enum { FILES_BASE = 256, FILES_PER_WORKER = 48, FILES_PER_TARGET = 4, FILES_PER_CONNECTION = 2 };
+enum { FILES_BASE = 256, FILES_PER_WORKER = 48, FILES_PER_TARGET = 4 };
+
+/* A client's own, and that of its server connection where it has one to itself. */
+static rlim_t
+files_per_connection(const struct config *c)
+{
+	for (size_t i = 0; i < c->n_targets; i++)
+		if (c->targets[i].pool.mode == POOL_NONE)
+			return 2;
+	return 1;
+}
 
 /* Passwords and rows are in this memory. */
 bool
@@ -47,12 +57,12 @@ server_open_files(struct server *s, struct buf *error)
 	const struct config *c = &s->epoch->config;
 	rlim_t base = FILES_BASE + (rlim_t) FILES_PER_WORKER * s->n_workers +
 		      FILES_PER_TARGET * c->n_targets;
-	rlim_t need;
+	rlim_t need, each = files_per_connection(c);
 	struct rlimit lim, more;
 
 	for (size_t i = 0; i < c->n_targets; i++)
 		base += c->targets[i].pool.mode == POOL_NONE ? 0 : c->targets[i].pool.size;
-	need = base + (rlim_t) FILES_PER_CONNECTION * c->max_connections;
+	need = base + each * c->max_connections;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0) {
 		buf_printf(error, "cannot read the limit of open files: %s\n", strerror(errno));
 		return false;
@@ -63,7 +73,7 @@ server_open_files(struct server *s, struct buf *error)
 	if (setrlimit(RLIMIT_NOFILE, &more) == 0) /* above the hard limit only root may */
 		return true;
 	lim.rlim_cur = lim.rlim_max;
-	if (lim.rlim_max < base + (rlim_t) FILES_PER_CONNECTION * s->n_workers ||
+	if (lim.rlim_max < base + each * s->n_workers ||
 	    setrlimit(RLIMIT_NOFILE, &lim) < 0) {
 		buf_printf(error,
 			   "the process may open only %llu files: raise LimitNOFILE= of the "
@@ -71,7 +81,7 @@ server_open_files(struct server *s, struct buf *error)
 			   (unsigned long long) lim.rlim_max);
 		return false;
 	}
-	s->max_connections = (unsigned) ((lim.rlim_max - base) / FILES_PER_CONNECTION);
+	s->max_connections = (unsigned) ((lim.rlim_max - base) / each);
 	log_warn("limit connections is %u, not %u: the process may open only %llu files; raise "
 		 "LimitNOFILE= of the service (or ulimit -n) to %llu, or lower the limit",
 		 s->max_connections, c->max_connections, (unsigned long long) lim.rlim_max,

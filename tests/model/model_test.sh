@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Searches every state of session.pml in several bounded worlds, and makes sure that the search sees:
-# each mutation of the model must be found. Also that model and code speak of the same invariants.
+# Searches every state of session.pml (with -DPOOL: of pool.pml) in several bounded worlds, and makes
+# sure that the search sees: each mutation of the model must be found. Also that model and code speak of the same invariants.
 #
 #   tests/model/model_test.sh              all
 #   tests/model/model_test.sh trail FLAGS  one world, and the way to what is wrong with it
@@ -30,6 +30,12 @@ a hold that outlives its message         | yes | -DWITH_BATCH -DWITH_HOLD -DMESS
 a name taken for what is in doubt        | yes | -DWITH_BATCH -DMESSAGES=5 -DM_NO_DOUBT
 a refusal by the gateway alone           | yes | -DWITH_QUERY -DWITH_TX -DMESSAGES=3 -DM_REFUSE_ALONE
 a wait for the Sync that COPY ignores    | yes | -DWITH_BATCH -DWITH_COPY -DMESSAGES=4 -DM_KEEP_IGNORED_SYNC
+sessions that share a server connection  | no  | -DPOOL
+a connection that still owes answers     | yes | -DPOOL -DM_IGNORE_ANSWERS
+a connection that a cancel may still hit | yes | -DPOOL -DM_IGNORE_CANCELS
+a cancel that is thought to be lost      | yes | -DPOOL -DM_TRUST_THE_LOST
+a connection whose client vanished       | yes | -DPOOL -DM_REUSE_WHATEVER
+a connection with settings of another    | yes | -DPOOL -DM_NO_CARRY
 '
 
 # A long search is worth optimising, a mutation is found at once.
@@ -38,8 +44,9 @@ optimise=-O1
 # search FLAGS: what spin has to say, in a folder of its own.
 search() {
 	dir=$(mktemp -d "$work/XXXXXX") && cd "$dir" || return
-	cp "$here/session.pml" .
-	spin -a "$@" session.pml >spin.out 2>&1 &&
+	case " $* " in *" -DPOOL "*) model=pool.pml ;; *) model=session.pml ;; esac
+	cp "$here/$model" .
+	spin -a "$@" $model >spin.out 2>&1 &&
 		cc -w $optimise -DSAFETY -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM=2048 -o pan pan.c &&
 		timeout 120 ./pan -m100000 -n
 }
@@ -47,7 +54,7 @@ search() {
 if [ "$1" = trail ]; then
 	shift
 	search "$@"
-	[ -f session.pml.trail ] && spin -t -c -g "$@" session.pml
+	[ -f $model.trail ] && spin -t -c -g "$@" $model
 	exit
 fi
 
