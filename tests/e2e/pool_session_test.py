@@ -221,6 +221,7 @@ def test_a_cancel_reaches_the_command_and_no_other():
             pass
         p = c.execute("select pg_backend_pid()").fetchone()[0]
         old = c.pgconn.get_cancel()
+        time.sleep(0.5) # until the cancel is settled: before that the connection would be closed
     idle_again(p)
     with connect("ana") as c:
         h.eq(c.execute("select pg_backend_pid()").fetchone()[0], p)
