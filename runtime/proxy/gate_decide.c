@@ -1,45 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * One command's verdict: each effect through the policy, joined; then what no policy can open. A
- * masked column may appear only as a bare output column or inside count(); whatever could carry it
- * elsewhere is refused while masks are in force, as is everything that could not be resolved.
+ * One command's verdict: each effect through the policy, joined; then what no policy can open.
+ * Everything that could not be resolved is refused while masks are in force.
  */
-#include "proxy/gate_internal.h"
+#include "proxy/gate_look.h"
 
-#include "proxy/gate_lineage.h"
 #include "sql/contexts.h"
-
-/* Effects behind which anything could be read. */
-static const enum action blind_actions[] = {
-	ACTION_SQL_OPAQUE_FUNCTION, ACTION_SQL_CALL, ACTION_SQL_ANONYMOUS_CODE,
-	ACTION_SQL_REPLICATION, ACTION_SQL_UNPARSED, ACTION_SQL_LOAD,
-	ACTION_SQL_ROLE, /* a role's settings: what names mean to its next session */
-	/* The files that tables lie in, and this database by another connection. */
-	ACTION_SQL_FILE, ACTION_SQL_PROGRAM, ACTION_SQL_NETWORK,
-};
 
 enum { USES_MAX = 1 << 20 }; /* of one message, a table each */
 
-struct look {
-	struct gate *g;
-	struct gate_session *s;
-	struct gate_class *class;
-	const struct gate_ask *ask;
-	const struct catalog_path *path; /* NULL: what unqualified names mean is not known */
-	const struct sql_facts *facts;
-	const struct catalog_relation **relations; /* by index; NULL: not a table, or unresolved */
-	struct gate_verdict *v;
-	struct facts f;
-	struct data_use *uses;
-	size_t n_uses;
-	bool renamed; /* what names mean is not known at all */
-	bool watches; /* the policy has rules that are only watched */
-	bool own;     /* the gateway itself has refused it */
-};
-
-static void
-refuse(struct look *l, const char *sqlstate, const char *code, const char *message,
-       const char *hint)
+void
+look_refuse(struct look *l, const char *sqlstate, const char *code, const char *message,
+	    const char *hint)
 {
 	/* The first reason stands: it is the one the reader can act upon. */
 	if (l->v->refusal.code)
@@ -51,14 +23,14 @@ refuse(struct look *l, const char *sqlstate, const char *code, const char *messa
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-static const struct catalog_relation *
-resolve(const struct look *l, struct slice schema, struct slice name)
+const struct catalog_relation *
+look_resolve(const struct look *l, struct slice schema, struct slice name)
 {
 	return class_resolve(l->class, l->path, schema, name);
 }
 
-static bool
-is_table(const struct sql_relation *r)
+bool
+look_is_table(const struct sql_relation *r)
 {
 	return r->kind == SQL_REL_TABLE || r->kind == SQL_REL_EXCLUDED;
 }
@@ -158,15 +130,15 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 	l->v->leaves_state = l->v->leaves_state || effect_leaves_state(e);
 }
 
-static void
-refuse_changed(struct look *l, const struct sql_effect *e)
+void
+look_refuse_changed(struct look *l, const struct sql_effect *e)
 {
 	const char *message = effect_changed(l->class, e, l->ask->arena);
 
 	if (message)
-		refuse(l, NULL, "WEIR-FUNCTION-CHANGED", message,
+		look_refuse(l, NULL, "WEIR-FUNCTION-CHANGED", message,
 		       "whoever writes the policy looks at it again, and takes its new digest from "
-		       "`weir functions`");
+			    "`weir functions`");
 }
 
 /* What the catalog says may be gone by the time the command runs: the session has changed the
@@ -218,11 +190,11 @@ judge_calls(struct look *l)
 		judge(l, &opaque, NULL);
 		if (!l->class->any_masks)
 			continue;
-		refuse_changed(l, &opaque);
-		refuse(l, NULL, "WEIR-MASK-OPAQUE",
+		look_refuse_changed(l, &opaque);
+		look_refuse(l, NULL, "WEIR-MASK-OPAQUE",
 		       arena_printf(l->ask->arena, "\"%.*s\" %s, which could read masked columns",
-				    SLICE_ARG(c->name), why),
-		       "qualify it with pg_catalog if the built-in is meant");
+					 SLICE_ARG(c->name), why),
+			    "qualify it with pg_catalog if the built-in is meant");
 	}
 }
 
@@ -252,7 +224,7 @@ judge_effects(struct look *l)
 		if (e->relation >= 0)
 			r = l->relations[e->relation];
 		else if (e->object.n)
-			r = resolve(l, e->schema, e->object);
+			r = look_resolve(l, e->schema, e->object);
 		if (r && !e->schema.n && moves_schema(l) &&
 		    class_shadowed(l->class, l->path, e->object, true))
 			r = NULL;
@@ -288,7 +260,7 @@ collect_use(struct look *l, uint32_t relation, struct slice column, bool row, ui
 	row = row || as->renamed;
 	for (uint32_t i = 0; as->kind == SQL_REL_JOIN && i < as->n_left + as->n_right; i++)
 		collect_use(l, f->members[as->members + i], column, row, contexts);
-	if (!is_table(as) || (r && !row && column.n && !catalog_column_named(r, column)))
+	if (!look_is_table(as) || (r && !row && column.n && !catalog_column_named(r, column)))
 		return;
 	l->uses[l->n_uses++] = (struct data_use){.schema = r ? r->schema : (struct slice){0},
 						 .table = r ? r->name : as->name,
@@ -340,262 +312,6 @@ collect_uses(struct look *l)
 			  !renamed_before(f, UINT32_MAX);
 }
 
-/* ---- what masks forbid ----------------------------------------------------------------------- */
-
-/* Which mask rules the auditor will want to see beside the command. */
-static void
-note_masks(struct look *l, const struct catalog_relation *r)
-{
-	struct gate_verdict *v = l->v;
-
-	for (uint32_t i = 0; i < r->n_columns; i++) {
-		const struct gate_masked *m = class_mask(l->class, r->oid, r->columns[i].attnum);
-		uint8_t k = 0;
-
-		while (m && k < v->n_masks && v->masks[k] != m->rule)
-			k++;
-		if (m && k == v->n_masks && k < VERDICT_MASKS)
-			v->masks[v->n_masks++] = m->rule;
-	}
-}
-
-static void
-refuse_unknown_path(struct look *l, struct slice name)
-{
-	refuse(l, NULL, "WEIR-SEARCH-PATH",
-	       arena_printf(l->ask->arena, "what \"%.*s\" means is not known here: the search path "
-			    "may have changed in this batch", SLICE_ARG(name)),
-	       "qualify the name with its schema, or send what sets the path by itself");
-}
-
-static void
-check_relation(struct look *l, const struct sql_relation *as, const struct catalog_relation *r)
-{
-	struct arena *a = l->ask->arena;
-	const struct catalog_relation *hidden;
-	const char *why;
-
-	if (!r && !l->path && !as->schema.n) {
-		refuse_unknown_path(l, as->name);
-		return;
-	}
-	hidden = as->schema.n ? NULL : class_shadowed(l->class, l->path, as->name, false);
-	if (hidden)
-		refuse(l, NULL, "WEIR-SEARCH-PATH",
-		       arena_printf(a, "\"%.*s\" may still mean %.*s.%.*s, which has masked columns and "
-				    "is also in the search path", SLICE_ARG(as->name),
-				    SLICE_ARG(hidden->schema), SLICE_ARG(hidden->name)),
-		       "qualify the name with its schema");
-	if (!r) {
-		refuse(l, "42P01", "WEIR-UNKNOWN-RELATION",
-		       arena_printf(a, "relation \"%.*s\" is not in the target's catalog",
-				    SLICE_ARG(as->name)),
-		       "check the name; temporary tables cannot be used while masks are in force");
-		l->v->wait_catalog = true;
-		return;
-	}
-	if ((why = class_tainted(l->class, r->oid)) != NULL)
-		refuse(l, NULL, "WEIR-MASKED-VIEW",
-		       arena_printf(a, "view %.*s cannot be read while masks are in force: %s",
-				    SLICE_ARG(r->name), why),
-		       "select from the tables themselves: their masked columns come back masked");
-	if (class_is_telling(r))
-		refuse(l, NULL, "WEIR-MASKED-STATISTICS",
-		       arena_printf(a, "%.*s can show values of masked columns", SLICE_ARG(r->name)),
-		       "it is not available while masks are in force for you");
-	if (class_governs(l->class, r->oid)) {
-		l->v->rows_masked = true;
-		note_masks(l, r);
-	}
-	if (class_drops(l->class, r->oid)) {
-		l->v->rows_masked = true;
-		gate_note_drops(l->class, l->v);
-	}
-}
-
-/* A COPY whose columns cannot be told by position cannot be masked. */
-static void
-check_copy(struct look *l, const struct sql_stmt *st)
-{
-	struct copyout_column *columns;
-	size_t n;
-
-	if (!st->copy || st->copy->from || st->copy->where != SQL_COPY_STREAM ||
-	    !l->v->rows_masked)
-		return;
-	if (st->copy->unknown_option ||
-	    !gate_copy_columns(l->s, l->facts, st, l->ask->arena, &columns, &n))
-		refuse(l, NULL, "WEIR-MASKED-COPY", "this COPY cannot be masked",
-		       "name plain columns of tables, or SELECT the rows");
-}
-
-static uint8_t
-added(uint8_t to, uint32_t n)
-{
-	return to + n < UINT8_MAX ? (uint8_t) (to + n) : UINT8_MAX;
-}
-
-/* How many masked columns statement i of the message returns as the result of st: none may be
- * missing when its rows come. */
-static void
-count_outputs(struct look *l, struct lineage *lin, const struct sql_stmt *st, uint32_t i,
-	      bool returns)
-{
-	const struct lineage_list *list = lineage_result(lin, st->query, 0);
-	uint32_t n = list ? lineage_masked(list) : 0;
-	struct gate_verdict *v = l->v;
-
-	/* The server will say how many columns there are, so one gap can be filled, but not two. */
-	if (n && list->n_gaps > 1)
-		refuse(l, NULL, "WEIR-LINEAGE",
-		       "which columns of the result are masked cannot be told by position",
-		       "name the columns of functions instead of selecting *");
-	if (!returns)
-		return;
-	v->masked_outputs = added(v->masked_outputs, n);
-	if (i < VERDICT_STATEMENTS)
-		v->masked_by[i] = added(v->masked_by[i], n);
-}
-
-/* What the command compares when it runs. */
-static void
-count_lookups(struct look *l, struct lineage *lin, const struct sql_stmt *run)
-{
-	const struct sql_facts *f = l->facts;
-	bool executed = f != l->ask->facts;
-
-	if (run)
-		l->v->lookups += lineage_lookups(lin, run->uses, run->n_uses);
-	for (uint32_t i = 0; !run && i < f->n_stmts; i++) {
-		const struct sql_stmt *st = &f->stmts[i];
-		uint32_t n = lineage_lookups(lin, st->uses, st->n_uses);
-
-		/* A view would compare whenever somebody reads it. */
-		if (n && st->kind == SQL_KIND_OTHER)
-			refuse(l, NULL, "WEIR-MASKED-USE", "a look-up cannot be kept in a definition",
-			       "look the value up in a SELECT, UPDATE or DELETE");
-		if (executed || st->kind != SQL_KIND_PREPARE)
-			l->v->lookups += n;
-	}
-}
-
-/* Where the values of the results come from, and that nothing masked goes anywhere else. `run`: the
- * prepared statement that statement i of the message executes; NULL: the facts are the message's.
- */
-static void
-check_uses(struct look *l, const struct sql_stmt *run, uint32_t i)
-{
-	const struct sql_facts *f = l->facts;
-	struct lineage lin = {.class = l->class,
-			      .facts = f,
-			      .arena = l->ask->arena,
-			      .relations = l->relations,
-			      .may_look_up = true};
-	struct gate_refusal why = {0};
-
-	lineage_follow(&lin);
-	if (!lineage_check(&lin, &why))
-		refuse(l, why.sqlstate, why.code, why.message, why.hint);
-	count_lookups(l, &lin, run);
-	if (run)
-		count_outputs(l, &lin, run, i, true);
-	/* PREPARE and DECLARE return nothing. */
-	for (uint32_t k = 0; !run && k < f->n_stmts; k++)
-		count_outputs(l, &lin, &f->stmts[k], k,
-			      f->stmts[k].kind != SQL_KIND_PREPARE &&
-				      f->stmts[k].kind != SQL_KIND_DECLARE);
-}
-
-/* The catalog does not have them, their names come before all others, and they are gone with a
- * rollback: what a name means would be anyone's guess. */
-static bool
-is_temporary(const struct sql_effect *e)
-{
-	static const char prefix[] = "pg_temp";
-
-	return e->action == ACTION_SQL_CREATE &&
-	       (e->flags & SQL_EFFECT_TEMPORARY ||
-		(e->schema.n >= sizeof(prefix) - 1 &&
-		 memcmp(e->schema.p, prefix, sizeof(prefix) - 1) == 0));
-}
-
-static void
-check_effect(struct look *l, const struct sql_effect *e)
-{
-	const struct catalog_relation *r =
-		e->object.n ? resolve(l, e->schema, e->object) : NULL;
-
-	if (e->object.n && !e->schema.n && !l->path)
-		refuse_unknown_path(l, e->object);
-	for (size_t k = 0; k < COUNT_OF(blind_actions); k++)
-		if (e->action == blind_actions[k] && !effect_is_vouched(l->class, e)) {
-			refuse_changed(l, e);
-			refuse(l, NULL, "WEIR-MASK-OPAQUE",
-			       arena_printf(l->ask->arena, "%s could read masked columns unseen",
-					    action_info[e->action].name),
-			       "it is not available while masks are in force for you");
-		}
-	/* Sorts the rows where they lie, and shows by that how values compare. */
-	if (e->action == ACTION_SQL_CLUSTER &&
-	    (!e->object.n || (r && class_governs(l->class, r->oid))))
-		refuse(l, NULL, "WEIR-MASKED-USE",
-		       "CLUSTER sorts rows by columns that may be masked",
-		       "name a table without masked columns, or leave it to somebody the mask "
-		       "does not apply to");
-	/* Renaming a schema renames what is in it. */
-	if (e->action == ACTION_SQL_ALTER &&
-	    (!e->object.n || (r && class_governs(l->class, r->oid))))
-		refuse(l, NULL, "WEIR-MASKED-ALTER",
-		       e->object.n ? "a table with masked columns cannot be altered while masks are "
-				     "in force"
-				   : "only tables can be altered while masks are in force",
-		       "masks follow names: let somebody the mask does not apply to change it");
-	if (is_temporary(e))
-		refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
-		       "temporary tables and views cannot be used while masks are in force",
-		       "name intermediate results in the statement itself (WITH name AS (SELECT ...)), "
-		       "or use a table that is there for all");
-}
-
-static void
-check_masks(struct look *l, const struct sql_stmt *run, uint32_t run_by)
-{
-	const struct sql_facts *f = l->facts;
-	bool reads = false, ddl = l->ask->schema_changed_in_tx;
-	struct gate_refusal filter;
-
-	for (uint32_t i = 0; i < f->n_relations; i++) {
-		if (!is_table(&f->relations[i]))
-			continue;
-		reads = true;
-		check_relation(l, &f->relations[i], l->relations[i]);
-	}
-	for (uint32_t i = 0; i < f->n_effects; i++)
-		check_effect(l, &f->effects[i]);
-	check_uses(l, run, run_by);
-	for (uint32_t i = 0; i < f->n_stmts; i++) {
-		const struct sql_stmt *st = &f->stmts[i];
-
-		ddl = ddl || (st->flags & SQL_DDL && f->n_stmts > 1);
-		/* What others, or this session, run later without naming it. */
-		if (st->flags & SQL_CODE)
-			refuse(l, NULL, "WEIR-MASK-OPAQUE",
-			       "what this defines could read masked columns unseen",
-			       "functions, triggers, rules, policies and the like, and defaults or checks "
-			       "that call such, cannot be defined while masks are in force for you");
-		if (st->kind == SQL_KIND_FETCH || st->flags & SQL_EXECUTES)
-			l->v->rows_masked = true;
-		check_copy(l, st);
-	}
-	/* What the transaction has changed, the catalog connection cannot see. */
-	if (ddl && reads)
-		refuse(l, NULL, "WEIR-SCHEMA-IN-TRANSACTION",
-		       "tables cannot be read in a transaction that changed the schema while masks "
-		       "are in force", "commit the schema change first, and send it by itself");
-	if (!gate_rows_allowed(l->class, l->path, f, l->ask->arena, &filter))
-		refuse(l, NULL, filter.code, filter.message, filter.hint);
-}
-
 /* ---- what no policy opens -------------------------------------------------------------------- */
 
 static void
@@ -606,7 +322,7 @@ check_settings(struct look *l)
 
 	for (uint32_t i = 0; i < f->n_effects; i++)
 		if (setting_refused(l->class, f, &f->effects[i], l->ask->arena, &why))
-			refuse(l, NULL, why.code, why.message, why.hint);
+			look_refuse(l, NULL, why.code, why.message, why.hint);
 }
 
 static void
@@ -622,12 +338,12 @@ check_status(struct look *l)
 	case SQL_UNKNOWN:
 		/* sql.unparsed is the policy's to allow; refused, the parser's words help more. */
 		if (l->g->joined.verdict == VERDICT_DENY)
-			refuse(l, f->sqlstate, "WEIR-UNPARSED", text,
+			look_refuse(l, f->sqlstate, "WEIR-UNPARSED", text,
 			       "the gateway refuses what it cannot parse; it reads PostgreSQL 15's grammar");
 		break;
 	default:
-		refuse(l, f->sqlstate, "WEIR-STATEMENT", text,
-		       "send it in smaller or simpler pieces");
+		look_refuse(l, f->sqlstate, "WEIR-STATEMENT", text,
+			    "send it in smaller or simpler pieces");
 	}
 }
 
@@ -695,10 +411,10 @@ judge_prepared(struct look *l)
 		if (!inner && l->ask->failed)
 			continue; /* the server has the same to say to every statement */
 		if (!inner) {
-			refuse(l, "26000", "WEIR-UNKNOWN-STATEMENT",
+			look_refuse(l, "26000", "WEIR-UNKNOWN-STATEMENT",
 			       arena_printf(l->ask->arena, "prepared statement \"%.*s\" does not exist",
-					    SLICE_ARG(outer->stmts[i].name)),
-			       "PREPARE it first, in a message of its own");
+						 SLICE_ARG(outer->stmts[i].name)),
+				    "PREPARE it first, in a message of its own");
 			continue;
 		}
 		pure = pure && inner->pure_read;
@@ -710,13 +426,14 @@ judge_prepared(struct look *l)
 		judge_effects(l);
 		gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
 		if (l->class->any_masks)
-			check_masks(l, sql_named(inner, SQL_KIND_PREPARE, outer->stmts[i].name), i);
+			look_check_masks(
+				l, sql_named(inner, SQL_KIND_PREPARE, outer->stmts[i].name), i);
 		l->facts = outer;
 		/* CREATE TABLE AS EXECUTE keeps the rows; so does its EXPLAIN ANALYZE. */
 		if (l->v->rows_masked && outer->stmts[i].kind != SQL_KIND_EXECUTE)
-			refuse(l, NULL, "WEIR-MASKED-USE",
+			look_refuse(l, NULL, "WEIR-MASKED-USE",
 			       "a prepared statement that reads a table with masked columns can only be "
-			       "run by EXECUTE", "select what is not masked instead");
+				    "run by EXECUTE", "select what is not masked instead");
 	}
 	if (!pure)
 		l->v->pure_read = false;
@@ -766,7 +483,7 @@ check_detectors(struct look *l)
 	gate_note_detectors(l->class, l->v);
 	if (l->v->verdict != VERDICT_DENY &&
 	    !gate_detect_allowed(l->s, l->facts, l->ask->arena, &why))
-		refuse(l, NULL, why.code, why.message, why.hint);
+		look_refuse(l, NULL, why.code, why.message, why.hint);
 }
 
 static void
@@ -795,20 +512,20 @@ look_closely(struct look *l)
 	check_settings(l);
 	/* The policy's own refusal is the better answer; masks refuse what it would let through. */
 	if (v->verdict == VERDICT_HOLD && l->ask->path_unknown)
-		refuse(l, NULL, "WEIR-SEARCH-PATH",
+		look_refuse(l, NULL, "WEIR-SEARCH-PATH",
 		       "what would be approved is not known: the search path may have changed in this "
-		       "batch", "send what sets the path by itself");
+			    "batch", "send what sets the path by itself");
 	if (v->verdict == VERDICT_HOLD && l->ask->renamed)
-		refuse(l, NULL, "WEIR-SCHEMA-IN-TRANSACTION",
+		look_refuse(l, NULL, "WEIR-SCHEMA-IN-TRANSACTION",
 		       "what would be approved is not known: this transaction has renamed something",
-		       "commit that first");
+			    "commit that first");
 	if (v->verdict == VERDICT_DENY && !v->refusal.code && !v->wait_catalog) {
 		/* Because a function is opaque again: that is what helps to know. */
 		for (uint32_t i = 0; i < f->n_effects && !v->n_rules; i++)
-			refuse_changed(l, &f->effects[i]);
+			look_refuse_changed(l, &f->effects[i]);
 		explain_denial(l);
 	} else if (l->class->any_masks) {
-		check_masks(l, NULL, 0);
+		look_check_masks(l, NULL, 0);
 	}
 	check_detectors(l);
 	l->own = l->own || (v->verdict == VERDICT_DENY && l->g->joined.verdict != VERDICT_DENY);
@@ -850,8 +567,8 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	g->stats.decisions++;
 	*v = (struct gate_verdict){0};
 	if (!c->principal || !c->catalog) {
-		refuse(&l, NULL, "WEIR-PRINCIPAL", "the gateway no longer knows you or the target",
-		       "connect again");
+		look_refuse(&l, NULL, "WEIR-PRINCIPAL", "the gateway no longer knows you or the target",
+			    "connect again");
 		return;
 	}
 	if (facts_need_no_rule(ask->facts)) {
@@ -864,15 +581,15 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	if (c->any_masks && gate_stale(&g->targets[s->target])) {
 		v->wait_catalog = true;
 		v->verdict = VERDICT_DENY;
-		refuse(&l, NULL, "WEIR-CATALOG", "the schema is being read again after a change",
-		       "send the statement again in a moment");
+		look_refuse(&l, NULL, "WEIR-CATALOG", "the schema is being read again after a change",
+			    "send the statement again in a moment");
 		return;
 	}
 	wait = gate_names_wait(g, s, ask);
 	if (wait) {
 		v->wait_catalog = true;
 		v->verdict = VERDICT_DENY;
-		refuse(&l, wait->sqlstate, wait->code, wait->message, wait->hint);
+		look_refuse(&l, wait->sqlstate, wait->code, wait->message, wait->hint);
 		return;
 	}
 	l.watches = watch_has(img, ENTRY_WATCH);
