@@ -13,6 +13,7 @@
 #include "proxy/approvals.h"
 #include "proxy/session.h"
 #include "tests/wire/wire_messages.h"
+#include "tests/wire/wire_stage.h"
 
 #include <dirent.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { LINES = 2000, WORDS = 64, CUT_NONE = 0, CUT_BYTES = 1, CUT_AT = 2, CUT_JOIN = 3 };
+enum { CUT_NONE = 0, CUT_BYTES = 1, CUT_AT = 2, CUT_JOIN = 3 };
 
 struct play {
 	struct session_env env;
@@ -226,195 +227,6 @@ static const struct session_host host = {
 	.now_mono = h_now, .now_wall = h_now, .want_catalog = h_want_catalog,
 	.schema_changed = h_schema_changed,
 };
-
-/* ---- the stage: policy, catalog, principal --------------------------------------------------- */
-
-struct stage {
-	struct epoch *epoch;
-	struct catalog_ref *catalog;
-	char *lines[LINES];
-	int numbers[LINES];
-	size_t n;
-	char *text;	enum pool_mode pool;
-};
-
-static size_t
-split(char *line, struct slice words[WORDS])
-{
-	size_t n = 0;
-	char *p = line;
-
-	while (*p && n < WORDS) {
-		while (*p == ' ' || *p == '\t')
-			p++;
-		if (!*p || *p == '#')
-			break;
-		if (*p == '"') {
-			char *start = ++p, *to = start;
-
-			while (*p && *p != '"') {
-				if (*p == '\\' && p[1] == 'n')
-					*to++ = '\n', p += 2;
-				else if (*p == '\\' && p[1] == 't')
-					*to++ = '\t', p += 2;
-				else if (*p == '\\' && p[1])
-					*to++ = p[1], p += 2;
-				else
-					*to++ = *p++;
-			}
-			if (*p)
-				p++;
-			words[n++] = slice_of(start, (size_t) (to - start));
-		} else {
-			char *start = p;
-
-			while (*p && *p != ' ' && *p != '\t')
-				p++;
-			words[n++] = slice_of(start, (size_t) (p - start));
-			if (*p)
-				p++;
-		}
-	}
-	return n;
-}
-
-static void
-catalog_row(struct catalog_build *b, enum catalog_query q, struct arena *a, unsigned n, ...)
-{
-	struct slice f[16];
-	va_list ap;
-	bool ok;
-
-	va_start(ap, n);
-	for (unsigned i = 0; i < n; i++)
-		f[i] = slice_str(va_arg(ap, const char *));
-	va_end(ap);
-	(void) a;
-	ok = catalog_build_row(b, q, f, n);
-	assert(ok);
-}
-
-/* "schema.name" */
-static void
-cut_dot(struct arena *a, struct slice s, const char **schema, const char **name)
-{
-	const uint8_t *dot = memchr(s.p, '.', s.n);
-
-	assert(dot != NULL);
-	*schema = arena_str(a, slice_of(s.p, (size_t) (dot - s.p)));
-	*name = arena_str(a, slice_of(dot + 1, (size_t) (s.p + s.n - dot - 1)));
-}
-
-static void
-add_relation(struct catalog_build *b, struct arena *a, struct slice *w, size_t n)
-{
-	const char *schema, *name, *oid = arena_str(a, w[2]);
-	bool view = slice_is(w[0], "view");
-
-	cut_dot(a, w[1], &schema, &name);
-	catalog_row(b, CATALOG_Q_RELATIONS, a, 7, oid, schema, name, view ? "v" : "r", "p", "f",
-		    "1");
-	for (size_t i = 3; i < n; i++) {
-		const uint8_t *colon = memchr(w[i].p, ':', w[i].n);
-		char attnum[24];
-		const char *col, *type;
-
-		assert(colon != NULL);
-		snprintf(attnum, sizeof(attnum), "%zu", i - 2);
-		col = arena_str(a, slice_of(w[i].p, (size_t) (colon - w[i].p)));
-		type = arena_str(a, slice_of(colon + 1, (size_t) (w[i].p + w[i].n - colon - 1)));
-		catalog_row(b, CATALOG_Q_COLUMNS, a, 8, oid, attnum, col, type, "f", "text",
-			    "pg_catalog", type);
-	}
-}
-
-static void
-set_user(struct config_principal *who, struct arena *a, struct slice *w, size_t n)
-{
-	struct slice *groups = ARENA_ARRAY(a, struct slice, n);
-
-	who->name = arena_str(a, w[1]);
-	for (size_t k = 2; k < n; k++)
-		groups[k - 2] = arena_copy(a, w[k]);
-	who->groups = groups;
-	who->n_groups = n - 2;
-}
-
-static bool
-set_stage(struct stage *st, struct play *p)
-{
-	struct catalog_build *b = catalog_build_start();
-	struct epoch *e = epoch_new();
-	struct arena *a = &e->arena;
-	struct buf policy = {0}, image = {0};
-	struct config_principal *who = ARENA_ARRAY(a, struct config_principal, 1);
-	struct config_target *target = ARENA_ARRAY(a, struct config_target, 1);
-	static const uint8_t secret[SHA256_LEN] = {1};
-	struct image_error err;
-	struct image_trust trust = {.allow_unsigned = true};
-	struct diag_queue q;
-	struct slice text;
-	struct compile_options o = {.text = &text};
-	const char *error = NULL;
-	struct catalog *c;
-	size_t i;
-
-	*who = (struct config_principal){.name = "agent", .kind = PRINCIPAL_AGENT};
-	catalog_row(b, CATALOG_Q_SETTINGS, a, 2, "search_path", "public");
-	catalog_row(b, CATALOG_Q_SETTINGS, a, 2, "session_user", "app");
-	for (i = 0; i < st->n; i++) {
-		struct slice w[WORDS];
-		char *line = arena_str(a, slice_str(st->lines[i]));
-		size_t n = split(line, w);
-
-		if (n && slice_is(w[0], "policy")) {
-			for (i++; strcmp(st->lines[i], "end") != 0; i++)
-				buf_printf(&policy, "%s\n", st->lines[i]);
-		} else if (n && (slice_is(w[0], "table") || slice_is(w[0], "view"))) {
-			add_relation(b, a, w, n);
-		} else if (n && slice_is(w[0], "depends")) {
-			catalog_row(b, CATALOG_Q_VIEWS, a, 3, arena_str(a, w[1]),
-				    arena_str(a, w[2]), arena_str(a, w[3]));
-		} else if (n && slice_is(w[0], "define")) {
-			catalog_row(b, CATALOG_Q_DEFINITIONS, a, 2, arena_str(a, w[1]),
-				    arena_str(a, w[2]));
-		} else if (n && slice_is(w[0], "pool")) {
-			st->pool = POOL_TRANSACTION;
-		} else if (n && slice_is(w[0], "user")) {
-			set_user(who, a, w, n);
-		} else if (n && slice_is(w[0], "play")) {
-			break;
-		}
-	}
-	*target = (struct config_target){
-		.name = "orders",
-		.database = "orders",
-		.login = "app",
-		.pool = {.mode = st->pool, .size = 2, .wait_seconds = 5, .max_prepared = 2}};
-	e->config = (struct config){
-		.targets = target, .n_targets = 1, .principals = who, .n_principals = 1};
-	text = buf_slice(&policy);
-	diag_init(&q, ARENA_NEW(a, struct sources), a);
-	sources_init(q.sources, a);
-	if (!compile_policy("test.weir", a, &q, &image, &o, NULL)) {
-		struct buf out = {0};
-
-		diag_print(&q, &out, false);
-		printf("# %s\n%.*s\n", p->file, SLICE_ARG(buf_slice(&out)));
-		fail(p, "the policy does not compile", NULL);
-		return false;
-	}
-	e->image = image_load(a, buf_slice(&image), &trust, &err);
-	assert(e->image != NULL);
-	epoch_finish(e, secret, NULL);
-	c = catalog_build_finish(b, &error);
-	assert(c != NULL);
-	buf_fini(&policy);
-	buf_fini(&image);
-	st->epoch = e;
-	st->catalog = catalog_ref_new(c);
-	return true;
-}
 
 /* ---- playing --------------------------------------------------------------------------------- */
 
@@ -635,13 +447,13 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 	}
 }
 
+/* A session that has logged in, as the worker would have it. */
 static void
-run(struct stage *st, struct play *p)
+set_out(struct stage *st, struct play *p)
 {
 	struct approvals_hooks hooks = {.record = no_record};
 	struct session_client client = {.loopback = true};
 	struct gate_client gc = {0};
-	size_t i = 0;
 
 	p->now = UINT64_C(1795514523) * NS_PER_S;
 	p->approvals = approvals_open(&hooks, NULL);
@@ -672,12 +484,20 @@ run(struct stage *st, struct play *p)
 		p->session->backend->pid = 7;
 		p->session->backend->key_len = 4;
 	}
+}
+
+static void
+run(struct stage *st, struct play *p)
+{
+	size_t i = 0;
+
+	set_out(st, p);
 	while (i < st->n && strcmp(st->lines[i], "play") != 0)
 		i++;
 	for (i++; i < st->n && !p->failed; i++) {
 		struct slice w[WORDS + 8] = {{0}};
 		char *line = strdup(st->lines[i]);
-		size_t n = split(line, w);
+		size_t n = wire_split(line, w);
 
 		p->line = st->numbers[i];
 		p->next_from = i + 1 == st->n				       ? -1
@@ -743,8 +563,7 @@ static bool
 test(const char *path, size_t *runs)
 {
 	struct stage st = {0};
-	struct play p = {.file = path};
-	bool ok = read_script(&st, path) && set_stage(&st, &p), used;
+	bool ok = read_script(&st, path) && wire_set_stage(&st, path), used;
 
 	ok = ok && play_once(&st, path, CUT_NONE, 0, 0, NULL) &&
 	     play_once(&st, path, CUT_BYTES, 0, 0, NULL) &&
