@@ -86,6 +86,14 @@ quantile_ns(const struct samples *s, unsigned percent)
 	return s->n ? (double) s->v[(s->n - 1) * percent / 100] / 1000 : 0;
 }
 
+/* Without rules that are only watched there is nothing to measure of them. */
+static bool
+is_shown(const struct bench *b, int e)
+{
+	return (e != ENTRY_WATCH && e != ENTRY_WATCH_CONNECT) ||
+	       watch_has(b->img, (enum vm_entry) e);
+}
+
 static void
 put_text(const struct bench *b, struct buf *out)
 {
@@ -96,6 +104,8 @@ put_text(const struct bench *b, struct buf *out)
 	for (int e = 0; e < ENTRY_COUNT; e++) {
 		const struct samples *s = &b->entry[e];
 
+		if (!is_shown(b, e))
+			continue;
 		if (!s->facts) {
 			buf_printf(out, "%-10s %6s\n", entry_info[e].name, "none");
 			continue;
@@ -113,6 +123,8 @@ put_json(const struct bench *b, struct buf *out)
 	for (int e = 0; e < ENTRY_COUNT; e++) {
 		const struct samples *s = &b->entry[e];
 
+		if (!is_shown(b, e))
+			continue;
 		buf_printf(out, "{\"entry\": \"%s\", \"facts\": %llu, \"rules\": %zu, "
 				"\"median_ns\": %.1f, \"p99_ns\": %.1f, \"ops\": %.1f, \"most_ops\": %u, \"cost\": %u}\n",
 			   entry_info[e].name, (unsigned long long) s->facts, b->img->n_rules,

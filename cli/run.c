@@ -64,8 +64,9 @@ load_config(void *ctx UNUSED, const char *path, struct arena *arena, struct conf
 	return good;
 }
 
-/* The policy's own tests and proofs, as `weir build` checks them before it signs: one that fails has
- * found a policy that does not do what its author meant. */
+
+/* The policy's own tests and proofs, as `weir build` checks them before it signs: one that fails
+ * has found a policy that does not do what its author meant. */
 static bool
 passes_its_tests(const char *path, struct slice policy, struct buf *text)
 {

@@ -69,7 +69,7 @@ reading_rank(const struct space *s, const struct image_mask *m)
 		for (size_t i = 0; i < s->images[side]->n_rules; i++) {
 			const struct image_rule *r = &s->images[side]->rules[i];
 
-			rank += r->kind == VM_MASK && vm_mask_cmp(&r->mask, m) < 0;
+			rank += r->kind == VM_MASK && vm_mask_shows_cmp(&r->mask, m) < 0;
 		}
 	return rank;
 }

@@ -338,7 +338,7 @@ modes_cmp(const struct mask_modes *a, const struct mask_modes *b)
 }
 
 int
-vm_mask_cmp(const struct image_mask *a, const struct image_mask *b)
+vm_mask_shows_cmp(const struct image_mask *a, const struct image_mask *b)
 {
 	int ra = mask_info[a->kernel].rank, rb = mask_info[b->kernel].rank;
 
@@ -348,9 +348,15 @@ vm_mask_cmp(const struct image_mask *a, const struct image_mask *b)
 		return reveals(a) > reveals(b) ? -1 : 1;
 	if (a->kernel != b->kernel)
 		return a->kernel < b->kernel ? -1 : 1;
-	if (!slice_eq(a->text, b->text))
-		return slice_cmp(a->text, b->text);
-	return modes_cmp(&a->modes, &b->modes);
+	return slice_cmp(a->text, b->text);
+}
+
+int
+vm_mask_cmp(const struct image_mask *a, const struct image_mask *b)
+{
+	int shows = vm_mask_shows_cmp(a, b);
+
+	return shows ? shows : modes_cmp(&a->modes, &b->modes);
 }
 
 static bool

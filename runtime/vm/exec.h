@@ -58,5 +58,7 @@ bool vm_rule_covers(const struct image *img, const struct image_rule *rule, stru
 		    struct slice table, struct slice column);
 /* Less than 0 when a reveals more than b; 0 only when they are the same mask. */
 int vm_mask_cmp(const struct image_mask *a, const struct image_mask *b);
+/* The same of the value alone, whatever else the masks allow. */
+int vm_mask_shows_cmp(const struct image_mask *a, const struct image_mask *b);
 
 #endif

@@ -28,7 +28,7 @@ line() { # name, exit code, pattern, one line of facts
 	check "$1" "$2" "$3" "$weir" eval "$policy" --facts "$tmp/facts"
 }
 
-echo 1..26
+echo 1..27
 who='"user.name": "p", "user.kind": "agent", "user.groups": ["ai-agents"], "target.name": "orders", "target.protocol": "postgres"'
 fleet='"user.name": "p", "user.kind": "agent", "user.groups": ["agent-fleet"], "target.name": "tickets", "target.protocol": "postgres", "schema": "desk"'
 line "a hold with its obligations" 0 '"needs": [{"n": 1, "group": "dba-oncall"}]' "{$who, \"uses\": [], \"action\": \"sql.drop\"}"
