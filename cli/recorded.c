@@ -317,6 +317,7 @@ recorded_decide(const struct recorded *c, const struct image *img, struct decisi
 
 			copy = *img;
 			copy.entry[ENTRY_COMMAND].code = code;
+			copy.entry[ENTRY_COMMAND].index = NULL;
 			vm_decide(&copy, ENTRY_COMMAND, &c->effects[i], &one);
 			free(code);
 		}

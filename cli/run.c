@@ -8,6 +8,7 @@
 #include "compiler/compile.h"
 #include "compiler/config_load.h"
 #include "proxy/server.h"
+#include "vm/index.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -137,6 +138,16 @@ load_image(const struct config *c, struct slice bytes, bool allow_unsigned, uint
 	return *out != NULL;
 }
 
+static void
+note_slow(const struct image *img, const char *path, struct buf *text)
+{
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		if (img->entry[e].index_too_big)
+			buf_printf(text, "%s: an index for its %s rules would take more than %d MiB; "
+					 "each decision runs all of them\n", path,
+				   entry_info[e].name, VM_INDEX_BYTES >> 20);
+}
+
 static bool
 load_policy(void *ctx, const struct config *c, uint64_t min_counter, struct arena *arena,
 	    struct image **out, struct buf *text)
@@ -158,6 +169,8 @@ load_policy(void *ctx, const struct config *c, uint64_t min_counter, struct aren
 	else
 		good = compile_text(path, bytes, &r, arena, out, text);
 	reading_close(&r, text);
+	if (good)
+		note_slow(*out, path, text);
 	return good;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The policy machine. All rules of an entry point stand one after the other, so every rule that
- * matches is known and their order cannot matter.
+ * matches is known and their order cannot matter. Of many rules, an index (index.h) says which to
+ * run.
  *
  * Facts may be unknown, and the language is three-valued (Kleene): unknown satisfies the condition
  * of a deny, hold or mask, and fails that of an allow. The code is two-valued nevertheless. With
@@ -14,6 +15,7 @@
  */
 #include "vm/exec.h"
 
+#include "vm/index.h"
 #include "vm/match.h"
 
 static enum tri
@@ -158,10 +160,9 @@ record(struct decision *d, unsigned rule)
 		NEXT;                                                                             \
 	} while (0)
 
-/* One instruction per case; longer than a screen for that reason. Returns the worst verdict of the
- * rules that matched, or -1. */
-static int
-run(const struct image *img, const struct insn *pc, const struct facts *f, struct decision *d)
+/* One instruction per case; longer than a screen for that reason. */
+int
+vm_run(const struct image *img, const struct insn *pc, const struct facts *f, struct decision *d)
 {
 #ifndef WEIR_FUZZ
 	static const void *const labels[OP_COUNT] = {
@@ -236,7 +237,7 @@ run(const struct image *img, const struct insn *pc, const struct facts *f, struc
 		ops++;
 		NEXT;
 	CASE(END):
-		d->ops = ops + 1;
+		d->ops += ops;
 		return worst;
 	DISPATCH_END
 #undef V
@@ -247,14 +248,17 @@ run(const struct image *img, const struct insn *pc, const struct facts *f, struc
 void
 vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, struct decision *d)
 {
+	const struct image_entry *entry = &img->entry[e];
 	int worst;
 
 	assert(e < ENTRY_COUNT);
 	assert(img->n_rules <= VM_MAX_RULES);
 	d->n_words = (uint32_t) (img->n_rules + 63) / 64;
 	memset(d->matched, 0, d->n_words * sizeof(d->matched[0]));
-	worst = run(img, img->entry[e].code, f, d);
-	debug_assert(d->ops <= img->entry[e].cost);
+	d->ops = 1; /* the `end` */
+	worst = entry->index ? vm_index_run(entry->index, img, f, d)
+			     : vm_run(img, entry->code, f, d);
+	debug_assert(d->ops <= entry->cost);
 	d->effects = 1;
 	d->by_default = worst < 0;
 	if (e != ENTRY_CONNECT && e != ENTRY_COMMAND)

@@ -26,6 +26,11 @@ struct decision {
  * force; facts of a single effect are not read. */
 void vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, struct decision *d);
 
+/* Runs code up to an `end`: adds the rules that match and the instructions, without the end, to *d.
+ * The worst verdict among them, or -1. */
+int vm_run(const struct image *img, const struct insn *code, const struct facts *f,
+	   struct decision *d);
+
 /* A command's decision from those of its effects: start with vm_join_init, add each effect. The
  * worst verdict wins; rules add up. A command without effects is denied by default. */
 void vm_join_init(const struct image *img, struct decision *d);

@@ -28,6 +28,7 @@
 #include "base/endian.h"
 #include "vm/image_format.h"
 #include "vm/image_load.h"
+#include "vm/index.h"
 #include "vm/match.h"
 #include "vm/verify.h"
 
@@ -660,5 +661,8 @@ image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 				   i);
 			return NULL;
 		}
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		img->entry[e].index = vm_index_build(img, (enum vm_entry) e, VM_INDEX_LEAST, a,
+						     &img->entry[e].index_too_big);
 	return img;
 }

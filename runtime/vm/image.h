@@ -182,6 +182,8 @@ struct image_entry {
 	uint64_t facts; /* bit per fact that is read */
 	bool uses;      /* reads the list of data uses (stable) */
 	bool stable;    /* reads stable facts only: a decision may be remembered */
+	const struct vm_index *index; /* of this very code; NULL: all of it runs */
+	bool index_too_big;	      /* so there is none, though the rules are many */
 };
 static_assert(FACT_COUNT <= 64, "facts fit image_entry.facts");
 

@@ -12,7 +12,7 @@
 #include "tests/diff/diagram_check.h"
 #include "tests/diff/reference.h"
 #include "vm/disasm.h"
-#include "vm/exec.h"
+#include "vm/index.h"
 
 #include "tests/unit/test.h"
 
@@ -557,7 +557,19 @@ print_case(const struct buf *text, const struct image *img)
 	buf_fini(&out);
 }
 
-static uint64_t verdicts[3], matched, witnesses;
+static uint64_t verdicts[3], matched, witnesses, indexed;
+
+/* These policies are so small that the machine would run all of each. */
+static void
+make_indexes(struct image *img, struct arena *arena)
+{
+	bool too_big;
+
+	for (int e = 0; e < ENTRY_COUNT; e++) {
+		img->entry[e].index = vm_index_build(img, (enum vm_entry) e, 1, arena, &too_big);
+		indexed += img->entry[e].index != NULL;
+	}
+}
 
 static void
 one_policy(uint64_t *pairs)
@@ -593,6 +605,8 @@ one_policy(uint64_t *pairs)
 		print_case(&text, img);
 		test_failures++;
 	}
+	if (img && rnd(2))
+		make_indexes(img, &arena);
 	if (img && !test_failures && !diagram_check_witnesses(&diagram, &witnesses)) {
 		print_case(&text, img);
 		test_failures++;
@@ -643,6 +657,7 @@ the_machine_agrees_with_the_reference(void)
 	for (int v = 0; v < 3; v++)
 		CHECK(verdicts[v] > pairs / 50);
 	CHECK(witnesses > pairs / FACTS_PER_POLICY);
+	CHECK(indexed > pairs / FACTS_PER_POLICY / 2);
 }
 
 TEST_MAIN(TEST(the_machine_agrees_with_the_reference))

@@ -4,9 +4,31 @@
  * and with something known, within the cost it was promised, and must print.
  */
 #include "vm/disasm.h"
-#include "vm/exec.h"
+#include "vm/index.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* With an index, even where the code is too short to deserve one, and without. */
+static void
+decide(struct image *img, enum vm_entry e, const struct facts *f, struct arena *arena,
+       struct decision *d)
+{
+	const struct vm_index *index = img->entry[e].index;
+	struct decision whole;
+	bool too_big;
+
+	img->entry[e].index = NULL;
+	vm_decide(img, e, f, &whole);
+	img->entry[e].index = vm_index_build(img, e, 1, arena, &too_big);
+	vm_decide(img, e, f, d);
+	img->entry[e].index = index;
+	assert(d->verdict == whole.verdict && d->by_default == whole.by_default);
+	for (int r = -1; (r = decision_next(&whole, r)) >= 0;)
+		assert(decision_next(d, r - 1) == r);
+	for (int r = -1; (r = decision_next(d, r)) >= 0;)
+		assert(decision_next(&whole, r - 1) == r);
+	assert(d->ops <= whole.ops && whole.ops <= img->entry[e].cost);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -32,11 +54,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		facts_int(&some, FACT_ACTION, ACTION_SQL_DROP);
 		facts_bool(&some, FACT_SQL_WHERE, false);
 		vm_join_init(img, &all);
-		vm_decide(img, (enum vm_entry) e, &nothing, &d);
-		assert(d.ops <= img->entry[e].cost);
+		decide(img, (enum vm_entry) e, &nothing, &arena, &d);
 		vm_join(&all, &d);
-		vm_decide(img, (enum vm_entry) e, &some, &d);
-		assert(d.ops <= img->entry[e].cost);
+		decide(img, (enum vm_entry) e, &some, &arena, &d);
 		vm_join(&all, &d);
 		for (int r = -1; (r = decision_next(&all, r)) >= 0;)
 			assert((size_t) r < img->n_rules);
