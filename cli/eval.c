@@ -206,9 +206,9 @@ put_notices(struct buf *out, const struct image *img, const struct decision *d,
 	buf_puts(out, ", \"notify\": [");
 	for (size_t r = 0; r < img->n_rules; r++) {
 		const struct image_rule *rule = &img->rules[r];
-		const uint64_t *set = rule->kind == VM_NOTIFY ? w->seen.matched : d->matched;
+		const struct decision *in = rule->kind == VM_NOTIFY ? &w->seen : d;
 
-		if (!rule->channel.n || rule->shadow || !(set[r / 64] >> r % 64 & 1) ||
+		if (!rule->channel.n || rule->shadow || !decision_has(in, r) ||
 		    (rule->kind != VM_NOTIFY && (int) rule->kind != (int) d->verdict))
 			continue;
 		buf_printf(out, "%s{\"rule\": ", sep);
@@ -272,7 +272,7 @@ answer(const struct image *img, struct slice text, size_t number, struct arena *
 	bool good = facts_line_read(&l, img, arena, text);
 	struct watch w;
 
-	watch_init(img, &w);
+	watch_init(&w);
 	if (!good) {
 		buf_printf(out, "{\"line\": %zu, \"error\": ", number);
 		buf_json_string(out, slice_str(l.error));
@@ -282,7 +282,7 @@ answer(const struct image *img, struct slice text, size_t number, struct arena *
 		watch_uses(img, &l.base, &w);
 		put_decision(out, img, l.entry, &one, &w);
 	} else {
-		vm_join_init(img, &joined);
+		vm_join_init(&joined);
 		for (size_t i = 0; i < l.n; i++) {
 			decide_one(img, l.entry, &l.effects[i], &one, &w);
 			vm_join(&joined, &one);

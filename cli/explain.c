@@ -118,7 +118,7 @@ join(struct explanation *x)
 {
 	struct decision joined;
 
-	vm_join_init(x->policy->image, &joined);
+	vm_join_init(&joined);
 	for (size_t i = 0; i < x->n; i++)
 		vm_join(&joined, &x->of_effect[i].decision);
 	x->verdict = joined.verdict;

@@ -313,8 +313,8 @@ run_decide(struct run *r)
 {
 	struct decision one;
 
-	vm_join_init(r->img, &r->joined);
-	watch_init(r->img, &r->seen);
+	vm_join_init(&r->joined);
+	watch_init(&r->seen);
 	for (size_t i = 0; i < r->n_effects; i++) {
 		vm_decide(r->img, ENTRY_COMMAND, &r->effects[i], &one);
 		vm_join(&r->joined, &one);

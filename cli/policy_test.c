@@ -199,7 +199,7 @@ mask_of_output(struct run *r, struct slice name)
 	if (r->knows_outputs && !o)
 		return MASK_NO_OUTPUT;
 	/* One that the row lifts: the next, by its name. */
-	if (o && (o->rule < 0 || r->shown.matched[o->rule / 64] >> o->rule % 64 & 1))
+	if (o && (o->rule < 0 || decision_has(&r->shown, (size_t) o->rule)))
 		return o->rule;
 
 	r->hides = false;
@@ -259,7 +259,7 @@ run_finds(const struct run *r, size_t rule)
 	uint32_t found, oid;
 
 	detect.wanted = r->img->rules[rule].detectors;
-	if (!detect.wanted || !(r->result.matched[rule / 64] >> rule % 64 & 1))
+	if (!detect.wanted || !decision_has(&r->result, (size_t) rule))
 		return false;
 	for (const struct test_row *row = r->t->rows; row; row = row->next)
 		for (const struct cell *c = row->cells; c; c = c->next) {
@@ -295,7 +295,7 @@ any_masked_by(struct run *r, const char *name)
 static bool
 matches(const struct run *r, int rule)
 {
-	return r->joined.matched[rule / 64] >> rule % 64 & 1;
+	return decision_has(&r->joined, (size_t) rule);
 }
 
 /* A command that is refused is not limited as well, but on record. */
@@ -323,7 +323,7 @@ expect_notified(struct run *r, const char *name)
 
 	if (!i->channel.n || i->shadow)
 		buf_printf(&r->why, "%s tells no channel anything\n", name);
-	else if (i->kind == VM_NOTIFY ? !(r->seen.seen.matched[rule / 64] >> rule % 64 & 1)
+	else if (i->kind == VM_NOTIFY ? !decision_has(&r->seen.seen, (size_t) rule)
 				      : !decided_by(r, name))
 		buf_printf(&r->why, "the command is not notified by %s\n", name);
 }
@@ -390,8 +390,8 @@ decide_row(struct run *r, const struct test_row *row)
 		r->watch->saw(r->watch->ctx, r, ENTRY_ROW, &f);
 	r->shown = r->result;
 	for (size_t i = 0; i < r->img->n_rules; i++)
-		if (r->img->rules[i].by_row && !(r->row.matched[i / 64] >> i % 64 & 1))
-			r->shown.matched[i / 64] &= ~(UINT64_C(1) << i % 64);
+		if (r->img->rules[i].by_row && !decision_has(&r->row, i))
+			decision_remove(&r->shown, i);
 }
 
 /* The drop rule that withholds the row at hand, or -1. */

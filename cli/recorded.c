@@ -303,8 +303,8 @@ recorded_decide(const struct recorded *c, const struct image *img, struct decisi
 	const struct image_entry *e = &img->entry[ENTRY_COMMAND];
 	struct decision one, other;
 
-	vm_join_init(img, out);
-	vm_join_init(img, &other);
+	vm_join_init(out);
+	vm_join_init(&other);
 	for (size_t i = 0; i < c->n; i++) {
 		bool may_differ = (e->facts & c->missing[i]) ||
 				  (e->uses && c->missing[i] >> RECORDED_USES & 1);

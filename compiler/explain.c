@@ -162,12 +162,6 @@ lacks(const struct explained_rule *r)
 	return 2 * r->failing + !explained_is_about(r);
 }
 
-static bool
-in_decision(const struct decision *d, size_t rule)
-{
-	return d->matched[rule / 64] >> rule % 64 & 1;
-}
-
 void
 explain(const struct checked *p, const struct image *img, enum vm_entry e, const struct facts *f,
 	struct arena *arena, struct explained *out)
@@ -188,7 +182,7 @@ explain(const struct checked *p, const struct image *img, enum vm_entry e, const
 		r->index = i;
 		explain_rule(&x, arena, e, r);
 		/* A hold that may come is not on record at connect. */
-		assert(r->matches == in_decision(&out->decision, i) ||
+		assert(r->matches == decision_has(&out->decision, i) ||
 		       (r->only_may && r->rule->kind == VM_HOLD));
 		if (r->considered && r->rule->kind == VM_ALLOW &&
 		    (out->nearest < 0 || lacks(r) < lacks(&out->rules[out->nearest])))

@@ -470,7 +470,7 @@ amount_in_force(const struct work *w, int side, int unit, int per)
 	for (size_t i = 0; i < img->n_rules; i++) {
 		uint64_t n = amount_of(&img->rules[i], unit, per);
 
-		if (n && w->decisions[side].matched[i / 64] >> i % 64 & 1 && (!least || n < least))
+		if (n && decision_has(&w->decisions[side], i) && (!least || n < least))
 			least = n;
 	}
 	return least;

@@ -106,7 +106,7 @@ reading_mask_at(const struct diagram *g, const struct witness *w, size_t kind)
 		const struct image_rule *r = &img->rules[i];
 		const struct decision *d = r->by_row ? &row : &result;
 
-		if (r->kind == VM_MASK && d->matched[i / 64] >> i % 64 & 1 &&
+		if (r->kind == VM_MASK && decision_has(d, i) &&
 		    has_data(g->space, g, r, kind) &&
 		    (best < 0 || vm_mask_cmp(&r->mask, &img->rules[best].mask) > 0))
 			best = (int) i;
@@ -184,7 +184,7 @@ reading_drop_at(const struct diagram *g, const struct witness *w)
 	vm_decide(g->img, ENTRY_ROW, &f, &row);
 	for (size_t i = 0; i < g->img->n_rules; i++)
 		if (drops_table(g->img, &g->img->rules[i], table) &&
-		    row.matched[i / 64] >> i % 64 & 1)
+		    decision_has(&row, i))
 			return (int) i;
 	return -1;
 }

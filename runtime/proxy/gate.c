@@ -292,7 +292,7 @@ gate_connect(struct gate *g, struct gate_session *s, uint64_t now, struct gate_r
 	facts_int(&f, FACT_ACTION, ACTION_CONNECT);
 	vm_decide(img, ENTRY_CONNECT, &f, &d);
 	if (watch_has(img, ENTRY_WATCH_CONNECT)) {
-		watch_init(img, &g->watch);
+		watch_init(&g->watch);
 		watch_effect(img, ENTRY_WATCH_CONNECT, &f, &d, &g->watch);
 		gate_note_shadows(g, img, d.verdict, false, shadows);
 	}

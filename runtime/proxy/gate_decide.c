@@ -454,7 +454,6 @@ static void
 begin(struct look *l)
 {
 	const struct sql_facts *f = l->facts;
-	const struct image *img = l->class->epoch->image;
 
 	l->f = l->class->facts;
 	class_set_time(&l->f, l->ask->now_wall_ns);
@@ -464,12 +463,12 @@ begin(struct look *l)
 	resolve_relations(l);
 	note_names(l);
 	collect_uses(l);
-	vm_join_init(img, &l->g->joined);
+	vm_join_init(&l->g->joined);
 	if (!l->watches)
 		return;
 	if (l->ask->text.p)
 		facts_string(&l->f, FACT_SQL_TEXT, l->ask->text);
-	watch_init(img, &l->g->watch);
+	watch_init(&l->g->watch);
 }
 
 static void

@@ -635,12 +635,6 @@ read_row(struct gate_rows *r, const struct row_table *t, const uint8_t *msg, siz
 }
 
 static bool
-has_matched(const struct decision *d, uint16_t rule)
-{
-	return d->matched[rule / 64] >> rule % 64 & 1;
-}
-
-static bool
 is_dropped(const struct gate_rows *r, const struct row_table *t)
 {
 	const struct image *img = r->class->epoch->image;
@@ -649,7 +643,7 @@ is_dropped(const struct gate_rows *r, const struct row_table *t)
 	if (!t->drops)
 		return false;
 	for (uint8_t i = 0; t->n_drops <= ROW_DROPS && i < t->n_drops; i++)
-		if (has_matched(d, t->drop[i]))
+		if (decision_has(d, t->drop[i]))
 			return true;
 	for (int k = decision_next(d, -1); t->n_drops > ROW_DROPS && k >= 0;
 	     k = decision_next(d, k))
@@ -663,7 +657,7 @@ static const struct mask_op *
 chosen(const struct gate_rows *r, const struct row_choice *x)
 {
 	for (uint8_t i = 0; i < x->n; i++)
-		if (!x->option[i].by_row || has_matched(&r->decision, x->option[i].rule))
+		if (!x->option[i].by_row || decision_has(&r->decision, x->option[i].rule))
 			return &x->option[i].op;
 	return NULL;
 }

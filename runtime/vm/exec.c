@@ -130,10 +130,23 @@ set_glob(const struct value *v, const struct constant *k)
 	return false;
 }
 
+uint64_t
+decision_word(const struct decision *d, size_t w)
+{
+	return d->touched[w / 64] >> w % 64 & 1 ? d->bits[w] : 0;
+}
+
+static void
+add_word(struct decision *d, size_t w, uint64_t bits)
+{
+	d->bits[w] = decision_word(d, w) | bits;
+	d->touched[w / 64] |= UINT64_C(1) << w % 64;
+}
+
 static void
 record(struct decision *d, unsigned rule)
 {
-	d->matched[rule / 64] |= UINT64_C(1) << rule % 64;
+	add_word(d, rule / 64, UINT64_C(1) << rule % 64);
 }
 
 /* Dispatch by label addresses: measured at bench/vm_ops against a switch, which the fuzzers use
@@ -253,8 +266,7 @@ vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, struc
 
 	assert(e < ENTRY_COUNT);
 	assert(img->n_rules <= VM_MAX_RULES);
-	d->n_words = (uint32_t) (img->n_rules + 63) / 64;
-	memset(d->matched, 0, d->n_words * sizeof(d->matched[0]));
+	memset(d->touched, 0, sizeof(d->touched));
 	d->ops = 1; /* the `end` */
 	worst = entry->index ? vm_index_run(entry->index, img, f, d)
 			     : vm_run(img, entry->code, f, d);
@@ -270,18 +282,32 @@ vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, struc
 }
 
 void
-vm_join_init(const struct image *img, struct decision *d)
+vm_join_init(struct decision *d)
 {
-	memset(d, 0, sizeof(*d));
 	d->verdict = VERDICT_DENY;
 	d->by_default = true;
-	d->n_words = (uint32_t) (img->n_rules + 63) / 64;
+	d->ops = d->effects = 0;
+	memset(d->touched, 0, sizeof(d->touched));
+}
+
+/* The next word that may have bits, from w on. */
+static size_t
+next_word(const struct decision *d, size_t w)
+{
+	for (size_t t = w / 64; t < COUNT_OF(d->touched); t++) {
+		uint64_t rest = d->touched[t];
+
+		if (t == w / 64)
+			rest &= ~UINT64_C(0) << w % 64;
+		if (rest)
+			return t * 64 + (size_t) __builtin_ctzll(rest);
+	}
+	return COUNT_OF(d->bits);
 }
 
 void
 vm_join(struct decision *into, const struct decision *effect)
 {
-	assert(into->n_words == effect->n_words);
 	if (into->effects == 0) {
 		into->verdict = effect->verdict;
 		into->by_default = effect->by_default;
@@ -292,17 +318,31 @@ vm_join(struct decision *into, const struct decision *effect)
 	}
 	into->effects += effect->effects;
 	into->ops += effect->ops;
-	for (uint32_t i = 0; i < into->n_words; i++)
-		into->matched[i] |= effect->matched[i];
+	for (size_t w = 0; (w = next_word(effect, w)) < COUNT_OF(effect->bits); w++)
+		add_word(into, w, effect->bits[w]);
+}
+
+bool
+decision_has(const struct decision *d, size_t rule)
+{
+	assert(rule < VM_MAX_RULES);
+	return decision_word(d, rule / 64) >> rule % 64 & 1;
+}
+
+void
+decision_remove(struct decision *d, size_t rule)
+{
+	if (decision_has(d, rule))
+		d->bits[rule / 64] &= ~(UINT64_C(1) << rule % 64);
 }
 
 int
 decision_next(const struct decision *d, int after)
 {
-	uint32_t bit = (uint32_t) (after + 1);
+	size_t bit = (size_t) (after + 1);
 
-	for (uint32_t w = bit / 64; w < d->n_words; w++) {
-		uint64_t rest = d->matched[w];
+	for (size_t w = bit / 64; (w = next_word(d, w)) < COUNT_OF(d->bits); w++) {
+		uint64_t rest = d->bits[w];
 
 		if (w == bit / 64)
 			rest &= ~UINT64_C(0) << bit % 64;

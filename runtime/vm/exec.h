@@ -17,10 +17,12 @@ struct decision {
 	bool by_default;      /* no rule with a verdict matched (after a join: some effect) */
 	uint32_t ops;         /* instructions run */
 	uint32_t effects;     /* joined into this one; 1 after vm_decide */
-	uint32_t n_words;     /* of matched */
-	/* every rule that matched; bit = index in image.rules */
-	uint64_t matched[VM_MAX_RULES / 64];
+	/* Every rule that matched; bit = index in image.rules. Few do of many, so words are set as
+	 * they are needed: those without a bit in `touched` hold anything. */
+	uint64_t touched[(VM_MAX_RULES / 64 + 63) / 64];
+	uint64_t bits[VM_MAX_RULES / 64];
 };
+static_assert(VM_MAX_RULES % 64 == 0, "decision.bits has a bit for every rule");
 
 /* ENTRY_COMMAND: f are the facts of one effect. ENTRY_RESULT: `matched` are the mask rules in
  * force; facts of a single effect are not read. */
@@ -33,9 +35,12 @@ int vm_run(const struct image *img, const struct insn *code, const struct facts 
 
 /* A command's decision from those of its effects: start with vm_join_init, add each effect. The
  * worst verdict wins; rules add up. A command without effects is denied by default. */
-void vm_join_init(const struct image *img, struct decision *d);
+void vm_join_init(struct decision *d);
 void vm_join(struct decision *into, const struct decision *effect);
 
+uint64_t decision_word(const struct decision *d, size_t w); /* bits[w], or 0 */
+bool decision_has(const struct decision *d, size_t rule);
+void decision_remove(struct decision *d, size_t rule);
 /* The next matched rule after `after` (start with -1), in the order of the source; -1 at the
  * end. */
 int decision_next(const struct decision *d, int after);

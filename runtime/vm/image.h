@@ -17,8 +17,8 @@
 enum { IMAGE_FORMAT = 5, IMAGE_MAX_BYTES = 16 << 20 };
 /* What one image may hold. */
 enum {
-	VM_MAX_RULES = 2048,
-	VM_MAX_OPS = 65536,
+	VM_MAX_RULES = 10240,
+	VM_MAX_OPS = 262144, /* that a decision can take when all rules concern it: 1 ms */
 	VM_MAX_CONSTANTS = 65535,
 	VM_MAX_ROW_COLUMNS = 64, /* different ones that conditions read */
 };

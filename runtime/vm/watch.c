@@ -14,10 +14,10 @@ add(uint64_t *set, int rule)
 }
 
 void
-watch_init(const struct image *img, struct watch *w)
+watch_init(struct watch *w)
 {
 	memset(w, 0, sizeof(*w));
-	vm_join_init(img, &w->seen);
+	vm_join_init(&w->seen);
 	w->worst = -1;
 }
 
@@ -36,8 +36,8 @@ watch_effect(const struct image *img, enum vm_entry e, const struct facts *f,
 		return;
 	}
 	w->by_default = true;
-	for (uint32_t i = 0; i < d.n_words; i++)
-		w->missed[i] |= ~d.matched[i];
+	for (size_t i = 0; i < (img->n_rules + 63) / 64; i++)
+		w->missed[i] |= ~decision_word(&d, i);
 }
 
 void
@@ -90,7 +90,7 @@ watch_outcome(const struct image *img, const struct watch *w, int rule, enum ver
 {
 	const struct image_rule *r = &img->rules[rule];
 
-	if (!r->shadow || !has(w->seen.matched, rule))
+	if (!r->shadow || !decision_has(&w->seen, (size_t) rule))
 		return WATCH_NOTHING;
 	if (r->kind <= VM_DENY) {
 		enum verdict would = verdict_with(img, w, rule);

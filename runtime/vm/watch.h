@@ -27,7 +27,7 @@ watch_has(const struct image *img, enum vm_entry e)
 	return img->entry[e].n > 1;
 }
 
-void watch_init(const struct image *img, struct watch *w);
+void watch_init(struct watch *w);
 /* e: ENTRY_WATCH or ENTRY_WATCH_CONNECT; `effect` is the decision of the entry that decides. */
 void watch_effect(const struct image *img, enum vm_entry e, const struct facts *f,
 		  const struct decision *effect, struct watch *w);

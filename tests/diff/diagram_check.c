@@ -38,7 +38,7 @@ rules_agree(struct diagram_check *c, enum vm_entry e, const struct decision *got
 	uint32_t at = 1;
 
 	for (uint32_t i = 0; i < c->img->n_rules; i++) {
-		bool matched = got->matched[i / 64] >> i % 64 & 1;
+		bool matched = decision_has(got, i);
 		bool here = dd_eval(d, c->diagram->match[e][i], c->values) == DD_TRUE;
 		bool in_set = at <= set[0] && set[at] == i;
 
@@ -97,7 +97,7 @@ diagram_check_witnesses(struct diagram_check *c, uint64_t *n)
 			witness_facts(c->space, &w, 0, &f);
 			vm_decide(c->img, (enum vm_entry) e, &f, &got);
 			++*n;
-			if (got.matched[i / 64] >> i % 64 & 1)
+			if (decision_has(&got, i))
 				continue;
 			printf("# witness, %s: rule %zu does not match\n", entry_info[e].name, i);
 			return false;

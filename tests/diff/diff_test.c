@@ -504,7 +504,7 @@ agree(const struct image *img, const struct policy *p, const struct facts *f, en
 		return false;
 	}
 	for (size_t i = 0; i < img->n_rules; i++)
-		if ((bool) (got.matched[i / 64] >> i % 64 & 1) != want.matched[i]) {
+		if (decision_has(&got, i) != want.matched[i]) {
 			printf("# %s: rule %zu %s, and not in the other\n", entry_info[e].name, i,
 			       want.matched[i] ? "matches in the reference" : "matches in the machine");
 			return false;
@@ -529,7 +529,7 @@ explains(const struct image *img, const struct checked *p, const struct facts *f
 	explain(p, img, e, f, arena, &x);
 	for (size_t i = 0; i < x.n; i++) {
 		const struct explained_rule *r = &x.rules[i];
-		bool matches = got.matched[i / 64] >> i % 64 & 1;
+		bool matches = decision_has(&got, i);
 
 		if (r->matches != matches && !(r->only_may && r->rule->kind == VM_HOLD))
 			return false;

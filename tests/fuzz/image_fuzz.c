@@ -53,7 +53,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		facts_string(&some, FACT_TARGET_NAME, SLICE_LIT("orders"));
 		facts_int(&some, FACT_ACTION, ACTION_SQL_DROP);
 		facts_bool(&some, FACT_SQL_WHERE, false);
-		vm_join_init(img, &all);
+		vm_join_init(&all);
 		decide(img, (enum vm_entry) e, &nothing, &arena, &d);
 		vm_join(&all, &d);
 		decide(img, (enum vm_entry) e, &some, &arena, &d);

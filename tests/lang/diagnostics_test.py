@@ -34,9 +34,9 @@ MANY = {
     "E0305": lambda: "# much\n" * (17 << 20 >> 2) + POLICY,
     "E0306": lambda: "policy shop\n\n" + "".join(f'import "part-{i}.weir"\n' for i in range(300))
              + "allow show   do sql.show\n",
-    "E0606": lambda: POLICY + "".join(f"deny r{i}   do sql.drop\n" for i in range(2048)),
+    "E0606": lambda: POLICY + "".join(f"deny r{i}   do sql.drop\n" for i in range(10240)),
     "E0607": lambda: POLICY + "let a = " + " or ".join(f"sql.statements = {i}" for i in range(40))
-             + "\n" + "".join(f"deny r{i}   when a\n" for i in range(1700)),
+             + "\n" + "".join(f"deny r{i}   when a\n" for i in range(7000)),
     "E0613": lambda: POLICY + "".join(
         f"deny r{i}   when " + " or ".join(f'table = "t{i * 50 + k}"' for k in range(50)) + "\n"
         for i in range(1311)),

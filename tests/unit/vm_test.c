@@ -472,7 +472,7 @@ joins(void)
 	img.entry[ENTRY_COMMAND].code = none;
 	vm_decide(&img, ENTRY_COMMAND, &f, &n);
 
-	vm_join_init(&img, &all);
+	vm_join_init(&all);
 	CHECK_INT(all.verdict, VERDICT_DENY); /* nothing was decided */
 	CHECK(all.by_default);
 	vm_join(&all, &a);

@@ -65,8 +65,8 @@ would(const char *text, bool insert)
 		arena_fini(&arena);
 		return -2;
 	}
-	watch_init(img, &w);
-	vm_join_init(img, &joined);
+	watch_init(&w);
+	vm_join_init(&joined);
 	effect(img, ACTION_SQL_SELECT, &w, &joined);
 	if (insert)
 		effect(img, ACTION_SQL_INSERT, &w, &joined);
@@ -149,8 +149,8 @@ would_show(const char *text, uint16_t contexts)
 		arena_fini(&arena);
 		return -2;
 	}
-	watch_init(img, &w);
-	vm_join_init(img, &joined);
+	watch_init(&w);
+	vm_join_init(&joined);
 	effect(img, ACTION_SQL_SELECT, &w, &joined);
 	facts_int(&f, FACT_TARGET_PROTOCOL, PROTOCOL_POSTGRES);
 	vm_decide(img, ENTRY_RESULT, &f, &masks);
