@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The stage of a wire script: policy, catalog, pool and principal, as its first lines describe them.
+ * The stage of a wire script: policy, catalog, pool and principal, as its first lines say.
  */
 #ifndef WEIR_TESTS_WIRE_STAGE_H
 #define WEIR_TESTS_WIRE_STAGE_H
