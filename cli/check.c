@@ -88,8 +88,10 @@ look_into(struct cli_policy *p, bool strict)
 	if (!diag_ok(&p->diags) || !p->tree)
 		return;
 	p->image = image_load(&p->arena, buf_slice(&p->bytes), &trust, &err);
-	assert(p->image); /* just made */
-	findings(&p->diags, p->tree, p->image, &p->arena, strict);
+	if (p->image)
+		findings(&p->diags, p->tree, p->image, &p->arena, strict);
+	else
+		diag(&p->diags, IMAGE_REFUSED, p->tree->name.at, err.text);
 }
 
 static int

@@ -153,6 +153,8 @@ columns_collect(struct columns *c, struct arena *arena, const struct image *cons
 		return false;
 	for (size_t i = 0; i < c->n_data; i++)
 		n_patterns += c->data[i]->n_columns;
+	if (n_patterns > COLUMNS_MAX_PATTERNS)
+		return false;
 	for (int i = 0; i < PARTS; i++)
 		if (!split_part(c, arena, i, n_patterns, &p[i]))
 			return false;

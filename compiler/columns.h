@@ -8,7 +8,8 @@
 
 #include "vm/image.h"
 
-enum { COLUMNS_MAX_DATA = 256, COLUMNS_MAX_KINDS = 4096 };
+/* Patterns are compared with each other's names, so their number counts twice. */
+enum { COLUMNS_MAX_DATA = 256, COLUMNS_MAX_KINDS = 4096, COLUMNS_MAX_PATTERNS = 4096 };
 
 struct data_set {
 	uint64_t w[COLUMNS_MAX_DATA / 64];
