@@ -508,6 +508,7 @@ session_withheld(const struct command *c)
 }
 /* Nothing more of the command's result is shown, as if a limit was reached. why: static. */
 void session_withhold(struct session *s, struct command *c, const struct gate_refusal *why);
+extern const struct gate_refusal session_row_too_large;
 /* The server's error ends a limited command: says why in its place. False: it stands. */
 bool session_limit_error(struct session *s, struct command *c, const struct pg_msg_error *e);
 /* The head's command completed although it was to be stopped. True: it counts as failed, and

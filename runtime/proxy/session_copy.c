@@ -182,10 +182,15 @@ enum step
 session_copy_data(struct session *s, struct reply *head, const struct pg_frame *f)
 {
 	struct slice body = f->body;
-	enum gate_row row = f->type == PG_B_COPY_DATA && !session_limit_withholds(head->command)
-				    ? decide(s, head->command, &body)
-				    : GATE_ROW_SHOWN;
+	enum gate_row row;
 	enum pg_reason r;
+	size_t before;
+
+	if (f->too_large && !session_limit_withholds(head->command))
+		session_withhold(s, head->command, &session_row_too_large);
+	row = f->type == PG_B_COPY_DATA && !session_limit_withholds(head->command)
+		      ? decide(s, head->command, &body)
+		      : GATE_ROW_SHOWN;
 
 	if (row == GATE_ROW_BAD || (row == GATE_ROW_SHOWN && f->type == PG_B_COPY_DATA &&
 				    !session_limit_row(s, head, f)))
@@ -193,17 +198,26 @@ session_copy_data(struct session *s, struct reply *head, const struct pg_frame *
 	if (f->type == PG_B_COPY_DONE && session_limit_withholds(head->command)) {
 		session_rows_flush(s);
 		session_copyout_end(s);
-		/* Its CopyOutResponse was not passed on either. */
-		return session_withheld(head->command) || session_limit_may_fail(s, head)
+		/* Withheld from its beginning: its CopyOutResponse was not passed on either. */
+		return (session_withheld(head->command) &&
+			head->command->limit->refusal != &session_row_too_large) ||
+				       session_limit_may_fail(s, head)
 			       ? STEP_DONE
 			       : STEP_FORWARD;
 	}
 	if (!s->copyout)
 		return STEP_FORWARD;
 	session_flush_run(s);
+	before = s->env->rows.n;
 	r = copyout_feed(s->copyout, body.p, body.n, &s->env->rows);
 	if (r == PG_R_OK && f->type == PG_B_COPY_DONE)
 		r = copyout_end(s->copyout);
+	if (r == PG_R_COPY_TOO_LARGE && f->type == PG_B_COPY_DATA) {
+		s->env->rows.n = before;
+		s->env->rows.failed = false;
+		session_withhold(s, head->command, &session_row_too_large);
+		return STEP_DONE;
+	}
 	if (r != PG_R_OK) {
 		session_bad(s, SERVER, r);
 		return STEP_DONE;

@@ -99,13 +99,40 @@ static const struct gate_refusal renamed = {
 	"WEIR-LINEAGE", "a cursor or prepared statement changed between Bind and Execute", NULL,
 	"send Bind again after DECLARE, CLOSE, PREPARE or DEALLOCATE", "XX000"};
 
+const struct gate_refusal session_row_too_large = {
+	"WEIR-TOO-LARGE", "a row of this result is larger than the gateway holds to mask it", NULL,
+	"select less of it, substr() or an array's slice, or ask for a larger `limit message`",
+	"54000"};
+
+/* The plan's masks. False: the row is too large once it is masked. */
+static bool
+mask_row(struct session *s, struct reply *head, const struct pg_rowplan *plan,
+	 const struct pg_frame *f, bool *rewritten)
+{
+	struct pg_row_counts counts = {0};
+	size_t before = s->env->rows.n;
+	enum pg_reason r = pg_rowplan_apply(plan, (uint8_t *) (uintptr_t) f->raw.p, f->raw.n,
+					    &s->env->rows, rewritten, &counts);
+
+	if (r == PG_R_ROW_TOO_LARGE) {
+		s->env->rows.n = before;
+		s->env->rows.failed = false;
+		return false;
+	}
+	if (r != PG_R_OK)
+		session_bad(s, SERVER, r);
+	head->command->cells_masked += counts.cells;
+	s->env->counters.cells_masked += counts.cells;
+	for (int i = 0; plan->detect.wanted && i < DETECTOR_COUNT; i++)
+		head->command->detected[i] += counts.detected[i];
+	return true;
+}
+
 static enum step
 data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 {
 	const struct pg_rowplan *plan = current_plan(s, head);
-	struct pg_row_counts counts = {0};
-	enum pg_reason r;
-	bool rewritten;
+	bool rewritten = false;
 
 	if (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) {
 		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
@@ -119,6 +146,8 @@ data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_disagrees(s, head->command);
 	if (!session_limit_withholds(head->command) && !names_held(s, head))
 		session_withhold(s, head->command, &renamed);
+	if (f->too_large && !session_limit_withholds(head->command))
+		session_withhold(s, head->command, &session_row_too_large);
 	if (session_limit_withholds(head->command)) {
 		(void) session_limit_row(s, head, f);
 		return STEP_DONE;
@@ -134,16 +163,12 @@ data_row(struct session *s, struct reply *head, const struct pg_frame *f)
 		return STEP_FORWARD;
 	}
 	assert(f->first && f->last);
-	r = pg_rowplan_apply(plan, (uint8_t *) (uintptr_t) f->raw.p, f->raw.n, &s->env->rows,
-			     &rewritten, &counts);
-	if (r != PG_R_OK) {
-		session_bad(s, SERVER, r);
+	if (!mask_row(s, head, plan, f, &rewritten)) {
+		session_withhold(s, head->command, &session_row_too_large);
 		return STEP_DONE;
 	}
-	head->command->cells_masked += counts.cells;
-	s->env->counters.cells_masked += counts.cells;
-	for (int i = 0; plan->detect.wanted && i < DETECTOR_COUNT; i++)
-		head->command->detected[i] += counts.detected[i];
+	if (s->phase == SESSION_CLOSED)
+		return STEP_DONE;
 	if (!rewritten)
 		return STEP_FORWARD;
 	/* What was gathered before this row goes out before it. */
@@ -675,6 +700,10 @@ server_message(struct session *s, struct pg_frame *f)
 		return STEP_BLOCK;
 	if (ends_answer(s, head, f) && record_waits(s, head->error ? NULL : head->command))
 		return s->phase == SESSION_CLOSED ? STEP_DONE : STEP_BLOCK;
+	if (f->too_large && (head->kind == REPLY_PATH || head->kind == REPLY_CARRY)) {
+		session_bad(s, SERVER, PG_R_MESSAGE_TOO_LARGE);
+		return STEP_DONE;
+	}
 	if (head->kind == REPLY_PATH)
 		step = session_path_answer(s, f);
 	else if (head->kind == REPLY_CARRY)

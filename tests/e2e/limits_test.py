@@ -187,8 +187,29 @@ def test_a_message_that_is_too_large():
         c.execute("select pan, repeat('x', 20000000) from cards")
         raise h.Failure("a masked row of 20 MB passed")
     except psycopg.Error as e:
-        h.has(str(e), "WEIR-TOO-LARGE", "limit message")
+        h.eq(e.sqlstate, "54000")
+        h.has(str(e), "WEIR-TOO-LARGE", "limit message", "0 rows delivered, 1 withheld")
         h.lacks(str(e), SECRET)
+    # Nothing of it is shown, and the session goes on; so it is with COPY, and where the masks make it
+    # too large. What a transaction did before has failed with it, as with any error.
+    h.eq(c.execute("select pan from cards").fetchone(), ("*" * 12 + SECRET[-4:],))
+    try:
+        sql = "copy (select pan, repeat('x', 20000000) from cards) to stdout"
+        with c.cursor() as cur, cur.copy(sql) as copy:
+            for row in copy:
+                h.lacks(bytes(row).decode(), SECRET)
+        raise h.Failure("a masked COPY row of 20 MB passed")
+    except psycopg.Error as e:
+        h.has(str(e), "WEIR-TOO-LARGE")
+    h.eq(c.execute("select pan from cards").fetchone(), ("*" * 12 + SECRET[-4:],))
+    try:
+        with c.transaction():
+            c.execute("insert into t values (77)")
+            c.execute("select pan, repeat('x', 20000000) from cards")
+        raise h.Failure("a masked row of 20 MB passed")
+    except psycopg.Error as e:
+        h.has(str(e), "WEIR-TOO-LARGE")
+    h.eq(c.execute("select count(*) from t where a = 77").fetchone(), (0,))
     # What a message announces is not allocated.
     before = status(w, "VmRSS")
     held = []

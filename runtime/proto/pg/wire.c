@@ -119,6 +119,13 @@ frame_continue(struct pg_framer *f, const uint8_t *p, size_t n, struct pg_frame 
 	return WIRE_OK;
 }
 
+/* What is left of a result can be thrown away, and the session goes on. */
+static bool
+is_row(const struct pg_framer *f, uint8_t type)
+{
+	return f->from == PG_FROM_SERVER && (type == PG_B_DATA_ROW || type == PG_B_COPY_DATA);
+}
+
 enum wire
 pg_frame_next(struct pg_framer *f, const uint8_t *p, size_t n, struct pg_frame *frame)
 {
@@ -143,7 +150,10 @@ pg_frame_next(struct pg_framer *f, const uint8_t *p, size_t n, struct pg_frame *
 	max = m->max ? m->max : whole ? f->max_whole : PG_MAX_MESSAGE;
 	if (len < m->min)
 		return frame_bad(frame, PG_R_LENGTH_TOO_SMALL);
-	if (len > max)
+	frame->too_large = whole && len > max && len <= PG_MAX_MESSAGE && is_row(f, p[0]);
+	if (frame->too_large)
+		whole = false;
+	else if (len > max)
 		return frame_bad(frame, m->max || len > PG_MAX_MESSAGE ? PG_R_LENGTH_TOO_LARGE
 								       : PG_R_MESSAGE_TOO_LARGE);
 	frame->total = (uint64_t) len + 1;

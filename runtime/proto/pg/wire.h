@@ -60,6 +60,7 @@ struct pg_framer {
 struct pg_frame {
 	uint8_t type;
 	bool first, last;  /* of the message; both for a whole one */
+	bool too_large;    /* first piece of a row that was wanted whole and is not to be held */
 	uint64_t total;    /* bytes of the message with its header; 0 when not known yet */
 	struct slice raw;  /* this piece; starts with the header when `first` */
 	struct slice body; /* this piece without the header */
