@@ -28,6 +28,14 @@ index_string_id(enum fact fact, struct slice s)
 
 static int walk_node(struct walk *w, const struct index_node *n);
 
+uint64_t
+index_prefix_id(enum fact fact, struct slice prefix)
+{
+	uint64_t h = XXH3_64bits_withSeed(prefix.p, prefix.n, (uint64_t) fact + FACT_COUNT);
+
+	return h + !h;
+}
+
 /* A set can have several of the strings that a piece of code asks for: the first one counts, so
  * that the code runs once. */
 static bool
@@ -77,6 +85,24 @@ id_of(struct walk *w, enum fact fact, const struct value *v)
 }
 
 static int
+walk_prefixes(struct walk *w, const struct index_split *s, struct slice text)
+{
+	uint64_t rest = s->prefixes;
+	int worst = -1;
+
+	for (; rest; rest &= rest - 1) {
+		size_t n = (size_t) __builtin_ctzll(rest);
+		int rank;
+
+		if (n > text.n)
+			break;
+		rank = walk_id(w, s, index_prefix_id(s->fact, slice_of(text.p, n)), NULL, 0);
+		worst = rank > worst ? rank : worst;
+	}
+	return worst;
+}
+
+static int
 walk_split(struct walk *w, const struct index_split *s)
 {
 	const struct value *v = &w->f->v[s->fact];
@@ -86,8 +112,10 @@ walk_split(struct walk *w, const struct index_split *s)
 		return s->unknown ? walk_node(w, s->unknown) : -1;
 	if (fact_info[s->fact].type != TYPE_SET) {
 		uint64_t id = id_of(w, s->fact, v);
+		int rank = s->prefixes ? walk_prefixes(w, s, v->s) : -1;
 
-		return id ? walk_id(w, s, id, NULL, 0) : -1;
+		worst = id ? walk_id(w, s, id, NULL, 0) : -1;
+		return rank > worst ? rank : worst;
 	}
 	for (size_t i = 0; i < v->set.n; i++) {
 		int rank = walk_id(w, s, index_string_id(s->fact, v->set.v[i]), v, i);

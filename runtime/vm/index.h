@@ -15,7 +15,7 @@
 
 enum {
 	VM_INDEX_LEAST = 6, /* pieces of code below which running them all is as fast */
-	VM_INDEX_BYTES = 16 << 20,
+	VM_INDEX_BYTES = 32 << 20,
 };
 
 /* NULL when the entry point has fewer than `least` pieces, or when the index would take more than

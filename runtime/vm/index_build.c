@@ -10,12 +10,15 @@
  */
 #include "vm/index_internal.h"
 
+#include "vm/match.h"
+
 #include <stdlib.h>
 
 enum {
 	LEAF = 2,    /* pieces that are not worth telling apart */
 	WIDE = 64,   /* a set of more strings is not looked up */
 	NEEDS = 16,  /* looked at of a piece */
+	MANY = 16,   /* pieces worth a lookup that tells whether any of them has to run */
 };
 
 /* One fact with one set of values. */
@@ -84,9 +87,21 @@ take(struct build *b, size_t n, size_t size)
 
 /* ---- Pieces and what they need ---- */
 
+/* What every text has that the pattern matches: its own bytes, up to a *. */
+static struct slice
+beginning(struct slice pattern)
+{
+	const uint8_t *star = pattern.n ? memchr(pattern.p, '*', pattern.n) : NULL;
+	size_t n = star ? (size_t) (star - pattern.p) : pattern.n;
+
+	return slice_of(pattern.p, star && n > INDEX_PREFIX ? INDEX_PREFIX : n);
+}
+
 static bool
 is_lookup(const struct image *img, const struct insn *in)
 {
+	if (in->op == OP_STR_GLOB)
+		return beginning(img->constants[in->arg].string).n > 0;
 	if (in->op == OP_STR_IN || in->op == OP_SET_ANY)
 		return img->constants[in->arg].strings.n <= WIDE;
 	return in->op == OP_ACTION_IN || in->op == OP_ENUM_IN;
@@ -168,6 +183,13 @@ set_ids(struct build *b, struct key *k)
 		return;
 	}
 	k->ids = ARENA_ARRAY(&b->scratch, uint64_t, ACTION_COUNT);
+	if (c->kind == CONSTANT_STRING) {
+		struct slice s = beginning(c->string);
+
+		k->ids[k->n++] = match_is_glob(c->string) ? index_prefix_id(k->fact, s)
+							  : index_string_id(k->fact, s);
+		return;
+	}
 	for (int v = 0; v < (c->kind == CONSTANT_ACTIONS ? (int) ACTION_COUNT : INDEX_ENUM_VALUES);
 	     v++)
 		if (c->kind == CONSTANT_ACTIONS ? action_set_has(&c->actions, (enum action) v)
@@ -230,7 +252,7 @@ count(struct build *b, const uint32_t *pieces, size_t n, uint64_t used, bool add
 	}
 }
 
-/* False when none of its needs tells the piece from most others. */
+/* False when none of its needs tells the piece from most others, unless those are many. */
 static bool
 choose(struct build *b, size_t n, const struct piece *p, uint64_t used, struct pick *out)
 {
@@ -250,7 +272,7 @@ choose(struct build *b, size_t n, const struct piece *p, uint64_t used, struct p
 		}
 		/* Of a set each member is looked up, so others win a draw. */
 		cost = 2 * most + (fact_info[key->fact].type == TYPE_SET);
-		if (most * 4 > n * 3 || cost >= least)
+		if ((most * 4 > n * 3 && n <= MANY) || cost >= least)
 			continue;
 		least = cost;
 		out->fact = key->fact;
@@ -366,6 +388,7 @@ put_split(struct build *b, struct index_split *s, const struct pick *picks, size
 	const struct key **keys = ARENA_ARRAY(&b->scratch, const struct key *, n);
 	uint32_t *pieces = ARENA_ARRAY(&b->scratch, uint32_t, n);
 	struct index_child *children;
+	const struct constant *c;
 	size_t n_keys = 0, from = 0;
 
 	s->fact = picks[0].fact;
@@ -383,7 +406,9 @@ put_split(struct build *b, struct index_split *s, const struct pick *picks, size
 
 		while (to < n && picks[to].key == picks[from].key)
 			to++;
-		children[k].constant = &b->img->constants[keys[k]->constant];
+		children[k].constant = c = &b->img->constants[keys[k]->constant];
+		if (c->kind == CONSTANT_STRING && match_is_glob(c->string))
+			s->prefixes |= UINT64_C(1) << beginning(c->string).n;
 		if (!put_node(b, &children[k].node, pieces + from, to - from, used, depth))
 			return false;
 		from = to;

@@ -14,6 +14,7 @@
 enum {
 	INDEX_DEPTH = 4,
 	INDEX_ENUM_VALUES = 32,
+	INDEX_PREFIX = 63, /* bytes of a pattern's beginning that are looked up */
 };
 
 struct index_node {
@@ -37,6 +38,7 @@ struct index_split {
 	enum fact fact;
 	unsigned shift;
 	uint32_t mask;
+	uint64_t prefixes; /* bit per length of a pattern's beginning among the ids */
 	const struct index_slot *slots; /* open-addressed */
 	const uint32_t *refs;
 	const struct index_child *children;
@@ -51,6 +53,9 @@ struct vm_index {
 /* Ids tell values of one fact apart. Those of strings are hashes: if two strings had the same, code
  * would run for both, and its own tests would find out. */
 uint64_t index_string_id(enum fact fact, struct slice s);
+
+/* Of the bytes before the first * of a pattern, at most INDEX_PREFIX. */
+uint64_t index_prefix_id(enum fact fact, struct slice prefix);
 
 /* Those of actions and enumerations are the values, from 1. */
 static inline uint64_t
