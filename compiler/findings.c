@@ -18,6 +18,13 @@ struct look {
 	bool *said;		   /* something was found about the rule */
 };
 
+/* Whether the rule has a say in the verdict: a shadow rule has none, and that is meant. */
+static bool
+decides(const struct look *l, size_t i)
+{
+	return l->img->rules[i].kind <= VM_DENY && !l->img->rules[i].shadow;
+}
+
 static bool
 can_be(const struct look *l, uint32_t root)
 {
@@ -96,14 +103,14 @@ find_shadowed(struct look *l)
 {
 	for (size_t i = 0; i < l->img->n_rules; i++) {
 		enum vm_rule kind = l->img->rules[i].kind;
-		bool decides = false;
+		bool wins = false;
 
-		if (kind > VM_HOLD || was_said(l, i))
+		if (!decides(l, i) || kind == VM_DENY || was_said(l, i))
 			continue;
 		for (int e = ENTRY_CONNECT; e <= ENTRY_COMMAND; e++)
-			decides |= can_be(
+			wins |= can_be(
 				l, dd_and(l->s->dd, l->g->match[e][i], l->g->verdict[e][kind]));
-		if (!decides)
+		if (!wins)
 			note_stronger(l, SAY(l, i, SHADOWED), i);
 	}
 }
@@ -213,11 +220,11 @@ find_redundant(struct look *l)
 	bool *done = ARENA_ARRAY(l->s->arena, bool, l->img->n_rules + 1);
 
 	for (size_t i = 0; i < l->img->n_rules; i++) {
-		if (l->img->rules[i].kind > VM_DENY || done[i])
+		if (!decides(l, i) || done[i])
 			continue;
 		n = 0;
 		for (size_t k = i; k < l->img->n_rules; k++)
-			if (!done[k] && same_effect(l, i, k)) {
+			if (!done[k] && decides(l, k) && same_effect(l, i, k)) {
 				done[k] = true;
 				same[n++] = k;
 			}
