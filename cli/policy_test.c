@@ -532,7 +532,8 @@ check_expects(struct run *r)
 				buf_puts(&r->why, "more expected rows than `row` gives\n");
 				break;
 			}
-			if (r->verdict != VERDICT_ALLOW) {
+			/* What is held shows rows once it is released. */
+			if (r->verdict == VERDICT_DENY) {
 				buf_printf(&r->why, "expected a row, got %s",
 					   vm_rule_info[r->verdict].name);
 				put_deciders(r);
