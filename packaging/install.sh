@@ -28,8 +28,8 @@ done
 for page in "$root"/docs/diagnostics/*.md; do
 	put 644 "$page" "$prefix/share/doc/weir/diagnostics/${page##*/}"
 done
-for policy in "$root"/policies-examples/*.weir; do
-	put 644 "$policy" "$prefix/share/doc/weir/examples/${policy##*/}"
+(cd "$root/policies-examples" && find . -type f | sort) | while read -r example; do
+	put 644 "$root/policies-examples/$example" "$prefix/share/doc/weir/examples/${example#./}"
 done
 put 644 "$root/LICENSE" "$prefix/share/doc/weir/LICENSE"
 script=$(mktemp)

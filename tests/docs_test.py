@@ -133,7 +133,8 @@ def test_install():
                         ("fish", "fish/vendor_completions.d/weir.fish")):
         h.eq(read(f"{dest}/opt/weir/share/{path}"), read(completion(shell)), shell)
     for f in ("share/man/man1/weir.1", "share/man/man5/weir.conf.5", "share/doc/weir/postgres.md",
-              "share/doc/weir/examples/orders.weir"):
+              "share/doc/weir/examples/orders.weir", "share/doc/weir/examples/pci.sql",
+              "share/doc/weir/examples/iso27001/access.weir"):
         h.check(os.path.isfile(f"{dest}/opt/weir/{f}"), f)
     unit = read(f"{dest}/opt/weir/lib/systemd/system/weir.service")
     h.has(unit, "ExecStart=/opt/weir/bin/weir run")
@@ -168,6 +169,20 @@ def test_example_policies():
             h.eq(r.code, 0, f"{path}: {r!r}")
 
 
+def test_index_of_examples():
+    """Each file of policies-examples/ is in the index, with the title that it gives itself."""
+    os.chdir("policies-examples")
+    told = dict(re.findall(r"^\| \[`([^`]+)`\]\(\1\) \| ([^|]+?) \|", read("README.md"), re.M))
+    found = glob.glob("*.weir") + glob.glob("*/*.weir")
+    titles = {f: re.search(r'^policy [\w-]+ "(.*)"$', read(f), re.M) for f in found}
+    os.chdir(h.ROOT)
+    h.eq(sorted(told), sorted(found))
+    for f, m in titles.items():
+        if m:
+            h.eq(told[f], m[1], f)
+
+
 h.main(test_reference_is_current, test_manual_names_every_command,
        test_manual_pages_are_well_formed, test_every_command_has_help, test_bash_completion,
-       test_zsh_completion, test_fish_completion, test_install, test_policies_in_the_documents_compile, test_example_policies)
+       test_zsh_completion, test_fish_completion, test_install, test_policies_in_the_documents_compile, test_example_policies,
+       test_index_of_examples)

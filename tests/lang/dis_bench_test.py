@@ -25,14 +25,13 @@ def test_source_lines():
         h.eq((plain.code, noted.code), (0, 0), noted.err)
         rows = noted.out.splitlines()
         h.eq("\n".join(r for r in rows if not NOTE.match(r)), plain.out, path)
-        with open(path) as f:
-            text = f.read().split("\n")
         notes = [NOTE.match(r) for r in rows if NOTE.match(r)]
+        named = {(os.path.basename(m[1]), int(m[2])) for m in notes}
+        text = {f: open(f).read().split("\n") for f in {m[1] for m in notes}}
         for m in notes:
-            h.eq((m[1], m[3]), (path, text[int(m[2]) - 1]))
-        named = {int(m[2]) for m in notes}
-        for m in re.finditer(r"^rule \d+ \w+ \S+  # \S+:(\d+):", plain.out, re.M):
-            h.check(int(m[1]) in named, f"{path}: rule in line {m[1]} has no code")
+            h.eq(m[3], text[m[1]][int(m[2]) - 1])
+        for m in re.finditer(r"^rule \d+ (?:shadow )?\w+ \S+  # (\S+):(\d+):", plain.out, re.M):
+            h.check((os.path.basename(m[1]), int(m[2])) in named, f"{path}: rule in {m[0]} has no code")
 
 
 def test_each_clause_before_its_tests():
