@@ -188,6 +188,12 @@ bad_operator(struct check *c, enum fact f, struct span at, const char *op, const
 	return cond_const(c, false);
 }
 
+static const char *
+ask_for_member(struct check *c, enum fact set)
+{
+	return arena_printf(c->arena, "ask for a member: \"name\" in %s", fact_info[set].name);
+}
+
 /* fact = a | b | c as one test or a list of them. */
 static struct cond *
 in_numbers(struct check *c, enum fact f, const struct expr *items, enum expr_kind literal)
@@ -314,7 +320,7 @@ fact_in(struct check *c, enum fact f, const struct expr *items, struct span at)
 	case TYPE_STRING:
 		return in_strings(c, OP_STR_IN, f, items);
 	case TYPE_SET:
-		return bad_operator(c, f, at, "in", "ask for a member: \"name\" in columns");
+		return bad_operator(c, f, at, "in", ask_for_member(c, f));
 	case TYPE_ADDRESS:
 		return in_networks(c, f, items);
 	case TYPE_ACTION:
@@ -370,7 +376,7 @@ compare_fact(struct check *c, enum fact f, enum compare_op op, const struct expr
 		return (v->number != 0) == (op == CMP_EQ) ? eq : cond_not(c, eq);
 	}
 	if (type == TYPE_SET)
-		return bad_operator(c, f, at, op_words[op], "ask for a member: \"name\" in columns");
+		return bad_operator(c, f, at, op_words[op], ask_for_member(c, f));
 	if (v->kind == X_SET)
 		return wrong_type(c, f, v);
 	one = *v;
