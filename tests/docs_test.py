@@ -157,6 +157,8 @@ def test_policies_in_the_documents_compile():
             out.write(text)
         r = h.weir("check", path)
         h.check(r.code in (0, 1) and "error" not in r.out + r.err, f"{f}: {r!r}")
+        r = h.weir("test", path)
+        h.check(r.code == 0 or 'test "' not in text, f"{f}: {r!r}")
 
 
 def test_example_policies():
