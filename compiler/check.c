@@ -63,17 +63,26 @@ check_use_data(struct check *c, const char *name, struct span at)
 bool
 check_use_action(struct check *c, const char *name, struct span at, struct action_set *set)
 {
-	const char **names;
+	const char **names, *full;
+	struct action_set ignored = {0};
+	struct diag *d;
 	size_t n = 0;
 
 	if (action_set_of(slice_str(name), set))
 		return true;
+	d = diag(c->q, UNKNOWN_ACTION, at, name);
+	full = arena_printf(c->arena, "sql.%s", name);
+	if (action_set_of(slice_str(full), &ignored)) {
+		diag_note(c->q, d, SPAN_NONE, "did you mean '%s'?", full);
+		diag_edit(c->q, d, at, "%s", full);
+		return false;
+	}
 	names = ARENA_ARRAY(c->arena, const char *, ACTION_COUNT + n_action_groups);
 	for (enum action a = ACTION_NONE + 1; a < ACTION_COUNT; a++)
 		names[n++] = action_info[a].name;
 	for (size_t i = 0; i < n_action_groups; i++)
 		names[n++] = action_groups[i].name;
-	check_suggest(c, diag(c->q, UNKNOWN_ACTION, at, name), name, names, n);
+	check_suggest(c, d, name, names, n);
 	return false;
 }
 

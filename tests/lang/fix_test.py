@@ -30,6 +30,8 @@ RULE = "allow r   who agents   on orders   do sql.select\n"
 FIXED = [
     ("names", RULE.replace("agents", "agnts").replace("orders", "oders").replace("select", "selct"),
      RULE),
+    ("an action without its protocol", RULE.replace("sql.select", "select, ddl"),
+     RULE.replace("sql.select", "sql.select, sql.ddl")),
     ("facts and values", RULE + 'deny d when user.kind = agnt and tabel = "x"\n',
      RULE + 'deny d when user.kind = agent and table = "x"\n'),
     ("a function's name, not its arguments", RULE + 'data c = column t.c\ndeny d when sql.usess(c, jion)\n',
