@@ -5,7 +5,7 @@ create table cards.holders (
   id      bigint primary key,
   name    text not null,
   pan     text not null,
-  expires date not null,
+  until   date not null,
   cvv     char(4)
 );
 create table cards.disputes (
