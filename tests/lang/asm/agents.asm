@@ -22,7 +22,8 @@ rule 9 mask found  # agents.weir:58:6
   of found with last(4)
 rule 10 limit reading  # agents.weir:60:7
   rows 1000 per command  rows 20000 per hour  bytes 2000000 per command  time 10000ms per command
-entry connect  # at most 23 instructions, stable
+rule 11 allow sessions  # agents.weir:64:7
+entry connect  # at most 27 instructions, stable
      0  enum-in target.protocol {postgres}; false -> 5
      1  set-any user.groups {"agent-fleet"}; false -> 5
      2  enum-in target.protocol {postgres}; false -> 5
@@ -45,13 +46,17 @@ entry connect  # at most 23 instructions, stable
     19  enum-in target.protocol {postgres}; false -> 22
     20  str-glob target.name "tickets*"; false -> 22
     21  may rights
-    22  end
-entry command  # at most 43 instructions, stable
+    22  set-any user.groups {"agent-fleet"}; false -> 26
+    23  enum-in target.protocol {postgres}; false -> 26
+    24  str-glob target.name "tickets*"; false -> 26
+    25  may sessions
+    26  end
+entry command  # at most 48 instructions, stable
      0  enum-in target.protocol {postgres}; false -> 7
      1  set-any user.groups {"agent-fleet"}; false -> 7
      2  enum-in target.protocol {postgres}; false -> 7
      3  str-glob target.name "tickets*"; false -> 7
-     4  action-in action {sql.select, sql.show, sql.fetch, sql.begin, sql.commit, sql.rollback, sql.savepoint, sql.set, sql.prepare, sql.declare}; false -> 7
+     4  action-in action {sql.select}; false -> 7
      5  str-in schema {"vault"}, inverted; false -> 7
      6  match read
      7  enum-in target.protocol {postgres}; false -> 14
@@ -89,7 +94,12 @@ entry command  # at most 43 instructions, stable
     39  match outside
     40  set-any user.groups {"agent-fleet"}; false -> 42; unknown is true
     41  match reading
-    42  end
+    42  set-any user.groups {"agent-fleet"}; false -> 47
+    43  enum-in target.protocol {postgres}; false -> 47
+    44  str-glob target.name "tickets*"; false -> 47
+    45  action-in action {sql.show, sql.fetch, sql.begin, sql.commit, sql.rollback, sql.savepoint, sql.set, sql.prepare, sql.declare}; false -> 47
+    46  match sessions
+    47  end
 entry result  # at most 3 instructions, stable
      0  match secret
      1  match found

@@ -33,7 +33,7 @@ entry command  # at most 22 instructions, varying
      0  set-any user.groups {"analysts"}; false -> 10
      1  enum-in target.protocol {postgres}; false -> 10
      2  str-glob target.name "warehouse"; false -> 10
-     3  action-in action {sql.show, sql.fetch, sql.begin, sql.commit, sql.rollback, sql.savepoint, sql.set, sql.prepare, sql.declare}; false -> 10
+     3  action-in action {sql.show, sql.explain, sql.fetch, sql.begin, sql.commit, sql.rollback, sql.savepoint, sql.set, sql.prepare, sql.declare}; false -> 10
      4  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 6
      5  addr-in client.address 00000000000000000000ffff7f000001/128; false -> 10
      6  num-lt time.of-day 25200, inverted; false -> 10
@@ -44,7 +44,7 @@ entry command  # at most 22 instructions, varying
     11  set-any user.groups {"analysts"}; false -> 19
     12  enum-in target.protocol {postgres}; false -> 19
     13  str-glob target.name "warehouse"; false -> 19
-    14  action-in action {sql.select, sql.explain}; false -> 19
+    14  action-in action {sql.select}; false -> 19
     15  str-in schema {"reporting"}; false -> 19
     16  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 18
     17  addr-in client.address 00000000000000000000ffff7f000001/128; false -> 19
