@@ -78,9 +78,8 @@ parse_args(int argc, char **argv, struct check_args *a)
 	return EXIT_OK;
 }
 
-/* Rules against each other need the image. What is imported only has none. */
-static void
-look_into(struct cli_policy *p, bool strict)
+void
+check_look_into(struct cli_policy *p, bool strict)
 {
 	const struct image_trust trust = {.allow_unsigned = true};
 	struct image_error err;
@@ -109,7 +108,7 @@ check(struct cli_policy *p, const struct check_args *a)
 	else if (!compile_policy(a->path, &p->arena, &p->diags, &p->bytes, &options, &p->tree))
 		assert(p->diags.n_errors > 0);
 	if (code == EXIT_OK)
-		look_into(p, a->strict);
+		check_look_into(p, a->strict);
 	return code;
 }
 

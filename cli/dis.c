@@ -130,11 +130,18 @@ put_source(void *ctx, struct buf *out, enum vm_entry e, size_t at)
 	n->last = cl;
 }
 
+void
+cli_dis_source(struct cli_policy *p, struct buf *out)
+{
+	struct source_notes notes = {.p = p};
+
+	vm_disasm_noted(out, p->image, put_source, &notes);
+}
+
 int
 cmd_dis(int argc, char **argv)
 {
 	struct cli_policy p = {0}, image = {0};
-	struct source_notes notes = {.p = &p};
 	const char *path = NULL;
 	struct buf out = {0};
 	bool source = false;
@@ -155,7 +162,10 @@ cmd_dis(int argc, char **argv)
 	code = source ? cli_policy_text(&p, &image, "dis", path, NULL)
 		      : cli_policy_open(&p, "dis", path);
 	if (code == EXIT_OK) {
-		vm_disasm_noted(&out, p.image, source ? put_source : NULL, &notes);
+		if (source)
+			cli_dis_source(&p, &out);
+		else
+			vm_disasm_noted(&out, p.image, NULL, NULL);
 		cli_print(&out);
 		buf_fini(&out);
 	}

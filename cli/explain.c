@@ -125,49 +125,53 @@ join(struct explanation *x)
 	x->by_default = joined.by_default;
 }
 
-/* The declarations that the command line stands for. */
-static struct slice
-test_text(const struct args *a, struct arena *arena)
+struct slice
+explain_test_text(struct arena *arena, const char *as, const char *on, const char *clauses)
 {
-	bool name = *a->on && strspn(a->on, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					    "0123456789_-.") == strlen(a->on);
+	bool name = *on && strspn(on, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					    "0123456789_-.") == strlen(on);
 
-	return slice_str(arena_printf(arena, "test \"command line\"\n  as %s\n  on %s%s%s\n%s%s\n"
+	return slice_str(arena_printf(arena, "test \"command line\"\n  as %s\n  on %s%s%s\n%s\n"
 					     "  expect allow\n",
-				      a->as, name || *a->on == '"' ? "" : "\"", a->on,
-				      name || *a->on == '"' ? "" : "\"", a->with ? "  with " : "",
-				      a->with ? a->with : ""));
+				      as, name || *on == '"' ? "" : "\"", on,
+				      name || *on == '"' ? "" : "\"", clauses));
+}
+
+void
+explain_test(struct explanation *x, struct cli_policy *p, struct run *r, struct slice sql)
+{
+	struct test_decl *t = p->tree->tests;
+
+	while (t->next)
+		t = t->next;
+	t->sql.v = sql.p ? sql : SLICE_LIT("");
+	run_open(r, p->image, t);
+	*x = (struct explanation){.policy = p, .use_rule = -1, .base = &r->base};
+	x->entry = sql.p ? ENTRY_COMMAND : ENTRY_CONNECT;
+	x->effects = sql.p ? r->effects : &r->base;
+	x->n = sql.p ? r->n_effects : 1;
+	x->of_effect = explain_all(x, &r->arena);
+	join(x);
+	if (!sql.p)
+		return;
+	run_decide(r);
+	assert(r->joined.verdict == x->verdict);
+	x->use_rule = r->use_rule;
+	x->run = r;
+	x->verdict = r->verdict;
+	x->by_default = r->joined.by_default && r->use_rule < 0;
+	x->result = ARENA_NEW(&r->arena, struct explained);
+	explain(p->checked, p->image, ENTRY_RESULT, &r->base, &r->arena, x->result);
 }
 
 static int
 explain_command(const struct args *a, struct cli_policy *p)
 {
-	struct explanation x = {.policy = p, .use_rule = -1};
-	struct test_decl *t = p->tree->tests;
-	struct explained result;
+	struct explanation x;
 	struct run r;
 	int code = EXIT_OK;
 
-	while (t->next)
-		t = t->next;
-	t->sql.v = slice_str(a->sql ? a->sql : "");
-	run_open(&r, p->image, t);
-	x.base = &r.base;
-	x.entry = a->sql ? ENTRY_COMMAND : ENTRY_CONNECT;
-	x.effects = a->sql ? r.effects : &r.base;
-	x.n = a->sql ? r.n_effects : 1;
-	x.of_effect = explain_all(&x, &r.arena);
-	join(&x);
-	if (a->sql) {
-		run_decide(&r);
-		assert(r.joined.verdict == x.verdict);
-		x.use_rule = r.use_rule;
-		x.run = &r;
-		x.verdict = r.verdict;
-		x.by_default = r.joined.by_default && r.use_rule < 0;
-		explain(p->checked, p->image, ENTRY_RESULT, &r.base, &r.arena, &result);
-		x.result = &result;
-	}
+	explain_test(&x, p, &r, a->sql ? slice_str(a->sql) : (struct slice){0});
 	if (r.why.n) {
 		fprintf(stderr, "weir explain: %.*s", (int) r.why.n, (const char *) r.why.p);
 		code = EXIT_NEGATIVE;
@@ -302,7 +306,8 @@ cmd_explain(int argc, char **argv)
 		return code;
 	arena_init(&arena, 0);
 	if (a.as)
-		more = test_text(&a, &arena);
+		more = explain_test_text(&arena, a.as, a.on,
+					 a.with ? arena_printf(&arena, "  with %s", a.with) : "");
 	code = cli_policy_text(&p, &image, "explain", a.policy, a.as ? &more : NULL);
 	if (code == EXIT_OK)
 		code = a.facts	 ? explain_lines(&a, &p)

@@ -24,6 +24,14 @@ struct explanation {
 	struct explained *result; /* the masks and drops in force; NULL: not asked */
 };
 
+/* The declaration of a test with these clauses, which may have lines of their own. A name of `on`
+ * that needs quotes gets them. */
+struct slice explain_test_text(struct arena *arena, const char *as, const char *on,
+			       const char *clauses);
+/* The last test of the policy with this command, opened and decided, and why in terms of the run;
+ * run_close ends both. A command without text is the opening of a session. */
+void explain_test(struct explanation *x, struct cli_policy *p, struct run *r, struct slice sql);
+
 void explain_print_text(const struct explanation *x, struct buf *out, bool colour);
 void explain_print_json(const struct explanation *x, struct buf *out);
 

@@ -35,6 +35,9 @@ void cli_policy_close(struct cli_policy *p);
 int cli_policy_text(struct cli_policy *out, struct cli_policy *image, const char *command,
 		    const char *path, const struct slice *more) MUST_CHECK;
 
+/* What a policy with its text compiles to, beside the lines that it comes from. */
+void cli_dis_source(struct cli_policy *p, struct buf *out);
+
 /* "payments.weir:12:6" */
 void cli_rule_place(struct buf *out, const struct image *img, size_t rule);
 

@@ -66,6 +66,18 @@ void run_close(struct run *r);
  * checked, and for who watches. */
 bool run_finds(const struct run *r, size_t rule);
 
+/* Binds the masks in force, for run_row and run_cell. */
+void run_bind_masks(struct run *r);
+/* Decides about one row; the rule that drops it, or -1. */
+int run_row(struct run *r, const struct test_row *row);
+
+enum { RUN_NOT_MASKED = -1, RUN_NO_OUTPUT = -2, RUN_FOUND = -3 };
+
+/* A value of that row as the client gets it, appended to *out unless it is *null. The mask rule
+ * over its column, RUN_NOT_MASKED, RUN_FOUND: a detector found something in it, or RUN_NO_OUTPUT:
+ * the statement has no such column. */
+int run_cell(struct run *r, const struct cell *c, bool *null, struct buf *out);
+
 /* cli_policy_test for somebody who watches. */
 struct test_counts cli_policy_test_watched(const struct cli_policy *p, bool json,
 					   const struct test_watch *watch, struct buf *out);

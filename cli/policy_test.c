@@ -69,7 +69,7 @@ expect_verdict(struct run *r, const struct expect *e)
 	buf_putc(&r->why, '\n');
 }
 
-enum { MASK_CLEAR_OUTPUT = -1, MASK_NO_OUTPUT = -2, QUERY_DEPTH_MAX = 32 };
+enum { QUERY_DEPTH_MAX = 32 };
 
 static int mask_named(struct run *r, uint32_t query, struct slice name, unsigned depth);
 
@@ -99,7 +99,7 @@ mask_of_relation(struct run *r, uint32_t relation, struct slice column, unsigned
 {
 	const struct sql_facts *s = r->sql;
 	const struct sql_relation *rel = &s->relations[relation];
-	int best = MASK_CLEAR_OUTPUT;
+	int best = RUN_NOT_MASKED;
 
 	for (uint32_t i = 0; rel->kind == SQL_REL_JOIN && i < rel->n_left + rel->n_right; i++)
 		best = stricter(r, best, mask_of_relation(r, s->members[rel->members + i],
@@ -119,7 +119,7 @@ static int
 mask_of_computed(struct run *r, const struct sql_output *o, unsigned depth)
 {
 	const struct sql_facts *s = r->sql;
-	int best = MASK_CLEAR_OUTPUT;
+	int best = RUN_NOT_MASKED;
 
 	for (uint32_t i = o->uses; i < o->uses + o->n_uses; i++) {
 		const struct sql_use *u = &s->uses[i];
@@ -141,17 +141,17 @@ mask_named(struct run *r, uint32_t query, struct slice name, unsigned depth)
 	const struct sql_facts *s = r->sql;
 	const struct sql_query *q = &s->queries[query];
 	bool all = !name.n || q->n_names || q->kind == SQL_QUERY_VALUES;
-	int best = MASK_NO_OUTPUT;
+	int best = RUN_NO_OUTPUT;
 
 	if (depth > QUERY_DEPTH_MAX)
-		return MASK_CLEAR_OUTPUT;
+		return RUN_NOT_MASKED;
 	if (q->n_names && name.n && position(s, q->names, q->n_names, name) < 0)
-		return MASK_NO_OUTPUT;
+		return RUN_NO_OUTPUT;
 	/* Which of the second arm's columns stands below the first's name, its position says; the
 	 * strictest is on the safe side. */
 	if (q->kind == SQL_QUERY_UNION) {
 		best = mask_named(r, q->left, all ? (struct slice){0} : name, depth + 1);
-		if (best == MASK_NO_OUTPUT)
+		if (best == RUN_NO_OUTPUT)
 			return best;
 		return stricter(r, best, mask_named(r, q->right, (struct slice){0}, depth + 1));
 	}
@@ -162,7 +162,7 @@ mask_named(struct run *r, uint32_t query, struct slice name, unsigned depth)
 
 		if (!star && !all && !slice_eq(o->name, name))
 			continue;
-		best = stricter(r, best, MASK_CLEAR_OUTPUT);
+		best = stricter(r, best, RUN_NOT_MASKED);
 		if (o->query >= 0)
 			best = stricter(r, best, mask_named(r, (uint32_t) o->query,
 							    (struct slice){0}, depth + 1));
@@ -193,11 +193,11 @@ mask_of_output(struct run *r, struct slice name)
 {
 	const struct sql_facts *s = r->sql;
 	const struct run_output *o = output_named(r, name);
-	int best = MASK_NO_OUTPUT;
+	int best = RUN_NO_OUTPUT;
 
 	r->hides = o && o->hides;
 	if (r->knows_outputs && !o)
-		return MASK_NO_OUTPUT;
+		return RUN_NO_OUTPUT;
 	/* One that the row lifts: the next, by its name. */
 	if (o && (o->rule < 0 || decision_has(&r->shown, (size_t) o->rule)))
 		return o->rule;
@@ -236,8 +236,8 @@ cell_text(struct run *r, const struct expr *v, struct slice *out, uint32_t *oid)
 }
 
 /* The masks in force, under a key of the tests' own. */
-static void
-bind_masks(struct run *r)
+void
+run_bind_masks(struct run *r)
 {
 	mask_key_init(&r->key, slice_str(test_mask_key));
 	r->specs = ARENA_ARRAY(&r->arena, struct mask_spec, r->img->n_rules + 1);
@@ -439,31 +439,56 @@ shown_as(struct run *r, int rule, struct slice in, uint32_t oid, struct buf *out
 	return shown;
 }
 
+int
+run_row(struct run *r, const struct test_row *row)
+{
+	decide_row(r, row);
+	return dropped_by(r);
+}
+
+int
+run_cell(struct run *r, const struct cell *c, bool *null, struct buf *out)
+{
+	int rule = mask_of_output(r, slice_str(c->name.s));
+	const struct run_output *o = output_named(r, slice_str(c->name.s));
+	struct slice in = {0};
+	size_t before = out->n;
+	bool in_null;
+	uint32_t oid;
+
+	if (rule == RUN_NO_OUTPUT)
+		return rule;
+	in_null = !cell_text(r, c->value, &in, &oid);
+	if (o && o->type)
+		oid = o->type;
+	*null = (in_null && (rule < 0 || !r->hides)) || !shown_as(r, rule, in, oid, out);
+	if (rule < 0 && !in_null &&
+	    (*null || !slice_eq(slice_of(out->p + before, out->n - before), in)))
+		return RUN_FOUND;
+	return rule;
+}
+
 static void
 expect_cell(struct run *r, const struct test_row *row, const struct cell *want)
 {
 	const struct cell *c = row->cells;
-	struct slice in = {0}, expected = {0}, got;
+	struct slice expected = {0}, got;
 	struct buf masked = {0};
-	uint32_t oid, ignored;
-	bool in_null, want_null, got_null;
-	int rule = mask_of_output(r, slice_str(want->name.s));
-	const struct run_output *o = output_named(r, slice_str(want->name.s));
+	bool want_null, got_null;
+	uint32_t ignored;
+	int rule = RUN_NO_OUTPUT;
 
 	while (c && c->name.s != want->name.s)
 		c = c->next;
-	if (!c || rule < -1) {
+	if (c)
+		rule = run_cell(r, c, &got_null, &masked);
+	if (rule == RUN_NO_OUTPUT) {
 		buf_printf(&r->why, !c ? "the `row` has no column '%s'\n"
 				       : "the statement has no output column '%s'\n",
 			   want->name.s);
 		return;
 	}
-	in_null = !cell_text(r, c->value, &in, &oid);
-	if (o && o->type)
-		oid = o->type;
 	want_null = !cell_text(r, want->value, &expected, &ignored);
-	got_null = (in_null && (rule < 0 || !r->hides)) ||
-		   !shown_as(r, rule, in, oid, &masked);
 	got = buf_slice(&masked);
 	if (got_null != want_null || (!got_null && !slice_eq(got, expected))) {
 		buf_printf(&r->why, "column %s: expected ", want->name.s);
@@ -492,8 +517,7 @@ expect_dropped(struct run *r, const struct test_row *row, const char *name)
 		buf_puts(&r->why, "more expected rows than `row` gives\n");
 		return NULL;
 	}
-	decide_row(r, row);
-	rule = dropped_by(r);
+	rule = run_row(r, row);
 	if (rule < 0)
 		buf_printf(&r->why, "expected a row dropped by %s, and it is shown\n", name);
 	else if (!slice_is(r->img->rules[rule].name, name))
@@ -506,6 +530,7 @@ static void
 check_expects(struct run *r)
 {
 	const struct test_row *row = r->t->rows;
+	int dropped;
 
 	for (const struct expect *e = r->t->expects; e; e = e->next) {
 		switch (e->kind) {
@@ -539,10 +564,10 @@ check_expects(struct run *r)
 				put_deciders(r);
 				buf_putc(&r->why, '\n');
 			}
-			decide_row(r, row);
-			if (dropped_by(r) >= 0)
+			dropped = run_row(r, row);
+			if (dropped >= 0)
 				buf_printf(&r->why, "the row is dropped by %.*s\n",
-					   SLICE_ARG(r->img->rules[dropped_by(r)].name));
+					   SLICE_ARG(r->img->rules[dropped].name));
 			for (const struct cell *c = e->cells; c; c = c->next)
 				expect_cell(r, row, c);
 			row = row->next;
@@ -603,7 +628,7 @@ cli_policy_test_watched(const struct cli_policy *p, bool json, const struct test
 		run_decide(&r);
 		if (p->catalog)
 			(void) run_with_catalog(&r, p->catalog);
-		bind_masks(&r);
+		run_bind_masks(&r);
 		check_expects(&r);
 		if (watch)
 			watch->ran(watch->ctx, &r);
