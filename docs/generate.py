@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Writes docs/reference.md, the list of commands in docs/man/weir.1, the heads and the index of
-docs/diagnostics/, and what colours policies in editors, from the tables that the programs
-themselves are built from.
+docs/diagnostics/, and what colours policies in editors and on the playground's page, from the tables
+that the programs themselves are built from.
 
   docs/generate.py           rewrite them
   docs/generate.py --check   exit 1 when one is not current (tests/docs_test.py does this)
@@ -263,6 +263,7 @@ def documents():
     yield MANUAL, manual
     yield "editors/vscode/syntaxes/weir.tmLanguage.json", lambda _: grammars.textmate(rows)
     yield "editors/vim/syntax/weir.vim", lambda _: grammars.vim(rows)
+    yield "playground/words.js", lambda _: grammars.playground(rows)
     found = list(rows("grammar/diags.def", "D"))
     yield f"{PAGES}/README.md", lambda _: "\n".join(index(found)).rstrip() + "\n"
     for _, name, severity, message in found:

@@ -237,6 +237,7 @@ TABLES = [
     ("runtime/proxy/approvals.def", r'^APPROVAL_STATE\(\w+, "([^"]+)"', "approval state"),
     ("runtime/proxy/admin.def", r'^ADMIN_ERROR\(\w+, "([^"]+)"', "admin refusal"),
     ("cli/doctor.def", r'^FINDING\(\w+, "([^"]+)"', "finding"),
+    ("cli/playground.def", r'^PLAYGROUND_ERROR\(\w+, "([^"]+)"', "playground refusal"),
     ("cli/commands.def", r'^COMMAND\(\w+, "([^"]+)"', "command"),
 ]
 

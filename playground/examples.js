@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// What is asked of each policy in policies-examples/ to begin with.
+"use strict";
+const EXAMPLES = [
+  {
+    file: "orders.weir", schema: "", principal: 'agent "planner-7" in agents', on: "orders",
+    sql: "select pan from payments.cards", rows: 'pan: "4111111111111111"',
+  },
+  {
+    file: "payments.weir", schema: "", principal: 'agent "planner-7" in agents', on: "orders",
+    sql: "select id, email from people where email = $1", rows: 'id: 7, email: "ada@example.org"',
+  },
+  {
+    file: "agents.weir", schema: "", principal: 'agent "a-1" in fleet', on: "tickets",
+    sql: "select title from desk.tickets", rows: 'title: "refund 4111111111111111, please"',
+  },
+  {
+    file: "analyst.weir", schema: "", principal: 'human "ida" in analysts', on: "warehouse",
+    sql: "select birth_date from reporting.customers", rows: 'birth_date: "1980-02-29"',
+  },
+  {
+    file: "tenants.weir",
+    schema: "create table shop.orders (\n  id int, tenant int, card text, consent boolean, country text);",
+    principal: 'human "sam" in support', on: "shop",
+    sql: "select id, tenant, card, consent, country from shop.orders",
+    rows: 'id: 1, tenant: 7, card: "4111111111111111", consent: true, country: "DE"\n' +
+      'id: 3, tenant: 8, card: "4111111111111111", consent: true, country: "DE"',
+  },
+];
