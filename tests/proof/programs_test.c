@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every small program, without exception: all instructions that can be made of representative and
+ * boundary operands, and all ways of going through up to five instructions. What the verifier takes
+ * is run, with everything known and with nothing, over arrays that end exactly where the image
+ * says (the sanitized build sees each byte beyond); what it does not take has its code.
+ */
+#include "vm/exec.h"
+#include "vm/verify.h"
+
+#include <stdlib.h>
+
+#include "tests/unit/test.h"
+
+enum { N_RULES = 2 * VM_RULE_COUNT, N_ROW_COLUMNS = 2, MAX_FREE = 5 };
+
+static struct image img;
+static struct facts facts[2]; /* nothing is known; everything is */
+static struct arena scratch;
+static uint64_t taken_ops[OP_COUNT], refused[IMAGE_ERROR_COUNT], n_taken, n_programs;
+
+/* A copy of its own allocation, so that its end is an end. */
+static void *
+exact(const void *from, size_t n)
+{
+	void *p = malloc(n);
+
+	assert(p);
+	return memcpy(p, from, n);
+}
+
+static struct slice
+exact_text(const char *s)
+{
+	return slice_of(exact(s, strlen(s)), strlen(s));
+}
+
+static void
+make_constants(void)
+{
+	struct slice strings[] = {exact_text("a"), exact_text("dba")};
+	const struct constant k[CONSTANT_COUNT] = {
+		[CONSTANT_NUMBER] = {.kind = CONSTANT_NUMBER, .number = INT64_MIN},
+		[CONSTANT_STRING] = {.kind = CONSTANT_STRING, .string = exact_text("*a*b")},
+		[CONSTANT_STRINGS] = {.kind = CONSTANT_STRINGS,
+				      .strings = {exact(strings, sizeof(strings)), 2}},
+		[CONSTANT_ACTIONS] = {.kind = CONSTANT_ACTIONS,
+				      .actions = {{UINT64_MAX, UINT64_MAX}}},
+		[CONSTANT_VALUES] = {.kind = CONSTANT_VALUES,
+				     .values = {TYPE_ENUM_WEEKDAY, UINT32_MAX}},
+		[CONSTANT_NETWORK] = {.kind = CONSTANT_NETWORK, .network = {{0}, 128}},
+		[CONSTANT_USES] = {.kind = CONSTANT_USES, .uses = {0, UINT16_MAX}},
+	};
+
+	img.constants = exact(k, sizeof(k));
+	img.n_constants = CONSTANT_COUNT;
+}
+
+static void
+make_rules(void)
+{
+	struct image_rule rules[N_RULES] = {0};
+	int8_t ranks[N_RULES];
+
+	for (int i = 0; i < N_RULES; i++) {
+		rules[i].kind = (enum vm_rule) (i % VM_RULE_COUNT);
+		rules[i].shadow = i >= VM_RULE_COUNT;
+		ranks[i] = rules[i].kind <= VM_DENY ? (int8_t) rules[i].kind : -1;
+	}
+	img.rules = exact(rules, sizeof(rules));
+	img.ranks = exact(ranks, sizeof(ranks));
+	img.n_rules = N_RULES;
+}
+
+static void
+make_facts(void)
+{
+	const uint8_t address[16] = {0};
+	struct slice member = exact_text("dba");
+	const struct slice *set = exact(&member, sizeof(member));
+	const struct data_use use = {member, member, member, UINT16_MAX};
+	const struct row_value row[N_ROW_COLUMNS] = {{.known = true, .s = member},
+						     {.known = true, .is_int = true, .s = member}};
+	struct facts *f = &facts[1];
+
+	for (int i = 0; i < FACT_COUNT; i++) {
+		enum fact id = (enum fact) i;
+
+		if (fact_info[i].type == TYPE_BOOL)
+			facts_bool(f, id, true);
+		else if (fact_info[i].type == TYPE_STRING)
+			facts_string(f, id, member);
+		else if (fact_info[i].type == TYPE_SET)
+			facts_set(f, id, set, 1);
+		else if (fact_info[i].type == TYPE_ADDRESS)
+			facts_address(f, id, address);
+		else
+			facts_int(f, id, type_is_enum(fact_info[i].type)
+						 ? enum_count(fact_info[i].type) - 1
+						 : ACTION_COUNT - 1);
+	}
+	f->uses = exact(&use, sizeof(use));
+	f->n_uses = 1;
+	f->uses_known = true;
+	f->row = exact(row, sizeof(row));
+}
+
+static void
+make_image(void)
+{
+	const struct image_column column = {exact_text("*"), exact_text("d*"), exact_text("dba")};
+	const struct image_data data = {.columns = exact(&column, sizeof(column)), .n_columns = 1};
+
+	img.data = exact(&data, sizeof(data));
+	img.n_data = 1;
+	img.n_row_columns = N_ROW_COLUMNS;
+	make_constants();
+	make_rules();
+	make_facts();
+}
+
+/* Verifies, and runs what is taken. The code is in an allocation of its size. */
+static bool
+try(const struct insn *code, size_t n, enum vm_entry e)
+{
+	struct image_entry entry = {.code = code, .n = n};
+	struct image_error err;
+	struct decision d;
+
+	n_programs++;
+	arena_reset(&scratch);
+	if (!vm_verify(&img, e, &entry, &scratch, &err)) {
+		CHECK(err.code >= IMAGE_ERROR_OPCODE && err.code < IMAGE_ERROR_COUNT);
+		refused[err.code]++;
+		return false;
+	}
+	img.entry[e] = entry;
+	for (int k = 0; k < 2; k++) {
+		vm_decide(&img, e, &facts[k], &d);
+		CHECK(d.ops >= 1 && d.ops <= entry.cost && entry.cost <= n);
+		for (int r = -1; (r = decision_next(&d, r)) >= 0;)
+			CHECK(r < N_RULES);
+	}
+	n_taken++;
+	return true;
+}
+
+static const uint16_t boundary_facts[] = {
+	0, 1, FACT_USER_GROUPS, FACT_TARGET_NAME, FACT_CLIENT_ADDRESS, FACT_ACTION, FACT_SQL_WHERE,
+	FACT_TARGET_PROTOCOL, FACT_TIME_OF_DAY, FACT_TIME_WEEKDAY, FACT_COUNT - 1, FACT_COUNT, 63,
+	64, UINT16_MAX};
+static const uint16_t boundary_args[] = {
+	CONSTANT_NUMBER, CONSTANT_STRING, CONSTANT_STRINGS, CONSTANT_ACTIONS, CONSTANT_VALUES,
+	CONSTANT_NETWORK, CONSTANT_USES, CONSTANT_COUNT, VM_RULE_COUNT + VM_DENY, N_RULES - 1,
+	N_RULES, UINT16_MAX};
+static const uint16_t boundary_skips[] = {0, 1, 2, UINT16_MAX};
+static const uint8_t boundary_flags[] = {0,	      INSN_NOT,	      INSN_UNKNOWN,
+					 INSN_SKIP_TRUE, INSN_FLAGS, INSN_FLAGS + 1, UINT8_MAX};
+
+/* One instruction, then `end`, at one entry point. */
+static void
+each_operand(struct insn *code, enum vm_entry e)
+{
+	for (size_t f = 0; f < COUNT_OF(boundary_facts); f++)
+		for (size_t a = 0; a < COUNT_OF(boundary_args); a++)
+			for (size_t s = 0; s < COUNT_OF(boundary_skips); s++)
+				for (size_t g = 0; g < COUNT_OF(boundary_flags); g++) {
+					code[0].fact = boundary_facts[f];
+					code[0].arg = boundary_args[a];
+					code[0].skip = boundary_skips[s];
+					code[0].flags = boundary_flags[g];
+					if (try(code, 2, e))
+						taken_ops[code[0].op]++;
+				}
+}
+
+static void
+every_instruction(void)
+{
+	static const struct insn end[2] = {{.op = OP_END}, {.op = OP_END}};
+	struct insn *code = exact(end, sizeof(end));
+
+	for (int e = 0; e < ENTRY_COUNT; e++)
+		for (unsigned op = 0; op <= OP_COUNT; op++) {
+			code[0].op = (uint8_t) op;
+			each_operand(code, (enum vm_entry) e);
+		}
+	for (unsigned op = 0; op < OP_END; op++)
+		CHECK(taken_ops[op] > 0);
+	CHECK_INT(taken_ops[OP_END], 0);
+	for (int code_ = IMAGE_ERROR_OPCODE; code_ < IMAGE_ERROR_COST; code_++)
+		CHECK(refused[code_] > 0);
+	free(code);
+	printf("# %llu programs, %llu taken and run\n", (unsigned long long) n_programs,
+	       (unsigned long long) n_taken);
+}
+
+/* The longest way, by trying each; 0 when some way leaves the code or meets an `end` before the
+ * last instruction. */
+static unsigned
+longest_way(const struct insn *code, size_t n, size_t at)
+{
+	unsigned a, b;
+
+	if (at >= n)
+		return 0;
+	if (code[at].op == OP_END)
+		return at + 1 == n;
+	a = longest_way(code, n, at + 1 + code[at].skip);
+	b = code[at].op == OP_JUMP ? a : longest_way(code, n, at + 1);
+	return a && b ? 1 + (a > b ? a : b) : 0;
+}
+
+/* Jumps and tests that jump either way, by every distance up to past the end. */
+static size_t
+make_ways(struct insn *v, size_t n)
+{
+	size_t k = 0;
+
+	v[k++] = (struct insn){.op = OP_END};
+	v[k++] = (struct insn){.op = OP_MATCH, .arg = VM_DENY};
+	for (uint16_t skip = 0; skip <= n; skip++) {
+		v[k++] = (struct insn){.op = OP_JUMP, .skip = skip};
+		v[k++] = (struct insn){.op = OP_BOOL, .fact = FACT_SQL_WHERE, .skip = skip};
+		v[k++] = (struct insn){.op = OP_BOOL, .flags = INSN_SKIP_TRUE | INSN_UNKNOWN,
+				       .fact = FACT_SQL_WHERE, .skip = skip};
+	}
+	return k;
+}
+
+/* Taken means: from each instruction, every way ends at the one `end`. */
+static void
+check_ways(const struct insn *code, size_t n)
+{
+	bool sound = true, took = try(code, n, ENTRY_COMMAND);
+
+	for (size_t i = 0; i < n && sound; i++)
+		sound = longest_way(code, n, i) > 0;
+	CHECK(took == sound);
+	if (took)
+		CHECK_INT(img.entry[ENTRY_COMMAND].cost, longest_way(code, n, 0));
+}
+
+static void
+every_way(void)
+{
+	static const struct insn end[MAX_FREE + 1] = {[0 ... MAX_FREE] = {.op = OP_END}};
+	struct insn ways[2 + 3 * (MAX_FREE + 1)];
+
+	n_programs = n_taken = 0;
+	for (size_t n_free = 0; n_free <= MAX_FREE; n_free++) {
+		struct insn *code = exact(end, (n_free + 1) * sizeof(end[0]));
+		size_t n_ways = make_ways(ways, n_free), total = 1;
+
+		for (size_t i = 0; i < n_free; i++)
+			total *= n_ways;
+		for (size_t number = 0; number < total; number++) {
+			for (size_t i = 0, rest = number; i < n_free; i++, rest /= n_ways)
+				code[i] = ways[rest % n_ways];
+			check_ways(code, n_free + 1);
+		}
+		free(code);
+	}
+	CHECK(n_taken > n_programs / 100);
+	printf("# %llu programs, %llu taken and run\n", (unsigned long long) n_programs,
+	       (unsigned long long) n_taken);
+}
+
+/* No code at all, and code that costs exactly the limit and one more. */
+static void
+length_limits(void)
+{
+	struct insn *code = calloc(VM_MAX_OPS + 1, sizeof(*code));
+
+	assert(code);
+	CHECK(!try(code, 0, ENTRY_COMMAND));
+	for (size_t i = 0; i < VM_MAX_OPS; i++)
+		code[i] = (struct insn){.op = OP_JUMP};
+	code[VM_MAX_OPS - 1].op = OP_END;
+	CHECK(try(code, VM_MAX_OPS, ENTRY_COMMAND));
+	code[VM_MAX_OPS - 1].op = OP_JUMP;
+	code[VM_MAX_OPS].op = OP_END;
+	refused[IMAGE_ERROR_COST] = 0;
+	CHECK(!try(code, VM_MAX_OPS + 1, ENTRY_COMMAND));
+	CHECK_INT(refused[IMAGE_ERROR_COST], 1);
+	free(code);
+}
+
+int
+main(void)
+{
+	static const struct test_case tests[] = {TEST(every_instruction), TEST(every_way),
+						 TEST(length_limits)};
+
+	arena_init(&scratch, 0);
+	make_image();
+	return test_run(tests, COUNT_OF(tests));
+}
