@@ -184,7 +184,20 @@ def test_index_of_examples():
             h.eq(told[f], m[1], f)
 
 
+def test_assurance_names_what_there_is():
+    """Each word of its commands finds a test, and its numbers are of the tests as they are."""
+    page = read("docs/assurance.md")
+    tests = glob.glob("tests/**/*_test.*", recursive=True)
+    words = [w for line in re.findall(r"tests/run ([^`\n]+)", page) for w in line.split()]
+    h.check(len(words) > 5, "docs/assurance.md shows no commands")
+    for word in words:
+        h.check(any(word in t for t in tests), f"tests/run {word} runs nothing")
+    done = h.run(["build/opt/tests/programs_test"])
+    for n in re.findall(r"# (\d+) programs, (\d+) taken", done.out):
+        h.has(page, f"| {int(n[0]):,} | {int(n[1]):,} |")
+
+
 h.main(test_reference_is_current, test_manual_names_every_command,
        test_manual_pages_are_well_formed, test_every_command_has_help, test_bash_completion,
        test_zsh_completion, test_fish_completion, test_install, test_policies_in_the_documents_compile, test_example_policies,
-       test_index_of_examples)
+       test_index_of_examples, test_assurance_names_what_there_is)
