@@ -26,4 +26,16 @@ const EXAMPLES = [
     rows: 'id: 1, tenant: 7, card: "4111111111111111", consent: true, country: "DE"\n' +
       'id: 3, tenant: 8, card: "4111111111111111", consent: true, country: "DE"',
   },
+  {
+    file: "break-glass.weir", schema: "", principal: 'human "erik" in engineers', on: "production",
+    sql: "select id, email from app.customers", rows: 'id: 7, email: "ada@example.org"',
+  },
+  {
+    file: "migrations.weir", schema: "", principal: 'human "dev" in developers', on: "shop",
+    sql: "alter table app.orders add column note text", rows: "",
+  },
+  {
+    file: "on-call.weir", schema: "", principal: 'human "olga" in operators', on: "plant",
+    sql: "select id from app.orders", rows: "",
+  },
 ];
