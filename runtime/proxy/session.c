@@ -598,7 +598,8 @@ session_kick(struct session *s)
 		  left != s->in[CLIENT].pending.n + s->in[SERVER].pending.n));
 	if (s->phase == SESSION_CLOSED)
 		return;
-	if (s->terminated && !s->n_replies)
+	if (s->terminated && (!s->n_replies || (s->copy_in && s->pool.mode != POOL_NONE)))
+		/* Nothing is owed, or the server waits for rows that will not come. */
 		session_close(s, "client terminated");
 	else if (s->leaves && (s->hold || (!s->in[CLIENT].blocked && !s->terminated)))
 		/* Nobody waits for people; and what looked like a good-bye was the inside of a

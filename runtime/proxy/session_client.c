@@ -664,7 +664,8 @@ client_other(struct session *s, const struct pg_frame *f)
 	case PG_F_FUNCTION_CALL:
 		return client_function_call(s, f);
 	case PG_F_TERMINATE:
-		if (!s->server_gone && s->pool.mode == POOL_NONE) {
+		/* Within a batch the server owes no answers before a Sync, which will not come. */
+		if (!s->server_gone && (s->pool.mode == POOL_NONE || s->unsynced)) {
 			session_flush_run(s);
 			s->host->emit(s->host_ctx, SERVER, f->raw);
 		}

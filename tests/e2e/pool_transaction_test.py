@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """`pool transaction`: many clients over few server connections, and none notices the others."""
-import os, random, sys, threading, time
+import os, random, socket, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
+import lineage as g
 
 SQL = """
 create table t (id int primary key, note text);
@@ -520,6 +521,30 @@ def test_masks_and_search_paths():
     fails(a, "select * from generate_series(1, 100000)", "WEIR-LIMIT-ROWS")
     h.eq(one(c, "select 1"), 1)
     w.kill()
+
+
+def test_a_goodbye_in_the_middle_frees_the_connection():
+    """What the server waits for will not come: neither rows nor a Sync."""
+    goodbye = b"X\0\0\0\4"
+    query = g._frame(b"Q", b"copy t from stdin\0")
+    batch = (g._frame(b"P", b"\0insert into t values (-77, 'q')\0\0\0") +
+             g._frame(b"B", bytes(8)) + g._frame(b"E", b"\0" + bytes(4)))
+    copies = batch.replace(b"insert into t values (-77, 'q')", b"copy t from stdin".ljust(31))
+    for mode in ("transaction", "session"):
+        w = one_worker(f"{mode} size 1 wait 2s")
+        for parts in ([query, goodbye], [query + goodbye], [batch, goodbye], [batch + goodbye],
+                      [copies + g._frame(b"S"), goodbye], [g._frame(b"Q", b"begin\0") + batch + goodbye]):
+            c = g.Client(w.conninfo("ana"))
+            for p in parts:
+                c.sock.sendall(p)
+                time.sleep(0.05) # either way is right
+            c.sock.shutdown(socket.SHUT_RDWR)
+            c.sock.close()
+            c.c.close()
+            b = connect("bo", w=w)
+            h.eq(one(b, "select count(*) from t where note = 'q'"), 0)
+            b.close()
+        w.kill()
 
 
 def test_a_reload_and_a_drain():
