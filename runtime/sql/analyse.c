@@ -125,6 +125,26 @@ an_effect_var(struct analysis *a, enum action action, const RangeVar *rv)
 	return e;
 }
 
+/* UPDATE of pg_settings sets what its row names, for the session: no setting is named here. */
+void
+an_settings_table(struct analysis *a, const RangeVar *rv)
+{
+	if (rv && strcmp(rv->relname, "pg_settings") == 0)
+		an_effect(a, ACTION_SQL_CONFIGURE, rv->location);
+}
+
+/* So does UPDATE of a view over it: a view whose relations begin at `first`. */
+void
+an_settings_view(struct analysis *a, uint32_t first)
+{
+	for (uint32_t i = first; a->status == SQL_OK && i < a->relations.n; i++) {
+		if (slice_is(((struct sql_relation *)a->relations.p)[i].name, "pg_settings")) {
+			an_effect(a, ACTION_SQL_CONFIGURE, -1);
+			return;
+		}
+	}
+}
+
 /* n_columns doubles as the count of a vector whose capacity is the next power of two from 4. */
 void
 an_column(struct analysis *a, struct sql_effect *e, struct slice name)

@@ -89,6 +89,8 @@ void an_fail(struct analysis *a, enum sql_status status, const char *why);
 void *an_push(struct analysis *a, struct vec *v, size_t size);
 struct slice an_str(struct analysis *a, const char *s);
 uint32_t an_token(const struct analysis *a, int location);
+void an_settings_table(struct analysis *a, const RangeVar *rv);
+void an_settings_view(struct analysis *a, uint32_t first);
 struct sql_effect *an_effect(struct analysis *a, enum action action, int location);
 /* Effect on schema.name of a list of String nodes (one to three), or of a RangeVar. */
 struct sql_effect *an_effect_named(struct analysis *a, enum action action, const List *names);

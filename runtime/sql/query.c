@@ -567,6 +567,7 @@ update(struct analysis *a, UpdateStmt *n, struct scope *outer, enum context out,
 	an_with(a, n->withClause, outer);
 	index = a->effects.n;
 	written(a, an_effect_var(a, ACTION_SQL_UPDATE, n->relation), n->targetList);
+	an_settings_table(a, n->relation);
 	target = an_target(a, &s, n->relation, true);
 	an_from(a, &s, n->fromClause);
 	foreach (lc, n->targetList)
@@ -637,6 +638,7 @@ merge(struct analysis *a, MergeStmt *n, struct scope *outer)
 	an_with(a, n->withClause, outer);
 	index = a->effects.n;
 	an_effect_var(a, ACTION_SQL_MERGE, n->relation);
+	an_settings_table(a, n->relation);
 	an_target(a, &s, n->relation, true);
 	an_from_item(a, &s, n->sourceRelation);
 	an_expr(a, n->joinCondition, &s, CONTEXT_JOIN);

@@ -160,9 +160,12 @@ declare(struct analysis *a, DeclareCursorStmt *n)
 static void
 view(struct analysis *a, ViewStmt *n)
 {
+	uint32_t first = a->relations.n;
+
 	an_effect_var(a, ACTION_SQL_CREATE, n->view);
 	a->stmt->flags |= SQL_DDL;
 	an_query(a, n->query, NULL, CONTEXT_WRITE_SOURCE, -1);
+	an_settings_view(a, first);
 }
 
 /* ---- transactions, settings, session ---- */

@@ -190,6 +190,23 @@ def test_roles():
     h.eq(plain.psql("alter database orders set work_mem = '8MB'; alter database orders reset all").code, 0)
 
 
+def test_settings_by_their_table():
+    """The view has a rule that calls set_config()."""
+    pg.query("create table gucs (name text, setting text);"
+             "insert into gucs values ('standard_conforming_strings', 'off')")
+    for w in (plain, masks):
+        for sql in ("update pg_settings set setting = 'off' where name = 'standard_conforming_strings'",
+                    "update pg_catalog.pg_settings s set setting = 'open' where name = 'search_path'",
+                    "with u as (update pg_settings set setting = '3MB' where name = 'work_mem'"
+                    " returning 1) select * from u",
+                    "prepare p as update pg_settings set setting = $1 where name = $2",
+                    "merge into pg_settings s using gucs g on g.name = s.name"
+                    " when matched then update set setting = g.setting",
+                    "create view my_settings as select * from pg_settings"):
+            h.has(w.psql(sql).err, "WEIR-PINNED-SETTING")
+    h.eq(plain.psql("select setting from pg_settings where name = 'standard_conforming_strings'").out, "on")
+
+
 def test_encodings():
     r = plain.psql("set names 'SQL_ASCII'; show client_encoding; set client_encoding = utf8;"
                    "show client_encoding; reset client_encoding; show client_encoding")
