@@ -126,7 +126,7 @@ def limits():
 
 def allowing():
     size = {"SAME": "", "GROWS": "never over one that cuts", "CUTS": "cuts"}
-    takes = {"ONE": "one", "NUMBERS": "one, then whole numbers", "TEXTS": "one, then literals", "ANY": "any"}
+    takes = {"ONE": "one", "SINGLE": "one, of at most one column", "NUMBERS": "one, then whole numbers", "TEXTS": "one, then literals", "ANY": "any"}
     yield "What an output expression over a masked column may be made of under `allowing derived`:"
     yield ""
     yield from table(["function or operator", "arguments", ""],

@@ -117,6 +117,34 @@ looks_up(struct lineage *l, const struct sql_use *u, const struct lineage_column
 	       is_stored(catalog_by_oid(l->class->catalog->catalog, c->oid));
 }
 
+/* What coalesce() evaluates beside a masked column, it evaluates or not by whether that is NULL,
+ * and converts to a type they have in common: neither may fail. What a sub-select or a view computed
+ * is put in its place by the planner. */
+static void
+check_coalesced(struct lineage *l, struct gate_refusal *why, const struct sql_output *o)
+{
+	const struct sql_use *uses = l->facts->uses, *masked = NULL;
+	struct lineage_column c, hidden = {.rule = -1};
+	bool fine = true;
+	uint32_t n = 0;
+
+	for (uint32_t i = o->uses; o->derives && i < o->uses + o->n_uses; i++) {
+		bool found = uses[i].flags & SQL_USE_COALESCED && lineage_find(l, &uses[i], &c);
+
+		if (!(uses[i].flags & SQL_USE_COALESCED) || (l->excused && l->excused[i]))
+			continue;
+		n++;
+		if (found && c.rule >= 0) {
+			masked = &uses[i];
+			hidden = c;
+		}
+		fine = fine && found && c.exact && type_opens(c.type) & DERIVES &&
+		       is_stored(catalog_by_oid(l->class->catalog->catalog, c.oid));
+	}
+	if (masked && n > 1 && !fine)
+		refuse_use(l, why, masked, &hidden, false);
+}
+
 static bool
 is_opened(struct lineage *l, const struct sql_use *u, const struct lineage_column *c)
 {
@@ -125,7 +153,7 @@ is_opened(struct lineage *l, const struct sql_use *u, const struct lineage_colum
 		       u->context == CONTEXT_PREDICATE;
 
 	/* Computed once: what comes of it may be passed on, but not be made longer and longer. */
-	if (u->flags & SQL_USE_DERIVES && c->modes.derived && !c->derived &&
+	if (u->flags & SQL_USE_DERIVES && c->modes.derived && !c->derived && c->exact &&
 	    type_opens(c->type) & DERIVES)
 		return true;
 	if (u->over && c->modes.over && u->over >= c->modes.over && !c->derived &&
@@ -267,6 +295,8 @@ lineage_check(struct lineage *l, struct gate_refusal *why)
 		else
 			check_column(l, why, u);
 	}
+	for (uint32_t i = 0; i < f->n_outputs && !why->code; i++)
+		check_coalesced(l, why, &f->outputs[i]);
 	if (l->lost && !why->code)
 		*why = (struct gate_refusal){
 			.sqlstate = "54001",

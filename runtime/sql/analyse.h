@@ -76,6 +76,7 @@ struct analysis {
 	uint32_t depth;
 	const struct proven *proven; /* of the groups of the SELECT whose list is walked */
 	bool derives; /* in an output expression that `allowing derived` may open */
+	bool coalesced; /* inside coalesce() there */
 	bool explain; /* every use is EXPLAIN */
 	bool impure;  /* the statement is no pure read */
 	bool inner;   /* effects carry SQL_EFFECT_INNER */

@@ -7,7 +7,7 @@
 #include "sql/analyse.h"
 
 enum size { SIZE_SAME, SIZE_GROWS, SIZE_CUTS };
-enum arguments { ARG_ONE, ARG_NUMBERS, ARG_TEXTS, ARG_ANY };
+enum arguments { ARG_ONE, ARG_SINGLE, ARG_NUMBERS, ARG_TEXTS, ARG_ANY };
 
 static const struct derived {
 	const char *name;
@@ -115,6 +115,24 @@ is_bare_call(const FuncCall *f)
 	       !f->agg_distinct && !f->func_variadic;
 }
 
+/* Columns named in what derives. */
+static int
+n_columns(const Node *n)
+{
+	const List *args = n && IsA(n, FuncCall)	? ((const FuncCall *)n)->args
+			   : n && IsA(n, CoalesceExpr) ? ((const CoalesceExpr *)n)->args
+						       : NIL;
+	const ListCell *lc;
+	int columns = n && IsA(n, ColumnRef);
+
+	foreach (lc, args)
+		columns += n_columns(lfirst(lc));
+	if (n && IsA(n, A_Expr))
+		columns += n_columns(((const A_Expr *)n)->lexpr) +
+			   n_columns(((const A_Expr *)n)->rexpr);
+	return n && IsA(n, TypeCast) ? n_columns(((const TypeCast *)n)->arg) : columns;
+}
+
 static bool
 derives_by(const struct analysis *a, const struct derived *d, const List *args, bool grows,
 	   uint32_t depth)
@@ -124,7 +142,7 @@ derives_by(const struct analysis *a, const struct derived *d, const List *args, 
 
 	if (grows && d->size == SIZE_CUTS)
 		return false;
-	if (d->arguments == ARG_ONE && list_length(args) > 1)
+	if (d->arguments <= ARG_SINGLE && list_length(args) > 1)
 		return false;
 	foreach (lc, args) {
 		const Node *arg = lfirst(lc);
@@ -134,6 +152,8 @@ derives_by(const struct analysis *a, const struct derived *d, const List *args, 
 		    : rest && d->arguments == ARG_TEXTS
 			    ? !is_literal(arg)
 			    : !derives(a, arg, grows || d->size == SIZE_GROWS, depth))
+			return false;
+		if (d->arguments == ARG_SINGLE && n_columns(arg) > 1)
 			return false;
 	}
 	return true;
@@ -167,6 +187,19 @@ operator_derives(const struct analysis *a, const A_Expr *e, bool grows, uint32_t
 	return false;
 }
 
+/* What type a parameter has, only the client knows, and a bigint that becomes an oid may fail. */
+static bool
+coalesces(const List *args)
+{
+	const ListCell *lc;
+
+	foreach (lc, args) {
+		if (IsA(lfirst(lc), ParamRef))
+			return false;
+	}
+	return true;
+}
+
 static bool
 derives(const struct analysis *a, const Node *n, bool grows, uint32_t depth)
 {
@@ -185,7 +218,8 @@ derives(const struct analysis *a, const Node *n, bool grows, uint32_t depth)
 	case T_A_Expr:
 		return operator_derives(a, (const A_Expr *)n, grows, depth);
 	case T_CoalesceExpr:
-		return derives_by(a, &coalesce, ((const CoalesceExpr *)n)->args, grows, depth);
+		return coalesces(((const CoalesceExpr *)n)->args) &&
+		       derives_by(a, &coalesce, ((const CoalesceExpr *)n)->args, grows, depth);
 	case T_TypeCast: {
 		const TypeCast *c = (const TypeCast *)n;
 		const struct plain_type *t = plain_type(c->typeName);

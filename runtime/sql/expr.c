@@ -29,7 +29,7 @@ an_use(struct analysis *a, enum context ctx, uint32_t flags, int location)
 	u->context = a->explain ? CONTEXT_EXPLAIN : ctx;
 	u->flags = flags;
 	if (a->derives && (u->context == CONTEXT_EXPRESSION || u->context == CONTEXT_FUNCTION))
-		u->flags |= SQL_USE_DERIVES;
+		u->flags |= SQL_USE_DERIVES | (a->coalesced ? SQL_USE_COALESCED : 0);
 	u->token = an_token(a, location);
 	u->candidates = a->candidates.n;
 	u->row_relation = -1;
@@ -322,6 +322,16 @@ aggregate(struct analysis *a, ColumnRef *c, struct scope *s, enum context ctx, u
 }
 
 static void
+coalesce(struct analysis *a, CoalesceExpr *n, struct scope *s, enum context ctx)
+{
+	bool outer = a->coalesced;
+
+	a->coalesced = outer || list_length(n->args) > 1;
+	an_expr_list(a, n->args, s, ctx);
+	a->coalesced = outer;
+}
+
+static void
 func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
 {
 	struct slice schema = {0}, name;
@@ -571,7 +581,7 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		an_expr(a, (Node *)((CaseExpr *)n)->defresult, s, in);
 		break;
 	case T_CoalesceExpr:
-		an_expr_list(a, ((CoalesceExpr *)n)->args, s, in);
+		coalesce(a, (CoalesceExpr *)n, s, in);
 		break;
 	case T_MinMaxExpr:
 		an_expr_list(a, ((MinMaxExpr *)n)->args, s, in);

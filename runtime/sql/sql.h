@@ -221,6 +221,8 @@ enum sql_use_flags {
 	SQL_USE_MAYBE =
 		512, /* one of several that an ordinal may mean: a use with `nth` says which */
 	SQL_USE_DERIVES = 1024, /* in an output expression that `allowing derived` may open */
+	SQL_USE_COALESCED = 4096, /* DERIVES, beside others in a coalesce(): evaluated only
+				   * where those before it are NULL */
 	SQL_USE_LOOKUP = 2048,	/* a CONSTANT_EQUALITY that `allowing lookup` may open */
 };
 

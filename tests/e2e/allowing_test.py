@@ -15,6 +15,9 @@ insert into pay select i, case when i % 4 = 0 then 'few' else 'many' end, 1000 +
   from generate_series(1, 40) i;
 insert into pay values (100, 'nulls', 4711, null, null);
 insert into pay select i, 'nulls', null, null, null from generate_series(101, 130) i;
+create table words (id int primary key, pan text collate "C", b text collate "POSIX");
+insert into words select id, pan, 'b' from cards;
+create view v_fails as select id, (1 / (id - id))::text as x from cards;
 create table pay_old (like pay) ;
 create table box (id int primary key, pan text, at date, raw bytea, doc jsonb, tags text[]);
 insert into box values (1, 'Zq7KxW4mPb9TdR2v', '2020-01-01', 'Zq7KxW4mPb9TdR2v', '{"a": "Zq7KxW4mPb9TdR2v"}', '{Zq7KxW4mPb9TdR2v}');
@@ -68,6 +71,10 @@ select pan || '' from cards order by id :: 0
 select 'x' || pan || holder as t, id from cards order by id :: 0
 select holder || '/' || coalesce(pan, 'none') as t from cards order by id :: 0
 select coalesce(pan, note) from cards order by id :: 0
+select coalesce(p.pan, '-') from v_pass p order by id :: 0
+select coalesce(c.pan, s.note) from cards c, (select id, note from orders) s where s.id = c.id order by c.id :: 0
+select coalesce(n, id) from cards order by id :: 0
+select pan || b, lower(pan), lower(b || note) from words join orders using (id) order by id :: 0 1
 select concat(holder, ' ', pan, n), concat_ws(',', id, n) from cards order by id :: 0 1
 select left(pan, 4), right(pan, 4), substr(pan, 2, 3), substring(pan from 2 for 3), substring(pan, 3) from cards order by id :: 0 1 2 3 4
 select length(pan), char_length(pan), octet_length(pan), md5(pan), reverse(pan), initcap(pan) from cards order by id :: 0 1 2 3 4 5
@@ -151,6 +158,16 @@ select substr(pan, 1, id - 2) from cards
 select left(pan, 1 / (id - 1)) from cards
 select substring(pan from '^(Z)') from cards
 select coalesce(pan, (1 / (id - 3))::text) from cards
+select coalesce(c.pan, s.x) from cards c, lateral (select (1 / (c.id - c.id))::text as x) s
+select coalesce(c.pan, v.x) from cards c join v_fails v on v.id = c.id
+select concat(coalesce(c.pan, lower(v.x)), 'x') from cards c join v_fails v on v.id = c.id
+with s as (select id, (1 / (id - id))::text as x from cards) select coalesce(c.pan, s.x) from cards c join s on s.id = c.id
+select coalesce(c.n, p.oid) from cards c, pg_class p
+select coalesce(pan, $1) from cards
+select lower(pan || b) from words
+select max(concat(pan, b)) from words
+select upper(coalesce(pan, b)) from words
+select lower(p) from (select pan as p from words union all select b from words) u
 select coalesce(pan, repeat('x', 1000000000) || repeat('x', 1000000000)) from cards
 select 'a' || repeat('x', 1000000000) || pan from cards
 select ltrim(pan, 'Z') || note from cards
