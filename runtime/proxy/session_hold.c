@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "proxy/approval_record.h"
+#include "sql/secrets.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -123,7 +124,7 @@ question_of(struct session *s, struct command *c, const struct statement_text *t
 	*q = (struct question){0};
 	subject_of(s, t, &q->ask.subject);
 	q->ask.kind = gate_user_kind(s->gate);
-	q->ask.statement = t->text;
+	q->ask.statement = sql_without_secrets(t->text, &s->env->arena);
 	q->ask.waiter = s->waiter;
 	if (t->params.n > 4) {
 		record_render_parameters(t->params, &q->parameters);

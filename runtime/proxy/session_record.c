@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/endian.h"
 #include "proxy/approval_record.h"
+#include "sql/secrets.h"
 
 #include <stdlib.h>
 
@@ -398,7 +399,7 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	struct intent in;
 	struct audit_decision d = {.verdict = verdict_name(v->verdict)};
 	struct audit_command b = {
-		.statement = t->text,
+		.statement = sql_without_secrets(t->text, &s->env->arena),
 		.kind = t->extended   ? AUDIT_command_kind_EXTENDED
 			: t->function ? AUDIT_command_kind_FUNCTION
 				      : AUDIT_command_kind_SIMPLE,
@@ -415,8 +416,8 @@ record_command(struct session *s, struct command *c, const struct statement_text
 	add_parameters(&in, t->params);
 	if (v->recorded & RECORDED_BIT(PARAMETERS))
 		add_values(&in, t->params, v->sensitive, gate_epoch(s->env->gate)->record_key);
-	if (v->recorded & RECORDED_BIT(TEXT) && t->text.n > AUDIT_STATEMENT_MAX)
-		b.len = t->text.n;
+	if (v->recorded & RECORDED_BIT(TEXT) && b.statement.n > AUDIT_STATEMENT_MAX)
+		b.len = b.statement.n;
 	for (uint8_t i = 0; i < v->n_rules && !v->by_default; i++)
 		in.rules[i] = img->rules[v->rules[i]].name;
 	d.rules = (struct audit_texts){in.rules, v->by_default ? 0 : v->n_rules};

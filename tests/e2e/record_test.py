@@ -145,6 +145,21 @@ def test_what_cannot_be_recorded_whole_is_refused():
         h.eq(c.execute("select 7").fetchone(), (7,))
 
 
+def test_passwords_in_statements_are_not_on_record():
+    """What was refused is on record as well, and what does not parse."""
+    for sql in ("alter role app password 'Hx81qWz0'", "alter role app password $$Hx81qWz0$$",
+                "create user u2 password 'Hx81qWz0", "select 'host=h password=Hx81qWz0'",
+                "create user mapping for app server s options (password 'Hx81qWz0')",
+                "select 1; alter role app password 'Hx81qWz0'"):
+        for user in ("ana", "planner-7"):
+            weir.psql(sql, user=user)
+    with connect() as c:
+        c.execute("select 'password=Hx81qWz0', %s::text", ("shown",))
+    said = weir.audit("tail", "--json", "-n", "100000", f"{weir.state}/audit").out
+    h.lacks(said + weir.log(), "Hx81qWz0")
+    h.has(said, "alter role app password '***'", "select 'host=h password=***'")
+
+
 def test_the_log_verifies():
     h.eq(weir.stop(), 0)
     h.eq(weir.audit("verify", f"{weir.state}/audit").code, 0)

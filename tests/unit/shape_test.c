@@ -4,6 +4,7 @@
  * both accept, kinds and boundaries are equal; where PostgreSQL's scanner accepts and ours
  * declines, the share is bounded. Then what shapes merge and what they must not.
  */
+#include "sql/secrets.h"
 #include "sql/shape.h"
 #include "test.h"
 
@@ -493,6 +494,55 @@ speed(void)
 	CHECK(true);
 }
 
+static void
+passwords_are_taken_out(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{"alter role r password 'SECRET'", "alter role r password '***'"},
+		{"create user u encrypted Password E'SE\\'CRET' login; select 'x'",
+		 "create user u encrypted Password '***' login; select 'x'"},
+		{"alter role r password $$SECRET$$", "alter role r password '***'"},
+		{"alter role r password $x$SECRET$x$ x", "alter role r password '***' x"},
+		{"alter role r password U&'SECRET' uescape '!'",
+		 "alter role r password '***' uescape '!'"},
+		{"alter role r password /* ' */ 'SEC'\n'RET'", "alter role r password /* ' */ '***'"},
+		{"alter role r password N'SECRET'", "alter role r password N'***'"},
+		{"alter role r password ''", "alter role r password '***'"},
+		{"alter role r password null", "alter role r password null"},
+		{"options (user 'u', \"password\" 'SECRET', sslpassword 'SECRET')",
+		 "options (user 'u', \"password\" '***', sslpassword '***')"},
+		{"select dblink('host=h password=SECRET user=u', 'select 1')",
+		 "select dblink('host=h password=*** user=u', 'select 1')"},
+		{"select dblink('password = ''SEC RET'' user=u')",
+		 "select dblink('password = ''***'' user=u')"},
+		{"do $$ begin execute 'alter role r password ''SECRET'''; end $$",
+		 "do $$ begin execute 'alter role r password ''***'''; end $$"},
+		{"do $$ begin alter role r password 'SECRET'; drop table t; end $$",
+		 "do $$ begin alter role r password '***'; drop table t; end $$"},
+		{"alter role r password 'SECRET", "alter role r password '***"},
+		{"select password, 'x' from t where note = 'password forgotten'",
+		 "select password, 'x' from t where note = 'password forgotten'"},
+		{"password", "password"},
+		{"'password'", "'password'"},
+		{"'password=", "'password="},
+	};
+	struct arena a;
+
+	arena_init(&a, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct slice got = sql_without_secrets(slice_str(cases[i].text), &a);
+
+		CHECK(slice_is(got, cases[i].want));
+		if (!slice_is(got, cases[i].want))
+			printf("# %.*s\n", SLICE_ARG(got));
+		for (size_t n = 0; n < strlen(cases[i].text); n++)
+			CHECK(sql_without_secrets(slice_of(cases[i].text, n), &a).n <= 2 * n + 8);
+	}
+	arena_fini(&a);
+}
+
 int
 main(void)
 {
@@ -504,6 +554,7 @@ main(void)
 		TEST(limits_refuse),
 		TEST(text_is_utf8_without_nul),
 		TEST(tokens_can_be_found_again),
+		TEST(passwords_are_taken_out),
 		TEST(speed),
 	};
 	int rc;
