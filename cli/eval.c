@@ -88,7 +88,7 @@ put_mask(struct buf *out, const struct image *img, const struct image_rule *rule
 		buf_json_string(out, img->data[m->data[i]].name);
 	}
 	buf_printf(out, "], \"with\": \"%s\"", mask_info[m->kernel].name);
-	if (mask_info[m->kernel].arg == MASK_ARG_COUNT)
+	if (mask_has_number(mask_info[m->kernel].arg))
 		buf_printf(out, ", \"count\": %u", m->count);
 	if (mask_info[m->kernel].arg == MASK_ARG_TEXT) {
 		buf_puts(out, ", \"text\": ");

@@ -99,9 +99,10 @@ print_json(struct buf *b)
 		json_named(b, mask_info[i].name, mask_info[i].sentence);
 		buf_puts(b, ", ");
 		json_pair(b, "argument",
-			  mask_info[i].arg == MASK_ARG_NONE   ? "none"
-			  : mask_info[i].arg == MASK_ARG_TEXT ? "text"
-							      : "count");
+			  mask_info[i].arg == MASK_ARG_NONE    ? "none"
+			  : mask_info[i].arg == MASK_ARG_TEXT  ? "text"
+			  : mask_info[i].arg == MASK_ARG_COUNT ? "count"
+							       : "width");
 		buf_printf(b, ", \"strictness\": %d}%s\n", mask_info[i].rank,
 			   i + 1 < MASK_COUNT ? "," : "");
 	}

@@ -65,6 +65,8 @@ void run_close(struct run *r);
 /* The detectors of a mask rule find something in a row of the test. While its expectations are
  * checked, and for who watches. */
 bool run_finds(const struct run *r, size_t rule);
+/* A quoted value in a test is text, or of a type that the mask is for. */
+uint32_t run_value_type(enum mask kernel, struct slice v, uint32_t type);
 
 /* Binds the masks in force, for run_row and run_cell. */
 void run_bind_masks(struct run *r);

@@ -411,6 +411,31 @@ dropped_by(const struct run *r)
 	return -1;
 }
 
+uint32_t
+run_value_type(enum mask kernel, struct slice v, uint32_t type)
+{
+	enum { OID_DATE = 1082, OID_TIMESTAMP = 1114, OID_TIMESTAMPTZ = 1184, OID_NUMERIC = 1700 };
+	enum { DATE_AND_TIME = 19 };
+
+	if (type != OID_TEXT)
+		return type;
+	switch (kernel) {
+	case MASK_YEAR:
+	case MASK_MONTH:
+		if (!memchr(v.p, ' ', v.n))
+			return OID_DATE;
+		for (size_t i = DATE_AND_TIME; i < v.n; i++)
+			if (v.p[i] == '+' || v.p[i] == '-')
+				return OID_TIMESTAMPTZ;
+		return OID_TIMESTAMP;
+	case MASK_ROUND:
+	case MASK_BUCKET:
+		return OID_NUMERIC;
+	default:
+		return type;
+	}
+}
+
 /* A value as the client gets it: its column's mask (-1: none), then the detectors. False: NULL. */
 static bool
 shown_as(struct run *r, int rule, struct slice in, uint32_t oid, struct buf *out)
@@ -423,8 +448,8 @@ shown_as(struct run *r, int rule, struct slice in, uint32_t oid, struct buf *out
 	if (rule >= 0) {
 		const struct image_mask *m = &r->img->rules[rule].mask;
 		struct mask_spec hidden = mask_hidden(m->kernel, m->text);
-		struct mask_op op =
-			mask_bind(r->hides ? &hidden : &r->specs[rule], oid, -1, 0);
+		struct mask_op op = mask_bind(r->hides ? &hidden : &r->specs[rule],
+					      run_value_type(m->kernel, in, oid), -1, 0);
 
 		shown = mask_rewrite(&op, in, &value);
 		looked = shown && mask_leaves_something(&op);

@@ -8,6 +8,7 @@
 
 #include "cli/describe.h"
 #include "cli/policy.h"
+#include "cli/policy_run.h"
 #include "cli/witness_sql.h"
 #include "proto/pg/mask.h"
 
@@ -168,7 +169,7 @@ put_masked(struct buf *out, const struct image_mask *m, struct slice in)
 	struct buf masked = {0};
 
 	mask_key_init(&key, slice_str("weir test"));
-	op = mask_bind(&spec, OID_TEXT, -1, 0);
+	op = mask_bind(&spec, run_value_type(m->kernel, in, OID_TEXT), -1, 0);
 	if (mask_rewrite(&op, in, &masked))
 		describe_string(out, buf_slice(&masked));
 	else

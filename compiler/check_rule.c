@@ -181,20 +181,33 @@ check_hold(struct check *c, const struct rule *r, struct checked_rule *out)
 static void
 unknown_mask(struct check *c, const struct kernel *k)
 {
-	static const char *const later[] = {"year", "month", "round", "bucket"};
 	const char *names[MASK_COUNT];
 	size_t n = 0;
 
-	for (size_t i = 0; i < COUNT_OF(later); i++)
-		if (strcmp(k->name.s, later[i]) == 0) {
-			diag(c->q, NOT_YET, k->name.at,
-			     arena_printf(c->arena, "the mask function `%s`", later[i]));
-			return;
-		}
 	for (int i = 0; i < MASK_COUNT; i++)
 		if (i != MASK_CLEAR)
 			names[n++] = mask_info[i].name;
 	check_suggest(c, diag(c->q, UNKNOWN_MASK, k->name.at, k->name.s), k->name.s, names, n);
+}
+
+/* The one number that a mask takes: characters that stay, or how wide it rounds. */
+static void
+check_number(struct check *c, const struct kernel *k, enum mask id, struct image_mask *m)
+{
+	const struct expr *arg = k->args;
+	bool width = mask_info[id].arg == MASK_ARG_WIDTH;
+	int64_t min = width ? MASK_WIDTH_MIN : 1, max = width ? MASK_WIDTH_MAX : MASK_COUNT_MAX;
+
+	if (!arg || arg->next || arg->kind != X_INT)
+		diag(c->q, BAD_ARGUMENTS, k->at,
+		     arena_printf(c->arena, "%s takes one number: %s(%s)", mask_info[id].name,
+				  mask_info[id].name, width ? "1000" : "4"));
+	else if (arg->number < min || arg->number > max)
+		diag(c->q, OUT_OF_RANGE, arg->at,
+		     width ? "the width to round to" : "the number of characters shown",
+		     width ? "2" : "1", width ? "1000000000" : "64");
+	else
+		m->count = (uint32_t) arg->number;
 }
 
 static void
@@ -224,14 +237,8 @@ check_kernel(struct check *c, const struct kernel *k, struct image_mask *m)
 			m->text = arg->string;
 		break;
 	case MASK_ARG_COUNT:
-		if (!arg || arg->next || arg->kind != X_INT)
-			diag(c->q, BAD_ARGUMENTS, k->at,
-			     arena_printf(c->arena, "%s takes one number: %s(4)", mask_info[id].name,
-					  mask_info[id].name));
-		else if (arg->number < 1 || arg->number > MASK_COUNT_MAX)
-			diag(c->q, OUT_OF_RANGE, arg->at, "the number of characters shown", "1", "64");
-		else
-			m->count = (uint32_t) arg->number;
+	case MASK_ARG_WIDTH:
+		check_number(c, k, m->kernel, m);
 		break;
 	}
 }

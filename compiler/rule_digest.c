@@ -104,7 +104,7 @@ void
 rule_mask_text(struct buf *out, const struct image_mask *m)
 {
 	buf_puts(out, mask_info[m->kernel].name);
-	if (mask_info[m->kernel].arg == MASK_ARG_COUNT)
+	if (mask_has_number(mask_info[m->kernel].arg))
 		buf_printf(out, "(%u)", m->count);
 	if (mask_info[m->kernel].arg == MASK_ARG_TEXT)
 		buf_printf(out, "(\"%.*s\")", SLICE_ARG(m->text));

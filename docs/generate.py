@@ -164,7 +164,7 @@ SECTIONS = [
      lambda r: (code(r[1]), r[2]))),
     ("Masks", "grammar/masks.def", plain("grammar/masks.def", "MASK",
      ["mask", "takes", "rank", "shows"],
-     lambda r: (code(r[1]), {"NONE": "", "TEXT": "a text", "COUNT": "a number"}[r[2]], r[3], r[4]))),
+     lambda r: (code(r[1]), {"NONE": "", "TEXT": "a text", "COUNT": "a number", "WIDTH": "a width"}[r[2]], r[3], r[4]))),
     ("What a mask may allow", "grammar/allowing.def", allowing),
     ("Detectors", "grammar/detectors.def", plain("grammar/detectors.def", "DETECTOR",
      ["detector", "finds"], lambda r: (code(r[1]), r[2]))),

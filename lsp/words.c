@@ -77,7 +77,7 @@ about_action(struct arena *arena, const char *name)
 static const char *
 about_mask(struct arena *arena, const struct mask_info *m)
 {
-	static const char *const arguments[] = {"", "(\"text\")", "(4)"};
+	static const char *const arguments[] = {"", "(\"text\")", "(4)", "(1000)"};
 
 	return arena_printf(arena, "`with %s%s`: mask function of strictness %d\n\n%s", m->name,
 			    arguments[m->arg], m->rank, m->sentence);

@@ -171,7 +171,7 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 			buf_printf(out, "%s %.*s", i ? "," : "",
 				   SLICE_ARG(img->data[m->data[i]].name));
 		buf_printf(out, " with %s", mask_info[m->kernel].name);
-		if (mask_info[m->kernel].arg == MASK_ARG_COUNT)
+		if (mask_has_number(mask_info[m->kernel].arg))
 			buf_printf(out, "(%u)", m->count);
 		if (mask_info[m->kernel].arg == MASK_ARG_TEXT) {
 			buf_putc(out, '(');

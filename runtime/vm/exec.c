@@ -361,11 +361,19 @@ decision_next_deciding(const struct image *img, const struct decision *d, int af
 	return -1;
 }
 
-/* Bytes of the value that a mask can let through, as far as that can be compared. */
+/* How much of the value a mask can let through, as far as that can be compared: characters, or
+ * more the narrower it rounds. */
 static uint32_t
 reveals(const struct image_mask *m)
 {
-	return m->kernel == MASK_LAST || m->kernel == MASK_FIRST ? m->count : UINT32_MAX;
+	switch (mask_info[m->kernel].arg) {
+	case MASK_ARG_COUNT:
+		return m->count;
+	case MASK_ARG_WIDTH:
+		return UINT32_MAX - m->count;
+	default:
+		return UINT32_MAX;
+	}
 }
 
 /* Less than 0 when a opens more than b. */

@@ -252,7 +252,7 @@ load_mask(struct loader *l, struct image_mask *m)
 	for (size_t i = 0; i < m->n_data && ok(l); i++)
 		data[i] = index_of(l, l->img->n_data, "data class");
 	kernel = name_in(l, mask_find, "mask");
-	m->count = (uint32_t) number(l, MASK_COUNT_MAX, "count");
+	m->count = (uint32_t) number(l, MASK_WIDTH_MAX, "count");
 	m->text = cbor_get_bytes(&l->r);
 	m->modes.lookup = cbor_get_bool(&l->r);
 	m->modes.derived = cbor_get_bool(&l->r);
@@ -262,7 +262,9 @@ load_mask(struct loader *l, struct image_mask *m)
 	if (m->modes.over && m->modes.over < IMAGE_MIN_OVER)
 		BAD(l, VALUE, "aggregates over groups of %u", m->modes.over);
 	m->kernel = (enum mask) kernel;
-	if ((mask_info[kernel].arg == MASK_ARG_COUNT) != (m->count > 0) ||
+	if (mask_has_number(mask_info[kernel].arg) != (m->count > 0) ||
+	    (mask_info[kernel].arg == MASK_ARG_COUNT && m->count > MASK_COUNT_MAX) ||
+	    (mask_info[kernel].arg == MASK_ARG_WIDTH && m->count < MASK_WIDTH_MIN) ||
 	    (mask_info[kernel].arg != MASK_ARG_TEXT && m->text.n))
 		BAD(l, VALUE, "mask %s with other arguments than it takes", mask_info[kernel].name);
 	if (kernel == MASK_CLEAR)

@@ -157,14 +157,22 @@ struct action_set {
 };
 static_assert(ACTION_COUNT <= 128, "actions fit struct action_set");
 
-enum mask_arg { MASK_ARG_NONE, MASK_ARG_TEXT, MASK_ARG_COUNT };
+enum mask_arg { MASK_ARG_NONE, MASK_ARG_TEXT, MASK_ARG_COUNT, MASK_ARG_WIDTH };
 enum { MASK_COUNT_MAX = 64 }; /* last(n), first(n) */
+enum { MASK_WIDTH_MIN = 2, MASK_WIDTH_MAX = 1000000000 }; /* round(n), bucket(n) */
 
 struct mask_info {
 	const char *name, *sentence;
 	enum mask_arg arg;
 	int rank;
 };
+
+/* It takes a number: a count or a width. */
+static inline bool
+mask_has_number(enum mask_arg arg)
+{
+	return arg == MASK_ARG_COUNT || arg == MASK_ARG_WIDTH;
+}
 
 struct limit_per_info {
 	const char *name, *sentence;

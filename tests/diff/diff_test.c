@@ -276,6 +276,18 @@ gen_names(struct buf *b, const char *const *list, uint32_t n, uint32_t max)
 }
 
 static void
+gen_mask(struct buf *b)
+{
+	static const char *const plain[] = {"year", "month", "partial", "hash", "null"};
+	static const char *const counts[] = {"last", "first", "round", "bucket"};
+
+	if (rnd(3) == 0)
+		buf_printf(b, " with %s", PICK(plain));
+	else
+		buf_printf(b, " with %s(%u)", PICK(counts), 2 + rnd(9));
+}
+
+static void
 gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 {
 	static const char *const rule_words[] = {"allow", "allow", "deny", "hold",
@@ -292,7 +304,7 @@ gen_rule(struct buf *b, unsigned index, unsigned n_lets)
 	if (mask)
 		buf_printf(b, " of %s", PICK(classes));
 	if (mask && !drop)
-		buf_printf(b, " with last(%u)", 1 + rnd(9));
+		gen_mask(b);
 	if (rnd(3) == 0) {
 		buf_puts(b, " who");
 		gen_names(b, groups, COUNT_OF(groups), 2);

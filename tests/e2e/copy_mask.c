@@ -5,7 +5,7 @@
  *
  *   copy_mask text|csv|binary [-null TEXT] [-delimiter C] [-escape C] MASK OID:TYPMOD ...
  *
- * MASK is null, first:N, last:N, partial, hash, pseudonym or fixed:TEXT, and is on every column.
+ * MASK is a mask function, its argument behind a colon (last:4, fixed:TEXT), on every column.
  */
 #include "proto/pg/copyout.h"
 

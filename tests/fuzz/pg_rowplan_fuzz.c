@@ -21,6 +21,8 @@ static struct mask_spec specs[] = {
 	{.kernel = MASK_PARTIAL}, {.kernel = MASK_HASH, .key = &key},
 	{.kernel = MASK_PSEUDONYM, .key = &key},
 	{.kernel = MASK_FIXED, .text = {(const uint8_t *) "12", 2}}, {.kernel = MASK_NULL},
+	{.kernel = MASK_YEAR}, {.kernel = MASK_MONTH}, {.kernel = MASK_ROUND, .n = 10},
+	{.kernel = MASK_BUCKET, .n = 7},
 };
 
 /* Both ways of masking a value give the same. */

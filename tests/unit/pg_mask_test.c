@@ -11,6 +11,7 @@
 
 enum { TEXT = 25, VARCHAR = 1043, BPCHAR = 1042, NAME = 19, INT2 = 21, INT4 = 23, INT8 = 20 };
 enum { NUMERIC = 1700, UUID = 2950, BYTEA = 17, BOOL = 16, DATE = 1082, TIMESTAMPTZ = 1184 };
+enum { FLOAT4 = 700, DATE_INFINITY = INT32_MAX, TIMESTAMP = 1114, MONEY = 790 };
 enum { FLOAT8 = 701, JSON = 114, JSONB = 3802, TEXT_ARRAY = 1009, TIME_TYPE = 1083 };
 
 static struct mask_key key;
@@ -205,6 +206,203 @@ masks_are_total(void)
 	}
 }
 
+/* ---- year, month, round, bucket -------------------------------------------------------- */
+
+#define COARSE(kernel, n, type, in) mask_value(kernel, n, NULL, type, -1, 0, slice_str(in))
+
+static void
+dates_keep_their_year_or_month(void)
+{
+	static const struct {
+		uint32_t type;
+		const char *in, *year, *month;
+	} t[] = {
+		{DATE, "2024-02-29", "2024-01-01", "2024-02-01"},
+		{DATE, "0001-12-31", "0001-01-01", "0001-12-01"},
+		{DATE, "5874897-12-31", "5874897-01-01", "5874897-12-01"},
+		{DATE, "0044-03-15 BC", "NULL", "NULL"},
+		{DATE, "infinity", "NULL", "NULL"},
+		{DATE, "-infinity", "NULL", "NULL"},
+		{DATE, "29.02.2024", "NULL", "NULL"},
+		{DATE, "02/29/2024", "NULL", "NULL"},
+		{DATE, "29-02-2024", "NULL", "NULL"},
+		{DATE, "2023-02-29", "NULL", "NULL"},
+		{DATE, "2023-13-01", "NULL", "NULL"},
+		{DATE, "2024-02-29 ", "NULL", "NULL"},
+		{DATE, "", "NULL", "NULL"},
+		{TIMESTAMP, "1999-12-31 23:59:59.999999", "1999-01-01 00:00:00",
+		 "1999-12-01 00:00:00"},
+		{TIMESTAMP, "Fri Dec 31 23:59:59 1999", "NULL", "NULL"},
+		{TIMESTAMP, "1999-12-31 23:59:59 BC", "NULL", "NULL"},
+		{TIMESTAMPTZ, "2024-06-15 12:00:00+02", "2024-01-01 00:00:00+00",
+		 "2024-06-01 00:00:00+00"},
+		{TIMESTAMPTZ, "2024-01-01 01:30:00.5+02", "2023-01-01 00:00:00+00",
+		 "2023-12-01 00:00:00+00"},
+		{TIMESTAMPTZ, "2023-12-31 20:30:00-03:30", "2024-01-01 00:00:00+00",
+		 "2024-01-01 00:00:00+00"},
+		{TIMESTAMPTZ, "2024-06-15 12:00:00+05:53:28", "2024-01-01 00:00:00+00",
+		 "2024-06-01 00:00:00+00"},
+		{TIMESTAMPTZ, "0001-01-01 01:00:00+02", "NULL", "NULL"},
+		{TIMESTAMPTZ, "2024-06-15 12:00:00 CEST", "NULL", "NULL"},
+		{TIMESTAMPTZ, "2024-06-15 12:00:00", "NULL", "NULL"},
+		{TIME_TYPE, "12:00:00", "NULL", "NULL"},
+		{TEXT, "2024-02-29", "NULL", "NULL"},
+		{INT4, "2024", "NULL", "NULL"},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(t); i++) {
+		CHECK_SLICE(COARSE(MASK_YEAR, 0, t[i].type, t[i].in), t[i].year);
+		CHECK_SLICE(COARSE(MASK_MONTH, 0, t[i].type, t[i].in), t[i].month);
+	}
+}
+
+static int64_t
+coarse_binary(enum mask kernel, uint32_t n, uint32_t type, int64_t v)
+{
+	uint8_t b[8];
+	size_t size = type == INT2 ? 2 : type == INT4 || type == DATE ? 4 : 8;
+	struct slice got;
+
+	if (size == 2)
+		put_be16(b, (uint16_t) v);
+	else if (size == 4)
+		put_be32(b, (uint32_t) v);
+	else
+		put_be64(b, (uint64_t) v);
+	got = mask_value(kernel, n, NULL, type, -1, 1, slice_of(b, size));
+	if (slice_is(got, "NULL"))
+		return INT64_MIN;
+	CHECK_INT(got.n, size);
+	return size == 2   ? (int16_t) get_be16(got.p)
+	       : size == 4 ? (int32_t) get_be32(got.p)
+			   : (int64_t) get_be64(got.p);
+}
+
+static void
+binary_dates_keep_their_year_or_month(void)
+{
+	const int64_t day = INT64_C(86400000000);
+
+	CHECK_INT(coarse_binary(MASK_YEAR, 0, DATE, 8825), 8766);   /* 2024-02-29 */
+	CHECK_INT(coarse_binary(MASK_MONTH, 0, DATE, 8825), 8797);
+	CHECK_INT(coarse_binary(MASK_YEAR, 0, DATE, -1), -365);
+	CHECK_INT(coarse_binary(MASK_MONTH, 0, DATE, -730119), -730119); /* 0001-01-01 */
+	CHECK_INT(coarse_binary(MASK_MONTH, 0, DATE, -730120), INT64_MIN);
+	CHECK_INT(coarse_binary(MASK_YEAR, 0, DATE, DATE_INFINITY), INT64_MIN);
+	CHECK_INT(coarse_binary(MASK_YEAR, 0, DATE, INT32_MIN), INT64_MIN);
+	CHECK_INT(coarse_binary(MASK_YEAR, 0, TIMESTAMP, -1), -365 * day);
+	CHECK_INT(coarse_binary(MASK_MONTH, 0, TIMESTAMPTZ, -1), -31 * day);
+	CHECK_INT(coarse_binary(MASK_YEAR, 0, TIMESTAMP, INT64_MAX), INT64_MIN);
+	/* Every day of 800 years: a first of January that is not later, less than a year ago. */
+	for (int64_t d = -146097; d < 146097; d++) {
+		int64_t year = coarse_binary(MASK_YEAR, 0, DATE, d);
+		int64_t month = coarse_binary(MASK_MONTH, 0, DATE, d);
+
+		CHECK(year <= month && month <= d && d - year < 366 && d - month < 31);
+		CHECK_INT(coarse_binary(MASK_YEAR, 0, DATE, year), year);
+		CHECK_INT(coarse_binary(MASK_MONTH, 0, DATE, month), month);
+	}
+}
+
+static void
+numbers_are_rounded(void)
+{
+	static const struct {
+		uint32_t type, n;
+		const char *in, *round, *bucket;
+	} t[] = {
+		{INT4, 1000, "52499", "52000", "52000"},
+		{INT4, 1000, "52500", "53000", "52000"},
+		{INT4, 1000, "-1", "0", "-1000"},
+		{INT4, 1000, "-52500", "-53000", "-53000"},
+		{INT4, 1000, "-2000", "-2000", "-2000"},
+		{INT4, 7, "3", "0", "0"},
+		{INT4, 7, "4", "7", "0"},
+		{INT2, 1000, "32767", "NULL", "32000"},
+		{INT2, 1000, "-32768", "NULL", "NULL"},
+		{INT2, 8, "-32768", "-32768", "-32768"},
+		{INT4, 10, "2147483647", "NULL", "2147483640"},
+		{INT8, 10, "9223372036854775807", "NULL", "9223372036854775800"},
+		{INT8, 8, "-9223372036854775808", "-9223372036854775808",
+		 "-9223372036854775808"},
+		{INT4, 1, "52500", "NULL", "NULL"},
+		{INT4, 10, "12a", "NULL", "NULL"},
+		{INT4, 10, "", "NULL", "NULL"},
+		{NUMERIC, 100, "1234.56", "1200", "1200"},
+		{NUMERIC, 100, "-0.01", "0", "-100"},
+		{NUMERIC, 7, "3.5", "7", "0"},
+		{NUMERIC, 7, "3.4999", "0", "0"},
+		{NUMERIC, 7, "-3.5", "-7", "-7"},
+		{NUMERIC, 10, "NaN", "NULL", "NULL"},
+		{NUMERIC, 10, "Infinity", "NULL", "NULL"},
+		{NUMERIC, 10, "99999999999999999999", "NULL", "NULL"},
+		{FLOAT8, 100, "149.99", "100", "100"},
+		{FLOAT8, 100, "1.5e+02", "200", "100"},
+		{FLOAT8, 100, "-1e-300", "0", "-100"},
+		{FLOAT8, 100, "-0", "0", "0"},
+		{FLOAT8, 100, "9.1e+15", "NULL", "NULL"},
+		{FLOAT8, 100, "NaN", "NULL", "NULL"},
+		{FLOAT8, 100, "-Infinity", "NULL", "NULL"},
+		{FLOAT8, 100, "0x10", "NULL", "NULL"},
+		{FLOAT4, 10, "1.6777216e+07", "16777220", "16777210"},
+		{DATE, 10, "2024-02-29", "NULL", "NULL"},
+		{MONEY, 10, "$12.00", "NULL", "NULL"},
+		{TEXT, 10, "1234", "NULL", "NULL"},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(t); i++) {
+		CHECK_SLICE(COARSE(MASK_ROUND, t[i].n, t[i].type, t[i].in), t[i].round);
+		CHECK_SLICE(COARSE(MASK_BUCKET, t[i].n, t[i].type, t[i].in), t[i].bucket);
+	}
+	/* numeric(4, 1) holds 999.9 and no more, and shows one digit behind the point. */
+	CHECK_SLICE(mask_value(MASK_ROUND, 100, NULL, NUMERIC, 4 << 16 | 5, 0, SLICE_LIT("949.9")),
+		    "900.0");
+	CHECK_SLICE(mask_value(MASK_ROUND, 100, NULL, NUMERIC, 4 << 16 | 5, 0, SLICE_LIT("950.0")),
+		    "NULL");
+	/* numeric(2, -3) and numeric(2, 4) have no room for just any multiple. */
+	CHECK_SLICE(mask_value(MASK_ROUND, 100, NULL, NUMERIC, (2 << 16 | (-3 & 0x7ff)) + 4, 0,
+			       SLICE_LIT("5000")), "NULL");
+	CHECK_SLICE(mask_value(MASK_ROUND, 100, NULL, NUMERIC, (2 << 16 | 4) + 4, 0,
+			       SLICE_LIT("0.0012")), "NULL");
+}
+
+static void
+binary_numbers_are_rounded(void)
+{
+	static const uint8_t numeric[] = {0, 2, 0, 1, 0x40, 0, 0, 2, 0, 12, 0x0d, 0x80};
+	static const uint8_t nan[] = {0, 0, 0, 0, 0xc0, 0, 0, 0};
+	struct slice got;
+
+	CHECK_INT(coarse_binary(MASK_ROUND, 1000, INT2, 32767), INT64_MIN);
+	CHECK_INT(coarse_binary(MASK_BUCKET, 1000, INT2, -32768), INT64_MIN);
+	CHECK_INT(coarse_binary(MASK_BUCKET, 1000, INT4, -1), -1000);
+	CHECK_INT(coarse_binary(MASK_ROUND, 1000, INT8, -1500), -2000);
+	CHECK_INT(coarse_binary(MASK_ROUND, 2, INT8, INT64_MAX), INT64_MIN);
+	CHECK_INT(coarse_binary(MASK_BUCKET, 2, INT8, INT64_MAX), INT64_MAX - 1);
+	/* -123456 is -(12 * 10000 + 3456) */
+	got = mask_value(MASK_BUCKET, 1000, NULL, NUMERIC, 10 << 16 | 6, 1,
+			 slice_of(numeric, sizeof(numeric)));
+	CHECK_INT(got.n, 12);
+	CHECK_INT(get_be16(got.p + 4), 0x4000);
+	CHECK_INT(get_be16(got.p + 6), 2);
+	CHECK_INT(get_be16(got.p + 8), 12);
+	CHECK_INT(get_be16(got.p + 10), 4000);
+	CHECK_SLICE(mask_value(MASK_BUCKET, 10, NULL, NUMERIC, -1, 1, slice_of(nan, sizeof(nan))),
+		    "NULL");
+	for (int i = 0; i < 20000; i++) {
+		int64_t v = (int32_t) random64(), n = 2 + (int64_t) (random64() % 5000);
+		int64_t low = coarse_binary(MASK_BUCKET, (uint32_t) n, INT8, v);
+		int64_t near = coarse_binary(MASK_ROUND, (uint32_t) n, INT8, v);
+		char text[24], want[24];
+
+		CHECK(low % n == 0 && low <= v && v - low < n);
+		CHECK(near % n == 0 && 2 * llabs(v - near) <= n);
+		snprintf(text, sizeof(text), "%lld", (long long) v);
+		snprintf(want, sizeof(want), "%lld", (long long) near);
+		CHECK_SLICE(COARSE(MASK_ROUND, (uint32_t) n, i & 1 ? NUMERIC : INT8, text), want);
+	}
+}
+
 static size_t
 random_text(uint8_t *p, size_t max, bool ascii)
 {
@@ -375,5 +573,7 @@ keys(void)
 
 TEST_MAIN(TEST(keys), TEST(first_and_last_reveal_the_smaller_half),
 	  TEST(partial_knows_mail_and_phones), TEST(fixed_is_a_value_of_the_type_or_null),
-	  TEST(hash_is_hmac_sha256), TEST(masks_are_total), TEST(text_masks_over_random_text),
+	  TEST(hash_is_hmac_sha256), TEST(masks_are_total), TEST(dates_keep_their_year_or_month),
+	  TEST(binary_dates_keep_their_year_or_month), TEST(numbers_are_rounded),
+	  TEST(binary_numbers_are_rounded), TEST(text_masks_over_random_text),
 	  TEST(pseudonyms_permute), TEST(pseudonyms_of_odd_values))

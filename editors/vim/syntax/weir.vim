@@ -36,7 +36,7 @@ syn keyword weirOperator by nextgroup=weirName skipwhite
 
 syn match weirName /[A-Za-z_][A-Za-z0-9_.-]*/ contained
 syn match weirVerdict /[A-Za-z_][A-Za-z0-9_.-]*/ contained
-syn match weirMask /\<\(pseudonym\|partial\|clear\|first\|fixed\|hash\|last\|null\)\>/ contained
+syn match weirMask /\<\(pseudonym\|partial\|bucket\|clear\|first\|fixed\|month\|round\|hash\|last\|null\|year\)\>/ contained
 syn match weirNumber /\<-\?\d\+[A-Za-z]*\>/
 syn match weirNumber /\<\d\{1,2}:\d\d\>/
 syn match weirNumber /\<\d\{1,3}\(\.\d\{1,3}\)\{3}\(\/\d\+\)\?/

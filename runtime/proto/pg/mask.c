@@ -10,6 +10,8 @@
  *   hash                 text types: 64 hexadecimal digits, cut to the type's length;
  *                        bytea: 32 bytes; uuid: a version 4 uuid
  *   pseudonym            text types, integers, numeric, uuid
+ *   year, month          date, timestamp, timestamptz (in UTC)
+ *   round, bucket        integers, floats, numeric
  *
  * Text types are text, varchar, char(n) and name. Everything not listed becomes NULL: arrays,
  * composites, ranges, geometric types, enums, extension types.
@@ -112,6 +114,12 @@ mask_bind(const struct mask_spec *m, uint32_t type, int32_t typmod, uint16_t for
 		if (m->key)
 			op.op = (uint8_t) keyed_step(&op, m->kernel == MASK_PSEUDONYM);
 		break;
+	case MASK_YEAR:
+	case MASK_MONTH:
+	case MASK_ROUND:
+	case MASK_BUCKET:
+		mask_coarse_bind(&op, typmod);
+		break;
 	default: /* null, and whatever else a newer policy may bring */
 		break;
 	}
@@ -201,6 +209,11 @@ mask_in_place(const struct mask_op *op, uint8_t *p, size_t n)
 		if (op->type != MT_NUMERIC)
 			return mask_pseudonym_int(op, p, n);
 		return op->format == 0 && mask_pseudonym_numeric(op->mask->key, p, n);
+	case STEP_YEAR:
+	case STEP_MONTH:
+	case STEP_ROUND:
+	case STEP_BUCKET:
+		return mask_coarse_in_place(op, p, n);
 	case STEP_NULL:
 		break;
 	}
@@ -255,6 +268,12 @@ mask_rewrite(const struct mask_op *op, struct slice in, struct buf *out)
 		if (op->type == MT_NUMERIC && op->format == 1)
 			return mask_pseudonym_numeric_binary(op->mask->key, in, out);
 		return rewrite_copy(op, in, out);
+	case STEP_YEAR:
+	case STEP_MONTH:
+	case STEP_ROUND:
+	case STEP_BUCKET:
+		return op->format == 1 && op->type != MT_NUMERIC ? rewrite_copy(op, in, out)
+								 : mask_coarse_rewrite(op, in, out);
 	case STEP_NULL:
 		break;
 	}

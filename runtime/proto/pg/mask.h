@@ -29,7 +29,7 @@ void mask_key_init(struct mask_key *k, struct slice key);
 /* A mask as the policy names it. Lives as long as the policy image. */
 struct mask_spec {
 	enum mask kernel; /* clear: mask_bind gives NULL, pg_rowplan_build no mask */
-	uint32_t n;        /* first, last: characters that stay */
+	uint32_t n;        /* first, last: characters that stay; round, bucket: the width */
 	struct slice text; /* fixed */
 	const struct mask_key *key; /* hash, pseudonym */
 	bool nulls; /* NULL becomes what all other values become: fixed */
@@ -43,10 +43,12 @@ struct mask_op {
 	uint8_t type;     /* enum mask_type in mask_kernels.h */
 	uint8_t format;   /* 0 text, 1 binary */
 	uint8_t n_small;
-	uint32_t n;       /* first, last: characters that stay; fixed text: bytes of it */
-	uint32_t limit;   /* varchar(n), char(n): n characters; 0: none */
+	uint32_t n;       /* as in the mask; fixed text: bytes of it */
+	/* varchar(n), char(n): n characters; 0: none. round, bucket: see mask_coarse.c. */
+	uint32_t limit;
 	const struct mask_spec *mask;
-	uint8_t small[MASK_SMALL]; /* fixed value in the column's type and format */
+	/* fixed: the value in the column's type and format; round, bucket of numeric: the scale */
+	uint8_t small[MASK_SMALL];
 };
 
 /* What stands for all that is computed from a value under that mask: not even its absence shows. */

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { USEC = 1000000, PG_EPOCH_DAYS = 10957 }; /* 1970-01-01 to 2000-01-01 */
+enum { USEC = 1000000 };
 
 static bool
 is_digit(uint8_t c)
@@ -229,10 +229,7 @@ get_date(const uint8_t *p, int32_t *days)
 	leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
 	if (y == 0 || d > length[m - 1] + (m == 2 && leap))
 		return false;
-	/* Days from civil, with the year starting in March. */
-	y -= m <= 2;
-	*days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d -
-		1 - 719468 - PG_EPOCH_DAYS;
+	*days = (int32_t) mask_days(y, m, d);
 	return true;
 }
 

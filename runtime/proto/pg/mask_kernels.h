@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What mask.c, mask_text.c, mask_keyed.c and mask_fixed.c share. Not for other modules.
+ * What mask.c and the files with its kernels (mask_*.c) share. Not for other modules.
  */
 #ifndef WEIR_PG_MASK_KERNELS_H
 #define WEIR_PG_MASK_KERNELS_H
@@ -40,6 +40,10 @@ enum mask_step {
 	STEP_PARTIAL,
 	STEP_HASH,
 	STEP_PSEUDONYM,
+	STEP_YEAR,
+	STEP_MONTH,
+	STEP_ROUND,
+	STEP_BUCKET,
 };
 
 /* Length of the valid UTF-8 sequence at p (RFC 3629), 0 if there is none. n > 0. */
@@ -83,6 +87,13 @@ void mask_pseudonym_text(const struct mask_key *k, uint8_t *p, size_t n);
 bool mask_pseudonym_int(const struct mask_op *op, uint8_t *p, size_t n);
 bool mask_pseudonym_numeric(const struct mask_key *k, uint8_t *p, size_t n);
 bool mask_pseudonym_numeric_binary(const struct mask_key *k, struct slice in, struct buf *out);
+
+/* mask_coarse.c: year, month, round, bucket */
+void mask_coarse_bind(struct mask_op *op, int32_t typmod);
+bool mask_coarse_in_place(const struct mask_op *op, uint8_t *p, size_t n);
+bool mask_coarse_rewrite(const struct mask_op *op, struct slice in, struct buf *out);
+/* Days since 2000-01-01 of a year from 1 on. */
+int64_t mask_days(int64_t y, int m, int d);
 
 /* mask_fixed.c */
 void mask_fixed_bind(struct mask_op *op, int32_t typmod);
