@@ -7,14 +7,17 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { SLICES = 32, RING = SLICES + 1 };
+enum { SLICES = 32, RING = BUDGET_RING };
+static_assert((int) RING == SLICES + 1, "the current slice and a span");
 
 struct budget {
 	atomic_uint refs;
 	/* Taken once for a delivery of rows, not once a row, and by one principal's sessions. */
 	pthread_mutex_t lock;
 	uint64_t slice_ns;
-	uint64_t slice; /* the current one: time by slice_ns */
+	/* The current one: time by slice_ns, a ring later, so that what is older than the clock
+	 * (after a restart of the machine) has a number too. */
+	uint64_t slice;
 	uint64_t total; /* sum of taken[] */
 	uint64_t taken[RING]; /* by slice modulo RING */
 };
@@ -51,7 +54,7 @@ budget_unref(struct budget *b)
 static void
 advance(struct budget *b, uint64_t now)
 {
-	uint64_t slice = now / b->slice_ns;
+	uint64_t slice = now / b->slice_ns + RING;
 
 	if (slice <= b->slice)
 		return;
@@ -109,11 +112,67 @@ budget_wait(struct budget *b, uint64_t max, uint64_t now)
 			continue;
 		left -= b->taken[(b->slice - i) % RING];
 		/* Slice s is forgotten when slice s + RING begins. */
-		at = (b->slice - i + RING) * b->slice_ns;
+		at = (b->slice - i) * b->slice_ns;
 		wait = at > now ? at - now : 1;
 	}
 	pthread_mutex_unlock(&b->lock);
 	return wait;
+}
+
+bool
+budget_is_full(struct budget *b, uint64_t now)
+{
+	bool full;
+
+	pthread_mutex_lock(&b->lock);
+	advance(b, now);
+	full = b->total == 0;
+	pthread_mutex_unlock(&b->lock);
+	return full;
+}
+
+uint64_t
+budget_save(struct budget *b, uint64_t taken[BUDGET_RING], uint64_t now)
+{
+	uint64_t began;
+
+	pthread_mutex_lock(&b->lock);
+	advance(b, now);
+	for (uint64_t i = 0; i < RING; i++)
+		taken[i] = b->taken[(b->slice + 1 + i) % RING];
+	began = (b->slice - RING) * b->slice_ns;
+	pthread_mutex_unlock(&b->lock);
+	return began < now ? began : now;
+}
+
+void
+budget_load(struct budget *b, const uint64_t taken[BUDGET_RING], uint64_t age, uint64_t now)
+{
+	/* Its slices lie across ours: what may belong to two goes to the later one, and one more,
+	 * because it may have been taken at its end. */
+	uint64_t slices = age < b->slice_ns ? 0 : age / b->slice_ns - 1;
+
+	pthread_mutex_lock(&b->lock);
+	advance(b, now);
+	for (uint64_t i = 0; i < RING; i++) {
+		uint64_t back = RING - 1 - i + slices;
+
+		if (back >= RING || taken[i] > UINT64_MAX / 2 - b->total)
+			continue;
+		b->taken[(b->slice - back) % RING] += taken[i];
+		b->total += taken[i];
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+void
+budget_exhaust(struct budget *b, uint64_t now)
+{
+	pthread_mutex_lock(&b->lock);
+	advance(b, now);
+	b->taken[b->slice % RING] += UINT64_MAX / 4 - b->total;
+	b->total = UINT64_MAX / 4;
+	pthread_mutex_unlock(&b->lock);
 }
 
 /* ---- of an epoch ----------------------------------------------------------------------------- */
@@ -124,11 +183,12 @@ is_budget(const struct image_amount *a)
 	return limit_per_info[a->per].seconds != 0;
 }
 
-static struct budget *
-find(const struct epoch *e, const char *principal, struct slice rule, const struct image_amount *a)
+struct budget *
+limits_budget(const struct epoch *e, struct slice principal, struct slice rule,
+	      enum limit_unit unit, enum limit_per per)
 {
 	const struct image *img = e->image;
-	const struct config_principal *p = config_principal_find(&e->config, slice_str(principal));
+	const struct config_principal *p = config_principal_find(&e->config, principal);
 	int r = image_rule_find(img, rule);
 	size_t slot;
 
@@ -140,7 +200,7 @@ find(const struct epoch *e, const char *principal, struct slice rule, const stru
 
 		if (!is_budget(b))
 			continue;
-		if (b->unit == a->unit && b->per == a->per)
+		if (b->unit == unit && b->per == per)
 			return e->budgets[(size_t) (p - e->config.principals) * e->n_budgets +
 					  slot];
 		slot++;
@@ -160,7 +220,9 @@ attach_rule(struct epoch *e, const struct epoch *was, size_t principal, size_t r
 
 		if (!is_budget(a))
 			continue;
-		b = was ? find(was, e->config.principals[principal].name, r->name, a) : NULL;
+		b = was ? limits_budget(was, slice_str(e->config.principals[principal].name),
+					r->name, a->unit, a->per)
+			: NULL;
 		e->budgets[slot++] =
 			b ? budget_ref(b) : budget_new(limit_per_info[a->per].seconds * NS_PER_S);
 	}

@@ -7,7 +7,7 @@
  * taken in the current slice or the 32 before it counts. So no span of that length, wherever it
  * begins, sees more than the budget; what was taken is given back at most one slice late. Budgets
  * are counted and shared by the epochs that have the same principal, rule, unit and span: a reload
- * that leaves a rule alone, or only changes its amount, forgets nothing. A restart does.
+ * that leaves a rule alone, or only changes its amount, forgets nothing. A restart: budget_state.h.
  */
 #ifndef WEIR_PROXY_LIMITS_H
 #define WEIR_PROXY_LIMITS_H
@@ -18,6 +18,7 @@ struct epoch;
 struct budget;
 
 enum { LIMIT_BUDGETS = 16 }; /* that one command can draw on */
+enum { BUDGET_RING = 33 };   /* slices that count */
 
 /* What a command, portal or cursor has got. */
 struct limit_used {
@@ -49,6 +50,9 @@ struct limit_set {
 /* Makes the budgets of every principal, taking over those that `was` (may be NULL) has. */
 void limits_attach(struct epoch *e, const struct epoch *was);
 void limits_detach(struct epoch *e);
+/* Of a principal; NULL: there is none. */
+struct budget *limits_budget(const struct epoch *e, struct slice principal, struct slice rule,
+			     enum limit_unit unit, enum limit_per per);
 /* How many budgets a command draws on when these rules match. */
 size_t limits_budgets(const struct image *img, const uint16_t *rules, size_t n);
 /* Folds the rules; at most LIMIT_BUDGETS budgets. */
@@ -62,6 +66,14 @@ void budget_unref(struct budget *b); /* NULL is fine */
 /* Takes up to n of what `max` leaves; returns how much. Any thread. */
 uint64_t budget_take(struct budget *b, uint64_t max, uint64_t n, uint64_t now_mono);
 void budget_give_back(struct budget *b, uint64_t n, uint64_t now_mono);
+bool budget_is_full(struct budget *b, uint64_t now_mono);
+/* What was taken, the oldest slice first; when the current slice began. */
+uint64_t budget_save(struct budget *b, uint64_t taken[BUDGET_RING], uint64_t now_mono);
+/* The same back into a new budget; age: how long ago that slice began. */
+void budget_load(struct budget *b, const uint64_t taken[BUDGET_RING], uint64_t age,
+		 uint64_t now_mono);
+/* Nothing is left, whatever its amount. */
+void budget_exhaust(struct budget *b, uint64_t now_mono);
 /* How long until at least one can be taken again; 0: now. */
 uint64_t budget_wait(struct budget *b, uint64_t max, uint64_t now_mono);
 

@@ -67,7 +67,7 @@ derive_epoch(struct server *s, struct buf *error)
 	config_text_fini(&s->text);
 	config_text_make(&s->text, &s->epoch->config, s->mask_secret);
 	epoch_finish(s->epoch, s->mask_secret, NULL);
-	return true;
+	return budget_state_load(s->epoch, clock_mono_ns(), clock_wall_ns(), error);
 }
 
 static bool
@@ -189,6 +189,7 @@ tick(struct run *r, uint64_t now)
 	if (now >= r->sweep_at) {
 		/* Its answer is in wall time, and at most a second on: once a second it is. */
 		(void) approvals_sweep(s->approvals, clock_wall_ns(), server_record_expiry, s);
+		budget_state_save(&s->budgets, s->epoch, now, clock_wall_ns());
 		r->sweep_at = now + NS_PER_S;
 		watch_audit(s);
 	}
@@ -268,6 +269,7 @@ serve(struct server *s, struct buf *said)
 	}
 	say_ready(s);
 	loop(&r);
+	budget_state_save(&s->budgets, s->epoch, clock_mono_ns(), clock_wall_ns());
 	server_close(s);
 	log_info("stopped");
 	return SERVER_STOPPED;

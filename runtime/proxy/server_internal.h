@@ -10,6 +10,7 @@
 #include "io/tls.h"
 #include "proxy/admin.h"
 #include "proxy/approvals.h"
+#include "proxy/budget_state.h"
 #include "proxy/catalog_reader.h"
 #include "proxy/config_text.h"
 #include "proxy/epoch.h"
@@ -35,6 +36,7 @@ struct server {
 	const struct server_options *options;
 	pthread_mutex_t epoch_lock; /* guards the pointer, for the admin thread */
 	struct epoch *epoch;
+	struct budget_state budgets;
 	struct config_text text; /* of the configuration in force */
 	uint8_t mask_secret[SHA256_LEN];
 

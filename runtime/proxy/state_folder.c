@@ -159,3 +159,56 @@ state_append(const char *state_path, const char *name, struct slice line)
 	close(fd);
 	return err;
 }
+
+static int
+write_all(int fd, struct slice bytes)
+{
+	while (bytes.n > 0) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		bytes = slice_of(bytes.p + n, bytes.n - (size_t) n);
+	}
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+int
+state_replace(const char *state_path, const char *name, struct slice bytes)
+{
+	int dir = open(state_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, err;
+	char temp[64];
+
+	if (dir < 0)
+		return -errno;
+	snprintf(temp, sizeof(temp), ".%s.new", name);
+	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	err = fd < 0 ? -errno : write_all(fd, bytes);
+	if (fd >= 0)
+		close(fd);
+	if (!err && (renameat(dir, temp, dir, name) < 0 || fsync(dir) < 0))
+		err = -errno;
+	close(dir);
+	return err;
+}
+
+int
+state_read(const char *state_path, const char *name, struct buf *out)
+{
+	char path[PATH_MAX], bytes[4096];
+	ssize_t n;
+	int fd, err;
+
+	if (snprintf(path, sizeof(path), "%s/%s", state_path, name) >= (int) sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+		buf_put(out, bytes, (size_t) n);
+	err = n < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}

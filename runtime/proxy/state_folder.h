@@ -19,5 +19,9 @@ bool state_mask_secret(const char *state_path, uint8_t secret[SHA256_LEN],
 		       struct buf *error) MUST_CHECK;
 /* Appends one line to a file in the folder, created 0600. 0 or -errno. */
 int state_append(const char *state_path, const char *name, struct slice line) MUST_CHECK;
+/* Puts a file of the folder in the place of the one there, durable and whole. 0 or -errno. */
+int state_replace(const char *state_path, const char *name, struct slice bytes) MUST_CHECK;
+/* Appends what a file of the folder holds. 0 or -errno. */
+int state_read(const char *state_path, const char *name, struct buf *out) MUST_CHECK;
 
 #endif

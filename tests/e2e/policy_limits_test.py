@@ -211,6 +211,49 @@ def test_the_record_says_what_was_limited():
     h.eq(intent["decision"]["obligations"], ["agent-rows", "selects"])
 
 
+def rows_left(w, n):
+    """n, or 0 when that is more than there is; what there was is used up then."""
+    r = w.psql(f"select id from orders order by id limit {n}")
+    h.eq("WEIR-LIMIT-BUDGET" in r.err, r.code != 0)
+    return len(r.out.split())
+
+
+def start_again(w):
+    """The address alone may still be that of the one that was killed."""
+    n = w.log().count(" ready version=")
+    w.start()
+    h.wait_for(lambda: w.log().count(" ready version=") > n, 20, "it is ready")
+
+
+def test_budgets_survive_a_restart():
+    w = h.Weir(pg, policy=BUDGET.format(rows=1000))
+    h.eq(rows_left(w, 600), 600)
+    h.eq(w.stop(), 0)
+    start_again(w)
+    h.eq(rows_left(w, 300), 300)
+    time.sleep(2.5)
+    w.kill()
+    start_again(w)
+    h.eq(rows_left(w, 101), 0)
+    time.sleep(2.5)
+    w.kill()
+    start_again(w)
+    h.eq(rows_left(w, 1), 0)
+    h.eq(w.stop(), 0)
+    path = f"{w.state}/budgets"
+    with open(path, "r+b") as f:
+        f.seek(5)
+        f.write(b"\xff\xff")
+    start_again(w)
+    h.eq(rows_left(w, 1), 0)
+    h.has(w.log(), "budgets is damaged: every budget counts as used up")
+    h.eq(w.stop(), 0)
+    os.remove(path)
+    start_again(w)
+    h.eq(rows_left(w, 1000), 1000)
+    h.eq(w.stop(), 0)
+
+
 def test_budgets():
     w = h.Weir(pg, policy=BUDGET.format(rows=1000))
     with connect(w, autocommit=True) as a, connect(w, autocommit=True) as b:

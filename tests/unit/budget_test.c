@@ -113,4 +113,46 @@ threads(void)
 	budget_unref(b);
 }
 
-TEST_MAIN(TEST(takes_what_is_left), TEST(comes_back), TEST(no_span_sees_more), TEST(threads))
+/* Back from a file, later, maybe on a clock that began again: all that can still count does,
+ * and nothing for longer than two slices more. */
+static void
+comes_back_after_a_restart(void)
+{
+	const uint64_t slice = HOUR / 32, saved_at = 100 * HOUR + slice / 3;
+
+	for (uint64_t later = 0; later < HOUR + 4 * slice; later += slice / 2) {
+		for (uint64_t now = 5; now < 300 * HOUR; now += 299 * HOUR) {
+			struct budget *b = budget_new(HOUR), *c = budget_new(HOUR);
+			uint64_t taken[BUDGET_RING], began;
+
+			CHECK_INT(budget_take(b, 100, 70, saved_at), 70);
+			began = budget_save(b, taken, saved_at);
+			CHECK(began <= saved_at && saved_at - began < slice);
+			CHECK(!budget_is_full(b, saved_at));
+			CHECK(budget_is_full(c, now));
+			budget_load(c, taken, saved_at - began + later, now);
+			if (later < HOUR)
+				CHECK_INT(budget_take(c, 100, 100, now), 30);
+			if (later >= HOUR + 3 * slice)
+				CHECK_INT(budget_take(c, 100, 100, now), 100);
+			CHECK_INT(budget_take(c, 100, 100, now + HOUR + 3 * slice), 100);
+			budget_unref(b);
+			budget_unref(c);
+		}
+	}
+}
+
+static void
+exhausted(void)
+{
+	struct budget *b = budget_new(HOUR);
+
+	budget_exhaust(b, 7);
+	CHECK_INT(budget_take(b, UINT64_C(1) << 50, 1, 7 + HOUR - HOUR / 32), 0);
+	CHECK(budget_wait(b, 5, 7) >= HOUR);
+	CHECK_INT(budget_take(b, 5, 5, 7 + HOUR + HOUR / 16), 5);
+	budget_unref(b);
+}
+
+TEST_MAIN(TEST(comes_back_after_a_restart), TEST(exhausted),
+	  TEST(takes_what_is_left), TEST(comes_back), TEST(no_span_sees_more), TEST(threads))
