@@ -32,7 +32,7 @@ const EXAMPLES = [
   },
   {
     file: "migrations.weir", schema: "", principal: 'human "dev" in developers', on: "shop",
-    sql: "alter table app.orders add column note text", rows: "",
+    sql: "select id from app.orders", rows: "",
   },
   {
     file: "on-call.weir", schema: "", principal: 'human "olga" in operators', on: "plant",

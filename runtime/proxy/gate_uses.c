@@ -118,8 +118,8 @@ looks_up(struct lineage *l, const struct sql_use *u, const struct lineage_column
 }
 
 /* What coalesce() evaluates beside a masked column, it evaluates or not by whether that is NULL,
- * and converts to a type they have in common: neither may fail. What a sub-select or a view computed
- * is put in its place by the planner. */
+ * and converts to a type they have in common: neither may fail. What a sub-select or a view
+ * computed is put in its place by the planner. */
 static void
 check_coalesced(struct lineage *l, struct gate_refusal *why, const struct sql_output *o)
 {
