@@ -199,7 +199,7 @@ class Run:
             cpu1 = stage.cpu_us(proxy.p.pid)
             load.end()
             h.wait_for(lambda: len(os.listdir(fds)) <= fds0, 10, "descriptors are closed")
-            found.append((name, n, r["errors"], (sum(cpu1) - sum(cpu0)) / n,
+            found.append((name, n, r["errors"], (sum(cpu1) - sum(cpu0)) / n, n / r["seconds"],
                           stage.rss_kib(proxy.p.pid) - rss0, len(os.listdir(fds)) - fds0))
             h.end(proxy.p)
         return found
@@ -309,8 +309,8 @@ def report(run, args, extra):
             [(a, n, f"{k:.2f}", f"{t:.0f}") for a, n, k, t in extra["idle"]]), ""]
     if extra.get("cycles"):
         out += ["## Connect, one query, disconnect", "", *table(
-            ["", "cycles", "errors", "CPU us each", "KiB left", "descriptors left"],
-            [(a, n, e, f"{c:.0f}", k, d) for a, n, e, c, k, d in extra["cycles"]]), ""]
+            ["", "cycles", "errors", "CPU us each", "a second", "KiB left", "descriptors left"],
+            [(a, n, e, f"{c:.0f}", f"{s:.0f}", k, d) for a, n, e, c, s, k, d in extra["cycles"]]), ""]
     out += ["## Absolute figures (medians; not comparable between runs)", "",
             "CPU in us per query (q...) or per MB (rows..., real100k); the committer's apart.", "",
             *table(["sample", "variant", "CPU", "committer", "p50 us", "p99 us", "queries/s", "MB/s"],
@@ -344,12 +344,16 @@ def choose_binary():
 
 
 def scale(run, args, blast, names):
-    names = [n for n in ("relay-A", "forward-io", "weir-policy") if n in names]
-    # A proxy needs two descriptors for a client.
-    n = min(args.idle, (raise_limits(2 * args.idle + 400) - 400) // 2)
-    if n < args.idle:
-        run.note(f"{n} idle connections instead of {args.idle}: the limit of descriptors")
-    return run.idle(names, blast, n), run.cycles([*names, "pgbouncer"], blast, args.cycles)
+    names = [n for n in ("relay-A", "forward-io", "weir-policy", "weir-pool") if n in names]
+    # A proxy needs two descriptors for a client, one that pools only the client's.
+    most = raise_limits(2 * args.idle + 400) - 400
+    idle = []
+    for name in names:
+        n = min(args.idle, most if name == "weir-pool" else most // 2)
+        if n < args.idle:
+            run.note(f"{n} idle connections of {name} instead of {args.idle}: the limit of descriptors")
+        idle += run.idle([name], blast, n)
+    return idle, run.cycles([*names, "pgbouncer"], blast, args.cycles)
 
 
 def main():
@@ -375,7 +379,7 @@ def main():
     blast = stage.start_blast(real)
     extra["fdatasync"] = stage.fdatasync_us(h.tmp())
 
-    proxies = run.open_proxies(names, blast)
+    proxies = run.open_proxies([n for n in names if n != "weir-pool"], blast)
     run.rounds(proxies, blast, stage.SAMPLES, args.rounds)
     run.measure_counters(proxies, blast)
     for p in proxies.values():
@@ -383,7 +387,7 @@ def main():
             h.end(p.p)
     if not args.no_real:
         proxies = run.open_proxies(
-            [n for n in names if n not in ("weir-mask-rewrite", "forward-io")], real)
+            [n for n in names if n not in ("weir-mask-rewrite", "forward-io", "weir-pool")], real)
         run.rounds(proxies, real, stage.REAL_SAMPLES, max(3, args.rounds - 2))
         for p in proxies.values():
             if p.name != "direct":

@@ -162,9 +162,10 @@ def start_haproxy(name, up):
     return _listen(["/usr/sbin/haproxy", "-db", "-f", conf], port, name)
 
 
-def start_weir(name, up):
+def start_weir(name, up, pool=None):
     """One worker, as the others have one thread."""
-    w = h.Weir(up, policy=POLICIES[name], extra="limit workers 1\nlimit catalog 1h\n", start=False)
+    w = h.Weir(up, policy=POLICIES.get(name, POLICIES["weir-policy"]), pool=pool,
+               extra="limit workers 1\nlimit catalog 1h\n", start=False)
     conf = open(w.conf_path).read()
     with open(w.conf_path, "w") as f:
         f.write(conf.replace("limit connections 500", "limit connections 12000"))
@@ -174,11 +175,15 @@ def start_weir(name, up):
     return proxy
 
 
+def start_pooled(name, up):
+    return start_weir(name, up, "transaction size 50")
+
+
 STARTERS = {
     "direct": start_direct, "relay-A": start_relay, "relay-B": start_relay,
     "relay-record": start_recorder,
     "forward-io": start_forward, "forward-io-200": start_forward,
-    **{name: start_weir for name in POLICIES},
+    **{name: start_weir for name in POLICIES}, "weir-pool": start_pooled,
     "pgbouncer": start_pgbouncer, "pgbouncer-64k": start_pgbouncer, "haproxy": start_haproxy,
 }
 
