@@ -41,6 +41,7 @@ data keys    = values like private-key, values like aws-key
 data hints   = column secrets.hint
 allow everyday who agents, dba
   do sql.basics, sql.select, sql.insert, sql.update, sql.copy-out, sql.explain, sql.set, sql.call, sql.function-call,
+     sql.large-object,
      sql.create, sql.drop, sql.show, sql.opaque-function
 mask numbers with last(4) unless who dba
 mask mail    with fixed("(a mail address)") unless who dba

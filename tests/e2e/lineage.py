@@ -541,7 +541,7 @@ class Generator:
             return sql, Column(None, kind, c.masked)
         if kind == "i" and how < 0.88:
             q = self.pick(scope, "i")
-            return f"row_number() over (order by {q or '1'})", Column(None, kind, False)
+            return f"rank() over (order by {q or '1'})", Column(None, kind, False)
         if kind == "x":
             return "1.5::numeric", Column(None, kind, False)
         return self.expression(scope, kind), Column(None, kind, False)
