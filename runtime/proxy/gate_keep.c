@@ -52,6 +52,10 @@ is_sensitive(const struct gate_class *c, const struct sql_facts *f, const struct
 {
 	if (!c->catalog || f->status != SQL_OK || sql_runs_other(f))
 		return true;
+	/* Values like these may stand in any parameter, whatever the command touches. */
+	for (size_t d = 0; d < c->epoch->image->n_data; d++)
+		if (c->epoch->image->data[d].detectors)
+			return true;
 	for (uint32_t i = 0; i < f->n_relations; i++)
 		if ((f->relations[i].kind == SQL_REL_TABLE ||
 		     f->relations[i].kind == SQL_REL_EXCLUDED) &&

@@ -160,6 +160,17 @@ def test_passwords_in_statements_are_not_on_record():
     h.has(said, "alter role app password '***'", "select 'host=h password=***'")
 
 
+def test_values_like_a_class_are_digests_wherever_they_stand():
+    w = h.Weir(pg, policy=POLICY.replace("mask card", "data found = values like card\nmask card")
+               + "mask found with last(4) unless who dba\n")
+    with psycopg.connect(w.conninfo("ana"), autocommit=True) as c:
+        c.execute("select note from orders where note = %s", (SECRET,))
+    h.eq(w.stop(), 0)
+    said = w.audit("tail", "--json", "-n", "100000", f"{w.state}/audit").out
+    h.has(said, "select note from orders where note", '"hmac"')
+    h.lacks(said, SECRET)
+
+
 def test_the_log_verifies():
     h.eq(weir.stop(), 0)
     h.eq(weir.audit("verify", f"{weir.state}/audit").code, 0)
