@@ -2,15 +2,17 @@
  *
  * A snapshot is built in two steps: rows are copied as they come, then finish() checks and sorts
  * them. Everything lives in one arena with a limit, so that a hostile catalog fails the build and
- * not the gateway. Look-ups are binary searches in sorted arrays: a few dozen nanoseconds, and only
- * on the path of a statement whose names were not resolved before.
+ * not the gateway. Relations are found by name in a hash table, since every statement's are, again
+ * each time; all else by binary searches in sorted arrays.
  */
 #include "sql/catalog.h"
 
 #include "base/crypto.h"
 #include "sql/functions.h"
+#include "sql/shape.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 enum { FIELDS_MAX = 8, ROWS_MAX = 8000000, COLUMNS_MAX = 1600 };
 static const size_t ARENA_LIMIT = (size_t)1 << 30;
@@ -39,6 +41,9 @@ struct catalog {
 	struct arena arena;
 	struct catalog_relation *relations; /* by schema, name */
 	uint32_t *by_oid;		    /* indices into relations, by oid */
+	uint32_t *by_name;		    /* 1 + index, at hash & name_mask or behind; 0 none */
+	size_t name_mask;
+	uint64_t seed;
 	struct catalog_column *columns;
 	const struct catalog_relation **parents;
 	struct catalog_depend *depends;
@@ -57,6 +62,14 @@ struct catalog_build {
 	size_t count[CATALOG_QUERY_COUNT];
 	const char *error;
 };
+
+static size_t
+hash_name(const struct catalog *c, struct slice schema, struct slice name)
+{
+	uint64_t h = XXH3_64bits_withSeed(schema.p, schema.n, c->seed);
+
+	return XXH3_64bits_withSeed(name.p, name.n, h) & c->name_mask;
+}
 
 struct catalog_build *
 catalog_build_start(void)
@@ -366,6 +379,30 @@ build_relations(struct catalog_build *b)
 }
 
 static bool
+index_names(struct catalog_build *b)
+{
+	struct catalog *c = b->c;
+	size_t cap = 8;
+
+	while (cap < (size_t)c->n_relations * 2)
+		cap *= 2;
+	c->by_name = array(b, cap, sizeof(*c->by_name));
+	if (b->error)
+		return false;
+	c->name_mask = cap - 1;
+	c->seed = sql_shape_seed();
+	memset(c->by_name, 0, cap * sizeof(*c->by_name));
+	for (uint32_t i = 0; i < c->n_relations; i++) {
+		size_t at = hash_name(c, c->relations[i].schema, c->relations[i].name);
+
+		while (c->by_name[at])
+			at = (at + 1) & c->name_mask;
+		c->by_name[at] = i + 1;
+	}
+	return true;
+}
+
+static bool
 build_columns(struct catalog_build *b)
 {
 	struct catalog *c = b->c;
@@ -534,8 +571,8 @@ catalog_build_finish(struct catalog_build *b, const char **error)
 	if (!b->error) {
 		qsort(b->rows, b->n, sizeof(struct row *), row_order);
 		digest_rows(b);
-		(void)(build_relations(b) && build_columns(b) && build_links(b) && build_rest(b) &&
-		       build_definitions(b));
+		(void)(build_relations(b) && index_names(b) && build_columns(b) &&
+		       build_links(b) && build_rest(b) && build_definitions(b));
 	}
 	*error = b->error;
 	if (b->error) {
@@ -567,9 +604,16 @@ catalog_setting(const struct catalog *c, const char *name)
 static const struct catalog_relation *
 find(const struct catalog *c, struct slice schema, struct slice name)
 {
-	struct catalog_relation key = {.schema = schema, .name = name};
+	uint32_t i;
 
-	return bsearch(&key, c->relations, c->n_relations, sizeof(key), relation_order);
+	for (size_t at = hash_name(c, schema, name); (i = c->by_name[at]);
+	     at = (at + 1) & c->name_mask) {
+		const struct catalog_relation *r = &c->relations[i - 1];
+
+		if (slice_eq(r->name, name) && slice_eq(r->schema, schema))
+			return r;
+	}
+	return NULL;
 }
 
 const struct catalog_relation *

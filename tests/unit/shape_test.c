@@ -524,6 +524,10 @@ passwords_are_taken_out(void)
 		{"alter role r password 'SECRET", "alter role r password '***"},
 		{"select password, 'x' from t where note = 'password forgotten'",
 		 "select password, 'x' from t where note = 'password forgotten'"},
+		/* What begins or ends like the word right before it. */
+		{"'ppassword=SECRET paspassword=SECRET passwpassword=SECRET'",
+		 "'ppassword=*** paspassword=*** passwpassword=***'"},
+		{"'dpassword=SECRET;password=SECRET x'", "'dpassword=*** x'"},
 		{"password", "password"},
 		{"'password'", "'password'"},
 		{"'password=", "'password="},
