@@ -8,11 +8,10 @@
 #include "sql/catalog.h"
 
 #include "base/crypto.h"
+#include "sql/catalog_names.h"
 #include "sql/functions.h"
-#include "sql/shape.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
 enum { FIELDS_MAX = 8, ROWS_MAX = 8000000, COLUMNS_MAX = 1600 };
 static const size_t ARENA_LIMIT = (size_t)1 << 30;
@@ -41,9 +40,7 @@ struct catalog {
 	struct arena arena;
 	struct catalog_relation *relations; /* by schema, name */
 	uint32_t *by_oid;		    /* indices into relations, by oid */
-	uint32_t *by_name;		    /* 1 + index, at hash & name_mask or behind; 0 none */
-	size_t name_mask;
-	uint64_t seed;
+	struct catalog_names names;
 	struct catalog_column *columns;
 	const struct catalog_relation **parents;
 	struct catalog_depend *depends;
@@ -62,14 +59,6 @@ struct catalog_build {
 	size_t count[CATALOG_QUERY_COUNT];
 	const char *error;
 };
-
-static size_t
-hash_name(const struct catalog *c, struct slice schema, struct slice name)
-{
-	uint64_t h = XXH3_64bits_withSeed(schema.p, schema.n, c->seed);
-
-	return XXH3_64bits_withSeed(name.p, name.n, h) & c->name_mask;
-}
 
 struct catalog_build *
 catalog_build_start(void)
@@ -382,24 +371,9 @@ static bool
 index_names(struct catalog_build *b)
 {
 	struct catalog *c = b->c;
-	size_t cap = 8;
 
-	while (cap < (size_t)c->n_relations * 2)
-		cap *= 2;
-	c->by_name = array(b, cap, sizeof(*c->by_name));
-	if (b->error)
-		return false;
-	c->name_mask = cap - 1;
-	c->seed = sql_shape_seed();
-	memset(c->by_name, 0, cap * sizeof(*c->by_name));
-	for (uint32_t i = 0; i < c->n_relations; i++) {
-		size_t at = hash_name(c, c->relations[i].schema, c->relations[i].name);
-
-		while (c->by_name[at])
-			at = (at + 1) & c->name_mask;
-		c->by_name[at] = i + 1;
-	}
-	return true;
+	return catalog_names_build(&c->names, &c->arena, c->relations, c->n_relations) ||
+	       fail(b, "the catalog is too big");
 }
 
 static bool
@@ -601,29 +575,15 @@ catalog_setting(const struct catalog *c, const char *name)
 	return (struct slice){0};
 }
 
-static const struct catalog_relation *
-find(const struct catalog *c, struct slice schema, struct slice name)
-{
-	uint32_t i;
-
-	for (size_t at = hash_name(c, schema, name); (i = c->by_name[at]);
-	     at = (at + 1) & c->name_mask) {
-		const struct catalog_relation *r = &c->relations[i - 1];
-
-		if (slice_eq(r->name, name) && slice_eq(r->schema, schema))
-			return r;
-	}
-	return NULL;
-}
-
 const struct catalog_relation *
 catalog_resolve(const struct catalog *c, const struct catalog_path *path, struct slice schema,
 		struct slice name)
 {
 	if (schema.n)
-		return find(c, schema, name);
+		return catalog_names_find(&c->names, schema, name);
 	for (unsigned i = 0; path && !path->truncated && i < path->n; i++) {
-		const struct catalog_relation *r = find(c, path->schemas[i], name);
+		const struct catalog_relation *r =
+			catalog_names_find(&c->names, path->schemas[i], name);
 
 		if (r)
 			return r;
