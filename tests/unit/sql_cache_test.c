@@ -184,6 +184,34 @@ best_ns(struct sql_cache *c, const char *const *texts, int n, int loops)
 }
 #endif
 
+/* A text among the latest whose facts are evicted is taken apart again. */
+static void
+latest_texts_follow_eviction(void)
+{
+	static const char text[] = "select id from orders where id = 7";
+	struct sql_cache *c = sql_cache_open(64 << 10, &limits);
+	uint64_t id, again;
+
+	REQUIRE(c);
+	for (int i = 0; i < 3; i++)
+		same_as_fresh(c, text);
+	id = sql_facts_id(sql_cache_facts(c, slice_str(text)));
+	CHECK(sql_facts_id(sql_cache_facts(c, slice_str(text))) == id);
+	for (int i = 0; i < 400; i++) {
+		char flood[600];
+
+		/* Too long to be among them itself. */
+		snprintf(flood, sizeof(flood), "select a%03d%*s from t", i, 300, "");
+		for (int k = 0; k < 3; k++)
+			(void)sql_cache_facts(c, slice_str(flood));
+	}
+	again = sql_facts_id(sql_cache_facts(c, slice_str(text)));
+	CHECK(again != id);
+	for (int i = 0; i < 3; i++)
+		same_as_fresh(c, text);
+	sql_cache_close(c);
+}
+
 static void
 speed(void)
 {
@@ -192,12 +220,20 @@ speed(void)
 		"select id, name, total from orders o where o.customer_id = 12345 and "
 		"status = 'open' order by id desc limit 10",
 	};
-	static char miss[400][256];
+	static char hits[400][256], miss[400][256];
 	static const char *texts[400];
 	struct sql_cache *c = sql_cache_open(1 << 20, &limits);
 
 	REQUIRE(c);
-	printf("# hit, %zu bytes: %.0f ns\n", strlen(hit[0]), best_ns(c, hit, 1, 20000));
+	printf("# hit, the same %zu bytes: %.0f ns\n", strlen(hit[0]), best_ns(c, hit, 1, 20000));
+	for (int i = 0; i < 400; i++) {
+		snprintf(hits[i], sizeof(hits[i]),
+			 "select id, name, total from orders o where o.customer_id = 12%03d and "
+			 "status = 'open' order by id desc limit 10",
+			 i);
+		texts[i] = hits[i];
+	}
+	printf("# hit, other literals: %.0f ns\n", best_ns(c, texts, 400, 400));
 	sql_cache_close(c);
 	c = sql_cache_open(64 << 10, &limits);
 	REQUIRE(c);
@@ -225,6 +261,7 @@ main(void)
 		TEST(second_touch_admits),
 		TEST(flood_keeps_what_is_used),
 		TEST(held_entries_outlive_eviction),
+		TEST(latest_texts_follow_eviction),
 		TEST(speed),
 	};
 	int rc;
