@@ -263,6 +263,7 @@ def documents():
     yield MANUAL, manual
     yield "editors/vscode/syntaxes/weir.tmLanguage.json", lambda _: grammars.textmate(rows)
     yield "editors/vim/syntax/weir.vim", lambda _: grammars.vim(rows)
+    yield "editors/tree-sitter-weir/queries/highlights.scm", lambda _: grammars.tree_sitter(rows)
     yield "playground/words.js", lambda _: grammars.playground(rows)
     found = list(rows("grammar/diags.def", "D"))
     yield f"{PAGES}/README.md", lambda _: "\n".join(index(found)).rstrip() + "\n"

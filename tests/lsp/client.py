@@ -161,3 +161,23 @@ def named(edits_or_places, text):
         h.eq(r["start"]["line"], r["end"]["line"])
         out.append(lines[r["start"]["line"]][r["start"]["character"]:r["end"]["character"]])
     return out
+
+
+def compiled(paths):
+    """For each file (line, column, text) of all tokens, by what the compiler says they are."""
+    out = []
+    with Editor() as e:
+        legend = e.capabilities["semanticTokensProvider"]["legend"]["tokenTypes"]
+        for path in paths:
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+            e.open(path, text)
+            data = e.ask("textDocument/semanticTokens/full", e.document(path))["data"]
+            line = column = 0
+            found = {}
+            for i in range(0, len(data), 5):
+                line, column = line + data[i], data[i + 1] + (0 if data[i] else column)
+                found.setdefault(legend[data[i + 3]], set()).add(
+                    (line, column, text.split("\n")[line][column:column + data[i + 2]]))
+            out.append(found)
+    return out

@@ -6,7 +6,7 @@ are made by docs/generate.py."""
 import glob, json, os, re, shutil, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from client import Editor, h
+from client import compiled, h
 
 os.chdir(h.ROOT)
 FILES = sorted(glob.glob("policies-examples/*.weir") + glob.glob("tests/lang/ok/*.weir"))
@@ -25,25 +25,6 @@ def words(path, macro, column):
 
 
 KEYWORDS = set(words("grammar/tokens.def", "KEYWORD", r"\w+, "))
-
-
-def compiled(paths):
-    """For each file (line, column, text) of all tokens, by what the compiler says they are."""
-    out = []
-    with Editor() as e:
-        legend = e.capabilities["semanticTokensProvider"]["legend"]["tokenTypes"]
-        for path in paths:
-            text = read(path)
-            e.open(path, text)
-            data = e.ask("textDocument/semanticTokens/full", e.document(path))["data"]
-            line = column = 0
-            found = {}
-            for i in range(0, len(data), 5):
-                line, column = line + data[i], data[i + 1] + (0 if data[i] else column)
-                found.setdefault(legend[data[i + 3]], set()).add(
-                    (line, column, text.split("\n")[line][column:column + data[i + 2]]))
-            out.append(found)
-    return out
 
 
 def test_generated_files_are_current():

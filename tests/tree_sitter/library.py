@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The grammar of editors/tree-sitter-weir in Debian's libtree-sitter: trees."""
+"""The grammar of editors/tree-sitter-weir in Debian's libtree-sitter: trees and queries."""
 import ctypes, os, re, subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -15,6 +15,20 @@ class _Cursor(ctypes.Structure):
     _fields_ = [("tree", ctypes.c_void_p), ("id", ctypes.c_void_p), ("context", U32 * 2)]
 
 
+class _Capture(ctypes.Structure):
+    _fields_ = [("node", _Node), ("index", U32)]
+
+
+class _Match(ctypes.Structure):
+    _fields_ = [("id", U32), ("pattern", ctypes.c_uint16), ("n", ctypes.c_uint16),
+                ("captures", ctypes.POINTER(_Capture))]
+
+
+class _Step(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_int), ("value", U32)]
+
+
+STEP_END, STEP_CAPTURE, STEP_STRING = 0, 1, 2
 P, NODE, TEXT, CURSOR = ctypes.c_void_p, _Node, ctypes.c_char_p, ctypes.POINTER(_Cursor)
 CALLS = {
     "ts_parser_new": (P,), "ts_parser_set_language": (ctypes.c_bool, P, P),
@@ -29,6 +43,15 @@ CALLS = {
     "ts_tree_cursor_goto_first_child": (ctypes.c_bool, CURSOR),
     "ts_tree_cursor_goto_next_sibling": (ctypes.c_bool, CURSOR),
     "ts_tree_cursor_goto_parent": (ctypes.c_bool, CURSOR),
+    "ts_query_new": (P, P, TEXT, U32, ctypes.POINTER(U32), ctypes.POINTER(ctypes.c_int)),
+    "ts_query_pattern_count": (U32, P), "ts_query_start_byte_for_pattern": (U32, P, U32),
+    "ts_query_predicates_for_pattern":
+        (ctypes.POINTER(_Step), P, U32, ctypes.POINTER(U32)),
+    "ts_query_capture_name_for_id": (TEXT, P, U32, ctypes.POINTER(U32)),
+    "ts_query_string_value_for_id": (TEXT, P, U32, ctypes.POINTER(U32)),
+    "ts_query_cursor_new": (P,), "ts_query_cursor_delete": (None, P),
+    "ts_query_cursor_exec": (None, P, P, NODE),
+    "ts_query_cursor_next_match": (ctypes.c_bool, P, ctypes.POINTER(_Match)),
 }
 
 
@@ -114,3 +137,54 @@ class Library:
 
     def understands(self, text):
         return self._tree(text.encode(), lambda root: not self.lib.ts_node_has_error(root))
+
+
+class Query:
+    def __init__(self, library, name):
+        with open(f"{GRAMMAR}/queries/{name}", "rb") as f:
+            source = f.read()
+        self.library, self.lib = library, library.lib
+        at, kind = U32(), ctypes.c_int()
+        self.query = self.lib.ts_query_new(library.language, source, len(source),
+                                           ctypes.byref(at), ctypes.byref(kind))
+        if not self.query:
+            line = source[:at.value].count(b"\n") + 1
+            raise RuntimeError(f"{name}:{line}: no such query (error {kind.value}): "
+                               f"{source[at.value:at.value + 60]!r}")
+        self.patterns = [self._predicates(i)
+                         for i in range(self.lib.ts_query_pattern_count(self.query))]
+        ends = [self.lib.ts_query_start_byte_for_pattern(self.query, i)
+                for i in range(len(self.patterns))] + [len(source)]
+        self.sources = [source[a:b].decode().strip() for a, b in zip(ends, ends[1:])]
+
+    def _text(self, call, i):
+        n = U32()
+        return call(self.query, i, ctypes.byref(n)).decode()
+
+    def _predicates(self, pattern):
+        n = U32()
+        steps = self.lib.ts_query_predicates_for_pattern(self.query, pattern, ctypes.byref(n))
+        found, one = [], []
+        for s in steps[:n.value]:
+            if s.type == STEP_END:
+                found, one = found + [one], []
+            elif s.type == STEP_CAPTURE:
+                one.append("@" + self._text(self.lib.ts_query_capture_name_for_id, s.value))
+            else:
+                one.append(self._text(self.lib.ts_query_string_value_for_id, s.value))
+        return found
+
+    def captures(self, text):
+        """(pattern, capture, start, end) of all that it finds, predicates unasked."""
+        text = text.encode() if isinstance(text, str) else text
+        return self.library._tree(text, self._run)
+
+    def _run(self, root):
+        cursor, m, found = self.lib.ts_query_cursor_new(), _Match(), []
+        self.lib.ts_query_cursor_exec(cursor, self.query, root)
+        while self.lib.ts_query_cursor_next_match(cursor, ctypes.byref(m)):
+            for c in m.captures[:m.n]:
+                found.append((m.pattern, self._text(self.lib.ts_query_capture_name_for_id, c.index),
+                              self.lib.ts_node_start_byte(c.node), self.lib.ts_node_end_byte(c.node)))
+        self.lib.ts_query_cursor_delete(cursor)
+        return found

@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """editors/tree-sitter-weir: the parser is what the generator makes of grammar.js, understands what
-the compiler understands and nothing else."""
+the compiler understands and nothing else, and colours it as the compiler would."""
 import concurrent.futures, glob, json, os, random, re, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, f"{HERE}/../lsp"]
 import library, productions
-from client import h
+from client import compiled, h
 
 sys.path.insert(0, library.GRAMMAR)
 import generate
@@ -86,6 +86,12 @@ def test_tokens_are_those_of_the_compiler():
     h.eq(sorted(ours ^ theirs), [], "of grammar/ or of grammar.js only")
     for token in used - set(spelled):
         h.check(token.lower() in grammar["rules"], f"no node for {token} of grammar/policy.y")
+
+
+def test_package_names_what_there_is():
+    package = json.loads(read(f"{library.GRAMMAR}/package.json"))
+    for path in [*package["files"], *(package["tree-sitter"][0][q] for q in ("highlights", "injections"))]:
+        h.check(os.path.exists(f"{library.GRAMMAR}/{path}"), path)
 
 
 # -- what it understands -----------------------------------------------------------------------------
@@ -173,6 +179,131 @@ def test_what_follows_a_mistake_is_understood():
     for name, text, _ in CASE.findall(read(path)):
         *_, last, end = weir.parse(text + "\n" + rest).children
         h.eq((last.type, end.type, end.wrong()), ("rule", "test", []), name)
+
+
+# -- what it is coloured with ------------------------------------------------------------------------
+
+def holds(predicate, text):
+    name, of, *rest = predicate
+    h.check(name in ("match?", "not-match?", "set!"), f"editors differ over #{name}")
+    return name == "set!" or bool(re.search(rest[0], text)) == (name == "match?")
+
+
+def found(query, text):
+    """{(start, end): [capture]} after the predicates, and which patterns found something."""
+    raw, out, used = text.encode(), {}, set()
+    for pattern, capture, start, end in query.captures(text):
+        if all(holds(p, raw[start:end].decode()) for p in query.patterns[pattern]):
+            out.setdefault((start, end), []).append(capture)
+            used.add(pattern)
+    return out, used
+
+
+def test_highlights():
+    query, used = library.Query(weir, "highlights.scm"), set()
+    texts = [read(p) for p in EXAMPLES] + [t for p in CORPUS if "mistakes" not in p
+                                          for _, t, _ in CASE.findall(read(p))]
+    for text in texts:
+        captures, patterns = found(query, text)
+        used |= patterns
+        for place, names in captures.items():
+            h.eq(len(names), 1, f"{text.encode()[slice(*place)]!r} is {names}")
+        for n in weir.parse(text).walk():
+            if not n.children and n.type not in ("string_content", '"', "source_file"):
+                inside = any(a <= n.start and n.end <= b for a, b in captures)
+                h.check(inside, f"{n.type} {n.text!r} has no colour in:\n{text}")
+    h.eq([s for i, s in enumerate(query.sources) if i not in used], [], "patterns that find nothing")
+
+
+def test_keywords_are_coloured_where_the_compiler_has_them():
+    query = library.Query(weir, "highlights.scm")
+    path = f"{h.tmp()}/names.weir"
+    with open(path, "w", encoding="utf-8") as f:
+        for corpus in CORPUS:
+            if "mistakes" not in corpus:
+                f.write("".join(text for _, text, _ in CASE.findall(read(corpus))))
+    seen = set()
+    for path, tokens in zip([*EXAMPLES, path], compiled([*EXAMPLES, path])):
+        text, ours = read(path), set()
+        raw = text.encode()
+        for (start, end), (name, *_) in found(query, text)[0].items():
+            word = raw[start:end].decode()
+            if name.startswith("keyword") and word not in ("function", "digest", "a") \
+                    or name.endswith("boolean"):
+                line = raw[:start].count(10)
+                ours.add((line, len(raw[:start].decode().split("\n")[-1].encode("utf-16-le")) // 2,
+                          word))
+        h.eq(sorted(ours ^ tokens["keyword"]), [], path)
+        seen |= {word for _, _, word in ours}
+    h.eq(sorted(set(re.findall(r'^KEYWORD\(\w+, "(\w+)"', read("grammar/tokens.def"), re.M)) - seen),
+         [], "keywords that no sample shows")
+
+
+def test_what_names_are():
+    query = library.Query(weir, "highlights.scm")
+    text = ('allow deny who who on on do sql.ddl when user.kind = agent and action in {sql.drop, x}\n'
+            ' or sql.uses(group, group | order)\nmask time with last(4)\ntest "t" expect deny by allow')
+    raw = text.encode()
+    h.eq([(raw[a:b].decode(), names[0]) for (a, b), names in sorted(found(query, text)[0].items())
+          if re.match(rb"[\w.]+$", raw[a:b]) and not names[0].startswith("keyword")],
+         [("deny", "function"), ("who", "type"), ("on", "type"), ("sql.ddl", "function.builtin"),
+          ("user.kind", "variable.builtin"), ("agent", "constant.builtin"),
+          ("action", "variable.builtin"), ("sql.drop", "function.builtin"), ("x", "variable"),
+          ("sql.uses", "function.builtin"), ("group", "constant.builtin"),
+          ("group", "constant.builtin"), ("order", "constant.builtin"), ("time", "function"),
+          ("last", "function.builtin"), ("4", "constant.numeric"), ("deny", "constant.builtin"),
+          ("allow", "function")])
+
+
+NEOVIM = r"""
+local out, get = {}, vim.treesitter.query.get or vim.treesitter.get_query
+for _, path in ipairs(vim.split(vim.env.FILES, ':')) do
+  vim.cmd('edit ' .. path)
+  local root = vim.treesitter.get_parser(0, vim.bo.filetype):parse()[1]:root()
+  local query = get('weir', 'highlights')
+  for id, node in query:iter_captures(root, 0, 0, -1) do
+    local line, column, end_line, end_column = node:range()
+    table.insert(out, table.concat({path, line, column, end_line, end_column, query.captures[id]}, ' '))
+  end
+end
+vim.fn.writefile(out, vim.env.OUT)
+vim.cmd('qall!')
+"""
+
+
+def test_neovim():
+    """Set up as the README says, it sees the same."""
+    if not os.path.exists("/usr/bin/nvim"):
+        raise h.Skip("no nvim: ./configure --install")
+    env = {"HOME": h.tmp(), "XDG_DATA_HOME": f"{h.tmp()}/.local/share",
+           "XDG_CONFIG_HOME": f"{h.tmp()}/.config", "FILES": ":".join(EXAMPLES),
+           "OUT": f"{h.tmp()}/neovim.out"}
+    steps, = re.findall(r"^```\n(dir=.*?)^```$", read(f"{library.GRAMMAR}/README.md"), re.M | re.S)
+    r = h.run(["sh", "-ec", steps], env=env)
+    h.eq((r.code, r.err), (0, ""))
+    with open(f"{h.tmp()}/look.lua", "w", encoding="utf-8") as f:
+        f.write(NEOVIM)
+    r = h.run(["/usr/bin/nvim", "--headless", "-n", "-i", "NONE", "-c", f"luafile {f.name}",
+               "-c", "cquit"], env=env)
+    h.eq(r.code, 0, repr(r))
+    theirs, query = set(read(env["OUT"]).split("\n")[:-1]), library.Query(weir, "highlights.scm")
+
+    def place(raw, at):
+        return f"{raw[:at].count(10)} {at - raw.rfind(10, 0, at) - 1}"
+    for path in EXAMPLES:
+        raw = read(path).encode()
+        ours = {f"{path} {place(raw, a)} {place(raw, b)} {names[0]}"
+                for (a, b), names in found(query, raw.decode())[0].items()}
+        h.eq(sorted(ours ^ {x for x in theirs if x.startswith(f"{path} ")}), [], path)
+
+
+def test_sql_inside_and_folds():
+    text = 'allow a do sql.ddl\ntest "t"\n  run "select 1" using "x"\n  expect allow\n'
+    query = library.Query(weir, "injections.scm")
+    h.eq([(c, text[a:b]) for _, c, a, b in query.captures(text)], [("injection.content", "select 1")])
+    h.eq(query.patterns, [[["set!", "injection.language", "sql"]]])
+    folds = library.Query(weir, "folds.scm")
+    h.eq([text[a:b].split()[0] for _, _, a, b in folds.captures(text)], ["allow", "test"])
 
 
 h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=set_up)

@@ -1,0 +1,2 @@
+; SPDX-License-Identifier: MIT
+[(rule) (notify_rule) (test) (data_declaration) (let_declaration)] @fold
