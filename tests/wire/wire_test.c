@@ -4,6 +4,10 @@
  * what must come out on either side, message by message. Every script runs with whole deliveries,
  * byte by byte, with what follows each other joined into one delivery, and with every delivery cut
  * in two at every offset; all must give the same. tests/README.md describes the script's words.
+ *
+ * `wire_test --repeat N NAME` plays one script N times in one session, joined, and says what each took: what
+ * a query costs without kernel and network. Under callgrind, with --toggle-collect=session_deliver and
+ * --toggle-collect=session_kick, that is a number that a busy machine does not change.
  */
 #include "base/arena.h"
 #include "base/clock.h"
@@ -36,6 +40,8 @@ struct play {
 	int cut;
 	size_t cut_line, cut_offset;
 	bool cut_used;
+	size_t repeat;
+	uint64_t spent; /* ns in the session */
 	struct buf joined; /* CUT_JOIN: what goes with the next delivery */
 	struct buf rest;   /* of a message that began */
 	int next_from;     /* side of the next line's delivery, -1: it is none */
@@ -247,7 +253,9 @@ deliver(struct play *p, enum pg_side from, struct slice bytes, size_t line)
 
 		assert(copy != NULL);
 		memcpy(copy, bytes.p + at, n);
+		p->spent -= clock_mono_ns();
 		session_deliver(p->session, from, copy, n);
+		p->spent += clock_mono_ns();
 		free(copy);
 		at += n;
 	}
@@ -409,7 +417,9 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 		p->manual_audit = slice_is(w[1], "manual");
 	} else if (slice_is(w[0], "durable")) {
 		p->durable = p->tickets;
+		p->spent -= clock_mono_ns();
 		session_kick(p->session);
+		p->spent += clock_mono_ns();
 	} else if (slice_is(w[0], "wants-durable")) {
 		if (p->wanted != p->tickets)
 			fail(p, "nobody waits for the last record", NULL);
@@ -489,12 +499,12 @@ set_out(struct stage *st, struct play *p)
 static void
 run(struct stage *st, struct play *p)
 {
-	size_t i = 0;
+	size_t begin = 0, i;
 
 	set_out(st, p);
-	while (i < st->n && strcmp(st->lines[i], "play") != 0)
-		i++;
-	for (i++; i < st->n && !p->failed; i++) {
+	while (begin < st->n && strcmp(st->lines[begin], "play") != 0)
+		begin++;
+	for (i = begin + 1; i < st->n && !p->failed; i++) {
 		struct slice w[WORDS + 8] = {{0}};
 		char *line = strdup(st->lines[i]);
 		size_t n = wire_split(line, w);
@@ -507,6 +517,8 @@ run(struct stage *st, struct play *p)
 		if (n)
 			command(p, w, n, i);
 		free(line);
+		if (i + 1 == st->n && p->repeat && --p->repeat)
+			i = begin;
 	}
 	if (!p->failed && (p->out[CLIENT].n || p->out[SERVER].n)) {
 		char head[100];
@@ -541,6 +553,16 @@ play_once(struct stage *st, const char *file, int cut, size_t line, size_t offse
 }
 
 static bool
+play_often(struct stage *st, const char *file, size_t n)
+{
+	struct play p = {.file = file, .cut = CUT_JOIN, .repeat = n};
+
+	run(st, &p);
+	printf("# %s: %.0f ns each, %zu times\n", file, (double)p.spent / (double)n, n);
+	return !p.failed;
+}
+
+static bool
 read_script(struct stage *st, const char *path)
 {
 	FILE *f = fopen(path, "r");
@@ -560,11 +582,13 @@ read_script(struct stage *st, const char *path)
 }
 
 static bool
-test(const char *path, size_t *runs)
+test(const char *path, size_t repeat, size_t *runs)
 {
 	struct stage st = {0};
 	bool ok = read_script(&st, path) && wire_set_stage(&st, path), used;
 
+	if (repeat)
+		return ok && play_often(&st, path, repeat);
 	ok = ok && play_once(&st, path, CUT_NONE, 0, 0, NULL) &&
 	     play_once(&st, path, CUT_BYTES, 0, 0, NULL) &&
 	     play_once(&st, path, CUT_JOIN, 0, 0, NULL);
@@ -602,6 +626,9 @@ main(int argc, char **argv)
 	static const char folder[] = "tests/wire/pg";
 	struct dirent **d;
 	int n = scandir(folder, &d, is_script, by_name), failed = 0, done = 0;
+	bool often = argc > 3 && strcmp(argv[1], "--repeat") == 0;
+	size_t repeat = often ? strtoul(argv[2], NULL, 10) : 0;
+	const char *only = argc > 1 ? argv[often ? 3 : 1] : NULL;
 
 	sql_shape_init();
 	log_min_level = LOG_ERROR + 1;
@@ -609,15 +636,15 @@ main(int argc, char **argv)
 		printf("1..1\nnot ok 1 - no scripts in %s\n", folder);
 		return 1;
 	}
-	printf("1..%d\n", argc > 1 ? 1 : n);
+	printf("1..%d\n", only ? 1 : n);
 	for (int i = 0; i < n; i++) {
 		char path[400];
 		size_t runs = 3;
 		bool ok;
 
 		snprintf(path, sizeof(path), "%s/%s", folder, d[i]->d_name);
-		if (argc <= 1 || strstr(path, argv[1])) {
-			ok = test(path, &runs);
+		if (!only || strstr(path, only)) {
+			ok = test(path, repeat, &runs);
 			printf("%sok %d - %s in %zu ways\n", ok ? "" : "not ", ++done, d[i]->d_name, runs);
 			failed += !ok;
 		}
