@@ -5,9 +5,8 @@
  * byte by byte, with what follows each other joined into one delivery, and with every delivery cut
  * in two at every offset; all must give the same. tests/README.md describes the script's words.
  *
- * `wire_test --repeat N NAME` plays one script N times in one session, joined, and says what each took: what
- * a query costs without kernel and network. Under callgrind, with --toggle-collect=session_deliver and
- * --toggle-collect=session_kick, that is a number that a busy machine does not change.
+ * `wire_test --repeat N NAME` plays one script N times in one session, joined, and says what each
+ * took: what a query costs without kernel and network. bench/README.md says how to count it.
  */
 #include "base/arena.h"
 #include "base/clock.h"
