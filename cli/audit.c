@@ -467,6 +467,16 @@ csv_field(struct slice s, bool last)
 	printf(last ? "\"\r\n" : "\",");
 }
 
+/* 0: there is none. */
+static void
+csv_number(uint64_t n)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long) n);
+	csv_field(slice_str(n ? text : ""), false);
+}
+
 static void
 csv_record(uint64_t index, const struct audit_brief *b)
 {
@@ -500,6 +510,8 @@ csv_record(uint64_t index, const struct audit_brief *b)
 	if (b->n_refs)
 		audit_id_format(b->refs[0], text);
 	csv_field(slice_str(b->n_refs ? text : ""), false);
+	csv_number(b->server_pid);
+	csv_number(b->server_connection);
 	csv_field(b->statement, true);
 }
 
@@ -531,7 +543,7 @@ cmd_export(const struct options *o, struct audit_reader *r)
 	r->arg = &e;
 	if (o->csv)
 		printf("index,time,id,type,session,principal,target,verdict,rules,code,rows,ref,"
-		       "statement\r\n");
+		       "server_pid,server_connection,statement\r\n");
 	if (audit_reader_run(r) != 0)
 		return EXIT_USAGE;
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -199,6 +199,21 @@ groups(struct audit_brief *b, struct cbor_reader *r)
 
 /* One switch over (type, key): long, but each line is one field. */
 static void
+server(struct audit_brief *b, struct cbor_reader *r)
+{
+	struct pairs p = pairs_of(r);
+
+	for (int64_t key; pairs_next(&p, &key);) {
+		if (key == KEY_server_pid)
+			b->server_pid = number(&p.at);
+		else if (key == KEY_server_connection)
+			b->server_connection = number(&p.at);
+		else
+			cbor_skip(&p.at);
+	}
+}
+
+static void
 body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 {
 #define AT(type, name) ((int64_t) AUDIT_##type << 8 | KEY_##type##_##name)
@@ -221,6 +236,10 @@ body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 		return;
 	case AT(result, rows):
 		b->rows = number(r);
+		return;
+	case AT(command, server):
+	case AT(result, server):
+		server(b, r);
 		return;
 	case AT(approval_request, approval):
 	case AT(approval_decision, approval):

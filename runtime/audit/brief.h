@@ -36,6 +36,7 @@ struct audit_brief {
 	unsigned status;
 	struct slice code;
 	uint64_t rows;
+	uint64_t server_pid, server_connection; /* of a command as well; 0: none */
 	/* approvals */
 	struct audit_id approval;
 	struct slice binding; /* 32 bytes or empty */

@@ -20,6 +20,7 @@ enum backend_left {
 
 struct backend {
 	uint32_t pid;
+	uint32_t number; /* among those of all workers since the start; 0: not logged in */
 	uint16_t key_len; /* 0: the server gave none */
 	uint8_t key[PG_CANCEL_KEY_MAX];
 	bool tls;

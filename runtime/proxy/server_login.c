@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "proxy/gate.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum { REPORTED_MAX = 64 * 1024 };
@@ -158,6 +159,7 @@ server_login_message(struct server_login *l, const struct config_target *t,
 		     struct scram_client_keys *keys, struct backend *b, const struct pg_frame *f,
 		     struct buf *out)
 {
+	static _Atomic uint32_t last;
 	uint32_t minor, n_options;
 	uint8_t status;
 
@@ -179,6 +181,7 @@ server_login_message(struct server_login *l, const struct config_target *t,
 		if (!l->authenticated || pg_read_ready(f->body, &status) != PG_R_OK ||
 		    status != 'I')
 			return bad(l, PG_R_BAD_TRANSACTION_STATUS);
+		b->number = ++last;
 		return LOGIN_READY;
 	case PG_B_ERROR_RESPONSE:
 		return error(l, f);

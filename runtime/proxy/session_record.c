@@ -25,6 +25,7 @@ struct who {
 	struct audit_principal principal;
 	struct audit_target target;
 	struct audit_source source;
+	struct audit_server server;
 };
 
 static enum audit_enum_value
@@ -89,6 +90,17 @@ source_of(struct session *s, struct who *w)
 					  .application = s->client_facts.application,
 					  .tls_version = s->client_tls ? SLICE_LIT("TLS")
 								       : (struct slice){0}};
+}
+
+/* Where what runs now runs. NULL: the session has no connection at hand. */
+static const struct audit_server *
+server_of(const struct session *s, struct who *w)
+{
+	if (!s->backend)
+		return NULL;
+	w->server = (struct audit_server){.pid = s->backend->pid,
+					  .connection = s->backend->number};
+	return &w->server;
 }
 
 struct shadow_texts {
@@ -442,6 +454,8 @@ record_command(struct session *s, struct command *c, const struct statement_text
 		b.lookups = v->lookups;
 		s->env->counters.lookups += v->lookups;
 	}
+	if (v->verdict == VERDICT_ALLOW)
+		b.server = server_of(s, &w);
 	c->epoch = gate_epoch(s->env->gate)->number;
 	s->commands++;
 	begin(s, &r, AUDIT_command, &w);
@@ -543,6 +557,8 @@ record_result(struct session *s, struct command *c)
 				.detector = slice_str(detector_info[i].name),
 				.cells = c->detected[i]};
 	limit_result(c->limit, &b);
+	if (b.status != AUDIT_status_NOT_RUN)
+		b.server = server_of(s, &w);
 	b.shadow = shadow_limits(s, c, b.upstream_ns, &shadows);
 	r.body = &b;
 	c->result_ticket = submit(s, &r);
