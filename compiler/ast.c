@@ -211,7 +211,7 @@ dump_kernel(const struct kernel *k, struct buf *out)
 static void
 dump_amount(const struct amount *a, struct buf *out)
 {
-	static const char *const kinds[] = {"rows", "bytes", "time", "lookups"};
+	static const char *const kinds[] = {"rows", "bytes", "time", "lookups", "commands"};
 
 	buf_printf(out, " %s ", kinds[a->kind]);
 	ast_dump_expr(a->value, out);

@@ -197,14 +197,14 @@ struct kernel {
 	struct span lookup_at, derived_at, aggregates_at;
 };
 
-enum amount_kind { AMOUNT_ROWS, AMOUNT_BYTES, AMOUNT_TIME, AMOUNT_LOOKUPS };
+enum amount_kind { AMOUNT_ROWS, AMOUNT_BYTES, AMOUNT_TIME, AMOUNT_LOOKUPS, AMOUNT_COMMANDS };
 
 /* rows 1000 per command */
 struct amount {
 	struct span at;
 	enum amount_kind kind;
 	struct expr *value; /* X_INT, X_SIZE (or X_INT), X_DURATION */
-	struct name per;    /* command, minute, hour, day; s NULL: command */
+	struct name per;    /* command, minute, hour, day, session; s NULL: command */
 };
 
 struct clause {

@@ -427,7 +427,8 @@ build_rule_end(struct builder *b)
 		diag_note(b->q, diag(b->q, MASK_WITHOUT_KERNEL, r->name.at, r->name.s), SPAN_NONE,
 			  "such as `with last(4)`, `with partial` or `with null`");
 	if (r->kind == RULE_LIMIT && !b->broken && !b->clauses[CLAUSE_AMOUNT])
-		diag(b->q, WRONG_LITERAL, r->name.at, "`rows`, `bytes`, `time` or `lookups` in a limit rule");
+		diag(b->q, WRONG_LITERAL, r->name.at,
+		     "`rows`, `bytes`, `time`, `lookups` or `commands` in a limit rule");
 	if (!b->declared)
 		DECLARE(b, RULES, rules, r);
 	b->declared = true;
@@ -540,15 +541,17 @@ build_amount(struct builder *b, const struct token *k, struct expr *value, const
 #undef LIMIT_PER
 	};
 	static const char *const wanted[] = {"a number of rows", "a size such as 50MB",
-					     "a duration such as 5s", "a number of lookups"};
+					     "a duration such as 5s", "a number of lookups",
+					     "a number of commands"};
 	struct amount *a = ARENA_NEW(b->arena, struct amount);
 
 	a->at = span_to_here(b, k);
 	a->kind = k->code == TK_ROWS ? AMOUNT_ROWS : k->code == TK_BYTES ? AMOUNT_BYTES
-		: k->code == TK_LOOKUPS ? AMOUNT_LOOKUPS : AMOUNT_TIME;
+		: k->code == TK_LOOKUPS ? AMOUNT_LOOKUPS
+		: k->code == TK_COMMANDS ? AMOUNT_COMMANDS : AMOUNT_TIME;
 	a->value = value;
 	if (per)
-		a->per = build_one_of(b, per, "command, minute, hour or day", spans, COUNT_OF(spans));
+		a->per = build_one_of(b, per, "command, minute, hour, day or session", spans, COUNT_OF(spans));
 	if (value->kind != (a->kind == AMOUNT_TIME ? X_DURATION : X_INT) &&
 	    (a->kind != AMOUNT_BYTES || value->kind != X_SIZE))
 		diag(b->q, WRONG_LITERAL, value->at, wanted[a->kind]);

@@ -280,8 +280,9 @@ add_amount(struct check *c, const struct rule *r, const struct amount *a, struct
 	   struct image_amount *out)
 {
 	static const char *const what[] = {"the number of rows", "the number of bytes", "the time",
-					   "the number of lookups"};
-	static const char *const most[] = {"1125899906842624", "1PiB", "24h", "1125899906842624"};
+					   "the number of lookups", "the number of commands"};
+	static const char *const most[] = {"1125899906842624", "1PiB", "24h", "1125899906842624",
+					   "1125899906842624"};
 	int per = limit_per_find(slice_str(a->per.s ? a->per.s : "command"));
 	uint64_t max = a->kind == AMOUNT_TIME ? 24 * 3600 * 1000 : IMAGE_MAX_AMOUNT;
 
@@ -292,8 +293,9 @@ add_amount(struct check *c, const struct rule *r, const struct amount *a, struct
 		     a->kind == AMOUNT_TIME ? "1ms" : "1", most[a->kind]);
 		return;
 	}
-	if (a->kind == AMOUNT_TIME && per != PER_COMMAND) {
-		diag(c->q, BAD_LIMIT, a->per.at, r->name.s, "time is bounded per command only");
+	if (a->kind == AMOUNT_COMMANDS && per == PER_COMMAND) {
+		diag(c->q, BAD_LIMIT, a->at, r->name.s,
+		     "commands are counted per minute, hour, day or session");
 		return;
 	}
 	if (r->shadow &&
@@ -319,7 +321,8 @@ check_limit(struct check *c, const struct rule *r, struct checked_rule *out)
 	static_assert((int) AMOUNT_ROWS == (int) LIMIT_ROWS &&
 			      (int) AMOUNT_BYTES == (int) LIMIT_BYTES &&
 			      (int) AMOUNT_TIME == (int) LIMIT_TIME &&
-			      (int) AMOUNT_LOOKUPS == (int) LIMIT_LOOKUPS,
+			      (int) AMOUNT_LOOKUPS == (int) LIMIT_LOOKUPS &&
+			      (int) AMOUNT_COMMANDS == (int) LIMIT_COMMANDS,
 		      "amounts are units");
 	static_assert((int) LIMIT_UNIT_COUNT * LIMIT_PER_COUNT <= IMAGE_MAX_AMOUNTS,
 		      "amounts that differ fit");

@@ -171,6 +171,7 @@ const WORDS = {
   "bytes",
   "time",
   "lookups",
+  "commands",
   "as",
   "run",
   "row",

@@ -60,6 +60,7 @@ struct gate_verdict {
 	uint16_t masks[VERDICT_MASKS];
 	uint8_t n_limits; /* limit rules that apply */
 	uint16_t limits[VERDICT_LIMITS];
+	uint32_t counted[VERDICT_LIMITS]; /* statements that each of them matches */
 	uint8_t n_records; /* record rules that apply, at most VERDICT_RECORDS */
 	uint16_t records[VERDICT_RECORDS];
 	uint8_t recorded; /* RECORDED_BIT(...): what all that apply add */

@@ -123,6 +123,8 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 	vm_decide(l->class->epoch->image, ENTRY_COMMAND, f, &l->g->effect);
 	l->g->stats.vm_ops += l->g->effect.ops;
 	vm_join(&l->g->joined, &l->g->effect);
+	if (l->counts)
+		gate_count(l->g, l->class->epoch->image, l->counts, l->statement, l->ask->arena);
 	if (l->watches)
 		watch_effect(l->class->epoch->image, ENTRY_WATCH, f, &l->g->effect, &l->g->watch);
 	l->v->n_effects++;
@@ -209,6 +211,21 @@ renamed_before(const struct sql_facts *f, uint32_t effect)
 	return false;
 }
 
+/* What EXECUTE runs belongs to its own statement, which is set. */
+static void
+set_statement(struct look *l, uint32_t effect)
+{
+	const struct sql_facts *f = l->facts;
+
+	if (f != l->ask->facts)
+		return;
+	l->statement = GATE_ANY_STATEMENT;
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (effect >= f->stmts[i].effects &&
+		    effect - f->stmts[i].effects < f->stmts[i].n_effects)
+			l->statement = i;
+}
+
 static void
 judge_effects(struct look *l)
 {
@@ -228,8 +245,10 @@ judge_effects(struct look *l)
 		if (r && !e->schema.n && moves_schema(l) &&
 		    class_shadowed(l->class, l->path, e->object, true))
 			r = NULL;
+		set_statement(l, i);
 		judge(l, e, r);
 	}
+	set_statement(l, UINT32_MAX);
 	/* As SELECT 1 is. */
 	if (f->n_effects && !l->v->n_effects)
 		judge(l, &(struct sql_effect){.action = ACTION_SQL_SELECT, .relation = -1}, NULL);
@@ -420,6 +439,7 @@ judge_prepared(struct look *l)
 		pure = pure && inner->pure_read;
 		l->v->leaves_state = l->v->leaves_state || calls_leave_state(inner);
 		l->facts = inner;
+		l->statement = i;
 		resolve_relations(l);
 		note_names(l);
 		collect_uses(l);
@@ -464,6 +484,7 @@ begin(struct look *l)
 	note_names(l);
 	collect_uses(l);
 	vm_join_init(&l->g->joined);
+	l->counts = gate_counts_new(l->class->epoch->image, l->ask);
 	if (!l->watches)
 		return;
 	if (l->ask->text.p)
@@ -505,7 +526,7 @@ look_closely(struct look *l)
 		judge_prepared(l);
 	l->own = v->refusal.code != NULL;
 	verdict_of(l);
-	gate_note_limits(l->g, l->class->epoch->image, l->ask, v);
+	gate_note_limits(l->g, l->class->epoch->image, l->ask, l->counts, v);
 	gate_note_records(l->g, l->class, l->ask, l->path, l->relations, v);
 	check_status(l);
 	check_settings(l);

@@ -119,9 +119,21 @@ void gate_note_shadows(const struct gate *g, const struct image *img, enum verdi
 /* That of a command, and the notify rules that match some effect of it. */
 void gate_note_watched(const struct gate *g, const struct image *img, bool final,
 		       struct gate_verdict *v);
-/* gate_limits.c: the limit rules among those that matched; more than one command can carry are a
- * refusal. */
+/* gate_limits.c: of a message of several statements, how many each limit rule matches. */
+struct gate_counts {
+	uint32_t n_stmts;
+	uint8_t n;
+	uint16_t rules[VERDICT_LIMITS];
+	bool *seen[VERDICT_LIMITS]; /* by statement */
+};
+/* NULL: nobody counts, or there is no more than one. */
+struct gate_counts *gate_counts_new(const struct image *img, const struct gate_ask *ask);
+/* The effect that was just decided is one of the statement; GATE_ANY_STATEMENT: of any of them. */
+enum { GATE_ANY_STATEMENT = UINT32_MAX };
+void gate_count(struct gate *g, const struct image *img, struct gate_counts *c, uint32_t statement,
+		struct arena *a);
+/* The limit rules among those that matched; more than one command can carry are a refusal. */
 void gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,
-		      struct gate_verdict *v);
+		      const struct gate_counts *c, struct gate_verdict *v);
 
 #endif

@@ -22,6 +22,8 @@ struct look {
 	struct facts f;
 	struct data_use *uses;
 	size_t n_uses;
+	struct gate_counts *counts; /* NULL: statements are not counted */
+	uint32_t statement; /* that the next effect is one of */
 	bool renamed; /* what names mean is not known at all */
 	bool watches; /* the policy has rules that are only watched */
 	bool own;     /* the gateway itself has refused it */

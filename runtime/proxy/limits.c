@@ -8,6 +8,9 @@
 #include <stdlib.h>
 
 enum { SLICES = 32, RING = BUDGET_RING };
+
+/* Of a session: its slice outlasts every clock, and RING of them fit. */
+#define FOREVER (UINT64_MAX / 2)
 static_assert((int) RING == SLICES + 1, "the current slice and a span");
 
 struct budget {
@@ -263,12 +266,49 @@ limits_budgets(const struct image *img, const uint16_t *rules, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < img->rules[rules[i]].limit.n_amounts; k++)
-			count += is_budget(&img->rules[rules[i]].limit.amounts[k]);
+			count += img->rules[rules[i]].limit.amounts[k].per != PER_COMMAND;
 	return count;
 }
 
+/* ---- of a session ---------------------------------------------------------------------------- */
+
+static struct budget *
+own_budget(struct limit_own **own, struct slice rule, enum limit_unit unit)
+{
+	struct limit_own *o = *own;
+
+	while (o && (o->unit != unit || !slice_eq(o->rule, rule)))
+		o = o->next;
+	if (!o) {
+		uint8_t *name;
+
+		o = malloc(sizeof(*o) + rule.n);
+		assert(o != NULL);
+		name = (uint8_t *) (o + 1);
+		memcpy(name, rule.p, rule.n);
+		*o = (struct limit_own){*own, budget_new(FOREVER), unit, slice_of(name, rule.n)};
+		*own = o;
+	}
+	return o->budget;
+}
+
+void
+limits_own_free(struct limit_own *own)
+{
+	while (own) {
+		struct limit_own *next = own->next;
+
+		budget_unref(own->budget);
+		free(own);
+		own = next;
+	}
+}
+
+/* ---- of a command ---------------------------------------------------------------------------- */
+
 static void
-fold_rule(const struct epoch *e, size_t principal, uint16_t rule, struct limit_set *out)
+fold_rule(const struct epoch *e, size_t principal, uint16_t rule, struct limit_own **own,
+	  struct limit_set *out)
 {
 	const struct image_limit *l = &e->image->rules[rule].limit;
 	size_t slot = principal * e->n_budgets + e->budget_at[rule];
@@ -278,10 +318,14 @@ fold_rule(const struct epoch *e, size_t principal, uint16_t rule, struct limit_s
 		uint64_t max = a->unit == LIMIT_TIME ? a->n * NS_PER_MS : a->n;
 		struct limit_bound *b = &out->bound[a->unit];
 
-		if (is_budget(a)) {
+		if (is_budget(a) || a->per == PER_SESSION) {
+			struct budget *budget =
+				is_budget(a) ? e->budgets[slot++]
+					     : own_budget(own, e->image->rules[rule].name, a->unit);
+
 			assert(out->n_meters < LIMIT_BUDGETS);
 			out->meters[out->n_meters++] = (struct limit_meter){
-				e->budgets[slot++], max, rule, a->unit, a->per};
+				budget, max, 0, rule, a->unit, a->per};
 		} else if (max < b->max) {
 			*b = (struct limit_bound){max, rule};
 		}
@@ -290,11 +334,11 @@ fold_rule(const struct epoch *e, size_t principal, uint16_t rule, struct limit_s
 
 void
 limits_fold(const struct epoch *e, size_t principal, const uint16_t *rules, size_t n,
-	    struct limit_set *out)
+	    struct limit_own **own, struct limit_set *out)
 {
 	for (int u = 0; u < LIMIT_UNIT_COUNT; u++)
 		out->bound[u] = (struct limit_bound){.max = UINT64_MAX};
 	out->n_meters = 0;
 	for (size_t i = 0; i < n; i++)
-		fold_rule(e, principal, rules[i], out);
+		fold_rule(e, principal, rules[i], own, out);
 }

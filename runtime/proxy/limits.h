@@ -8,6 +8,7 @@
  * begins, sees more than the budget; what was taken is given back at most one slice late. Budgets
  * are counted and shared by the epochs that have the same principal, rule, unit and span: a reload
  * that leaves a rule alone, or only changes its amount, forgets nothing. A restart: budget_state.h.
+ * What is bounded per session is a budget as well, of that session, and never comes back.
  */
 #ifndef WEIR_PROXY_LIMITS_H
 #define WEIR_PROXY_LIMITS_H
@@ -34,9 +35,18 @@ struct limit_bound {
 struct limit_meter {
 	struct budget *budget;
 	uint64_t max;
+	uint64_t paid; /* before it came: of units that are paid for ahead, and of time (ns) */
 	uint16_t rule;
 	enum limit_unit unit;
 	enum limit_per per;
+};
+
+/* Budgets of one session by rule and unit, also of rules that a reload took away. */
+struct limit_own {
+	struct limit_own *next;
+	struct budget *budget;
+	enum limit_unit unit;
+	struct slice rule;
 };
 
 struct limit_set {
@@ -55,9 +65,10 @@ struct budget *limits_budget(const struct epoch *e, struct slice principal, stru
 			     enum limit_unit unit, enum limit_per per);
 /* How many budgets a command draws on when these rules match. */
 size_t limits_budgets(const struct image *img, const uint16_t *rules, size_t n);
-/* Folds the rules; at most LIMIT_BUDGETS budgets. */
+/* Folds the rules; at most LIMIT_BUDGETS budgets. own: the session's. */
 void limits_fold(const struct epoch *e, size_t principal, const uint16_t *rules, size_t n,
-		 struct limit_set *out);
+		 struct limit_own **own, struct limit_set *out);
+void limits_own_free(struct limit_own *own);
 
 /* ---- budgets --------------------------------------------------------------------------------- */
 

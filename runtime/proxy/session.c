@@ -75,6 +75,7 @@ session_free(struct session *s)
 	epoch_unref(s->plan_epoch);
 	if (s->staged)
 		command_free(s, s->staged);
+	limits_own_free(s->own_budgets);
 	login_free(s->login);
 	session_pool_free(s);
 	buf_fini(&s->path.answers);

@@ -159,7 +159,9 @@ struct limit_run {
 	struct limit_used used; /* by a message; a portal and a cursor have their own */
 	uint64_t rows;          /* delivered by this command */
 	uint64_t withheld;      /* rows that came and were not passed on */
-	uint64_t deadline;      /* mono; 0: its time has not begun, or is not limited */
+	uint64_t began;         /* mono; 0: the target has not got to it, or time is not limited */
+	uint64_t deadline;      /* mono; 0: likewise */
+	bool ends_tx;           /* nothing but the end of a transaction, which is never refused */
 	bool hit;
 	const struct gate_refusal *refusal; /* no limit: why nothing more may be shown; static */
 	enum limit_unit unit;            /* of what was reached */
@@ -177,7 +179,6 @@ struct command {
 	const struct sql_facts *facts;
 	struct gate_verdict verdict;
 	struct limit_run *limit; /* NULL: nothing is limited */
-	uint32_t lookups; /* that were paid for */
 	uint64_t rows, bytes_down, cells_masked;
 	uint32_t detected[DETECTOR_COUNT]; /* cells in which a detector hit */
 	uint64_t dropped, dropped_now; /* rows: of the command, of its current result */
@@ -262,6 +263,7 @@ struct session {
 	bool row_withheld;   /* the row whose pieces come now is not passed on */
 	bool copy_header;    /* the next CopyData of a COPY TO STDOUT is its header */
 	bool copy_binary;    /* it is in binary format */
+	struct limit_own *own_budgets; /* of this session alone */
 	bool limiting;       /* a limit was reached, and its command has not ended */
 	bool limit_cancels;  /* ... and its cancel may still be on its way */
 	enum session_swallow {

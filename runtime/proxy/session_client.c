@@ -205,9 +205,11 @@ stage(struct session *s, const struct sql_facts *facts, const struct statement_t
 	moved = record_refuses(c, t);
 	if (moved && c->verdict.verdict != VERDICT_DENY)
 		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *moved};
-	/* The rest of a portal: it compared when it began. */
-	if (t->portal && t->portal->used.rows)
+	/* The rest of a portal: it compared, and counted, when it began. */
+	if (t->portal && t->portal->used.rows) {
 		c->verdict.lookups = 0;
+		memset(c->verdict.counted, 0, sizeof(c->verdict.counted));
+	}
 	session_limit_begin(s, c);
 	if (c->verdict.verdict == VERDICT_HOLD)
 		return hold_begin(s, c, t);

@@ -385,6 +385,7 @@ still_held(struct session *s, struct command *c, struct gate_refusal *why)
 	c->verdict.detects = v.detects;
 	c->verdict.n_limits = v.n_limits;
 	memcpy(c->verdict.limits, v.limits, sizeof(v.limits));
+	memcpy(c->verdict.counted, v.counted, sizeof(v.counted));
 	if (v.verdict == VERDICT_DENY)
 		return false;
 	session_limit_begin(s, c);

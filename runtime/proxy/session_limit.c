@@ -14,7 +14,7 @@
  *
  * Until then nothing more of the client goes to the server: a late cancel finds nothing to end.
  */
-#include "proxy/session.h"
+#include "proxy/session_budget.h"
 
 #include "base/clock.h"
 #include "base/endian.h"
@@ -47,6 +47,7 @@ session_limit_free(struct session *s, struct limit_run *l)
 {
 	if (!l)
 		return;
+	session_budget_settle(l, s->host->now_mono(s->host_ctx));
 	epoch_unref(l->epoch);
 	l->next = s->env->free_limits;
 	s->env->free_limits = l;
@@ -102,21 +103,8 @@ session_limit_counts(const struct sql_facts *f)
 	return false;
 }
 
-static const char *
-again_in(struct session *s, const struct limit_meter *m)
-{
-	uint64_t left = budget_wait(m->budget, m->max, s->host->now_mono(s->host_ctx));
-	uint64_t sec = (left + NS_PER_S - 1) / NS_PER_S;
-
-	return arena_printf(&s->env->arena,
-			    "available again in %llu %s, or ask who writes the policy",
-			    (unsigned long long) (sec < 120 ? sec : (sec + 59) / 60),
-			    sec < 120 ? "s" : "min");
-}
-
-/* "limit "few": at most 1000 rows per command, so says whoever wrote it" */
-static const char *
-describe(struct session *s, const struct limit_run *l)
+const char *
+session_limit_describe(struct session *s, const struct limit_run *l)
 {
 	const struct limit_meter *m = l->meter;
 	const struct limit_bound *b = &l->set.bound[l->unit];
@@ -143,8 +131,9 @@ deny(struct command *c, const struct gate_refusal *why)
 	c->verdict.refusal = *why;
 }
 
-static void
-stop_before(struct session *s, struct command *c, const struct gate_refusal *why, uint16_t rule)
+void
+session_limit_refuse(struct session *s, struct command *c, const struct gate_refusal *why,
+		     uint16_t rule)
 {
 	deny(c, why);
 	c->verdict.n_rules = 1;
@@ -152,107 +141,23 @@ stop_before(struct session *s, struct command *c, const struct gate_refusal *why
 	s->env->counters.limited++;
 }
 
-static void
-used_up(struct session *s, struct command *c, const struct limit_meter *m)
-{
-	struct limit_run *l = c->limit;
-
-	l->meter = m;
-	l->unit = m->unit;
-	stop_before(s, c, &(struct gate_refusal){
-		.code = "WEIR-LIMIT-BUDGET",
-		.message = arena_printf(&s->env->arena, "used up: %s", describe(s, l)),
-		.hint = again_in(s, m),
-		.sqlstate = "53400"}, m->rule);
-}
-
-/* What returns rows does not begin when there is nothing left to return. */
-static void
-check_budgets(struct session *s, struct command *c)
-{
-	struct limit_run *l = c->limit;
-
-	for (size_t i = 0; i < l->set.n_meters && session_limit_counts(c->facts); i++) {
-		const struct limit_meter *m = &l->set.meters[i];
-
-		if (m->unit == LIMIT_LOOKUPS ||
-		    !budget_wait(m->budget, m->max, s->host->now_mono(s->host_ctx)))
-			continue;
-		used_up(s, c, m);
-		return;
-	}
-}
-
-/* Takes n from every budget of lookups, or nothing; the one that has not as many. */
-static const struct limit_meter *
-draw_lookups(struct limit_run *l, uint64_t n, uint64_t now)
-{
-	for (size_t i = 0; i < l->set.n_meters; i++) {
-		const struct limit_meter *m = &l->set.meters[i];
-		uint64_t got = m->unit == LIMIT_LOOKUPS ? budget_take(m->budget, m->max, n, now)
-							: n;
-
-		if (got == n)
-			continue;
-		budget_give_back(m->budget, got, now);
-		for (size_t k = 0; k < i; k++)
-			if (l->set.meters[k].unit == LIMIT_LOOKUPS)
-				budget_give_back(l->set.meters[k].budget, n, now);
-		return m;
-	}
-	return NULL;
-}
-
-/* Lookups are paid for before the server sees them: there is an answer even when no row comes. Once
- * for a command, also one that is judged again when it was held. */
-static void
-pay_lookups(struct session *s, struct command *c)
-{
-	struct limit_run *l = c->limit;
-	uint64_t n = c->verdict.lookups;
-	const struct limit_bound *b = &l->set.bound[LIMIT_LOOKUPS];
-	const struct limit_meter *m;
-
-	if (c->verdict.verdict == VERDICT_DENY || n <= c->lookups)
-		return;
-	if (n > b->max) {
-		l->meter = NULL;
-		l->unit = LIMIT_LOOKUPS;
-		stop_before(s, c, &(struct gate_refusal){
-			.code = "WEIR-LIMIT-LOOKUPS",
-			.message = arena_printf(&s->env->arena, "%llu lookups; %s",
-						(unsigned long long) n, describe(s, l)),
-			.hint = "compare fewer values in one command, or ask who writes the policy",
-			.sqlstate = "54000"}, b->rule);
-		return;
-	}
-	m = draw_lookups(l, n - c->lookups, s->host->now_mono(s->host_ctx));
-	if (m)
-		used_up(s, c, m);
-	else
-		c->lookups = (uint32_t) n;
-}
-
 void
 session_limit_begin(struct session *s, struct command *c)
 {
 	const struct epoch *e = gate_epoch(s->env->gate);
+	struct limit_run *was = c->limit;
 
-	session_limit_free(s, c->limit);
 	c->limit = NULL;
-	if (c->verdict.verdict == VERDICT_DENY || !e->image->has_limits)
-		return;
-	if (!join_cursors(s, c)) {
+	if (c->verdict.verdict != VERDICT_DENY && e->image->has_limits && !join_cursors(s, c))
 		deny(c, &gate_too_many_limits);
-		return;
+	if (c->verdict.verdict != VERDICT_DENY && e->image->has_limits && c->verdict.n_limits) {
+		c->limit = run_new(s);
+		limits_fold(e, gate_principal(s->gate), c->verdict.limits, c->verdict.n_limits,
+			    &s->own_budgets, &c->limit->set);
+		session_budget_check(s, c);
+		session_budget_pay(s, c, was);
 	}
-	if (!c->verdict.n_limits)
-		return;
-	c->limit = run_new(s);
-	limits_fold(e, gate_principal(s->gate), c->verdict.limits, c->verdict.n_limits,
-		    &c->limit->set);
-	check_budgets(s, c);
-	pay_lookups(s, c);
+	session_limit_free(s, was);
 }
 
 /* ---- counting -------------------------------------------------------------------------------- */
@@ -420,7 +325,7 @@ session_withhold(struct session *s, struct command *c, const struct gate_refusal
 {
 	if (!c->limit) {
 		c->limit = run_new(s);
-		limits_fold(gate_epoch(s->env->gate), 0, NULL, 0, &c->limit->set);
+		limits_fold(gate_epoch(s->env->gate), 0, NULL, 0, &s->own_budgets, &c->limit->set);
 	}
 	c->limit->refusal = why;
 	stop(s, c->limit, LIMIT_ROWS, NULL);
@@ -496,15 +401,25 @@ session_limit_row(struct session *s, const struct reply *head, const struct pg_f
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
+static void
+time_goes_on(struct session *s, struct limit_run *l, uint64_t now)
+{
+	const struct limit_meter *m = NULL;
+
+	if (l->began && now - l->began >= l->set.bound[LIMIT_TIME].max)
+		stop(s, l, LIMIT_TIME, NULL);
+	else if ((m = session_budget_time(l, now)) != NULL)
+		stop(s, l, LIMIT_TIME, m);
+}
+
 void
 session_limit_follow(struct session *s)
 {
 	struct reply *head = reply_head(s);
 	struct limit_run *l = head && head->command && !head->error ? head->command->limit : NULL;
 
-	if (l && !l->deadline && l->set.bound[LIMIT_TIME].max != UINT64_MAX)
-		l->deadline =
-			s->host->now_mono(s->host_ctx) + l->set.bound[LIMIT_TIME].max;
+	if (l && !l->began && !l->hit)
+		time_goes_on(s, l, s->host->now_mono(s->host_ctx));
 	s->tick_limit = l ? l->deadline : 0;
 	session_arm(s);
 }
@@ -516,7 +431,7 @@ session_limit_tick(struct session *s, uint64_t now)
 	struct limit_run *l = head && head->command ? head->command->limit : NULL;
 
 	if (l && l->deadline && now >= l->deadline && !l->hit) {
-		stop(s, l, LIMIT_TIME, NULL);
+		time_goes_on(s, l, now);
 	} else if (l && l->deadline && now >= l->deadline) {
 		end_upstream(s, l);
 	}
@@ -535,7 +450,7 @@ code_of(const struct limit_run *l)
 
 	if (l->refusal)
 		return l->refusal->code;
-	return l->meter ? "WEIR-LIMIT-BUDGET" : codes[l->unit];
+	return l->meter ? session_budget_code(l->meter) : codes[l->unit];
 }
 
 static const char *
@@ -562,12 +477,12 @@ tell(struct session *s, const struct limit_run *l, bool failed)
 		e.message = slice_str(arena_printf(
 			a, failed ? "stopped by %s"
 				  : "rows withheld by %s; the command itself took effect",
-			describe(s, l)));
+			session_limit_describe(s, l)));
 	e.detail = slice_str(arena_printf(a, "code %s; %llu rows delivered, %llu withheld", code_of(l),
 					  (unsigned long long) l->rows,
 					  (unsigned long long) l->withheld));
 	e.hint = l->refusal ? slice_str(l->refusal->hint)
-		 : l->meter ? slice_str(again_in(s, l->meter))
+		 : l->meter ? slice_str(session_budget_hint(s, l->meter, 1))
 		 : l->unit == LIMIT_TIME
 			 ? SLICE_LIT("make the statement cheaper, or ask who writes the policy")
 			 : SLICE_LIT("add a LIMIT or a narrower condition, or ask who writes the "

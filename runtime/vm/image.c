@@ -289,7 +289,7 @@ load_limit(struct loader *l, struct image_limit *limit)
 			return;
 		v[i].unit = (enum limit_unit) unit;
 		v[i].per = (enum limit_per) per;
-		if (v[i].n == 0 || (unit == LIMIT_TIME && per != PER_COMMAND))
+		if (v[i].n == 0 || (unit == LIMIT_COMMANDS && per == PER_COMMAND))
 			BAD(l, VALUE, "an amount that no limit can have");
 	}
 	if (limit->n_amounts == 0)
@@ -372,6 +372,15 @@ load_rule(struct loader *l, struct image_rule *rule)
 	note_data(l, rule);
 }
 
+static bool
+counts_commands(const struct image_limit *limit)
+{
+	for (size_t i = 0; i < limit->n_amounts; i++)
+		if (limit->amounts[i].unit == LIMIT_COMMANDS)
+			return true;
+	return false;
+}
+
 static void
 load_rules(struct loader *l)
 {
@@ -382,6 +391,7 @@ load_rules(struct loader *l)
 	for (size_t i = 0; i < n && ok(l); i++) {
 		load_rule(l, &v[i]);
 		l->img->has_limits |= v[i].kind == VM_LIMIT && !v[i].shadow;
+		l->img->counts_commands |= v[i].kind == VM_LIMIT && counts_commands(&v[i].limit);
 		l->img->has_records |= v[i].kind == VM_RECORD && !v[i].shadow;
 		l->img->has_drops |= v[i].kind == VM_DROP && !v[i].shadow;
 		l->img->shadow_shows |=

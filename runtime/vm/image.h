@@ -191,6 +191,7 @@ struct image {
 	struct slice policy, title, compiler;
 	bool default_allow;
 	bool has_limits, has_drops, has_records; /* some rule in force is one */
+	bool counts_commands;       /* some limit does */
 	bool shadow_shows;          /* some shadow rule is a mask or a drop */
 	const struct image_rule *rules;
 	size_t n_rules;

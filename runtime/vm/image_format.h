@@ -18,7 +18,7 @@ enum {
 	IMAGE_MAX_COLUMNS = 1600, /* of a table */
 	IMAGE_MAX_APPROVERS = 100,
 	IMAGE_MAX_SECONDS = 366 * 24 * 3600,
-	IMAGE_MAX_AMOUNTS = 16,
+	IMAGE_MAX_AMOUNTS = 32,
 	IMAGE_MIN_OVER = 2, /* "aggregates over 1" would be no mask */
 	IMAGE_MAX_OVER = 1000000000,
 };

@@ -36,6 +36,13 @@ group agents = idp "ai-agents"
 allow everyday who agents do sql.basics, sql.select, sql.insert
 limit hourly  who agents  rows {rows} per hour  rows 100000 per day
 """
+COMMANDS = """
+policy commands
+group agents = idp "ai-agents"
+allow everyday who agents do sql.basics, sql.select, sql.insert, sql.update
+limit writes  who agents  do sql.insert, sql.update  commands 5 per hour
+limit sitting  who agents  do sql.select  commands 3 per session
+"""
 CODE = "WEIR-LIMIT-ROWS"
 pg = weir = None
 
@@ -284,6 +291,57 @@ def test_budgets():
     pg.query("delete from log")
     h.eq(w.stop(), 0)
     h.eq(w.audit("verify", f"{w.state}/audit").code, 0)
+
+
+def written(w, n):
+    """What a session that writes n times gets to say."""
+    r = w.psql(input="insert into log values (1);\n" * n, options=("-v", "ON_ERROR_STOP=0"))
+    return r.err.count("WEIR-LIMIT-BUDGET"), r.err
+
+
+def test_commands_are_counted_by_principal_and_by_session():
+    w = h.Weir(pg, policy=COMMANDS)
+    h.eq(written(w, 2), (0, ""))
+    with connect(w, autocommit=True) as c:
+        h.eq(c.execute("select 1; select 2").nextset(), True)
+        h.eq(c.execute("select 3", prepare=True).fetchone(), (3,))
+        c.execute("show server_version")
+        for say in ("select 1", "select 1; select 2"):
+            try:
+                c.execute(say)
+                raise h.Failure("no error")
+            except psycopg.Error as e:
+                h.eq(e.sqlstate, "53400")
+                h.has(str(e), 'used up: limit "sitting": at most 3 commands per session',
+                      "WEIR-LIMIT-SESSION", "a new one begins anew")
+    h.eq(w.psql("select 1").out, "1")
+    # Another session's, a restart's, and a crash's: the budget is the principal's.
+    h.eq(w.stop(), 0)
+    start_again(w)
+    h.eq(written(w, 2), (0, ""))
+    time.sleep(2.5)
+    w.kill()
+    start_again(w)
+    n, err = written(w, 3)
+    h.eq(n, 2)
+    h.has(err, 'used up: limit "writes": at most 5 commands per hour', "available again in 6")
+    h.eq(pg.query("select count(*) from log"), "5")
+    refused = [json.loads(x)["body"] for x in w.audit("tail", "--json", "-n", "100", f"{w.state}/audit")
+               .out.splitlines() if "WEIR-LIMIT-BUDGET" in x]
+    h.eq(refused[-1]["decision"]["rules"], ["writes"])
+    with connect(w, user="cy", autocommit=True) as other:
+        other.execute("insert into log values (2)")
+    # BEGIN is no write; the transaction that a refusal fails can end.
+    with connect(w) as c:
+        try:
+            c.execute("update log set id = 3")
+            raise h.Failure("no error")
+        except psycopg.Error as e:
+            h.eq(e.sqlstate, "53400")
+        c.rollback()
+        h.eq(c.execute("select count(*) from log").fetchone(), (6,))
+    pg.query("delete from log")
+    h.eq(w.stop(), 0)
 
 
 def test_a_client_that_goes_on_at_once_is_not_cancelled_for_it():

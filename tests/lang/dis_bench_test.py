@@ -48,6 +48,19 @@ def test_each_clause_before_its_tests():
           "     5  row-in row.consent")
 
 
+def test_amounts_of_a_limit():
+    policy = f"{h.tmp()}/p.weir"
+    with open(policy, "w") as f:
+        f.write("policy p\nallow a do sql.select\n"
+                "limit l do sql.write commands 5 per minute rows 9 per session time 2s per hour\n"
+                'test "counts" as human "ida" on "x" run "delete from t" expect limited by l\n')
+    h.has(h.weir("dis", policy).out,
+          "commands 5 per minute", "rows 9 per session", "time 2000ms per hour")
+    h.has(h.weir("eval", policy, "--facts", "-", input='{"action": "sql.delete"}').out,
+          '"amounts": [{"commands": 5, "per": "minute"}, {"rows": 9, "per": "session"}, '
+          '{"time_ms": 2000, "per": "hour"}]')
+
+
 def test_source_of_an_image():
     image = f"{h.tmp()}/p.img"
     h.eq(h.weir("build", TENANTS, "-o", image).code, 0)
@@ -88,5 +101,5 @@ def test_usage():
         h.eq(h.weir(*argv).code, 2, argv)
 
 
-h.main(test_source_lines, test_each_clause_before_its_tests, test_source_of_an_image, test_bench,
-       test_bench_of_many_rules, test_usage)
+h.main(test_source_lines, test_each_clause_before_its_tests, test_amounts_of_a_limit, test_source_of_an_image,
+       test_bench, test_bench_of_many_rules, test_usage)

@@ -182,7 +182,8 @@ def random_rule(r, i):
     if kind == "hold":
         out += f" for {r.randrange(1, 3)} of g0 not self within 5m"
     if kind == "limit":
-        out += f" rows {r.choice([10, 100])} per {r.choice(['command', 'hour'])}"
+        out += f" rows {r.choice([10, 100])} per {r.choice(['command', 'hour', 'session'])}"
+        out += r.choice(["", f" commands {r.choice([5, 50])} per {r.choice(['minute', 'session'])}"])
     return out
 
 

@@ -26,7 +26,7 @@ syn keyword weirDeclaration policy group target data let allow deny nextgroup=we
 syn keyword weirDeclaration hold mask limit drop record nextgroup=weirName skipwhite
 syn keyword weirDeclaration default nextgroup=weirVerdict skipwhite
 syn keyword weirClause who on do when unless for within expires once reason ticket notify of rows
-syn keyword weirClause bytes time lookups as run row
+syn keyword weirClause bytes time lookups commands as run row
 syn keyword weirClause expect nextgroup=weirVerdict skipwhite
 syn keyword weirClause with nextgroup=weirMask skipwhite
 syn keyword weirOperator to and or not in matches starts ends true false column values like self
