@@ -161,6 +161,8 @@ struct gate_ask {
 	bool failed;             /* the server takes nothing but the transaction's end now */
 	bool path_unknown; /* the session's search path is not known at this point */
 	bool renamed; /* names may mean something else since the session renamed something */
+	/* Its temporary tables were filled when other masks were in force, or none. */
+	bool temporary_foreign;
 	uint64_t now_wall_ns;
 	gate_prepared_fn *prepared;
 	void *ctx;
@@ -184,14 +186,20 @@ bool setting_blinds(struct slice name, struct slice value);
 /* What unqualified names mean can change a verdict: the session's own path must be known. */
 bool gate_may_read_names(const struct gate *g); /* for somebody: a cheap no */
 bool gate_reads_names(struct gate *g, struct gate_session *s, uint64_t now_wall_ns);
-/* The session's search_path and the role that "$user" stands for, as the server said them. Until
- * then the catalog's word on new sessions of the login counts. */
-void gate_session_path(struct gate_session *s, struct slice setting, struct slice user);
+/* The session's search_path, the role that "$user" stands for and its temporary relations (rows for
+ * catalog_temporary_read), as the server said them. Until then the catalog's word on new sessions
+ * of the login counts. */
+void gate_session_path(struct gate_session *s, struct slice setting, struct slice user,
+		       struct slice temporary);
 struct slice gate_path_text(const struct gate_session *s);
 struct slice gate_path_user(const struct gate_session *s);
 
-/* Names the search path that unqualified names have now; never reused. */
-uint64_t gate_path_number(const struct gate_session *s);
+/* Names what the names of a text are looked up in now; never reused. */
+uint64_t gate_path_number(const struct gate_session *s, const struct sql_facts *f);
+/* They mean what they did when that was the number. */
+bool gate_path_holds(const struct gate_session *s, const struct sql_facts *f, uint64_t number);
+/* Names the masks in force for the session now. */
+uint64_t gate_masks_number(struct gate *g, struct gate_session *s, uint64_t now_wall_ns);
 
 /* The mask of each field of a result, by position (NULL: none), in the arena. st: the statement
  * whose result it is; NULL: one that reads no masked column. False: the analysis of the statement

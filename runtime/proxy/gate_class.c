@@ -67,13 +67,29 @@ has_oid(const uint32_t *v, size_t n, uint32_t oid)
 	return n && bsearch(&oid, v, n, sizeof(*v), oid_cmp) != NULL;
 }
 
+/* Where no masks are in force rules on tables go by what is there for all: the plan of a statement
+ * that was prepared before the temporary table was made stays with it. */
+static const struct catalog_relation *
+lasting(const struct gate_class *c, const struct catalog_path *path,
+	const struct catalog_relation *temporary)
+{
+	const struct catalog_relation *r = NULL;
+
+	for (unsigned i = 0; !r && i < path->n; i++)
+		r = catalog_resolve(c->catalog->catalog, NULL, path->schemas[i], temporary->name);
+	return r ? r : temporary;
+}
+
 const struct catalog_relation *
 class_resolve(const struct gate_class *c, const struct catalog_path *path, struct slice schema,
 	      struct slice name)
 {
+	const struct catalog_relation *r;
+
 	if (!c->catalog || (!schema.n && (!path || path->truncated)))
 		return NULL;
-	return catalog_resolve(c->catalog->catalog, path, schema, name);
+	r = catalog_resolve(c->catalog->catalog, path, schema, name);
+	return catalog_is_temporary(r) && !schema.n && !c->any_masks ? lasting(c, path, r) : r;
 }
 
 const struct catalog_relation *

@@ -69,6 +69,12 @@ const struct catalog_relation *class_resolve(const struct gate_class *c,
 const struct catalog_relation *class_shadowed(const struct gate_class *c,
 					      const struct catalog_path *path,
 					      struct slice name, bool any);
+/* Of the session's own. */
+static inline bool
+catalog_is_temporary(const struct catalog_relation *r)
+{
+	return r && r->persistence == 't';
+}
 /* The tables among the relations of a text, by index. */
 const struct catalog_relation **class_relations(const struct gate_class *c,
 						const struct catalog_path *path,

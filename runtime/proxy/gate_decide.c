@@ -75,7 +75,10 @@ table_facts(struct look *l, const struct sql_effect *e, const struct catalog_rel
 		facts_unknown(f, FACT_COLUMNS);
 		return;
 	}
-	if (r) {
+	if (e->object.n && e->flags & SQL_EFFECT_TEMPORARY) {
+		facts_string(f, FACT_TABLE, dotted(a, SLICE_LIT("pg_temp"), e->object));
+		facts_string(f, FACT_SCHEMA, SLICE_LIT("pg_temp"));
+	} else if (r) {
 		facts_string(f, FACT_TABLE, dotted(a, r->schema, r->name));
 		facts_string(f, FACT_SCHEMA, r->schema);
 	} else if (e->object.n && e->schema.n) {
@@ -167,6 +170,8 @@ call_in_doubt(const struct look *l, const struct sql_call *c)
 
 	if (kind == 'f' && (built_in || !c->schema.n) && catalog_shadows(cat, 'x', c->name))
 		return "is a function of this server that the gateway does not know";
+	if (temporary_type(l->path, c))
+		return "is also the name of a temporary table's rows";
 	if (built_in || (kind == 'f' && class_vouches(l->class, c->schema, c->name)) ||
 	    !catalog_shadows(cat, kind, c->name))
 		return NULL;
@@ -516,8 +521,12 @@ look_closely(struct look *l)
 	v->pure_read = f->pure_read;
 	v->leaves_state = calls_leave_state(f);
 	for (uint32_t i = 0; i < f->n_stmts; i++) {
-		v->renames = v->renames || f->stmts[i].flags & SQL_RENAMES;
-		v->schema_change = v->schema_change || f->stmts[i].flags & SQL_DDL;
+		const struct sql_stmt *st = &f->stmts[i];
+
+		if (!(st->flags & (SQL_DDL | SQL_RENAMES)) || look_ddl_is_temporary(l, st))
+			continue;
+		v->renames = v->renames || st->flags & SQL_RENAMES;
+		v->schema_change = v->schema_change || st->flags & SQL_DDL;
 	}
 	begin(l);
 	judge_effects(l);
@@ -581,7 +590,7 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	const struct image *img = g->epoch->image;
 	bool remember = img->entry[ENTRY_COMMAND].stable && !ask->renamed &&
 			!ask->schema_moving && !ask->schema_changed_in_tx && !ask->path_unknown &&
-			!executes(ask->facts);
+			!ask->temporary_foreign && !executes(ask->facts);
 
 	l.path = gate_path_for(s, c, ask);
 	g->stats.decisions++;

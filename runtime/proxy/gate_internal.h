@@ -37,12 +37,14 @@ struct gate {
 	struct gate_stats stats;
 };
 
-/* A search path that some session has. */
+/* A search path that some session has; with temporary relations it is that session's alone. */
 struct gate_path {
 	struct gate_path *next;
+	struct gate_path *plain; /* the same without them; NULL: there are none */
 	unsigned refs;
 	uint64_t number; /* from 1 */
 	struct slice setting, user; /* as the server says them */
+	struct slice temporary;	    /* rows for catalog_temporary_read */
 	struct catalog_path path;
 	struct arena arena;
 };
@@ -81,6 +83,9 @@ void gate_session_path_put(struct gate_session *s);
 /* What unqualified names of the command are looked up in; NULL when that is not known. */
 const struct catalog_path *gate_path_for(const struct gate_session *s, const struct gate_class *c,
 					 const struct gate_ask *ask);
+
+/* gate_temporary.c: a type of the session's own may be what the name means. */
+bool temporary_type(const struct catalog_path *path, const struct sql_call *call);
 
 /* gate_settings.c: what no policy opens of settings. */
 bool setting_refused(const struct gate_class *c, const struct sql_facts *f,

@@ -38,6 +38,15 @@ const struct catalog_relation *look_resolve(const struct look *l, struct slice s
 					    struct slice name);
 bool look_is_table(const struct sql_relation *r);
 
+/* gate_temporary.c: refuses a use of a temporary relation that may not be what it seems; one whose
+ * name is also that of another; and making one that is no table. r: what the effect's object is. */
+void look_check_temporary(struct look *l, struct slice schema, const struct catalog_relation *r);
+void look_check_shadow(struct look *l, struct slice schema, const struct catalog_relation *r);
+void look_check_temporary_made(struct look *l, const struct sql_effect *e,
+			       const struct catalog_relation *r);
+/* A definition changes nothing but what is temporary: no catalog shows it. */
+bool look_ddl_is_temporary(const struct look *l, const struct sql_stmt *st);
+
 /* gate_masks.c: refuses what could carry a masked column anywhere but bare into the result, and
  * notes what rows need. run: what runs an outer statement's facts (PREPARE), or NULL; run_by: that
  * statement's number. */

@@ -34,10 +34,16 @@ note_masks(struct look *l, const struct catalog_relation *r)
 static void
 refuse_unknown_path(struct look *l, struct slice name)
 {
+	bool batch = !l->path;
+
 	look_refuse(l, NULL, "WEIR-SEARCH-PATH",
-	       arena_printf(l->ask->arena, "what \"%.*s\" means is not known here: the search path "
-				 "may have changed in this batch", SLICE_ARG(name)),
-		    "qualify the name with its schema, or send what sets the path by itself");
+		    arena_printf(l->ask->arena, "what \"%.*s\" means is not known here: the search path %s",
+				 SLICE_ARG(name),
+				 batch ? "may have changed in this batch"
+				       : "is too long, or names a temporary schema by its number"),
+		    batch ? "qualify the name with its schema, or send what sets the path, or makes "
+			    "temporary tables, by itself"
+			  : "qualify the name with its schema; your own temporary schema is pg_temp");
 }
 
 static void
@@ -47,8 +53,12 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 	const struct catalog_relation *hidden;
 	const char *why;
 
-	if (!r && !l->path && !as->schema.n) {
+	if (!r && !as->schema.n && (!l->path || l->path->truncated)) {
 		refuse_unknown_path(l, as->name);
+		return;
+	}
+	if (catalog_is_temporary(r)) {
+		look_check_temporary(l, as->schema, r);
 		return;
 	}
 	hidden = as->schema.n ? NULL : class_shadowed(l->class, l->path, as->name, false);
@@ -62,7 +72,8 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 		look_refuse(l, "42P01", "WEIR-UNKNOWN-RELATION",
 			    arena_printf(a, "relation \"%.*s\" is not in the target's catalog",
 					 SLICE_ARG(as->name)),
-		       "check the name; temporary tables cannot be used while masks are in force");
+		       "check the name; a temporary table must have been made before, in a message of its "
+			    "own");
 		l->v->wait_catalog = true;
 		return;
 	}
@@ -178,19 +189,6 @@ check_uses(struct look *l, const struct sql_stmt *run, uint32_t i)
 				      f->stmts[k].kind != SQL_KIND_DECLARE);
 }
 
-/* The catalog does not have them, their names come before all others, and they are gone with a
- * rollback: what a name means would be anyone's guess. */
-static bool
-is_temporary(const struct sql_effect *e)
-{
-	static const char prefix[] = "pg_temp";
-
-	return e->action == ACTION_SQL_CREATE &&
-	       (e->flags & SQL_EFFECT_TEMPORARY ||
-		(e->schema.n >= sizeof(prefix) - 1 &&
-		 memcmp(e->schema.p, prefix, sizeof(prefix) - 1) == 0));
-}
-
 static void
 check_effect(struct look *l, const struct sql_effect *e)
 {
@@ -222,11 +220,10 @@ check_effect(struct look *l, const struct sql_effect *e)
 					  "in force"
 					: "only tables can be altered while masks are in force",
 		       "masks follow names: let somebody the mask does not apply to change it");
-	if (is_temporary(e))
-		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
-			    "temporary tables and views cannot be used while masks are in force",
-		       "name intermediate results in the statement itself (WITH name AS (SELECT ...)), "
-			    "or use a table that is there for all");
+	look_check_temporary_made(l, e, r);
+	if (catalog_is_temporary(r) &&
+	    !(e->action == ACTION_SQL_CREATE && e->flags & SQL_EFFECT_TABLE))
+		look_check_shadow(l, e->schema, r);
 }
 
 void

@@ -29,17 +29,18 @@ path_put(struct gate *g, struct gate_path *p)
 
 	if (!p || --p->refs)
 		return;
-	while (*at != p)
-		at = &(*at)->next;
-	*at = p->next;
+	path_put(g, p->plain);
+	for (; !p->plain && *at != p; at = &(*at)->next)
+		;
+	if (!p->plain)
+		*at = p->next;
 	arena_fini(&p->arena);
 	free(p);
 }
 
-void
-gate_session_path(struct gate_session *s, struct slice setting, struct slice user)
+static struct gate_path *
+path_shared(struct gate *g, struct slice setting, struct slice user)
 {
-	struct gate *g = s->gate;
 	struct gate_path *p = g->paths;
 
 	while (p && !(slice_eq(p->setting, setting) && slice_eq(p->user, user)))
@@ -50,8 +51,36 @@ gate_session_path(struct gate_session *s, struct slice setting, struct slice use
 		g->paths = p;
 	}
 	p->refs++;
-	path_put(g, s->path);
-	s->path = p;
+	return p;
+}
+
+/* Takes over the reference to plain. */
+static struct gate_path *
+path_own(struct gate_path *plain, struct slice temporary)
+{
+	struct gate_path *p = path_new(plain->setting, plain->user);
+
+	p->refs = 1;
+	p->plain = plain;
+	p->temporary = arena_copy(&p->arena, temporary);
+	if (!catalog_temporary_read(p->temporary, &p->path, &p->arena))
+		p->path.truncated = true; /* nothing is known of names then */
+	return p;
+}
+
+void
+gate_session_path(struct gate_session *s, struct slice setting, struct slice user,
+		  struct slice temporary)
+{
+	struct gate *g = s->gate;
+	struct gate_path *plain = path_shared(g, setting, user), *was = s->path;
+
+	if (temporary.n && was && was->plain == plain && slice_eq(was->temporary, temporary)) {
+		path_put(g, plain); /* as it was */
+		return;
+	}
+	s->path = temporary.n ? path_own(plain, temporary) : plain;
+	path_put(g, was);
 }
 
 void
@@ -73,10 +102,48 @@ gate_path_user(const struct gate_session *s)
 	return s->path ? s->path->user : (struct slice){0};
 }
 
-uint64_t
-gate_path_number(const struct gate_session *s)
+/* Some name of the text is, in that path, of a temporary relation. */
+static bool
+names_temporary(const struct gate_path *p, const struct sql_facts *f)
 {
-	return s->path ? s->path->number : 0;
+	for (uint32_t i = 0; f && p->plain && i < f->n_relations; i++) {
+		const struct sql_relation *r = &f->relations[i];
+
+		if ((r->kind == SQL_REL_TABLE || r->kind == SQL_REL_EXCLUDED) &&
+		    (!r->schema.n || slice_is(r->schema, "pg_temp")) &&
+		    catalog_temporary(&p->path, r->name))
+			return true;
+	}
+	return false;
+}
+
+uint64_t
+gate_path_number(const struct gate_session *s, const struct sql_facts *f)
+{
+	const struct gate_path *p = s->path;
+
+	if (!p)
+		return 0;
+	/* Of what runs another text that one's names count. */
+	return p->plain && !names_temporary(p, f) && !(f && sql_runs_other(f)) ? p->plain->number
+									       : p->number;
+}
+
+bool
+gate_path_holds(const struct gate_session *s, const struct sql_facts *f, uint64_t number)
+{
+	const struct gate_path *p = s->path;
+	bool unqualified = false;
+
+	for (uint32_t i = 0; i < f->n_relations; i++) {
+		const struct sql_relation *r = &f->relations[i];
+
+		unqualified = unqualified ||
+			      ((!r->schema.n || slice_is(r->schema, "pg_temp")) &&
+			       (r->kind == SQL_REL_TABLE || r->kind == SQL_REL_EXCLUDED));
+	}
+	return !unqualified || number == (p ? p->number : 0) ||
+	       (p && p->plain && number == p->plain->number && !names_temporary(p, f));
 }
 
 const struct catalog_path *

@@ -50,6 +50,10 @@ gate_effect_names(const struct gate_session *s, const struct gate_ask *ask,
 	r = relation_of(s, ask, e);
 	*schema = r ? r->schema : e->schema;
 	*table = r ? r->name : e->object;
+	if (e->object.n && e->flags & SQL_EFFECT_TEMPORARY) {
+		*schema = SLICE_LIT("pg_temp");
+		*table = e->object;
+	}
 	return true;
 }
 

@@ -79,6 +79,7 @@ session_free(struct session *s)
 	login_free(s->login);
 	session_pool_free(s);
 	buf_fini(&s->path.answers);
+	buf_fini(&s->path.rows);
 	buf_wipe(&s->in[CLIENT].pending);
 	buf_wipe(&s->in[SERVER].pending);
 	buf_fini(&s->later);

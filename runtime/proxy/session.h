@@ -216,8 +216,15 @@ struct session_path {
 	bool in_tx;  /* it may have changed in the open transaction, whose end may undo that */
 	bool cursors; /* one was declared whose query may change it, when rows are fetched */
 	bool failed; /* the server did not answer the last question */
-	unsigned n_answers;
+	unsigned n_answers, n_answered; /* values, questions */
 	struct buf answers; /* each ended by a zero byte */
+	/* The session may have temporary relations: they are asked for as well. */
+	bool temporary, asks_temporary;
+	bool temporary_dirty, temporary_in_tx; /* as dirty and in_tx */
+	bool foreign;	 /* the masks in force have changed since it first had */
+	bool unseen;	 /* code of others ran under no masks: it may have made some */
+	uint64_t masks; /* gate_masks_number then */
+	struct buf rows; /* for catalog_temporary_read */
 };
 
 /* How the session comes by its connection to the server, if that is a shared one (session_pool.c).
@@ -549,7 +556,9 @@ bool session_path_wait(struct session *s) MUST_CHECK;
 bool session_path_unknown(const struct session *s);
 /* gate_path_number of what the server looks names up in from here on; no path has the number of
  * what is not known. */
-uint64_t session_path_now(const struct session *s);
+uint64_t session_path_now(const struct session *s, const struct sql_facts *f);
+/* Temporary relations of the session may hold what other masks let into them. */
+bool session_temporary_foreign(struct session *s);
 /* Why what a portal or cursor reads cannot be judged: its names were looked up under another path.
  * NULL: they mean what they did. portal: of an Execute. */
 const struct gate_refusal *session_path_moved(struct session *s, const struct sql_facts *f,
@@ -581,8 +590,6 @@ enum step session_plan_query(struct session *s, struct command *c, struct slice 
 /* Every column of a result is of a table that its statement names. */
 bool session_plan_named(struct session *s, const struct sql_facts *f, const struct sql_stmt *st,
 			uint64_t path, struct slice description, bool fresh);
-/* What unqualified names meant when they were looked up by that path, they mean now. */
-bool session_path_held(const struct session *s, const struct sql_facts *f, uint64_t path);
 /* The analysis of the command and the server's description of its result contradict each other. */
 void session_disagrees(struct session *s, struct command *c);
 

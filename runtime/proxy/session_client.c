@@ -130,6 +130,7 @@ session_ask(struct session *s, const struct sql_facts *f)
 				 .failed = s->tx == 'E' && !s->n_replies && !s->unsynced,
 				 .path_unknown = session_path_unknown(s),
 				 .renamed = s->renaming,
+				 .temporary_foreign = session_temporary_foreign(s),
 				 .now_wall_ns = s->host->now_wall(s->host_ctx),
 				 .prepared = prepared,
 				 .ctx = s,
@@ -151,7 +152,7 @@ judge(struct session *s, struct command *c, struct slice text)
 		return JUDGE_WAIT;
 	s->waited_catalog = s->waited_catalog || s->waits_catalog;
 	s->waits_catalog = 0;
-	c->path = gate_path_number(s->gate);
+	c->path = gate_path_number(s->gate, c->facts);
 	c->schema_moving = ask.schema_moving || ask.schema_changed_in_tx;
 	c->path_unknown = ask.path_unknown;
 	c->seen = gate_seen(env->gate, s->gate);
@@ -453,7 +454,7 @@ client_bind(struct session *s, const struct pg_frame *f)
 		portal_unref(p);
 		return STEP_DONE;
 	}
-	p->path = session_path_now(s);
+	p->path = session_path_now(s, p->statement->facts);
 	/* The planner runs what it takes for constant. */
 	session_pool_follow(s, p->statement->leaves_state);
 	reply->object = &p->object;

@@ -112,7 +112,7 @@ columns_of(struct session *s, const struct command *c, struct slice response,
 	const struct sql_stmt *st = &c->facts->stmts[c->completed];
 	struct pg_msg_copy m;
 
-	if (session_path_held(s, c->facts, c->path) &&
+	if (gate_path_holds(s->gate, c->facts, c->path) &&
 	    gate_copy_columns(s->gate, c->facts, st, &s->env->arena, columns, n))
 		return true;
 	if (c->verdict.rows_masked || st->copy->format == SQL_COPY_BINARY ||

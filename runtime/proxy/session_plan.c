@@ -10,18 +10,6 @@
 
 #include <stdlib.h>
 
-bool
-session_path_held(const struct session *s, const struct sql_facts *f, uint64_t path)
-{
-	bool unqualified = false;
-
-	for (uint32_t i = 0; i < f->n_relations; i++)
-		unqualified = unqualified || (!f->relations[i].schema.n &&
-					      (f->relations[i].kind == SQL_REL_TABLE ||
-					       f->relations[i].kind == SQL_REL_EXCLUDED));
-	return !unqualified || path == gate_path_number(s->gate);
-}
-
 /* Whose result it is: *st is NULL when nothing of it can be masked. False: it cannot be told. */
 static bool
 result_of(struct session *s, const struct sql_facts **f, const struct sql_stmt **st, uint64_t path)
@@ -45,10 +33,10 @@ result_of(struct session *s, const struct sql_facts **f, const struct sql_stmt *
 		of = o ? (const struct statement *) o : NULL;
 		*st = of ? sql_named(of->facts, SQL_KIND_PREPARE, by->name) : NULL;
 	} else {
-		return session_path_held(s, *f, path);
+		return gate_path_holds(s->gate, *f, path);
 	}
 	*f = of ? of->facts : NULL;
-	return *st != NULL && session_path_held(s, *f, path);
+	return *st != NULL && gate_path_holds(s->gate, *f, path);
 }
 
 static const struct mask_spec *

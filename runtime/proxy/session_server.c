@@ -228,7 +228,7 @@ statement_completed(struct session *s, struct command *c)
 	c->completed++;
 	if (!st)
 		return;
-	if (st->flags & SQL_DDL)
+	if (st->flags & SQL_DDL && c->verdict.schema_change)
 		s->schema_changed_in_tx = true;
 	switch (st->kind) {
 	case SQL_KIND_PREPARE:

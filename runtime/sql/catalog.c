@@ -575,15 +575,22 @@ catalog_setting(const struct catalog *c, const char *name)
 	return (struct slice){0};
 }
 
+static const struct catalog_relation *
+find_in(const struct catalog *c, const struct catalog_path *path, struct slice schema,
+	struct slice name)
+{
+	return slice_is(schema, "pg_temp") ? catalog_temporary(path, name)
+					   : catalog_names_find(&c->names, schema, name);
+}
+
 const struct catalog_relation *
 catalog_resolve(const struct catalog *c, const struct catalog_path *path, struct slice schema,
 		struct slice name)
 {
 	if (schema.n)
-		return catalog_names_find(&c->names, schema, name);
+		return find_in(c, path, schema, name);
 	for (unsigned i = 0; path && !path->truncated && i < path->n; i++) {
-		const struct catalog_relation *r =
-			catalog_names_find(&c->names, path->schemas[i], name);
+		const struct catalog_relation *r = find_in(c, path, path->schemas[i], name);
 
 		if (r)
 			return r;
@@ -742,6 +749,11 @@ catalog_path_parse(struct slice setting, struct slice user, struct catalog_path 
 		}
 		if (slice_is(items[n], "$user"))
 			items[n] = user;
+		/* One of these is what others call pg_temp: which, only the server knows. */
+		if (items[n].n > 8 && memcmp(items[n].p, "pg_temp_", 8) == 0) {
+			out->truncated = true;
+			return;
+		}
 		n++;
 		while (at < setting.n && strchr(" \t\n\r\f", setting.p[at]) && setting.p[at])
 			at++;

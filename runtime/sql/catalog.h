@@ -58,6 +58,7 @@ struct catalog_relation {
 	char kind;	  /* pg_class.relkind: r v m p f S t c ... */
 	char persistence; /* p permanent, u unlogged, t temporary */
 	bool partition;
+	bool inherits;	  /* temporary: from a table that is not */
 	uint64_t version; /* changes when the relation or its rewrite rule does */
 	const struct catalog_column *columns; /* by attnum, without gaps: columns[attnum - 1] */
 	uint32_t n_columns;
@@ -94,17 +95,33 @@ const uint8_t *catalog_digest(const struct catalog *c);
  * session_user, current_database. */
 struct slice catalog_setting(const struct catalog *c, const char *name);
 
-/* A session's search path, parsed: "$user" replaced, pg_temp and pg_catalog first unless listed. */
+/* A session's search path, parsed: "$user" replaced, pg_temp and pg_catalog first unless listed.
+ * What is in pg_temp is the session's own, and no snapshot has it: see catalog_temporary_read. */
 struct catalog_path {
 	struct slice schemas[32];
 	unsigned n;
-	bool truncated; /* more than 32: nothing unqualified resolves */
+	bool truncated; /* more than 32, or a temporary schema by its number: nothing unqualified
+			 * resolves */
+	const struct catalog_relation *temporary; /* in "pg_temp", by OID */
+	uint32_t n_temporary;
 };
 void catalog_path_parse(struct slice setting, struct slice user, struct catalog_path *out,
 			struct arena *arena);
 
+/* What a session asks about its own temporary relations: the types of composites among them, no
+ * indexes. Rows by OID and column; all names in it, operators too, are qualified. */
+extern const struct catalog_query_text catalog_temporary_query;
+/* A row of its answer, appended for catalog_temporary_read. NULL: p NULL. */
+void catalog_temporary_put(struct buf *rows, const struct slice *fields, unsigned n);
+/* What the path's pg_temp holds, in the arena (names too). False: those are not such rows. */
+bool catalog_temporary_read(struct slice rows, struct catalog_path *path,
+			    struct arena *arena) MUST_CHECK;
+/* Of the session's own: NULL when it has none of that name. */
+const struct catalog_relation *catalog_temporary(const struct catalog_path *path,
+						 struct slice name);
+
 /* Relation of that exact name; NULL when there is none. A schema of n = 0 means: the first in path
- * that has the name. */
+ * that has the name; pg_temp is what the path has there. */
 const struct catalog_relation *catalog_resolve(const struct catalog *c,
 					       const struct catalog_path *path, struct slice schema,
 					       struct slice name);

@@ -36,6 +36,26 @@
 	" where a.attnum > 0 and c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"                      \
 	" and c.relpersistence <> 't'"
 
+#define IS(a, b) a " operator(pg_catalog.=) " b
+#define IS_NOT(a, b) a " operator(pg_catalog.<>) " b
+
+/* A domain counts as the type that it is over, at once. */
+const struct catalog_query_text catalog_temporary_query = {
+	"select c.oid, c.relname, c.relkind, case when exists (with recursive up(oid) as ("
+	" select i.inhparent from pg_catalog.pg_inherits i where " IS("i.inhrelid", "c.oid")
+	" union select i.inhparent from up join pg_catalog.pg_inherits i"
+	" on " IS("i.inhrelid", "up.oid") ") select from up join pg_catalog.pg_class p"
+	" on " IS("p.oid", "up.oid") " where " IS_NOT("p.relpersistence", "'t'") ")"
+	" then 't' else 'f' end, a.attnum, a.attname, case when " IS("t.typtype", "'d'")
+	" then t.typbasetype else t.oid end"
+	" from pg_catalog.pg_class c left join pg_catalog.pg_attribute a"
+	" on " IS("a.attrelid", "c.oid") " and a.attnum operator(pg_catalog.>) 0"
+	" and not a.attisdropped left join pg_catalog.pg_type t on " IS("t.oid", "a.atttypid")
+	" where " IS("c.relnamespace", "pg_catalog.pg_my_temp_schema()")
+	" and " IS_NOT("c.relkind", "'i'") " and " IS_NOT("c.relkind", "'I'")
+	" order by c.oid, a.attnum",
+	7};
+
 const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 	/* reset_val: what a new session of this role starts with, whatever this one has set. */
 	[CATALOG_Q_SETTINGS] = {"select name, coalesce(reset_val, '') from pg_catalog.pg_settings"

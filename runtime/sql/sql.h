@@ -156,6 +156,7 @@ enum sql_effect_flags {
 	SQL_EFFECT_CURRENT_OF = 128,
 	SQL_EFFECT_RESET = 256, /* of a setting: to what the session began with */
 	SQL_EFFECT_LOCAL = 512, /* of a setting: for this transaction only */
+	SQL_EFFECT_TABLE = 1024, /* CREATE: of a table, not of a view, a sequence, an index */
 };
 
 struct sql_effect {

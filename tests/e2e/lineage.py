@@ -206,8 +206,8 @@ class Answer:
 class Client:
     """Authenticates with psycopg, then speaks for itself."""
 
-    def __init__(self, conninfo):
-        self.conninfo, self.c = conninfo, None
+    def __init__(self, conninfo, first=()):
+        self.conninfo, self.c, self.first = conninfo, None, first
         self.open()
 
     def open(self):
@@ -219,6 +219,8 @@ class Client:
         self.sock = socket.socket(fileno=os.dup(self.c.pgconn.socket))
         self.sock.setblocking(True)
         self.sock.settimeout(20)
+        for sql in self.first:
+            self.run(sql)
 
     def _answer(self, data):
         raw, at = b"", 0
@@ -260,6 +262,11 @@ class Client:
 
 # -- random statements -----------------------------------------------------------------------------
 
+# Of the sessions that run random statements: clean, but for their names like what is masked.
+TEMPORARY = ["create temp table own (id int, pan text, n bigint, note text)",
+             "insert into own select id, note, id * 2, holder from cards",
+             "create temp table mine as select id, name as p from staff"]
+
 # name, columns (name, type, masked); reading the last ones is refused.
 TABLES = {
     "cards": [("id", "i", 0), ("holder", "t", 0), ("pan", "t", 1), ("n", "i", 1), ("note", "t", 0)],
@@ -277,6 +284,8 @@ TABLES = {
     "v_named": [("id", "i", 0), ("shown", "t", 1)],
     "mv_named": [("id", "i", 0), ("shown", "t", 1)],
     "mv_clean": [("id", "i", 0), ("holder", "t", 0)],
+    "own": [("id", "i", 0), ("pan", "t", 0), ("n", "i", 0), ("note", "t", 0)],
+    "pg_temp.mine": [("id", "i", 0), ("p", "t", 0)],
 }
 FORBIDDEN = {"v_expr": [("id", "i", 0), ("number", "t", 1)], "mv_pass": [("id", "i", 0), ("pan", "t", 1)],
              "v_where": [("id", "i", 0)], "v_func": [("x", "t", 1)]}
@@ -732,8 +741,9 @@ class Generator:
 
     def changing(self):
         how = self.r.random()
-        cols = [Column(*c) for c in TABLES["scratch"]]
-        back = self.r.choice([["*"], ["id", "pan"], ["scratch.pan", "note"], ["upper(note) as u", "n"]])
+        table = self.r.choice(["scratch", "scratch", "own"])
+        cols = [Column(*c) for c in TABLES[table]]
+        back = self.r.choice([["*"], ["id", "pan"], [f"{table}.pan", "note"], ["upper(note) as u", "n"]])
         by = {"*": cols, "upper(note) as u": [Column("u", "t", 0)]}
         out = [c for b in back for c in by.get(b) or [next(Column(x.name, x.kind, x.masked)
                for x in cols if x.name == b.split(".")[-1])]]
@@ -741,11 +751,11 @@ class Generator:
         if how < 0.4:
             sql, columns = self.query(1, [], need=["i", "t"])
             self.use(columns[1])
-            sql = f"insert into scratch (id, note) select 50 + row_number() over (), q.b from ({sql}) q(a, b)"
+            sql = f"insert into {table} (id, note) select 50 + row_number() over (), q.b from ({sql}) q(a, b)"
         elif how < 0.7:
-            sql = "update scratch set note = 'z' where id < 3"
+            sql = f"update {table} set note = 'z' where id < 3"
         else:
-            sql = "delete from scratch where id = 2"
+            sql = f"delete from {table} where id = 2"
         return f"{sql} returning {', '.join(back)}", out
 
     def statement(self):
@@ -779,6 +789,11 @@ def deliver(r, client, sql, way):
         a = a if a.error else client.run("execute p")
         client.run("rollback")
         client.run("deallocate all")
+    elif way == "temporary":
+        client.run("begin")
+        a = client.run(f"create temp table kept as {sql}")
+        a = a if a.error else client.run("select * from kept")
+        client.run("rollback")
     elif way == "explain":
         a = client.undone(f"explain (verbose, costs off) {sql}")
     else:
@@ -802,7 +817,7 @@ class Report:
 
 # CREATE makes the gateway read the catalog again: rare.
 WAYS = ["simple"] * 60 + ["extended"] * 30 + ["binary", "copy", "cursor", "prepared"] * 15 + \
-    ["explain"] * 8 + ["create"]
+    ["explain"] * 8 + ["temporary"] * 12 + ["create"]
 
 
 def judge(rep, sql, way, misuse, masked, a, b, small=False):
@@ -837,7 +852,7 @@ def judge(rep, sql, way, misuse, masked, a, b, small=False):
 def campaign(direct_info, client_info, seed, seconds, most, mode=None):
     """Random statements through the gateway and past it, until the time is up."""
     rep, g = Report(), Generator(seed, mode)
-    direct, client = Client(direct_info), Client(client_info)
+    direct, client = Client(direct_info, TEMPORARY), Client(client_info, TEMPORARY)
     # Products of many tables are of no interest.
     direct.run("set statement_timeout = 100")
     end = time.monotonic() + seconds
@@ -851,7 +866,7 @@ def campaign(direct_info, client_info, seed, seconds, most, mode=None):
         if a.error or len(a.raw) > 60000:
             continue
         rep.valid += 1
-        misuse = g.misuse or (way == "create" and masked) or (way == "explain" and g.carried)
+        misuse = g.misuse or (way in ("create", "temporary") and masked) or (way == "explain" and g.carried)
         b = deliver(g.r, client, sql, way)
         judge(rep, sql, way, bool(misuse), masked, a, b, mode is not None)
     return rep

@@ -127,6 +127,7 @@ search_paths_parse(void)
 		{"\"x\"\"y\"", "pg_temp,pg_catalog,x\"y"},
 		{"a, pg_catalog", "pg_temp,a,pg_catalog"},
 		{"pg_temp, \"$user\"", "pg_catalog,pg_temp,me"},
+		{"public, pg_temp_3", NULL},
 		{"\"open", NULL},
 		{"a b", NULL},
 		{"a,,b", NULL},
@@ -149,6 +150,107 @@ search_paths_parse(void)
 			test_failures++;
 		}
 	}
+	arena_fini(&a);
+}
+
+static void
+put_listing(struct buf *rows, const char *const (*rowsof)[7], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct slice f[7];
+
+		for (unsigned k = 0; k < 7; k++)
+			f[k] = rowsof[i][k] ? slice_str(rowsof[i][k]) : (struct slice){0};
+		catalog_temporary_put(rows, f, 7);
+	}
+}
+
+static const char *const listing[][7] = {
+	{"90", "own", "r", "f", "1", "id", "23"},
+	{"90", "own", "r", "f", "3", "note", "25"},
+	{"91", "bare", "r", "t", NULL, NULL, NULL},
+	{"92", "Own", "v", "f", "2", "x", NULL},
+};
+
+static void
+temporary_relations(void)
+{
+	struct arena a;
+	const char *error;
+	struct catalog *c = catalog_build_finish(small(), &error);
+	struct catalog_path path, later;
+	const struct catalog_relation *r;
+	struct buf rows = {0};
+
+	REQUIRE(c);
+	arena_init(&a, 0);
+	put_listing(&rows, listing, 4);
+	catalog_path_parse(SLICE_LIT("public"), SLICE_LIT("me"), &path, &a);
+	catalog_path_parse(SLICE_LIT("public, pg_temp"), SLICE_LIT("me"), &later, &a);
+	CHECK(catalog_temporary_read(buf_slice(&rows), &path, &a));
+	CHECK_INT(path.n_temporary, 3);
+	r = catalog_resolve(c, &path, (struct slice){0}, SLICE_LIT("own"));
+	REQUIRE(r);
+	CHECK_INT(r->oid, 90);
+	CHECK_INT(r->n_columns, 3);
+	CHECK(r->columns[1].dropped && !r->columns[2].dropped && r->persistence == 't');
+	CHECK_INT(catalog_column_named(r, SLICE_LIT("note"))->attnum, 3);
+	CHECK(catalog_resolve(c, &path, SLICE_LIT("pg_temp"), SLICE_LIT("bare"))->inherits);
+	CHECK_INT(catalog_temporary(&path, SLICE_LIT("Own"))->kind, 'v');
+	CHECK(!catalog_resolve(c, &path, SLICE_LIT("public"), SLICE_LIT("own")));
+	CHECK(!catalog_resolve(c, NULL, SLICE_LIT("pg_temp"), SLICE_LIT("own")));
+	/* What is there for all comes first where the path says so. */
+	buf_reset(&rows);
+	put_listing(&rows, (const char *const[][7]){{"90", "people", "r", "f", "1", "a", "23"}}, 1);
+	CHECK(catalog_temporary_read(buf_slice(&rows), &path, &a));
+	CHECK(catalog_temporary_read(buf_slice(&rows), &later, &a));
+	CHECK_INT(catalog_resolve(c, &path, (struct slice){0}, SLICE_LIT("people"))->oid, 90);
+	CHECK_INT(catalog_resolve(c, &later, (struct slice){0}, SLICE_LIT("people"))->oid, 12);
+	buf_fini(&rows);
+	arena_fini(&a);
+	catalog_free(c);
+}
+
+static void
+bad_listings_are_not_read(void)
+{
+	static const char *const bad[][1][7] = {
+		{{"0", "own", "r", "f", "1", "id", "23"}},
+		{{"99999999999", "own", "r", "f", "1", "id", "23"}},
+		{{"90", "", "r", "f", "1", "id", "23"}},
+		{{"90", "own", "rv", "f", "1", "id", "23"}},
+		{{"90", "own", "r", NULL, "1", "id", "23"}},
+		{{"90", "own", "r", "f", "1601", "id", "23"}},
+		{{"90", "own", "r", "f", "-1", "id", "23"}},
+		{{"90", "own", "r", "f", "1", NULL, "23"}},
+	};
+	struct catalog_path path = {0};
+	struct buf rows = {0};
+	struct arena a;
+
+	arena_init(&a, 0);
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		buf_reset(&rows);
+		put_listing(&rows, bad[i], 1);
+		CHECK(!catalog_temporary_read(buf_slice(&rows), &path, &a));
+		CHECK(!path.temporary && !path.n_temporary);
+	}
+	buf_reset(&rows);
+	put_listing(&rows, listing, 2);
+	put_listing(&rows, listing, 1); /* a column twice */
+	CHECK(!catalog_temporary_read(buf_slice(&rows), &path, &a));
+	/* Cut anywhere, or with another byte anywhere, it is read or refused, and nothing else. */
+	buf_reset(&rows);
+	put_listing(&rows, listing, 4);
+	for (size_t n = 0; n < rows.n; n++) {
+		uint8_t was = rows.p[n];
+
+		(void)!catalog_temporary_read(slice_of(rows.p, n), &path, &a);
+		rows.p[n] = 0xff;
+		(void)!catalog_temporary_read(buf_slice(&rows), &path, &a);
+		rows.p[n] = was;
+	}
+	buf_fini(&rows);
 	arena_fini(&a);
 }
 
@@ -208,4 +310,5 @@ digest_names_the_rows(void)
 }
 
 TEST_MAIN(TEST(names_resolve), TEST(functions_are_found), TEST(search_paths_parse),
+	  TEST(temporary_relations), TEST(bad_listings_are_not_read),
 	  TEST(bad_rows_fail_the_build), TEST(digest_names_the_rows))

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Temporary tables while masks are in force. What a session keeps in its own holds nothing masked,
+ * because a masked column is the source of no write; so they may be made, filled and read like any
+ * other table. What could tell otherwise is refused: a table that was filled under other masks, one
+ * that the policy's patterns or a parent would mask, and a name that may also mean a table that is
+ * there for all, because the server may still have, or have again, that one.
+ */
+#include "proxy/gate_look.h"
+
+static const char prefix[] = "pg_temp";
+
+static bool
+has_prefix(struct slice schema)
+{
+	return schema.n >= sizeof(prefix) - 1 && memcmp(schema.p, prefix, sizeof(prefix) - 1) == 0;
+}
+
+bool
+temporary_type(const struct catalog_path *path, const struct sql_call *call)
+{
+	struct slice name = call->name;
+
+	if (!(call->flags & SQL_CALL_TYPE) || (call->schema.n && !has_prefix(call->schema)))
+		return false;
+	/* _name: of its arrays. */
+	for (;; name = slice_of(name.p + 1, name.n - 1)) {
+		if (catalog_temporary(path, name))
+			return true;
+		if (!name.n || name.p[0] != '_')
+			return false;
+	}
+}
+
+/* ---- uses ------------------------------------------------------------------------------------ */
+
+/* What the policy's patterns cover. NULL: nothing of it. */
+static const struct catalog_column *
+covered(const struct gate_class *c, const struct catalog_relation *r)
+{
+	const struct image *img = c->epoch->image;
+
+	for (int k = decision_next(&c->masks, -1); k >= 0; k = decision_next(&c->masks, k))
+		for (uint32_t i = 0; i < r->n_columns; i++)
+			if (!r->columns[i].dropped &&
+			    vm_rule_covers(img, &img->rules[k], r->schema, r->name,
+					   r->columns[i].name))
+				return &r->columns[i];
+	return NULL;
+}
+
+void
+look_check_shadow(struct look *l, struct slice schema, const struct catalog_relation *r)
+{
+	const struct catalog_relation *other =
+		schema.n ? NULL : class_shadowed(l->class, l->path, r->name, true);
+
+	if (other)
+		look_refuse(l, NULL, "WEIR-SEARCH-PATH",
+			    arena_printf(l->ask->arena, "\"%.*s\" is a temporary table and may also mean "
+					 "%.*s.%.*s", SLICE_ARG(r->name), SLICE_ARG(other->schema),
+					 SLICE_ARG(other->name)),
+			    arena_printf(l->ask->arena, "write pg_temp.%.*s or %.*s.%.*s",
+					 SLICE_ARG(r->name), SLICE_ARG(other->schema),
+					 SLICE_ARG(other->name)));
+}
+
+void
+look_check_temporary(struct look *l, struct slice schema, const struct catalog_relation *r)
+{
+	struct arena *a = l->ask->arena;
+	const struct catalog_column *column = covered(l->class, r);
+
+	look_check_shadow(l, schema, r);
+	if (l->ask->temporary_foreign)
+		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+			    arena_printf(a, "temporary table %.*s may hold what is masked now: it is from "
+					 "before the policy or the masks in force changed",
+					 SLICE_ARG(r->name)),
+			    "DISCARD TEMP, then make your temporary tables again");
+	if (r->kind != 'r' && r->kind != 'p' && r->kind != 'S')
+		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+			    arena_printf(a, "\"%.*s\" is temporary and no table, which cannot be used while "
+					 "masks are in force", SLICE_ARG(r->name)),
+			    "make a temporary table, or use WITH name AS (SELECT ...)");
+	if (r->inherits)
+		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+			    arena_printf(a, "temporary table %.*s inherits from a table, whose masks cannot be "
+					 "told here", SLICE_ARG(r->name)),
+			    "make it without INHERITS, or with LIKE");
+	if (column)
+		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+			    arena_printf(a, "column %.*s of temporary table %.*s has a name that the policy "
+					 "masks", SLICE_ARG(column->name), SLICE_ARG(r->name)),
+			    "give the column, or the table, another name");
+}
+
+/* ---- definitions ----------------------------------------------------------------------------- */
+
+void
+look_check_temporary_made(struct look *l, const struct sql_effect *e,
+			  const struct catalog_relation *r)
+{
+	bool own = slice_is(e->schema, prefix);
+
+	if (has_prefix(e->schema) && !own)
+		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+			    "temporary schemas cannot be named by their number while masks are in force",
+			    "your own is pg_temp");
+	if (e->action != ACTION_SQL_CREATE || e->flags & SQL_EFFECT_TABLE)
+		return;
+	/* An index names the table that it is on. */
+	if (e->flags & SQL_EFFECT_TEMPORARY || (own && !r))
+		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+			    "of what is temporary only tables can be made while masks are in force",
+			    "make a temporary table, or name intermediate results in the statement itself "
+			    "(WITH name AS (SELECT ...))");
+}
+
+static bool
+is_ddl(enum action action)
+{
+	while (action != ACTION_NONE && action != ACTION_SQL_DDL)
+		action = action_info[action].parent;
+	return action == ACTION_SQL_DDL;
+}
+
+static bool
+is_own(const struct look *l, const struct sql_effect *e)
+{
+	const struct catalog_relation *r;
+
+	if (e->action == ACTION_SQL_CREATE && e->flags & SQL_EFFECT_TABLE &&
+	    (e->flags & SQL_EFFECT_TEMPORARY || slice_is(e->schema, prefix)))
+		return true;
+	r = e->object.n && !(e->flags & SQL_EFFECT_CASCADE)
+		    ? look_resolve(l, e->schema, e->object)
+		    : NULL;
+	return catalog_is_temporary(r) &&
+	       (e->schema.n || !class_shadowed(l->class, l->path, e->object, true));
+}
+
+bool
+look_ddl_is_temporary(const struct look *l, const struct sql_stmt *st)
+{
+	bool any = false;
+
+	for (uint32_t i = st->effects; i < st->effects + st->n_effects; i++) {
+		const struct sql_effect *e = &l->facts->effects[i];
+
+		if (!is_ddl(e->action))
+			continue;
+		any = true;
+		if (!is_own(l, e))
+			return false;
+	}
+	return any && !(st->flags & SQL_CODE);
+}
