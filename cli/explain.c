@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/facts_json.h"
+#include "cli/policy_catalog.h"
 #include "cli/recorded.h"
 
 #include <stdio.h>
@@ -29,8 +30,9 @@ static const char help[] =
 	"  --audit FOLDER --record ID\n"
 	"                 a command on record, by its id or the beginning of it, as POLICY decides it\n"
 	"  --json         one object a line: every rule with all of its clauses\n\n"
-	"No database is asked. Exit code: 0 explained, whatever the verdict, 1 the policy or some line\n"
-	"is bad, 2 usage.\n";
+	"With the policy's `catalog` the command is decided as the gateway would with these tables: `*` is\n"
+	"spread out, and each column of the result is listed with its mask. No database is asked.\n\n"
+	"Exit code: 0 explained, whatever the verdict, 1 the policy or some line is bad, 2 usage.\n";
 
 struct args {
 	const char *policy, *as, *on, *with, *sql, *facts, *audit, *record;
@@ -148,18 +150,22 @@ explain_test(struct explanation *x, struct cli_policy *p, struct run *r, struct 
 	run_open(r, p->image, t);
 	*x = (struct explanation){.policy = p, .use_rule = -1, .base = &r->base};
 	x->entry = sql.p ? ENTRY_COMMAND : ENTRY_CONNECT;
+	if (sql.p) {
+		run_decide(r);
+		if (p->catalog)
+			(void) run_with_catalog(r, p->catalog);
+	}
 	x->effects = sql.p ? r->effects : &r->base;
 	x->n = sql.p ? r->n_effects : 1;
 	x->of_effect = explain_all(x, &r->arena);
 	join(x);
 	if (!sql.p)
 		return;
-	run_decide(r);
 	assert(r->joined.verdict == x->verdict);
 	x->use_rule = r->use_rule;
 	x->run = r;
 	x->verdict = r->verdict;
-	x->by_default = r->joined.by_default && r->use_rule < 0;
+	x->by_default = r->joined.by_default && r->use_rule < 0 && !r->refusal;
 	x->result = ARENA_NEW(&r->arena, struct explained);
 	explain(p->checked, p->image, ENTRY_RESULT, &r->base, &r->arena, x->result);
 }
@@ -309,6 +315,10 @@ cmd_explain(int argc, char **argv)
 		more = explain_test_text(&arena, a.as, a.on,
 					 a.with ? arena_printf(&arena, "  with %s", a.with) : "");
 	code = cli_policy_text(&p, &image, "explain", a.policy, a.as ? &more : NULL);
+	if (code == EXIT_OK && a.sql && image.image && image.image->has_catalog)
+		fputs("weir explain: an image does not carry its catalog, so that `*`, views and columns "
+		      "without a table are\ntaken as they are written; explain the policy's text "
+		      "instead\n", stderr);
 	if (code == EXIT_OK)
 		code = a.facts	 ? explain_lines(&a, &p)
 		       : a.audit ? explain_record(&a, &p)

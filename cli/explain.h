@@ -17,7 +17,7 @@ struct explanation {
 	enum verdict verdict;
 	bool by_default;
 	int use_rule; /* as in struct run, or -1 */
-	const struct run *run; /* with use_rule */
+	const struct run *run; /* of a command; NULL: facts were given */
 	const struct facts *base, *effects;
 	struct explained *of_effect; /* of each */
 	size_t n;

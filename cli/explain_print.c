@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/explain.h"
 
+#include "compiler/rule_digest.h"
+
 #define BOLD "\033[1m"
 #define GREEN "\033[32m"
 #define RED "\033[31m"
@@ -249,6 +251,21 @@ put_all_obligations(struct print *p, bool nearly)
 	}
 }
 
+/* What rules would let through and the gateway does not: because of these masks, if any. */
+static void
+put_refusal(struct print *p)
+{
+	const struct run *r = p->x->run;
+
+	if (r->use_told)
+		buf_printf(p->out, " by %.*s", SLICE_ARG(p->img->rules[r->use_rule].name));
+	for (uint8_t i = 0; i < r->n_use_rules && !r->use_told; i++)
+		buf_printf(p->out, "%s%.*s", i ? ", " : " by one of ",
+			   SLICE_ARG(p->img->rules[r->use_rules[i]].name));
+	buf_puts(p->out, r->n_use_rules ? ": " : " by the gateway itself: ");
+	cli_put_plain(p->out, slice_str(r->refusal));
+}
+
 /* The column, and the places where it must not stand. */
 static void
 put_masked_use(struct print *p)
@@ -279,6 +296,94 @@ put_masked_use(struct print *p)
 	}
 }
 
+/* ---- What the client sees, which a catalog tells ---- */
+
+static void
+put_unknown_table(struct print *p)
+{
+	if (!p->x->run || !p->x->run->unknown_table)
+		return;
+	buf_puts(p->out, "The policy's catalog has no ");
+	cli_put_plain(p->out, slice_str(p->x->run->unknown_table));
+	buf_puts(p->out, ": names are taken as they are written\n");
+}
+
+/* How it shows values; what else it allows is not about the result. */
+static void
+put_mask(struct buf *out, const struct image_rule *rule)
+{
+	struct image_mask m = rule->mask;
+
+	m.modes = (struct mask_modes){0};
+	rule_mask_text(out, &m);
+}
+
+static bool
+shows_columns(const struct explanation *x)
+{
+	return x->run && x->run->knows_outputs && x->verdict != VERDICT_DENY;
+}
+
+static void
+put_column(struct print *p, const struct run_output *o, int width)
+{
+	const struct image_rule *rule = o->rule >= 0 ? &p->img->rules[o->rule] : NULL;
+	struct buf name = {0};
+
+	cli_put_plain(&name, o->name);
+	buf_printf(p->out, "  %-*.*s   ", width, (int) name.n, (const char *) name.p);
+	buf_fini(&name);
+	if (!rule) {
+		buf_puts(p->out, "as it is\n");
+		return;
+	}
+	if (o->hides)
+		buf_puts(p->out, "nothing of it");
+	else
+		put_mask(p->out, rule);
+	buf_printf(p->out, " by %.*s%s%s\n", SLICE_ARG(rule->name),
+		   o->hides ? ": computed from a masked column" : "",
+		   rule->by_row ? ", in rows that it is for" : "");
+}
+
+/* Detectors look into every text, whatever its column. */
+static void
+put_detectors(struct print *p)
+{
+	for (size_t i = 0; i < p->img->n_rules; i++) {
+		const struct image_rule *rule = &p->img->rules[i];
+		const char *sep = "  values like ";
+
+		if (!rule->detectors || rule->kind != VM_MASK ||
+		    !decision_has(&p->x->run->result, i))
+			continue;
+		for (int d = 0; d < DETECTOR_COUNT; d++)
+			if (rule->detectors >> d & 1) {
+				buf_printf(p->out, "%s%s", sep, detector_info[d].name);
+				sep = ", ";
+			}
+		buf_puts(p->out, " in any text   ");
+		put_mask(p->out, rule);
+		buf_printf(p->out, " by %.*s\n", SLICE_ARG(rule->name));
+	}
+}
+
+static void
+put_columns(struct print *p)
+{
+	const struct run *r = p->x->run;
+	int width = 0;
+
+	if (!shows_columns(p->x) || !r->n_outputs)
+		return;
+	put_title(p, "Columns of the result");
+	for (uint32_t i = 0; i < r->n_outputs; i++)
+		width = (int) r->outputs[i].name.n > width ? (int) r->outputs[i].name.n : width;
+	for (uint32_t i = 0; i < r->n_outputs; i++)
+		put_column(p, &r->outputs[i], width);
+	put_detectors(p);
+}
+
 void
 explain_print_text(const struct explanation *x, struct buf *out, bool colour)
 {
@@ -293,16 +398,22 @@ explain_print_text(const struct explanation *x, struct buf *out, bool colour)
 	}
 	if (decided) {
 		put_verdict(&p, x->verdict);
-		if (x->use_rule >= 0)
+		if (x->run && x->run->refusal)
+			put_refusal(&p);
+		else if (x->use_rule >= 0)
 			put_masked_use(&p);
 		else if (x->by_default)
 			buf_puts(out, " by default: no rule speaks of some effect");
 		if (x->n > 1)
 			buf_printf(out, " (%zu effects; the worst verdict counts)", x->n);
 		buf_putc(out, '\n');
+		put_unknown_table(&p);
+		if (x->run && x->run->hint)
+			buf_printf(out, "What to do: %s\n", x->run->hint);
 	}
 	for (size_t i = 0; decided && i < x->n; i++)
 		put_effect(&p, i);
+	put_columns(&p);
 	if (x->entry != ENTRY_CONNECT) {
 		put_all_obligations(&p, false);
 		put_all_obligations(&p, true);
@@ -427,6 +538,61 @@ json_effect(struct print *p, size_t i)
 	buf_putc(p->out, '}');
 }
 
+static void
+json_columns(struct print *p)
+{
+	const struct run *r = p->x->run;
+	struct buf mask = {0};
+
+	buf_puts(p->out, "\"columns\": [");
+	for (uint32_t i = 0; i < r->n_outputs; i++) {
+		const struct run_output *o = &r->outputs[i];
+		const struct image_rule *rule = o->rule >= 0 ? &p->img->rules[o->rule] : NULL;
+
+		buf_puts(p->out, i ? ", {\"name\": " : "{\"name\": ");
+		buf_json_string(p->out, o->name);
+		buf_puts(p->out, ", \"mask\": ");
+		if (rule) {
+			buf_reset(&mask);
+			put_mask(&mask, rule);
+			buf_json_string(p->out, buf_slice(&mask));
+			buf_puts(p->out, ", \"rule\": ");
+			buf_json_string(p->out, rule->name);
+		} else {
+			buf_puts(p->out, "null, \"rule\": null");
+		}
+		buf_printf(p->out, ", \"computed\": %s, \"by_row\": %s}",
+			   o->hides ? "true" : "false", rule && rule->by_row ? "true" : "false");
+	}
+	buf_puts(p->out, "], ");
+	buf_fini(&mask);
+}
+
+/* What is known of a command because the policy has a catalog. */
+static void
+json_catalog(struct print *p)
+{
+	const struct run *r = p->x->run;
+
+	if (!r || !p->x->policy->catalog)
+		return;
+	buf_printf(p->out, "\"catalog\": %s, ", r->with_catalog ? "true" : "false");
+	if (r->unknown_table) {
+		buf_puts(p->out, "\"unknown_table\": ");
+		buf_json_string(p->out, slice_str(r->unknown_table));
+		buf_puts(p->out, ", ");
+	}
+	if (r->refusal) {
+		buf_puts(p->out, "\"refusal\": ");
+		buf_json_string(p->out, slice_str(r->refusal));
+		buf_puts(p->out, ", \"hint\": ");
+		buf_json_string(p->out, slice_str(r->hint ? r->hint : ""));
+		buf_puts(p->out, ", ");
+	}
+	if (shows_columns(p->x))
+		json_columns(p);
+}
+
 void
 explain_print_json(const struct explanation *x, struct buf *out)
 {
@@ -440,6 +606,7 @@ explain_print_json(const struct explanation *x, struct buf *out)
 		buf_json_string(out, p.img->rules[x->use_rule].name);
 		buf_puts(out, ", ");
 	}
+	json_catalog(&p);
 	buf_puts(out, "\"effects\": [");
 	for (size_t i = 0; i < x->n; i++)
 		json_effect(&p, i);

@@ -8,7 +8,6 @@
 #include "cli/check.h"
 #include "cli/cli.h"
 #include "cli/explain.h"
-#include "cli/policy_catalog.h"
 
 static const char policy_path[] = "policy.weir", schema_path[] = "schema.sql";
 
@@ -27,7 +26,8 @@ static bool
 compile(struct cli_policy *p, const struct playground_texts *t, const char *more)
 {
 	const struct slice text = slice_str(t->policy), declarations = slice_str(more);
-	const struct parse_loader loader = {load_schema, (void *) (uintptr_t) t, &declarations};
+	const struct parse_loader loader = {
+		.load = load_schema, .ctx = (void *) (uintptr_t) t, .more = &declarations};
 	const struct compile_options options = {.text = &text, .loader = &loader};
 
 	return cli_policy_compile(p, "playground", policy_path, &options, true) == EXIT_OK;
@@ -161,7 +161,7 @@ put_command(struct cli_policy *p, const struct playground_texts *t, struct buf *
 
 	explain_test(&x, p, &r, *t->sql ? slice_str(t->sql) : (struct slice){0});
 	put_explanation(out, &x);
-	if (*t->sql && p->catalog && !run_with_catalog(&r, p->catalog) && r.sql->status == SQL_OK)
+	if (*t->sql && p->catalog && !r.with_catalog && r.sql->status == SQL_OK)
 		buf_puts(out, ", \"without_schema\": true");
 	if (!*t->sql)
 		r.verdict = x.verdict;

@@ -59,10 +59,35 @@ moment(const struct run *r)
 	return (day * 86400 + (uint64_t)fact(r, FACT_TIME_OF_DAY)->i) * NS_PER_S;
 }
 
+/* Whose column it is, of the masks over what the statement reads; misused: a first guess, or -1. */
+static void
+tell_use(struct run *r, int misused)
+{
+	unsigned by_column = 0;
+
+	for (uint8_t i = 0; i < r->n_use_rules; i++) {
+		int rule = r->use_rules[i];
+
+		r->use_told = r->use_told || rule == misused;
+		if (!r->img->rules[rule].by_column)
+			continue;
+		if (!r->use_told)
+			r->use_rule = rule;
+		by_column++;
+	}
+	if (r->use_told)
+		r->use_rule = misused;
+	else if (r->n_use_rules && r->use_rule < 0)
+		r->use_rule = r->use_rules[0];
+	r->use_told = r->use_told || by_column == 1 || r->n_use_rules == 1;
+}
+
 static void
 take_verdict(struct run *r, const struct gate *g, const struct gate_class *c,
 	     const struct gate_verdict *v)
 {
+	int misused = r->use_rule; /* as far as that can be told without the catalog */
+
 	r->joined = g->joined;
 	r->result = c->masks;
 	r->verdict = v->verdict;
@@ -71,10 +96,11 @@ take_verdict(struct run *r, const struct gate *g, const struct gate_class *c,
 		return;
 	/* What the rules would let through: because of a mask, or of what no policy opens. */
 	r->refusal = arena_str(&r->arena, slice_str(v->refusal.message));
+	if (v->refusal.hint)
+		r->hint = arena_str(&r->arena, slice_str(v->refusal.hint));
 	for (uint8_t i = 0; i < v->n_masks; i++)
 		r->use_rules[r->n_use_rules++] = v->masks[i];
-	if (r->n_use_rules)
-		r->use_rule = r->use_rules[0];
+	tell_use(r, misused);
 }
 
 /* The columns of the result, of the last statement that has one. */
@@ -107,16 +133,73 @@ take_outputs(struct run *r, const struct gate_session *s, const struct sql_facts
 	r->knows_outputs = true;
 }
 
-/* Relations of the system are not in a policy's catalog. */
-static bool
-knows_all(const struct gate_session *s, const struct sql_facts *f)
+/* Relations of the system are not in a policy's catalog. NULL: all are there. */
+static const char *
+unknown_table(struct run *r, const struct gate_session *s, const struct sql_facts *f)
 {
-	for (uint32_t i = 0; i < f->n_relations; i++)
-		if (f->relations[i].kind == SQL_REL_TABLE &&
-		    !class_resolve(s->class, &s->class->path, f->relations[i].schema,
-				   f->relations[i].name))
-			return false;
-	return true;
+	for (uint32_t i = 0; i < f->n_relations; i++) {
+		const struct sql_relation *rel = &f->relations[i];
+
+		if (rel->kind == SQL_REL_TABLE &&
+		    !class_resolve(s->class, &s->class->path, rel->schema, rel->name))
+			return arena_printf(&r->arena, "%.*s%s%.*s", SLICE_ARG(rel->schema),
+					    rel->schema.n ? "." : "", SLICE_ARG(rel->name));
+	}
+	return NULL;
+}
+
+/* ---- What the gate judges -------------------------------------------------------------------- */
+
+struct judged {
+	struct run *run;
+	struct facts *v;
+	size_t n, cap;
+};
+
+/* The gate's facts live as long as its session. */
+static struct facts
+keep_facts(struct arena *a, const struct facts *f)
+{
+	struct facts kept = *f;
+	struct data_use *uses = ARENA_ARRAY(a, struct data_use, f->n_uses + 1);
+
+	for (int i = 0; i < FACT_COUNT; i++) {
+		struct value *v = &kept.v[i];
+		struct slice *set;
+
+		if (v->known && v->type == TYPE_STRING)
+			v->s = arena_copy(a, v->s);
+		if (!v->known || v->type != TYPE_SET)
+			continue;
+		set = ARENA_ARRAY(a, struct slice, v->set.n + 1);
+		for (size_t k = 0; k < v->set.n; k++)
+			set[k] = arena_copy(a, v->set.v[k]);
+		v->set.v = set;
+	}
+	for (size_t i = 0; i < f->n_uses; i++)
+		uses[i] = (struct data_use){.schema = arena_copy(a, f->uses[i].schema),
+					    .table = arena_copy(a, f->uses[i].table),
+					    .column = arena_copy(a, f->uses[i].column),
+					    .contexts = f->uses[i].contexts};
+	kept.uses = uses;
+	return kept;
+}
+
+static void
+judged(void *ctx, const struct facts *f)
+{
+	struct judged *j = ctx;
+	struct arena *a = &j->run->arena;
+
+	if (j->n == j->cap) {
+		struct facts *v = ARENA_ARRAY(a, struct facts, j->cap * 2 + 8);
+
+		if (j->n)
+			memcpy(v, j->v, j->n * sizeof(*v));
+		j->v = v;
+		j->cap = j->cap * 2 + 8;
+	}
+	j->v[j->n++] = keep_facts(a, f);
 }
 
 bool
@@ -126,9 +209,9 @@ run_with_catalog(struct run *r, struct catalog_ref *catalog)
 				     .application = fact(r, FACT_CLIENT_APPLICATION)->s};
 	struct gate_session *s;
 	struct gate_verdict v;
+	struct judged kept = {.run = r};
 	struct gate_ask ask;
 	struct gate *g;
-	bool decided;
 
 	if (!can_be_given(r))
 		return false;
@@ -141,19 +224,25 @@ run_with_catalog(struct run *r, struct catalog_ref *catalog)
 	s = gate_session_open(g, fact(r, FACT_USER_NAME)->s, fact(r, FACT_TARGET_NAME)->s, &client);
 	assert(s != NULL);
 	ask = (struct gate_ask){.facts = gate_facts(g, r->t->sql.v),
+				.text = r->t->sql.v,
 				.tx = fact(r, FACT_SQL_IN_TRANSACTION)->b ? 'T' : 'I',
 				.now_wall_ns = moment(r),
+				.ctx = &kept,
+				.judged = judged,
 				.arena = &r->arena};
 	sql_facts_hold(ask.facts);
 	gate_decide(g, s, &ask, &v);
+	r->unknown_table = unknown_table(r, s, ask.facts);
 	/* What needs no rule has no verdict of one. */
-	decided = knows_all(s, ask.facts) && (v.refusal.code || v.n_rules || v.by_default);
-	if (decided) {
+	r->with_catalog = !r->unknown_table && (v.refusal.code || v.n_rules || v.by_default);
+	if (r->with_catalog) {
 		take_verdict(r, g, s->class, &v);
 		take_outputs(r, s, ask.facts);
+		r->effects = kept.v;
+		r->n_effects = kept.n;
 	}
 	sql_facts_release(ask.facts);
 	gate_session_close(g, s);
 	gate_close(g);
-	return decided;
+	return r->with_catalog;
 }

@@ -319,15 +319,9 @@ run_decide(struct run *r)
 		vm_decide(r->img, ENTRY_COMMAND, &r->effects[i], &one);
 		vm_join(&r->joined, &one);
 		watch_effect(r->img, ENTRY_WATCH, &r->effects[i], &one, &r->seen);
-		if (r->watch) {
-			r->watch->saw(r->watch->ctx, r, ENTRY_COMMAND, &r->effects[i]);
-			r->watch->saw(r->watch->ctx, r, ENTRY_WATCH, &r->effects[i]);
-		}
 	}
 	vm_decide(r->img, ENTRY_RESULT, &r->base, &r->result);
 	watch_uses(r);
-	if (r->watch)
-		r->watch->saw(r->watch->ctx, r, ENTRY_RESULT, &r->base);
 	r->verdict = r->joined.verdict;
 	r->use_rule = -1;
 	for (size_t i = 0; i < r->base.n_uses && r->use_rule < 0; i++) {

@@ -51,7 +51,10 @@ struct run {
 	/* With a catalog: */
 	uint16_t use_rules[VERDICT_MASKS]; /* all of those */
 	uint8_t n_use_rules;
-	const char *refusal;               /* what the client is told; NULL: nothing */
+	bool use_told;                     /* use_rule is one whose column is misused, for sure */
+	const char *refusal, *hint;        /* what the client is told; NULL: nothing */
+	bool with_catalog;                 /* the gate has decided; `effects` are what it judged */
+	const char *unknown_table;         /* why not: the catalog does not have it; or NULL */
 	struct run_output *outputs;
 	uint32_t n_outputs;
 	bool knows_outputs;

@@ -639,6 +639,28 @@ report(const struct cli_policy *p, const struct run *r, bool json, struct buf *o
 		buf_puts(out, "]}\n");
 }
 
+static void
+tell_watch(const struct run *r)
+{
+	for (size_t i = 0; i < r->n_effects; i++) {
+		r->watch->saw(r->watch->ctx, r, ENTRY_COMMAND, &r->effects[i]);
+		r->watch->saw(r->watch->ctx, r, ENTRY_WATCH, &r->effects[i]);
+	}
+	r->watch->saw(r->watch->ctx, r, ENTRY_RESULT, &r->base);
+}
+
+/* Who watches sees the facts that the verdict is of. */
+static void
+decide(struct run *r, struct catalog_ref *catalog, const struct test_watch *watch)
+{
+	run_decide(r);
+	if (catalog)
+		(void) run_with_catalog(r, catalog);
+	r->watch = watch;
+	if (watch)
+		tell_watch(r);
+}
+
 struct test_counts
 cli_policy_test_watched(const struct cli_policy *p, bool json, const struct test_watch *watch,
 			struct buf *out)
@@ -649,10 +671,7 @@ cli_policy_test_watched(const struct cli_policy *p, bool json, const struct test
 		struct run r;
 
 		run_open(&r, p->image, t);
-		r.watch = watch;
-		run_decide(&r);
-		if (p->catalog)
-			(void) run_with_catalog(&r, p->catalog);
+		decide(&r, p->catalog, watch);
 		run_bind_masks(&r);
 		check_expects(&r);
 		if (watch)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A policy with its text, also where an image is given: clauses and tests are in the text only, so
- * an image is compiled again from the texts in it. It must come out as it is.
+ * an image is compiled again from the texts in it. It must come out as it is. Of a catalog it has
+ * the names alone, and is taken without one.
  */
 #include "cli/cli.h"
 #include "cli/policy.h"
@@ -54,7 +55,8 @@ cli_policy_text(struct cli_policy *out, struct cli_policy *image, const char *co
 		code = cli_policy_open(image, command, path);
 		if (code != EXIT_OK)
 			return code;
-		loader = (struct parse_loader){.load = load_from_image, .ctx = image->image};
+		loader = (struct parse_loader){
+			.load = load_from_image, .ctx = image->image, .no_catalogs = true};
 		text = image->image->files[0].text;
 		path = arena_str(&image->arena, image->image->files[0].name);
 	}

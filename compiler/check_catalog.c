@@ -41,11 +41,12 @@ read_file(struct check *c, const struct catalog_decl *k, struct ddl *ddl)
 void
 check_catalog(struct check *c)
 {
-	struct ddl *ddl = c->p->catalogs ? ddl_new(c->arena) : NULL;
+	bool without = c->p->loader && c->p->loader->no_catalogs;
+	struct ddl *ddl = c->p->catalogs && !without ? ddl_new(c->arena) : NULL;
 	const char *error;
 	bool good = true;
 
-	for (const struct catalog_decl *k = c->p->catalogs; k; k = k->next)
+	for (const struct catalog_decl *k = c->p->catalogs; k && ddl; k = k->next)
 		good = read_file(c, k, ddl) && good;
 	if (!ddl || !good)
 		return;

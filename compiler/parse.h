@@ -18,6 +18,7 @@ struct parse_loader {
 	void *ctx;
 	/* declarations of a command line, as if they stood at the root file's end; or NULL */
 	const struct slice *more;
+	bool no_catalogs; /* they are not at hand: the policy is taken without */
 };
 
 /* Reads from the file system; NULL as a loader means this one. */

@@ -152,6 +152,9 @@ const struct sql_facts *gate_function_call(struct gate *g, const struct gate_ses
 /* Looks up what EXECUTE name would run; NULL: unknown. */
 typedef const struct sql_facts *gate_prepared_fn(void *ctx, struct slice name);
 
+/* Told of each effect that the policy is asked about: its facts, while they last. */
+typedef void gate_judged_fn(void *ctx, const struct facts *f);
+
 struct gate_ask {
 	const struct sql_facts *facts;
 	struct slice text; /* as sent: shadow rules may read it */
@@ -166,6 +169,7 @@ struct gate_ask {
 	uint64_t now_wall_ns;
 	gate_prepared_fn *prepared;
 	void *ctx;
+	gate_judged_fn *judged; /* for who explains; NULL: nobody */
 	struct arena *arena;     /* texts of a refusal */
 };
 void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,

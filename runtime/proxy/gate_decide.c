@@ -123,6 +123,8 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 		facts_unknown(f, FACT_SETTING);
 	facts_bool(f, FACT_SQL_WHERE, (e->flags & SQL_EFFECT_WHERE) != 0);
 	facts_bool(f, FACT_SQL_WHERE_CONSTANT, (e->flags & SQL_EFFECT_WHERE_CONSTANT) != 0);
+	if (l->ask->judged)
+		l->ask->judged(l->ask->ctx, f);
 	vm_decide(l->class->epoch->image, ENTRY_COMMAND, f, &l->g->effect);
 	l->g->stats.vm_ops += l->g->effect.ops;
 	vm_join(&l->g->joined, &l->g->effect);

@@ -184,6 +184,74 @@ def test_images():
     h.has(explain(image, AGENT, '"orders"', "select 1"), "allow r   root.weir:3:7   matches")
 
 
+SCHEMA = """create schema pay;
+create table pay.cards (id bigint primary key, pan text, note text);
+create view pay.shown as select pan as number, id from pay.cards;
+"""
+WITH_CATALOG = """policy p
+group a = idp "a"
+catalog "schema.sql"
+data card = column pay.cards.pan
+data mail = values like email
+allow read   who a   do sql.select
+deny notes   do sql.select   when "note" in columns   unless user.kind = human
+mask card with last(4) allowing derived
+mask mail with partial
+"""
+
+
+def columns(path, sql, who='human "h" in a'):
+    x = explain_json(path, who, '"db"', sql)
+    h.eq(x["catalog"], True, sql)
+    return [(c["name"], c["mask"], c["rule"], c["computed"]) for c in x["columns"]]
+
+
+def test_catalog():
+    """With it `*`, views and columns are what they are in the gateway."""
+    put("schema.sql", SCHEMA)
+    path = put("catalog.weir", WITH_CATALOG)
+    who = 'human "h" in a'
+    out = explain(path, who, '"db"', "select * from pay.cards")
+    h.has(out, "Columns of the result\n  id     as it is\n  pan    last(4) by card\n  note   as it is\n"
+          "  values like email in any text   partial by mail\n")
+    h.eq(columns(path, "select number, id from pay.shown"),
+         [("number", "last(4)", "card", False), ("id", None, None, False)])
+    h.eq(columns(path, "select upper(pan) as big from pay.cards"), [("big", "last(4)", "card", True)])
+    h.has(explain(path, who, '"db"', "select upper(pan) as big from pay.cards"),
+          "  big   nothing of it by card: computed from a masked column\n")
+    # What stands for `*` is a fact as well.
+    x = explain_json(path, 'agent "x" in a', '"db"', "select * from pay.cards")
+    h.eq((x["verdict"], x["effects"][0]["deciding"], x["effects"][0]["facts"]["columns"]),
+         ("deny", ["notes"], ["id", "pan", "note"]))
+    h.check("columns" not in x, x)
+    # As the client is told it, with what to do.
+    out = explain(path, who, '"db"', "select id from pay.shown where number = '4'")
+    h.has(out, "deny by card: shown.number is masked and may not be used in predicate\nWhat to do: a masked column")
+    x = explain_json(path, who, '"db"', "select id from pay.shown where number = '4'")
+    h.eq(x["masked_column_used"], "card")
+    h.has(x["refusal"], "may not be used in predicate")
+    h.check(x["hint"], x)
+    # Names that it does not have.
+    out = explain(path, who, '"db"', "select pan from cards")
+    h.has(out, "allow\nThe policy's catalog has no cards: names are taken as they are written\n")
+    x = explain_json(path, who, '"db"', "select pan from cards")
+    h.eq((x["catalog"], x["unknown_table"]), (False, "cards"))
+    h.lacks(explain(path, who, '"db"'), "Columns of the result")
+
+
+def test_image_without_its_catalog():
+    """An image has the catalog's names only: the text in it is explained without."""
+    put("schema.sql", SCHEMA)
+    image = f"{h.tmp()}/catalog.img"
+    h.eq(h.weir("build", put("catalog.weir", WITH_CATALOG), "-o", image).code, 0)
+    r = h.weir("explain", image, "--as", 'human "h" in a', "--on", '"db"', "select * from pay.cards")
+    h.eq(r.code, 0, repr(r))
+    h.has(r.err, "an image does not carry its catalog")
+    h.has(r.out, "sql.select on pay.cards: allow by read")
+    h.lacks(r.out, "Columns of the result")
+    h.has(h.weir("dis", "--source", image).out, "mask card with last(4)")
+
+
 def test_mistakes():
     err = explain(ORDERS, 'agent "x" in agnts', "orders", "select 1", code=1)
     h.has(err, "E0402", "did you mean 'agents'?", "<command line>:2:19")
@@ -201,7 +269,7 @@ def test_mistakes():
     h.has(r.out, "line 2: hold\n\nsql.drop: hold by ddl")
 
 
-h.main(test_what_decides, test_the_nearest_allow, test_several_effects, test_masks_and_limits,
+h.main(test_catalog, test_image_without_its_catalog, test_what_decides, test_the_nearest_allow, test_several_effects, test_masks_and_limits,
        test_unknown, test_names_do_not_reach_the_terminal,
        test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
        test_mistakes)
