@@ -58,10 +58,17 @@ struct checked {
 	bool default_allow;
 	uint32_t n_files;              /* of the sources, those that are the policy */
 	const struct catalog *catalog; /* NULL: it has none; checked_free frees it */
+	const struct ddl *ddl;	       /* ... as its texts said it */
+	const uint32_t *catalog_files; /* of the sources, those texts in their order */
 };
 
 /* What does not live in the arena. */
 void checked_free(struct checked *p);
+
+/* Where the catalog's text says a relation, or its column (attnum 0: itself): the statement, and
+ * from its name on. False: nowhere, as for a column that it has from another relation. */
+bool checked_place(const struct checked *p, uint32_t relation, int attnum, struct span *statement,
+		   struct span *name) MUST_CHECK;
 
 struct checked *check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q);
 

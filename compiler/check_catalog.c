@@ -12,14 +12,13 @@
 /* ---- reading it ------------------------------------------------------------------------------ */
 
 static bool
-read_file(struct check *c, const struct catalog_decl *k, struct ddl *ddl)
+read_file(struct check *c, const struct catalog_decl *k, struct ddl *ddl, uint32_t *file)
 {
 	const struct parse_loader *loader = c->p->loader;
 	const char *error = "files cannot be read here";
 	struct ddl_error err;
 	struct slice text;
 	struct span at;
-	uint32_t file;
 
 	if (!loader || !loader->load(loader->ctx, c->arena, k->file, &text, &error)) {
 		diag(c->q, FILE_UNREADABLE, k->path.at, k->file, error);
@@ -29,11 +28,11 @@ read_file(struct check *c, const struct catalog_decl *k, struct ddl *ddl)
 		diag(c->q, FILE_TOO_LARGE, k->path.at, k->file, SOURCE_MAX_BYTES >> 20);
 		return false;
 	}
-	file = sources_add(c->q->sources, k->file, text, k->path.at);
-	text = c->q->sources->files[file].text;
+	*file = sources_add(c->q->sources, k->file, text, k->path.at);
+	text = c->q->sources->files[*file].text;
 	if (ddl_read(ddl, slice_str(arena_str(c->arena, text)), &err))
 		return true;
-	at = (struct span){file, err.at, err.at < text.n};
+	at = (struct span){*file, err.at, err.at < text.n};
 	diag(c->q, CATALOG_UNREADABLE, at, err.text);
 	return false;
 }
@@ -45,15 +44,35 @@ check_catalog(struct check *c)
 	struct ddl *ddl = c->p->catalogs && !without ? ddl_new(c->arena) : NULL;
 	const char *error;
 	bool good = true;
+	size_t n = 0;
 
+	for (const struct catalog_decl *k = c->p->catalogs; k; k = k->next)
+		n++;
+	c->catalog_files = ARENA_ARRAY(c->arena, uint32_t, n + 1);
+	n = 0;
 	for (const struct catalog_decl *k = c->p->catalogs; k && ddl; k = k->next)
-		good = read_file(c, k, ddl) && good;
+		good = read_file(c, k, ddl, &c->catalog_files[n++]) && good;
 	if (!ddl || !good)
 		return;
 	c->ddl = ddl;
 	c->catalog = ddl_finish(ddl, &error);
 	if (!c->catalog)
 		diag(c->q, CATALOG_UNREADABLE, c->p->catalogs->at, error);
+}
+
+bool
+checked_place(const struct checked *p, uint32_t relation, int attnum, struct span *statement,
+	      struct span *name)
+{
+	struct ddl_place place;
+	uint32_t file;
+
+	if (!p->ddl || !ddl_place(p->ddl, relation, attnum, &place))
+		return false;
+	file = p->catalog_files[place.text];
+	*statement = (struct span){file, place.from, place.to - place.from};
+	*name = (struct span){file, place.at, place.to - place.at};
+	return true;
 }
 
 void
@@ -390,6 +409,8 @@ check_catalog_names(struct check *c, struct checked *out)
 	if (!c->catalog)
 		return;
 	out->catalog = c->catalog;
+	out->ddl = c->ddl;
+	out->catalog_files = c->catalog_files;
 	check_classes(c);
 	for (const struct let_decl *l = c->p->lets; l; l = l->next)
 		check_names_in(c, l->expr);

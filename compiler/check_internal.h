@@ -52,6 +52,7 @@ struct check {
 	unsigned suggestions; /* made so far */
 	struct ddl *ddl;      /* NULL: the policy has no catalog, or none that can be read */
 	struct catalog *catalog;
+	uint32_t *catalog_files;
 	struct reads reads; /* of the condition being checked */
 	unsigned let_depth;
 	struct let_state *lets; /* the others: used or not, by position in the policy */

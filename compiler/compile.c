@@ -23,7 +23,7 @@ compile_policy_checked(const char *path, struct arena *arena, struct diag_queue 
 	good = diag_ok(q) && emit_policy(*checked, arena, q, code);
 	if (good)
 		image_build(*checked, code, q->sources, options, out);
-	if (good && options->catalog) {
+	if (options->catalog) {
 		*options->catalog = (struct catalog *) (uintptr_t) (*checked)->catalog;
 		(*checked)->catalog = NULL;
 	}

@@ -8,13 +8,15 @@
 #include "policy.h"
 
 /* CompletionItemKind */
-enum { KIND_FUNCTION = 3, KIND_VARIABLE = 6, KIND_CLASS = 7, KIND_MODULE = 9, KIND_PROPERTY = 10,
-       KIND_KEYWORD = 14, KIND_ENUM_MEMBER = 20, KIND_CONSTANT = 21, KIND_STRUCT = 22,
-       KIND_EVENT = 23 };
+enum { KIND_FUNCTION = 3, KIND_FIELD = 5, KIND_VARIABLE = 6, KIND_CLASS = 7, KIND_MODULE = 9,
+       KIND_PROPERTY = 10, KIND_KEYWORD = 14, KIND_ENUM_MEMBER = 20, KIND_CONSTANT = 21,
+       KIND_STRUCT = 22, KIND_EVENT = 23 };
 
 struct completion {
 	struct lsp *s;
 	const struct policy *policy;
+	const struct analysis *a;
+	struct slice typed; /* the word under the cursor, in front of it */
 	struct probe probe; /* up to the word under the cursor */
 	const struct token *v;
 	size_t n; /* without comments and the end */
@@ -135,6 +137,44 @@ offer_words(struct completion *c, const char *const *words)
 		offer(c, *words, KIND_CONSTANT, NULL);
 }
 
+/* Names of the catalog; format: with quotes where they are strings. */
+static void
+offer_named(struct completion *c, const char *const *names, bool quoted, int kind)
+{
+	for (; *names; names++)
+		offer(c, quoted ? arena_printf(&c->s->scratch, "\"%s\"", *names) : *names, kind, NULL);
+}
+
+/* What a string that is compared with the fact could say. */
+static void
+offer_strings(struct completion *c, int fact, bool quoted)
+{
+	const struct slice any = {0};
+
+	if (fact == FACT_TABLE || fact == FACT_SCHEMA)
+		offer_named(c, lsp_tables(c->s, c->a, fact == FACT_SCHEMA), quoted, KIND_STRUCT);
+	else if (fact == FACT_COLUMNS)
+		offer_named(c, lsp_columns(c->s, c->a, any), quoted, KIND_FIELD);
+}
+
+/* column |, and the columns of the table that stands there already */
+static void
+offer_columns(struct completion *c)
+{
+	const char **tables = lsp_tables(c->s, c->a, false), **columns;
+	struct slice table = c->typed;
+
+	offer_named(c, tables, false, KIND_STRUCT);
+	while (table.n && table.p[table.n - 1] != '.')
+		table.n--;
+	if (!table.n)
+		return;
+	table.n--;
+	for (columns = lsp_columns(c->s, c->a, table); table.n && *columns; columns++)
+		offer(c, arena_printf(&c->s->scratch, "%.*s.%s", SLICE_ARG(table), *columns),
+		      KIND_FIELD, NULL);
+}
+
 /* ---- What a name would mean ---- */
 
 static int
@@ -160,6 +200,8 @@ offer_compared(struct completion *c, int fact)
 		offer_actions(c);
 	else if (type_is_enum(fact_info[fact].type))
 		offer_values(c, fact_info[fact].type);
+	else
+		offer_strings(c, fact, true);
 }
 
 /* The last brace or parenthesis that is open; n: none. */
@@ -243,6 +285,22 @@ complete_test_facts(struct completion *c)
 		offer_facts(c, false);
 }
 
+/* column TABLE.{a, |  and  values like | */
+static void
+complete_data(struct completion *c)
+{
+	size_t open = opened(c);
+	int last = code_at(c, 1);
+
+	if (open < c->n && open > 0 && c->v[open].code == TK_DOT_LBRACE && c->v[open - 1].sym)
+		offer_named(c, lsp_columns(c->s, c->a, slice_str(c->v[open - 1].sym->s)), false,
+			    KIND_FIELD);
+	else if (last == TK_COLUMN)
+		offer_columns(c);
+	for (int i = 0; last == TK_LIKE && i < DETECTOR_COUNT; i++)
+		offer(c, detector_info[i].name, KIND_CONSTANT, detector_info[i].sentence);
+}
+
 /* After the keyword or the `=` of a declaration. */
 static void
 complete_declaration(struct completion *c)
@@ -259,6 +317,9 @@ complete_declaration(struct completion *c)
 	case TK_TARGET:
 		if (last == TK_EQ)
 			offer_values(c, TYPE_ENUM_PROTOCOL);
+		break;
+	case TK_DATA:
+		complete_data(c);
 		break;
 	case TK_LET:
 		if (c->n > c->decl + 2)
@@ -377,6 +438,24 @@ complete_keywords(struct completion *c)
 	}
 }
 
+/* In a string: table = "|  table in {"|  table matches "|  when "| */
+static void
+complete_string(struct completion *c)
+{
+	size_t open = opened(c);
+	int last = code_at(c, 1);
+
+	if (open < c->n && open >= 2 && c->v[open].code == TK_LBRACE)
+		offer_strings(c, fact_at(c, open - 2), false);
+	else if (is_comparison(last) || last == TK_MATCHES)
+		offer_strings(c, fact_at(c, c->n - 2), false);
+	else if (last == TK_WITH && c->n >= 3)
+		offer_strings(c, fact_at(c, c->n - 3), false);
+	else if (last == TK_WHEN || last == TK_UNLESS || last == TK_AND || last == TK_OR ||
+		 last == TK_NOT || last == TK_LP)
+		offer_strings(c, FACT_COLUMNS, false);
+}
+
 /* ---- The place ---- */
 
 static bool
@@ -428,6 +507,20 @@ locate(struct completion *c)
 	}
 }
 
+/* The string that the text ends in has only begun: its quote is the last token. Leaves it out. */
+static bool
+takes_string(struct completion *c, struct slice text)
+{
+	const struct probe *p = &c->probe;
+	const struct token *t = p->n > 1 ? &p->v[p->n - 2] : NULL;
+
+	if (!t || t->code != TK_STRING || t->at.len != 1 || t->at.off + 1 != text.n)
+		return false;
+	probe_text(&c->s->scratch, slice_of(text.p, t->at.off), &c->probe);
+	locate(c);
+	return true;
+}
+
 json_t *
 lsp_completion(struct lsp *s, const json_t *params)
 {
@@ -445,16 +538,20 @@ lsp_completion(struct lsp *s, const json_t *params)
 		;
 	c.items = json_array();
 	c.policy = spot.a->policy;
+	c.a = spot.a;
+	c.typed = slice_of(text.p + start, spot.off - start);
+	text_lines_init(&lines, &s->scratch, text);
+	c.range = lsp_range_of(s, &lines, start, spot.off);
 	probe_text(&s->scratch, slice_of(text.p, start), &c.probe);
-	if (!is_inert(&c.probe, slice_of(text.p, start))) {
-		text_lines_init(&lines, &s->scratch, text);
-		c.range = lsp_range_of(s, &lines, start, spot.off);
+	if (takes_string(&c, slice_of(text.p, start))) {
+		complete_string(&c);
+	} else if (!is_inert(&c.probe, slice_of(text.p, start))) {
 		locate(&c);
 		if (c.probe.may[TK_NAME])
 			complete_name(&c);
 		complete_keywords(&c);
-		json_decref(c.range);
 	}
+	json_decref(c.range);
 	out = json_object();
 	json_object_set_new(out, "isIncomplete", json_false());
 	json_object_set_new(out, "items", c.items);

@@ -45,6 +45,7 @@ analysis_free(struct analysis *a)
 {
 	if (!a)
 		return;
+	catalog_free(a->catalog);
 	arena_fini(&a->arena);
 	free(a);
 }
@@ -280,14 +281,16 @@ analyse(struct lsp *s, struct document *d)
 	struct analysis *a = calloc(1, sizeof(*a));
 	const struct parse_loader loader = {.load = load, .ctx = s};
 	struct slice text = buf_slice(&d->text);
-	const struct compile_options options = {.text = &text, .loader = &loader};
+	const struct compile_options options = {
+		.text = &text, .loader = &loader, .catalog = &a->catalog};
 	struct buf image = {0};
 
 	assert(a != NULL);
 	arena_init(&a->arena, 0);
 	sources_init(&a->sources, &a->arena);
 	diag_init(&a->q, &a->sources, &a->arena);
-	(void) !compile_policy(d->path, &a->arena, &a->q, &image, &options, &a->policy);
+	(void) !compile_policy_checked(d->path, &a->arena, &a->q, &image, &options, &a->policy,
+				       &a->checked);
 	buf_fini(&image);
 	symbols_init(&a->symbols, &a->arena, a->policy);
 	a->lines = ARENA_ARRAY(&a->arena, struct text_lines, a->sources.n + 1);

@@ -32,6 +32,8 @@ struct analysis {
 	struct policy *policy;
 	struct symbols symbols;
 	struct text_lines *lines; /* per file; text NULL until asked for */
+	struct catalog *catalog;  /* NULL: the policy has none, or none that can be read */
+	struct checked *checked;
 };
 
 struct document {
@@ -99,6 +101,23 @@ json_t *lsp_uses(struct lsp *s, const struct spot *spot, const struct symbol_at 
 /* The name in the analysis of a document, if it is declared in the same file there; NULL. */
 const struct symbol_at *lsp_twin(struct lsp *s, const struct spot *spot,
 				 const struct symbol_at *name, struct document *d);
+
+/* tables.c: names of the policy's catalog. */
+struct table_at {
+	struct span at;
+	struct slice schema, table, column; /* globs; n = 0: any; without a column: tables */
+};
+/* The one that the policy says at a place; false: none, or there is no catalog. */
+bool lsp_table_at(const struct spot *spot, struct table_at *out) MUST_CHECK;
+/* Markdown; NULL: the catalog has nothing like it. */
+const char *lsp_about_table(struct lsp *s, const struct analysis *a, const struct table_at *t);
+/* The columns that a data class stands for, or "". */
+const char *lsp_about_columns(struct lsp *s, const struct analysis *a, const char *data);
+json_t *lsp_table_places(struct lsp *s, struct analysis *a, const struct table_at *t);
+/* "schema.table" of all, or their schemas; the columns of a table, or of all (n = 0). Sorted, ended
+ * by NULL. */
+const char **lsp_tables(struct lsp *s, const struct analysis *a, bool schemas);
+const char **lsp_columns(struct lsp *s, const struct analysis *a, struct slice table);
 
 /* diagnostics.c */
 void lsp_publish(struct lsp *s, struct buf *out);

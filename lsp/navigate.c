@@ -63,7 +63,8 @@ about_declared(struct lsp *s, const struct analysis *a, const struct symbol_at *
 #undef FIND
 	if (span_is_none(at))
 		return NULL;
-	return arena_printf(&s->scratch, "```weir\n%.*s\n```", SLICE_ARG(text_of(a, at)));
+	return arena_printf(&s->scratch, "```weir\n%.*s\n```%s", SLICE_ARG(text_of(a, at)),
+			    name->kind == SYMBOL_DATA ? lsp_about_columns(s, a, name->name) : "");
 }
 
 json_t *
@@ -73,6 +74,7 @@ lsp_hover(struct lsp *s, const json_t *params)
 	const struct token *t = NULL;
 	const char *text = NULL;
 	struct span at = SPAN_NONE;
+	struct table_at table;
 	struct probe probe;
 	struct spot spot;
 	json_t *out, *contents;
@@ -85,6 +87,9 @@ lsp_hover(struct lsp *s, const json_t *params)
 		text = name->kind < SYMBOL_DECLARED
 			       ? about_declared(s, spot.a, name)
 			       : lsp_about_builtin(&s->scratch, name->kind, name->type, name->name);
+	} else if (lsp_table_at(&spot, &table)) {
+		at = table.at;
+		text = lsp_about_table(s, spot.a, &table);
 	} else {
 		probe_text(&s->scratch, buf_slice(&spot.doc->text), &probe);
 		t = token_at(&probe, spot.off);
@@ -106,7 +111,7 @@ lsp_hover(struct lsp *s, const json_t *params)
 
 /* ---- Definition, references ---- */
 
-/* The place in the file that an import names; NULL when the place is in no import. */
+/* The place in the file that an import or a catalog names; NULL when the place is in neither. */
 static json_t *
 import_target(struct lsp *s, const struct spot *spot)
 {
@@ -116,7 +121,8 @@ import_target(struct lsp *s, const struct spot *spot)
 
 	probe_text(&s->scratch, buf_slice(&spot->doc->text), &probe);
 	t = token_at(&probe, spot->off);
-	if (!t || t->code != TK_STRING || t == probe.v || t[-1].code != TK_IMPORT)
+	if (!t || t->code != TK_STRING || t == probe.v ||
+	    (t[-1].code != TK_IMPORT && t[-1].code != TK_CATALOG))
 		return NULL;
 	path = parse_import_path(&s->scratch, spot->doc->path, (const char *) t->string.p);
 	for (uint32_t i = 0; i < spot->a->sources.n; i++)
@@ -129,12 +135,15 @@ json_t *
 lsp_definition(struct lsp *s, const json_t *params)
 {
 	const struct symbol_at *name;
+	struct table_at table;
 	struct spot spot;
 	json_t *list;
 
 	if (!lsp_spot(s, params, &spot))
 		return NULL;
 	name = symbols_find(&spot.a->symbols, spot.file, spot.off);
+	if (!name && lsp_table_at(&spot, &table))
+		return lsp_table_places(s, spot.a, &table);
 	if (!name)
 		return import_target(s, &spot);
 	list = json_array();

@@ -243,7 +243,7 @@ static const char capabilities_text[] =
 	"{\"textDocumentSync\":{\"openClose\":true,\"change\":2,\"save\":true},"
 	"\"hoverProvider\":true,\"definitionProvider\":true,\"referencesProvider\":true,"
 	"\"documentHighlightProvider\":true,\"renameProvider\":{\"prepareProvider\":true},"
-	"\"completionProvider\":{\"triggerCharacters\":[\".\",\"=\",\",\",\"{\",\"(\",\"|\"]},"
+	"\"completionProvider\":{\"triggerCharacters\":[\".\",\"=\",\",\",\"{\",\"(\",\"|\",\"\\\"\"]},"
 	"\"documentFormattingProvider\":true,"
 	"\"codeActionProvider\":{\"codeActionKinds\":[\"quickfix\"]},"
 	"\"documentSymbolProvider\":true,\"foldingRangeProvider\":true}";

@@ -36,7 +36,7 @@ ddl_add_column(struct ddl *d, struct ddl_relation *r, struct slice name, struct 
 {
 	struct ddl_column *c = ARENA_NEW(d->arena, struct ddl_column);
 
-	*c = (struct ddl_column){NULL, name, type};
+	*c = (struct ddl_column){.name = name, .type = type};
 	if (r->last)
 		r->last->next = c;
 	else
@@ -122,6 +122,15 @@ type_of(struct ddl *d, const TypeName *t)
 
 /* ---- relations ------------------------------------------------------------------------------- */
 
+static struct ddl_place
+place_of(const struct ddl *d, int location)
+{
+	return (struct ddl_place){.text = d->n_texts,
+				  .at = d->base + (uint32_t)(location > 0 ? location : 0),
+				  .from = d->base,
+				  .to = d->end};
+}
+
 static struct slice
 schema_of(struct ddl *d, const RangeVar *v)
 {
@@ -145,7 +154,8 @@ add_relation(struct ddl *d, const RangeVar *v, char kind)
 	*r = (struct ddl_relation){.schema = schema_of(d, v),
 				   .name = str(d, v->relname),
 				   .oid = d->next_oid++,
-				   .kind = kind};
+				   .kind = kind,
+				   .place = place_of(d, v->location)};
 	if (d->last)
 		d->last->next = r;
 	else
@@ -193,8 +203,10 @@ column(struct ddl *d, struct ddl_relation *r, const ColumnDef *c)
 	if (ddl_column_named(r, name))
 		return r->parents ||
 		       ddl_fail(d, c->location, "a second column \"%.60s\"", c->colname);
-	if (c->typeName || !r->parents)
+	if (c->typeName || !r->parents) {
 		ddl_add_column(d, r, name, type_of(d, c->typeName));
+		r->last->place = place_of(d, c->location);
+	}
 	return true;
 }
 
@@ -545,10 +557,12 @@ ddl_read(struct ddl *d, struct slice text, struct ddl_error *err)
 		if (one_.p[one_.n - 1] == ';')
 			one_.n--;
 		d->base = at;
+		d->end = end;
 		one_ = slice_str(arena_str(d->arena, one_));
 		if (!parse(d, one_))
 			return false;
 	}
+	d->n_texts++;
 	return true;
 }
 
@@ -656,15 +670,33 @@ relation_at(const struct ddl *d, uint32_t oid)
 	return r;
 }
 
-const char *
-ddl_small(const struct ddl *d, uint32_t relation, int attnum)
+static const struct ddl_column *
+column_at(const struct ddl_relation *r, int attnum)
 {
-	const struct ddl_relation *r = relation_at(d, relation);
 	const struct ddl_column *c = r ? r->columns : NULL;
 
 	while (c && --attnum > 0)
 		c = c->next;
+	return c;
+}
+
+const char *
+ddl_small(const struct ddl *d, uint32_t relation, int attnum)
+{
+	const struct ddl_column *c = column_at(relation_at(d, relation), attnum);
+
 	return c ? c->type.small : NULL;
+}
+
+bool
+ddl_place(const struct ddl *d, uint32_t relation, int attnum, struct ddl_place *out)
+{
+	const struct ddl_relation *r = relation_at(d, relation);
+	const struct ddl_column *c = attnum ? column_at(r, attnum) : NULL;
+
+	if (r)
+		*out = attnum && c ? c->place : r->place;
+	return r && (!attnum || c) && out->to > 0;
 }
 
 bool

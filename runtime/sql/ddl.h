@@ -31,4 +31,13 @@ const char *ddl_small(const struct ddl *d, uint32_t relation, int attnum);
 /* The columns of the view could not be told from its query. */
 bool ddl_is_vague(const struct ddl *d, uint32_t relation);
 
+struct ddl_place {
+	uint32_t text;	   /* of those that were read, from 0 */
+	uint32_t at;	   /* where the name begins */
+	uint32_t from, to; /* the statement that says it */
+};
+/* Where a relation is said, or its column (attnum 0: itself). False: nowhere, as for a column that
+ * it has from another relation. */
+bool ddl_place(const struct ddl *d, uint32_t relation, int attnum, struct ddl_place *out);
+
 #endif

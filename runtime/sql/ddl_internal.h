@@ -18,6 +18,7 @@ struct ddl_column {
 	struct ddl_column *next;
 	struct slice name;
 	struct ddl_type type;
+	struct ddl_place place; /* to = 0: nowhere */
 };
 
 struct ddl_link {
@@ -35,6 +36,7 @@ struct ddl_relation {
 	struct ddl_column *columns, *last;
 	struct ddl_link *parents, *reads;
 	struct slice query; /* of a view, names qualified */
+	struct ddl_place place;
 };
 
 struct ddl_own_type {
@@ -50,7 +52,8 @@ struct ddl {
 	uint32_t n_relations, next_oid;
 	struct slice schema; /* that names without one are made in */
 	struct ddl_error *err;
-	uint32_t base; /* of the statement at hand, in the text */
+	uint32_t base, end; /* of the statement at hand, in the text */
+	uint32_t n_texts;   /* that were read before this one */
 };
 
 struct ddl_relation *ddl_find(const struct ddl *d, struct slice schema, struct slice name);

@@ -189,4 +189,34 @@ refusals(void)
 	FAILS("", "the catalog is empty");
 }
 
-TEST_MAIN(TEST(tables_and_types), TEST(children), TEST(views), TEST(a_dump), TEST(refusals))
+/* The text from the place on, up to the end of its statement. */
+static struct slice
+said(const char *text, const char *name, int attnum)
+{
+	const struct catalog_relation *r =
+		catalog_resolve(catalog, NULL, SLICE_LIT("public"), slice_str(name));
+	struct ddl_place place;
+
+	if (!r || !ddl_place(ddl, r->oid, attnum, &place))
+		return SLICE_LIT("nowhere");
+	CHECK(place.text == 0 && place.from <= place.at);
+	return slice_of(text + place.at, place.to - place.at);
+}
+
+static void
+places(void)
+{
+	static const char text[] = "-- what there is\ncreate table p (a int);\n"
+				   "create table c (b int) inherits (p); alter table c add d int;";
+
+	READS(text);
+	CHECK(slice_is(said(text, "p", 0), "p (a int);"));
+	CHECK(slice_is(said(text, "p", 1), "a int);"));
+	CHECK(slice_is(said(text, "c", 1), "nowhere")); /* it is p's */
+	CHECK(slice_is(said(text, "c", 2), "b int) inherits (p);"));
+	CHECK(slice_is(said(text, "c", 3), "d int;"));
+	CHECK(slice_is(said(text, "c", 4), "nowhere"));
+}
+
+TEST_MAIN(TEST(tables_and_types), TEST(children), TEST(views), TEST(a_dump), TEST(refusals),
+	  TEST(places))
