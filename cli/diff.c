@@ -224,6 +224,8 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 	const struct image *passes = r->policies[side].image;
 	struct witness_test t = {.passes = passes,
 				 .fails = r->policies[1 - side].image,
+				 .passes_catalog = r->policies[side].catalog,
+				 .fails_catalog = r->policies[1 - side].catalog,
 				 .space = r->diff->space,
 				 .witness = &x->witness,
 				 .verdict = x->verdict[side],

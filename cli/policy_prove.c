@@ -9,10 +9,11 @@
 #include "compiler/prove.h"
 
 static void
-put_counterexample(struct buf *out, const struct prover *p, const struct prove_decl *k,
-		   const struct counterexample *x)
+put_counterexample(struct buf *out, const struct prover *p, struct catalog_ref *catalog,
+		   const struct prove_decl *k, const struct counterexample *x)
 {
 	struct witness_test t = {.passes = p->img,
+				 .passes_catalog = catalog,
 				 .space = p->space,
 				 .witness = &x->witness,
 				 .verdict = x->verdict,
@@ -79,7 +80,7 @@ cli_policy_prove(const struct cli_policy *p, bool json, struct buf *out)
 
 		prove_text(&text, k);
 		if (result == PROOF_FAILS)
-			put_counterexample(&why, &prover, k, &x);
+			put_counterexample(&why, &prover, p->catalog, k, &x);
 		else if (result == PROOF_TOO_HARD)
 			buf_printf(&why, "too entangled to be proved: %s\n", prover.why);
 		if (result == PROOF_HOLDS)

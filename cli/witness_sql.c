@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/witness_sql.h"
 
-/* $T is the table, $C a column, $W a WHERE clause, $F a function, $S a setting. */
+#include "compiler/known.h"
+
+/* $T is the table, $C a column, $W a WHERE clause, $F a function, $S a setting, $O any table. */
 static const struct {
 	enum action action;
 	const char *sql;
@@ -59,7 +61,7 @@ static const char *const of_use[N_CONTEXTS] = {
 	[CONTEXT_DISTINCT] = "select distinct $C from $T",
 	[CONTEXT_FUNCTION] = "select lower($C) from $T",
 	[CONTEXT_WHOLE_ROW] = "select row_to_json(t) from $T t",
-	[CONTEXT_WRITE_SOURCE] = "insert into public.things select $C from $T",
+	[CONTEXT_WRITE_SOURCE] = "insert into $O select $C from $T",
 	[CONTEXT_COUNT] = "select count($C) from $T",
 	[CONTEXT_EXPLAIN] = "explain select $C from $T",
 };
@@ -116,6 +118,30 @@ put_where(struct buf *out, const struct witness_sql *w, struct slice column)
 	buf_puts(out, " = 1");
 }
 
+/* One that there is, if the policy has a catalog. */
+static void
+put_any_table(struct buf *out, const struct witness_sql *w)
+{
+	const struct image_relation *r = known_first(&w->names, 1, (struct slice){0});
+
+	put_name(out, r ? r->schema : SLICE_LIT("public"), w->quote);
+	buf_putc(out, '.');
+	put_name(out, r ? r->name : SLICE_LIT("things"), w->quote);
+}
+
+/* Of the table that the witness is about; without one of any. */
+static struct slice
+some_column(const struct witness_sql *w)
+{
+	const struct value *table = &w->facts->v[FACT_TABLE];
+	const struct image_relation *r = table->known
+						 ? known_table(&w->names, 1, table->s)
+						 : known_first(&w->names, 1, (struct slice){0});
+
+	return r && r->n_columns && !known_has(r, SLICE_LIT("id")) ? r->columns[0]
+								   : SLICE_LIT("id");
+}
+
 static void
 put_pattern(struct buf *out, const struct witness_sql *w, const char *p, struct slice table,
 	    struct slice column)
@@ -127,13 +153,19 @@ put_pattern(struct buf *out, const struct witness_sql *w, const char *p, struct 
 		}
 		switch (*++p) {
 		case 'T':
-			put_dotted(out, table, w->quote);
+			if (table.n)
+				put_dotted(out, table, w->quote);
+			else
+				put_any_table(out, w);
 			break;
 		case 'C':
 			put_name(out, column, w->quote);
 			break;
 		case 'W':
 			put_where(out, w, column);
+			break;
+		case 'O':
+			put_any_table(out, w);
 			break;
 		case 'F':
 			put_dotted(out, text_of(w->facts, FACT_FUNCTION, "app.work"), w->quote);
@@ -167,7 +199,7 @@ witness_sql(struct buf *out, const struct witness_sql *w)
 {
 	const struct facts *f = w->facts;
 	const struct value *columns = &f->v[FACT_COLUMNS];
-	struct slice column = SLICE_LIT("id");
+	struct slice column = some_column(w);
 
 	if (w->uses_named && f->n_uses) {
 		put_uses(out, w);
@@ -178,7 +210,7 @@ witness_sql(struct buf *out, const struct witness_sql *w)
 	for (size_t i = 0; i < COUNT_OF(patterns); i++)
 		if (patterns[i].action == (enum action) f->v[FACT_ACTION].i) {
 			put_pattern(out, w, patterns[i].sql,
-				    text_of(f, FACT_TABLE, "public.things"), column);
+				    text_of(f, FACT_TABLE, ""), column);
 			return true;
 		}
 	buf_puts(out, "select 1");

@@ -6,6 +6,7 @@
 #define WEIR_CLI_WITNESS_SQL_H
 
 #include "base/buf.h"
+#include "vm/image.h"
 #include "vm/value.h"
 
 struct witness_sql {
@@ -13,6 +14,7 @@ struct witness_sql {
 	bool where_named; /* the WHERE clause matters */
 	bool uses_named;  /* what is used of data matters: the statement is made from that */
 	bool quote;	  /* all names in quotes */
+	const struct image *names; /* of whose catalog tables are, where any will do */
 };
 
 /* False when there is no pattern for the action; then `select 1` was appended. */

@@ -10,10 +10,12 @@
 #include "cli/policy.h"
 #include "cli/policy_run.h"
 #include "cli/witness_sql.h"
+#include "proxy/epoch.h"
 #include "proto/pg/mask.h"
 
 enum attempt { PLAIN, QUOTED, PLAIN_WITH, LITERAL_WITH, ATTEMPTS };
 enum { OID_TEXT = 25, MAX_CELLS = 8 };
+enum { SAMPLE_NUMBER = 2, SAMPLE_DATE = 3 };
 
 /* ---- The test ---- */
 
@@ -107,6 +109,8 @@ put_with(struct buf *out, const struct witness_test *t, enum attempt attempt, bo
 static const struct slice samples[] = {
 	SLICE_LIT("4111111111111111"),
 	SLICE_LIT("anna.schmidt@example.org"),
+	[SAMPLE_NUMBER] = SLICE_LIT("52525"),
+	[SAMPLE_DATE] = SLICE_LIT("1980-05-17"),
 	SLICE_LIT(
 		"a value that is longer than what any mask would show of it, which is sixty four"),
 };
@@ -161,7 +165,7 @@ put_cell(struct buf *out, const struct witness_test *t, struct slice name, struc
 }
 
 static void
-put_masked(struct buf *out, const struct image_mask *m, struct slice in)
+put_masked(struct buf *out, const struct image_mask *m, struct slice in, uint32_t type)
 {
 	struct mask_key key;
 	struct mask_spec spec = {.kernel = m->kernel, .n = m->count, .text = m->text, .key = &key};
@@ -169,12 +173,54 @@ put_masked(struct buf *out, const struct image_mask *m, struct slice in)
 	struct buf masked = {0};
 
 	mask_key_init(&key, slice_str("weir test"));
-	op = mask_bind(&spec, run_value_type(m->kernel, in, OID_TEXT), -1, 0);
+	op = mask_bind(&spec, run_value_type(m->kernel, in, type), -1, 0);
 	if (mask_rewrite(&op, in, &masked))
 		describe_string(out, buf_slice(&masked));
 	else
 		buf_puts(out, "null");
 	buf_fini(&masked);
+}
+
+/* The table of the catalog; NULL: it does not have it, or there is none. */
+static const struct catalog_relation *
+table_of(const struct witness_test *t, struct slice schema, struct slice name)
+{
+	return t->passes_catalog
+		       ? catalog_resolve(t->passes_catalog->catalog, NULL, schema, name)
+		       : NULL;
+}
+
+static uint32_t
+type_of(const struct witness_test *t)
+{
+	const struct catalog_relation *r = table_of(t, t->schema, t->table);
+	const struct catalog_column *c = r ? catalog_column_named(r, t->column) : NULL;
+
+	return c && c->base_type ? c->base_type : OID_TEXT;
+}
+
+/* What a column of the type would hold. */
+static size_t
+natural_sample(uint32_t type)
+{
+	enum { INT8 = 20, INT2, INT4 = 23, FLOAT4 = 700, FLOAT8, DATE = 1082, TIMESTAMP = 1114,
+	       TIMESTAMPTZ = 1184, NUMERIC = 1700 };
+
+	switch (type) {
+	case INT2:
+	case INT4:
+	case INT8:
+	case FLOAT4:
+	case FLOAT8:
+	case NUMERIC:
+		return SAMPLE_NUMBER;
+	case DATE:
+	case TIMESTAMP:
+	case TIMESTAMPTZ:
+		return SAMPLE_DATE;
+	default:
+		return 0;
+	}
 }
 
 static void
@@ -196,7 +242,7 @@ put_row_test(struct buf *out, const struct witness_test *t, struct slice sample)
 	describe_string(out, names[0]);
 	buf_puts(out, ": ");
 	if (t->mask)
-		put_masked(out, t->mask, values[0]);
+		put_masked(out, t->mask, values[0], type_of(t));
 	else
 		describe_string(out, values[0]);
 	buf_puts(out, ")\n");
@@ -210,6 +256,7 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, si
 	struct witness_sql sql = {.facts = &t->witness->facts,
 				  .where_named = t->witness->named >> FACT_SQL_WHERE & 1,
 				  .uses_named = t->witness->uses_named,
+				  .names = t->passes,
 				  .quote = attempt != PLAIN};
 	struct buf text = {0};
 	bool said;
@@ -232,11 +279,54 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, si
 	buf_fini(&text);
 }
 
-/* 1: passes, 0: fails, -1: it is no text of the language. */
-static int
-run_test(const struct image *img, struct slice text)
+/* The statement's tables and columns are in the catalog, so that the test is one of that policy. */
+static bool
+is_known(const struct witness_test *t, const struct sql_facts *f)
 {
-	struct cli_policy p = {.image = (struct image *) img};
+	for (uint32_t i = 0; i < f->n_relations; i++)
+		if (f->relations[i].kind == SQL_REL_TABLE &&
+		    !table_of(t, f->relations[i].schema, f->relations[i].name))
+			return false;
+	for (uint32_t i = 0; i < f->n_uses; i++) {
+		const struct sql_use *u = &f->uses[i];
+		bool found = u->n_candidates == 0 || !u->column.n;
+
+		for (uint32_t k = 0; k < u->n_candidates && !found; k++) {
+			const struct sql_relation *rel =
+				&f->relations[f->candidates[u->candidates + k].relation];
+			const struct catalog_relation *r = table_of(t, rel->schema, rel->name);
+
+			found = !r || catalog_column_named(r, u->column);
+		}
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+static bool
+names_what_there_is(const struct witness_test *t, const struct test_decl *test)
+{
+	const struct sql_limits limits = SQL_LIMITS_DEFAULT;
+	struct arena arena;
+	bool known;
+
+	if (!t->passes_catalog)
+		return true;
+	arena_init(&arena, 0);
+	known = is_known(t, sql_analyse(test->sql.v, &limits, &arena));
+	arena_fini(&arena);
+	return known;
+}
+
+/* 1: passes, 0: fails, -1: it is no text of the language, or of this policy. */
+static int
+run_test(const struct witness_test *t, bool passes, struct slice text)
+{
+	struct catalog_ref *catalog = passes ? t->passes_catalog : t->fails_catalog;
+	const struct image *img = passes ? t->passes : t->fails;
+	struct cli_policy p = {.image = (struct image *) (uintptr_t) img,
+			       .catalog = catalog ? catalog_ref_get(catalog) : NULL};
 	struct test_counts n = {0};
 	struct buf out = {0};
 	bool good;
@@ -245,7 +335,7 @@ run_test(const struct image *img, struct slice text)
 	sources_init(&p.sources, &p.arena);
 	diag_init(&p.diags, &p.sources, &p.arena);
 	p.tree = parse_policy_text(&p.arena, &p.diags, "witness.weir", text, &parse_file_loader);
-	good = diag_ok(&p.diags);
+	good = diag_ok(&p.diags) && (!passes || names_what_there_is(t, p.tree->tests));
 	if (good)
 		n = cli_policy_test(&p, false, &out);
 	buf_fini(&out);
@@ -257,15 +347,17 @@ bool
 witness_test(struct buf *out, const struct witness_test *t)
 {
 	size_t n_samples = t->shows == SHOWS_CELL ? COUNT_OF(samples) : 1;
+	size_t first = natural_sample(type_of(t));
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++)
 		for (size_t sample = 0; sample < n_samples; sample++) {
 			struct buf text = {0};
 			bool good;
 
-			put_test(&text, t, (enum attempt) attempt, sample);
-			good = !text.failed && run_test(t->passes, buf_slice(&text)) == 1 &&
-			       (!t->fails || run_test(t->fails, buf_slice(&text)) == 0);
+			put_test(&text, t, (enum attempt) attempt,
+				 (first + sample) % COUNT_OF(samples));
+			good = !text.failed && run_test(t, true, buf_slice(&text)) == 1 &&
+			       (!t->fails || run_test(t, false, buf_slice(&text)) == 0);
 			if (good)
 				buf_put_slice(out, buf_slice(&text));
 			buf_fini(&text);

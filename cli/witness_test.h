@@ -8,6 +8,8 @@
 #include "base/buf.h"
 #include "compiler/witness.h"
 
+struct catalog_ref;
+
 enum witness_shows {
 	SHOWS_VERDICT,
 	SHOWS_CELL, /* how a column is shown: under the mask, or as it is */
@@ -17,6 +19,8 @@ enum witness_shows {
 struct witness_test {
 	const struct image *passes; /* the test passes under this one ... */
 	const struct image *fails;  /* ... and fails under this; NULL: under none */
+	/* Of those policies that have one; or NULL. */
+	struct catalog_ref *passes_catalog, *fails_catalog;
 	const struct space *space;
 	const struct witness *witness;
 	const char *name;
@@ -26,8 +30,8 @@ struct witness_test {
 	const struct image_mask *mask;	    /* under `passes`; NULL: shown as it is */
 };
 
-/* Appends the test, having run it under both; false when the language cannot say it, and nothing is
- * appended. */
+/* Appends the test, having run it under both; false when the language cannot say it, or the catalog
+ * does not have what it would name, and nothing is appended. */
 bool witness_test(struct buf *out, const struct witness_test *t);
 /* One JSON object, a line of what `weir eval --facts` reads; row values by the image's columns. */
 void witness_json(struct buf *out, const struct space *s, const struct witness *w,

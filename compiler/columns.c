@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/columns.h"
 
+#include "compiler/known.h"
 #include "compiler/partition.h"
 #include "vm/match.h"
 
@@ -142,6 +143,39 @@ any_both(const uint64_t *a, const uint64_t *b, uint64_t *out, size_t words)
 	return any != 0;
 }
 
+static bool
+is_of_data(const struct columns *c, const struct image_relation *r)
+{
+	for (size_t i = 0; i < c->n_data; i++)
+		for (size_t k = 0; k < c->data[i]->n_columns; k++)
+			if (match_glob(c->data[i]->columns[k].schema, r->schema) &&
+			    match_glob(c->data[i]->columns[k].table, r->name))
+				return true;
+	return false;
+}
+
+/* A column that there is stands for its kind, where there is one. */
+static void
+prefer_known(struct columns *c, const struct image *img)
+{
+	for (size_t i = 0; i < img->n_relations && i < KNOWN_MAX; i++) {
+		const struct image_relation *r = &img->relations[i];
+
+		if (!is_of_data(c, r))
+			continue;
+		for (size_t k = 0; k < r->n_columns; k++) {
+			int kind = columns_find(c, r->schema, r->name, r->columns[k]);
+
+			if (kind < 0 || c->kinds[kind].known)
+				continue;
+			c->kinds[kind].known = true;
+			c->kinds[kind].schema = r->schema;
+			c->kinds[kind].table = r->name;
+			c->kinds[kind].column = r->columns[k];
+		}
+	}
+}
+
 bool
 columns_collect(struct columns *c, struct arena *arena, const struct image *const *images, size_t n)
 {
@@ -177,5 +211,7 @@ columns_collect(struct columns *c, struct arena *arena, const struct image *cons
 					return false;
 			}
 		}
+	for (size_t i = n; i-- > 0;)
+		prefer_known(c, images[i]);
 	return true;
 }

@@ -18,6 +18,7 @@ struct data_set {
 struct column_kind {
 	struct data_set data; /* all that it belongs to; never empty */
 	struct slice schema, table, column;
+	bool known; /* they are in a policy's catalog */
 };
 
 struct columns {

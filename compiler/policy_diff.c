@@ -7,6 +7,7 @@
 #include "compiler/policy_diff.h"
 
 #include "base/buf.h"
+#include "compiler/known.h"
 #include "compiler/reading.h"
 #include "compiler/rule_digest.h"
 
@@ -241,15 +242,17 @@ allowed(const struct work *w)
 		      w->out->sides[1]->verdict[ENTRY_COMMAND][VERDICT_ALLOW]);
 }
 
-/* Preferably of what runs at once: a test shows that. */
+/* Preferably of what runs at once, of a column that there is: a test shows that. */
 static struct difference *
-find_shown(struct work *w, enum difference_kind kind, uint32_t root, int i)
+find_shown(struct work *w, enum difference_kind kind, size_t column, uint32_t root, int i)
 {
+	struct dd *d = w->s->dd;
+	uint32_t runs = dd_and(d, root, allowed(w)), known = reading_known(w->s, column);
+	const uint32_t roots[] = {dd_and(d, runs, known), dd_and(d, root, known), runs, root};
 	struct difference *x = NULL;
 
-	if (i < DIFF_MAX_EACH &&
-	    !(x = find(w, kind, ENTRY_COMMAND, dd_and(w->s->dd, root, allowed(w)))))
-		x = find(w, kind, ENTRY_COMMAND, root);
+	for (size_t k = 0; k < COUNT_OF(roots) && i < DIFF_MAX_EACH && !x; k++)
+		x = find(w, kind, ENTRY_COMMAND, roots[k]);
 	w->out->more |= i == DIFF_MAX_EACH && root != DD_FALSE;
 	return x;
 }
@@ -265,7 +268,7 @@ compare_masks(struct work *w, size_t kind, uint32_t read)
 
 	if (root != DD_FALSE)
 		root = dd_and(d, root, dd_and(d, read, reading_where(w->s, kind)));
-	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MASK, root, i)); i++) {
+	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MASK, kind, root, i)); i++) {
 		uint32_t leaves[DIFF_SIDES];
 
 		x->place = reading_place(w->s, &x->witness, kind);
@@ -347,7 +350,7 @@ compare_modes(struct work *w, size_t kind, uint32_t read)
 				    reading_masks(w->out->sides[1], kind)));
 	if (root != DD_FALSE)
 		root = dd_and(d, root, dd_and(d, read, reading_where(w->s, kind)));
-	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MODES, root, i)); i++) {
+	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MODES, kind, root, i)); i++) {
 		uint32_t *values = x->witness.values, region = DD_TRUE;
 
 		x->place = reading_place(w->s, &x->witness, kind);
@@ -375,6 +378,17 @@ note_masks(struct work *w, struct difference *x)
 		x->mask[side] = reading_mask_at(w->out->sides[side], &x->witness, (size_t) kind);
 }
 
+/* Any will do: one that the witness's table has, as far as is known. */
+static struct slice
+some_column(const struct space *s, const struct witness *w)
+{
+	const struct image_relation *r =
+		known_table(s->images, s->n_images, w->facts.v[FACT_TABLE].s);
+
+	return r && r->n_columns && !known_has(r, SLICE_LIT("id")) ? r->columns[0]
+								   : SLICE_LIT("id");
+}
+
 static void
 compare_drops(struct work *w, size_t kind, const uint32_t dropped[DIFF_SIDES], uint32_t read)
 {
@@ -389,10 +403,11 @@ compare_drops(struct work *w, size_t kind, const uint32_t dropped[DIFF_SIDES], u
 	for (int side = 0; side < DIFF_SIDES; side++) {
 		uint32_t root = dd_and(d, read, dd_without(d, dropped[side], dropped[1 - side]));
 
-		for (int i = 0; root != DD_FALSE && (x = find_shown(w, kinds[1 - side], root, i));
+		for (int i = 0; root != DD_FALSE &&
+				(x = find_shown(w, kinds[1 - side], kind, root, i));
 		     i++) {
 			x->place = reading_place(w->s, &x->witness, kind);
-			x->place.column = SLICE_LIT("id");
+			x->place.column = some_column(w->s, &x->witness);
 			x->rule[side] = reading_drop_at(w->out->sides[side], &x->witness);
 			note_masks(w, x);
 			if (x->rule[side] < 0)

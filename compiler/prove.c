@@ -90,7 +90,7 @@ prove_only(struct prover *p, const struct prove_decl *k, struct counterexample *
 		root = dd_and(d, others, reading_where(s, i));
 		root = dd_without(d, root, reading_drops(p->diagram, reading_table(s, i)));
 		root = dd_and(d, root, dd_where(d, reading_masks(p->diagram, i), dd_leaf(0)));
-		if (find(p, root, out)) {
+		if (find(p, dd_and(d, root, reading_known(s, i)), out) || find(p, root, out)) {
 			out->place = reading_place(s, &out->witness, i);
 			return PROOF_FAILS;
 		}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/reading.h"
 
+#include "compiler/known.h"
+
 static bool
 has_data(const struct space *s, const struct diagram *g, const struct image_rule *rule, size_t kind)
 {
@@ -58,6 +60,23 @@ reading_where(struct space *s, size_t kind)
 		root = dd_and(d, root, dd_between(d, var - 1, in + 1, in + 2));
 	}
 	return dd_and(d, root, uses_of(s, k));
+}
+
+uint32_t
+reading_known(struct space *s, size_t kind)
+{
+	const struct domain *tables = &s->facts[FACT_TABLE];
+	uint32_t var = s->fact_var[FACT_TABLE], any = DD_FALSE;
+
+	for (uint32_t i = 0; i < tables->n && var; i++) {
+		struct slice table = tables->values[i].s;
+		const struct image_relation *r =
+			tables->possible[i] ? known_table(s->images, s->n_images, table) : NULL;
+
+		if (r && known_has(r, space_column_in(s, kind, table)))
+			any = dd_or(s->dd, any, dd_between(s->dd, var - 1, i + 1, i + 2));
+	}
+	return var ? any : DD_TRUE;
 }
 
 uint32_t

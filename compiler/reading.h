@@ -16,6 +16,8 @@ struct reading_place {
 /* Where a command reads a column of this kind and shows it: the action, a table that has one, its
  * use as an output. */
 uint32_t reading_where(struct space *s, size_t kind);
+/* Where the table is one of a catalog that has such a column: an example from there is better. */
+uint32_t reading_known(struct space *s, size_t kind);
 /* The mask of a kind of column. */
 uint32_t reading_masks(const struct diagram *g, size_t kind);
 bool reading_covers(const struct diagram *g, size_t rule, size_t kind);

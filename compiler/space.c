@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/space.h"
 
+#include "compiler/known.h"
 #include "vm/match.h"
 #include "vm/verify.h"
 
@@ -381,12 +382,17 @@ space_column_in(const struct space *s, size_t kind, struct slice table)
 {
 	const struct columns *c = &s->columns;
 	const uint8_t *dot = table.n ? memchr(table.p, '.', table.n) : NULL;
+	const struct image_relation *r;
 	struct slice schema, name;
 
 	if (!dot)
 		return (struct slice){0};
 	schema = slice_of(table.p, (size_t) (dot - table.p));
 	name = slice_of(dot + 1, table.n - schema.n - 1);
+	r = known_table(s->images, s->n_images, table);
+	for (size_t i = 0; r && i < r->n_columns; i++)
+		if (columns_find(c, schema, name, r->columns[i]) == (int) kind)
+			return r->columns[i];
 	for (size_t i = 0; i < c->n_names; i++)
 		if (columns_find(c, schema, name, c->names[i]) == (int) kind)
 			return c->names[i];

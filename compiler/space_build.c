@@ -5,6 +5,7 @@
  */
 #include "compiler/space.h"
 
+#include "compiler/known.h"
 #include "vm/match.h"
 #include "vm/verify.h"
 
@@ -323,17 +324,70 @@ prefer_tables(struct space *s, struct partition *p)
 	}
 }
 
+/* Better still one that there is. The first of a class stands for it. */
+static void
+prefer_known(struct space *s, struct partition *p)
+{
+	for (size_t i = 0; i < s->n_images; i++) {
+		const struct image *img = s->images[i];
+		size_t n = img->n_relations < KNOWN_MAX ? img->n_relations : KNOWN_MAX;
+
+		while (n-- > 0)
+			partition_offer(p, slice_str(arena_printf(
+						   s->arena, "%.*s.%.*s",
+						   SLICE_ARG(img->relations[n].schema),
+						   SLICE_ARG(img->relations[n].name))));
+	}
+}
+
+/* The class that costs nothing: that of `nice`, or where there is a table. */
+static uint32_t
+prefer_table(struct space *s, struct partition *p, struct slice nice)
+{
+	const struct image_relation *first = known_first(s->images, s->n_images, (struct slice){0});
+	size_t i = partition_prefer(p, nice);
+
+	prefer_known(s, p);
+	if (first && known_table(s->images, s->n_images, p->classes[i].text))
+		return (uint32_t) i;
+	if (first)
+		i = partition_find(p, slice_str(arena_printf(s->arena, "%.*s.%.*s",
+							     SLICE_ARG(first->schema),
+							     SLICE_ARG(first->name))));
+	return (uint32_t) i;
+}
+
+/* A schema or column that there is rather than the usual one; its class. */
+static uint32_t
+prefer_known_name(const struct space *s, struct domain *d, enum fact fact, struct slice usual_)
+{
+	const struct image_relation *r = known_first(s->images, s->n_images, (struct slice){0});
+	bool is_there = !r || (fact == FACT_COLUMNS
+				       ? known_has(r, usual_)
+				       : known_first(s->images, s->n_images, usual_) != NULL);
+	size_t i;
+
+	if (is_there)
+		return d->prefer;
+	i = partition_prefer(d->strings, fact == FACT_COLUMNS ? r->columns[0] : r->schema);
+	d->values[i].s = d->strings->classes[i].text;
+	return (uint32_t) i;
+}
+
 static bool
-make_strings(struct space *s, struct domain *d, const struct list *l, const char *nice, bool dotted)
+make_strings(struct space *s, struct domain *d, const struct list *l, struct slice nice,
+	     bool dotted)
 {
 	struct partition *p = partition_new(s->arena, l->patterns, l->n, dotted);
 
 	if (!p)
 		return false;
-	if (dotted)
+	if (dotted) {
 		prefer_tables(s, p);
-	if (nice)
-		d->prefer = (uint32_t) partition_prefer(p, slice_str(nice));
+		d->prefer = prefer_table(s, p, nice);
+	} else if (nice.p) {
+		d->prefer = (uint32_t) partition_prefer(p, nice);
+	}
 	d->strings = p;
 	d->n = p->n;
 	d->values = ARENA_ARRAY(s->arena, struct value, d->n);
@@ -352,6 +406,7 @@ make_domain(struct space *s, enum fact fact, struct list *l)
 	struct domain *d = &s->facts[fact];
 	struct usual u = usual_of(fact);
 	enum type type = fact_info[fact].type;
+	bool good = true;
 
 	d->used = true;
 	if (type == TYPE_INT || type == TYPE_TIME)
@@ -359,10 +414,12 @@ make_domain(struct space *s, enum fact fact, struct list *l)
 	else if (type == TYPE_ADDRESS)
 		make_networks(s, d, l);
 	else if (type == TYPE_STRING || type == TYPE_SET)
-		return make_strings(s, d, l, u.text, fact == FACT_TABLE);
+		good = make_strings(s, d, l, slice_str(u.text), fact == FACT_TABLE);
 	else
 		make_words(s, d, type, u.number);
-	return true;
+	if (good && (fact == FACT_SCHEMA || fact == FACT_COLUMNS))
+		d->prefer = prefer_known_name(s, d, fact, slice_str(u.text));
+	return good;
 }
 
 /* The table's name begins with its schema, so what tells schemas apart tells tables apart. */
@@ -473,7 +530,8 @@ space_collect(struct space *s, const char **why)
 			s->row_ints[i].used = true;
 			make_numbers(s, &s->row_ints[i], &ints[i], any, TYPE_INT);
 		}
-		if (texts[i].used && !make_strings(s, &s->row_texts[i], &texts[i], NULL, false)) {
+		if (texts[i].used &&
+		    !make_strings(s, &s->row_texts[i], &texts[i], (struct slice){0}, false)) {
 			*why = arena_printf(s->arena, "row.%.*s", SLICE_ARG(s->row_columns[i]));
 			return false;
 		}

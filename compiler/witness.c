@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/witness.h"
 
+#include "compiler/known.h"
+
 static uint32_t
 way_of(const struct space *s, const struct witness *w, enum fact f)
 {
@@ -65,6 +67,17 @@ fill_fact(struct space *s, struct witness *w, enum fact f)
 		w->facts.v[f] = d->values[way == DD_LEAF ? some_class(d) : way - 1];
 }
 
+/* Some table of the schema. */
+static struct slice
+table_of(struct space *s, struct slice schema)
+{
+	const struct image_relation *r =
+		schema.n ? known_first(s->images, s->n_images, schema) : NULL;
+
+	return slice_str(arena_printf(s->arena, "%.*s.%.*s", SLICE_ARG(schema),
+				      SLICE_ARG(r ? r->name : SLICE_LIT("things"))));
+}
+
 /* What follows from other facts where the way leaves it open. */
 static void
 fit_together(struct space *s, struct witness *w)
@@ -83,9 +96,7 @@ fit_together(struct space *s, struct witness *w)
 		facts_unknown(&w->facts, FACT_TABLE);
 		facts_unknown(&w->facts, FACT_SCHEMA);
 	} else if (!is_named(w, FACT_TABLE) && schema->known) {
-		facts_string(
-			&w->facts, FACT_TABLE,
-			slice_str(arena_printf(s->arena, "%.*s.things", SLICE_ARG(schema->s))));
+		facts_string(&w->facts, FACT_TABLE, table_of(s, schema->s));
 	} else if (!is_named(w, FACT_TABLE)) {
 		facts_unknown(&w->facts, FACT_TABLE);
 	} else if (!is_named(w, FACT_SCHEMA)) {
