@@ -8,6 +8,7 @@
 #include "cli/facts_json.h"
 #include "cli/policy_catalog.h"
 #include "cli/recorded.h"
+#include "proxy/epoch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +268,8 @@ explain_recorded(void *ctx, const struct recorded *c)
 		w->found = 0;
 		return false;
 	}
+	if (w->p->catalog)
+		recorded_columns(c, w->p->catalog->catalog);
 	x.base = &c->base;
 	x.effects = c->effects;
 	x.n = c->n;

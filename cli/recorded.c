@@ -297,6 +297,39 @@ turned(const struct image_entry *e, uint64_t missing)
 	return code;
 }
 
+static const struct catalog_relation *
+table_of(const struct facts *f, const struct catalog *catalog)
+{
+	const struct value *table = &f->v[FACT_TABLE], *schema = &f->v[FACT_SCHEMA];
+	const struct catalog_relation *r;
+
+	if (!table->known || !schema->known || table->s.n <= schema->s.n)
+		return NULL;
+	r = catalog_resolve(catalog, NULL, schema->s,
+			    slice_of(table->s.p + schema->s.n + 1, table->s.n - schema->s.n - 1));
+	/* Of a view its text need not tell all columns. */
+	return r && strchr("rpf", r->kind) ? r : NULL;
+}
+
+void
+recorded_columns(const struct recorded *c, const struct catalog *catalog)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const struct catalog_relation *r = NULL;
+		struct slice *names;
+
+		if (c->missing[i] & bit(FACT_COLUMNS))
+			r = table_of(&c->effects[i], catalog);
+		if (!r)
+			continue;
+		names = ARENA_ARRAY(c->arena, struct slice, r->n_columns + 1);
+		for (uint32_t k = 0; k < r->n_columns; k++)
+			names[k] = r->columns[k].name;
+		facts_set(&c->effects[i], FACT_COLUMNS, names, r->n_columns);
+		c->missing[i] &= ~bit(FACT_COLUMNS);
+	}
+}
+
 bool
 recorded_decide(const struct recorded *c, const struct image *img, struct decision *out)
 {

@@ -8,6 +8,7 @@
 #define WEIR_CLI_RECORDED_H
 
 #include "audit/brief.h"
+#include "sql/catalog.h"
 #include "vm/exec.h"
 
 #include <jansson.h>
@@ -30,6 +31,10 @@ struct recorded {
  * read, after a message that names the command. */
 int recorded_commands(const char *folder, bool (*f)(void *ctx, const struct recorded *c),
 		      void *ctx);
+
+/* What `*` stands for is not on record: taken from a policy's catalog, where the effect is on a
+ * table that it has. */
+void recorded_columns(const struct recorded *c, const struct catalog *catalog);
 
 /* *out is what the image decides by the facts on record. False when facts that are not could have
  * led to another verdict: it comes out otherwise with each test of them taken the other way. */

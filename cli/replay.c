@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/policy.h"
 #include "cli/recorded.h"
+#include "proxy/epoch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +17,11 @@ static const char help[] =
 	"image), and says what would have been decided differently: by principal, by rule, by what it is\n"
 	"about, with the first of them. FOLDER is the gateway's state folder or its audit folder; neither\n"
 	"a parser nor a database is asked.\n\n"
-	"Not on record are the uses of columns (sql.uses), the columns behind `*`, the text of very long\n"
-	"statements, and the groups and address of sessions that began before the log. Where the verdict\n"
-	"hangs on one of these, the command is counted as one that cannot be told. What the gateway itself\n"
-	"refused, such as a masked column in a condition, and what masks and limits would do to results is\n"
-	"not replayed.\n\n"
+	"Not on record are the uses of columns (sql.uses), the columns behind `*` (of a table, those that\n"
+	"the policy's `catalog` has are taken), the text of very long statements, and the groups and address\n"
+	"of sessions that began before the log. Where the verdict hangs on one of these, the command is\n"
+	"counted as one that cannot be told. What the gateway itself refused, such as a masked column in a\n"
+	"condition, and what masks and limits would do to results is not replayed.\n\n"
 	"  --policy POLICY   the policy to decide by\n"
 	"  --json            one object a line for each command that differs or cannot be told, and the\n"
 	"                    totals\n\n"
@@ -177,6 +178,8 @@ on_command(void *ctx, const struct recorded *c)
 		r->lacking += !c->by_gateway;
 		return true;
 	}
+	if (r->p.catalog)
+		recorded_columns(c, r->p.catalog->catalog);
 	certain = recorded_decide(c, r->p.image, &d);
 	if (certain && d.verdict == c->verdict) {
 		r->same++;

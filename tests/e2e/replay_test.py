@@ -146,6 +146,23 @@ def test_its_own_policy_decides_as_it_did():
         h.check(rule in decided, f"{rule} decided nothing: the test is too weak")
 
 
+def test_a_catalog_tells_what_a_star_was():
+    with open(f"{h.tmp()}/schema.sql", "w") as f:
+        f.write("""create schema app; create schema hr;
+create table app.orders (id int primary key, item text, note text);
+create table hr.people (id int, name text, salary int);
+create table public.plain (id int);""")
+    known = POLICY.replace("group agents", 'catalog "schema.sql"\ngroup agents', 1)
+    rows, total = replay_json(known, code=0)
+    h.eq((rows, total["different"], total["cannot_be_told"]), ([], 0, 0))
+    # What it does not have cannot be told.
+    with open(f"{h.tmp()}/schema.sql", "w") as f:
+        f.write("create schema app; create schema hr; create table hr.people (id int, name text, salary int);\n"
+                "create table app.staff (salary int); create table public.plain (id int);")
+    rows, _ = replay_json(known.replace('table = "public.plain"', 'schema = "public"'))
+    h.eq({r["statement"] for r in rows}, {"select * from orders", "prepare p as select * from orders"})
+
+
 def test_another_policy():
     out = replay(POLICY + 'deny freeze do sql.update when table = "app.orders"\n', code=1)
     h.has(out, "\nDifferently\n", "allow -> deny\n", "\nBy principal\n       1  planner-7\n", "deny by freeze\n",
@@ -218,5 +235,5 @@ def test_usage():
     h.eq(h.weir("explain", weir.policy, "--audit", weir.state, "--record", "a").code, 2)
 
 
-h.main(test_its_own_policy_decides_as_it_did, test_another_policy, test_every_fact_counts,
+h.main(test_its_own_policy_decides_as_it_did, test_a_catalog_tells_what_a_star_was, test_another_policy, test_every_fact_counts,
        test_what_cannot_be_told, test_explain_a_record, test_usage, setup=setup)
