@@ -204,14 +204,15 @@ static void
 name_test(const struct difference *x, struct buf *out)
 {
 	const struct value *v = x->witness.facts.v;
+	bool connects = x->entry == ENTRY_CONNECT;
 
 	buf_printf(out, "diff %s: %s, ", x->id, difference_names[x->kind]);
 	if (is_data(x->kind))
 		buf_printf(out, "%.*s.%.*s.%.*s", SLICE_ARG(x->place.schema),
 			   SLICE_ARG(x->place.table), SLICE_ARG(x->place.column));
 	else
-		buf_puts(out, action_info[v[FACT_ACTION].i].name);
-	if (!is_data(x->kind) && v[FACT_TABLE].known)
+		buf_puts(out, action_info[connects ? ACTION_CONNECT : v[FACT_ACTION].i].name);
+	if (!is_data(x->kind) && !connects && v[FACT_TABLE].known)
 		buf_printf(out, " on %.*s", SLICE_ARG(v[FACT_TABLE].s));
 }
 
@@ -235,9 +236,9 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 	struct buf name = {0};
 	bool good;
 
-	if (x->kind == DIFF_MODES || x->entry == ENTRY_CONNECT || x->kind == DIFF_LIMIT ||
-	    x->kind == DIFF_APPROVAL)
+	if (x->kind == DIFF_MODES || x->kind == DIFF_LIMIT || x->kind == DIFF_APPROVAL)
 		return false;
+	t.connects = x->entry == ENTRY_CONNECT;
 	if (is_data(x->kind)) {
 		t.shows = x->kind >= DIFF_SHOWN ? SHOWS_ROW : SHOWS_CELL;
 		if (x->mask[side] >= 0)

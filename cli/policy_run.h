@@ -35,6 +35,7 @@ struct run {
 	const struct test_decl *t;
 	struct arena arena;
 	const struct sql_facts *sql;
+	bool connects;	       /* there is no command: a session is to be opened */
 	struct facts base;     /* of the command */
 	struct facts *effects; /* of each effect that is judged */
 	size_t n_effects;

@@ -269,6 +269,10 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, si
 		put_row_test(out, t, samples[sample]);
 		return;
 	}
+	if (t->connects) {
+		buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
+		return;
+	}
 	if (attempt == LITERAL_WITH && !(sql.uses_named && sql.facts->n_uses))
 		buf_puts(&text, "select 1");
 	else

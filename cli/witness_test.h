@@ -25,6 +25,7 @@ struct witness_test {
 	const struct witness *witness;
 	const char *name;
 	enum witness_shows shows;
+	bool connects; /* SHOWS_VERDICT: of opening a session */
 	enum verdict verdict;
 	struct slice schema, table, column; /* SHOWS_CELL, SHOWS_ROW */
 	const struct image_mask *mask;	    /* under `passes`; NULL: shown as it is */

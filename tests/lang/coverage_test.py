@@ -168,6 +168,33 @@ def test_imports_are_changed_too():
     h.has(r.out, "part.weir:1:30: read: a clause is dropped: when sql.statements = 1")
 
 
+SESSIONS = '''policy p
+group a   = idp "a"
+group dba = idp "dba"
+allow read   do sql.select
+hold door    do connect   who a   for 1 of dba not self   within 5m
+deny night   do connect   when time.of-day < 06:00
+shadow deny clear   do connect   when not client.tls
+
+test "waits" as agent "x" in a on "o" expect hold by door
+test "walks in" as agent "x" in dba on "o" expect allow
+test "not by night" as agent "x" in dba on "o" with time.of-day = 05:59 expect deny by night
+test "in the clear" as agent "x" in dba on "o" with client.tls = false expect shadow by clear
+'''
+
+
+def test_sessions():
+    """A test without a command is about opening a session."""
+    r = h.weir("test", put(SESSIONS), "--coverage")
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, "4 passed", "rules     4 of 4 do something")
+    r = h.weir("test", put(SESSIONS.replace("expect hold by door", "expect allow")))
+    h.eq(r.code, 1)
+    h.has(r.out, "expected allow, got hold by door at")
+    r = h.weir("test", put(SESSIONS), "--mutate")
+    h.lacks(r.out, "door: a clause is dropped: do connect", "night: a clause is dropped: when")
+
+
 def test_bounded():
     rules = "".join(f'allow r{i}   who a   do sql.select   when sql.statements > {i}\n' for i in range(1500))
     path = put('policy p\ngroup a = idp "a"\n' + rules
@@ -186,5 +213,5 @@ def test_usage_and_failures():
 
 
 h.main(test_coverage, test_what_counts, test_strict, test_all_changes_are_noticed, test_survivors, test_what_a_mask_allows,
-       test_survivors_are_what_they_say, test_imports_are_changed_too, test_bounded,
-       test_usage_and_failures)
+       test_survivors_are_what_they_say, test_imports_are_changed_too, test_sessions,
+       test_bounded, test_usage_and_failures)
