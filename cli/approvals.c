@@ -30,8 +30,8 @@ usage(FILE *to)
 		"       weir approvals approve ID [--reason TEXT] [--ticket ID]  --as PRINCIPAL [OPTIONS]\n"
 		"       weir approvals reject ID --reason TEXT  --as PRINCIPAL [OPTIONS]\n"
 		"\n"
-		"Lists, shows and decides the commands that a policy holds. You see what you asked for\n"
-		"and what you may decide. Agents can never approve; a rule may also say `not self`.\n"
+		"Lists, shows and decides the commands and connections that a policy holds. You see what\n"
+		"you asked for and what you may decide. Agents can never approve; a rule may also say `not self`.\n"
 		"\n"
 		"  --as PRINCIPAL    who you are\n"
 		"  --key-file FILE   your key on its first line, mode 600; else the variable WEIR_KEY\n"
@@ -95,6 +95,12 @@ put_until(struct buf *b, const char *moment)
 		buf_printf(b, "%ldm%02lds", (long) left / 60, (long) left % 60);
 }
 
+static bool
+connects(const json_t *a)
+{
+	return strcmp(str(a, "kind"), "connection") == 0;
+}
+
 /* One line, cut to STATEMENT_COLUMNS characters: for recognising, `show` is for deciding. */
 static void
 put_short_statement(struct buf *b, const json_t *a)
@@ -103,7 +109,10 @@ put_short_statement(struct buf *b, const json_t *a)
 	size_t end = 0, chars = 0;
 
 	/* Already visible, but for its newlines and tabs. */
-	put(&all, str(a, "statement_visible"));
+	if (connects(a))
+		buf_puts(&all, "(to connect)");
+	else
+		put(&all, str(a, "statement_visible"));
 	while (end < all.n && chars < STATEMENT_COLUMNS) {
 		end++;
 		while (end < all.n && (all.p[end] & 0xc0) == 0x80)
@@ -229,6 +238,7 @@ static void
 put_conditions(struct buf *b, const json_t *a)
 {
 	long long uses = (long long) json_integer_value(json_object_get(a, "max_uses"));
+	bool session = connects(a);
 
 	buf_printf(b, "  %-11s ", "needs");
 	put_needs(b, a);
@@ -238,8 +248,12 @@ put_conditions(struct buf *b, const json_t *a)
 		buf_puts(b, "; a reason");
 	if (json_is_true(json_object_get(a, "ticket_required")))
 		buf_puts(b, "; a ticket");
-	buf_puts(b, uses == 1 ? "; runs once\n" : uses ? "; runs a few times\n"
-						      : "; may run again until it expires\n");
+	if (session)
+		buf_puts(b, uses ? "; one session\n" : "; any number of sessions until it expires\n");
+	else
+		buf_puts(b, uses == 1 ? "; runs once\n"
+			 : uses	      ? "; runs a few times\n"
+				      : "; may run again until it expires\n");
 }
 
 static void
@@ -253,7 +267,8 @@ put_next(struct buf *b, const json_t *a)
 		buf_puts(b, ".\n");
 	}
 	if (json_is_true(json_object_get(a, "may_approve"))) {
-		buf_puts(b, "\nTo let it run:  weir approvals approve ");
+		buf_puts(b, connects(a) ? "\nTo let it in:   weir approvals approve "
+					: "\nTo let it run:  weir approvals approve ");
 		put(b, id);
 		buf_puts(b, " --reason \"...\"");
 	}
@@ -285,6 +300,7 @@ print_one(const json_t *a)
 	buf_printf(&line, "%s (database %s as %s)%c", str(a, "target"), str(a, "database"),
 		   str(a, "db_role"), 0);
 	put_field(&b, "target", (const char *) line.p);
+	put_field(&b, "application", str(who, "application"));
 	put_rules(&b, a);
 	put_conditions(&b, a);
 	put_votes(&b, a);
@@ -292,8 +308,12 @@ print_one(const json_t *a)
 	put_field(&b, "decide by", str(a, "decide_by"));
 	put_field(&b, "use before", str(a, "release_until"));
 	put_field(&b, "sha256", str(a, "statement_sha256"));
-	buf_puts(&b, "  statement\n");
-	put_block(&b, str(a, "statement_visible"));
+	if (connects(a)) {
+		put_field(&b, "asks", "to open a session");
+	} else {
+		buf_puts(&b, "  statement\n");
+		put_block(&b, str(a, "statement_visible"));
+	}
 	if (*str(a, "parameters_visible")) {
 		buf_puts(&b, "  parameters\n");
 		put_block(&b, str(a, "parameters_visible"));

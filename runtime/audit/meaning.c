@@ -137,6 +137,17 @@ on_session(struct meaning *m, uint64_t index, const struct audit_brief *b)
 }
 
 static void
+went_ahead(struct meaning *m, struct audit_id intent, uint64_t index)
+{
+	if (m->n_ran == m->cap_ran) {
+		m->cap_ran = m->cap_ran ? m->cap_ran * 2 : 64;
+		m->ran = realloc(m->ran, m->cap_ran * sizeof(*m->ran));
+		assert(m->ran != NULL);
+	}
+	m->ran[m->n_ran++] = (struct held){intent, index};
+}
+
+static void
 on_result(struct meaning *m, uint64_t index, const struct audit_brief *b)
 {
 	uint64_t *verdict = b->n_refs ? idmap_get(&m->intents, b->refs[0]) : NULL;
@@ -149,14 +160,22 @@ on_result(struct meaning *m, uint64_t index, const struct audit_brief *b)
 	}
 	if (*verdict == AUDIT_verdict_DENY && b->status == AUDIT_status_OK)
 		m->problem(m->arg, index, "a refused command has a result");
-	if (*verdict != AUDIT_verdict_HOLD || !ran)
-		return;
-	if (m->n_ran == m->cap_ran) {
-		m->cap_ran = m->cap_ran ? m->cap_ran * 2 : 64;
-		m->ran = realloc(m->ran, m->cap_ran * sizeof(*m->ran));
-		assert(m->ran != NULL);
-	}
-	m->ran[m->n_ran++] = (struct held){b->refs[0], index};
+	if (*verdict == AUDIT_verdict_HOLD && ran)
+		went_ahead(m, b->refs[0], index);
+}
+
+/* A connection that was held is let in by another record, which refers to it. */
+static void
+on_connect(struct meaning *m, uint64_t index, const struct audit_brief *b)
+{
+	uint64_t *verdict = b->n_refs ? idmap_get(&m->intents, b->refs[0]) : NULL;
+
+	if (b->verdict == AUDIT_verdict_HOLD)
+		*idmap_put(&m->intents, b->id) = AUDIT_verdict_HOLD;
+	else if (b->verdict == AUDIT_verdict_ALLOW && b->n_refs && !verdict)
+		m->problem(m->arg, index, "a session was opened after a hold that is not on record");
+	else if (b->verdict == AUDIT_verdict_ALLOW && b->n_refs)
+		went_ahead(m, b->refs[0], index);
 }
 
 static void
@@ -184,6 +203,8 @@ meaning_record(struct meaning *m, uint64_t index, const struct audit_brief *b)
 		*idmap_put(&m->intents, b->id) = b->verdict;
 	} else if (b->type == AUDIT_result) {
 		on_result(m, index, b);
+	} else if (b->type == AUDIT_session_start) {
+		on_connect(m, index, b);
 	} else if (b->type == AUDIT_approval_request) {
 		on_request(m, b);
 	} else if (b->type == AUDIT_approval_decision) {
@@ -214,20 +235,21 @@ static const char *
 judge(const struct approval *a)
 {
 	if (!a->requested)
-		return "a held command ran, but its approval was never requested";
+		return "what was held went ahead, but its approval was never requested";
 	if (a->other_binding)
-		return "a held command ran, but its approvals are over different bindings";
-	if (a->rejected)
-		return "a held command ran although it was rejected";
+		return "what was held went ahead, but its approvals are over different bindings";
+	/* A window may be closed after it was used; which came first is not to be told. */
+	if (a->rejected && a->max_uses)
+		return "what was held went ahead although it was rejected";
 	if (a->uses == 0)
-		return "a held command ran, but no approval.close says that its approval was used";
+		return "what was held went ahead, but no approval.close says that its approval was used";
 	if (a->max_uses && a->uses > a->max_uses)
 		return "an approval was used more often than it allows";
 	if (a->n_groups == 0 && count(a, NULL) == 0)
-		return "a held command ran without an approval by another principal";
+		return "what was held went ahead without an approval by another principal";
 	for (size_t g = 0; g < a->n_groups; g++)
 		if (count(a, &a->groups[g]) < a->need[g])
-			return "a held command ran with fewer approvers than it needed";
+			return "what was held went ahead with fewer approvers than it needed";
 	return NULL;
 }
 
@@ -237,7 +259,7 @@ meaning_end(struct meaning *m)
 	for (size_t i = 0; i < m->n_ran; i++) {
 		uint64_t *at = idmap_get(&m->approval_of, m->ran[i].intent);
 		const char *wrong = at ? judge(&m->v[*at - 1])
-				       : "a held command ran without an approval";
+				       : "what was held went ahead without an approval";
 
 		if (wrong)
 			m->problem(m->arg, m->ran[i].index, wrong);

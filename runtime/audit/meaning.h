@@ -38,7 +38,7 @@ struct meaning {
 	struct idmap approvals, approval_of; /* position + 1, by approval id and by intent id */
 	struct approval *v;
 	size_t n, cap;
-	struct held *ran; /* held commands that ran */
+	struct held *ran; /* held commands that ran, held connections that were let in */
 	size_t n_ran, cap_ran;
 	uint64_t n_sessions, n_commands, n_results, n_held;
 	void (*problem)(void *arg, uint64_t index, const char *what);

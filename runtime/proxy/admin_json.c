@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A held command as JSON. `statement` is the exact text (absent when it is not UTF-8; then
- * `statement_base64`), `statement_visible` the one to show: see approval_put_visible.
+ * A held command or connection as JSON. `statement` is the exact text (absent when it is not UTF-8;
+ * then `statement_base64`), `statement_visible` the one to show: see approval_put_visible.
  */
 #include "base/clock.h"
 #include "proxy/admin_internal.h"
@@ -131,6 +131,8 @@ requester_json(const struct approval *a)
 	json_object_set_new(o, "name", text(a->ask.subject.principal));
 	json_object_set_new(o, "kind", json_string(kinds[a->ask.kind]));
 	json_object_set_new(o, "client", text(a->ask.client));
+	if (a->ask.application.n)
+		json_object_set_new(o, "application", visible(a->ask.application));
 	return o;
 }
 
@@ -160,12 +162,14 @@ admin_approval_json(const struct approval *a, const struct approval_decider *who
 
 	json_object_set_new(o, "id", json_string(a->id));
 	json_object_set_new(o, "state", json_string(approval_state_name(a->state)));
+	json_object_set_new(o, "kind", json_string(a->ask.connects ? "connection" : "command"));
 	json_object_set_new(o, "requester", requester_json(a));
 	json_object_set_new(o, "protocol", text(s->protocol));
 	json_object_set_new(o, "target", text(s->target));
 	json_object_set_new(o, "database", text(s->database));
 	json_object_set_new(o, "db_role", text(s->db_role));
-	put_statement(o, a, brief);
+	if (!a->ask.connects)
+		put_statement(o, a, brief);
 	json_object_set_new(o, "rules", rules_json(a));
 	json_object_set_new(o, "needs", needs_json(a));
 	json_object_set_new(o, "votes", votes_json(a));

@@ -54,7 +54,9 @@ fill_request(struct approval_record *r, const struct approval_event *ev)
 	b->approval = approval_audit_id(a);
 	b->request = slice_str(a->id);
 	b->binding = a->binding;
-	b->scope = SLICE_LIT("exact");
+	b->scope = !a->ask.connects ? SLICE_LIT("exact")
+		   : a->ask.max_uses ? SLICE_LIT("connection")
+				     : SLICE_LIT("window");
 	/* Groups as principals have them, not as the policy calls them: the verifier compares them
 	 * with the approvers' own. */
 	for (size_t i = 0; i < a->ask.n_needs; i++) {

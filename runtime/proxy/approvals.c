@@ -213,6 +213,7 @@ copy_ask(struct copier *c, const struct approval_ask *from, struct approval_ask 
 	to->subject.search_path = copy_slice(c, from->subject.search_path);
 	to->subject.path_user = copy_slice(c, from->subject.path_user);
 	to->client = copy_slice(c, from->client);
+	to->application = copy_slice(c, from->application);
 	to->statement = copy_slice(c, cut(from->statement));
 	to->parameters = copy_slice(c, cut(from->parameters));
 	to->rules = rules = copy_bytes(c, from->rules, from->n_rules * sizeof(*rules), 8);
@@ -406,7 +407,8 @@ approvals_find(struct approvals *s, const struct approval_subject *subject, uint
 	pthread_mutex_lock(&s->lock);
 	for (const struct approval *a = s->first; a; a = a->next)
 		if (memcmp(a->key, key, SHA256_LEN) == 0 &&
-		    (in_window(a, now) || (a->state == APPROVAL_PENDING && now < a->decide_by_ns)))
+		    (in_window(a, now) || (a->state == APPROVAL_PENDING && now < a->decide_by_ns &&
+					   !(found && found->state == APPROVAL_APPROVED))))
 			found = a;
 	if (found)
 		status_fill(found, st);

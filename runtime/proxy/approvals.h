@@ -52,8 +52,9 @@ enum {
 
 /* What an approval is bound to. Strings are borrowed. */
 struct approval_subject {
-	uint8_t command_sha256[SHA256_LEN]; /* of the exact bytes */
-	uint8_t params_sha256[SHA256_LEN];  /* of formats, types, values; zero without any */
+	/* Of the exact bytes, and of formats, types and values (zero without any). Of connecting:
+	 * zero, and of the rules that hold it. */
+	uint8_t command_sha256[SHA256_LEN], params_sha256[SHA256_LEN];
 	uint8_t policy_sha256[SHA256_LEN];  /* the image under which it was held */
 	struct slice protocol;              /* "postgres" */
 	struct slice principal, target, database, db_role;
@@ -81,7 +82,9 @@ struct approval_rule {
 struct approval_ask {
 	struct approval_subject subject;
 	enum principal_kind kind;
+	bool connects;           /* a session is to be opened: there is no statement */
 	struct slice client;     /* "10.0.0.7:51234", for people; may be empty */
+	struct slice application; /* what it calls itself; may be empty */
 	struct slice statement;  /* exact bytes */
 	struct slice parameters; /* rendered for people, "$1 = 'x'\n$2 = 7"; may be empty */
 	const struct approval_rule *rules;
@@ -181,7 +184,7 @@ enum approval_error approvals_create(struct approvals *s, const struct approval_
 				     struct approval_event *ev) MUST_CHECK;
 /* False when the id is unknown (forgotten after keep_ns). */
 bool approvals_peek(struct approvals *s, const char *id, struct approval_status *st) MUST_CHECK;
-/* The youngest pending or approved request for exactly this subject: the async mode. */
+/* The youngest approved request for exactly this subject, or else the youngest that is pending. */
 bool approvals_find(struct approvals *s, const struct approval_subject *subject, uint64_t now,
 		    struct approval_status *st) MUST_CHECK;
 /* Consumes one use if, and only if, `subject` is what was approved and the window is open. On NONE

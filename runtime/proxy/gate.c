@@ -273,33 +273,34 @@ gate_catalog_state(struct gate *g, struct gate_session *s, const char **trouble)
 	return t->trouble ? CATALOG_FAILED : CATALOG_WAIT;
 }
 
-bool
-gate_connect(struct gate *g, struct gate_session *s, uint64_t now, struct gate_refusal *why,
-	     struct gate_shadows *shadows)
+void
+gate_connect(struct gate *g, struct gate_session *s, uint64_t now, struct gate_verdict *v)
 {
 	struct gate_class *c = gate_class_of(g, s, now);
 	const struct image *img = g->epoch->image;
 	struct facts f = c->facts;
 	struct decision d;
+	int r = -1;
 
-	*why = (struct gate_refusal){
+	*v = (struct gate_verdict){.verdict = VERDICT_DENY};
+	v->refusal = (struct gate_refusal){
 		"WEIR-CONNECT", "the policy lets nothing of yours reach this target", NULL,
 		"ask who writes the gateway's policy, or connect to another target (dbname)", NULL};
-	shadows->n = 0;
 	if (!c->principal)
-		return false;
+		return;
 	class_set_time(&f, now);
 	facts_int(&f, FACT_ACTION, ACTION_CONNECT);
 	vm_decide(img, ENTRY_CONNECT, &f, &d);
-	if (watch_has(img, ENTRY_WATCH_CONNECT)) {
-		watch_init(&g->watch);
-		watch_effect(img, ENTRY_WATCH_CONNECT, &f, &d, &g->watch);
-		gate_note_shadows(g, img, d.verdict, false, shadows);
-	}
-	if (d.verdict == VERDICT_HOLD)
-		why->message = "connecting to this target needs an approval, which this release "
-			       "cannot ask for";
-	return d.verdict == VERDICT_ALLOW;
+	v->verdict = d.verdict;
+	v->by_default = d.by_default;
+	while (v->n_rules < VERDICT_RULES && (r = decision_next_deciding(img, &d, r)) >= 0)
+		v->rules[v->n_rules++] = (uint16_t) r;
+	v->rules_cut = r >= 0 && decision_next_deciding(img, &d, r) >= 0;
+	if (!watch_has(img, ENTRY_WATCH_CONNECT))
+		return;
+	watch_init(&g->watch);
+	watch_effect(img, ENTRY_WATCH_CONNECT, &f, &d, &g->watch);
+	gate_note_shadows(g, img, d.verdict, false, &v->shadows);
 }
 
 const struct sql_facts *

@@ -56,6 +56,7 @@ struct gate_verdict {
 	uint8_t masked_by[VERDICT_STATEMENTS]; /* the same of each of several statements */
 	uint8_t n_rules;   /* deciding rules, at most VERDICT_RULES */
 	uint16_t rules[VERDICT_RULES];
+	bool rules_cut; /* more rules decide than are named here */
 	uint8_t n_masks; /* mask rules of the tables it reads, at most VERDICT_MASKS */
 	uint16_t masks[VERDICT_MASKS];
 	uint8_t n_limits; /* limit rules that apply */
@@ -138,9 +139,10 @@ enum catalog_state gate_catalog_since(const struct gate *g, const struct gate_se
 bool gate_result_named(struct gate_session *s, const struct sql_facts *f, struct pg_fields fields,
 		       bool fresh, struct arena *arena);
 
-/* May the session exist at all? */
-bool gate_connect(struct gate *g, struct gate_session *s, uint64_t now_wall_ns,
-		  struct gate_refusal *why, struct gate_shadows *shadows) MUST_CHECK;
+/* May the session exist at all? A verdict with its rules, shadows and (VERDICT_DENY) refusal, whose
+ * texts are static. */
+void gate_connect(struct gate *g, struct gate_session *s, uint64_t now_wall_ns,
+		  struct gate_verdict *v);
 
 /* The facts of a text, cached by shape. text[text.n] must be 0. */
 const struct sql_facts *gate_facts(struct gate *g, struct slice text);

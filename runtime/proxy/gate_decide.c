@@ -416,6 +416,8 @@ verdict_of(struct look *l)
 	while (!v->refusal.code && v->n_rules < VERDICT_RULES &&
 	       (r = decision_next_deciding(img, &l->g->joined, r)) >= 0)
 		v->rules[v->n_rules++] = (uint16_t) r;
+	v->rules_cut = v->n_rules == VERDICT_RULES &&
+		       decision_next_deciding(img, &l->g->joined, r) >= 0;
 }
 
 static void

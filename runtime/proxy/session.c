@@ -64,6 +64,7 @@ session_free(struct session *s)
 		return;
 	assert(s->magic == SESSION_MAGIC);
 	hold_cancel(s, "the client left");
+	door_cancel(s, "the client left");
 	session_lookup_ready(s, true);
 	replies_clear(s);
 	free(s->replies);
@@ -237,6 +238,7 @@ session_close(struct session *s, const char *cause)
 	if (s->phase == SESSION_CLOSED)
 		return;
 	hold_cancel(s, "the session ended");
+	door_cancel(s, s->client_gone ? "the client left" : "the session ended");
 	s->end_cause = cause;
 	if (s->sseq)
 		record_session_end(s);
@@ -251,18 +253,25 @@ void
 session_fatal(struct session *s, const char *sqlstate, const char *code, const char *message,
 	      const char *hint)
 {
+	session_refuse(s, &(struct gate_refusal){code, message, NULL, hint, sqlstate});
+}
+
+void
+session_refuse(struct session *s, const struct gate_refusal *why)
+{
 	struct buf *b = &s->env->scratch;
 	char detail[80];
 
 	if (s->phase == SESSION_CLOSED)
 		return;
-	snprintf(detail, sizeof(detail), "code %s", code);
+	snprintf(detail, sizeof(detail), "code %s%s%s", why->code, why->detail ? "; " : "",
+		 why->detail ? why->detail : "");
 	buf_reset(b);
 	pg_put_error(b, &(struct pg_error){.severity = "FATAL",
-					   .sqlstate = sqlstate,
-					   .message = slice_str(message),
+					   .sqlstate = why->sqlstate ? why->sqlstate : "42501",
+					   .message = slice_str(why->message),
 					   .detail = slice_str(detail),
-					   .hint = slice_str(hint)});
+					   .hint = slice_str(why->hint)});
 	/* In the middle of a row it would be taken for the row's value. */
 	if (s->inside)
 		buf_reset(b);
@@ -270,29 +279,7 @@ session_fatal(struct session *s, const char *sqlstate, const char *code, const c
 	/* The server would go on for nobody. */
 	if (s->phase == SESSION_READY && s->n_replies && !s->server_gone)
 		session_cancel_upstream(s);
-	session_close(s, code);
-}
-
-void
-session_bad(struct session *s, enum pg_side from, enum pg_reason reason)
-{
-	const char *who = from == CLIENT ? "client" : "target";
-	char message[200];
-
-	if (strcmp(pg_reason_sqlstate(reason), "54000") == 0) {
-		/* Nobody's fault: too much to hold, and no way to take back what was begun. */
-		log_warn("message too large from=%s reason=%s", who, pg_reason_name(reason));
-		session_fatal(s, "54000", "WEIR-TOO-LARGE", pg_reason_sentence(reason),
-			      "what is judged, and a row with masked columns, must fit `limit message`: "
-			      "send or select less at a time, or ask for a higher limit");
-		return;
-	}
-	s->env->counters.protocol_errors++;
-	log_warn("protocol violation from=%s reason=%s", who, pg_reason_name(reason));
-	snprintf(message, sizeof(message), "protocol violation by the %s: %s", who,
-		 pg_reason_sentence(reason));
-	session_fatal(s, pg_reason_sqlstate(reason), "WEIR-PROTOCOL", message,
-		      "the connection cannot be followed any further and is closed");
+	session_close(s, why->code);
 }
 
 /* ---- delivery -------------------------------------------------------------------------------- */
@@ -314,6 +301,7 @@ may_process(const struct session *s, enum pg_side from)
 	switch (s->phase) {
 	case SESSION_STARTUP:
 	case SESSION_AUTH:
+	case SESSION_HELD:
 		return from == CLIENT;
 	case SESSION_SERVER_TLS:
 	case SESSION_SERVER_LOGIN:
@@ -405,7 +393,7 @@ process(struct session *s, enum pg_side from, uint8_t *p, size_t n, bool chunk)
 		enum wire w;
 		enum step step;
 
-		if (s->phase == SESSION_STARTUP) {
+		if (s->phase == SESSION_STARTUP || s->phase == SESSION_HELD) {
 			size_t used = login_client_bytes(s, p + at, n - at);
 
 			if (!used)
@@ -583,6 +571,8 @@ session_kick(struct session *s)
 
 	if (s->phase == SESSION_CLOSED)
 		return;
+	if (s->phase == SESSION_HELD)
+		door_progress(s);
 	if (s->phase == SESSION_WAITING)
 		login_progress(s);
 	/* One side's progress may be what the other waited for: until nothing moves. */
@@ -739,6 +729,10 @@ session_tick(struct session *s)
 
 	if (s->phase == SESSION_CLOSED)
 		return;
+	if (s->phase == SESSION_HELD) {
+		door_tick(s);
+		return;
+	}
 	if (s->phase != SESSION_READY && s->pool.waits) {
 		session_pool_tick(s);
 		return;

@@ -6,9 +6,9 @@
  *   bytes ─► frame ─► message ─► facts ─► gate ─► audit (durable intent) ─► server
  *   rows of the server ─► row plan (masks) ─► client
  *
- *        STARTUP ──► AUTH ──► WAITING ──► SERVER_LOGIN ──► READY ──► CLOSED
- *     (TLS, packet) (SCRAM)  (catalog,     (TLS, SCRAM,    (commands)
- *                             dial)         parameters)
+ *        STARTUP ──► AUTH ──► HELD ──► WAITING ──► SERVER_LOGIN ──► READY ──► CLOSED
+ *     (TLS, packet) (SCRAM)  (people)  (catalog,    (TLS, SCRAM,    (commands)
+ *                                       dial)        parameters)
  *
  * Each direction processes its bytes in order until it blocks (on a record that is not durable yet,
  * on an approval, on the other side's answer); what it could not take yet waits in `pending`, the
@@ -113,6 +113,7 @@ enum session_phase {
 	SESSION_STARTUP, /* waiting for the startup packet (or SSLRequest, CancelRequest) */
 	SESSION_CLIENT_TLS,
 	SESSION_AUTH,    /* SCRAM with the client */
+	SESSION_HELD,    /* people decide whether there will be a session (session_door.c) */
 	SESSION_WAITING, /* for the catalog, then for the server to answer the dial */
 	SESSION_SERVER_TLS,
 	SESSION_SERVER_LOGIN,
@@ -387,8 +388,7 @@ void session_close(struct session *s, const char *cause);
 /* FATAL to the client, then close. */
 void session_fatal(struct session *s, const char *sqlstate, const char *code, const char *message,
 		   const char *hint);
-/* The peer's bytes cannot be followed: says so to the client and closes both sides. */
-void session_bad(struct session *s, enum pg_side from, enum pg_reason reason);
+void session_refuse(struct session *s, const struct gate_refusal *why);
 /* A ParameterStatus of the server: false (and the session is over) when it would blind the
  * gateway. */
 bool session_parameter(struct session *s, const struct pg_param *p) MUST_CHECK;
@@ -415,6 +415,8 @@ void session_arm(struct session *s);
  * server is left in the state its own error would have left it in. Takes over c (may be NULL). */
 void refuse_query(struct session *s, struct command *c, const struct gate_refusal *why);
 void refuse_extended(struct session *s, struct command *c, const struct gate_refusal *why);
+/* The peer's bytes cannot be followed: says so to the client and closes both sides. */
+void session_bad(struct session *s, enum pg_side from, enum pg_reason reason);
 /* Sends the server what it is sure to refuse: a Query, or a Parse. */
 void refuse_poison(struct session *s, bool extended);
 
@@ -594,9 +596,10 @@ bool session_plan_named(struct session *s, const struct sql_facts *f, const stru
 void session_disagrees(struct session *s, struct command *c);
 
 /* session_record.c */
-bool record_session_start(struct session *s, const struct gate_shadows *shadows) MUST_CHECK;
-void record_connect_denied(struct session *s, const struct gate_refusal *why,
-			   const struct gate_shadows *shadows);
+/* What becomes of connecting; VERDICT_ALLOW: the session begins. held: the record of what waited
+ * for people (zero: nothing did); *record: this one. False: the log takes none. */
+bool record_connect(struct session *s, const struct gate_verdict *v, const char *text,
+		    struct audit_id held, struct audit_id *record) MUST_CHECK;
 void record_session_end(struct session *s);
 void record_auth_fail(struct session *s, struct slice claimed, const char *cause);
 /* The intent of a command with its decision; sets c->ticket. False: the log takes none. */
@@ -611,12 +614,18 @@ bool record_waits(struct session *s, struct command *c);
 /* The ticket, 0 when the log takes none. c may be NULL. */
 struct approval_event;
 uint64_t record_approval(struct session *s, struct command *c, const struct approval_event *ev);
+/* intent: the record of what is held; NULL: there is none. */
+uint64_t record_approval_of(struct session *s, const struct audit_id *intent,
+			    const struct approval_event *ev);
 /* "$1 = 'x'" a line, for people. */
 void record_render_parameters(struct slice section, struct buf *out);
 
 /* session_notice.c: tells the channels of the rules that ask for it; at once. */
 void notice_command(struct session *s, const struct command *c);
 void notice_held(struct session *s, const struct command *c, const char *approval);
+/* Of connecting: record is the one of it; approval NULL: nothing waits. */
+void notice_connect(struct session *s, const struct gate_verdict *v, struct audit_id record,
+		    const char *approval);
 
 /* session_hold.c */
 struct hold;
@@ -631,5 +640,14 @@ void hold_tick(struct session *s);
 void hold_cancel(struct session *s, const char *why);
 /* Nobody has decided yet. */
 bool hold_waits(const struct session *s);
+
+/* session_door.c: may the client have a session? Its login is done. */
+void door_open(struct session *s);
+/* SESSION_HELD: something may have been decided, or the policy changed. */
+void door_progress(struct session *s);
+void door_tick(struct session *s);
+/* What a client says while it waits; returns how much of it was read. */
+size_t door_client_bytes(struct session *s, const uint8_t *p, size_t n);
+void door_cancel(struct session *s, const char *why);
 
 #endif

@@ -5,7 +5,7 @@
  * step that consumes the approval. A client that cannot wait asks for the async mode: it is refused
  * at once with the request's id, and sends the same bytes again once somebody approved.
  */
-#include "proxy/session.h"
+#include "proxy/session_hold.h"
 
 #include "base/clock.h"
 #include "base/endian.h"
@@ -30,15 +30,6 @@ struct hold {
 };
 
 /* ---- what is asked for ----------------------------------------------------------------------- */
-
-struct question {
-	struct approval_ask ask;
-	struct approval_rule rules[APPROVAL_MAX_RULES];
-	struct approval_need needs[APPROVAL_MAX_NEEDS];
-	struct slice groups[APPROVAL_MAX_NEEDS];
-	struct buf parameters;
-	char client[64];
-};
 
 static void
 subject_of(struct session *s, const struct statement_text *t, struct approval_subject *out)
@@ -71,12 +62,9 @@ keeps_connection(const struct session *s)
 	return s->pool.mode == POOL_TRANSACTION && s->unsynced;
 }
 
-/* Joins the rules that hold the command: all needs, the shortest times, the strictest flags. False
- * when they ask for more than one request can carry. */
-static bool
-join_rules(struct session *s, const struct gate_verdict *v, struct question *q)
+bool
+question_join(const struct image *img, const struct gate_verdict *v, struct question *q)
 {
-	const struct image *img = gate_epoch(s->env->gate)->image;
 	struct approval_ask *a = &q->ask;
 
 	a->max_uses = 1;
@@ -107,14 +95,24 @@ join_rules(struct session *s, const struct gate_verdict *v, struct question *q)
 		a->reason_required = a->reason_required || h->reason;
 		a->ticket_required = a->ticket_required || h->ticket;
 	}
+	a->rules = q->rules;
+	a->needs = q->needs;
+	return a->n_rules > 0 && !v->rules_cut;
+}
+
+static bool
+join_rules(struct session *s, const struct gate_verdict *v, struct question *q)
+{
+	struct approval_ask *a = &q->ask;
+
+	if (!question_join(gate_epoch(s->env->gate)->image, v, q))
+		return false;
 	if ((s->tx == 'T' || keeps_connection(s)) &&
 	    a->within_ns > HOLD_IN_TRANSACTION_S * NS_PER_S)
 		a->within_ns = HOLD_IN_TRANSACTION_S * NS_PER_S;
 	if (!a->release_ns)
 		a->release_ns = a->within_ns;
-	a->rules = q->rules;
-	a->needs = q->needs;
-	return a->n_rules > 0;
+	return true;
 }
 
 static bool

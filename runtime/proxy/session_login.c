@@ -97,7 +97,7 @@ start_session(struct session *s, const struct pg_startup *st)
 	ask_sasl(s, st);
 }
 
-/* The client's bytes before authentication: startup packets have no type byte. Returns how many
+/* The client's bytes around authentication: startup packets have no type byte. Returns how many
  * were consumed. */
 size_t
 login_client_bytes(struct session *s, const uint8_t *p, size_t n)
@@ -106,6 +106,8 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 	struct login *l = login_of(s);
 	enum wire w;
 
+	if (s->phase == SESSION_HELD)
+		return door_client_bytes(s, p, n);
 	/* A TLS handshake at once (sslnegotiation=direct) saves a round trip. */
 	if (p[0] == 0x16 && s->env->tls && !s->client_tls && !l->ssl_requests &&
 	    !l->gss_requests) {
@@ -173,8 +175,6 @@ static void
 authenticated(struct session *s)
 {
 	struct login *l = s->login;
-	struct gate_refusal why;
-	struct gate_shadows shadows;
 
 	l->authenticated = true;
 	s->gate = gate_session_open(s->env->gate, slice_str(l->user), slice_str(l->database),
@@ -189,21 +189,7 @@ authenticated(struct session *s)
 		buf_fini(&m);
 		return;
 	}
-	if (!gate_connect(s->env->gate, s->gate, s->host->now_wall(s->host_ctx), &why, &shadows)) {
-		s->env->counters.denied++;
-		record_connect_denied(s, &why, &shadows);
-		session_fatal(s, "42501", why.code, why.message, why.hint);
-		return;
-	}
-	if (!record_session_start(s, &shadows)) {
-		session_fatal(s, "58030", "WEIR-AUDIT", "the audit log takes no records",
-			      "the gateway's operator must look at its log and disk");
-		return;
-	}
-	pg_put_auth(&s->env->scratch, PG_AUTH_OK, (struct slice){0});
-	session_emit(s, CLIENT, &s->env->scratch);
-	s->phase = SESSION_WAITING;
-	login_progress(s);
+	door_open(s);
 }
 
 enum step

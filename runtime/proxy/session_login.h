@@ -21,6 +21,8 @@ struct login {
 	struct scram_server scram;
 	struct scram_verifier mock_verifier;
 	unsigned sasl_step;
+	struct door *door; /* people are asked; NULL */
+	bool welcomed;	   /* AuthenticationOk is said */
 	struct server_login server;
 };
 

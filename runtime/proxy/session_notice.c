@@ -89,20 +89,38 @@ put_tables(struct buf *b, const struct sql_facts *f)
 	buf_putc(b, ']');
 }
 
+/* What a notice is about. */
+struct about {
+	const struct gate_verdict *verdict;
+	const struct sql_facts *facts; /* NULL: it is about connecting */
+	struct audit_id record;
+	const char *approval; /* NULL: nothing waits */
+};
+
 static void
-tell(struct session *s, const struct command *c, uint16_t rule, const char *approval)
+put_effects(struct buf *b, const struct sql_facts *f)
+{
+	if (f) {
+		put_actions(b, f);
+		put_tables(b, f);
+		return;
+	}
+	member(b, NOTICE_ACTIONS);
+	buf_printf(b, "[\"%s\"]", action_info[ACTION_CONNECT].name);
+}
+
+static void
+tell(struct session *s, const struct about *a, uint16_t rule)
 {
 	static const char *const kinds[] = {"human", "service", "agent"};
 	const struct epoch *e = gate_epoch(s->env->gate);
 	const struct image_rule *r = &e->image->rules[rule];
 	uint64_t now = s->host->now_wall(s->host_ctx);
 	struct buf *b = &s->env->notice;
-	struct audit_id record;
 	char when[28];
 
 	if (!s->host->notice || e->channels[rule] < 0)
 		return;
-	memcpy(record.b, c->id, sizeof(record.b));
 	clock_format(now, when);
 	buf_reset(b);
 	buf_putc(b, '{');
@@ -110,40 +128,63 @@ tell(struct session *s, const struct command *c, uint16_t rule, const char *appr
 	buf_putc(b, '1');
 	put_id(b, NOTICE_ID, audit_id_new(now));
 	put(b, NOTICE_TIME, slice_str(when));
-	put(b, NOTICE_EVENT, approval ? SLICE_LIT("held") : SLICE_LIT("command"));
+	put(b, NOTICE_EVENT, a->approval ? SLICE_LIT("held")
+			     : a->facts	 ? SLICE_LIT("command")
+					 : SLICE_LIT("connection"));
 	put(b, NOTICE_RULE, r->name);
 	put(b, NOTICE_KIND, slice_str(vm_rule_info[r->kind].name));
 	put(b, NOTICE_SENTENCE, r->sentence);
-	put(b, NOTICE_VERDICT, slice_str(vm_rule_info[c->verdict.verdict].name));
-	if (c->verdict.verdict == VERDICT_DENY)
-		put(b, NOTICE_REASON, slice_str(c->verdict.refusal.code));
+	put(b, NOTICE_VERDICT, slice_str(vm_rule_info[a->verdict->verdict].name));
+	if (a->verdict->verdict == VERDICT_DENY)
+		put(b, NOTICE_REASON, slice_str(a->verdict->refusal.code));
 	put(b, NOTICE_PRINCIPAL, gate_user(s->gate));
 	put(b, NOTICE_PRINCIPAL_KIND, slice_str(kinds[gate_user_kind(s->gate)]));
 	put(b, NOTICE_TARGET, slice_str(gate_target(s->gate)->name));
-	put_actions(b, c->facts);
-	put_tables(b, c->facts);
-	put(b, NOTICE_APPROVAL, slice_str(approval));
-	put_id(b, NOTICE_RECORD, record);
+	put_effects(b, a->facts);
+	put(b, NOTICE_APPROVAL, slice_str(a->approval));
+	put_id(b, NOTICE_RECORD, a->record);
 	put(b, NOTICE_POLICY, e->image->policy);
 	buf_putc(b, '}');
 	s->host->notice(s->host_ctx, (size_t) e->channels[rule], buf_slice(b));
+}
+
+static struct about
+about_command(const struct command *c, const char *approval)
+{
+	struct about a = {.verdict = &c->verdict, .facts = c->facts, .approval = approval};
+
+	memcpy(a.record.b, c->id, sizeof(a.record.b));
+	return a;
 }
 
 void
 notice_command(struct session *s, const struct command *c)
 {
 	const struct gate_verdict *v = &c->verdict;
+	struct about a = about_command(c, NULL);
 
 	/* Of what is held people are told when there is something to decide. */
 	for (uint8_t i = 0; v->verdict != VERDICT_HOLD && !v->by_default && i < v->n_rules; i++)
-		tell(s, c, v->rules[i], NULL);
+		tell(s, &a, v->rules[i]);
 	for (uint8_t i = 0; i < v->n_notices; i++)
-		tell(s, c, v->notices[i], NULL);
+		tell(s, &a, v->notices[i]);
 }
 
 void
 notice_held(struct session *s, const struct command *c, const char *approval)
 {
+	struct about a = about_command(c, approval);
+
 	for (uint8_t i = 0; i < c->verdict.n_rules; i++)
-		tell(s, c, c->verdict.rules[i], approval);
+		tell(s, &a, c->verdict.rules[i]);
+}
+
+void
+notice_connect(struct session *s, const struct gate_verdict *v, struct audit_id record,
+	       const char *approval)
+{
+	struct about a = {.verdict = v, .record = record, .approval = approval};
+
+	for (uint8_t i = 0; i < v->n_rules; i++)
+		tell(s, &a, v->rules[i]);
 }

@@ -125,43 +125,47 @@ shadow_texts(struct session *s, const struct gate_shadows *shadows, struct shado
 	return (struct audit_texts){out->v, out->n};
 }
 
-bool
-record_session_start(struct session *s, const struct gate_shadows *shadows)
+static enum audit_enum_value
+verdict_name(enum verdict v)
 {
+	return v == VERDICT_ALLOW ? AUDIT_verdict_ALLOW
+	       : v == VERDICT_HOLD ? AUDIT_verdict_HOLD
+				   : AUDIT_verdict_DENY;
+}
+
+bool
+record_connect(struct session *s, const struct gate_verdict *v, const char *text,
+	       struct audit_id held, struct audit_id *record)
+{
+	const struct image *img = gate_epoch(s->env->gate)->image;
+	bool waited = !audit_id_is_zero(held);
+	/* Rules that may allow a command open the door for many reasons: none of them decides. */
+	bool decided = !v->by_default && (v->verdict != VERDICT_ALLOW || waited);
+	struct slice rules[VERDICT_RULES];
 	struct audit_record r;
 	struct who w;
 	struct shadow_texts texts;
-	struct audit_decision d = {.verdict = AUDIT_verdict_ALLOW,
-				   .shadow = shadow_texts(s, shadows, &texts)};
+	struct audit_decision d = {.verdict = verdict_name(v->verdict),
+				   .rules = {rules, decided ? v->n_rules : 0},
+				   .text = slice_str(text),
+				   .shadow = shadow_texts(s, &v->shadows, &texts)};
 	struct audit_session_start b = {.credential = SLICE_LIT("key"), .decision = &d};
 
-	s->id = audit_id_new(s->host->now_wall(s->host_ctx));
+	for (size_t i = 0; i < d.rules.n; i++)
+		rules[i] = img->rules[v->rules[i]].name;
+	if (v->verdict == VERDICT_DENY)
+		d.reason_code = slice_str(v->refusal.code);
+	if (v->verdict == VERDICT_ALLOW)
+		s->id = audit_id_new(s->host->now_wall(s->host_ctx));
 	begin(s, &r, AUDIT_session_start, &w);
 	gate_user_groups(s->gate, &w.principal.groups.v, &w.principal.groups.n);
 	source_of(s, &w);
 	r.source = &w.source;
+	if (waited)
+		r.refs = (struct audit_ids){&held, 1};
 	r.body = &b;
+	*record = r.id;
 	return submit(s, &r) != 0;
-}
-
-void
-record_connect_denied(struct session *s, const struct gate_refusal *why,
-		      const struct gate_shadows *shadows)
-{
-	struct audit_record r;
-	struct who w;
-	struct shadow_texts texts;
-	struct audit_decision d = {.verdict = AUDIT_verdict_DENY,
-				   .reason_code = slice_str(why->code),
-				   .text = slice_str(why->message),
-				   .shadow = shadow_texts(s, shadows, &texts)};
-	struct audit_session_start b = {.credential = SLICE_LIT("key"), .decision = &d};
-
-	begin(s, &r, AUDIT_session_start, &w);
-	source_of(s, &w);
-	r.source = &w.source;
-	r.body = &b;
-	submit(s, &r);
 }
 
 void
@@ -393,14 +397,6 @@ record_refuses(const struct command *c, const struct statement_text *t)
 		       : NULL;
 }
 
-static enum audit_enum_value
-verdict_name(enum verdict v)
-{
-	return v == VERDICT_ALLOW ? AUDIT_verdict_ALLOW
-	       : v == VERDICT_HOLD ? AUDIT_verdict_HOLD
-				   : AUDIT_verdict_DENY;
-}
-
 bool
 record_command(struct session *s, struct command *c, const struct statement_text *t)
 {
@@ -586,21 +582,30 @@ record_waits(struct session *s, struct command *c)
 }
 
 uint64_t
-record_approval(struct session *s, struct command *c, const struct approval_event *ev)
+record_approval_of(struct session *s, const struct audit_id *intent,
+		   const struct approval_event *ev)
 {
 	struct approval_record a;
-	struct audit_id intent;
 
 	approval_record_fill(&a, ev, NULL, s->host->now_mono(s->host_ctx));
 	if (!audit_id_is_zero(s->id)) {
 		a.record.session = s->id;
 		a.record.sseq = s->sseq + 1;
 	}
-	if (c && c->recorded) {
-		memcpy(intent.b, c->id, sizeof(intent.b));
-		a.record.refs = (struct audit_ids){&intent, 1};
-	}
+	if (intent)
+		a.record.refs = (struct audit_ids){intent, 1};
 	return submit(s, &a.record);
+}
+
+uint64_t
+record_approval(struct session *s, struct command *c, const struct approval_event *ev)
+{
+	struct audit_id intent;
+
+	if (!c || !c->recorded)
+		return record_approval_of(s, NULL, ev);
+	memcpy(intent.b, c->id, sizeof(intent.b));
+	return record_approval_of(s, &intent, ev);
 }
 
 /* What the approver sees: text in quotes, binary in hex, one line each. A value must not be able to

@@ -8,6 +8,9 @@
  */
 #include "proxy/session.h"
 
+#include "base/log.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 /* No statement of PostgreSQL starts like this, and none ever will: `refused` is no keyword. */
@@ -93,4 +96,26 @@ refuse_extended(struct session *s, struct command *c, const struct gate_refusal 
 	if (!quiet)
 		refuse_poison(s, true);
 	replies_advance(s);
+}
+
+void
+session_bad(struct session *s, enum pg_side from, enum pg_reason reason)
+{
+	const char *who = from == CLIENT ? "client" : "target";
+	char message[200];
+
+	if (strcmp(pg_reason_sqlstate(reason), "54000") == 0) {
+		/* Nobody's fault: too much to hold, and no way to take back what was begun. */
+		log_warn("message too large from=%s reason=%s", who, pg_reason_name(reason));
+		session_fatal(s, "54000", "WEIR-TOO-LARGE", pg_reason_sentence(reason),
+			      "what is judged, and a row with masked columns, must fit `limit message`: "
+			      "send or select less at a time, or ask for a higher limit");
+		return;
+	}
+	s->env->counters.protocol_errors++;
+	log_warn("protocol violation from=%s reason=%s", who, pg_reason_name(reason));
+	snprintf(message, sizeof(message), "protocol violation by the %s: %s", who,
+		 pg_reason_sentence(reason));
+	session_fatal(s, pg_reason_sqlstate(reason), "WEIR-PROTOCOL", message,
+		      "the connection cannot be followed any further and is closed");
 }

@@ -6,6 +6,8 @@
  */
 #include "proxy/session_login.h"
 
+#include "base/log.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -64,6 +66,8 @@ take_setting(struct session *s, struct slice name, struct slice value)
 		return refuse(s, name, "is one too many");
 	l->params[l->n_params++] = (struct pg_param){slice_of(dup_slice(name), name.n),
 						     slice_of(dup_slice(value), value.n)};
+	if (settings_same_name(name, SLICE_LIT("weir.approval")))
+		s->approval_async = slice_is(value, "async");
 	/* Valid until the login ends; the gate keeps a copy. */
 	if (settings_same_name(name, SLICE_LIT("application_name")))
 		s->client_facts.application = l->params[l->n_params - 1].value;
@@ -137,20 +141,23 @@ put_set(struct buf *b, const struct pg_param *p)
 }
 
 static void
-denied(struct session *s, const struct pg_param *p, const struct gate_verdict *v)
+denied(struct session *s, const struct pg_param *p, struct gate_verdict *v)
 {
-	struct gate_refusal why = v->refusal;
+	struct gate_refusal *why = &v->refusal;
+	struct audit_id record;
 
 	if (v->verdict == VERDICT_HOLD)
-		why = (struct gate_refusal){.code = "WEIR-HOLD-STARTUP",
+		*why = (struct gate_refusal){.code = "WEIR-HOLD-STARTUP",
 					    .message = "it needs an approval, which a startup packet "
 						       "cannot wait for",
 					    .hint = "SET it after connecting"};
-	why.message = arena_printf(&s->env->arena, "startup parameter \"%.*s\": %s",
-				   SLICE_ARG(p->name), why.message);
+	why->message = arena_printf(&s->env->arena, "startup parameter \"%.*s\": %s",
+				    SLICE_ARG(p->name), why->message);
 	s->env->counters.denied++;
-	record_connect_denied(s, &why, &v->shadows);
-	session_fatal(s, why.sqlstate ? why.sqlstate : "42501", why.code, why.message, why.hint);
+	v->verdict = VERDICT_DENY;
+	if (!record_connect(s, v, why->message, (struct audit_id){{0}}, &record))
+		log_warn("a refused connection is not on record: the audit log takes no records");
+	session_refuse(s, why);
 }
 
 bool

@@ -194,6 +194,14 @@ stop_now(void *ctx)
 	each_conn(ctx, conn_end_now);
 }
 
+/* Who waits at the door is judged by the new policy. */
+static void
+reloaded(struct session *s)
+{
+	if (s->phase == SESSION_HELD)
+		session_kick(s);
+}
+
 static void
 set_catalog(struct worker *w, struct message *m)
 {
@@ -220,6 +228,7 @@ handle(struct worker *w, struct message *m)
 	case MSG_EPOCH:
 		gate_set_epoch(sh->env.gate, m->epoch);
 		pool_reload(sh->pool);
+		each_session(w, reloaded);
 		break;
 	case MSG_CATALOG:
 		set_catalog(w, m);

@@ -612,6 +612,67 @@ held_commands_need_their_approvers(void)
 	CHECK(judge_held(two, 2, true, AUDIT_approval_verdict_REJECT, 1) != NULL);
 }
 
+/* A held connection: of one that was let in although nobody approved it, and of one whose hold is
+ * not there, the verifier says so. A window may be closed after its use. */
+static int
+judge_connection(bool hold, bool approve, bool reject, uint64_t max_uses)
+{
+	struct meaning m = {.problem = on_problem};
+	struct audit_id intent = {{1}}, approval = {{2}};
+	uint8_t binding[SHA256_LEN] = {9};
+	struct audit_brief ask = {.type = AUDIT_approval_request,
+				  .approval = approval,
+				  .binding = slice_of(binding, sizeof(binding)),
+				  .refs = {intent},
+				  .n_refs = 1,
+				  .principal.subject = SLICE_LIT("agent"),
+				  .groups = {SLICE_LIT("dba")},
+				  .need = {1},
+				  .n_groups = 1,
+				  .max_uses = max_uses};
+	struct audit_brief decision = {.type = AUDIT_approval_decision,
+				       .approval = approval,
+				       .binding = ask.binding,
+				       .approval_verdict = AUDIT_approval_verdict_APPROVE,
+				       .approver.subject = SLICE_LIT("ana")};
+
+	problems = 0;
+	if (hold)
+		meaning_record(&m, 0, &(struct audit_brief){.type = AUDIT_session_start,
+							    .id = intent,
+							    .verdict = AUDIT_verdict_HOLD});
+	meaning_record(&m, 1, &ask);
+	if (approve)
+		meaning_record(&m, 2, &decision);
+	meaning_record(&m, 3, &(struct audit_brief){.type = AUDIT_approval_close,
+						    .approval = approval,
+						    .approval_state = AUDIT_approval_state_USED,
+						    .refs = {intent},
+						    .n_refs = 1});
+	decision.approval_verdict = AUDIT_approval_verdict_REJECT;
+	if (reject)
+		meaning_record(&m, 4, &decision);
+	meaning_record(&m, 5, &(struct audit_brief){.type = AUDIT_session_start,
+						    .session = {{3}},
+						    .sseq = 1,
+						    .verdict = AUDIT_verdict_ALLOW,
+						    .refs = {intent},
+						    .n_refs = 1});
+	meaning_end(&m);
+	meaning_fini(&m);
+	return problems;
+}
+
+static void
+held_connections_need_their_approvers(void)
+{
+	CHECK_INT(judge_connection(true, true, false, 1), 0);
+	CHECK_INT(judge_connection(true, false, false, 1), 1);
+	CHECK_INT(judge_connection(false, true, false, 1), 1);
+	CHECK_INT(judge_connection(true, true, true, 1), 1);
+	CHECK_INT(judge_connection(true, true, true, 0), 0);
+}
+
 static void
 results_sessions_and_policies_are_followed(void)
 {
@@ -662,4 +723,5 @@ TEST_MAIN(TEST(merkle_matches_certificate_transparency_vectors),
 	  TEST(a_lone_lane_commits_by_itself),
 	  TEST(full_lane_pushes_back),
 	  TEST(held_commands_need_their_approvers),
+	  TEST(held_connections_need_their_approvers),
 	  TEST(results_sessions_and_policies_are_followed))
