@@ -4,7 +4,7 @@
 ["policy" "import" "group" "target" "catalog" "data" "let" "trust" "allow" "deny" "hold" "mask"
  "limit" "drop" "record" "shadow" "default" "test" "prove"] @keyword
 ["who" "on" "do" "when" "unless" "for" "within" "expires" "once" "reason" "ticket" "notify" "of"
- "with" "rows" "bytes" "time" "lookups" "as" "run" "row" "expect"] @keyword
+ "with" "rows" "bytes" "time" "lookups" "commands" "as" "run" "row" "expect"] @keyword
 ["to" "column" "values" "like" "self" "required" "allowing" "lookup" "derived" "aggregates"
  "over" "per" "using" "by" "only" "see" "unmasked" "nobody" "runs" "without"] @keyword
 ["and" "or" "not" "in" "matches" "starts" "ends"] @keyword.operator
