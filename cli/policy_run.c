@@ -313,15 +313,9 @@ watch_uses(struct run *r)
 static void
 decide_connect(struct run *r)
 {
-	struct facts f = r->base;
-
-	facts_int(&f, FACT_ACTION, ACTION_CONNECT);
-	vm_decide(r->img, ENTRY_CONNECT, &f, &r->joined);
-	watch_effect(r->img, ENTRY_WATCH_CONNECT, &f, &r->joined, &r->seen);
-	if (r->watch) {
-		r->watch->saw(r->watch->ctx, r, ENTRY_CONNECT, &f);
-		r->watch->saw(r->watch->ctx, r, ENTRY_WATCH_CONNECT, &f);
-	}
+	facts_int(&r->base, FACT_ACTION, ACTION_CONNECT);
+	vm_decide(r->img, ENTRY_CONNECT, &r->base, &r->joined);
+	watch_effect(r->img, ENTRY_WATCH_CONNECT, &r->base, &r->joined, &r->seen);
 	r->result = (struct decision){.verdict = VERDICT_ALLOW};
 	r->verdict = r->joined.verdict;
 	r->use_rule = -1;

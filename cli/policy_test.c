@@ -642,6 +642,11 @@ report(const struct cli_policy *p, const struct run *r, bool json, struct buf *o
 static void
 tell_watch(const struct run *r)
 {
+	if (r->connects) {
+		r->watch->saw(r->watch->ctx, r, ENTRY_CONNECT, &r->base);
+		r->watch->saw(r->watch->ctx, r, ENTRY_WATCH_CONNECT, &r->base);
+		return;
+	}
 	for (size_t i = 0; i < r->n_effects; i++) {
 		r->watch->saw(r->watch->ctx, r, ENTRY_COMMAND, &r->effects[i]);
 		r->watch->saw(r->watch->ctx, r, ENTRY_WATCH, &r->effects[i]);
@@ -654,7 +659,7 @@ static void
 decide(struct run *r, struct catalog_ref *catalog, const struct test_watch *watch)
 {
 	run_decide(r);
-	if (catalog)
+	if (catalog && !r->connects)
 		(void) run_with_catalog(r, catalog);
 	r->watch = watch;
 	if (watch)
