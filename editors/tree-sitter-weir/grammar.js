@@ -94,7 +94,7 @@ module.exports = grammar({
     allowing: $ => seq('allowing', list($.mode)),
     mode: $ => choice('lookup', 'derived', seq('aggregates', 'over', field('count', $.int))),
     amount_clause: $ => seq(
-      field('unit', choice('rows', 'bytes', 'time', 'lookups')), field('amount', $._literal),
+      field('unit', choice('rows', 'bytes', 'time', 'lookups', 'commands')), field('amount', $._literal),
       optional(seq('per', field('span', $.name)))),
 
     // Conditions
