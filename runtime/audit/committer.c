@@ -33,6 +33,7 @@
 enum {
 	CACHE_LINE = 64,
 	SKIP = INT32_MAX, /* length that means: continue at the start of the ring */
+	ALONE_SAMPLE = 8, /* of so many commits of a lone worker one is timed */
 	LANE_DEFAULT = 1 << 20,
 	LANE_MIN = 1 << 18, /* the largest leaf fits even when the end is skipped */
 };
@@ -73,6 +74,7 @@ struct audit {
 	char node[NOTE_NAME_MAX + 1];
 	_Atomic uint64_t records, bytes, batches, tree_size, checkpoint_wall_ns, commit_ns,
 		segments, checkpoints, sync_errors, alone_batches, alone_cpu_ns;
+	unsigned alone_turns;
 };
 
 /* --- the producer's side --- */
@@ -454,12 +456,15 @@ thread_cpu_ns(void)
 bool
 audit_commit_now(struct audit *a)
 {
-	uint64_t cpu;
-	bool ok = false;
+	uint64_t cpu = 0;
+	bool ok = false, timed;
 
 	if (pthread_mutex_trylock(&a->turn_lock) != 0)
 		return false;
-	cpu = thread_cpu_ns();
+	/* To read the clock of a thread is a system call. */
+	timed = a->alone_turns++ % ALONE_SAMPLE == 0;
+	if (timed)
+		cpu = thread_cpu_ns();
 	/* New segments, zeroing ahead and everything unusual are the committer's. */
 	if (audit_state(a) == AUDIT_OPEN && alog_is_smooth(&a->log) && alog_begin(&a->log) == 0 &&
 	    gather(a) > 0) {
@@ -471,7 +476,8 @@ audit_commit_now(struct audit *a)
 		}
 		atomic_fetch_add(&a->alone_batches, 1);
 	}
-	atomic_fetch_add(&a->alone_cpu_ns, thread_cpu_ns() - cpu);
+	if (timed)
+		atomic_fetch_add(&a->alone_cpu_ns, (thread_cpu_ns() - cpu) * ALONE_SAMPLE);
 	pthread_mutex_unlock(&a->turn_lock);
 	return ok;
 }

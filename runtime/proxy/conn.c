@@ -189,9 +189,16 @@ host_now_mono(void *ctx)
 }
 
 static uint64_t
-host_now_wall(void *ctx UNUSED)
+host_now_wall(void *ctx)
 {
-	return clock_wall_ns();
+	struct conn *c = ctx;
+	struct worker_shared *sh = worker_shared(c->worker);
+
+	if (sh->wall_at != ring_now(sh->ring)) {
+		sh->wall_at = ring_now(sh->ring);
+		sh->wall = clock_wall_ns();
+	}
+	return sh->wall;
 }
 
 static void

@@ -47,6 +47,7 @@ struct worker_shared {
 	const struct conn *last_active; /* whose bytes came last; only compared: it may be gone */
 	unsigned n_in_a_row;		/* deliveries to it with no other in between */
 	uint64_t durable; /* the last ticket acted upon */
+	uint64_t wall, wall_at; /* the time of day when ring_now() was wall_at: asked once a turn */
 	bool unflushed;   /* records were submitted since the committer was last woken */
 	bool draining;
 	uint64_t accepted;
