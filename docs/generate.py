@@ -187,6 +187,8 @@ SECTIONS = [
      "grammar/image_errors.def", "IMAGE_ERROR", ["code", "means"], lambda r: (code(r[1]), r[2]))),
     ("Audit records", "grammar/records.def", plain("grammar/records.def", "RECORD",
      ["record", "is written when"], lambda r: (code(r[2]), r[3]))),
+    ("Settings that are carried", "grammar/carried.def", plain("grammar/carried.def", "CARRIED",
+     ["setting", "may be set to"], lambda r: (code(r[0]), r[2].replace("|", ", ") or "anything"))),
     ("PostgreSQL messages", "runtime/proto/pg/msgs.def", messages),
     ("Why PostgreSQL bytes are refused", "runtime/proto/pg/reasons.def", plain(
      "runtime/proto/pg/reasons.def", "R", ["reason", "SQLSTATE", "means"],

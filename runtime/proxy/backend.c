@@ -5,6 +5,7 @@ void
 backend_fini(struct backend *b)
 {
 	buf_fini(&b->reported);
+	buf_fini(&b->kept);
 	buf_fini(&b->path);
 	prepared_clear(&b->names);
 }
@@ -75,6 +76,22 @@ settings_set(struct buf *b, struct slice name, struct slice value)
 		return;
 	while (settings_next(b, &at, &p))
 		put_pair(&next, p.name, settings_same_name(p.name, name) ? value : p.value);
+	buf_fini(b);
+	*b = next;
+}
+
+void
+settings_drop(struct buf *b, struct slice name)
+{
+	struct buf next = {0};
+	struct pg_param p;
+	size_t at = 0;
+
+	if (!find(b, name, &p))
+		return;
+	while (settings_next(b, &at, &p))
+		if (!settings_same_name(p.name, name))
+			put_pair(&next, p.name, p.value);
 	buf_fini(b);
 	*b = next;
 }

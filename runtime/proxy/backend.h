@@ -30,6 +30,8 @@ struct backend {
 	 * does not go back to. */
 	bool role_set;
 	struct buf reported; /* settings, as below */
+	struct buf kept; /* those that sessions carry (grammar/carried.def) and that are not what it
+			  * began with */
 	struct buf path; /* search_path and role of session_path.c; empty: not known */
 	struct prepared_names names; /* prepared statements that sessions carry */
 	unsigned n_prepared; /* of them, prepared for who has it now */
@@ -42,6 +44,7 @@ bool settings_next(const struct buf *b, size_t *at, struct pg_param *out);
 /* p == NULL: not there. Names compare without case, as the server does. */
 struct slice settings_get(const struct buf *b, struct slice name);
 void settings_set(struct buf *b, struct slice name, struct slice value);
+void settings_drop(struct buf *b, struct slice name);
 /* As ParameterStatus messages. */
 void settings_put(const struct buf *b, struct buf *out);
 bool settings_same_name(struct slice a, struct slice b);

@@ -538,7 +538,8 @@ use_key(struct conn *c, struct slice startup, uint16_t minor)
 {
 	if (!c->key)
 		c->key = pool_key_get(worker_shared(c->worker)->pool,
-				      gate_target_index(c->session->gate), startup, minor);
+				      gate_target_index(c->session->gate), c->session->pool.mode,
+				      startup, minor);
 }
 
 static const struct buf *

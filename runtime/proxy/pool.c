@@ -67,12 +67,13 @@ keeps(const struct pool *p, size_t target)
 /* ---- keys ------------------------------------------------------------------------------------ */
 
 struct pool_key *
-pool_key_get(struct pool *p, size_t target, struct slice startup, uint16_t minor)
+pool_key_get(struct pool *p, size_t target, enum pool_mode mode, struct slice startup,
+	     uint16_t minor)
 {
 	struct pool_key *k = p->targets[target].keys;
 	uint8_t *copy;
 
-	while (k && !slice_eq(k->startup, startup))
+	while (k && !(k->mode == mode && slice_eq(k->startup, startup)))
 		k = k->next;
 	if (!k) {
 		k = calloc(1, sizeof(*k));
@@ -83,6 +84,7 @@ pool_key_get(struct pool *p, size_t target, struct slice startup, uint16_t minor
 		*k = (struct pool_key){.next = p->targets[target].keys,
 				       .pool = p,
 				       .target = target,
+				       .mode = mode,
 				       .minor = minor,
 				       .startup = slice_of(copy, startup.n)};
 		p->targets[target].keys = k;

@@ -51,10 +51,11 @@ void pool_look(struct pool *p, size_t target);
 /* The configuration may be another. */
 void pool_reload(struct pool *p);
 
-/* startup: names and values as settings_next reads them, `user` and `database` among them; minor:
- * of the protocol that the server is asked for. Counted. */
-struct pool_key *pool_key_get(struct pool *p, size_t target, struct slice startup,
-			      uint16_t minor);
+/* mode: what a session leaves on a connection in one the other does not take away; startup: names
+ * and values as settings_next reads them, `user` and `database` among them; minor: of the protocol
+ * that the server is asked for. Counted. */
+struct pool_key *pool_key_get(struct pool *p, size_t target, enum pool_mode mode,
+			      struct slice startup, uint16_t minor);
 void pool_key_put(struct pool_key *k); /* NULL is fine */
 /* What the server reported to the last connection of the key; NULL: there was none yet. */
 const struct buf *pool_key_welcome(const struct pool_key *k);

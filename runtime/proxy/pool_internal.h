@@ -13,6 +13,7 @@ struct pool_key {
 	struct pool_key *next;
 	struct pool *pool;
 	size_t target;
+	enum pool_mode mode;
 	unsigned refs;
 	uint16_t minor;
 	struct slice startup;		     /* owned */
@@ -36,6 +37,7 @@ struct pooled {
 		POOLED_CLEANING,
 		POOLED_CLOSING,
 	} state;
+	bool reset; /* CLEANING: its settings are reset, and DISCARD ALL under way */
 	bool answered; /* ASKING, CLEANING: what was asked for came; ReadyForQuery is to follow */
 	struct pooled *next, *prev;	    /* among the idle ones of its key */
 	struct pooled *all_next, **all_at;  /* among all of the pool */

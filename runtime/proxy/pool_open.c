@@ -275,7 +275,13 @@ void
 pooled_clean(struct pooled *c)
 {
 	c->state = POOLED_CLEANING;
-	c->answered = false;
+	c->answered = c->reset = false;
+	prepared_clear(&c->backend.names);
+	buf_reset(&c->backend.kept);
+	buf_reset(&c->backend.path);
+	/* First what would let DISCARD ALL wait or break off: how the session began transactions,
+	 * and how long it gave them. RESET alone needs no snapshot. */
+	pg_put_query(&pool_of(c)->scratch, SLICE_LIT("reset all"));
 	pg_put_query(&pool_of(c)->scratch, SLICE_LIT("discard all"));
 	send_scratch(c);
 	deadline(c, CLEAN_S * NS_PER_S);
@@ -299,7 +305,7 @@ message_between(struct pooled *c, const struct pg_frame *f)
 	case PG_B_COMMAND_COMPLETE:
 		if (!cleaning || c->answered ||
 		    pg_read_command_complete(f->body, &tag) != PG_R_OK ||
-		    !slice_is(tag, "DISCARD ALL"))
+		    !slice_is(tag, c->reset ? "DISCARD ALL" : "RESET"))
 			return false;
 		c->answered = true;
 		return true;
@@ -307,6 +313,11 @@ message_between(struct pooled *c, const struct pg_frame *f)
 		if (!cleaning || !c->answered || pg_read_ready(f->body, &status) != PG_R_OK ||
 		    status != 'I')
 			return false;
+		if (!c->reset) {
+			c->reset = true;
+			c->answered = false;
+			return true;
+		}
 		ring_timer_stop(pool_of(c)->config.ring, &c->timer);
 		pool_of(c)->targets[c->key->target].stats.cleaned++;
 		pooled_idle(c);

@@ -19,6 +19,12 @@ static const char *const kept[] = {
 	"pg_prepared_statement",
 };
 
+const struct pool_kept_info pool_kept_info[] = {
+#define CARRIED(name, reading, values) {name, reading, values},
+#include "grammar/carried.def"
+#undef CARRIED
+};
+
 static bool
 among(const char *const *names, size_t n, struct slice name)
 {
@@ -32,6 +38,39 @@ bool
 pool_carries(const struct buf *reported, struct slice name)
 {
 	return settings_get(reported, name).p && !among(fixed, COUNT_OF(fixed), name);
+}
+
+/* In the order of their names. */
+int
+pool_kept(struct slice name)
+{
+	int lo = 0, hi = POOL_KEPT;
+
+	while (lo < hi) {
+		int mid = (lo + hi) / 2;
+
+		if (slice_cmp(slice_str(pool_kept_info[mid].name), name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < POOL_KEPT && slice_is(name, pool_kept_info[lo].name) ? lo : -1;
+}
+
+static bool
+keeps(struct slice name, struct slice value, bool reset)
+{
+	int i = pool_kept(name);
+	const char *v = i < 0 ? "" : pool_kept_info[i].values;
+
+	if (i < 0 || reset || !*v)
+		return i >= 0;
+	for (size_t n; *v; v += n + (v[n] == '|')) {
+		n = strcspn(v, "|");
+		if (slice_eq(value, slice_of(v, n)))
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -68,18 +107,21 @@ cannot(struct gate_refusal *why, struct arena *a, const char *what)
 		      session_hint);
 }
 
+/* known: the value, empty or not. */
 static bool
-setting_allowed(const struct buf *reported, struct slice name, struct slice value, bool local,
-		bool reset, struct arena *a, struct gate_refusal *why)
+setting_allowed(const struct buf *reported, const struct sql_set *set, bool known, struct arena *a,
+		struct gate_refusal *why)
 {
+	struct slice name = set->name, value = set->value;
+	bool reset = set->is_default, local = set->local;
 	bool role = slice_is(name, "role") || slice_is(name, "session_authorization");
 
-	if (slice_is(name, "search_path") && !reset && (!value.n || pool_path_is_temporary(value)))
+	if (slice_is(name, "search_path") && !reset && (!known || pool_path_is_temporary(value)))
 		return refuse(why, "temporary tables cannot be made under `pool transaction`",
 			      session_hint);
 	if (local || slice_is(name, "weir.approval") ||
 	    among(of_transaction, COUNT_OF(of_transaction), name) ||
-	    (!role && (reset || pool_carries(reported, name))))
+	    (!role && (reset || pool_carries(reported, name) || keeps(name, value, reset))))
 		return true;
 	return refuse(why,
 		      arena_printf(a, "setting \"%.*s\" cannot be carried from one transaction to "
@@ -97,12 +139,7 @@ statement_allowed(const struct sql_stmt *st, bool alone, const struct buf *repor
 	switch (st->kind) {
 	case SQL_KIND_SET:
 	case SQL_KIND_RESET:
-		return setting_allowed(reported, st->set.name, st->set.value, st->set.local,
-				       st->set.is_default, a, why);
-	case SQL_KIND_SET_TRANSACTION:
-		return slice_is(st->set.name, "transaction") ||
-		       slice_is(st->set.name, "transaction snapshot") ||
-		       cannot(why, a, "a transaction mode of the session");
+		return setting_allowed(reported, &st->set, true, a, why);
 	case SQL_KIND_PREPARE:
 		return cannot(why, a, "SQL's PREPARE (the protocol's Parse is carried)");
 	case SQL_KIND_DEALLOCATE:
@@ -134,8 +171,11 @@ effect_allowed(const struct sql_effect *e, const struct buf *reported, struct ar
 		return true;
 	if (!e->setting.n)
 		return cannot(why, a, "a setting whose name is not written out");
-	return setting_allowed(reported, e->setting, e->value,
-			       (e->flags & SQL_EFFECT_LOCAL) != 0, false, a, why);
+	return setting_allowed(reported,
+			       &(struct sql_set){.name = e->setting,
+						 .value = e->value,
+						 .local = (e->flags & SQL_EFFECT_LOCAL) != 0},
+			       e->value.n || e->flags & SQL_EFFECT_EMPTY, a, why);
 }
 
 bool

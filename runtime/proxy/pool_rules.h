@@ -11,6 +11,20 @@
 
 /* A setting that the server reports, and that can be set again on another connection. */
 bool pool_carries(const struct buf *reported, struct slice name);
+/* Which of grammar/carried.def it is: carried too, but asked for; -1: none of them. */
+int pool_kept(struct slice name);
+enum {
+	POOL_KEPT = 0
+#define CARRIED(name, reading, values) +1
+#include "grammar/carried.def"
+#undef CARRIED
+};
+struct pool_kept_info {
+	const char *name;
+	bool reading;	    /* what is prepared under one value is not shared with another */
+	const char *values; /* may be set to; empty: any */
+};
+extern const struct pool_kept_info pool_kept_info[];
 /* What is read under it may mean something else under another value. */
 bool pool_reading_depends(struct slice name);
 /* Temporary objects would be made in it. */

@@ -717,7 +717,7 @@ session_cancel(struct session *s, struct slice key)
 	} else if (s->pool.waits) {
 		session_pool_cancel(s);
 	} else if (s->n_replies && reply_head(s)->kind != REPLY_PATH &&
-		   reply_head(s)->kind != REPLY_CARRY) {
+		   reply_head(s)->kind != REPLY_CARRY && reply_head(s)->kind != REPLY_KEPT) {
 		session_cancel_upstream(s);
 	}
 }

@@ -134,6 +134,7 @@ enum reply_kind {
 	REPLY_SYNC,       /* ends with ReadyForQuery */
 	REPLY_PATH,       /* the gateway's own question (session_path.c); ends with ReadyForQuery */
 	REPLY_CARRY,      /* its own settings (session_pool.c); ends with ReadyForQuery */
+	REPLY_KEPT,       /* its own question for them (session_keep.c); ends with ReadyForQuery */
 	/* the server knows nothing of it: `error` (and ReadyForQuery) is the answer */
 	REPLY_LOCAL,
 };
@@ -234,12 +235,20 @@ struct session_pool {
 	enum pool_mode mode;
 	bool borrowed; /* the connection in hand goes back */
 	bool waits;    /* for one */
-	bool carrying; /* nothing may be sent before it is set as the session's was */
+	bool carrying; /* nothing may be sent before it is set as the session's was, or asked */
+	bool touches;  /* some of what is kept may be another, and was not asked for */
+	bool untagged; /* the connection does not say whose it is any more */
+	bool answered; /* the question at hand */
+	unsigned tries;
+	char failure[6]; /* SQLSTATE of the server's answer to what is the gateway's own */
+	uint64_t touched[2]; /* which, by pool_kept */
+	uint64_t own; /* what is prepared now is read as no other session's is; 0: it is not so */
 	uint16_t minor;
 	struct buf startup;  /* what its connections were opened with */
 	struct buf settings; /* what they must be set to besides; by transaction: all that the
 			      * client was told */
-	struct buf reading;  /* those of them that decide how statements are read */
+	struct buf kept;     /* besides these, what the server does not report (session_keep.c) */
+	struct buf reading;  /* of both, what decides how statements are read */
 	const struct gate_refusal *failed; /* why the message at hand gets no connection */
 	const struct object *unnamed;	   /* what the connection's unnamed statement is, of ours */
 };
@@ -325,6 +334,7 @@ struct session {
 struct session_env {
 	struct gate *gate;
 	struct prepared_table prepared;
+	uint64_t own_readings;
 	struct approvals *approvals;
 	struct buf scratch, record, rows; /* reused by every call; empty between calls */
 	struct command *free_commands;
@@ -467,9 +477,31 @@ void session_pool_cancel(struct session *s);
 const struct gate_refusal *session_pool_refuses(struct session *s, const struct sql_facts *f);
 /* The command goes to the server now. */
 void session_pool_follow(struct session *s, bool leaves_state);
+/* Its settings cannot be set or asked for: the session is over. */
+void session_pool_lost(struct session *s, const char *cause);
+/* The server broke off what is the gateway's own, under a short statement_timeout perhaps, and may
+ * be asked once more. */
+bool session_pool_again(struct session *s);
+/* Sets the timer for the server's answer. */
+void session_pool_await(struct session *s);
 /* The server said so while it had the connection. */
 void session_pool_reported(struct session *s, const struct pg_param *p);
 enum step session_carry_answer(struct session *s, const struct pg_frame *f);
+
+/* session_keep.c: settings that the server does not report. */
+/* The command goes to the server now. */
+void session_keep_follow(struct session *s, const struct sql_facts *f);
+/* What is prepared from here on is read under these. */
+void session_keep_reading(struct session *s);
+/* Under them the statement means what it did, but for what the server would read anew as well. */
+bool session_keep_reads(struct session *s, struct slice reading);
+/* Asks for what may be another. status: of the connection's transaction. */
+void session_keep_ask(struct session *s, uint8_t status);
+enum step session_keep_answer(struct session *s, const struct pg_frame *f);
+/* Adds to the list of set_config() what the connection in hand lacks, n stand there already. */
+unsigned session_keep_put(struct session *s, struct buf *b, unsigned n);
+void session_keep_literal(struct buf *b, struct slice v);
+extern const char session_keep_begin[];
 
 /* session_names.c: prepared statements where the connection changes. Nothing elsewhere. */
 /* The statement that Parse makes; STEP_FORWARD: its reply and its message are the caller's. */

@@ -43,6 +43,7 @@ enum step
 session_asynchronous(struct session *s, const struct pg_frame *f)
 {
 	struct reply *head = reply_head(s);
+	bool own = head && (head->kind == REPLY_CARRY || head->kind == REPLY_KEPT);
 	struct pg_param p;
 	struct pg_msg_error e;
 
@@ -55,11 +56,14 @@ session_asynchronous(struct session *s, const struct pg_frame *f)
 		if (!session_parameter(s, &p))
 			return STEP_DONE;
 		session_pool_reported(s, &p);
-		return head && head->kind == REPLY_CARRY ? STEP_DONE : STEP_FORWARD;
+		return own && (s->login || s->pool.mode == POOL_TRANSACTION) ? STEP_DONE
+									     : STEP_FORWARD;
 	case PG_B_NOTIFICATION_RESPONSE:
 		own_notification(s, f);
 		return STEP_FORWARD;
 	case PG_B_NOTICE_RESPONSE:
+		if (own)
+			return STEP_DONE; /* by the client_min_messages of whoever was before */
 		if (gate_computes(s->gate) ||
 		    (head && head->command && head->command->verdict.rows_masked)) {
 			if (pg_read_error(f->body, &e) == PG_R_OK)

@@ -262,6 +262,7 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 	session_path_follow(s, *out);
 	session_lookup_follow(s, *out);
 	session_pool_follow(s, (*out)->verdict.leaves_state);
+	session_keep_follow(s, (*out)->facts);
 	return STEP_FORWARD;
 }
 

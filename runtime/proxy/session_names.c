@@ -154,7 +154,7 @@ prepare(struct session *s, struct statement *st)
 	char name[PREPARED_NAME];
 	struct reply *r;
 
-	if (x && !slice_eq(x->reading, buf_slice(&s->pool.reading)))
+	if (x && !session_keep_reads(s, x->reading))
 		return refuse(s, "WEIR-POOL",
 			      "the prepared statement was read under other settings (DateStyle, "
 			      "TimeZone and the like), and is not on this server connection",
@@ -188,6 +188,21 @@ in_flight(struct session *s, const struct statement *st)
 	return false;
 }
 
+/* Settings under which the server would look it up anew: it is another statement to share then. */
+static void
+follow_reading(struct session *s, struct statement *st)
+{
+	struct prepared_text *x = st->carried;
+
+	if (slice_eq(x->reading, buf_slice(&s->pool.reading)) ||
+	    !session_keep_reads(s, x->reading) ||
+	    (s->pool.own && prepared_find(&s->backend->names, x)))
+		return;
+	st->carried = prepared_text_get(&s->env->prepared, x->text, x->types,
+					buf_slice(&s->pool.reading));
+	prepared_text_put(x);
+}
+
 enum step
 session_names_ready(struct session *s, struct statement *st)
 {
@@ -198,6 +213,7 @@ session_names_ready(struct session *s, struct statement *st)
 	if (!st->carried)
 		return s->pool.unnamed == &st->object || in_flight(s, st) ? STEP_FORWARD
 									  : prepare(s, st);
+	follow_reading(s, st);
 	there = prepared_find(&s->backend->names, st->carried);
 	if (!there)
 		return prepare(s, st);

@@ -33,8 +33,11 @@ static const struct gate_refusal unreachable = {
 	"WEIR-TARGET", "the target cannot be reached", NULL,
 	"the gateway's log says why; try again later", "08006"};
 
+/* A statement_timeout that another session left may break off what takes it away. */
+enum { TRIES = 10 };
+
 static void enter(struct session *s, struct backend *b);
-static void follow_reading(struct session *s);
+static void give_back(struct session *s, enum backend_left left);
 
 static bool
 by_transaction(const struct session *s)
@@ -106,7 +109,7 @@ welcome(struct session *s, const struct buf *reported)
 {
 	buf_put_slice(&s->pool.settings, buf_slice(reported));
 	tag(s);
-	follow_reading(s);
+	session_keep_reading(s);
 	login_done(s);
 }
 
@@ -191,31 +194,6 @@ session_pool_refuses(struct session *s, const struct sql_facts *f)
 
 /* ---- its settings ---------------------------------------------------------------------------- */
 
-/* A statement is not the same under other values of these. */
-static void
-follow_reading(struct session *s)
-{
-	struct pg_param p;
-	size_t at = 0;
-
-	buf_reset(&s->pool.reading);
-	while (settings_next(&s->pool.settings, &at, &p))
-		if (pool_reading_depends(p.name))
-			settings_set(&s->pool.reading, p.name, p.value);
-}
-
-static void
-put_literal(struct buf *b, struct slice v)
-{
-	buf_putc(b, '\'');
-	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] == '\'')
-			buf_putc(b, '\'');
-		buf_putc(b, v.p[i]);
-	}
-	buf_putc(b, '\'');
-}
-
 static bool
 is_set(const struct session *s, const struct pg_param *p)
 {
@@ -228,39 +206,53 @@ put_settings(struct session *s, struct buf *b, bool *in_the_way)
 {
 	struct pg_param p;
 	size_t at = 0;
-	unsigned n = 0;
+	unsigned n = session_keep_put(s, b, 0);
 
+	*in_the_way = n > 0;
 	while (settings_next(&s->pool.settings, &at, &p)) {
 		if (is_set(s, &p) ||
 		    (by_transaction(s) && !pool_carries(&s->pool.settings, p.name)))
 			continue;
 		buf_puts(b, n++ ? ", " : "select ");
 		buf_puts(b, "pg_catalog.set_config(");
-		put_literal(b, p.name);
+		session_keep_literal(b, p.name);
 		buf_puts(b, ", ");
-		put_literal(b, p.value);
+		session_keep_literal(b, p.value);
 		buf_puts(b, ", false)");
 		/* A name for others to read: nothing depends on it. */
 		*in_the_way = *in_the_way || !slice_is(p.name, "application_name");
 	}
-	buf_putc(b, 0);
 	return n;
 }
 
-/* False: the connection has them already. */
+/* Under what the session before began its transactions with, one may be refused or wait. */
 static bool
-carry(struct session *s)
+begins_otherwise(const struct backend *b)
+{
+	return settings_get(&b->kept, SLICE_LIT("default_transaction_isolation")).p ||
+	       settings_get(&b->kept, SLICE_LIT("default_transaction_deferrable")).p;
+}
+
+/* False: the connection has them already. status: of its transaction. */
+static bool
+carry(struct session *s, uint8_t status)
 {
 	struct buf *b = &s->env->scratch;
+	bool wrapped = begins_otherwise(s->backend);
 	size_t message;
 
-	if (slice_eq(buf_slice(&s->pool.settings), buf_slice(&s->backend->reported)))
+	if (slice_eq(buf_slice(&s->pool.settings), buf_slice(&s->backend->reported)) &&
+	    slice_eq(buf_slice(&s->pool.kept), buf_slice(&s->backend->kept)))
 		return false;
 	message = pg_begin(b, PG_F_QUERY);
+	buf_puts(b, status == 'E' ? "rollback; " : "");
+	buf_puts(b, wrapped ? session_keep_begin : "");
 	if (!put_settings(s, b, &s->pool.carrying)) {
 		buf_reset(b);
 		return false;
 	}
+	buf_puts(b, wrapped ? "; commit" : "");
+	buf_putc(b, 0);
 	pg_end(b, message);
 	if (!reply_push(s, REPLY_CARRY)) {
 		buf_reset(b);
@@ -290,6 +282,10 @@ settled(struct session *s)
 	bool changed = false;
 
 	s->pool.carrying = false;
+	if (!slice_eq(buf_slice(&s->backend->kept), buf_slice(&s->pool.kept))) {
+		buf_reset(&s->backend->kept);
+		buf_put_slice(&s->backend->kept, buf_slice(&s->pool.kept));
+	}
 	if (slice_eq(buf_slice(&s->pool.settings), buf_slice(&s->backend->reported)))
 		return true;
 	while (settings_next(&s->backend->reported, &at, &p)) {
@@ -302,12 +298,12 @@ settled(struct session *s)
 		changed = true;
 	}
 	if (changed)
-		follow_reading(s);
+		session_keep_reading(s);
 	return true;
 }
 
-static void
-not_restored(struct session *s, const char *cause)
+void
+session_pool_lost(struct session *s, const char *cause)
 {
 	log_error("the settings of a session cannot be restored target=%s cause=%s",
 		  gate_target(s->gate)->name, cause);
@@ -322,18 +318,46 @@ carried(struct session *s)
 {
 	reply_pop(s);
 	if (by_transaction(s) && !settled(s))
-		not_restored(s, "other values than before");
+		session_pool_lost(s, "other values than before");
 	else if (s->login)
 		login_done(s);
 	s->pool.carrying = false;
+	s->pool.tries = 0;
 	if (!s->pool.waits)
 		s->tick_pool = 0;
+}
+
+bool
+session_pool_again(struct session *s)
+{
+	bool broken_off = memcmp(s->pool.failure, "57014", 5) == 0;
+
+	if (!broken_off || s->pool.tries++ == TRIES)
+		return false;
+	s->pool.failure[0] = 0;
+	return true;
+}
+
+static void
+carry_ended(struct session *s, uint8_t status)
+{
+	if (!s->pool.failure[0] && status == 'I') {
+		carried(s);
+	} else if (!by_transaction(s) && !s->login && session_pool_again(s)) {
+		reply_pop(s);
+		s->pool.untagged = true;
+	} else if (s->pool.carrying && session_pool_again(s)) {
+		reply_pop(s);
+		if (!carry(s, status))
+			session_pool_lost(s, "57014");
+	} else {
+		session_pool_lost(s, s->pool.failure);
+	}
 }
 
 enum step
 session_carry_answer(struct session *s, const struct pg_frame *f)
 {
-	char cause[6] = "";
 	struct pg_msg_error e;
 	uint8_t status;
 
@@ -343,14 +367,14 @@ session_carry_answer(struct session *s, const struct pg_frame *f)
 	case PG_B_COMMAND_COMPLETE:
 		return STEP_DONE;
 	case PG_B_READY_FOR_QUERY:
-		if (pg_read_ready(f->body, &status) != PG_R_OK || status != 'I')
+		if (pg_read_ready(f->body, &status) != PG_R_OK)
 			break;
-		carried(s);
+		carry_ended(s, status);
 		return STEP_DONE;
 	case PG_B_ERROR_RESPONSE:
-		if (pg_read_error(f->body, &e) == PG_R_OK && e.sqlstate.n == 5)
-			memcpy(cause, e.sqlstate.p, 5);
-		not_restored(s, cause);
+		if (pg_read_error(f->body, &e) != PG_R_OK || e.sqlstate.n != 5)
+			break;
+		memcpy(s->pool.failure, e.sqlstate.p, 5);
 		return STEP_DONE;
 	default:
 		break;
@@ -367,13 +391,72 @@ session_pool_reported(struct session *s, const struct pg_param *p)
 	if (!s->pool.borrowed)
 		return;
 	settings_set(&s->backend->reported, p->name, p->value);
-	if (!by_transaction(s) || (head && head->kind == REPLY_CARRY))
+	if (head && head->kind == REPLY_CARRY)
 		return;
+	if (!by_transaction(s)) {
+		s->pool.untagged = s->pool.untagged || slice_is(p->name, "application_name");
+		return;
+	}
 	settings_set(&s->pool.settings, p->name, p->value);
-	follow_reading(s);
+	session_keep_reading(s);
+}
+
+/* Whatever the client calls its connection (nothing, after RESET ALL), it says whose it is. True:
+ * it did not. */
+static bool
+retag(struct session *s)
+{
+	struct slice name = settings_get(&s->backend->reported, SLICE_LIT("application_name"));
+	struct slice user = gate_user(s->gate);
+	struct buf *b = &s->env->scratch;
+
+	if (by_transaction(s))
+		name = settings_get(&s->pool.settings, SLICE_LIT("application_name"));
+	if (!name.p || (name.n >= user.n && memcmp(name.p, user.p, user.n) == 0 &&
+			(name.n == user.n || name.p[user.n] == '/')))
+		return false;
+	buf_put_slice(b, user);
+	if (name.n)
+		buf_printf(b, "/%.*s", SLICE_ARG(name));
+	settings_set(&s->pool.settings, SLICE_LIT("application_name"), buf_slice(b));
+	buf_reset(b);
+	return true;
+}
+
+/* The client is told what it is called on the next connection. */
+static void
+retag_told(struct session *s)
+{
+	if (!retag(s))
+		return;
+	pg_put_parameter_status(&s->env->scratch, SLICE_LIT("application_name"),
+				settings_get(&s->pool.settings, SLICE_LIT("application_name")));
+	session_say(s, &s->env->scratch);
 }
 
 /* ---- in hand, and given back ----------------------------------------------------------------- */
+
+static void
+on_another(struct session *s)
+{
+	bool carries;
+
+	retag_told(s);
+	carries = carry(s, 'I');
+	if (s->phase == SESSION_CLOSED)
+		return;
+	session_path_taken(s);
+	if (!carries)
+		(void) settled(s); /* nothing of its own is to be set: at most to be told */
+	else if (s->pool.carrying)
+		session_pool_await(s);
+}
+
+void
+session_pool_await(struct session *s)
+{
+	wake_at(s, s->env->login_ms * NS_PER_MS);
+}
 
 static void
 enter(struct session *s, struct backend *b)
@@ -385,23 +468,26 @@ enter(struct session *s, struct backend *b)
 	s->pool.unnamed = NULL;
 	s->in[SERVER].flow_off = false;
 	s->tick_pool = 0;
+	s->pool.failure[0] = 0;
 	if (!s->login) {
-		session_path_taken(s);
-		if (!carry(s))
-			(void) settled(s); /* nothing of its own is to be set: at most to be told */
-		else if (s->pool.carrying)
-			wake_at(s, s->env->login_ms * NS_PER_MS);
+		on_another(s);
 		return;
 	}
 	if (by_transaction(s)) {
-		welcome(s, &b->reported);
+		const struct buf *first = s->host->welcome(
+			s->host_ctx, buf_slice(&s->pool.startup), s->pool.minor);
+
+		/* What somebody else has set on it meanwhile is nothing to tell. */
+		welcome(s, first ? first : &b->reported);
+		if (s->backend)
+			give_back(s, BACKEND_CLEAN);
 		return;
 	}
 	tag(s);
 	s->phase = SESSION_READY;
 	s->tick_at = 0;
 	wake_at(s, s->env->login_ms * NS_PER_MS);
-	if (!carry(s))
+	if (!carry(s, 'I'))
 		login_done(s);
 }
 
@@ -445,6 +531,10 @@ give_back(struct session *s, enum backend_left left)
 	struct backend *b = s->backend;
 
 	session_path_left(s);
+	if (s->pool.own) {
+		s->pool.own = 0;
+		session_keep_reading(s);
+	}
 	s->backend = NULL;
 	s->pool.borrowed = false;
 	s->pool.unnamed = NULL;
@@ -454,8 +544,17 @@ give_back(struct session *s, enum backend_left left)
 void
 session_pool_rest(struct session *s)
 {
-	if (by_transaction(s) && s->backend && !s->staged && at_rest(s))
+	if (!s->pool.borrowed || s->staged || !at_rest(s))
+		return;
+	if (by_transaction(s) && s->pool.touches) {
+		session_keep_ask(s, 'I');
+	} else if (by_transaction(s)) {
 		give_back(s, BACKEND_CLEAN);
+	} else if (s->pool.untagged) {
+		s->pool.untagged = false;
+		if (retag(s))
+			(void) carry(s, 'I');
+	}
 }
 
 void
@@ -466,8 +565,8 @@ session_pool_end(struct session *s)
 	s->pool.waits = false;
 	if (s->pool.borrowed)
 		give_back(s, !at_rest(s)	  ? BACKEND_UNKNOWN
-			     : by_transaction(s) ? BACKEND_CLEAN
-						 : BACKEND_DIRTY);
+			     : by_transaction(s) && !s->pool.touches ? BACKEND_CLEAN
+								     : BACKEND_DIRTY);
 }
 
 void
@@ -479,6 +578,7 @@ session_pool_free(struct session *s)
 	free(s->backend);
 	buf_fini(&s->pool.startup);
 	buf_fini(&s->pool.settings);
+	buf_fini(&s->pool.kept);
 	buf_fini(&s->pool.reading);
 }
 

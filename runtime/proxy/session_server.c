@@ -20,13 +20,19 @@ current_plan(const struct session *s, const struct reply *head)
 	return head->kind == REPLY_QUERY ? s->plan : NULL;
 }
 
+/* The gateway asked. */
+static bool
+is_own(const struct reply *head)
+{
+	return head->kind == REPLY_PATH || head->kind == REPLY_CARRY || head->kind == REPLY_KEPT;
+}
+
 /* Rows are wanted whole while a plan is in force, else they may pass piece by piece. */
 static void
 follow_plan(struct session *s)
 {
 	struct reply *head = reply_head(s);
-	bool whole = head && (head->kind == REPLY_PATH || head->kind == REPLY_CARRY ||
-			      current_plan(s, head) || session_rows(s, head));
+	bool whole = head && (is_own(head) || current_plan(s, head) || session_rows(s, head));
 
 	if (whole == s->rows_whole)
 		return;
@@ -700,7 +706,7 @@ server_message(struct session *s, struct pg_frame *f)
 		return STEP_BLOCK;
 	if (ends_answer(s, head, f) && record_waits(s, head->error ? NULL : head->command))
 		return s->phase == SESSION_CLOSED ? STEP_DONE : STEP_BLOCK;
-	if (f->too_large && (head->kind == REPLY_PATH || head->kind == REPLY_CARRY)) {
+	if (f->too_large && is_own(head)) {
 		session_bad(s, SERVER, PG_R_MESSAGE_TOO_LARGE);
 		return STEP_DONE;
 	}
@@ -708,6 +714,8 @@ server_message(struct session *s, struct pg_frame *f)
 		step = session_path_answer(s, f);
 	else if (head->kind == REPLY_CARRY)
 		step = session_carry_answer(s, f);
+	else if (head->kind == REPLY_KEPT)
+		step = session_keep_answer(s, f);
 	else if (f->first && session_lookup_check(s, head, f) == STEP_BLOCK)
 		return STEP_BLOCK;
 	else

@@ -286,6 +286,8 @@ set_config(struct analysis *a, const FuncCall *f, struct slice name)
 	e->function = name;
 	if (literal_true(f->args, 2))
 		e->flags |= SQL_EFFECT_LOCAL;
+	if (value && !*value)
+		e->flags |= SQL_EFFECT_EMPTY;
 	e->value = an_str(a, value);
 	e->setting = an_str(a, setting);
 	for (size_t i = 0; i < e->setting.n; i++) {

@@ -157,6 +157,7 @@ enum sql_effect_flags {
 	SQL_EFFECT_RESET = 256, /* of a setting: to what the session began with */
 	SQL_EFFECT_LOCAL = 512, /* of a setting: for this transaction only */
 	SQL_EFFECT_TABLE = 1024, /* CREATE: of a table, not of a view, a sequence, an index */
+	SQL_EFFECT_EMPTY = 2048, /* of a setting: its value is known, and empty */
 };
 
 struct sql_effect {

@@ -103,7 +103,7 @@ def test_settings_follow_the_session():
     default = pg.super("show timezone")
     for c in (b, a):
         one(c, BACKEND)
-    h.eq((one(a, "show timezone"), one(a, "show application_name")), (default, "mine"))
+    h.eq((one(a, "show timezone"), one(a, "show application_name")), (default, "ana/mine"))
     h.eq(one(b, "show timezone"), "America/New_York")
     # In a transaction that is rolled back it never happened.
     a.execute("begin; set timezone = 'Europe/Rome'; rollback")
@@ -127,9 +127,8 @@ def test_startup_settings_and_reset():
 
 
 REFUSED = (
-    "set work_mem = '5MB'", "set search_path = other", "set role app", "reset role",
-    "set session authorization app", "set session characteristics as transaction read only",
-    "select set_config('work_mem', '5MB', false)", "select set_config('work_mem', '5MB', 1 = 1)",
+    "set temp_buffers = '5MB'", "set role app", "reset role", "set session authorization app",
+    "select set_config('my.own', '5MB', false)", "select set_config('my.own', '5MB', 1 = 1)",
     "set local search_path = pg_temp", "select set_config('search_path', 'pg_temp', true)",
     "listen news", "create temp table x (a int)", "create table pg_temp.x (a int)",
     "select 1 as a into temp x", "create temp view v as select 1", "create temp sequence s",
