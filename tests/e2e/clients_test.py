@@ -41,21 +41,26 @@ target orders
   database orders
   login "app" password "app-secret"
   tls off
+  {pool}
 target copy
   protocol postgres
   address 127.0.0.1:{pg}
   database copy
   login "app" password "app-secret"
   tls off
+  {pool}
 """
+POOL = os.environ.get("CLIENTS_POOL", "pool none")
+SHARED = {"CLIENTS_SHARED": "1"} if "transaction" in POOL else {}
+FOLDER = h.pg18() if os.environ.get("CLIENTS_SERVER") == "18" else None
 pg = weir = None
 
 
 def setup():
     global pg, weir
-    pg = h.Postgres(sql=SQL, settings={"autovacuum": "off"})
+    pg = h.Postgres(sql=SQL, settings={"autovacuum": "off"}, folder=FOLDER)
     pg.super("create database copy owner app", db="postgres")
-    weir = h.Weir(pg, policy=POLICY, conf=CONF + h.PRINCIPALS)
+    weir = h.Weir(pg, policy=POLICY, conf=CONF.replace("{pool}", POOL) + h.PRINCIPALS)
 
 
 SIDES = (("app", "app-secret"), ("planner-7", "k-planner"))
@@ -68,12 +73,15 @@ def both(argv, env=None, timeout=120):
 
     def go(i, port, user, password):
         try:
-            got[i] = h.run(argv(port, user, password), env=env, timeout=timeout)
+            got[i] = h.run(argv(port, user, password), env={**SHARED, **(env or {})}, timeout=timeout)
         except h.Failure as e:
             got[i] = h.Result(-1, "", str(e))
     threads = [threading.Thread(target=go, args=(i, port, *who)) for i, (port, who) in enumerate(ways)]
     for t in threads:
         t.start()
+        if SHARED: # what they make is not temporary: one after the other
+            t.join()
+            pg.query("drop table if exists t, u")
     for t in threads:
         t.join()
     direct, through = (mask(r.out + "\n" + r.err).splitlines() for r in got)
@@ -106,9 +114,33 @@ def test_libpq():
                                        f"password={password} dbname=orders"])
 
 
+def test_psycopg():
+    both(lambda port, user, password: ["/usr/bin/python3", f"{here}/psycopg_client.py", "127.0.0.1",
+                                       str(port), user, password, "orders"])
+
+
 def test_psycopg2():
     both(lambda port, user, password: ["/usr/bin/python3", f"{here}/psycopg2_client.py", "127.0.0.1",
                                        str(port), user, password, "orders"])
+
+
+def test_psql():
+    """Its own commands, a cursor, COPY, an error in a transaction."""
+    script = "\\d orders\n\\dt\n\\df twice\n\\set FETCH_COUNT 7\nselect id from orders limit 20;\n" \
+             "set extra_float_digits = 0; set search_path = pg_catalog;\nselect 0.1::float8 + 0.2;\n" \
+             "show search_path;\nreset all;\nbegin;\nselect 1/0;\nselect 1;\nrollback;\n" \
+             "\\copy (select * from orders limit 3) to stdout\n\\x\nselect * from orders limit 1;\n"
+    path = f"{h.tmp()}/script.sql"
+    with open(path, "w") as f:
+        f.write(script)
+    both(lambda port, user, password: [h.pg_bin("psql"), "-X", "-f", path, f"host=127.0.0.1 port={port} "
+                                       f"user={user} password={password} dbname=orders"])
+
+
+def test_node_pg():
+    modules = h.node_modules()
+    both(lambda port, user, password: ["node", f"{here}/pg_client.js", "127.0.0.1", str(port), user,
+                                       password, "orders"], env={"NODE_PATH": modules})
 
 
 def test_node_postgres_js():
@@ -187,4 +219,6 @@ def test_sqlsmith():
     h.lacks(weir.log(), "protocol violation", "lineage")
 
 
-h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
+# pg_dump prepares statements by SQL, which are the connection's own.
+h.main(*[f for n, f in list(globals().items()) if n.startswith("test_") and
+         not (SHARED and "dump" in n)], setup=setup)

@@ -29,6 +29,10 @@ public class Client {
 		}
 	}
 
+	/* `pool transaction`: nothing that is the connection's own. */
+	static final boolean SHARED = System.getenv("CLIENTS_SHARED") != null;
+	static final String TEMP = SHARED ? "" : "temp ";
+
 	public static void main(String[] args) throws Exception {
 		Properties p = new Properties();
 		p.setProperty("user", args[1]);
@@ -38,7 +42,7 @@ public class Client {
 		Connection c = DriverManager.getConnection(args[0], p);
 		Statement s = c.createStatement();
 		show(s.executeQuery("select 1, 'x', null, true, 1.5, array[1,2], date '2026-11-25', current_setting('search_path')"));
-		s.execute("create temp table t (a int primary key, b text, c bytea)");
+		s.execute("create " + TEMP + "table t (a int primary key, b text, c bytea)");
 		PreparedStatement q = c.prepareStatement("insert into t values (?, ?, ?)");
 		for (int i = 0; i < 100; i++) {
 			q.setInt(1, i);
@@ -68,7 +72,7 @@ public class Client {
 		show(s.executeQuery("select count(*) from t"));
 		c.rollback();
 		c.setAutoCommit(true);
-		s.execute("create temp table if not exists t (a int primary key, b text, c bytea)");
+		s.execute("create " + TEMP + "table if not exists t (a int primary key, b text, c bytea)");
 		s.execute("select 1; select 2; insert into t values (1000, 'm', null)");
 		do {
 			if (s.getResultSet() != null)
@@ -104,9 +108,10 @@ public class Client {
 		show(c.getMetaData().getTypeInfo());
 		s.execute("do $$ begin raise notice 'a notice'; end $$");
 		System.out.println(s.getWarnings());
-		s.execute("listen news");
+		if (!SHARED)
+			s.execute("listen news");
 		s.execute("notify news, 'payload'");
-		for (PGNotification n : pg.getNotifications(2000))
+		for (PGNotification n : SHARED ? new PGNotification[0] : pg.getNotifications(2000))
 			System.out.println(n.getName() + " " + n.getParameter());
 		new java.util.Timer(true).schedule(new TimerTask() {
 			public void run() { try { s.cancel(); } catch (SQLException e) { System.out.println(e); } }

@@ -38,6 +38,21 @@ func code(err error) string {
 	return fmt.Sprint(err)
 }
 
+// `pool transaction`: nothing that is the connection's own.
+var shared = os.Getenv("CLIENTS_SHARED") != ""
+var temp = map[bool]string{true: "", false: "temp "}[shared]
+
+func listens(ctx context.Context, c *pgx.Conn) {
+	if shared {
+		return
+	}
+	_, err := c.Exec(ctx, "listen news; notify news, 'payload'")
+	must(err)
+	note, err := c.WaitForNotification(ctx)
+	must(err)
+	fmt.Println(note.Channel, note.Payload)
+}
+
 func withPgx(url string) {
 	ctx := context.Background()
 	config, err := pgx.ParseConfig(url)
@@ -45,7 +60,7 @@ func withPgx(url string) {
 	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { fmt.Println("notice:", n.Message) }
 	c, err := pgx.ConnectConfig(ctx, config)
 	must(err)
-	_, err = c.Exec(ctx, "create temp table t (a int primary key, b text, c bytea); select 1")
+	_, err = c.Exec(ctx, "create "+temp+"table t (a int primary key, b text, c bytea); select 1")
 	must(err)
 	var n int
 	var s *string
@@ -100,11 +115,7 @@ func withPgx(url string) {
 	fmt.Println(code(err), tx.Rollback(ctx))
 	_, err = c.Exec(ctx, "do $$ begin raise notice 'hello'; end $$")
 	must(err)
-	_, err = c.Exec(ctx, "listen news; notify news, 'payload'")
-	must(err)
-	note, err := c.WaitForNotification(ctx)
-	must(err)
-	fmt.Println(note.Channel, note.Payload)
+	listens(ctx, c)
 	mr := c.PgConn().Exec(ctx, "select 1; select 2; selec")
 	for mr.NextResult() {
 		fmt.Println(mr.ResultReader().Read().Rows)
@@ -127,7 +138,7 @@ func withPq(url string) {
 		var b []byte
 		must(db.QueryRow("select $1::int + 1, $2::text, $3::bytea", 41, nil, []byte{0, 255}).Scan(&n, &s, &b))
 		fmt.Println(n, s, b)
-		_, err = db.Exec("create temp table u (a int primary key, b text)")
+		_, err = db.Exec("create "+temp+"table u (a int primary key, b text)")
 		must(err)
 		tx, err := db.Begin()
 		must(err)
@@ -165,7 +176,14 @@ func withPq(url string) {
 		_, err = db.ExecContext(short, "select pg_sleep(20)")
 		stop()
 		fmt.Println(code(err))
+		if shared {
+			_, err = db.Exec("drop table u")
+			must(err)
+		}
 		db.Close() // the connection is gone
+	}
+	if shared {
+		return
 	}
 	l := pq.NewListener(url, time.Second, time.Minute, nil)
 	must(l.Listen("news"))

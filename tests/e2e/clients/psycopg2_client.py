@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What psycopg2 does, printed: psycopg2_client.py HOST PORT USER PASSWORD DBNAME."""
-import io, select, sys, threading
+import io, os, select, sys, threading
 
 import psycopg2, psycopg2.extensions, psycopg2.extras
 
+shared = "CLIENTS_SHARED" in os.environ # `pool transaction`: nothing that is the connection's own
+create = "create table t" if shared else "create temp table t"
 host, port, user, password, dbname = sys.argv[1:]
 c = psycopg2.connect(host=host, port=port, user=user, password=password, dbname=dbname,
                      application_name="test")
@@ -23,14 +25,14 @@ def show(sql, *args):
 show("select 1, 'x', null, %s, %s::bytea, array[1, 2], %s", 1.5, psycopg2.Binary(b"\x00\xff"), "\u00e4'\\")
 show("select now() > 'epoch', current_date > '2000-01-01', '{\"a\": [1]}'::jsonb, interval '1 day'")
 show("selec")
-show("create temp table t (a int primary key, b text)")
+show(f"{create} (a int primary key, b text)")
 cur.executemany("insert into t values (%s, %s)", [(i, f"row {i}") for i in range(20)])
 psycopg2.extras.execute_values(cur, "insert into t values %s", [(i, "v") for i in range(20, 120)])
 show("insert into t values (1, 'again')")
 show("select count(*) from t")
 c.rollback()
 c.autocommit = True
-show("create temp table t (a int primary key, b text)")
+show(f"{create} (a int primary key, b text)")
 cur.copy_from(io.StringIO("".join(f"{i}\tline {i}\n" for i in range(2000))), "t")
 out = io.StringIO()
 cur.copy_expert("copy (select * from t order by a limit 5) to stdout with csv header", out)
@@ -46,9 +48,10 @@ named.execute("select a from t order by a")
 print(sum(a for a, in named), named.rownumber)
 named.close()
 c.commit()
-show("prepare q(int) as select b from t where a = $1")
-show("execute q(7)")
-show("deallocate q")
+if not shared:
+    show("prepare q(int) as select b from t where a = $1")
+    show("execute q(7)")
+    show("deallocate q")
 c.commit()
 c.set_session(isolation_level="SERIALIZABLE", readonly=True)
 show("show transaction_isolation")
@@ -65,7 +68,8 @@ print(lo.tell(), c.lobject(lo.oid, "rb").read())
 lo.unlink()
 c.commit()
 c.autocommit = True
-show("listen news")
+if not shared:
+    show("listen news")
 show("notify news, 'payload'")
 c.poll()
 print([(n.channel, n.payload) for n in c.notifies])
