@@ -75,6 +75,9 @@ epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN], const struc
 	limits_attach(e, was);
 	find_channels(e);
 	e->reads_names = epoch_reads_names(e, true);
+	for (size_t i = 0; i < e->image->n_rules; i++)
+		e->holds = e->holds || (e->image->rules[i].kind == VM_HOLD &&
+					!e->image->rules[i].shadow);
 	random_bytes(e->mock_key, sizeof(e->mock_key));
 	e->verifiers = ARENA_ARRAY(&e->arena, struct scram_verifier, c->n_principals + 1);
 	for (size_t i = 0; i < c->n_principals; i++) {

@@ -23,6 +23,7 @@ struct epoch {
 	struct arena arena; /* holds all of the below */
 	struct config config;
 	struct image *image;
+	bool holds; /* some rule makes commands wait for people */
 	bool reads_names; /* epoch_reads_names() of it, masks included */
 	struct mask_spec *masks; /* by rule index; meaningful for mask rules */
 	struct mask_spec *hidden; /* the same of what is computed from a masked column */

@@ -659,6 +659,20 @@ void notice_held(struct session *s, const struct command *c, const char *approva
 void notice_connect(struct session *s, const struct gate_verdict *v, struct audit_id record,
 		    const char *approval);
 
+/* session_client.c: judges and records a command that is new. STEP_FORWARD: s->staged is to be
+ * released. */
+enum step session_stage(struct session *s, const struct sql_facts *facts,
+			const struct statement_text *t);
+
+/* What was judged, and waited, did not run and will not. */
+void session_abandon(struct session *s);
+
+/* session_ahead.c: a batch whose command will wait for people does not begin before they decide.
+ * STEP_FORWARD: the message at hand may go on. */
+enum step session_ahead(struct session *s, const struct pg_frame *f);
+/* What waits, or was released, is the Execute behind the message at hand. */
+bool session_is_ahead(const struct session *s, const struct pg_frame *f);
+
 /* session_hold.c */
 struct hold;
 /* The command waits for people from now on. Takes over c. */
@@ -672,6 +686,12 @@ void hold_tick(struct session *s);
 void hold_cancel(struct session *s, const char *why);
 /* Nobody has decided yet. */
 bool hold_waits(const struct session *s);
+/* The same command was released already, or the client does not wait: no need to look ahead. */
+bool hold_is_settled(struct session *s, const struct statement_text *t);
+bool hold_is_released(const struct session *s);
+/* The hold is of a message that is still to come. */
+void hold_mark_ahead(struct session *s);
+bool hold_is_ahead(const struct session *s);
 
 /* session_door.c: may the client have a session? Its login is done. */
 void door_open(struct session *s);

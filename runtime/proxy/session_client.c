@@ -187,9 +187,8 @@ command_durable(struct session *s, const struct command *c)
 	return false;
 }
 
-/* Judges and records a command that is new. STEP_FORWARD: s->staged is to be released. */
-static enum step
-stage(struct session *s, const struct sql_facts *facts, const struct statement_text *t)
+enum step
+session_stage(struct session *s, const struct sql_facts *facts, const struct statement_text *t)
 {
 	struct command *c = command_new(s);
 	const struct gate_refusal *moved;
@@ -246,7 +245,7 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 
 	/* I1: the verdict at hand is that of these bytes. */
 	assert(!s->staged || s->staged->bytes_hash == hash_of(t));
-	step = s->hold ? hold_check(s, t) : s->staged ? STEP_FORWARD : stage(s, facts, t);
+	step = s->hold ? hold_check(s, t) : s->staged ? STEP_FORWARD : session_stage(s, facts, t);
 	if (step != STEP_FORWARD)
 		return step;
 	/* A pure read may go at once: its reply waits. Anything else only after its record. Asked
@@ -692,8 +691,8 @@ is_skipped(const struct session *s, const struct pg_frame *f)
 
 /* What waited was judged for a message that is over without having run: skipped after an error, or
  * its portal is gone. It must not run in the name of the next one. */
-static void
-abandon(struct session *s)
+void
+session_abandon(struct session *s)
 {
 	struct command *c = s->staged;
 
@@ -754,6 +753,12 @@ dispatch(struct session *s, const struct pg_frame *f)
 	}
 	if (waits_for_path(s, f))
 		return STEP_BLOCK;
+	if (s->pool.mode == POOL_TRANSACTION) {
+		enum step step = session_ahead(s, f);
+
+		if (step != STEP_FORWARD)
+			return step;
+	}
 	switch (f->type) {
 	case PG_F_QUERY:
 		return client_query(s, f);
@@ -788,7 +793,7 @@ client_message(struct session *s, const struct pg_frame *f)
 	enum step step = dispatch(s, f);
 
 	/* I1: nothing that was judged outlives its message. */
-	if (step != STEP_BLOCK)
-		abandon(s);
+	if (step != STEP_BLOCK && !session_is_ahead(s, f))
+		session_abandon(s);
 	return step;
 }

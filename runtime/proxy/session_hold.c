@@ -23,6 +23,7 @@ struct hold {
 	struct command *command;
 	char id[APPROVAL_ID_LEN + 1];
 	uint64_t since_mono, decide_by_wall;
+	bool ahead; /* asked before the batch began that its Execute ends */
 	bool ended; /* what is below is the answer */
 	char sqlstate[6];
 	char message[512], detail[64];
@@ -427,6 +428,41 @@ hold_check(struct session *s, const struct statement_text *t)
 		end_with(h, "57014", "WEIR-HOLD-CANCELLED", "approval %s was withdrawn", h->id);
 	}
 	return give_up(s, t->extended);
+}
+
+bool
+hold_is_settled(struct session *s, const struct statement_text *t)
+{
+	struct approval_subject subject;
+	struct approval_status st;
+
+	if (s->approval_async)
+		return true;
+	subject_of(s, t, &subject);
+	return approvals_find(s->env->approvals, &subject, s->host->now_wall(s->host_ctx), &st) &&
+	       st.state == APPROVAL_APPROVED;
+}
+
+bool
+hold_is_released(const struct session *s)
+{
+	struct approval_status st;
+
+	return !s->hold->ended && approvals_peek(s->env->approvals, s->hold->id, &st) &&
+	       st.state == APPROVAL_APPROVED;
+}
+
+void
+hold_mark_ahead(struct session *s)
+{
+	if (s->hold)
+		s->hold->ahead = true;
+}
+
+bool
+hold_is_ahead(const struct session *s)
+{
+	return s->hold && s->hold->ahead;
 }
 
 bool

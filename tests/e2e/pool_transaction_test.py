@@ -501,6 +501,106 @@ def test_a_held_command_holds_no_connection():
     w.kill()
 
 
+def held(run, w, state=None):
+    """Runs it in the background, and gives its request and how it ends."""
+    end = {}
+
+    def go():
+        try:
+            end["rows"] = run()
+        except psycopg.Error as e:
+            end["state"] = e.sqlstate
+    t = threading.Thread(target=go)
+    t.start()
+    request = w.pending()[0]
+    return t, request, end
+
+
+def test_a_held_batch_holds_no_connection():
+    w = one_worker("transaction size 1 wait 5s", policy=HOLDS)
+    pg.query("insert into t select i, 'held' from generate_series(700, 740) i on conflict do nothing")
+    a, b = connect("planner-7", w=w, prepare_threshold=None), connect("bo", w=w)
+    ready = connect("cy", w=w, prepare_threshold=0)
+    delete = "delete from t where id = %s and note = 'held'"
+
+    def ways():
+        yield "unnamed", lambda i: a.execute(delete, (i,)).rowcount
+        # P D S with the server, then B E S.
+        yield "named", lambda i: ready.execute(delete, (i,)).rowcount
+        yield "again", lambda i: ready.execute(delete, (i,)).rowcount
+        yield "exec_params", lambda i: int(a.pgconn.exec_params(
+            delete.replace("%s", "$1").encode(), [str(i).encode()]).command_tuples or 0)
+        yield "large", lambda i: a.execute(delete + " and %s <> ''", (i, "x" * 20000)).rowcount
+    for i, (way, run) in enumerate(ways()):
+        t, request, end = held(lambda: run(700 + i), w)
+        for _ in range(3):
+            h.eq(one(b, "select 'goes on'"), "goes on", way)
+        b.execute("begin")
+        h.eq(w.approvals("approve", request["id"], "--reason", "fine").code, 0)
+        time.sleep(0.2)
+        h.check(t.is_alive(), f"{way}: it ran without a connection")
+        b.execute("commit")
+        t.join()
+        h.eq(end, {"rows": 1}, way)
+        t, request, end = held(lambda: run(720 + i), w)
+        h.eq(one(b, "select 1"), 1)
+        h.eq(w.approvals("reject", request["id"], "--reason", "no").code, 0)
+        t.join()
+        h.check(end == {"state": "42501"} or end == {"rows": 0}, f"{way}: {end}")
+        h.eq((one(a, "select 1"), one(ready, "select 2"), one(b, "select 3")), (1, 2, 3))
+    h.eq(pg.query("select count(*) from t where note = 'held' and id between 720 and 730"), "11")
+    t, request, end = held(lambda: a.execute(delete, (735,)), w)
+    a.cancel()
+    t.join()
+    h.eq(end, {"state": "57014"})
+    # In a transaction it keeps its connection, and nobody may take longer than a minute.
+    a.execute("begin")
+    t, request, end = held(lambda: a.execute(delete, (736,)).rowcount, w)
+    e = fails(b, "select 1", "WEIR-POOL-FULL")
+    h.eq(w.approvals("approve", request["id"], "--reason", "fine").code, 0)
+    t.join()
+    h.eq(end, {"rows": 1})
+    a.execute("rollback")
+    h.eq(one(b, "select count(*) from t where id = 736"), 1)
+    w.kill()
+
+
+def test_a_held_batch_in_pieces_and_pipelines():
+    """Whatever the client sends behind it waits, and what is not the batch that was released does not run."""
+    w = one_worker("transaction size 1 wait 5s", policy=HOLDS)
+    pg.query("insert into t select i, 'pieces' from generate_series(800, 820) i on conflict do nothing")
+
+    def batch(i, text="delete from t where id = {}"):
+        return (g._frame(b"P", b"\0" + text.format(i).encode() + b"\0\0\0") +
+                g._frame(b"B", bytes(8)) + g._frame(b"E", b"\0" + bytes(4)))
+    sync = g._frame(b"S")
+    for n, cut in enumerate((1, 7, 40, 60, 75)):
+        c = g.Client(w.conninfo("planner-7"))
+        whole = batch(800 + n) + sync + batch(n, "select {}") + sync
+        c.sock.sendall(whole[:cut])
+        time.sleep(0.05)
+        c.sock.sendall(whole[cut:])
+        request = w.pending()[0]
+        h.eq(w.psql("select 1", user="bo").out, "1", f"cut at {cut}")
+        h.eq(w.approvals("approve", request["id"], "--reason", "fine").code, 0)
+        got = b""
+        while got.count(b"Z\0\0\0\5I") < 2:
+            got += c.sock.recv(65536)
+        h.has(got.decode(errors="replace"), "DELETE 1", "SELECT 1")
+        c.sock.close()
+        c.c.close()
+    # A client that stops in the middle holds nothing, and is not waited for.
+    c = g.Client(w.conninfo("planner-7"))
+    c.sock.sendall(batch(810)[:-10])
+    time.sleep(0.1)
+    h.eq(w.psql("select 2", user="bo").out, "2")
+    c.sock.sendall(batch(810)[-10:] + g._frame(b"X"))
+    c.sock.close()
+    c.c.close()
+    h.eq(w.psql("select count(*) from t where id = 810", user="bo").out, "1")
+    w.kill()
+
+
 def test_masks_and_search_paths():
     w = one_worker("transaction size 2 wait 5s", policy=MASKS)
     a, b = connect("ana", w=w), connect("bo", w=w, options="-c search_path=other")
