@@ -163,8 +163,15 @@ static bool
 effect_allowed(const struct sql_effect *e, const struct buf *reported, struct arena *a,
 	       struct gate_refusal *why)
 {
-	if (e->flags & SQL_EFFECT_TEMPORARY || in_pg_temp(e->schema))
-		return cannot(why, a, "a temporary object");
+	if (e->flags & SQL_EFFECT_DROPPED && !e->schema.n)
+		return true;
+	/* What INSERT is of a CREATE TABLE AS. */
+	if (in_pg_temp(e->schema) ||
+	    (e->flags & SQL_EFFECT_TEMPORARY && !(e->flags & SQL_EFFECT_STAR)))
+		return refuse(why, "a temporary object cannot be carried from one transaction to the next under "
+			      "`pool transaction`",
+			      "make a table with ON COMMIT DROP in the transaction that uses it, or connect to a "
+			      "target with `pool session`, where a connection is yours until you leave");
 	if (e->action == ACTION_SQL_LOAD)
 		return cannot(why, a, "a loaded library");
 	if (!slice_is(e->function, "set_config"))

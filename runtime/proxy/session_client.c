@@ -385,6 +385,8 @@ client_parse(struct session *s, const struct pg_frame *f)
 		refuse_extended(s, c, &c->verdict.refusal);
 		return STEP_DONE;
 	}
+	/* Another session's table of that name may have other columns. */
+	session_pool_follow(s, s->pool.mode == POOL_TRANSACTION && s->path.temporary && m.name.n);
 	sql_facts_hold(c->facts);
 	st = statement_new(m.name, m.text, slice_of(m.types, m.n_types * sizeof(uint32_t)),
 			   c->facts);

@@ -125,6 +125,14 @@ an_effect_var(struct analysis *a, enum action action, const RangeVar *rv)
 	return e;
 }
 
+/* CREATE TABLE, also from a query. */
+void
+an_effect_table(struct analysis *a, const RangeVar *rv, OnCommitAction end)
+{
+	an_effect_var(a, ACTION_SQL_CREATE, rv)->flags |=
+		SQL_EFFECT_TABLE | (end == ONCOMMIT_DROP ? SQL_EFFECT_DROPPED : 0);
+}
+
 /* UPDATE of pg_settings sets what its row names, for the session: no setting is named here. */
 void
 an_settings_table(struct analysis *a, const RangeVar *rv)

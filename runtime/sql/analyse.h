@@ -96,6 +96,7 @@ struct sql_effect *an_effect(struct analysis *a, enum action action, int locatio
 /* Effect on schema.name of a list of String nodes (one to three), or of a RangeVar. */
 struct sql_effect *an_effect_named(struct analysis *a, enum action action, const List *names);
 struct sql_effect *an_effect_var(struct analysis *a, enum action action, const RangeVar *rv);
+void an_effect_table(struct analysis *a, const RangeVar *rv, OnCommitAction end);
 void an_column(struct analysis *a, struct sql_effect *e, struct slice name);
 void an_call(struct analysis *a, struct slice schema, struct slice name, uint32_t flags,
 	     int location);

@@ -422,7 +422,7 @@ values(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out,
 static void
 into(struct analysis *a, const IntoClause *i)
 {
-	an_effect_var(a, ACTION_SQL_CREATE, i->rel)->flags |= SQL_EFFECT_TABLE;
+	an_effect_table(a, i->rel, i->onCommit);
 	an_effect_var(a, ACTION_SQL_INSERT, i->rel)->flags |= SQL_EFFECT_STAR;
 }
 

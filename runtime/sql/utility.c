@@ -42,10 +42,10 @@ execute(struct analysis *a, ExecuteStmt *n)
 static void
 create_as(struct analysis *a, CreateTableAsStmt *n)
 {
-	struct sql_effect *e = an_effect_var(a, ACTION_SQL_CREATE, n->into->rel);
-
 	if (n->objtype == OBJECT_TABLE)
-		e->flags |= SQL_EFFECT_TABLE;
+		an_effect_table(a, n->into->rel, n->into->onCommit);
+	else
+		an_effect_var(a, ACTION_SQL_CREATE, n->into->rel);
 	an_effect_var(a, ACTION_SQL_INSERT, n->into->rel)->flags |= SQL_EFFECT_STAR;
 	a->stmt->flags |= SQL_DDL;
 	if (IsA(n->query, ExecuteStmt)) {
@@ -509,7 +509,7 @@ create_table(struct analysis *a, CreateStmt *n)
 	ListCell *lc;
 
 	a->stmt->flags |= SQL_DDL;
-	an_effect_var(a, ACTION_SQL_CREATE, n->relation)->flags |= SQL_EFFECT_TABLE;
+	an_effect_table(a, n->relation, n->oncommit);
 	foreach (lc, n->tableElts) {
 		Node *e = lfirst(lc);
 

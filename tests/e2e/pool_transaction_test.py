@@ -160,6 +160,33 @@ def test_what_cannot_be_carried_is_refused():
     h.eq(one(c, "select current_setting('app.who', true)"), "")
 
 
+def test_temporary_tables_of_a_transaction():
+    """ON COMMIT DROP: nothing of them is left for the next who has the connection."""
+    a, b = connect("ana"), connect("bo")
+    for end in ("commit", "rollback"):
+        for make in ("create temp table own (a int) on commit drop", "create temp table own on commit drop as select 1 as a"):
+            a.execute("begin")
+            a.execute(make)
+            a.execute("insert into own values (2)")
+            a.execute("create index on own (a)")
+            p = one(a, BACKEND)
+            for _ in range(6):
+                h.has(repr(a.execute("select a from own", prepare=end == "rollback").fetchall()), "(2,)")
+            a.execute(end)
+            fails(a, "select * from own", "own")
+            fails(b, "select * from own", "own")
+            if end == "rollback":
+                h.wait_for(lambda: not alive(p), what="a plan that names one is not left for others")
+            else:
+                h.check(alive(p), "the connection is used again")
+    # Outside a transaction it is gone at once.
+    a.execute("create temp table own (a int) on commit drop")
+    fails(a, "select * from own", "own")
+    for sql in ("create temp table own (a int) on commit delete rows", "create temp table pg_temp.own (a int) on commit drop",
+                "create temp table own (a int) on commit preserve rows"):
+        fails(a, sql, "WEIR-POOL", "ON COMMIT DROP")
+
+
 def test_code_that_is_not_known_ends_its_connection():
     a = connect("ana")
     for sql in ("select remember('x')", "do $$ begin perform set_config('my.own', 'x', false); end $$",
