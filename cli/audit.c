@@ -681,7 +681,7 @@ cmd_audit(int argc, char **argv)
 									   : "one folder");
 		rc = o.usage;
 	}
-	if (rc == 0 && audit_reader_open(&r, argv[argc - 1]) != 0)
+	if (rc == 0 && audit_reader_open(&r, "audit", argv[argc - 1]) != 0)
 		rc = o.usage;
 	if (rc == 0) {
 		if (strcmp(sub, "verify") == 0)

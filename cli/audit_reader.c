@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 int
-audit_reader_open(struct audit_reader *r, const char *folder)
+audit_reader_open(struct audit_reader *r, const char *command, const char *folder)
 {
+	r->command = command;
 	r->dir = folder_open(folder);
 	if (r->dir < 0) {
-		fprintf(stderr, "weir audit: %s: no audit log here (%s)\n", folder, strerror(-r->dir));
+		fprintf(stderr, "weir %s: %s: no audit log here (%s)\n", command, folder,
+			strerror(-r->dir));
 		return -1;
 	}
 	if (folder_read(&r->origin, r->dir, "origin", 4096) == 0 && r->origin.n)
@@ -45,7 +47,8 @@ read_segment(struct audit_reader *r, uint64_t first, uint64_t limit)
 	folder_segment_name(name, first);
 	if (folder_read(&file, r->dir, name, SEGMENT_BYTES_MAX) != 0 ||
 	    segment_header_get(&h, buf_slice(&file)) != NULL) {
-		fprintf(stderr, "weir audit: %s cannot be read; run `weir audit verify`\n", name);
+		fprintf(stderr, "weir %s: %s cannot be read; run `weir audit verify`\n", r->command,
+			name);
 		buf_fini(&file);
 		return -1;
 	}
@@ -80,7 +83,7 @@ audit_reader_run(struct audit_reader *r)
 	int rc = folder_segments(r->dir, &firsts, &n, strange);
 
 	if (rc != 0)
-		fprintf(stderr, "weir audit: seg/%s: %s\n", strange, strerror(-rc));
+		fprintf(stderr, "weir %s: seg/%s: %s\n", r->command, strange, strerror(-rc));
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		if (i + 1 < n && firsts[i + 1] <= r->next)
 			continue;

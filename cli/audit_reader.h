@@ -8,6 +8,7 @@
 #include "base/buf.h"
 
 struct audit_reader {
+	const char *command; /* whose messages these are */
 	int dir;
 	uint64_t next; /* index to read from */
 	struct buf origin;
@@ -16,7 +17,7 @@ struct audit_reader {
 };
 
 /* The folder of the log or the gateway's state folder. -1 after a message. */
-int audit_reader_open(struct audit_reader *r, const char *folder);
+int audit_reader_open(struct audit_reader *r, const char *command, const char *folder);
 void audit_reader_close(struct audit_reader *r);
 /* Every durable record from r->next on. -1 when something could not be read, after a message. */
 int audit_reader_run(struct audit_reader *r);

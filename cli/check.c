@@ -50,7 +50,8 @@ parse_args(int argc, char **argv, struct check_args *a)
 			while (f < COUNT_OF(formats) && strcmp(argv[i + 1], formats[f]) != 0)
 				f++;
 			if (f == COUNT_OF(formats))
-				return cli_usage_error("check", "no format '%s'", argv[i + 1]);
+				return cli_usage_error("check", "no format '%s': text, json or sarif",
+						       argv[i + 1]);
 			a->format = (enum format) f;
 			i++;
 		} else if (strcmp(argv[i], "--json") == 0) {
@@ -62,7 +63,7 @@ parse_args(int argc, char **argv, struct check_args *a)
 		} else if (strcmp(argv[i], "--strict") == 0) {
 			a->strict = true;
 		} else if (argv[i][0] == '-' && argv[i][1]) {
-			return cli_usage_error("check", "no option '%s'", argv[i]);
+			return cli_option_error("check", argv[i], "--format --explain");
 		} else if (a->path) {
 			return cli_usage_error("check", "one file at a time");
 		} else {

@@ -17,4 +17,8 @@ enum { EXIT_OK = 0, EXIT_NEGATIVE = 1, EXIT_USAGE = 2 };
 /* Prints "weir NAME: message" and a pointer to --help on standard error; returns EXIT_USAGE. */
 int cli_usage_error(const char *command, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* As above about a word that begins with a dash: there is no such option, or it is one of `valued`
+ * ("--waive --seconds") and stands last, without its value. */
+int cli_option_error(const char *command, const char *option, const char *valued);
+
 #endif

@@ -58,7 +58,7 @@ parse_args(int argc, char **argv, struct diff_args *a)
 		else if (strcmp(argv[i], "--waive") == 0 && i + 1 < argc)
 			a->waive = argv[++i];
 		else if (argv[i][0] == '-' && argv[i][1])
-			return cli_usage_error("diff", "no option '%s'", argv[i]);
+			return cli_option_error("diff", argv[i], "--waive");
 		else if (n == DIFF_SIDES)
 			return cli_usage_error("diff", "two policies are compared, not more");
 		else

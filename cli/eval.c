@@ -332,7 +332,7 @@ cmd_eval(int argc, char **argv)
 		if (strcmp(argv[i], "--facts") == 0 && i + 1 < argc)
 			facts = argv[++i];
 		else if (argv[i][0] == '-' && argv[i][1])
-			return cli_usage_error("eval", "no option '%s'", argv[i]);
+			return cli_option_error("eval", argv[i], "--facts");
 		else if (policy)
 			return cli_usage_error("eval", "one policy at a time");
 		else

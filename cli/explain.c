@@ -291,7 +291,7 @@ explain_record(const struct args *a, struct cli_policy *p)
 {
 	struct wanted w = {.a = a, .p = p};
 
-	if (recorded_commands(a->audit, explain_recorded, &w) != 0)
+	if (recorded_commands("explain", a->audit, explain_recorded, &w) != 0)
 		return EXIT_USAGE;
 	if (!w.found)
 		fprintf(stderr, "weir explain: no command is explained whose id begins with %s\n",

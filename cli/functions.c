@@ -139,7 +139,7 @@ cmd_functions(int argc, char **argv)
 		else if (strcmp(argv[i], "--json") == 0)
 			json = true;
 		else if (argv[i][0] == '-')
-			return cli_usage_error("functions", "no option '%s'", argv[i]);
+			return cli_option_error("functions", argv[i], "-c --config");
 		else if (name)
 			return cli_usage_error("functions", "one target at a time");
 		else

@@ -42,6 +42,19 @@ cli_usage_error(const char *command, const char *fmt, ...)
 }
 
 int
+cli_option_error(const char *command, const char *option, const char *valued)
+{
+	size_t n = strlen(option), word;
+
+	for (; *valued; valued += word + (valued[word] == ' ')) {
+		word = strcspn(valued, " ");
+		if (word == n && memcmp(valued, option, n) == 0)
+			return cli_usage_error(command, "%s asks for a value", option);
+	}
+	return cli_usage_error(command, "no option '%s'", option);
+}
+
+int
 main(int argc, char **argv)
 {
 	if (argc < 2) {

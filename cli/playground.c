@@ -328,7 +328,7 @@ cmd_playground(int argc, char **argv)
 			if (*argv[i] < '0' || *argv[i] > '9' || *end || port > 65535)
 				return cli_usage_error("playground", "--port is from 0 to 65535");
 		} else if (argv[i][0] == '-') {
-			return cli_usage_error("playground", "no option '%s'", argv[i]);
+			return cli_option_error("playground", argv[i], "--port");
 		} else if (policy) {
 			return cli_usage_error("playground", "one policy at a time");
 		} else {

@@ -260,12 +260,12 @@ on_record(void *ctx, uint64_t index UNUSED, struct slice leaf)
 }
 
 int
-recorded_commands(const char *folder, bool (*f)(void *ctx, const struct recorded *c),
-		  void *ctx)
+recorded_commands(const char *command, const char *folder,
+		  bool (*f)(void *ctx, const struct recorded *c), void *ctx)
 {
 	struct log l = {.starts = json_array(), .f = f, .ctx = ctx};
 	struct audit_reader r = {.dir = -1, .record = on_record, .arg = &l};
-	int rc = audit_reader_open(&r, folder);
+	int rc = audit_reader_open(&r, command, folder);
 
 	assert(l.starts != NULL);
 	if (rc == 0)

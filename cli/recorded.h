@@ -29,8 +29,8 @@ struct recorded {
 
 /* Calls f for each command, in the order of the log; false: enough. -1 when the log could not be
  * read, after a message that names the command. */
-int recorded_commands(const char *folder, bool (*f)(void *ctx, const struct recorded *c),
-		      void *ctx);
+int recorded_commands(const char *command, const char *folder,
+		      bool (*f)(void *ctx, const struct recorded *c), void *ctx);
 
 /* What `*` stands for is not on record: taken from a policy's catalog, where the effect is on a
  * table that it has. */

@@ -310,7 +310,7 @@ cmd_replay(int argc, char **argv)
 		else if (strcmp(argv[i], "--json") == 0)
 			r.json = true;
 		else if (argv[i][0] == '-')
-			return cli_usage_error("replay", "no option '%s'", argv[i]);
+			return cli_option_error("replay", argv[i], "--policy");
 		else if (folder)
 			return cli_usage_error("replay", "one log at a time");
 		else
@@ -319,7 +319,7 @@ cmd_replay(int argc, char **argv)
 	if (!folder || !policy)
 		return cli_usage_error("replay", "a log and --policy POLICY are asked for");
 	code = cli_policy_open(&r.p, "replay", policy);
-	if (code == EXIT_OK && recorded_commands(folder, on_command, &r) != 0)
+	if (code == EXIT_OK && recorded_commands("replay", folder, on_command, &r) != 0)
 		code = EXIT_USAGE;
 	if (code == EXIT_OK) {
 		put_totals(&r, &out);

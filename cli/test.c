@@ -57,7 +57,7 @@ parse_args(int argc, char **argv, struct test_args *a)
 				return cli_usage_error("test", "--seconds is from 1 to 86400");
 			a->seconds = (unsigned) n;
 		} else if (argv[i][0] == '-' && argv[i][1]) {
-			return cli_usage_error("test", "no option '%s'", argv[i]);
+			return cli_option_error("test", argv[i], "--seconds");
 		} else if (a->path) {
 			return cli_usage_error("test", "one file at a time");
 		} else {

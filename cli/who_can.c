@@ -8,7 +8,9 @@
 #include "cli/cli.h"
 #include "cli/describe.h"
 #include "cli/policy.h"
+#include "compiler/diag.h"
 #include "compiler/diagram.h"
+#include "compiler/known.h"
 #include "compiler/rule_digest.h"
 #include "vm/match.h"
 
@@ -108,7 +110,8 @@ narrow_target(struct question *q, struct slice name)
 	return false;
 }
 
-static void
+/* False: the policy's catalog does not have it. */
+static bool
 narrow_table(struct question *q, struct slice name)
 {
 	const uint8_t *dot = memchr(name.p, '.', name.n);
@@ -116,10 +119,13 @@ narrow_table(struct question *q, struct slice name)
 
 	if (!dot)
 		table = slice_str(arena_printf(q->s->arena, "public.%.*s", SLICE_ARG(name)));
+	if (q->img->has_catalog && !known_table(&q->img, 1, table))
+		return false;
 	narrow_string(q, FACT_TABLE, table);
 	narrow_string(q, FACT_SCHEMA,
 		      slice_of(table.p, (size_t) ((const uint8_t *) memchr(table.p, '.', table.n) -
 						  table.p)));
+	return true;
 }
 
 /* Facts are known, but for those that many a command does not have. */
@@ -381,6 +387,19 @@ trim(struct slice s)
 
 /* "sql.ddl, sql.select on orders" */
 static int
+no_action(struct slice name)
+{
+	const char *names[ACTION_COUNT], *near;
+	size_t n = 0;
+
+	for (enum action a = ACTION_NONE + 1; a < ACTION_COUNT; a++)
+		names[n++] = action_info[a].name;
+	near = diag_nearest(name, names, n);
+	return cli_usage_error("who-can", "there is no action '%.*s'%s%s%s", SLICE_ARG(name),
+			       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int
 read_who(struct question *q, const char *text)
 {
 	const char *on = strstr(text, " on ");
@@ -396,8 +415,7 @@ read_who(struct question *q, const char *text)
 		actions.n -= one.n + (comma != NULL);
 		one = trim(one);
 		if (!action_set_of(one, &set))
-			return cli_usage_error("who-can", "there is no action '%.*s'",
-					       SLICE_ARG(one));
+			return no_action(one);
 	}
 	narrow_actions(q, &set);
 	if (on) {
@@ -405,8 +423,9 @@ read_who(struct question *q, const char *text)
 
 		if (!object.n)
 			return cli_usage_error("who-can", "on what?");
-		if (!narrow_target(q, object))
-			narrow_table(q, object);
+		if (!narrow_target(q, object) && !narrow_table(q, object))
+			return cli_usage_error("who-can", "'%.*s' is no target of the policy, and no "
+							  "table of its catalog", SLICE_ARG(object));
 	}
 	return EXIT_OK;
 }
@@ -423,8 +442,10 @@ cmd_who_can(int argc, char **argv)
 			return fputs(who_help, stdout), EXIT_OK;
 		if (strcmp(argv[i], "--json") == 0)
 			q.json = true;
-		else if ((argv[i][0] == '-' && argv[i][1]) || n == 2)
-			return cli_usage_error("who-can", "what is '%s'?", argv[i]);
+		else if (argv[i][0] == '-' && argv[i][1])
+			return cli_option_error("who-can", argv[i], "");
+		else if (n == 2)
+			return cli_usage_error("who-can", "one question at a time; quote it");
 		else
 			words[n++] = argv[i];
 	}
@@ -518,8 +539,10 @@ cmd_what_can(int argc, char **argv)
 		else if (strcmp(argv[i], "--in") == 0 && more) {
 			if (!read_groups(argv[++i], &p))
 				return cli_usage_error("what-can", "more than 64 groups");
-		} else if ((argv[i][0] == '-' && argv[i][1]) || p.name)
-			return cli_usage_error("what-can", "what is '%s'?", argv[i]);
+		} else if (argv[i][0] == '-' && argv[i][1])
+			return cli_option_error("what-can", argv[i], "--kind --on --in");
+		else if (p.name)
+			return cli_usage_error("what-can", "one principal at a time");
 		else if (path)
 			p.name = argv[i];
 		else

@@ -51,6 +51,19 @@ def test_every_command_has_help():
         h.check(r.err and not r.out, f"weir {c} --no-such-option: {r!r}")
 
 
+def test_options_without_their_value():
+    """An author's tool says that the value is missing, not that there is no such option."""
+    n = 0
+    for c in ("check", "test", "build", "explain", "diff", "replay", "what-can", "eval", "functions", "playground"):
+        usage = h.weir(c, "--help").out.split("\n\n")[0]
+        for option in set(re.findall(r"(?<![\w-])(--?[a-z-]+) (?:[A-Z]|text\|)", usage)):
+            r = h.weir(c, "x.weir", option)
+            h.eq((r.code, r.out), (2, ""), f"{c} {option}: {r!r}")
+            h.has(r.err, f"weir {c}: {option} asks for a value\n")
+            n += 1
+    h.check(n >= 18, n)
+
+
 def completion(shell):
     """The script, in a file."""
     path = f"{h.tmp()}/weir.{shell}"
@@ -204,6 +217,6 @@ def test_assurance_names_what_there_is():
 
 
 h.main(test_reference_is_current, test_manual_names_every_command,
-       test_manual_pages_are_well_formed, test_every_command_has_help, test_bash_completion,
+       test_manual_pages_are_well_formed, test_every_command_has_help, test_options_without_their_value, test_bash_completion,
        test_zsh_completion, test_fish_completion, test_install, test_policies_in_the_documents_compile, test_example_policies,
        test_index_of_examples, test_assurance_names_what_there_is)

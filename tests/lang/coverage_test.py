@@ -212,6 +212,17 @@ def test_usage_and_failures():
     h.eq(h.weir("test", put(WHOLE.replace("expect deny", "expect allow", 1)), "--coverage").code, 1)
 
 
-h.main(test_coverage, test_what_counts, test_strict, test_all_changes_are_noticed, test_survivors, test_what_a_mask_allows,
+def test_with_a_catalog():
+    """What counts is what the gateway decides by: whose column an unqualified name is."""
+    put("create table a (id int, pan text); create table b (number int, note text);", "ab.sql")
+    text = 'policy p\ncatalog "ab.sql"\ndata bs = column b.*\nallow read do sql.select\n' \
+           'deny d when sql.uses(bs, predicate)\n' \
+           'test "of a" as human "x" on "o" run "select id from a, b where pan = \'1\'" expect allow\n'
+    r = h.weir("test", put(text), "--coverage")
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, "d: when sql.uses(bs, predicate): never holds")
+
+
+h.main(test_with_a_catalog, test_coverage, test_what_counts, test_strict, test_all_changes_are_noticed, test_survivors, test_what_a_mask_allows,
        test_survivors_are_what_they_say, test_imports_are_changed_too, test_sessions,
        test_bounded, test_usage_and_failures)

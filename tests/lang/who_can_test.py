@@ -9,6 +9,7 @@ import json, os, subprocess, sys
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.join(ROOT, "tests/lang/diff")
 WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
+GDPR = "../../../policies-examples/gdpr.weir"
 QUESTIONS = [
     ["who-can", "new.weir", "sql.ddl on orders"],
     ["who-can", "new.weir", "sql.select on payments.cards"],
@@ -20,9 +21,12 @@ QUESTIONS = [
     ["what-can", "new.weir", "bo", "--in", "dba,audit", "--kind", "human", "--on", "orders"],
     ["what-can", "new.weir", "nobody"],
     ["what-can", "facts.weir", "ana"],
+    ["who-can", GDPR, "sql.update on crm.people"],
 ]
 MISTAKES = [
-    (["who-can", "new.weir", "sql.drip"], 2, "there is no action 'sql.drip'"),
+    (["who-can", "new.weir", "sql.drip"], 2, "there is no action 'sql.drip'; did you mean 'sql.drop'?"),
+    (["who-can", "new.weir", "sql.drop", "sql.set"], 2, "one question at a time; quote it"),
+    (["who-can", GDPR, "sql.select on crm.peple"], 2, "no target of the policy, and no table of its catalog"),
     (["who-can", "new.weir", "sql.ddl on "], 2, "on what?"),
     (["who-can", "new.weir"], 2, "asked for"),
     (["what-can", "new.weir", "a", "--in", "nobodies"], 2, "no group 'nobodies'"),
