@@ -167,18 +167,49 @@ put_verdict(const struct report *r, const struct difference *x, int side, struct
 	}
 }
 
+/* A limit rule that sets the amount, or -1. */
+static int
+limit_rule(const struct report *r, const struct difference *x, int side)
+{
+	const struct image *img = r->policies[side].image;
+	struct decision d;
+
+	decide(r, x, side, &d);
+	for (size_t i = 0; i < img->n_rules && x->amount[side]; i++) {
+		const struct image_limit *l = &img->rules[i].limit;
+
+		if (img->rules[i].kind != VM_LIMIT || !decision_has(&d, i))
+			continue;
+		for (size_t k = 0; k < l->n_amounts; k++)
+			if (l->amounts[k].unit == x->unit && l->amounts[k].per == x->per &&
+			    l->amounts[k].n == x->amount[side])
+				return (int) i;
+	}
+	return -1;
+}
+
+static void
+put_limit(const struct report *r, const struct difference *x, int side, struct buf *out)
+{
+	int rule = limit_rule(r, x, side);
+
+	if (rule < 0) {
+		buf_puts(out, "no limit");
+		return;
+	}
+	buf_printf(out, "%s %llu%s per %s by ", limit_unit_info[x->unit].name,
+		   (unsigned long long) x->amount[side], x->unit == LIMIT_TIME ? " ms" : "",
+		   limit_per_info[x->per].name);
+	put_rule(out, r->policies[side].image, rule);
+}
+
 static void
 put_side(const struct report *r, const struct difference *x, int side, struct buf *out)
 {
 	const struct image *img = r->policies[side].image;
 
 	if (x->kind == DIFF_LIMIT) {
-		if (x->amount[side])
-			buf_printf(out, "%s %llu%s per %s", limit_unit_info[x->unit].name,
-				   (unsigned long long) x->amount[side],
-				   x->unit == LIMIT_TIME ? " ms" : "", limit_per_info[x->per].name);
-		else
-			buf_puts(out, "no limit");
+		put_limit(r, x, side, out);
 	} else if (!is_data(x->kind)) {
 		put_verdict(r, x, side, out);
 	} else if (x->kind == DIFF_MODES) {
@@ -217,11 +248,18 @@ name_test(const struct difference *x, struct buf *out)
 }
 
 /* New behaviour passes under the new policy. Only that rows are dropped no more, or are from now
- * on, is shown by the policy that shows them. */
+ * on, is shown by the policy that shows them, and that there is no limit any more by that which
+ * has it. */
+static int
+side_of_test(const struct difference *x)
+{
+	return x->kind != DIFF_DROPPED && !(x->kind == DIFF_LIMIT && !x->amount[1]);
+}
+
 static bool
 put_test(const struct report *r, const struct difference *x, struct buf *out)
 {
-	int side = x->kind != DIFF_DROPPED;
+	int side = side_of_test(x);
 	const struct image *passes = r->policies[side].image;
 	struct witness_test t = {.passes = passes,
 				 .fails = r->policies[1 - side].image,
@@ -236,9 +274,14 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 	struct buf name = {0};
 	bool good;
 
-	if (x->kind == DIFF_MODES || x->kind == DIFF_LIMIT || x->kind == DIFF_APPROVAL)
+	if (x->kind == DIFF_MODES || x->kind == DIFF_APPROVAL ||
+	    (x->kind == DIFF_LIMIT && x->amount[0] && x->amount[1]))
 		return false;
 	t.connects = x->entry == ENTRY_CONNECT;
+	if (x->kind == DIFF_LIMIT) {
+		t.shows = SHOWS_LIMIT;
+		t.limited_by = passes->rules[limit_rule(r, x, side)].name;
+	}
 	if (is_data(x->kind)) {
 		t.shows = x->kind >= DIFF_SHOWN ? SHOWS_ROW : SHOWS_CELL;
 		if (x->mask[side] >= 0)

@@ -248,6 +248,12 @@ put_row_test(struct buf *out, const struct witness_test *t, struct slice sample)
 	buf_puts(out, ")\n");
 }
 
+static bool
+is_of_row(const struct witness_test *t)
+{
+	return t->shows == SHOWS_CELL || t->shows == SHOWS_ROW;
+}
+
 /* ---- Attempts ---- */
 
 static void
@@ -264,8 +270,8 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, si
 	buf_puts(out, "test ");
 	describe_string(out, slice_str(t->name));
 	said = put_principal(out, t);
-	put_with(out, t, t->shows == SHOWS_VERDICT ? attempt : PLAIN, said);
-	if (t->shows != SHOWS_VERDICT) {
+	put_with(out, t, is_of_row(t) ? PLAIN : attempt, said);
+	if (is_of_row(t)) {
 		put_row_test(out, t, samples[sample]);
 		return;
 	}
@@ -279,7 +285,10 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, si
 		(void) witness_sql(&text, &sql);
 	buf_puts(out, "\n  run ");
 	describe_string(out, buf_slice(&text));
-	buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
+	if (t->shows == SHOWS_LIMIT)
+		buf_printf(out, "\n  expect limited by %.*s\n", SLICE_ARG(t->limited_by));
+	else
+		buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
 	buf_fini(&text);
 }
 
@@ -335,6 +344,9 @@ run_test(const struct witness_test *t, bool passes, struct slice text)
 	struct buf out = {0};
 	bool good;
 
+	/* A rule that there is not limits nothing. */
+	if (t->shows == SHOWS_LIMIT && image_rule_find(img, t->limited_by) < 0)
+		return 0;
 	arena_init(&p.arena, 0);
 	sources_init(&p.sources, &p.arena);
 	diag_init(&p.diags, &p.sources, &p.arena);

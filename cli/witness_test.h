@@ -14,6 +14,7 @@ enum witness_shows {
 	SHOWS_VERDICT,
 	SHOWS_CELL, /* how a column is shown: under the mask, or as it is */
 	SHOWS_ROW,  /* that a row is shown */
+	SHOWS_LIMIT, /* that a limit applies */
 };
 
 struct witness_test {
@@ -27,6 +28,7 @@ struct witness_test {
 	enum witness_shows shows;
 	bool connects; /* SHOWS_VERDICT: of opening a session */
 	enum verdict verdict;
+	struct slice limited_by;	    /* SHOWS_LIMIT: the rule */
 	struct slice schema, table, column; /* SHOWS_CELL, SHOWS_ROW */
 	const struct image_mask *mask;	    /* under `passes`; NULL: shown as it is */
 };
