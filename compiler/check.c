@@ -227,8 +227,13 @@ check_proof(struct check *c, const struct prove_decl *k)
 
 	for (const struct ref *g = k->groups; g; g = g->next)
 		(void) check_use_group(c, g->name.s, g->name.at);
-	for (const struct ref *d = k->data; d; d = d->next)
-		(void) check_use_data(c, d->name.s, d->name.at);
+	for (const struct ref *d = k->data; d; d = d->next) {
+		int data = check_use_data(c, d->name.s, d->name.at);
+
+		/* What only detectors find, nothing can be proved of. */
+		if (data >= 0)
+			check_uses_data(c, data, d->name.at);
+	}
 	for (const struct ref *a = k->actions; a; a = a->next)
 		(void) check_use_action(c, a->name.s, a->name.at, &set);
 	if (action_set_has(&set, ACTION_CONNECT))
