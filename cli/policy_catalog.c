@@ -240,6 +240,7 @@ run_with_catalog(struct run *r, struct catalog_ref *catalog)
 		take_outputs(r, s, ask.facts);
 		r->effects = kept.v;
 		r->n_effects = kept.n;
+		run_watch(r);
 	}
 	sql_facts_release(ask.facts);
 	gate_session_close(g, s);

@@ -322,6 +322,19 @@ decide_connect(struct run *r)
 }
 
 void
+run_watch(struct run *r)
+{
+	struct decision one;
+
+	watch_init(&r->seen);
+	for (size_t i = 0; i < r->n_effects; i++) {
+		vm_decide(r->img, ENTRY_COMMAND, &r->effects[i], &one);
+		watch_effect(r->img, ENTRY_WATCH, &r->effects[i], &one, &r->seen);
+	}
+	watch_uses(r);
+}
+
+void
 run_decide(struct run *r)
 {
 	struct decision one;
@@ -335,10 +348,9 @@ run_decide(struct run *r)
 	for (size_t i = 0; i < r->n_effects; i++) {
 		vm_decide(r->img, ENTRY_COMMAND, &r->effects[i], &one);
 		vm_join(&r->joined, &one);
-		watch_effect(r->img, ENTRY_WATCH, &r->effects[i], &one, &r->seen);
 	}
 	vm_decide(r->img, ENTRY_RESULT, &r->base, &r->result);
-	watch_uses(r);
+	run_watch(r);
 	r->verdict = r->joined.verdict;
 	r->use_rule = -1;
 	for (size_t i = 0; i < r->base.n_uses && r->use_rule < 0; i++) {

@@ -65,6 +65,8 @@ struct run {
 /* Analyses the statement and fills the facts; then run_decide, as often as one likes. */
 void run_open(struct run *r, const struct image *img, const struct test_decl *t);
 void run_decide(struct run *r);
+/* What shadow and notify rules make of it, again after the effects have changed. */
+void run_watch(struct run *r);
 void run_close(struct run *r);
 /* The detectors of a mask rule find something in a row of the test. While its expectations are
  * checked, and for who watches. */

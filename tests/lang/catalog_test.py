@@ -29,6 +29,7 @@ deny weekend do sql.select when time.weekday in {sat, sun} or time.of-day < 06:0
 deny far do sql.select when not client.address in 10.0.0.0/8 and table = "public.parts"
 mask card with last(4)
 mask mail with partial
+shadow allow bigger do sql.insert when not "note" in columns
 mask note with null when client.address in {10.0.0.0/8, 2001:db8::/32}
 """
 AS = 'as agent "a" in agents on db'
@@ -65,6 +66,8 @@ TESTS = [
     ("a merged column", 'run "select id from people join parts using (id)" with client.address = 10.0.0.1 row (id: 1)'
      ' expect (id: 1)', True),
     ("a whole row", 'run "select p from people p" expect deny by mail', False),
+    ("a shadow rule over the columns of *", 'run "insert into people values (1)" expect shadow by bigger', False),
+    ("and over those that are named", 'run "insert into people (id) values (1)" expect shadow by bigger', True),
     ("the system\'s tables", 'run "select relname from pg_class" expect allow by read', True),
 ]
 
