@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum log_level log_min_level = LOG_INFO;
@@ -36,4 +37,19 @@ log_line(enum log_level level, const char *fmt, ...)
 	/* One write, so that lines of several threads do not mix; nothing to do if it fails. */
 	if (write(STDERR_FILENO, line, n) < 0)
 		return;
+}
+
+bool
+log_whole(struct slice text)
+{
+	char when[28], head[40];
+	int n;
+
+	clock_format(clock_wall_ns(), when);
+	n = snprintf(head, sizeof(head), "%s info ", when);
+	struct iovec v[] = {{head, (size_t) n},
+			    {(void *) (uintptr_t) text.p, text.n},
+			    {(char[]){'\n'}, 1}};
+
+	return writev(STDERR_FILENO, v, 3) == (ssize_t) ((size_t) n + text.n + 1);
 }

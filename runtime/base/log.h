@@ -7,12 +7,15 @@
 #define WEIR_BASE_LOG_H
 
 #include "base/assert.h"
+#include "base/slice.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Lines below this level are dropped. Set once at start. */
 extern enum log_level log_min_level;
 
+/* A line of any length, whatever log_min_level is. False: it was not written. */
+bool log_whole(struct slice text) MUST_CHECK;
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)

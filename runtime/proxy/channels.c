@@ -2,15 +2,14 @@
 #include "proxy/channels.h"
 
 #include "base/clock.h"
-#include "base/crypto.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "proxy/channel_send.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct notice {
 	size_t n;
@@ -18,40 +17,49 @@ struct notice {
 };
 
 struct channel {
+	struct channel *next;
 	struct channels *all;
-	const struct config_channel *config;
+	int32_t id;
+	struct config_channel config; /* strings of its own */
 	pthread_t thread;
-	bool started;
 	pthread_mutex_t lock; /* of the queue and what follows */
 	pthread_cond_t news;
-	struct notice *queue; /* ring of CHANNEL_QUEUE */
+	struct notice *queue; /* ring of CHANNEL_QUEUE; NULL: it has ended */
 	size_t first, n;
 	uint64_t sent, lost;
 	uint64_t overflowed; /* lost because the queue was full, and not told yet */
+	uint64_t retire_at;  /* mono: no configuration has it any more; 0: one has */
 	bool stopping;
 	uint64_t stop_at; /* mono */
 	/* The thread's own. */
 	uint64_t untold, told_at;
 	const char *why;
 	struct notice now;
-	char error[CURL_ERROR_SIZE];
+	struct channel_attempt attempt;
 };
 
 struct channels {
 	struct channels_hooks hooks;
-	size_t n;
-	struct channel v[];
+	pthread_mutex_t lock; /* of the list; before a channel's */
+	struct channel *first, **last;
+	int32_t next_id;
+	uint64_t sent, lost; /* of those that are gone */
 };
 
-void
-channels_tell(struct channels *t, size_t channel, struct slice body)
+/* t->lock is held. */
+static struct channel *
+find(struct channels *t, int32_t id)
 {
-	struct channel *c;
+	struct channel *c = t->first;
 
-	if (!t)
-		return;
-	assert(channel < t->n);
-	c = &t->v[channel];
+	while (c && c->id != id)
+		c = c->next;
+	return c;
+}
+
+static void
+put(struct channel *c, struct slice body)
+{
 	pthread_mutex_lock(&c->lock);
 	if (c->n == CHANNEL_QUEUE || c->stopping || body.n > CHANNEL_NOTICE_MAX) {
 		c->overflowed++;
@@ -65,25 +73,41 @@ channels_tell(struct channels *t, size_t channel, struct slice body)
 	pthread_mutex_unlock(&c->lock);
 }
 
-bool
-channels_stats(struct channels *t, size_t channel, struct channel_stats *out)
+void
+channels_tell(struct channels *t, int32_t id, struct slice body)
 {
 	struct channel *c;
 
-	if (!t || channel >= t->n)
-		return false;
-	c = &t->v[channel];
-	pthread_mutex_lock(&c->lock);
-	*out = (struct channel_stats){c->config->name, c->sent, c->lost + c->overflowed, c->n};
-	pthread_mutex_unlock(&c->lock);
-	return true;
+	pthread_mutex_lock(&t->lock);
+	c = find(t, id);
+	if (c)
+		put(c, body);
+	else
+		t->lost++; /* a session that has not heard of the reload yet */
+	pthread_mutex_unlock(&t->lock);
+}
+
+void
+channels_stats(struct channels *t, struct channel_stats *out)
+{
+	pthread_mutex_lock(&t->lock);
+	*out = (struct channel_stats){t->sent, t->lost, 0};
+	for (struct channel *c = t->first; c; c = c->next) {
+		pthread_mutex_lock(&c->lock);
+		out->sent += c->sent;
+		out->lost += c->lost + c->overflowed;
+		out->waiting += c->n;
+		pthread_mutex_unlock(&c->lock);
+	}
+	pthread_mutex_unlock(&t->lock);
 }
 
 /* ---- the channel's thread -------------------------------------------------------------------- */
 
 static bool
-is_over(struct channel *c)
+is_over(void *ctx)
 {
+	struct channel *c = ctx;
 	bool over;
 
 	pthread_mutex_lock(&c->lock);
@@ -109,6 +133,12 @@ wait_for_news(struct channel *c, uint64_t at)
 	pthread_cond_timedwait(&c->news, &c->lock, &ts);
 }
 
+static const char *
+ending(const struct channel *c)
+{
+	return c->retire_at ? "the configuration has it no more" : "the gateway stops";
+}
+
 /* Losses, gathered: at most one record a second. */
 static void
 tell_losses(struct channel *c, bool last)
@@ -117,7 +147,7 @@ tell_losses(struct channel *c, bool last)
 
 	pthread_mutex_lock(&c->lock);
 	if (c->overflowed)
-		c->why = c->stopping ? "the gateway stops" : "the queue is full";
+		c->why = c->stopping ? ending(c) : "the queue is full";
 	c->untold += c->overflowed;
 	c->lost += c->overflowed;
 	c->overflowed = 0;
@@ -127,7 +157,7 @@ tell_losses(struct channel *c, bool last)
 		return;
 	c->untold = 0;
 	c->told_at = now;
-	c->all->hooks.lost(c->all->hooks.ctx, c->config->name, n, c->why);
+	c->all->hooks.lost(c->all->hooks.ctx, c->config.name, n, c->why);
 }
 
 static void
@@ -138,92 +168,6 @@ lose(struct channel *c, const char *why)
 	pthread_mutex_unlock(&c->lock);
 	c->untold++;
 	c->why = why;
-}
-
-/* What they answer is of no interest, and may be long. */
-static size_t
-ignore(char *p UNUSED, size_t size, size_t n, void *ctx)
-{
-	size_t *got = ctx;
-
-	*got += size * n;
-	return *got > 65536 ? 0 : size * n;
-}
-
-static int
-progress(void *ctx, curl_off_t dt UNUSED, curl_off_t dn UNUSED, curl_off_t ut UNUSED,
-	 curl_off_t un UNUSED)
-{
-	return is_over(ctx);
-}
-
-/* Weir-Signature: t=SECONDS,v1=HEX: HMAC-SHA-256 of the seconds, a dot and the body. */
-static struct curl_slist *
-headers_of(const struct channel *c)
-{
-	struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
-	struct buf said = {0}, line = {0};
-	uint8_t mac[SHA256_LEN];
-	unsigned long long now = clock_wall_ns() / NS_PER_S;
-
-	/* No wait for a 100 Continue that nobody sends. */
-	list = curl_slist_append(list, "Expect:");
-	if (!c->config->secret)
-		return list;
-	buf_printf(&said, "%llu.", now);
-	buf_put_slice(&said, slice_of(c->now.body, c->now.n));
-	hmac_sha256(mac, slice_str(c->config->secret), buf_slice(&said));
-	buf_printf(&line, "Weir-Signature: t=%llu,v1=", now);
-	hex_put(&line, slice_of(mac, sizeof(mac)));
-	buf_putc(&line, 0);
-	assert(!said.failed && !line.failed);
-	list = curl_slist_append(list, (char *) line.p);
-	buf_fini(&said);
-	buf_fini(&line);
-	return list;
-}
-
-enum outcome { SENT, AGAIN, NEVER };
-
-static enum outcome
-post(struct channel *c, CURL *curl)
-{
-	struct curl_slist *headers = headers_of(c);
-	size_t got = 0;
-	long status = 0;
-	CURLcode rc;
-
-	curl_easy_reset(curl);
-	curl_easy_setopt(curl, CURLOPT_URL, c->config->url);
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long) CHANNEL_CONNECT_MS);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long) CHANNEL_ANSWER_MS);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDS, (const char *) c->now.body);
-	curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long) c->now.n);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, ignore);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &got);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, progress);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, c);
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, c->error);
-	if (c->config->ca_file)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, c->config->ca_file);
-	c->error[0] = 0;
-	rc = curl_easy_perform(curl);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	curl_slist_free_all(headers);
-	if (status >= 200 && status < 300 && (rc == CURLE_OK || rc == CURLE_WRITE_ERROR))
-		return SENT;
-	/* curl's own words may quote the address, which may be a secret. */
-	if (rc == CURLE_OK)
-		snprintf(c->error, sizeof(c->error), "it answers with status %ld", status);
-	else
-		snprintf(c->error, sizeof(c->error), "%s", curl_easy_strerror(rc));
-	/* It understood, and does not want it. */
-	return status >= 300 && status < 500 && status != 408 && status != 429 ? NEVER : AGAIN;
 }
 
 /* The pause before the next attempt; new notices do not shorten it. */
@@ -245,26 +189,29 @@ pause_for(struct channel *c, uint64_t ns)
 }
 
 static void
-deliver(struct channel *c, CURL *curl)
+deliver(struct channel *c)
 {
+	struct channel_attempt *a = &c->attempt;
 	uint64_t pause = NS_PER_S;
 
+	a->body = slice_of(c->now.body, c->now.n);
+	a->error[0] = 0;
 	for (int i = 1;; i++, pause *= 2) {
-		enum outcome o = is_over(c) ? NEVER : post(c, curl);
+		enum channel_outcome o = is_over(c) ? CHANNEL_NEVER : channel_send(a);
 		bool stopping;
 
 		pthread_mutex_lock(&c->lock);
-		c->sent += o == SENT;
+		c->sent += o == CHANNEL_SENT;
 		stopping = c->stopping;
 		pthread_mutex_unlock(&c->lock);
-		if (o == SENT)
+		if (o == CHANNEL_SENT)
 			return;
-		if (o == AGAIN && i < CHANNEL_ATTEMPTS && !stopping) {
-			log_warn("channel=%s attempt=%d error=\"%s\"", c->config->name, i, c->error);
+		if (o == CHANNEL_AGAIN && i < CHANNEL_ATTEMPTS && !stopping) {
+			log_warn("channel=%s attempt=%d error=\"%s\"", c->config.name, i, a->error);
 			pause_for(c, pause);
 			continue;
 		}
-		lose(c, c->error[0] ? c->error : "the gateway stops");
+		lose(c, a->error[0] ? a->error : ending(c));
 		return;
 	}
 }
@@ -287,12 +234,25 @@ take(struct channel *c)
 	return got;
 }
 
+/* The lock is held. */
+static void
+stop(struct channel *c)
+{
+	if (c->stopping)
+		return;
+	c->stopping = true;
+	c->stop_at = clock_mono_ns() + CHANNEL_DRAIN_MS * NS_PER_MS;
+	pthread_cond_signal(&c->news);
+}
+
 static bool
 has_ended(struct channel *c)
 {
 	bool ended;
 
 	pthread_mutex_lock(&c->lock);
+	if (c->retire_at && clock_mono_ns() >= c->retire_at)
+		stop(c);
 	ended = c->stopping && !c->n;
 	pthread_mutex_unlock(&c->lock);
 	return ended;
@@ -302,63 +262,181 @@ static void *
 run(void *ctx)
 {
 	struct channel *c = ctx;
-	CURL *curl = curl_easy_init();
 
-	assert(curl != NULL);
 	do {
 		if (take(c))
-			deliver(c, curl);
+			deliver(c);
 		tell_losses(c, false);
 	} while (!has_ended(c));
 	tell_losses(c, true);
-	curl_easy_cleanup(curl);
+	channel_attempt_fini(&c->attempt);
+	pthread_mutex_lock(&c->lock);
+	free(c->queue);
+	c->queue = NULL;
+	pthread_mutex_unlock(&c->lock);
 	return NULL;
 }
 
-/* ---- open and close -------------------------------------------------------------------------- */
+/* ---- the list -------------------------------------------------------------------------------- */
+
+static const char *
+copy(const char *s)
+{
+	char *out = s ? strdup(s) : NULL;
+
+	assert(out != NULL || s == NULL);
+	return out;
+}
+
+static void
+wipe(const char *s)
+{
+	if (s)
+		secret_wipe((void *) (uintptr_t) s, strlen(s));
+	free((void *) (uintptr_t) s);
+}
+
+static void
+channel_free(struct channel *c)
+{
+	wipe(c->config.name);
+	wipe(c->config.url);
+	wipe(c->config.ca_file);
+	wipe(c->config.secret);
+	pthread_cond_destroy(&c->news);
+	pthread_mutex_destroy(&c->lock);
+	free(c->queue);
+	free(c);
+}
 
 static bool
-start(struct channels *t, size_t i, const struct config_channel *config)
+same(const char *a, const char *b)
 {
-	struct channel *c = &t->v[i];
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static struct channel *
+find_like(struct channels *t, const struct config_channel *want)
+{
+	for (struct channel *c = t->first; c; c = c->next)
+		if (!c->retire_at && c->config.kind == want->kind &&
+		    same(c->config.name, want->name) && same(c->config.url, want->url) &&
+		    same(c->config.ca_file, want->ca_file) && same(c->config.secret, want->secret))
+			return c;
+	return NULL;
+}
+
+/* NULL: its thread does not start. */
+static struct channel *
+start(struct channels *t, const struct config_channel *config)
+{
+	struct channel *c = calloc(1, sizeof(*c));
 	pthread_condattr_t attr;
 
-	*c = (struct channel){.all = t, .config = config};
+	assert(c != NULL);
+	c->all = t;
+	c->config = (struct config_channel){
+		.kind = config->kind, .name = copy(config->name), .url = copy(config->url),
+		.ca_file = copy(config->ca_file), .secret = copy(config->secret)};
+	c->attempt = (struct channel_attempt){.to = &c->config, .is_over = is_over, .ctx = c};
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->news, &attr);
 	pthread_condattr_destroy(&attr);
-	t->n = i + 1;
 	c->queue = calloc(CHANNEL_QUEUE, sizeof(*c->queue));
-	c->started = c->queue && pthread_create(&c->thread, NULL, run, c) == 0;
-	return c->started;
+	if (!c->queue || pthread_create(&c->thread, NULL, run, c) != 0) {
+		channel_free(c);
+		return NULL;
+	}
+	c->id = t->next_id++;
+	*t->last = c;
+	t->last = &c->next;
+	return c;
+}
+
+struct channels *
+channels_new(const struct channels_hooks *h)
+{
+	struct channels *t = calloc(1, sizeof(*t));
+
+	assert(t != NULL);
+	t->hooks = *h;
+	t->last = &t->first;
+	pthread_mutex_init(&t->lock, NULL);
+	return t;
 }
 
 bool
-channels_open(struct channels **out, const struct config *config, const struct channels_hooks *h,
-	      struct buf *error)
+channels_start(struct channels *t, const struct config *config, int32_t *ids, struct buf *error)
 {
-	struct channels *t;
+	bool ok = true;
 
-	*out = NULL;
-	if (!config->n_channels)
-		return true;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+	if (config->n_channels && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		buf_puts(error, "channels: libcurl does not start\n");
 		return false;
 	}
-	t = calloc(1, sizeof(*t) + config->n_channels * sizeof(t->v[0]));
-	assert(t != NULL);
-	t->hooks = *h;
-	*out = t;
-	for (size_t i = 0; i < config->n_channels; i++)
-		if (!start(t, i, &config->channels[i])) {
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; ok && i < config->n_channels; i++) {
+		struct channel *c = find_like(t, &config->channels[i]);
+
+		if (!c)
+			c = start(t, &config->channels[i]);
+		ok = c != NULL;
+		if (ok)
+			ids[i] = c->id;
+		else
 			buf_printf(error, "channel %s: its thread does not start\n",
 				   config->channels[i].name);
-			return false;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return ok;
+}
+
+/* Ends those that have come to their end. t->lock is held. */
+static void
+reap(struct channels *t)
+{
+	struct channel **at = &t->first;
+
+	while (*at) {
+		struct channel *c = *at;
+		bool ended;
+
+		pthread_mutex_lock(&c->lock);
+		ended = c->queue == NULL;
+		pthread_mutex_unlock(&c->lock);
+		if (!ended) {
+			at = &c->next;
+			continue;
 		}
-	return true;
+		*at = c->next;
+		pthread_join(c->thread, NULL);
+		t->sent += c->sent;
+		t->lost += c->lost + c->overflowed;
+		channel_free(c);
+	}
+	t->last = at;
+}
+
+void
+channels_keep(struct channels *t, const int32_t *ids, size_t n)
+{
+	uint64_t at = clock_mono_ns() + CHANNEL_DRAIN_MS * NS_PER_MS;
+
+	pthread_mutex_lock(&t->lock);
+	reap(t);
+	for (struct channel *c = t->first; c; c = c->next) {
+		bool kept = false;
+
+		for (size_t i = 0; i < n; i++)
+			kept = kept || ids[i] == c->id;
+		pthread_mutex_lock(&c->lock);
+		if (!kept && !c->retire_at)
+			c->retire_at = at;
+		pthread_mutex_unlock(&c->lock);
+	}
+	pthread_mutex_unlock(&t->lock);
 }
 
 void
@@ -366,23 +444,18 @@ channels_close(struct channels *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < t->n; i++) {
-		struct channel *c = &t->v[i];
-
+	for (struct channel *c = t->first; c; c = c->next) {
 		pthread_mutex_lock(&c->lock);
-		c->stopping = true;
-		c->stop_at = clock_mono_ns() + CHANNEL_DRAIN_MS * NS_PER_MS;
-		pthread_cond_signal(&c->news);
+		stop(c);
 		pthread_mutex_unlock(&c->lock);
 	}
-	for (size_t i = 0; i < t->n; i++) {
-		struct channel *c = &t->v[i];
+	while (t->first) {
+		struct channel *c = t->first;
 
-		if (c->started)
-			pthread_join(c->thread, NULL);
-		pthread_cond_destroy(&c->news);
-		pthread_mutex_destroy(&c->lock);
-		free(c->queue);
+		t->first = c->next;
+		pthread_join(c->thread, NULL);
+		channel_free(c);
 	}
+	pthread_mutex_destroy(&t->lock);
 	free(t);
 }

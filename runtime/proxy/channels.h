@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Channels: notices on their way to the webhooks of the configuration. Each channel has a thread
- * and a queue of its own, so that one that is slow or gone keeps nobody waiting: neither a command
- * nor another channel. What does not fit into the queue, or is not taken after all attempts, is
- * lost; that is counted, logged and recorded, never waited for.
+ * Channels: notices on their way to where the configuration says. Each channel has a thread and a
+ * queue of its own, so that one that is slow or gone keeps nobody waiting: neither a command nor
+ * another channel. What does not fit into the queue, or is not taken after all attempts, is lost;
+ * that is counted, logged and recorded, never waited for.
+ *
+ * A channel has a number that is never used again. A reload keeps those that are configured as
+ * before, with what waits in them; one that is gone takes notices for a while yet, of sessions that
+ * have not heard of the reload, and then ends by itself.
  */
 #ifndef WEIR_PROXY_CHANNELS_H
 #define WEIR_PROXY_CHANNELS_H
@@ -15,8 +19,6 @@ enum {
 	CHANNEL_QUEUE = 128,      /* notices of one channel that wait */
 	CHANNEL_NOTICE_MAX = 4096, /* bytes of one */
 	CHANNEL_ATTEMPTS = 6,     /* with 1, 2, 4, 8 and 16 s between them */
-	CHANNEL_CONNECT_MS = 3000,
-	CHANNEL_ANSWER_MS = 5000,
 	CHANNEL_DRAIN_MS = 3000, /* at the end: for what still waits */
 };
 
@@ -28,19 +30,21 @@ struct channels_hooks {
 	void (*lost)(void *ctx, const char *channel, uint64_t n, const char *why);
 };
 
+/* Of all channels that there were. */
 struct channel_stats {
-	const char *name;
 	uint64_t sent, lost, waiting;
 };
 
-/* Starts a thread per channel of the configuration, whose strings must stay. False: the reason is
- * appended to error. */
-bool channels_open(struct channels **out, const struct config *c, const struct channels_hooks *h,
-		   struct buf *error) MUST_CHECK;
-/* Copies the body. Any thread; returns at once. Nothing happens when t is NULL. */
-void channels_tell(struct channels *t, size_t channel, struct slice body);
-/* False: there is no channel of that number. */
-bool channels_stats(struct channels *t, size_t channel, struct channel_stats *out) MUST_CHECK;
+struct channels *channels_new(const struct channels_hooks *h);
+/* The numbers of the configuration's channels; those that there are not yet are started. False: the
+ * reason is appended to error. */
+bool channels_start(struct channels *t, const struct config *c, int32_t *ids,
+		    struct buf *error) MUST_CHECK;
+/* All others end. Returns at once. */
+void channels_keep(struct channels *t, const int32_t *ids, size_t n);
+/* Copies the body. Any thread; returns at once. */
+void channels_tell(struct channels *t, int32_t id, struct slice body);
+void channels_stats(struct channels *t, struct channel_stats *out);
 /* Sends what can be sent in CHANNEL_DRAIN_MS; the rest is lost. NULL is fine. */
 void channels_close(struct channels *t);
 

@@ -57,10 +57,15 @@ struct config_principal {
 	const char *key; /* NULL: cannot authenticate with a key */
 };
 
+enum channel_kind { CHANNEL_WEBHOOK, CHANNEL_SYSLOG, CHANNEL_LOG };
+
 /* Where notices go. */
 struct config_channel {
+	enum channel_kind kind;
 	const char *name;
-	const char *url;     /* https, or http to this machine; may hold a secret of its own */
+	/* https, or http to this machine; may hold a secret of its own. Of a syslog: a path, udp or
+	 * tcp to this machine, or tls. Of the log: NULL. */
+	const char *url;
 	const char *ca_file; /* NULL: the system's */
 	const char *secret;  /* signs what is sent; NULL: nothing is signed */
 };

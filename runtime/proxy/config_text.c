@@ -37,10 +37,13 @@ or_none(const char *s)
 static void
 put_channels(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 {
+	static const char *const kinds[] = {
+		[CHANNEL_WEBHOOK] = "webhook", [CHANNEL_SYSLOG] = "syslog", [CHANNEL_LOG] = "log"};
+
 	for (size_t i = 0; i < c->n_channels; i++) {
 		const struct config_channel *ch = &c->channels[i];
 
-		buf_printf(out, "channel %s webhook ", ch->name);
+		buf_printf(out, "channel %s %s ", ch->name, kinds[ch->kind]);
 		put_secret(out, key, "webhook", ch->name, ch->url);
 		buf_printf(out, " ca %s secret ", or_none(ch->ca_file));
 		put_secret(out, key, "channel", ch->name, ch->secret);
@@ -69,7 +72,6 @@ put_fixed(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN]
 		put_secret(out, key, "target", t->name, t->password);
 		buf_printf(out, " tls %s ca %s\n", tls[t->tls], or_none(t->ca_file));
 	}
-	put_channels(out, c, key);
 }
 
 static void
@@ -108,6 +110,7 @@ put_live(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 		put_secret(out, key, "principal", p->name, p->key);
 		buf_putc(out, '\n');
 	}
+	put_channels(out, c, key);
 }
 
 void

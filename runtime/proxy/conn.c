@@ -594,7 +594,7 @@ host_give_back(void *ctx, struct backend *b, enum backend_left left)
 }
 
 static void
-host_notice(void *ctx, size_t channel, struct slice body)
+host_notice(void *ctx, int32_t channel, struct slice body)
 {
 	struct conn *c = ctx;
 

@@ -53,17 +53,18 @@ epoch_lost_channel(const struct epoch *e)
 	return NULL;
 }
 
-static void
-find_channels(struct epoch *e)
+void
+epoch_set_channels(struct epoch *e, const int32_t *ids)
 {
 	const struct image *img = e->image;
 
-	e->channels = ARENA_ARRAY(&e->arena, int16_t, img->n_rules + 1);
-	for (size_t i = 0; i < img->n_rules; i++)
-		e->channels[i] = (int16_t) (img->rules[i].shadow || !img->rules[i].channel.n
-						    ? -1
-						    : config_channel_find(&e->config,
-									  img->rules[i].channel));
+	for (size_t i = 0; i < img->n_rules; i++) {
+		int at = img->rules[i].shadow || !img->rules[i].channel.n
+				 ? -1
+				 : config_channel_find(&e->config, img->rules[i].channel);
+
+		e->channels[i] = at < 0 || !ids ? -1 : ids[at];
+	}
 }
 
 void
@@ -73,7 +74,8 @@ epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN], const struc
 
 	derive_masks(e, mask_secret);
 	limits_attach(e, was);
-	find_channels(e);
+	e->channels = ARENA_ARRAY(&e->arena, int32_t, e->image->n_rules + 1);
+	epoch_set_channels(e, NULL);
 	e->reads_names = epoch_reads_names(e, true);
 	for (size_t i = 0; i < e->image->n_rules; i++)
 		e->holds = e->holds || (e->image->rules[i].kind == VM_HOLD &&

@@ -31,7 +31,7 @@ struct epoch {
 	uint8_t record_key[SHA256_LEN]; /* of digests that stand for values on record */
 	struct scram_verifier *verifiers; /* by principal */
 	uint8_t mock_key[SHA256_LEN];
-	int16_t *channels; /* by rule: the channel it names, by number; -1: none */
+	int32_t *channels; /* by rule: the number of the channel it names; -1: none */
 	struct budget **budgets; /* by principal, then by budget */
 	uint32_t *budget_at;     /* by rule: its first budget */
 	size_t n_budgets;        /* of one principal */
@@ -43,6 +43,8 @@ struct epoch {
 struct epoch *epoch_new(void);
 void epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN],
 		  const struct epoch *was);
+/* ids: of the configuration's channels, in its order. Until then no rule has one. */
+void epoch_set_channels(struct epoch *e, const int32_t *ids);
 /* The rule that names a channel which the configuration does not have; NULL: there is none. */
 const struct image_rule *epoch_lost_channel(const struct epoch *e);
 /* What names mean can change a verdict under this policy: rules on tables, approvals, and masks. */

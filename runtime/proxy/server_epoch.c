@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "proxy/channel_send.h"
 #include "proxy/notify.h"
 #include "proxy/server_internal.h"
 
@@ -49,6 +50,14 @@ channels_known(const struct epoch *e, struct buf *said)
 {
 	const struct image_rule *r = epoch_lost_channel(e);
 
+	for (size_t i = 0; i < e->config.n_channels; i++) {
+		const char *why = channel_problem(&e->config.channels[i]);
+
+		if (!why)
+			continue;
+		buf_printf(said, "channel \"%s\": %s\n", e->config.channels[i].name, why);
+		return false;
+	}
 	if (!r)
 		return true;
 	buf_printf(said,
@@ -56,6 +65,42 @@ channels_known(const struct epoch *e, struct buf *said)
 		   "configuration does not have: add `channel %.*s webhook \"https://...\"`\n",
 		   SLICE_ARG(r->name), SLICE_ARG(r->channel), SLICE_ARG(r->channel));
 	return false;
+}
+
+static int32_t *
+channel_numbers(const struct config *c)
+{
+	int32_t *ids = calloc(c->n_channels + 1, sizeof(*ids));
+
+	assert(ids != NULL);
+	return ids;
+}
+
+bool
+server_channels(struct server *s, struct epoch *e, struct buf *said)
+{
+	int32_t *ids = channel_numbers(&e->config);
+	bool ok = channels_start(s->channels, &e->config, ids, said);
+
+	if (ok)
+		epoch_set_channels(e, ids);
+	free(ids);
+	return ok;
+}
+
+/* All channels but those of the epoch in force end. */
+static void
+keep_channels(struct server *s)
+{
+	const struct config *c = &s->epoch->config;
+	int32_t *ids = channel_numbers(c);
+	struct buf said = {0};
+
+	/* They are there: nothing is started, and nothing can fail. */
+	if (channels_start(s->channels, c, ids, &said))
+		channels_keep(s->channels, ids, c->n_channels);
+	free(ids);
+	buf_fini(&said);
 }
 
 struct epoch *
@@ -98,7 +143,7 @@ same_fixed(const struct config_text *was, const struct config_text *is, struct b
 	buf_put_slice(said, buf_slice(&diff));
 	if (!same)
 		buf_puts(said, "this needs a restart of the gateway: listeners, state folder, TLS, "
-			       "targets, channels, \"limit workers\" and \"limit connections\" do not "
+			       "targets, \"limit workers\" and \"limit connections\" do not "
 			       "change in a reload\n");
 	buf_fini(&diff);
 	return same;
@@ -162,15 +207,23 @@ server_reload(struct server *s)
 	/* Where we listen is as it was, with the port that 0 stood for. */
 	e->config.listen_postgres = s->listen;
 	epoch_finish(e, s->mask_secret, s->epoch);
+	if (!server_channels(s, e, &said)) {
+		refuse(s, e, &text, &said);
+		keep_channels(s);
+		epoch_unref(e);
+		goto out;
+	}
 	if (!record_reload(s, e, &text)) {
 		log_error("reload refused: the audit log does not take its record; the "
 			  "configuration and the policy in force stay");
 		s->refused_reloads++;
+		keep_channels(s);
 		epoch_unref(e);
 		goto out;
 	}
 	server_log_text(false, buf_slice(&said));
 	install(s, e, &text);
+	keep_channels(s);
 	s->reloads++;
 	server_describe_policy(e, &policy);
 	log_info("reloaded %.*s", SLICE_ARG(buf_slice(&policy)));

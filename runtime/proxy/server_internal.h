@@ -46,7 +46,6 @@ struct server {
 	struct server_lane channel_lane; /* with channel_lock: the channels' threads share it */
 	pthread_mutex_t channel_lock;
 	struct channels *channels;
-	struct epoch *channels_epoch;
 	struct approvals *approvals;
 	struct admin *admin;
 	unsigned n_workers, max_connections; /* connections: as many as files allow */
@@ -78,6 +77,9 @@ struct server {
 /* Loads configuration and policy into a new epoch. NULL: the reason is in `said`. Warnings are
  * appended to it in any case. *text describes the configuration (when it could be read). */
 struct epoch *server_load(struct server *s, struct config_text *text, struct buf *said) MUST_CHECK;
+/* The channels of its configuration, started where they are not there yet. False: the reason is in
+ * `said`. */
+bool server_channels(struct server *s, struct epoch *e, struct buf *said) MUST_CHECK;
 /* SIGHUP. What goes wrong is logged and recorded, and nothing changes. */
 void server_reload(struct server *s);
 /* The epoch in force with a reference of the caller's. Any thread. */

@@ -242,9 +242,8 @@ server_open_channels(struct server *s, struct buf *error)
 {
 	struct channels_hooks h = {s, server_record_lost_notices};
 
-	/* Whose strings they use: no reload changes them. */
-	s->channels_epoch = epoch_ref(s->epoch);
-	return channels_open(&s->channels, &s->channels_epoch->config, &h, error);
+	s->channels = channels_new(&h);
+	return server_channels(s, s->epoch, error);
 }
 
 bool
@@ -315,7 +314,6 @@ server_close(struct server *s)
 	if (s->approvals)
 		approvals_close(s->approvals);
 	channels_close(s->channels);
-	epoch_unref(s->channels_epoch);
 	/* After everybody who records. */
 	if (s->audit)
 		audit_close(s->audit);

@@ -165,13 +165,9 @@ audit_counters(struct server *s, counter_fn *fn, void *ctx)
 static void
 channel_counters(struct server *s, counter_fn *fn, void *ctx)
 {
-	struct channel_stats c, sum = {0};
+	struct channel_stats sum;
 
-	for (size_t i = 0; channels_stats(s->channels, i, &c); i++) {
-		sum.sent += c.sent;
-		sum.lost += c.lost;
-		sum.waiting += c.waiting;
-	}
+	channels_stats(s->channels, &sum);
 	C("weir_notices_total", "outcome=\"sent\"", "notices to channels", SUM, sum.sent);
 	C("weir_notices_total", "outcome=\"lost\"", "notices to channels", SUM, sum.lost);
 	C("weir_notices_waiting", "", "notices in the queues of channels", GAUGE, sum.waiting);

@@ -105,8 +105,8 @@ struct session_host {
 	void (*want_catalog)(void *ctx);
 	/* A schema change went through: sessions of the target wait for the next catalog. */
 	void (*schema_changed)(void *ctx);
-	/* A notice for a channel of the configuration, by number. NULL: nobody is told. */
-	void (*notice)(void *ctx, size_t channel, struct slice body);
+	/* A notice for a channel, by number. NULL: nobody is told. */
+	void (*notice)(void *ctx, int32_t channel, struct slice body);
 };
 
 enum session_phase {

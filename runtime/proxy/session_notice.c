@@ -145,7 +145,7 @@ tell(struct session *s, const struct about *a, uint16_t rule)
 	put_id(b, NOTICE_RECORD, a->record);
 	put(b, NOTICE_POLICY, e->image->policy);
 	buf_putc(b, '}');
-	s->host->notice(s->host_ctx, (size_t) e->channels[rule], buf_slice(b));
+	s->host->notice(s->host_ctx, e->channels[rule], buf_slice(b));
 }
 
 static struct about

@@ -43,7 +43,7 @@ struct worker_config {
 	struct epoch *epoch;    /* a reference of its own: taken over */
 	struct audit *audit;
 	struct approvals *approvals;
-	struct channels *channels; /* NULL: there are none */
+	struct channels *channels;
 	struct tls_context *tls;      /* listener's; NULL: off */
 	struct tls_context **target_tls; /* by target; NULL where off */
 	struct schema_moves *moves;   /* by target, of all workers */

@@ -129,6 +129,18 @@ channels(void)
 		"channel oncall webhook \"https://x/T0K3N\" after \"T0K3N\"",
 		"channel oncall webhook \"https://x/\"\nchannel oncall webhook \"https://y/T0K3N\"",
 		"channel \"oncall\" webhook \"https://x/T0K3N\"",
+		"channel oncall webhook \"https://x/T0K3N y\"",
+		"channel oncall webhook \"http://127.0.0.1:1\\\\@x/T0K3N\"",
+		"channel oncall webhook \"tls://x:1/T0K3N\"",
+		"channel oncall syslog \"https://x/T0K3N\"",
+		"channel oncall syslog \"tcp://T0K3N:601\"",
+		"channel oncall syslog \"udp://127.0.0.1:1@T0K3N\"",
+		"channel oncall syslog \"T0K3N\"",
+		"channel oncall syslog secret \"T0K3N\"",
+		"channel oncall syslog \"/dev/log/T0K3N\" ca \"ca.pem\"",
+		"channel oncall log syslog",
+		"channel oncall log \"T0K3N\"",
+		"channel oncall log secret \"T0K3N\"",
 	};
 	struct loaded l;
 
@@ -142,6 +154,16 @@ channels(void)
 	CHECK_SLICE(slice_str(l.c.channels[0].ca_file), "/etc/weir/ca.pem");
 	CHECK_SLICE(slice_str(l.c.channels[0].secret), "shared");
 	CHECK(!l.c.channels[1].secret && !l.c.channels[1].ca_file);
+	unload(&l);
+	load_with(&l, "channel a syslog\nchannel b syslog \"tls://logs.example:6514\" ca \"ca.pem\"\n"
+		      "channel c log\nchannel d\n  syslog \"udp://localhost\"");
+	REQUIRE(l.ok);
+	CHECK_INT(l.c.n_channels, 4);
+	CHECK(l.c.channels[0].kind == CHANNEL_SYSLOG && l.c.channels[2].kind == CHANNEL_LOG);
+	CHECK_SLICE(slice_str(l.c.channels[0].url), "/dev/log");
+	CHECK_SLICE(slice_str(l.c.channels[1].url), "tls://logs.example:6514");
+	CHECK(l.c.channels[2].url == NULL);
+	CHECK_SLICE(slice_str(l.c.channels[3].url), "udp://localhost");
 	unload(&l);
 	for (size_t i = 0; i < COUNT_OF(wrong); i++) {
 		load_with(&l, wrong[i]);
