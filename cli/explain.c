@@ -29,7 +29,7 @@ static const char help[] =
 	"  SQL            the command; without it: may a session be opened?\n"
 	"  --facts FILE   one JSON object a line, as `weir eval` reads (- is standard input)\n"
 	"  --audit FOLDER --record ID\n"
-	"                 a command on record, by its id or the beginning of it, as POLICY decides it\n"
+	"                 a command or session.start on record, by its id or the beginning of it\n"
 	"  --json         one object a line: every rule with all of its clauses\n\n"
 	"With the policy's `catalog` the command is decided as the gateway would with these tables: `*` is\n"
 	"spread out, and each column of the result is listed with its mask. No database is asked.\n\n"
@@ -155,6 +155,8 @@ explain_test(struct explanation *x, struct cli_policy *p, struct run *r, struct 
 		run_decide(r);
 		if (p->catalog)
 			(void) run_with_catalog(r, p->catalog);
+	} else {
+		facts_int(&r->base, FACT_ACTION, ACTION_CONNECT);
 	}
 	x->effects = sql.p ? r->effects : &r->base;
 	x->n = sql.p ? r->n_effects : 1;
@@ -235,7 +237,7 @@ explain_lines(const struct args *a, struct cli_policy *p)
 	return good ? EXIT_OK : EXIT_NEGATIVE;
 }
 
-/* ---- A command on record ---- */
+/* ---- A command on record, or the start of a session ---- */
 
 struct wanted {
 	const struct args *a;
@@ -257,7 +259,7 @@ static bool
 explain_recorded(void *ctx, const struct recorded *c)
 {
 	struct wanted *w = ctx;
-	struct explanation x = {.policy = w->p, .use_rule = -1, .entry = ENTRY_COMMAND};
+	struct explanation x = {.policy = w->p, .use_rule = -1};
 	struct explained result;
 
 	if (!is_wanted(w, c))
@@ -268,15 +270,18 @@ explain_recorded(void *ctx, const struct recorded *c)
 		w->found = 0;
 		return false;
 	}
-	if (w->p->catalog)
+	if (w->p->catalog && !c->connects)
 		recorded_columns(c, w->p->catalog->catalog);
 	x.base = &c->base;
-	x.effects = c->effects;
-	x.n = c->n;
+	x.entry = c->connects ? ENTRY_CONNECT : ENTRY_COMMAND;
+	x.effects = c->connects ? &c->base : c->effects;
+	x.n = c->connects ? 1 : c->n;
 	x.of_effect = explain_all(&x, c->arena);
 	join(&x);
-	explain(w->p->checked, w->p->image, ENTRY_RESULT, &c->base, c->arena, &result);
-	x.result = &result;
+	if (!c->connects) {
+		explain(w->p->checked, w->p->image, ENTRY_RESULT, &c->base, c->arena, &result);
+		x.result = &result;
+	}
 	if (!slice_eq(c->brief.policy, slice_of(w->p->image->digest, SHA256_LEN)) && !w->a->json)
 		printf("The record was decided by another policy or another version of it: %s\n\n",
 		       vm_rule_info[c->verdict].name);
@@ -291,10 +296,11 @@ explain_record(const struct args *a, struct cli_policy *p)
 {
 	struct wanted w = {.a = a, .p = p};
 
-	if (recorded_commands("explain", a->audit, explain_recorded, &w) != 0)
+	if (recorded_commands("explain", a->audit, true, explain_recorded, &w) != 0)
 		return EXIT_USAGE;
 	if (!w.found)
-		fprintf(stderr, "weir explain: no command is explained whose id begins with %s\n",
+		fprintf(stderr, "weir explain: no command or session.start is explained whose id begins with "
+				"%s\n",
 			a->record);
 	return w.found ? EXIT_OK : EXIT_NEGATIVE;
 }

@@ -12,6 +12,7 @@
 struct log {
 	struct idmap sessions; /* number + 1 in starts */
 	json_t *starts;        /* their session.start records */
+	bool with_starts;      /* which are told of as well */
 	bool (*f)(void *ctx, const struct recorded *c);
 	void *ctx;
 };
@@ -173,6 +174,14 @@ effect_facts(struct recorded *c, const json_t *object, struct facts *f)
 	return missing;
 }
 
+static enum verdict
+verdict_of(const struct audit_brief *b)
+{
+	return b->verdict == AUDIT_verdict_ALLOW  ? VERDICT_ALLOW
+	       : b->verdict == AUDIT_verdict_HOLD ? VERDICT_HOLD
+						  : VERDICT_DENY;
+}
+
 static void
 fill(struct recorded *c, const json_t *start)
 {
@@ -182,9 +191,7 @@ fill(struct recorded *c, const json_t *start)
 	json_int_t judged = json_integer_value(json_object_get(body, "effects"));
 	uint64_t missing = command_facts(c, start);
 
-	c->verdict = c->brief.verdict == AUDIT_verdict_ALLOW  ? VERDICT_ALLOW
-		     : c->brief.verdict == AUDIT_verdict_HOLD ? VERDICT_HOLD
-							      : VERDICT_DENY;
+	c->verdict = verdict_of(&c->brief);
 	c->by_gateway = reason.n && !slice_is(reason, "WEIR-DENIED") &&
 			!slice_is(reason, "WEIR-NO-RULE");
 	c->n = json_array_size(objects);
@@ -232,6 +239,27 @@ on_command(struct log *l, struct slice leaf, const struct audit_brief *b)
 	return more;
 }
 
+/* All that its rules read is on record. */
+static bool
+on_start(struct log *l, struct slice leaf, const struct audit_brief *b)
+{
+	struct arena arena;
+	struct recorded c = {
+		.brief = *b, .json = json_of(leaf), .arena = &arena, .connects = true};
+	bool more;
+
+	if (!c.json)
+		return true;
+	arena_init(&arena, 0);
+	c.verdict = verdict_of(b);
+	(void) command_facts(&c, c.json);
+	facts_int(&c.base, FACT_ACTION, ACTION_CONNECT);
+	more = l->f(l->ctx, &c);
+	arena_fini(&arena);
+	json_decref(c.json);
+	return more;
+}
+
 static bool
 on_record(void *ctx, uint64_t index UNUSED, struct slice leaf)
 {
@@ -246,7 +274,7 @@ on_record(void *ctx, uint64_t index UNUSED, struct slice leaf)
 		session = idmap_put(&l->sessions, b.session);
 		if (json_array_append_new(l->starts, json_of(leaf)) == 0)
 			*session = json_array_size(l->starts);
-		return true;
+		return !l->with_starts || on_start(l, leaf, &b);
 	case AUDIT_session_end:
 		session = idmap_get(&l->sessions, b.session);
 		if (session && *session)
@@ -260,10 +288,10 @@ on_record(void *ctx, uint64_t index UNUSED, struct slice leaf)
 }
 
 int
-recorded_commands(const char *command, const char *folder,
+recorded_commands(const char *command, const char *folder, bool sessions,
 		  bool (*f)(void *ctx, const struct recorded *c), void *ctx)
 {
-	struct log l = {.starts = json_array(), .f = f, .ctx = ctx};
+	struct log l = {.starts = json_array(), .with_starts = sessions, .f = f, .ctx = ctx};
 	struct audit_reader r = {.dir = -1, .record = on_record, .arg = &l};
 	int rc = audit_reader_open(&r, command, folder);
 

@@ -21,15 +21,17 @@ struct recorded {
 	struct arena *arena;   /* of this record */
 	enum verdict verdict;  /* that it was given */
 	bool by_gateway;       /* ... by the gateway itself, whatever the policy says */
+	bool connects;	       /* a session's start: `base` is what is decided */
 	const char *lacking;   /* why it cannot be decided again, or NULL */
 	struct facts base, *effects;
 	uint64_t *missing;     /* per effect: facts that are not on record, a bit each */
 	size_t n;
 };
 
-/* Calls f for each command, in the order of the log; false: enough. -1 when the log could not be
+/* Calls f for each command, and for each start of a session if `sessions`, in the order of the log;
+ * false: enough. -1 when the log could not be
  * read, after a message that names the command. */
-int recorded_commands(const char *command, const char *folder,
+int recorded_commands(const char *command, const char *folder, bool sessions,
 		      bool (*f)(void *ctx, const struct recorded *c), void *ctx);
 
 /* What `*` stands for is not on record: taken from a policy's catalog, where the effect is on a

@@ -319,7 +319,7 @@ cmd_replay(int argc, char **argv)
 	if (!folder || !policy)
 		return cli_usage_error("replay", "a log and --policy POLICY are asked for");
 	code = cli_policy_open(&r.p, "replay", policy);
-	if (code == EXIT_OK && recorded_commands("replay", folder, on_command, &r) != 0)
+	if (code == EXIT_OK && recorded_commands("replay", folder, false, on_command, &r) != 0)
 		code = EXIT_USAGE;
 	if (code == EXIT_OK) {
 		put_totals(&r, &out);

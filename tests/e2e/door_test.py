@@ -385,5 +385,15 @@ def test_it_is_all_in_the_audit_log():
           "session.start     planner-7 orders hold [door]")
 
 
+def test_it_is_explained():
+    held = [r for r in records(kind="session.start") if r["body"]["decision"]["verdict"] == "hold" and
+            r["body"]["decision"]["rules"] == ["window"]][0]
+    r = h.weir("explain", weir.policy, "--audit", weir.state, "--record", held["id"])
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, "a session: hold by window", "client.application = \"window\"", "action = connect")
+    r = h.weir("explain", weir.policy, "--as", 'agent "x" in agents', "--on", "orders")
+    h.has(r.out, "a session: hold by door", "action = connect")
+
+
 if __name__ == "__main__":
     h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)

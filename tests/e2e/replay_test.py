@@ -224,7 +224,7 @@ def test_explain_a_record():
             h.eq(json.loads(out.out)["verdict"], line["body"]["decision"]["verdict"], line)
     out = h.weir("explain", weir.policy, "--audit", weir.state, "--record", "ffffffff")
     h.eq(out.code, 1)
-    h.has(out.err, "no command is explained")
+    h.has(out.err, "no command or session.start is explained")
 
 
 def test_usage():
