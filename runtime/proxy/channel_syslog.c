@@ -116,12 +116,15 @@ to_udp(struct channel_attempt *a, struct slice message)
 static bool
 send_all(CURL *curl, struct slice bytes, curl_socket_t fd, CURLcode *rc)
 {
+	uint64_t until = clock_mono_ns() + CHANNEL_ANSWER_MS * NS_PER_MS;
+
 	while (bytes.n) {
 		struct pollfd p = {.fd = fd, .events = POLLOUT};
 		size_t sent = 0;
 
 		*rc = curl_easy_send(curl, bytes.p, bytes.n, &sent);
-		if (*rc == CURLE_AGAIN && poll(&p, 1, CHANNEL_ANSWER_MS) == 1)
+		if (*rc == CURLE_AGAIN && poll(&p, 1, CHANNEL_ANSWER_MS) == 1 &&
+		    clock_mono_ns() < until)
 			continue;
 		if (*rc != CURLE_OK)
 			return false;

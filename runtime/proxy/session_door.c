@@ -453,9 +453,12 @@ door_tick(struct session *s)
 size_t
 door_client_bytes(struct session *s, const uint8_t *p, size_t n)
 {
-	if (p[0] == PG_F_TERMINATE)
+	if (p[0] == PG_F_TERMINATE) {
 		session_close(s, "client left during login");
-	else
-		session_bad(s, CLIENT, PG_R_UNKNOWN_TYPE);
+		return n;
+	}
+	s->env->counters.protocol_errors++;
+	session_fatal(s, "08P01", "WEIR-PROTOCOL", "a message came while connecting waits for approval",
+		      "a client has the word when ReadyForQuery says so");
 	return n;
 }

@@ -176,6 +176,13 @@ def test_one_that_fails_gets_it_again():
     n = hook.taken(1)
     h.eq([s for s, _, _ in hook.got], [503, 429, 200])
     h.eq(len({json.loads(b)["id"] for _, _, b in hook.got}), 1)
+    # Each attempt is signed anew: what is old can be refused, and what was seen be told by its id.
+    times = []
+    for _, headers, body in hook.got:
+        m = re.fullmatch(r"t=(\d+),v1=([0-9a-f]{64})", headers["Weir-Signature"])
+        h.eq(m[2], hmac.new(SECRET.encode(), f"{m[1]}.".encode() + body, hashlib.sha256).hexdigest())
+        times.append(int(m[1]))
+    h.check(times == sorted(times) and times[-1] >= times[0] + 2, times)
     h.has(w.log(), "channel=oncall attempt=1", "status 503")
     h.eq(w.stop(), 0)
 
