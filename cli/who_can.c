@@ -168,9 +168,7 @@ in_scope(const struct question *q)
 static bool
 can_be(struct question *q, uint32_t root)
 {
-	uint32_t *values = ARENA_ARRAY(q->s->arena, uint32_t, q->s->n_vars + 1);
-
-	return dd_witness(q->s->dd, root, q->s->arena, values);
+	return dd_possible(q->s->dd, root);
 }
 
 /* An earlier case, which asks for the same but for the group, has named it. */

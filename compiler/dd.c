@@ -18,6 +18,12 @@ enum {
 	OP_FIRST_OWN, /* those of dd_op_init, dd_restrict, dd_where */
 };
 
+/* The cheapest way from a node to DD_TRUE: the value that it takes, and where that leads. */
+struct way {
+	bool known;
+	uint32_t cost, value, child;
+};
+
 enum { FIRST_NODES = 1 << 12, FIRST_MEMO = 1 << 14, MAX_MEMO = 1 << 22 };
 
 struct dd {
@@ -25,12 +31,14 @@ struct dd {
 	const struct dd_var *vars;
 	size_t n_vars;
 	struct node *nodes;
+	struct way *ways; /* by node: they never change, so what was found once stays */
 	struct dd_run *runs;
 	uint32_t *slots; /* open addressing: node + 1 */
 	size_t n_nodes, nodes_cap, n_runs, runs_cap, n_slots, max_runs;
 	struct memo *memo; /* direct-mapped: what is pushed out is computed again */
 	size_t n_memo;
 	uint32_t next_op;
+	uint64_t work;
 	struct dd_run *scratch; /* runs of the nodes under way */
 	size_t n_scratch, scratch_cap;
 	bool full;
@@ -56,6 +64,7 @@ dd_new(struct arena *arena, const struct dd_var *vars, size_t n_vars, size_t max
 	d->max_runs = max_runs;
 	d->nodes_cap = FIRST_NODES;
 	d->nodes = ARENA_ARRAY(arena, struct node, d->nodes_cap);
+	d->ways = ARENA_ARRAY(arena, struct way, d->nodes_cap);
 	d->runs_cap = FIRST_NODES * 4;
 	d->runs = ARENA_ARRAY(arena, struct dd_run, d->runs_cap);
 	d->n_slots = FIRST_NODES * 2;
@@ -120,10 +129,8 @@ same_node(const struct dd *d, uint32_t node, uint32_t var, const struct dd_run *
 }
 
 static void
-rehash(struct dd *d)
+fill_slots(struct dd *d)
 {
-	d->n_slots *= 2;
-	d->slots = ARENA_ARRAY(d->arena, uint32_t, d->n_slots);
 	for (uint32_t i = 0; i < d->n_nodes; i++) {
 		const struct node *x = &d->nodes[i];
 		size_t at = hash_node(x->var, &d->runs[x->first], x->n) & (d->n_slots - 1);
@@ -132,6 +139,45 @@ rehash(struct dd *d)
 			at = (at + 1) & (d->n_slots - 1);
 		d->slots[at] = i + 1;
 	}
+}
+
+static void
+rehash(struct dd *d)
+{
+	d->n_slots *= 2;
+	d->slots = ARENA_ARRAY(d->arena, uint32_t, d->n_slots);
+	fill_slots(d);
+}
+
+struct dd_mark
+dd_mark(const struct dd *d)
+{
+	return (struct dd_mark){d->n_nodes, d->n_runs, d->full};
+}
+
+void
+dd_release(struct dd *d, struct dd_mark m)
+{
+	memset(&d->ways[m.nodes], 0, (d->n_nodes - m.nodes) * sizeof(*d->ways));
+	memset(d->slots, 0, d->n_slots * sizeof(*d->slots));
+	memset(d->memo, 0, d->n_memo * sizeof(*d->memo));
+	d->n_nodes = m.nodes;
+	d->n_runs = m.runs;
+	d->full = m.full;
+	d->n_scratch = 0;
+	fill_slots(d);
+}
+
+size_t
+dd_since(const struct dd *d, struct dd_mark m)
+{
+	return d->n_runs - m.runs;
+}
+
+uint64_t
+dd_work(const struct dd *d)
+{
+	return d->work;
 }
 
 static void
@@ -164,8 +210,12 @@ make(struct dd *d, uint32_t var, const struct dd_run *runs, size_t n)
 		d->full = true;
 		return DD_FALSE;
 	}
-	if (d->n_nodes == d->nodes_cap)
+	if (d->n_nodes == d->nodes_cap) {
+		size_t ways_cap = d->nodes_cap;
+
 		GROW(d, d->nodes, d->n_nodes, d->nodes_cap, struct node);
+		GROW(d, d->ways, d->n_nodes, ways_cap, struct way);
+	}
 	while (d->n_runs + n > d->runs_cap)
 		GROW(d, d->runs, d->n_runs, d->runs_cap, struct dd_run);
 	memcpy(&d->runs[d->n_runs], runs, n * sizeof(*runs));
@@ -302,6 +352,7 @@ apply(struct dd *d, const struct dd_op *own, uint32_t op, uint32_t a, uint32_t b
 	      : dd_is_leaf(b) || d->nodes[a].var < d->nodes[b].var ? d->nodes[a].var
 								   : d->nodes[b].var;
 	base = d->n_scratch;
+	d->work++;
 	while (end < d->vars[var].width) {
 		struct dd_run ra = {d->vars[var].width, a}, rb = {d->vars[var].width, b};
 
@@ -514,13 +565,8 @@ cheapest(const struct dd_var *v, uint32_t first, uint32_t end, uint32_t *value)
 	return NEVER;
 }
 
-struct way {
-	bool known;
-	uint32_t cost, value, child;
-};
-
 static uint32_t
-find_way(const struct dd *d, struct way *ways, uint32_t a)
+find_way(const struct dd *d, uint32_t a)
 {
 	const struct node *x;
 	uint32_t first = 0;
@@ -528,7 +574,7 @@ find_way(const struct dd *d, struct way *ways, uint32_t a)
 
 	if (dd_is_leaf(a))
 		return a == DD_TRUE ? 0 : NEVER;
-	w = &ways[a];
+	w = &d->ways[a];
 	if (w->known)
 		return w->cost;
 	x = &d->nodes[a];
@@ -540,7 +586,7 @@ find_way(const struct dd *d, struct way *ways, uint32_t a)
 		if (r.child != DD_FALSE) {
 			cost = cheapest(&d->vars[x->var], first, r.end, &value);
 			if (cost < w->cost)
-				cost += find_way(d, ways, r.child);
+				cost += find_way(d, r.child);
 			if (cost < w->cost) {
 				w->cost = cost;
 				w->value = value;
@@ -553,17 +599,21 @@ find_way(const struct dd *d, struct way *ways, uint32_t a)
 }
 
 bool
-dd_witness(const struct dd *d, uint32_t root, struct arena *scratch, uint32_t *values)
+dd_possible(const struct dd *d, uint32_t root)
 {
-	struct way *ways = ARENA_ARRAY(scratch, struct way, d->n_nodes + 1);
+	return !d->full && find_way(d, root) < NEVER;
+}
 
+bool
+dd_witness(const struct dd *d, uint32_t root, uint32_t *values)
+{
 	for (size_t i = 0; i < d->n_vars; i++)
 		values[i] = DD_LEAF;
-	if (d->full || find_way(d, ways, root) >= NEVER)
+	if (!dd_possible(d, root))
 		return false;
 	while (!dd_is_leaf(root)) {
-		values[d->nodes[root].var] = ways[root].value;
-		root = ways[root].child;
+		values[d->nodes[root].var] = d->ways[root].value;
+		root = d->ways[root].child;
 	}
 	return true;
 }

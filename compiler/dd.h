@@ -40,6 +40,17 @@ struct dd *dd_new(struct arena *arena, const struct dd_var *vars, size_t n_vars,
 bool dd_full(const struct dd *d);
 size_t dd_nodes(const struct dd *d); /* made so far */
 
+/* What was made since a mark can be given back: references to it are worthless then, and the
+ * diagram is as full as it was. */
+struct dd_mark {
+	size_t nodes, runs;
+	bool full;
+};
+struct dd_mark dd_mark(const struct dd *d);
+void dd_release(struct dd *d, struct dd_mark m);
+size_t dd_since(const struct dd *d, struct dd_mark m); /* runs made since */
+uint64_t dd_work(const struct dd *d); /* what it has cost so far: pairs of nodes put together */
+
 static inline uint32_t
 dd_leaf(uint32_t value)
 {
@@ -94,7 +105,8 @@ uint32_t dd_where(struct dd *d, uint32_t root, uint32_t leaf);
 
 /* The cheapest way to DD_TRUE: values[] for the variables on it, DD_LEAF for all others, which may
  * be anything. False: there is none whose values can be. */
-bool dd_witness(const struct dd *d, uint32_t root, struct arena *scratch, uint32_t *values);
+bool dd_witness(const struct dd *d, uint32_t root, uint32_t *values);
+bool dd_possible(const struct dd *d, uint32_t root);
 
 /* For walking: 0 for leaves. */
 uint32_t dd_var_of(const struct dd *d, uint32_t root);

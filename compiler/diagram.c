@@ -85,7 +85,7 @@ find_verdicts(struct diagram *g, enum vm_entry e)
 }
 
 struct diagram *
-diagram_new(struct space *s, size_t image)
+diagram_matches(struct space *s, size_t image)
 {
 	struct diagram *g = ARENA_NEW(s->arena, struct diagram);
 
@@ -98,9 +98,23 @@ diagram_new(struct space *s, size_t image)
 		g->may[i] = DD_FALSE;
 	for (int e = 0; e < ENTRY_COUNT; e++)
 		run_entry(g, (enum vm_entry) e);
+	return dd_full(s->dd) ? NULL : g;
+}
+
+bool
+diagram_verdicts(struct diagram *g)
+{
 	find_verdicts(g, ENTRY_CONNECT);
 	find_verdicts(g, ENTRY_COMMAND);
-	return dd_full(s->dd) ? NULL : g;
+	return !dd_full(g->space->dd);
+}
+
+struct diagram *
+diagram_new(struct space *s, size_t image)
+{
+	struct diagram *g = diagram_matches(s, image);
+
+	return g && diagram_verdicts(g) ? g : NULL;
 }
 
 /* ---- Sets of rules ---- */

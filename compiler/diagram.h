@@ -21,6 +21,9 @@ struct diagram {
 
 /* NULL when the diagram would be too large. */
 struct diagram *diagram_new(struct space *s, size_t image);
+/* The same in two steps: conditions of the rules alone, then what they come to together. */
+struct diagram *diagram_matches(struct space *s, size_t image);
+bool diagram_verdicts(struct diagram *g);
 
 /* Sets of rules as leaves, each set once: which rules match, for every input. */
 struct rule_sets {

@@ -189,7 +189,7 @@ bool
 witness_find(struct space *s, uint32_t root, struct witness *w)
 {
 	*w = (struct witness){.values = ARENA_ARRAY(s->arena, uint32_t, s->n_vars + 1)};
-	if (!dd_witness(s->dd, dd_and(s->dd, root, space_feasible(s)), s->arena, w->values))
+	if (!dd_witness(s->dd, dd_and(s->dd, root, space_feasible(s)), w->values))
 		return false;
 	for (int f = 0; f < FACT_COUNT; f++)
 		fill_fact(s, w, (enum fact) f);
@@ -197,6 +197,19 @@ witness_find(struct space *s, uint32_t root, struct witness *w)
 	fill_uses(s, w);
 	fill_row(s, w);
 	return true;
+}
+
+bool
+witness_find_in(struct space *s, uint32_t root, struct arena *scratch, struct witness *w)
+{
+	struct arena *own = s->arena;
+	bool found;
+
+	(void) space_feasible(s); /* stays */
+	s->arena = scratch;
+	found = witness_find(s, root, w);
+	s->arena = own;
+	return found;
 }
 
 void

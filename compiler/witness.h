@@ -18,6 +18,8 @@ struct witness {
 
 /* False: no input that can be makes `root` true. */
 bool witness_find(struct space *s, uint32_t root, struct witness *w);
+/* As above; what it finds lies in the arena, and so does what it needs. */
+bool witness_find_in(struct space *s, uint32_t root, struct arena *scratch, struct witness *w);
 /* The facts as an image reads them: columns of the row in its order. */
 void witness_facts(struct space *s, const struct witness *w, size_t image, struct facts *out);
 

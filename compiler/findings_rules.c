@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Rules that other rules make idle. Of a rule's region an input is asked for, and which rules
+ * match there: those in the way are taken out of the region, until there is an input at which none
+ * is, or nothing is left. So only rules that meet are put together, few of thousands, and the first
+ * input nearly always shows that the rule is needed.
+ */
+#include "compiler/findings_internal.h"
+#include "compiler/rule_digest.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum { MOST_LOOKS = 2000 }; /* at inputs, for one rule */
+
+/* Rules in the way, each once. */
+struct way {
+	uint32_t *v;
+	size_t n;
+	bool *has; /* by rule */
+};
+
+struct idle {
+	struct look *l;
+	uint32_t *may_match; /* at connect, by rule: it matches, or could match some command */
+	uint32_t *values;    /* of an input at connect */
+	uint64_t *effect;    /* by rule: equal for those that decide the same */
+	bool *needed;        /* of those looked at */
+	uint32_t *hits;      /* rules that match the input */
+	size_t n_hits;
+	struct way stronger, same;
+	bool given_up;
+};
+
+static void
+way_add(struct way *w, uint32_t rule)
+{
+	if (!w->has[rule])
+		w->v[w->n++] = rule;
+	w->has[rule] = true;
+}
+
+static void
+way_clear(struct way *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		w->has[w->v[i]] = false;
+	w->n = 0;
+}
+
+static int
+compare_rules(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+
+	return (x > y) - (x < y);
+}
+
+static uint64_t
+effect_of(const struct look *l, size_t i)
+{
+	const struct image_rule *r = &l->img->rules[i];
+	struct buf terms = {0};
+	uint64_t h = r->kind;
+
+	if (r->kind == VM_HOLD) {
+		rule_hold_terms(&terms, l->img, &r->hold);
+		h = XXH3_64bits_withSeed(terms.p, terms.n, r->kind) | 1 << 3;
+	}
+	buf_fini(&terms);
+	return h;
+}
+
+/* Which rules match some input of the region. False: there is none. */
+static bool
+look_at(struct idle *x, enum vm_entry e, uint32_t region)
+{
+	struct look *l = x->l;
+	struct decision d;
+	struct witness w;
+	struct facts f;
+
+	arena_reset(&l->scratch);
+	x->n_hits = 0;
+	if (region == DD_FALSE || !witness_find_in(l->s, region, &l->scratch, &w))
+		return false;
+	witness_facts(l->s, &w, 0, &f);
+	if (e == ENTRY_COMMAND) {
+		vm_decide(l->img, e, &f, &d);
+		for (int r = decision_next(&d, -1); r >= 0; r = decision_next(&d, r))
+			x->hits[x->n_hits++] = (uint32_t) r;
+		return true;
+	}
+	space_values(l->s, 0, &f, x->values);
+	for (uint32_t r = 0; r < l->img->n_rules; r++)
+		if (dd_eval(l->s->dd, x->may_match[r], x->values) == DD_TRUE)
+			x->hits[x->n_hits++] = r;
+	return true;
+}
+
+static bool
+is_stronger(const struct idle *x, enum vm_entry e, size_t i, uint32_t by)
+{
+	const struct look *l = x->l;
+
+	return look_decides(l, by) && l->img->rules[by].kind > l->img->rules[i].kind &&
+	       (e == ENTRY_COMMAND ||
+		dd_eval(l->s->dd, l->g->match[e][by], x->values) == DD_TRUE);
+}
+
+/* Of two that say the same the later is the one that is not needed. */
+static bool
+says_the_same(const struct idle *x, size_t i, uint32_t by)
+{
+	return by != i && look_decides(x->l, by) && x->effect[by] == x->effect[i] &&
+	       (by < i || x->needed[by]);
+}
+
+/* Looks for an input of the region at which nothing is in the way of the rule: stronger rules, and
+ * when `also` others that say the same. *wins: there is one without stronger rules. */
+static bool
+is_free(struct idle *x, enum vm_entry e, size_t i, uint32_t region, bool also, bool *wins)
+{
+	struct look *l = x->l;
+	int looks = 0;
+
+	while (!look_lost(l) && looks++ < MOST_LOOKS && look_at(x, e, region)) {
+		bool strong = false, any = false;
+		uint32_t was = region;
+
+		for (size_t k = 0; k < x->n_hits; k++) {
+			uint32_t by = x->hits[k];
+			bool stronger = is_stronger(x, e, i, by);
+
+			if (!stronger && !(also && says_the_same(x, i, by)))
+				continue;
+			any = true;
+			strong = strong || stronger;
+			if (stronger || region != DD_FALSE)
+				way_add(stronger ? &x->stronger : &x->same, by);
+			if (region == DD_FALSE)
+				continue; /* without these, too, nothing is left */
+			region = dd_without(l->s->dd, region,
+					    e == ENTRY_COMMAND || stronger ? l->g->match[e][by]
+									   : x->may_match[by]);
+		}
+		*wins = *wins || !strong;
+		/* The same region: the input was not what the way says, so believe neither. */
+		if (!any || region == was)
+			return *wins = true;
+	}
+	/* Left in the middle: nothing is found, and that is said. */
+	if (look_lost(l) || looks > MOST_LOOKS)
+		x->given_up = *wins = true;
+	return *wins && x->given_up;
+}
+
+static void
+note_stronger(struct idle *x, struct diag *d)
+{
+	struct look *l = x->l;
+
+	qsort(x->stronger.v, x->stronger.n, sizeof(*x->stronger.v), compare_rules);
+	for (size_t k = 0; k < x->stronger.n && k < FINDINGS_NOTES; k++) {
+		uint32_t by = x->stronger.v[k];
+
+		diag_note(l->q, d, l->rules[by]->name.at, "%s '%s' decides there",
+			  vm_rule_info[l->img->rules[by].kind].name, l->rules[by]->name.s);
+	}
+}
+
+static uint32_t
+without_all(const struct idle *x, enum vm_entry e, uint32_t mine, const uint32_t *v, size_t n,
+	    size_t but)
+{
+	for (size_t i = 0; i < n; i++)
+		if (i != but)
+			mine = dd_without(x->l->s->dd, mine,
+					  e == ENTRY_COMMAND ? x->l->g->match[e][v[i]]
+							     : x->may_match[v[i]]);
+	return mine;
+}
+
+/* As few others as say the same together. */
+static void
+note_same(struct idle *x, struct diag *d, size_t i)
+{
+	struct look *l = x->l;
+	enum vm_entry e = look_can_be(l, l->g->match[ENTRY_COMMAND][i]) ? ENTRY_COMMAND
+									: ENTRY_CONNECT;
+	uint32_t mine = e == ENTRY_COMMAND ? l->g->match[e][i] : x->may_match[i];
+	uint32_t *v = x->same.v;
+	size_t n = x->same.n;
+
+	for (size_t k = 0; k < x->stronger.n; k++)
+		mine = dd_without(l->s->dd, mine, l->g->match[e][x->stronger.v[k]]);
+	qsort(v, n, sizeof(*v), compare_rules);
+	for (size_t k = n; k-- > 0 && n <= 4 * FINDINGS_NOTES;)
+		if (!look_can_be(l, without_all(x, e, mine, v, n, k)))
+			memmove(&v[k], &v[k + 1], (--n - k) * sizeof(*v));
+	for (size_t k = 0; k < n && k < FINDINGS_NOTES; k++)
+		diag_note(l->q, d, l->rules[v[k]]->name.at, "'%s' says %s already",
+			  l->rules[v[k]]->name.s, n == 1 ? "it" : "part of it");
+}
+
+static void
+look_into(struct idle *x, size_t i)
+{
+	struct look *l = x->l;
+	enum vm_rule kind = l->img->rules[i].kind;
+	uint32_t command = l->g->match[ENTRY_COMMAND][i];
+	uint32_t connect = l->g->match[ENTRY_CONNECT][i];
+	bool wins = false, ignored = false, free;
+
+	x->given_up = false;
+	way_clear(&x->stronger);
+	way_clear(&x->same);
+	free = is_free(x, ENTRY_COMMAND, i, command, true, &wins);
+	/* Others that say the same may have hidden where it wins. */
+	if (!free && !wins && kind != VM_DENY)
+		wins = is_free(x, ENTRY_COMMAND, i, command, false, &ignored) ||
+		       is_free(x, ENTRY_CONNECT, i, connect, false, &ignored);
+	if (!free && (wins || kind == VM_DENY))
+		free = is_free(x, ENTRY_CONNECT, i, kind == VM_ALLOW ? x->may_match[i] : connect,
+			       true, &ignored);
+	x->needed[i] = true;
+	if (!free && !x->given_up) {
+		if (!wins && kind != VM_DENY) {
+			note_stronger(x, SAY(l, i, SHADOWED));
+		} else {
+			x->needed[i] = false;
+			note_same(x, SAY(l, i, REDUNDANT), i);
+		}
+	}
+	look_done(l, i, x->given_up);
+}
+
+static void
+way_init(struct look *l, struct way *w)
+{
+	w->v = ARENA_ARRAY(l->arena, uint32_t, l->img->n_rules + 1);
+	w->has = ARENA_ARRAY(l->arena, bool, l->img->n_rules + 1);
+}
+
+void
+find_idle_rules(struct look *l)
+{
+	struct idle x = {.l = l};
+	size_t n = l->img->n_rules;
+
+	x.may_match = ARENA_ARRAY(l->arena, uint32_t, n + 1);
+	x.effect = ARENA_ARRAY(l->arena, uint64_t, n + 1);
+	x.needed = ARENA_ARRAY(l->arena, bool, n + 1);
+	x.hits = ARENA_ARRAY(l->arena, uint32_t, n + 1);
+	x.values = ARENA_ARRAY(l->arena, uint32_t, l->s->n_vars + 1);
+	way_init(l, &x.stronger);
+	way_init(l, &x.same);
+	for (size_t i = 0; i < n; i++) {
+		x.may_match[i] =
+			dd_or(l->s->dd, l->g->match[ENTRY_CONNECT][i], l->g->may[i]);
+		x.effect[i] = effect_of(l, i);
+	}
+	l->mark = l->question = dd_mark(l->s->dd);
+	for (size_t i = n; i-- > 0;) {
+		x.needed[i] = l->said[i];
+		if (!look_decides(l, i) || l->said[i])
+			continue;
+		if (look_tired(l)) {
+			look_skip(l, i);
+			x.needed[i] = true;
+			continue;
+		}
+		look_into(&x, i);
+	}
+}
