@@ -99,18 +99,16 @@ check(struct cli_policy *p, const struct check_args *a)
 {
 	struct compile_options options = {0};
 	struct slice text;
-	int code = EXIT_OK;
 
 	if (!cli_read_file("check", a->path, &p->arena, &text))
 		return EXIT_USAGE;
 	options.text = &text;
 	if (a->fix)
-		code = check_fix(p, a->path, text);
-	else if (!compile_policy(a->path, &p->arena, &p->diags, &p->bytes, &options, &p->tree))
+		return check_fix(p, a->path, text, a->strict);
+	if (!compile_policy(a->path, &p->arena, &p->diags, &p->bytes, &options, &p->tree))
 		assert(p->diags.n_errors > 0);
-	if (code == EXIT_OK)
-		check_look_into(p, a->strict);
-	return code;
+	check_look_into(p, a->strict);
+	return EXIT_OK;
 }
 
 static void

@@ -15,6 +15,6 @@ void check_look_into(struct cli_policy *p, bool strict);
  * nothing more, then writes all files that changed. p holds the last compilation: what is left.
  * Says on standard error what it did. EXIT_OK, or EXIT_USAGE after telling why nothing was
  * written. */
-int check_fix(struct cli_policy *p, const char *path, struct slice text) MUST_CHECK;
+int check_fix(struct cli_policy *p, const char *path, struct slice text, bool strict) MUST_CHECK;
 
 #endif

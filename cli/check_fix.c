@@ -45,7 +45,7 @@ load(void *ctx, struct arena *arena, const char *path, struct slice *text, const
 
 /* One compilation and its edits. The number of diagnostics that were dealt with. */
 static struct fix_counts
-round_of(struct cli_policy *p, const char *path, struct slice text, struct overlay *o,
+round_of(struct cli_policy *p, const char *path, struct slice text, bool strict, struct overlay *o,
 	 struct buf *said)
 {
 	const struct parse_loader loader = {.load = load, .ctx = o};
@@ -59,6 +59,7 @@ round_of(struct cli_policy *p, const char *path, struct slice text, struct overl
 	buf_reset(&p->bytes);
 	if (!compile_policy(path, &p->arena, &p->diags, &p->bytes, &options, &p->tree))
 		assert(p->diags.n_errors > 0);
+	check_look_into(p, strict);
 	texts = ARENA_ARRAY(&p->arena, struct slice, p->sources.n + 1);
 	n = fix_apply(&p->diags, &p->arena, texts, said);
 	for (uint32_t f = 0; f < p->sources.n; f++) {
@@ -118,7 +119,7 @@ say(const struct buf *said, unsigned done, unsigned conflicts, size_t files)
 }
 
 int
-check_fix(struct cli_policy *p, const char *path, struct slice text)
+check_fix(struct cli_policy *p, const char *path, struct slice text, bool strict)
 {
 	struct overlay o = {0};
 	struct buf said = {0};
@@ -128,7 +129,7 @@ check_fix(struct cli_policy *p, const char *path, struct slice text)
 
 	o.v = arena_alloc(&p->arena, MAX_FILES * sizeof(*o.v));
 	for (int round = 0; n.applied && round < MAX_ROUNDS; round++) {
-		n = round_of(p, path, text, &o, &said);
+		n = round_of(p, path, text, strict, &o, &said);
 		done += n.applied;
 	}
 	if (n.applied) {

@@ -184,6 +184,8 @@ findings(struct diag_queue *q, const struct policy *tree, const struct image *im
 	l.work = dd_work(l.s->dd) + MOST_WORK;
 	find_unreachable(&l);
 	find_idle_rules(&l);
+	find_idle_limits(&l);
+	find_unknown(&l);
 	say_skipped(&l);
 	if (strict) {
 		find_unmasked(&l);

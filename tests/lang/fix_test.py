@@ -36,6 +36,9 @@ FIXED = [
      RULE + 'deny d when user.kind = agent and table = "x"\n'),
     ("a function's name, not its arguments", RULE + 'data c = column t.c\ndeny d when sql.usess(c, jion)\n',
      RULE + 'data c = column t.c\ndeny d when sql.uses(c, join)\n'),
+    ("limits that never bind", RULE + "limit a rows 10 per hour\nlimit b who agents rows 99 per minute bytes 5MB\n"
+     "limit c rows 10 per hour\n",
+     RULE + "limit a rows 10 per hour\nlimit b who agents  bytes 5MB\n"),
     ("masks, tests", RULE + 'data c = column t.c\nmask c with lst(4)\ntest "t" as agnet "x" in agents on orders '
      'run "select 1" expect allow by rr\n',
      RULE + 'data c = column t.c\nmask c with last(4)\ntest "t" as agent "x" in agents on orders '
