@@ -403,16 +403,11 @@ load_rules(struct loader *l)
 	l->img->n_rules = n;
 }
 
-/* A column's name, by its constant. */
 static uint16_t
-row_column(struct loader *l, uint16_t constant)
+number_column(struct loader *l, const struct constant *k)
 {
 	struct image *img = l->img;
-	const struct constant *k;
 
-	if (constant == 0 || constant > img->n_constants)
-		return UINT16_MAX;
-	k = &img->constants[constant - 1];
 	if (k->kind != CONSTANT_STRING)
 		return UINT16_MAX;
 	for (size_t i = 0; i < img->n_row_columns; i++)
@@ -420,11 +415,28 @@ row_column(struct loader *l, uint16_t constant)
 			return (uint16_t) i;
 	if (img->n_row_columns == VM_MAX_ROW_COLUMNS)
 		return UINT16_MAX;
-	if (!l->row_columns)
-		img->row_columns = l->row_columns =
-			ARENA_ARRAY(l->arena, struct slice, VM_MAX_ROW_COLUMNS);
 	l->row_columns[img->n_row_columns] = k->string;
 	return (uint16_t) img->n_row_columns++;
+}
+
+/* A column's name, by its constant. Names are compared once for each constant, not for each
+ * instruction: both are as many and as long as whoever wrote the file likes. */
+static uint16_t
+row_column(struct loader *l, uint16_t constant)
+{
+	struct image *img = l->img;
+
+	if (constant == 0 || constant > img->n_constants)
+		return UINT16_MAX;
+	if (!l->row_columns) {
+		img->row_columns = l->row_columns =
+			ARENA_ARRAY(l->arena, struct slice, VM_MAX_ROW_COLUMNS);
+		l->column_of = ARENA_ARRAY(l->arena, uint16_t, img->n_constants);
+		memset(l->column_of, 0xff, img->n_constants * sizeof(*l->column_of));
+	}
+	if (l->column_of[constant - 1] == UINT16_MAX)
+		l->column_of[constant - 1] = number_column(l, &img->constants[constant - 1]);
+	return l->column_of[constant - 1];
 }
 
 /* Numbers that the file's tables do not have stay out of range for the verifier to name. */

@@ -22,6 +22,7 @@ struct loader {
 	size_t n_facts;
 	struct image_rule *rules;
 	struct slice *row_columns;
+	uint16_t *column_of; /* by constant: which of them; UINT16_MAX: not looked at, or none */
 };
 
 static inline bool
