@@ -85,18 +85,21 @@ describe_value(struct buf *out, enum fact f, const struct value *v)
 
 /* ---- Sets of classes. values[i + 1] is class i; values[0], unknown. ---- */
 
+/* first: a class that is wanted. Of thousands of patterns few match it, or the next that is. */
 static bool
-glob_inside(const struct partition *p, struct slice glob, const bool *values, bool wanted)
+glob_inside(const struct partition *p, struct slice glob, const bool *values, bool wanted,
+	    size_t first)
 {
-	bool any = false;
+	size_t i = first;
 
-	for (size_t i = 0; i < p->n; i++)
-		if (match_glob(glob, p->classes[i].text)) {
-			if (values[i + 1] != wanted)
-				return false;
-			any = true;
-		}
-	return any;
+	while (i < p->n && (values[i + 1] != wanted || !match_glob(glob, p->classes[i].text)))
+		i++;
+	if (i == p->n)
+		return false;
+	for (i = 0; i < p->n; i++)
+		if (values[i + 1] != wanted && match_glob(glob, p->classes[i].text))
+			return false;
+	return true;
 }
 
 /* Writes the classes for which values[] is `wanted`, if constants and patterns say them exactly. */
@@ -104,14 +107,16 @@ static bool
 put_strings(struct buf *out, const char *name, const struct partition *p, const bool *values,
 	    bool wanted, bool *covered)
 {
-	size_t n_constants = 0;
+	size_t n_constants = 0, first = 0;
 	const char *sep = "";
 
+	while (first < p->n && values[first + 1] != wanted)
+		first++;
 	memset(covered, 0, p->n * sizeof(*covered));
 	for (size_t g = 0; g < p->n_globs; g++) {
 		bool news = false;
 
-		if (!glob_inside(p, p->globs[g], values, wanted))
+		if (!glob_inside(p, p->globs[g], values, wanted, first))
 			continue;
 		for (size_t i = 0; i < p->n; i++)
 			if (match_glob(p->globs[g], p->classes[i].text) && !covered[i])
@@ -150,7 +155,9 @@ static void
 put_string_part(struct buf *out, const char *name, const struct domain *d, const bool *values)
 {
 	bool *covered = (bool[4096]){0};
+	enum { SHORT = 100, MANY = 500 };
 	struct buf text = {0}, other = {0};
+	size_t others = 0;
 	bool good, bad;
 
 	if (d->strings->n > 4096) {
@@ -158,7 +165,11 @@ put_string_part(struct buf *out, const char *name, const struct domain *d, const
 		return;
 	}
 	good = put_strings(&text, name, d->strings, values, true, covered);
-	bad = put_strings(&other, name, d->strings, values, false, covered);
+	for (size_t i = 0; i < d->strings->n; i++)
+		others += !values[i + 1];
+	/* What is short said as it is, is not shorter said by thousands that it is not. */
+	bad = !(good && text.n < SHORT && others > MANY) &&
+	      put_strings(&other, name, d->strings, values, false, covered);
 	if (good && (!bad || text.n <= other.n))
 		buf_put_slice(out, buf_slice(&text));
 	else if (bad && other.n)

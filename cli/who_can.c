@@ -309,6 +309,7 @@ answer(struct question *q, const char *command, const char *nobody)
 {
 	uint32_t usual;
 
+	(void) diagram_verdicts_in(q->g, in_scope(q)); /* too large: asked in the end */
 	if (q->json)
 		buf_puts(&q->out, "{\"answers\": [");
 	for (size_t r = 0; r < q->img->n_rules; r++)
@@ -351,7 +352,7 @@ open_question(struct question *q, const char *command, const char *path)
 	images = ARENA_ARRAY(&q->policy.arena, const struct image *, 1);
 	images[0] = q->img = q->policy.image;
 	q->s = space_new(&q->policy.arena, images, 1, &why);
-	if (q->s && !(q->g = diagram_new(q->s, 0)))
+	if (q->s && !(q->g = diagram_matches(q->s, 0)))
 		why = "the rules, which depend on each other in too many ways";
 	if (!q->g) {
 		fprintf(stderr, "weir %s: too entangled to be asked: %s\n", command, why);

@@ -55,26 +55,28 @@ run_entry(struct diagram *g, enum vm_entry e)
 }
 
 static uint32_t
-any_of(struct diagram *g, enum vm_entry e, enum vm_rule kind)
+any_of(struct diagram *g, enum vm_entry e, enum vm_rule kind, uint32_t scope)
 {
 	uint32_t *v = ARENA_ARRAY(g->space->arena, uint32_t, 2 * g->img->n_rules + 1);
+	struct dd *d = g->space->dd;
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->img->n_rules; i++) {
-		if (g->img->rules[i].kind == kind && g->match[e][i] != DD_FALSE)
-			v[n++] = g->match[e][i];
+		if (g->img->rules[i].kind == kind)
+			v[n] = dd_and(d, g->match[e][i], scope);
+		n += g->img->rules[i].kind == kind && v[n] != DD_FALSE;
 		if (e == ENTRY_CONNECT && kind == VM_ALLOW && g->may[i] != DD_FALSE)
-			v[n++] = g->may[i];
+			v[n++] = dd_and(d, g->may[i], scope);
 	}
-	return dd_or_all(g->space->dd, v, n);
+	return dd_or_all(d, v, n);
 }
 
 static void
-find_verdicts(struct diagram *g, enum vm_entry e)
+find_verdicts(struct diagram *g, enum vm_entry e, uint32_t scope)
 {
 	struct dd *d = g->space->dd;
-	uint32_t deny = any_of(g, e, VM_DENY), hold = any_of(g, e, VM_HOLD);
-	uint32_t allow = any_of(g, e, VM_ALLOW), *verdict = g->verdict[e];
+	uint32_t deny = any_of(g, e, VM_DENY, scope), hold = any_of(g, e, VM_HOLD, scope);
+	uint32_t allow = any_of(g, e, VM_ALLOW, scope), *verdict = g->verdict[e];
 	enum verdict usual = g->img->default_allow ? VERDICT_ALLOW : VERDICT_DENY;
 
 	verdict[VERDICT_DENY] = deny;
@@ -104,8 +106,15 @@ diagram_matches(struct space *s, size_t image)
 bool
 diagram_verdicts(struct diagram *g)
 {
-	find_verdicts(g, ENTRY_CONNECT);
-	find_verdicts(g, ENTRY_COMMAND);
+	find_verdicts(g, ENTRY_CONNECT, DD_TRUE);
+	find_verdicts(g, ENTRY_COMMAND, DD_TRUE);
+	return !dd_full(g->space->dd);
+}
+
+bool
+diagram_verdicts_in(struct diagram *g, uint32_t scope)
+{
+	find_verdicts(g, ENTRY_COMMAND, scope);
 	return !dd_full(g->space->dd);
 }
 

@@ -24,6 +24,8 @@ struct diagram *diagram_new(struct space *s, size_t image);
 /* The same in two steps: conditions of the rules alone, then what they come to together. */
 struct diagram *diagram_matches(struct space *s, size_t image);
 bool diagram_verdicts(struct diagram *g);
+/* Of commands, and true of those in scope only: of thousands of rules few meet there. */
+bool diagram_verdicts_in(struct diagram *g, uint32_t scope);
 
 /* Sets of rules as leaves, each set once: which rules match, for every input. */
 struct rule_sets {

@@ -16,9 +16,21 @@ prover_init(struct prover *p, struct arena *arena, const struct image *img)
 	if (!p->space)
 		return;
 	p->why = "the rules, which depend on each other in too many ways";
-	p->diagram = diagram_new(p->space, 0);
-	if (!p->diagram)
+	p->diagram = diagram_matches(p->space, 0);
+	if (!p->diagram) {
 		p->space = NULL;
+		return;
+	}
+	(void) space_feasible(p->space);
+	p->mark = dd_mark(p->space->dd);
+	p->scoped = !diagram_verdicts(p->diagram);
+}
+
+/* Where the verdicts of everything are too large, those of what the proof is about. */
+static bool
+look_at(struct prover *p, uint32_t scope)
+{
+	return !p->scoped || diagram_verdicts_in(p->diagram, scope);
 }
 
 /* The principal is in none of the groups. What no rule tells apart needs no condition. */
@@ -79,9 +91,15 @@ prove_only(struct prover *p, const struct prove_decl *k, struct counterexample *
 {
 	struct space *s = p->space;
 	struct dd *d = s->dd;
-	uint32_t others = dd_without(d, in_none(p, k->groups),
-				     p->diagram->verdict[ENTRY_COMMAND][VERDICT_DENY]);
+	uint32_t scope = p->scoped ? DD_FALSE : DD_TRUE, others;
 
+	for (size_t i = 0; i < s->columns.n_kinds && p->scoped; i++)
+		if (has_kind(p, i, k->data))
+			scope = dd_or(d, scope, reading_where(s, i));
+	if (!look_at(p, scope))
+		return PROOF_TOO_HARD;
+	others = dd_without(d, dd_and(d, in_none(p, k->groups), scope),
+			    p->diagram->verdict[ENTRY_COMMAND][VERDICT_DENY]);
 	for (size_t i = 0; i < s->columns.n_kinds; i++) {
 		uint32_t root;
 
@@ -104,7 +122,7 @@ prove_nobody(struct prover *p, const struct prove_decl *k, struct counterexample
 	struct space *s = p->space;
 	struct dd *d = s->dd;
 	struct action_set set = {0};
-	uint32_t among = DD_FALSE, root = p->diagram->verdict[ENTRY_COMMAND][VERDICT_ALLOW];
+	uint32_t among = DD_FALSE, root;
 
 	for (const struct ref *r = k->actions; r; r = r->next)
 		if (!action_set_of(slice_str(r->name.s), &set))
@@ -113,8 +131,11 @@ prove_nobody(struct prover *p, const struct prove_decl *k, struct counterexample
 		if (action_set_has(&set, a))
 			among = dd_or(d, among,
 				      dd_between(d, s->fact_var[FACT_ACTION] - 1, a + 1u, a + 2u));
-	if (s->fact_var[FACT_ACTION])
-		root = dd_and(d, root, among);
+	if (!s->fact_var[FACT_ACTION])
+		among = DD_TRUE;
+	if (!look_at(p, among))
+		return PROOF_TOO_HARD;
+	root = dd_and(d, p->diagram->verdict[ENTRY_COMMAND][VERDICT_ALLOW], among);
 	if (!find(p, root, out))
 		return PROOF_HOLDS;
 	/* Where no rule asks for the action, any of them is an example. */
@@ -132,6 +153,8 @@ prove(struct prover *p, const struct prove_decl *k, struct counterexample *out)
 	*out = (struct counterexample){0};
 	if (!p->space)
 		return PROOF_TOO_HARD;
+	if (p->scoped)
+		dd_release(p->space->dd, p->mark);
 	result = k->kind == PROVE_ONLY_SEE ? prove_only(p, k, out) : prove_nobody(p, k, out);
 	if (!dd_full(p->space->dd))
 		return result;

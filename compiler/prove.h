@@ -22,6 +22,8 @@ struct prover {
 	struct space *space; /* NULL: too hard, and `why` says for what */
 	struct diagram *diagram;
 	const char *why;
+	bool scoped; /* the verdicts of everything are too large: each proof has its own */
+	struct dd_mark mark;
 };
 
 void prover_init(struct prover *p, struct arena *arena, const struct image *img);
