@@ -89,13 +89,28 @@ check_listeners(struct config_reader *r)
 		     "`listen admin` and `listen postgres` have the same address");
 }
 
+/* TLS is required off loopback, on this side too; who answers, only verify-full knows. */
+static void
+check_way(struct config_reader *r, const struct target_node *n)
+{
+	const struct config_target *t = &n->target;
+	struct span at = n->has_tls ? n->tls_at : n->at;
+	struct diag *d;
+
+	if (!t->address.addr_len || t->address.loopback || t->tls == TLS_VERIFY_FULL)
+		return;
+	d = t->tls == TLS_REQUIRE ? diag(r->q, CONFIG_UNPROVED_TARGET, at, t->name)
+				  : diag(r->q, CONFIG_CLEAR_TARGET, at, t->name);
+	diag_note(r->q, d, SPAN_NONE, "`tls verify-full ca \"...\"` proves who answers%s",
+		  t->tls == TLS_REQUIRE ? "" : "; `tls require` only encrypts");
+}
+
 static void
 check_target(struct config_reader *r, const struct target_node *n)
 {
 	const struct config_target *t = &n->target;
 	const char *missing = !t->address.text ? "address" : !t->database ? "database" :
 			      !t->login ? "login" : NULL;
-	struct diag *d;
 
 	for (const struct target_node *o = r->targets; o != n; o = o->next)
 		if (strcmp(o->target.name, t->name) == 0)
@@ -106,12 +121,7 @@ check_target(struct config_reader *r, const struct target_node *n)
 	if (missing)
 		diag(r->q, CONFIG_MISSING, n->at,
 		     arena_printf(r->arena, "target '%s' has no `%s`", t->name, missing));
-	if (!t->address.addr_len || t->address.loopback || t->tls == TLS_VERIFY_FULL)
-		return;
-	d = diag(r->q, CONFIG_CLEAR_UPSTREAM, n->has_tls ? n->tls_at : n->at, t->name,
-		 t->tls == TLS_REQUIRE ? "its certificate is not checked"
-				       : "the connection to it may be in the clear");
-	diag_note(r->q, d, SPAN_NONE, "`tls verify-full ca \"...\"` proves who answers");
+	check_way(r, n);
 }
 
 static void

@@ -263,6 +263,32 @@ tls_off_loopback(void)
 	unload(&l);
 }
 
+/* 192.0.2.7 is for documentation, nobody's. */
+static void
+tls_to_a_target_off_loopback(void)
+{
+	static const char *const modes[][3] = {
+		{"", "E0912", "tls require"},
+		{" tls off\n", "E0912", "tls verify-full"},
+		{" tls prefer\n", "E0912", "tls verify-full"},
+		{" tls require\n", "W0910", "tls verify-full"},
+		{" tls verify-full\n", NULL, NULL},
+	};
+	struct loaded l;
+	char text[256];
+
+	for (size_t i = 0; i < COUNT_OF(modes); i++) {
+		snprintf(text, sizeof(text),
+			 "%starget t\n address 192.0.2.7:5\n database d\n login \"a\"\n%s", head,
+			 modes[i][0]);
+		load(&l, text, true);
+		CHECK_INT(l.ok, !modes[i][1] || modes[i][1][0] == 'W');
+		CHECK(!modes[i][1] || (says(&l, modes[i][1]) && says(&l, modes[i][2])));
+		CHECK_INT(l.q.n_errors + l.q.n_warnings, modes[i][1] != NULL);
+		unload(&l);
+	}
+}
+
 static void
 addresses(void)
 {
@@ -425,6 +451,6 @@ pools(void)
 }
 
 TEST_MAIN(TEST(the_example), TEST(channels), TEST(secrets_leave_the_text), TEST(refusals),
-	  TEST(tls_off_loopback),
-	  TEST(addresses), TEST(passwords_from_outside), TEST(secrets_are_never_shown),
-	  TEST(signers_are_keys), TEST(pools))
+	  TEST(tls_off_loopback), TEST(tls_to_a_target_off_loopback), TEST(addresses),
+	  TEST(passwords_from_outside), TEST(secrets_are_never_shown), TEST(signers_are_keys),
+	  TEST(pools))
