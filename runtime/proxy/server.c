@@ -237,7 +237,8 @@ print(struct slice text)
 static int
 check(struct server *s, struct buf *said)
 {
-	bool ok = load_first(s, said);
+	/* Certificates and keys belong to the configuration: a start would read them too. */
+	bool ok = load_first(s, said) && server_open_tls(s, said);
 	struct buf policy = {0};
 
 	print(buf_slice(said));
@@ -247,6 +248,7 @@ check(struct server *s, struct buf *said)
 		       s->epoch->config.n_targets, SLICE_ARG(buf_slice(&policy)));
 	}
 	buf_fini(&policy);
+	server_close(s);
 	return ok ? SERVER_STOPPED : SERVER_NOT_STARTED;
 }
 
@@ -297,8 +299,6 @@ server_run(const struct server_options *o)
 		print(buf_slice(&said));
 	} else if (o->check_only) {
 		code = check(&s, &said);
-		config_text_fini(&s.text);
-		epoch_unref(s.epoch);
 	} else {
 		code = serve(&s, &said);
 	}

@@ -193,6 +193,19 @@ def server_is_encrypted(w, conn="sslmode=disable"):
     return r.out
 
 
+def test_a_check_reads_the_files_too():
+    crt, key = ca.sign("checked", "DNS:localhost")
+    for tls, target, said in ((f'cert "{crt}" key "{key}"', "off", None),
+                              (f'cert "{crt}" key "{other.dir}/ca.key"', "off", "does not belong"),
+                              ('cert "nowhere.crt" key "nowhere.key"', "off", "nowhere.crt"),
+                              ("off", 'verify-full ca "nowhere-ca.crt"', "nowhere-ca.crt")):
+        w = h.Weir(pg, policy=POLICY, start=False, conf=CONF.format(
+            tls=tls, host="127.0.0.1", password='password "app-secret"', target_tls=target))
+        r = h.weir("run", "-c", w.conf_path, "--check")
+        h.eq(r.code, 1 if said else 0, repr(r))
+        h.has(r.err if said else r.out, said or "ok")
+
+
 def test_target_modes():
     for mode, want in (("off", "f"), ("prefer", "t"), ("require", "t"),
                        (f'verify-full ca "{pg.dir}/ca.crt"', "t")):
