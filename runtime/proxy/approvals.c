@@ -525,11 +525,11 @@ may_approve(const struct approval *a, const struct approval_decider *by, uint64_
 		return APPROVAL_ERR_SELF;
 	if (!approval_serves(a, by))
 		return APPROVAL_ERR_NOT_ELIGIBLE;
+	if (a->state != APPROVAL_PENDING || now >= a->decide_by_ns)
+		return APPROVAL_ERR_CLOSED;
 	for (size_t i = 0; i < a->n_votes; i++)
 		if (a->votes[i].approve && slice_is(by->name, a->votes[i].by))
 			return APPROVAL_ERR_DUPLICATE;
-	if (a->state != APPROVAL_PENDING || now >= a->decide_by_ns)
-		return APPROVAL_ERR_CLOSED;
 	if (a->unapprovable)
 		return APPROVAL_ERR_UNSHOWABLE;
 	if (a->ask.reason_required && by->reason.n == 0)

@@ -261,6 +261,8 @@ two_people_fill_two_places(void)
 	CHECK_INT(HUMAN("bo", g_dba, true, ""), APPROVAL_ERR_NONE);
 	CHECK_INT(st.state, APPROVAL_APPROVED);
 	CHECK(strcmp(st.tally, "1 of 1 dba, 1 of 1 security") == 0);
+	/* That it is over comes before that ana has voted: nobody else is needed any more. */
+	CHECK_INT(HUMAN("ana", g_both, true, ""), APPROVAL_ERR_CLOSED);
 	approvals_close(store);
 }
 
