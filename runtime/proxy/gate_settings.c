@@ -200,6 +200,7 @@ facts_need_no_rule(const struct sql_facts *f)
 {
 	if (f->status != SQL_OK || f->n_stmts == 0)
 		return f->status == SQL_OK;
-	return f->n_stmts == 1 && f->stmts[0].kind == SQL_KIND_SET &&
+	return f->n_stmts == 1 &&
+	       (f->stmts[0].kind == SQL_KIND_SET || f->stmts[0].kind == SQL_KIND_RESET) &&
 	       slice_is(f->stmts[0].set.name, "weir.approval");
 }

@@ -308,6 +308,7 @@ struct session {
 	struct run *run;        /* what process() gathers right now */
 	uint64_t waiter;     /* what approvals give back to find this session; set by the host */
 	bool approval_async; /* the client asked not to wait for approvals */
+	bool starts_async;   /* it did so in its startup packet: what RESET goes back to */
 	struct hold *hold;   /* the command that waits for a person; NULL */
 	/* Monotonic times at which the timer is wanted, and at which it is set; 0: not. */
 	uint64_t tick_hold, tick_limit, tick_pool, tick_at;

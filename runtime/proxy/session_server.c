@@ -264,12 +264,19 @@ statement_completed(struct session *s, struct command *c)
 	case SQL_KIND_DISCARD:
 		s->names++;
 		session_names_forgotten(s, slice_is(st->name, "all"));
+		if (slice_is(st->name, "all"))
+			s->approval_async = s->starts_async;
 		names_clear(&s->statements);
 		names_clear(&s->portals);
 		break;
 	case SQL_KIND_SET:
+	case SQL_KIND_RESET:
 		if (slice_is(st->set.name, "weir.approval"))
-			s->approval_async = slice_is(st->set.value, "async");
+			s->approval_async = st->set.is_default ? s->starts_async
+							       : slice_is(st->set.value, "async");
+		break;
+	case SQL_KIND_RESET_ALL:
+		s->approval_async = s->starts_async;
 		break;
 	default:
 		break;

@@ -71,6 +71,8 @@ take_setting(struct session *s, struct slice name, struct slice value)
 	/* Valid until the login ends; the gate keeps a copy. */
 	if (settings_same_name(name, SLICE_LIT("application_name")))
 		s->client_facts.application = l->params[l->n_params - 1].value;
+	if (settings_same_name(name, SLICE_LIT("weir.approval")))
+		s->approval_async = s->starts_async = slice_is(value, "async");
 	return true;
 }
 

@@ -230,6 +230,19 @@ def test_async_asks_again():
         approve(a["id"], verb="reject")
 
 
+def test_async_from_the_connection_string():
+    def ask(sql):
+        c = h.psql_argv(weir.port, "planner-7", "orders", options=("-v", "VERBOSITY=verbose"),
+                        conn="options='-c weir.approval=async'")
+        return h.run(c, input=sql, env={"PGPASSWORD": "k-planner"}, timeout=10).err
+    ddl = "create table from_the_start (a int);"
+    i = ask(ddl).split("approval=")[1][:8]
+    # RESET goes back to what the session began with, as the server's own settings do.
+    for back in ("reset weir.approval", "set weir.approval to default", "reset all", "discard all"):
+        h.has(ask(f"set weir.approval = wait; {back};\n{ddl}"), i)
+    h.has(weir.approvals("reject", i, "--reason", "enough").out, "rejected")
+
+
 def test_a_new_policy_voids_a_release():
     sql = "create table under_new_rules (a int)"
     i = asyncly(sql).err.split("approval=")[1][:8]
