@@ -369,7 +369,8 @@ check_status(struct look *l)
 		break;
 	default:
 		look_refuse(l, f->sqlstate, "WEIR-STATEMENT", text,
-			    "send it in smaller or simpler pieces");
+			    f->status == SQL_ENCODING ? "send the statement's text as UTF-8"
+						      : "send it in smaller or simpler pieces");
 	}
 }
 
