@@ -687,8 +687,7 @@ client_other(struct session *s, const struct pg_frame *f)
 static bool
 is_skipped(const struct session *s, const struct pg_frame *f)
 {
-	return s->skip_to_sync && f->first && f->type != PG_F_SYNC &&
-	       f->type != PG_F_TERMINATE;
+	return s->skip_to_sync && f->first && f->type != PG_F_SYNC && f->type != PG_F_TERMINATE;
 }
 
 /* What waited was judged for a message that is over without having run: skipped after an error, or
