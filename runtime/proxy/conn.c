@@ -221,13 +221,13 @@ host_schema_changed(void *ctx)
 	wc->host->schema_changed(wc->host->ctx, target);
 }
 
-static void
+static bool
 host_cancel_request(void *ctx, uint32_t pid, struct slice key)
 {
 	struct conn *c = ctx;
 	const struct worker_config *wc = worker_config(c->worker);
 
-	wc->host->cancel(wc->host->ctx, pid, key);
+	return wc->host->cancel(wc->host->ctx, pid, key, c->session->waiter);
 }
 
 /* ---- a CancelRequest of our own -------------------------------------------------------------- */

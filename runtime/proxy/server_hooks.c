@@ -59,16 +59,29 @@ schema_changed(void *ctx, size_t target)
 	hooks_leave(s);
 }
 
+static bool
+cancel(void *ctx, uint32_t pid, struct slice key, uint64_t waiter)
+{
+	struct server *s = ctx;
+	/* The number is whatever a client sent. */
+	bool known = worker_of_cancel(pid) < s->n_workers;
+
+	if (!hooks_enter(s))
+		return false;
+	if (known)
+		worker_post_cancel(s->workers[worker_of_cancel(pid)], pid, key, waiter);
+	hooks_leave(s);
+	return known;
+}
+
 static void
-cancel(void *ctx, uint32_t pid, struct slice key)
+cancelled(void *ctx, uint64_t waiter)
 {
 	struct server *s = ctx;
 
 	if (!hooks_enter(s))
 		return;
-	/* The number is whatever a client sent. */
-	if (worker_of_cancel(pid) < s->n_workers)
-		worker_post_cancel(s->workers[worker_of_cancel(pid)], pid, key);
+	worker_post_taken(s->workers[worker_of_waiter(waiter)], waiter);
 	hooks_leave(s);
 }
 
@@ -100,6 +113,7 @@ const struct worker_host server_worker_host = {
 	.want_catalog = want_catalog,
 	.schema_changed = schema_changed,
 	.cancel = cancel,
+	.cancelled = cancelled,
 	.pool = pool,
 	.drained = drained,
 };

@@ -683,6 +683,13 @@ session_cancel_upstream(struct session *s)
 	buf_reset(b);
 }
 
+void
+session_cancel_taken(struct session *s)
+{
+	if (s->phase == SESSION_CANCELS)
+		session_close(s, "cancel request");
+}
+
 /* From here on a cancel can no longer hit what is sent next. */
 void
 session_cancel_done(struct session *s, bool settled)

@@ -84,8 +84,8 @@ struct session_host {
 	 * True: session_cancel_done follows when the target has closed it. */
 	bool (*cancel_upstream)(void *ctx, struct slice packet);
 	/* A CancelRequest came in: finds the session that was given this key, on whatever
-	 * worker. */
-	void (*cancel_request)(void *ctx, uint32_t pid, struct slice key);
+	 * worker. True: session_cancel_taken follows. */
+	bool (*cancel_request)(void *ctx, uint32_t pid, struct slice key);
 	/* Both sides are closed once what was emitted is sent; no more deliveries. */
 	void (*close)(void *ctx);
 
@@ -111,6 +111,7 @@ struct session_host {
 
 enum session_phase {
 	SESSION_STARTUP, /* waiting for the startup packet (or SSLRequest, CancelRequest) */
+	SESSION_CANCELS, /* it was a CancelRequest, and is not with its session yet */
 	SESSION_CLIENT_TLS,
 	SESSION_AUTH,    /* SCRAM with the client */
 	SESSION_HELD,    /* people decide whether there will be a session (session_door.c) */
@@ -378,6 +379,9 @@ void session_kick(struct session *s);
 void session_tick(struct session *s);
 /* Our cancel key was presented: a held command ends, a running one is cancelled at the server. */
 void session_cancel(struct session *s, struct slice key);
+/* The request that came on this connection is with the session it names, if there is one: what that
+ * one sends from now on is not cancelled by it. */
+void session_cancel_taken(struct session *s);
 /* A CancelRequest of ours is with the target, or (not settled) nobody knows where. */
 void session_cancel_done(struct session *s, bool settled);
 /* The gateway stops: an idle session ends now with 57P01, a busy one after its command. */

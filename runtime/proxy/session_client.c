@@ -744,7 +744,9 @@ dispatch(struct session *s, const struct pg_frame *f)
 		session_bad(s, CLIENT, PG_R_UNKNOWN_TYPE);
 		return STEP_DONE;
 	}
-	if (f->first && f->type != PG_F_TERMINATE && !s->copy_in && session_limit_blocks(s))
+	/* A cancel on its way is for what was sent before it. */
+	if (f->first && f->type != PG_F_TERMINATE && !s->copy_in &&
+	    (session_limit_blocks(s) || s->cancels))
 		return STEP_BLOCK;
 	if (s->pool.mode == POOL_TRANSACTION) {
 		enum step step = session_pool_take(s, f);

@@ -144,8 +144,9 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 		s->host->emit(s->host_ctx, CLIENT, SLICE_LIT("N"));
 		return st.size;
 	case PG_START_CANCEL:
-		s->host->cancel_request(s->host_ctx, st.cancel_pid, st.cancel_key);
-		session_close(s, "cancel request");
+		s->phase = SESSION_CANCELS;
+		if (!s->host->cancel_request(s->host_ctx, st.cancel_pid, st.cancel_key))
+			session_cancel_taken(s);
 		return n;
 	case PG_START_SESSION:
 		start_session(s, &st);

@@ -26,6 +26,7 @@ struct message {
 		MSG_EPOCH,
 		MSG_CATALOG,
 		MSG_CANCEL,
+		MSG_TAKEN,
 		MSG_APPROVAL,
 		MSG_POOL,
 		MSG_DRAIN,
@@ -138,13 +139,23 @@ worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c, cons
 }
 
 void
-worker_post_cancel(struct worker *w, uint32_t pid, struct slice key)
+worker_post_cancel(struct worker *w, uint32_t pid, struct slice key, uint64_t waiter)
 {
 	struct message *m = message_new(MSG_CANCEL);
 
 	m->pid = pid;
 	m->n_key = key.n < sizeof(m->key) ? key.n : sizeof(m->key);
 	memcpy(m->key, key.p, m->n_key);
+	m->waiter = waiter;
+	post(w, m);
+}
+
+void
+worker_post_taken(struct worker *w, uint64_t waiter)
+{
+	struct message *m = message_new(MSG_TAKEN);
+
+	m->waiter = waiter;
 	post(w, m);
 }
 
@@ -237,6 +248,12 @@ handle(struct worker *w, struct message *m)
 		s = session_at(w, m->pid & SLOT_MASK);
 		if (s)
 			session_cancel(s, slice_of(m->key, m->n_key));
+		w->config.host->cancelled(w->config.host->ctx, m->waiter);
+		break;
+	case MSG_TAKEN:
+		s = session_at(w, (uint32_t) m->waiter);
+		if (s)
+			session_cancel_taken(s);
 		break;
 	case MSG_APPROVAL:
 		/* A slot that has moved on only looks and finds nothing new. */

@@ -28,8 +28,11 @@ struct worker_host {
 	/* A schema change went through the gateway and is counted: a fresh catalog is read and
 	 * posted. */
 	void (*schema_changed)(void *ctx, size_t target);
-	/* A CancelRequest for a session of some worker: calls worker_post_cancel there. */
-	void (*cancel)(void *ctx, uint32_t pid, struct slice key);
+	/* A CancelRequest for a session of some worker: calls worker_post_cancel there, and it
+	 * `cancelled`, which calls worker_post_taken where the request came in. False: there is
+	 * no such worker. */
+	bool (*cancel)(void *ctx, uint32_t pid, struct slice key, uint64_t waiter);
+	void (*cancelled)(void *ctx, uint64_t waiter);
 	/* Workers look at their pool of server connections: worker_post_pool there; n_workers: on
 	 * all but the one that asks. */
 	void (*pool)(void *ctx, size_t target, unsigned worker, unsigned from);
@@ -59,7 +62,8 @@ void worker_post_epoch(struct worker *w, struct epoch *e);
 /* c NULL: there is none, `trouble` (static or copied by the callee) says why. */
 void worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c,
 			 const char *trouble, struct catalog_age age);
-void worker_post_cancel(struct worker *w, uint32_t pid, struct slice key);
+void worker_post_cancel(struct worker *w, uint32_t pid, struct slice key, uint64_t waiter);
+void worker_post_taken(struct worker *w, uint64_t waiter);
 void worker_post_pool(struct worker *w, size_t target);
 /* approvals_hooks.changed: `waiter` says which worker (high 32 bits) and session. */
 void worker_post_approval(struct worker *w, const char *id, uint64_t waiter);

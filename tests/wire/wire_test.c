@@ -115,9 +115,10 @@ h_cancel_upstream(void *ctx, struct slice packet UNUSED)
 	return true;
 }
 
-static void
+static bool
 h_cancel_request(void *ctx UNUSED, uint32_t pid UNUSED, struct slice key UNUSED)
 {
+	return false;
 }
 
 static void
