@@ -159,6 +159,8 @@ wire_set_stage(struct stage *st, const char *file)
 			continue;
 		} else if (n && slice_is(w[0], "pool")) {
 			st->pool = POOL_TRANSACTION;
+		} else if (n && slice_is(w[0], "door")) {
+			st->door = true;
 		} else if (n && slice_is(w[0], "user")) {
 			set_user(who, a, w, n);
 		} else if (n && slice_is(w[0], "play")) {

@@ -17,6 +17,7 @@ struct stage {
 	size_t n;
 	char *text;
 	enum pool_mode pool;
+	bool door; /* who is logged in has no session yet */
 };
 
 /* Words of a line, quoted ones without their quotes; cuts them out of the line. */

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "compiler/compile.h"
 #include "proxy/approvals.h"
-#include "proxy/session.h"
+#include "proxy/session_login.h"
 #include "tests/wire/wire_messages.h"
 #include "tests/wire/wire_stage.h"
 
@@ -32,7 +32,7 @@ struct play {
 	struct approvals *approvals;
 	struct buf out[2]; /* by side: what went there */
 	uint64_t tickets, durable, wanted; /* wanted: the last that somebody waits for */
-	bool manual_audit, closed;
+	bool manual_audit, closed, dialled;
 	unsigned cancels, wants_catalog, schema_changes;
 	uint64_t now, timer_at;
 	/* this run */
@@ -98,11 +98,6 @@ h_queued(void *ctx UNUSED, enum pg_side to UNUSED)
 
 static void
 h_start_tls(void *ctx UNUSED, enum pg_side side UNUSED, struct slice early UNUSED)
-{
-}
-
-static void
-h_nothing(void *ctx UNUSED)
 {
 }
 
@@ -221,12 +216,20 @@ h_give_back(void *ctx, struct backend *b, enum backend_left left)
 		p->left = 's';
 }
 
+static void
+h_dial(void *ctx)
+{
+	struct play *p = ctx;
+
+	p->dialled = true;
+}
+
 static const struct session_host host = {
 	.borrow = h_borrow,
 	.withdraw = h_withdraw,
 	.give_back = h_give_back,
 	.forward = h_forward, .emit = h_emit, .flow = h_flow, .streaming = h_streaming,
-	.queued = h_queued, .start_tls = h_start_tls, .dial = h_nothing,
+	.queued = h_queued, .start_tls = h_start_tls, .dial = h_dial,
 	.cancel_upstream = h_cancel_upstream, .cancel_request = h_cancel_request, .close = h_close,
 	.record = h_record, .log_full = h_log_full, .durable = h_durable,
 	.when_durable = h_when_durable, .timer = h_timer,
@@ -429,6 +432,9 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 	} else if (slice_is(w[0], "closed")) {
 		if (!p->closed)
 			fail(p, "the session is not closed", NULL);
+	} else if (slice_is(w[0], "dialled") || slice_is(w[0], "undialled")) {
+		if (p->dialled != slice_is(w[0], "dialled"))
+			fail(p, "the server was dialled, or not, otherwise", NULL);
 	} else if (slice_is(w[0], "server-eof")) {
 		session_eof(p->session, SERVER);
 	} else if (slice_is(w[0], "cancelled")) {
@@ -486,6 +492,14 @@ set_out(struct stage *st, struct play *p)
 	p->session->phase = SESSION_READY;
 	p->session->id.b[0] = 1;
 	p->session->pool.mode = st->pool;
+	if (st->door) {
+		p->session->phase = SESSION_AUTH;
+		p->session->id = (struct audit_id){{0}};
+		p->session->login = calloc(1, sizeof(struct login));
+		assert(p->session->login != NULL);
+		door_open(p->session);
+		return;
+	}
 	for (uint32_t k = 0; k < COUNT_OF(p->servers); k++)
 		p->servers[k] = (struct backend){.pid = k + 1, .key_len = 4};
 	if (st->pool == POOL_NONE) {
