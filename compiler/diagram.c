@@ -114,6 +114,7 @@ diagram_verdicts(struct diagram *g)
 bool
 diagram_verdicts_in(struct diagram *g, uint32_t scope)
 {
+	find_verdicts(g, ENTRY_CONNECT, DD_TRUE);
 	find_verdicts(g, ENTRY_COMMAND, scope);
 	return !dd_full(g->space->dd);
 }

@@ -9,7 +9,6 @@
 #include "compiler/rule_digest.h"
 
 #include <stdlib.h>
-#include <xxhash.h>
 
 enum { MOST_LOOKS = 2000 }; /* at inputs, for one rule */
 
@@ -54,21 +53,6 @@ compare_rules(const void *a, const void *b)
 	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
 
 	return (x > y) - (x < y);
-}
-
-static uint64_t
-effect_of(const struct look *l, size_t i)
-{
-	const struct image_rule *r = &l->img->rules[i];
-	struct buf terms = {0};
-	uint64_t h = r->kind;
-
-	if (r->kind == VM_HOLD) {
-		rule_hold_terms(&terms, l->img, &r->hold);
-		h = XXH3_64bits_withSeed(terms.p, terms.n, r->kind) | 1 << 3;
-	}
-	buf_fini(&terms);
-	return h;
 }
 
 /* Which rules match some input of the region. False: there is none. */
@@ -258,7 +242,7 @@ find_idle_rules(struct look *l)
 	for (size_t i = 0; i < n; i++) {
 		x.may_match[i] =
 			dd_or(l->s->dd, l->g->match[ENTRY_CONNECT][i], l->g->may[i]);
-		x.effect[i] = effect_of(l, i);
+		x.effect[i] = rule_effect(l->img, i);
 	}
 	l->mark = l->question = dd_mark(l->s->dd);
 	for (size_t i = n; i-- > 0;) {

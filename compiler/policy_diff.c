@@ -12,6 +12,7 @@
 #include "compiler/rule_digest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 const char *const difference_names[DIFF_KINDS] = {
 	"newly allowed",    "newly held",	  "newly denied",     "approved otherwise",
@@ -25,6 +26,7 @@ struct work {
 	struct policy_diff *out;
 	struct difference **end;
 	struct decision decisions[DIFF_SIDES];
+	uint32_t scope; /* of commands: their verdicts can differ there only */
 };
 
 static const struct image *
@@ -216,7 +218,9 @@ compare_holds(struct work *w, enum vm_entry e)
 			if (g->img->rules[i].kind == VM_HOLD) {
 				uint32_t t = term_number(w, terms, &n, g->img, &g->img->rules[i]);
 
-				v[t] = dd_or(d, v[t], g->match[e][i]);
+				v[t] = dd_or(d, v[t], e == ENTRY_COMMAND
+							      ? dd_and(d, g->match[e][i], w->scope)
+							      : g->match[e][i]);
 			}
 	}
 	/* Two sets of terms differ where some term is in one of them only. */
@@ -523,6 +527,113 @@ compare_limits(struct work *w, int unit, int per)
 	}
 }
 
+/* ---- All of it ---- */
+
+struct decider {
+	uint64_t effect;
+	uint32_t match;
+	int side;
+};
+
+static int
+compare_deciders(const void *a, const void *b)
+{
+	const struct decider *x = a, *y = b;
+
+	if (x->effect != y->effect)
+		return x->effect < y->effect ? -1 : 1;
+	if (x->match != y->match)
+		return x->match < y->match ? -1 : 1;
+	return x->side - y->side;
+}
+
+/* Where rules with a verdict match that only one of the policies has. Two that differ in few of
+ * thousands of rules are compared there alone. */
+static uint32_t
+where_rules_differ(struct work *w)
+{
+	size_t n = 0, left = 0, max = image_of(w, 0)->n_rules + image_of(w, 1)->n_rules;
+	struct decider *v = ARENA_ARRAY(w->arena, struct decider, max + 1);
+	uint32_t *differ = ARENA_ARRAY(w->arena, uint32_t, max + 1);
+
+	if (image_of(w, 0)->default_allow != image_of(w, 1)->default_allow)
+		return DD_TRUE;
+	for (int side = 0; side < DIFF_SIDES; side++)
+		for (size_t i = 0; i < image_of(w, side)->n_rules; i++)
+			if (image_of(w, side)->rules[i].kind <= VM_DENY)
+				v[n++] = (struct decider){
+					rule_effect(image_of(w, side), i),
+					w->out->sides[side]->match[ENTRY_COMMAND][i], side};
+	qsort(v, n, sizeof(*v), compare_deciders);
+	for (size_t i = 0, end; i < n; i = end) {
+		end = i + 1;
+		while (end < n && v[end].effect == v[i].effect && v[end].match == v[i].match)
+			end++;
+		if (v[i].side == v[end - 1].side)
+			differ[left++] = v[i].match;
+	}
+	return dd_or_all(w->s->dd, differ, left);
+}
+
+/* ... and where the two show a column otherwise, or limit a command: what is denied there is asked
+ * as well. */
+static uint32_t
+where_data_differs(struct work *w)
+{
+	struct dd *d = w->s->dd;
+	uint32_t root = DD_FALSE;
+
+	for (size_t k = 0; k < w->s->columns.n_kinds; k++) {
+		struct slice table = reading_table(w->s, k);
+		uint32_t shown = dd_differ(d, reading_masks(w->out->sides[0], k),
+					   reading_masks(w->out->sides[1], k));
+
+		for (int mode = 0; mode < MODES; mode++)
+			shown = dd_or(d, shown, dd_differ(d, modes_of(w, 0, k, mode),
+							  modes_of(w, 1, k, mode)));
+		if (shown != DD_FALSE)
+			root = dd_or(d, root, dd_and(d, shown, reading_where(w->s, k)));
+		root = dd_or(d, root, dd_differ(d, reading_drops(w->out->sides[0], table),
+						reading_drops(w->out->sides[1], table)));
+	}
+	return root;
+}
+
+static uint32_t
+where_limits_differ(struct work *w)
+{
+	uint32_t root = DD_FALSE;
+
+	for (int unit = 0; unit < LIMIT_UNIT_COUNT; unit++)
+		for (int per = 0; per < LIMIT_PER_COUNT; per++)
+			root = dd_or(w->s->dd, root,
+				     dd_differ(w->s->dd, limits_of(w, 0, unit, per),
+					       limits_of(w, 1, unit, per)));
+	return root;
+}
+
+static bool
+find_verdicts(struct work *w)
+{
+	struct policy_diff *out = w->out;
+	struct dd *d = w->s->dd;
+	struct dd_mark mark;
+
+	for (int side = 0; side < DIFF_SIDES; side++)
+		if (!(out->sides[side] = diagram_matches(w->s, (size_t) side)))
+			return false;
+	(void) space_feasible(w->s);
+	mark = dd_mark(d);
+	w->scope = DD_TRUE;
+	if (diagram_verdicts(out->sides[0]) && diagram_verdicts(out->sides[1]))
+		return true;
+	dd_release(d, mark);
+	w->scope = dd_or(d, where_rules_differ(w),
+			 dd_or(d, where_data_differs(w), where_limits_differ(w)));
+	return diagram_verdicts_in(out->sides[0], w->scope) &&
+	       diagram_verdicts_in(out->sides[1], w->scope);
+}
+
 struct policy_diff *
 policy_diff(struct arena *arena, const struct image *a, const struct image *b, const char **why)
 {
@@ -536,9 +647,8 @@ policy_diff(struct arena *arena, const struct image *a, const struct image *b, c
 	if (!w.s)
 		return NULL;
 	*why = "the rules, which depend on each other in too many ways";
-	for (int side = 0; side < DIFF_SIDES; side++)
-		if (!(out->sides[side] = diagram_new(w.s, (size_t) side)))
-			return NULL;
+	if (!find_verdicts(&w))
+		return NULL;
 	compare_verdicts(&w, ENTRY_COMMAND);
 	compare_holds(&w, ENTRY_COMMAND);
 	compare_data(&w);

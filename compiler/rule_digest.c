@@ -4,6 +4,8 @@
 #include "vm/disasm.h"
 #include "vm/verify.h"
 
+#include <xxhash.h>
+
 static void
 put_text(struct buf *out, struct slice s)
 {
@@ -98,6 +100,21 @@ rule_hold_terms(struct buf *out, const struct image *img, const struct image_hol
 		buf_printf(out, ", expires after %u s", h->expires_s);
 	buf_printf(out, "%s%s%s", h->once ? ", once" : "", h->reason ? ", reason required" : "",
 		   h->ticket ? ", ticket required" : "");
+}
+
+uint64_t
+rule_effect(const struct image *img, size_t rule)
+{
+	const struct image_rule *r = &img->rules[rule];
+	struct buf terms = {0};
+	uint64_t effect = r->kind;
+
+	if (r->kind == VM_HOLD) {
+		rule_hold_terms(&terms, img, &r->hold);
+		effect = XXH3_64bits(terms.p, terms.n) | 1u << VM_RULE_COUNT;
+	}
+	buf_fini(&terms);
+	return effect;
 }
 
 void

@@ -13,6 +13,8 @@ void rule_bytes(struct buf *out, const struct image *img, size_t rule);
 /* "1 of dba-oncall, not self, within 900 s, once": what a hold asks for, by groups of the identity
  * provider. */
 void rule_hold_terms(struct buf *out, const struct image *img, const struct image_hold *h);
+/* Of rules with a verdict: equal for those that decide the same where they match. */
+uint64_t rule_effect(const struct image *img, size_t rule);
 /* "last(4)", "fixed("x") allowing lookup" */
 void rule_mask_text(struct buf *out, const struct image_mask *m);
 
