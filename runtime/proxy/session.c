@@ -425,6 +425,7 @@ process(struct session *s, enum pg_side from, uint8_t *p, size_t n, bool chunk)
 		w = pg_frame_next(&s->in[from].framer, p + at, n - at, &f);
 		if (w == WIRE_MORE)
 			break;
+		s->in[from].seen = f.type + 1;
 		if (w == WIRE_BAD) {
 			run_flush(&run);
 			session_bad(s, from, f.reason);

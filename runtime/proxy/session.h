@@ -202,6 +202,7 @@ struct command {
 struct inbound {
 	struct buf pending;
 	struct pg_framer framer;
+	uint16_t seen; /* 1 + the type of the message at hand; 0: there was none yet */
 	bool blocked, flow_off;
 };
 

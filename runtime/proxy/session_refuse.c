@@ -102,7 +102,7 @@ void
 session_bad(struct session *s, enum pg_side from, enum pg_reason reason)
 {
 	const char *who = from == CLIENT ? "client" : "target";
-	char message[200];
+	char message[200], place[48] = "";
 
 	if (strcmp(pg_reason_sqlstate(reason), "54000") == 0) {
 		/* Nobody's fault: too much to hold, and no way to take back what was begun. */
@@ -113,9 +113,11 @@ session_bad(struct session *s, enum pg_side from, enum pg_reason reason)
 		return;
 	}
 	s->env->counters.protocol_errors++;
-	log_warn("protocol violation from=%s reason=%s", who, pg_reason_name(reason));
-	snprintf(message, sizeof(message), "protocol violation by the %s: %s", who,
-		 pg_reason_sentence(reason));
+	if (s->in[from].seen)
+		pg_message_place(from, (uint8_t) (s->in[from].seen - 1), place, sizeof(place));
+	log_warn("protocol violation from=%s reason=%s%s", who, pg_reason_name(reason), place);
+	snprintf(message, sizeof(message), "protocol violation by the %s: %s%s", who,
+		 pg_reason_sentence(reason), place);
 	session_fatal(s, pg_reason_sqlstate(reason), "WEIR-PROTOCOL", message,
 		      "the connection cannot be followed any further and is closed");
 }

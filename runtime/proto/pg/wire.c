@@ -6,6 +6,8 @@
 
 #include "base/endian.h"
 
+#include <stdio.h>
+
 struct message_info {
 	const char *name; /* NULL: no such message */
 	uint32_t min, max;
@@ -65,6 +67,19 @@ const char *
 pg_message_name(enum pg_side from, uint8_t type)
 {
 	return type < 128 ? messages[from][type].name : NULL;
+}
+
+void
+pg_message_place(enum pg_side from, uint8_t type, char *out, size_t n)
+{
+	const char *name = pg_message_name(from, type);
+
+	if (name)
+		snprintf(out, n, ", in %s", name);
+	else if (type > ' ' && type <= '~')
+		snprintf(out, n, ", in a message of type '%c'", type);
+	else
+		snprintf(out, n, ", in a message of type 0x%02x", type);
 }
 
 /* ---- framing ---------------------------------------------------------------------------- */

@@ -39,6 +39,8 @@ enum pg_side { PG_FROM_CLIENT, PG_FROM_SERVER };
 
 /* "Query"; NULL when the side has no such message. */
 const char *pg_message_name(enum pg_side from, uint8_t type);
+/* For the end of a sentence about such a message: ", in Bind", ", in a message of type 'A'". */
+void pg_message_place(enum pg_side from, uint8_t type, char *out, size_t n);
 
 /* ---- framing ---------------------------------------------------------------------------- */
 
