@@ -208,6 +208,22 @@ def story():
         "docs/language.md for the policy language.")
 
 
+def foreground(argv, **kw):
+    """Runs it with the terminal to itself: Ctrl-C is psql's, where it cancels the statement, and
+    neither ours nor ninja's."""
+    def take():
+        os.setpgrp()
+        if sys.stdin.isatty():
+            os.tcsetpgrp(0, os.getpgrp())
+
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # who changes the foreground is not in it
+    ours = os.getpgrp()
+    code = subprocess.call(argv, preexec_fn=take, **kw)
+    if sys.stdin.isatty():
+        os.tcsetpgrp(0, ours)
+    return code
+
+
 def shell():
     pg, gw = set_up()
     conf = gw.conf_path
@@ -224,11 +240,9 @@ def shell():
 As ana (a DBA and auditor): psql "host=127.0.0.1 port={gw.port} user=ana password=k-ana dbname=orders"
 \\q ends everything.
 """, flush=True)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it cancels the statement
     argv = psql_argv(gw, "planner-7")
-    argv[1:1] = ["-v", "PROMPT1=%n @ %/=> "]
-    code = subprocess.call(argv, env=dict(os.environ, PGPASSWORD="k-planner"),
-                           preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    argv[1:1] = ["-v", "PROMPT1=planner-7 @ %/=> "]  # %n would be the gateway's own login
+    code = foreground(argv, env=dict(os.environ, PGPASSWORD="k-planner"))
     gw.stop()
     pg.stop()
     return code
