@@ -101,6 +101,15 @@ connects(const json_t *a)
 	return strcmp(str(a, "kind"), "connection") == 0;
 }
 
+/* Until when something may become of it: "" when nothing can any more. */
+static const char *
+deadline(const json_t *a)
+{
+	if (strcmp(str(a, "state"), "pending") == 0)
+		return str(a, "decide_by");
+	return strcmp(str(a, "state"), "approved") == 0 ? str(a, "release_until") : "";
+}
+
 /* One line, cut to STATEMENT_COLUMNS characters: for recognising, `show` is for deciding. */
 static void
 put_short_statement(struct buf *b, const json_t *a)
@@ -148,7 +157,7 @@ print_table(const json_t *list)
 		put(&row[2], str(json_object_get(a, "requester"), "name"));
 		put(&row[3], str(a, "target"));
 		put_needs(&row[4], a);
-		put_until(&row[5], str(a, "decide_by"));
+		put_until(&row[5], deadline(a));
 		put_short_statement(&row[6], a);
 		for (size_t c = 0; c < COLUMNS; c++)
 			width[c] = row[c].n > width[c] ? row[c].n : width[c];
@@ -177,7 +186,8 @@ put_field(struct buf *b, const char *name, const char *text)
 	buf_putc(b, '\n');
 }
 
-/* Each line of a text behind a bar, so that no line of it looks like one of ours. */
+/* Each line of a text behind a bar, so that no line of it looks like one of ours. What ends with a
+ * line end has a last line that is empty: of a statement that is worth seeing. */
 static void
 put_block(struct buf *b, const char *text)
 {
@@ -193,6 +203,20 @@ put_block(struct buf *b, const char *text)
 	}
 }
 
+/* One a line, each of them ended. */
+static void
+put_parameters(struct buf *b, const char *text)
+{
+	char *lines = strdup(text);
+
+	assert(lines != NULL);
+	if (*lines && lines[strlen(lines) - 1] == '\n')
+		lines[strlen(lines) - 1] = '\0';
+	buf_puts(b, "  parameters\n");
+	put_block(b, lines);
+	free(lines);
+}
+
 static void
 put_votes(struct buf *b, const json_t *a)
 {
@@ -203,7 +227,8 @@ put_votes(struct buf *b, const json_t *a)
 		buf_printf(b, "  %-11s ", strcmp(str(v, "verdict"), "approve") == 0 ? "approved by"
 									     : "rejected by");
 		put(b, str(v, "by"));
-		buf_printf(b, " at %.20s", str(v, "at"));
+		buf_puts(b, " at ");
+		put(b, str(v, "at"));
 		if (*str(v, "reason")) {
 			buf_puts(b, ": ");
 			put(b, str(v, "reason"));
@@ -271,6 +296,8 @@ put_next(struct buf *b, const json_t *a)
 					: "\nTo let it run:  weir approvals approve ");
 		put(b, id);
 		buf_puts(b, " --reason \"...\"");
+		if (json_is_true(json_object_get(a, "ticket_required")))
+			buf_puts(b, " --ticket ID");
 	}
 	if (json_is_true(json_object_get(a, "may_reject"))) {
 		buf_puts(b, "\nTo refuse it:   weir approvals reject ");
@@ -314,10 +341,8 @@ print_one(const json_t *a)
 		buf_puts(&b, "  statement\n");
 		put_block(&b, str(a, "statement_visible"));
 	}
-	if (*str(a, "parameters_visible")) {
-		buf_puts(&b, "  parameters\n");
-		put_block(&b, str(a, "parameters_visible"));
-	}
+	if (*str(a, "parameters_visible"))
+		put_parameters(&b, str(a, "parameters_visible"));
 	put_next(&b, a);
 	fwrite(b.p, 1, b.n, stdout);
 	buf_fini(&line);

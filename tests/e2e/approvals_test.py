@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Held commands with a real psql and a real PostgreSQL: what waits, who releases it, what then runs."""
-import os, signal, sys, threading, time
+import os, re, signal, sys, threading, time
 
 import harness as h
 
@@ -201,8 +201,13 @@ def test_a_pipelined_statement_cannot_slip_in():
     h.has(full["statement"], "$1")
     h.has(full["parameters_visible"], "4")
     approve(a["id"])
+    said = weir.approvals("show", a["id"], user="bo").out
+    h.check(re.search(r"approved by ana at 20[0-9:.T-]+Z: ok\n", said), said)
+    h.check(re.search(r"parameters\n    \| \$1 = .*4.*\n\n", said), said)
     approve(a["id"], user="bo")
     t.join(20)
+    used = weir.approvals("list", "--state", "used").out
+    h.check(re.search(a["id"] + r" +used .* 2 of 2 dba +- +delete", used), used)
     h.eq(seen, [(1,)])
     h.eq(pg.query("select count(*) from people where id = 4"), "0")
 
