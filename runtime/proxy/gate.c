@@ -383,6 +383,12 @@ gate_masks_number(struct gate *g, struct gate_session *s, uint64_t now)
 	return h;
 }
 
+uint64_t
+gate_class_number(const struct gate_session *s)
+{
+	return s->class ? s->class->id : 0;
+}
+
 const struct detect_rules *
 gate_detects(const struct gate_session *s)
 {

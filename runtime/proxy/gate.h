@@ -50,6 +50,8 @@ struct gate_verdict {
 	bool moves_names; /* what names mean to the next command may change with it */
 	bool renames;	  /* ... to anybody's */
 	uint64_t names; /* what its names meant, where that can change a verdict; 0: nothing */
+	uint64_t meant; /* what the names in its own text meant, in any case */
+	bool held_inside; /* VERDICT_HOLD: because of what a cursor goes on with */
 	bool leaves_state; /* in the server's session: nothing undoes all of it for sure */
 	uint32_t lookups; /* comparisons of masked columns with a value, each time it runs */
 	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
@@ -157,6 +159,16 @@ typedef const struct sql_facts *gate_prepared_fn(void *ctx, struct slice name);
 /* Told of each effect that the policy is asked about: its facts, while they last. */
 typedef void gate_judged_fn(void *ctx, const struct facts *f);
 
+/* What FETCH or MOVE of a name goes on with. */
+struct gate_cursor {
+	const struct sql_facts *facts; /* NULL: nobody knows */
+	const struct sql_stmt *stmt;   /* of them */
+	uint64_t meant;                /* gate_verdict's, when it was opened */
+	const struct gate_refusal *moved; /* why what its names meant is not known; or NULL */
+	bool released;                 /* by people, under the policy in force */
+};
+typedef struct gate_cursor gate_cursor_fn(void *ctx, struct slice name);
+
 struct gate_ask {
 	const struct sql_facts *facts;
 	struct slice text; /* as sent: shadow rules may read it */
@@ -170,6 +182,7 @@ struct gate_ask {
 	bool temporary_foreign;
 	uint64_t now_wall_ns;
 	gate_prepared_fn *prepared;
+	gate_cursor_fn *cursor;
 	void *ctx;
 	gate_judged_fn *judged; /* for who explains; NULL: nobody */
 	struct arena *arena;     /* texts of a refusal */
@@ -218,6 +231,9 @@ struct epoch *gate_masks_epoch(const struct gate_session *s);
 /* The server may compute with masked columns, so that its errors may quote what it computed. */
 bool gate_computes(const struct gate_session *s);
 bool gate_has_masks(const struct gate_session *s);
+/* Names the masks in force for the session, with the catalog that they were resolved by; never
+ * reused. */
+uint64_t gate_class_number(const struct gate_session *s);
 /* Detectors in force: every result is looked into. NULL: none. */
 const struct detect_rules *gate_detects(const struct gate_session *s);
 /* The detectors that a decision of ENTRY_RESULT brings into force; specs: by rule. */
@@ -227,10 +243,6 @@ void gate_detect_rules(const struct image *img, const struct decision *result,
 bool gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
 		       struct arena *a, struct copyout_column **columns, size_t *n) MUST_CHECK;
 
-extern const struct gate_refusal gate_too_many_limits;
-/* The limits of another verdict apply as well. False: more than one command can carry. */
-bool gate_join_limits(const struct image *img, struct gate_verdict *into,
-		      const struct gate_verdict *from) MUST_CHECK;
 /* Where the session's principal stands in its epoch; only while the verdict is not a refusal. */
 size_t gate_principal(const struct gate_session *s);
 

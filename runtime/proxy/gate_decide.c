@@ -126,9 +126,14 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 	if (l->ask->judged)
 		l->ask->judged(l->ask->ctx, f);
 	vm_decide(l->class->epoch->image, ENTRY_COMMAND, f, &l->g->effect);
+	/* People have released it, or what is held is more than the message shows. */
+	if (l->cursor && l->g->effect.verdict == VERDICT_HOLD && l->cursor->released)
+		l->g->effect.verdict = VERDICT_ALLOW;
+	else if (l->cursor && l->g->effect.verdict == VERDICT_HOLD)
+		l->v->held_inside = true;
 	l->g->stats.vm_ops += l->g->effect.ops;
 	vm_join(&l->g->joined, &l->g->effect);
-	if (l->counts)
+	if (l->counts && !l->cursor)
 		gate_count(l->g, l->class->epoch->image, l->counts, l->statement, l->ask->arena);
 	if (l->watches)
 		watch_effect(l->class->epoch->image, ENTRY_WATCH, f, &l->g->effect, &l->g->watch);
@@ -234,11 +239,11 @@ set_statement(struct look *l, uint32_t effect)
 }
 
 static void
-judge_effects(struct look *l)
+judge_effects(struct look *l, uint32_t first, uint32_t n)
 {
 	const struct sql_facts *f = l->facts;
 
-	for (uint32_t i = 0; i < f->n_effects; i++) {
+	for (uint32_t i = first; i < first + n; i++) {
 		const struct sql_effect *e = &f->effects[i];
 		const struct catalog_relation *r = NULL;
 
@@ -257,7 +262,7 @@ judge_effects(struct look *l)
 	}
 	set_statement(l, UINT32_MAX);
 	/* As SELECT 1 is. */
-	if (f->n_effects && !l->v->n_effects)
+	if (n && !l->v->n_effects)
 		judge(l, &(struct sql_effect){.action = ACTION_SQL_SELECT, .relation = -1}, NULL);
 	if (l->class->catalog)
 		judge_calls(l);
@@ -453,7 +458,7 @@ judge_prepared(struct look *l)
 		resolve_relations(l);
 		note_names(l);
 		collect_uses(l);
-		judge_effects(l);
+		judge_effects(l, 0, l->facts->n_effects);
 		gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
 		if (l->class->any_masks)
 			look_check_masks(
@@ -470,13 +475,82 @@ judge_prepared(struct look *l)
 	resolve_relations(l);
 }
 
-static bool
-executes(const struct sql_facts *f)
+/* The statement of a cursor that was opened before this message. */
+static void
+judge_cursor(struct look *l, const struct gate_cursor *c, uint32_t by)
 {
-	for (uint32_t i = 0; i < f->n_stmts; i++)
-		if (f->stmts[i].flags & SQL_EXECUTES)
+	const struct sql_facts *f = l->facts = c->facts;
+	uint32_t lookups = l->v->lookups;
+
+	if (c->stmt->kind == SQL_KIND_FETCH || c->stmt->flags & SQL_EXECUTES)
+		look_refuse(l, "0A000", "WEIR-CURSOR",
+			    "what this goes on with runs something else by its name",
+			    "Execute that portal by the protocol instead");
+	l->v->pure_read = l->v->pure_read && f->pure_read;
+	l->v->leaves_state = l->v->leaves_state || calls_leave_state(f);
+	resolve_relations(l);
+	if (c->moved)
+		look_refuse(l, c->moved->sqlstate, c->moved->code, c->moved->message,
+			    c->moved->hint);
+	if (l->class->reads_names && gate_names_of(0, f, l->relations) != c->meant)
+		look_refuse(l, "34000", "WEIR-NAMES-MOVED",
+			    "what the cursor reads was renamed or changed since it was declared",
+			    "close it and declare it again");
+	collect_uses(l);
+	l->cursor = c;
+	judge_effects(l, c->stmt->effects, c->stmt->n_effects);
+	l->cursor = NULL;
+	gate_watch_uses(l->g, l->class, f, l->relations, l->uses, l->n_uses);
+	if (l->class->any_masks)
+		look_check_masks(l, c->stmt, by);
+	l->v->lookups = lookups; /* it was paid for when it was opened */
+	l->facts = l->ask->facts;
+	resolve_relations(l);
+}
+
+/* An earlier statement of the message makes or drops the name: what it means was judged with it. */
+static bool
+names_cursor(const struct sql_facts *f, uint32_t before, struct slice name)
+{
+	for (uint32_t i = 0; i < before; i++)
+		switch (f->stmts[i].kind) {
+		case SQL_KIND_DECLARE:
+		case SQL_KIND_CLOSE:
+			if (!f->stmts[i].name.n || slice_eq(f->stmts[i].name, name))
+				return true;
+			break;
+		case SQL_KIND_DISCARD:
 			return true;
+		default:
+			break;
+		}
 	return false;
+}
+
+/* FETCH and MOVE go on with a statement that was judged when its cursor was opened. The policy, the
+ * masks and the time may be others now: it is judged again whenever it acts. One that nobody knows
+ * (a function may have opened it) reads what nobody knows. */
+static void
+judge_cursors(struct look *l)
+{
+	static const struct sql_effect unknown = {
+		.action = ACTION_SQL_SELECT, .relation = -1, .flags = SQL_EFFECT_STAR};
+	const struct sql_facts *f = l->facts;
+
+	/* A cursor's statement was counted when it was opened. */
+	gate_note_limits(l->g, l->class->epoch->image, l->ask, l->counts, true, l->v);
+	for (uint32_t i = 0; i < f->n_stmts; i++) {
+		struct gate_cursor c = {0};
+
+		if (f->stmts[i].kind != SQL_KIND_FETCH || names_cursor(f, i, f->stmts[i].name))
+			continue;
+		if (l->ask->cursor)
+			c = l->ask->cursor(l->ask->ctx, f->stmts[i].name);
+		if (c.facts && c.stmt)
+			judge_cursor(l, &c, i);
+		else if (!l->ask->failed)
+			judge(l, &unknown, NULL);
+	}
 }
 
 /* The facts of the command as a whole, and nothing decided yet. */
@@ -492,6 +566,7 @@ begin(struct look *l)
 	facts_bool(&l->f, FACT_SQL_IN_TRANSACTION, l->ask->tx != 'I');
 	resolve_relations(l);
 	note_names(l);
+	l->v->meant = gate_names_of(0, f, l->relations);
 	collect_uses(l);
 	vm_join_init(&l->g->joined);
 	l->counts = gate_counts_new(l->class->epoch->image, l->ask);
@@ -521,7 +596,6 @@ look_closely(struct look *l)
 {
 	const struct sql_facts *f = l->facts;
 	struct gate_verdict *v = l->v;
-	bool runs_prepared = executes(f);
 
 	v->pure_read = f->pure_read;
 	v->leaves_state = calls_leave_state(f);
@@ -534,13 +608,15 @@ look_closely(struct look *l)
 		v->schema_change = v->schema_change || st->flags & SQL_DDL;
 	}
 	begin(l);
-	judge_effects(l);
+	judge_effects(l, 0, l->facts->n_effects);
 	gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
-	if (runs_prepared)
+	if (sql_runs_other(f)) {
 		judge_prepared(l);
+		judge_cursors(l);
+	}
 	l->own = v->refusal.code != NULL;
 	verdict_of(l);
-	gate_note_limits(l->g, l->class->epoch->image, l->ask, l->counts, v);
+	gate_note_limits(l->g, l->class->epoch->image, l->ask, l->counts, !sql_runs_other(f), v);
 	gate_note_records(l->g, l->class, l->ask, l->path, l->relations, v);
 	check_status(l);
 	check_settings(l);
@@ -576,7 +652,7 @@ watch_again(struct look *l)
 
 	l->v = &scratch;
 	begin(l);
-	judge_effects(l);
+	judge_effects(l, 0, l->facts->n_effects);
 	gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
 	l->v = v;
 	gate_note_watched(l->g, l->class->epoch->image, l->own, v);
@@ -595,7 +671,7 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	const struct image *img = g->epoch->image;
 	bool remember = img->entry[ENTRY_COMMAND].stable && !ask->renamed &&
 			!ask->schema_moving && !ask->schema_changed_in_tx && !ask->path_unknown &&
-			!ask->temporary_foreign && !executes(ask->facts);
+			!ask->temporary_foreign && !sql_runs_other(ask->facts);
 
 	l.path = gate_path_for(s, c, ask);
 	g->stats.decisions++;

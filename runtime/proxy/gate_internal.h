@@ -137,8 +137,9 @@ struct gate_counts *gate_counts_new(const struct image *img, const struct gate_a
 enum { GATE_ANY_STATEMENT = UINT32_MAX };
 void gate_count(struct gate *g, const struct image *img, struct gate_counts *c, uint32_t statement,
 		struct arena *a);
-/* The limit rules among those that matched; more than one command can carry are a refusal. */
+/* The limit rules among those that matched; more than one command can carry are a refusal. count
+ * false: those that were not noted yet count no statement of this message. */
 void gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,
-		      const struct gate_counts *c, struct gate_verdict *v);
+		      const struct gate_counts *c, bool count, struct gate_verdict *v);
 
 #endif

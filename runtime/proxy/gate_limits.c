@@ -5,7 +5,7 @@
  */
 #include "proxy/gate_internal.h"
 
-const struct gate_refusal gate_too_many_limits = {
+static const struct gate_refusal too_many_limits = {
 	"WEIR-LIMIT-RULES", "more limits apply to this command than one command can carry", NULL,
 	"ask who writes the policy to merge its limit rules", NULL};
 
@@ -104,30 +104,20 @@ reads_only(const struct gate_ask *ask)
 
 void
 gate_note_limits(struct gate *g, const struct image *img, const struct gate_ask *ask,
-		 const struct gate_counts *c, struct gate_verdict *v)
+		 const struct gate_counts *c, bool count, struct gate_verdict *v)
 {
 	int r = img->has_limits ? decision_next(&g->joined, -1) : -1;
 
 	for (; r >= 0; r = decision_next(&g->joined, r)) {
 		if (img->rules[r].kind != VM_LIMIT ||
-		    add(img, v, (uint16_t) r, counted(c, (uint16_t) r)) || v->refusal.code)
+		    add(img, v, (uint16_t) r, count ? counted(c, (uint16_t) r) : 0) ||
+		    v->refusal.code)
 			continue;
 		v->verdict = VERDICT_DENY;
 		v->n_rules = 0;
-		v->refusal = gate_too_many_limits;
+		v->refusal = too_many_limits;
 	}
 	v->reads_only = reads_only(ask);
-}
-
-bool
-gate_join_limits(const struct image *img, struct gate_verdict *into,
-		 const struct gate_verdict *from)
-{
-	/* They were counted when it was declared. */
-	for (uint8_t i = 0; i < from->n_limits; i++)
-		if (!add(img, into, from->limits[i], 0))
-			return false;
-	return true;
 }
 
 size_t

@@ -24,6 +24,7 @@ struct look {
 	size_t n_uses;
 	struct gate_counts *counts; /* NULL: statements are not counted */
 	uint32_t statement; /* that the next effect is one of */
+	const struct gate_cursor *cursor; /* whose statement the facts are, or NULL */
 	bool renamed; /* what names mean is not known at all */
 	bool watches; /* the policy has rules that are only watched */
 	bool own;     /* the gateway itself has refused it */

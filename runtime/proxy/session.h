@@ -50,7 +50,7 @@ struct statement_text {
 	struct slice params; /* Bind's parameter section; empty for a simple query */
 	struct slice types;  /* Parse's parameter types */
 	bool extended, function;
-	const struct portal *portal; /* of an Execute; as long as the message is looked at */
+	struct portal *portal; /* of an Execute; as long as the message is looked at */
 };
 
 /* What a session asks of its surroundings. All calls return at once. */
@@ -147,7 +147,6 @@ struct reply {
 	bool known; /* PARSE, CLOSE: the server knows nothing of it, the gateway answers */
 	/* PARSE, CLOSE: of a statement that is carried (session_names.c); counted */
 	struct prepared_text *prepared;
-	bool close_portal; /* REPLY_CLOSE: of a portal, else of a statement */
 	struct object *object; /* the statement or portal that this reply makes, drops or runs */
 	struct command *command; /* QUERY, EXECUTE and refusals: what is recorded */
 	struct buf *error; /* replaces the server's ErrorResponse: the refusal. LOCAL: what the
@@ -187,6 +186,7 @@ struct command {
 	uint64_t dropped, dropped_now; /* rows: of the command, of its current result */
 	uint64_t epoch;       /* whose rules the verdict's numbers mean */
 	uint64_t path;        /* gate_path_number when it was judged */
+	bool path_told;       /* ... and that was the server's word */
 	bool schema_moving, path_unknown; /* likewise */
 	struct gate_seen seen; /* what the catalog had seen then */
 	uint64_t asked;	      /* a catalog for its names is on its way; 0: none */
@@ -537,6 +537,21 @@ bool session_name_made(struct session *s, struct reply *head);
 void session_name_closed(struct session *s, struct object *o);
 struct object *session_find_object(struct session *s, enum object_kind kind, struct slice name);
 
+/* session_cursor.c: cursors, and portals that are executed again. */
+/* SQL that makes or drops this name: what it means afterwards is known once it has completed. */
+bool session_renames(const struct sql_facts *f, enum object_kind kind, struct slice name);
+/* What a FETCH of that name, sent now, goes on with: a gate_cursor_fn of the session. */
+struct gate_cursor session_cursor(void *session, struct slice name);
+/* ... hangs on a request in flight behind which a Sync or a Query may still run. */
+bool session_cursor_in_doubt(struct session *s, struct slice name);
+void session_cursor_keep(struct session *s, const struct command *c, const struct sql_stmt *st);
+/* The rest of a portal: why it does not go on, though the policy allows it; NULL: it does. What
+ * people have released they need not release again. */
+const struct gate_refusal *session_portal_again(struct session *s, const struct portal *p,
+						struct gate_verdict *v);
+/* The command that executes it goes to the server. */
+void session_portal_runs(struct portal *p, const struct command *c);
+
 /* session_limit.c */
 /* Which limits apply to a command that was not refused; one whose budget is used up is. */
 void session_limit_begin(struct session *s, struct command *c);
@@ -600,9 +615,9 @@ uint64_t session_path_now(const struct session *s, const struct sql_facts *f);
 /* Temporary relations of the session may hold what other masks let into them. */
 bool session_temporary_foreign(struct session *s);
 /* Why what a portal or cursor reads cannot be judged: its names were looked up under another path.
- * NULL: they mean what they did. portal: of an Execute. */
+ * NULL: they mean what they did. */
 const struct gate_refusal *session_path_moved(struct session *s, const struct sql_facts *f,
-					      const struct portal *portal);
+					      uint64_t path);
 /* The command goes to the server now. */
 void session_path_follow(struct session *s, const struct command *c);
 void session_path_reported(struct session *s, const struct pg_param *p);

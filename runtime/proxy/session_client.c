@@ -15,33 +15,6 @@
 
 /* ---- names in flight ------------------------------------------------------------------------- */
 
-/* SQL that makes or drops this name: what it means afterwards is known once it has completed. */
-static bool
-renames(const struct sql_facts *f, enum object_kind kind, struct slice name)
-{
-	for (uint32_t i = 0; i < f->n_stmts; i++) {
-		const struct sql_stmt *st = &f->stmts[i];
-		bool all = st->kind == SQL_KIND_DISCARD || st->name.n == 0;
-
-		switch (st->kind) {
-		case SQL_KIND_PREPARE:
-		case SQL_KIND_DEALLOCATE:
-		case SQL_KIND_DISCARD:
-			if (kind == OBJECT_STATEMENT && (all || slice_eq(st->name, name)))
-				return true;
-			break;
-		case SQL_KIND_DECLARE:
-		case SQL_KIND_CLOSE:
-			if (kind == OBJECT_PORTAL && (all || slice_eq(st->name, name)))
-				return true;
-			break;
-		default:
-			break;
-		}
-	}
-	return false;
-}
-
 /* What a name will mean when the server gets to the next message: the newest request in flight that
  * makes or drops it, else the map. */
 struct object *
@@ -55,7 +28,7 @@ session_find_object(struct session *s, enum object_kind kind, struct slice name)
 
 		if (r->kind == REPLY_QUERY && name.n == 0)
 			return NULL; /* a simple query drops the unnamed ones */
-		if (r->command && name.n && renames(r->command->facts, kind, name))
+		if (r->command && name.n && session_renames(r->command->facts, kind, name))
 			return NULL;
 		if (!r->object || r->object->kind != kind || !slice_eq(r->object->name, name))
 			continue;
@@ -90,8 +63,10 @@ static bool
 runs_in_doubt(struct session *s, const struct sql_facts *f)
 {
 	for (uint32_t i = 0; i < f->n_stmts; i++)
-		if (f->stmts[i].flags & SQL_EXECUTES &&
-		    in_doubt(s, OBJECT_STATEMENT, f->stmts[i].name))
+		if ((f->stmts[i].flags & SQL_EXECUTES &&
+		     in_doubt(s, OBJECT_STATEMENT, f->stmts[i].name)) ||
+		    (f->stmts[i].kind == SQL_KIND_FETCH &&
+		     session_cursor_in_doubt(s, f->stmts[i].name)))
 			return true;
 	return false;
 }
@@ -133,6 +108,7 @@ session_ask(struct session *s, const struct sql_facts *f)
 				 .temporary_foreign = session_temporary_foreign(s),
 				 .now_wall_ns = s->host->now_wall(s->host_ctx),
 				 .prepared = prepared,
+				 .cursor = session_cursor,
 				 .ctx = s,
 				 .arena = &s->env->arena};
 }
@@ -153,6 +129,7 @@ judge(struct session *s, struct command *c, struct slice text)
 	s->waited_catalog = s->waited_catalog || s->waits_catalog;
 	s->waits_catalog = 0;
 	c->path = gate_path_number(s->gate, c->facts);
+	c->path_told = session_path_now(s, c->facts) == c->path;
 	c->schema_moving = ask.schema_moving || ask.schema_changed_in_tx;
 	c->path_unknown = ask.path_unknown;
 	c->seen = gate_seen(env->gate, s->gate);
@@ -199,7 +176,7 @@ session_stage(struct session *s, const struct sql_facts *facts, const struct sta
 		command_free(s, c);
 		return STEP_BLOCK;
 	}
-	moved = session_path_moved(s, c->facts, t->portal);
+	moved = t->portal ? session_portal_again(s, t->portal, &c->verdict) : NULL;
 	if (moved && c->verdict.verdict != VERDICT_DENY)
 		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *moved};
 	moved = record_refuses(c, t);
@@ -390,10 +367,8 @@ client_parse(struct session *s, const struct pg_frame *f)
 	sql_facts_hold(c->facts);
 	st = statement_new(m.name, m.text, slice_of(m.types, m.n_types * sizeof(uint32_t)),
 			   c->facts);
-	if (st) {
-		st->judged_masked = gate_has_masks(s->gate);
+	if (st)
 		st->leaves_state = c->verdict.leaves_state;
-	}
 	command_free(s, c);
 	step = st ? session_names_parse(s, &m, st) : STEP_FORWARD;
 	if (step != STEP_FORWARD) {
@@ -537,12 +512,14 @@ description_asked(struct session *s, const struct portal *p)
 static bool
 needs_description(struct session *s, const struct gate_verdict *v, struct portal *p)
 {
-	/* Planned before the detectors were in force. */
-	if (v->detects && p->planned && !p->no_rows && !(p->plan && p->plan->detect.wanted))
-		p->planned = false;
-	if (p->planned || description_asked(s, p))
+	bool old = p->planned && !p->no_rows && p->planned_for != gate_class_number(s->gate);
+
+	if ((p->planned && !old) || description_asked(s, p))
 		return false;
-	return v->rows_masked || (v->detects && sql_may_return(p->statement->facts));
+	/* A plan of masks that are no longer in force goes when the new one is there: rows that are
+	 * on their way are masked as was decided for them. */
+	return v->rows_masked || (old && (p->plan || p->rows)) ||
+	       (v->detects && sql_may_return(p->statement->facts));
 }
 
 static enum step
@@ -592,6 +569,7 @@ client_execute(struct session *s, const struct pg_frame *f)
 	reply->object = o;
 	reply->command = c;
 	s->unsynced = true;
+	session_portal_runs(p, c);
 	return STEP_FORWARD;
 }
 

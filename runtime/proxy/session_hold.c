@@ -293,7 +293,7 @@ hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 		"WEIR-HOLD-EXECUTE",
 		"what is held cannot be run by the name of a prepared statement or cursor", NULL,
 		"send the statement itself: people approve what they can read", NULL};
-	bool named = runs_by_name(c->facts, t);
+	bool named = c->verdict.held_inside || runs_by_name(c->facts, t);
 	struct approval_status st;
 	struct question q = {0};
 	enum step step;

@@ -61,29 +61,6 @@ cursor_of(struct session *s, const struct sql_stmt *st)
 	return (struct portal *) names_get(&s->portals, st->name);
 }
 
-/* What FETCH returns is limited as the cursor's own statement is. */
-static bool
-join_cursors(struct session *s, struct command *c)
-{
-	const struct sql_facts *f = c->facts;
-
-	for (uint32_t i = 0; i < f->n_stmts; i++) {
-		const struct portal *p = cursor_of(s, &f->stmts[i]);
-		struct gate_ask ask = {.facts = p ? p->statement->facts : NULL,
-				       .tx = s->tx,
-				       .now_wall_ns = s->host->now_wall(s->host_ctx),
-				       .arena = &s->env->arena};
-		struct gate_verdict v;
-
-		if (!p)
-			continue;
-		gate_decide(s->env->gate, s->gate, &ask, &v);
-		if (!gate_join_limits(gate_epoch(s->env->gate)->image, &c->verdict, &v))
-			return false;
-	}
-	return true;
-}
-
 bool
 session_limit_counts(const struct sql_facts *f)
 {
@@ -122,20 +99,13 @@ session_limit_describe(struct session *s, const struct limit_run *l)
 			    r->sentence.n ? "; " : "", SLICE_ARG(r->sentence));
 }
 
-static void
-deny(struct command *c, const struct gate_refusal *why)
-{
-	c->verdict.verdict = VERDICT_DENY;
-	c->verdict.by_default = false;
-	c->verdict.n_rules = 0;
-	c->verdict.refusal = *why;
-}
-
 void
 session_limit_refuse(struct session *s, struct command *c, const struct gate_refusal *why,
 		     uint16_t rule)
 {
-	deny(c, why);
+	c->verdict.verdict = VERDICT_DENY;
+	c->verdict.by_default = false;
+	c->verdict.refusal = *why;
 	c->verdict.n_rules = 1;
 	c->verdict.rules[0] = rule;
 	s->env->counters.limited++;
@@ -148,8 +118,6 @@ session_limit_begin(struct session *s, struct command *c)
 	struct limit_run *was = c->limit;
 
 	c->limit = NULL;
-	if (c->verdict.verdict != VERDICT_DENY && e->image->has_limits && !join_cursors(s, c))
-		deny(c, &gate_too_many_limits);
 	if (c->verdict.verdict != VERDICT_DENY && e->image->has_limits && c->verdict.n_limits) {
 		c->limit = run_new(s);
 		limits_fold(e, gate_principal(s->gate), c->verdict.limits, c->verdict.n_limits,

@@ -122,15 +122,9 @@ session_path_now(const struct session *s, const struct sql_facts *f)
 	return s->path.dirty ? UINT64_MAX : gate_path_number(s->gate, f);
 }
 
-static bool
-portal_moved(struct session *s, const struct portal *p)
-{
-	return p && !gate_path_holds(s->gate, p->statement->facts, p->path);
-}
-
 /* The server looked the names up when it bound the portal or opened the cursor. */
 const struct gate_refusal *
-session_path_moved(struct session *s, const struct sql_facts *f, const struct portal *portal)
+session_path_moved(struct session *s, const struct sql_facts *f, uint64_t path)
 {
 	static const struct gate_refusal moved = {
 		"WEIR-SEARCH-PATH",
@@ -139,13 +133,8 @@ session_path_moved(struct session *s, const struct sql_facts *f, const struct po
 		"bind the statement or declare the cursor again, or qualify its names with their schema",
 		"34000",
 	};
-	bool found = portal_moved(s, portal);
 
-	for (uint32_t i = 0; i < f->n_stmts; i++)
-		if (f->stmts[i].kind == SQL_KIND_FETCH)
-			found = found || portal_moved(s, (struct portal *) names_get(
-								 &s->portals, f->stmts[i].name));
-	return found && gate_may_read_names(s->env->gate) &&
+	return !gate_path_holds(s->gate, f, path) && gate_may_read_names(s->env->gate) &&
 			       gate_reads_names(s->env->gate, s->gate,
 						s->host->now_wall(s->host_ctx))
 		       ? &moved

@@ -24,9 +24,6 @@ result_of(struct session *s, const struct sql_facts **f, const struct sql_stmt *
 		o = names_get(&s->portals, by->name);
 		of = o ? ((const struct portal *) o)->statement : NULL;
 		*st = of ? sql_named(of->facts, SQL_KIND_DECLARE, by->name) : NULL;
-		/* What was judged without masks may do what they forbid. */
-		if (*st && !of->judged_masked)
-			return false;
 		path = o ? ((const struct portal *) o)->path : path;
 	} else if (by->flags & SQL_EXECUTES && by->kind == SQL_KIND_EXECUTE) {
 		o = names_get(&s->statements, by->name);
@@ -141,6 +138,7 @@ session_plan_portal(struct session *s, struct portal *p, struct slice descriptio
 		return false;
 	}
 	p->planned = true;
+	p->planned_for = gate_class_number(s->gate);
 	p->no_rows = !description.n;
 	return true;
 }

@@ -193,35 +193,8 @@ keep_prepared(struct session *s, const struct command *c, const struct sql_stmt 
 
 	sql_facts_hold(c->facts);
 	made = statement_new(st->name, (struct slice){0}, (struct slice){0}, c->facts);
-	if (made)
-		made->judged_masked = gate_has_masks(s->gate);
 	if (!made || !names_put(&s->statements, &made->object, STATEMENTS_MAX))
 		log_warn("prepared statement not kept: too many");
-}
-
-/* DECLARE's cursor is a portal: the wire's Describe, Execute and Close know it by the same name. */
-static void
-keep_cursor(struct session *s, const struct command *c, const struct sql_stmt *st)
-{
-	static const struct pg_formats none;
-	struct statement *query;
-	struct portal *p;
-
-	sql_facts_hold(c->facts);
-	query = statement_new((struct slice){0}, (struct slice){0}, (struct slice){0}, c->facts);
-	p = query ? portal_new(st->name, query, (struct slice){0}, &none) : NULL;
-	if (query)
-		query->judged_masked = gate_has_masks(s->gate);
-	statement_unref(query);
-	if (p) {
-		p->path = c->path;
-		p->outlives_transaction = st->flags & SQL_WITH_HOLD;
-		/* Its rows come in binary whatever their description is read with: only FETCH
-		 * knows. */
-		p->sql_only = st->flags & SQL_BINARY;
-	}
-	if (!p || !names_put(&s->portals, &p->object, PORTALS_MAX))
-		log_warn("cursor not kept: too many");
 }
 
 /* What a completed statement did to the names of the session. */
@@ -243,7 +216,7 @@ statement_completed(struct session *s, struct command *c)
 		break;
 	case SQL_KIND_DECLARE:
 		s->names++;
-		keep_cursor(s, c, st);
+		session_cursor_keep(s, c, st);
 		break;
 	case SQL_KIND_CLOSE:
 		s->names++;

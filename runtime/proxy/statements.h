@@ -34,7 +34,6 @@ struct statement {
 	struct slice description; /* owned: RowDescription's body; empty when there are no rows */
 	uint64_t described_at; /* catalog number when it was */
 	bool described;
-	bool judged_masked; /* masks were in force when it was judged */
 	bool leaves_state; /* gate_verdict's, when it was parsed */
 	/* As it is carried between server connections; counted. NULL: it is not, or unnamed. */
 	struct prepared_text *carried;
@@ -50,6 +49,9 @@ struct portal {
 	bool outlives_transaction; /* DECLARE ... WITH HOLD */
 	bool sql_only; /* DECLARE ... BINARY: the wire knows nothing of its formats */
 	uint64_t path;  /* gate_path_number when its names were looked up */
+	uint64_t meant; /* what they meant: gate_verdict's; 0: it has not been judged */
+	uint64_t released; /* by people, under the policy of that number */
+	uint64_t planned_for; /* gate_class_number of that moment */
 	uint64_t names; /* session's `names` when the server bound it */
 	struct limit_used used; /* what it has returned, over all its Executes or FETCHes */
 	bool planned; /* the columns are known, so `plan` means what it says */
