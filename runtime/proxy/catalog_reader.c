@@ -79,18 +79,18 @@ tell(const struct reader_target *t, const struct fetch_trouble *was, bool is_new
 	}
 }
 
-/* Gives what the attempt came to, unless everybody has it already. */
+/* Gives what the attempt came to, unless everybody has it already. What was read is given even if
+ * the schema has changed meanwhile: its age says what it has seen, and somebody who goes on
+ * changing it would else keep everybody waiting. Without a new one, an old one does only while
+ * nothing has changed. */
 static void
 post(struct reader_target *t, uint64_t changed, uint64_t now)
 {
 	uint64_t grace = CATALOG_GRACE * NS_PER_S * atomic_load(&t->reader->interval_s);
-	bool usable = t->good && t->good_for >= changed &&
-		      (!t->trouble.text || now - t->good_at <= grace);
+	bool usable = !t->trouble.text ||
+		      (t->good && t->good_for >= changed && now - t->good_at <= grace);
 	struct catalog_ref *ref = usable ? t->good : NULL;
 
-	/* Read before the change that came meanwhile: nobody may use it, the next read is due. */
-	if (!ref && !t->trouble.text)
-		return;
 	if (ref == t->posted && t->posted_for == t->answered)
 		return;
 	t->posted = ref;

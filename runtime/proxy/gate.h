@@ -45,7 +45,7 @@ struct gate_verdict {
 	bool by_default;
 	bool rows_masked;  /* the result may hold masked columns: rows need their plan */
 	bool detects;      /* detectors are in force: every row needs its plan */
-	bool wait_catalog; /* nothing is decided: a fresh catalog is needed first */
+	uint8_t wait_catalog; /* a fresh catalog is needed first: for so many is worth waiting */
 	bool pure_read, schema_change;
 	bool moves_names; /* what names mean to the next command may change with it */
 	bool renames;	  /* ... to anybody's */
@@ -125,12 +125,18 @@ struct gate_seen {
 };
 /* The changes that the catalog at hand has seen. */
 struct gate_seen gate_seen(const struct gate *g, const struct gate_session *s);
-/* Names may mean something else to the server now. own: the session itself is renaming. */
+/* Those there were so far. */
+struct gate_seen gate_moves(const struct gate *g, const struct gate_session *s);
+/* Names may mean something else to the server now. own: transactions in which the session itself
+ * is renaming. */
 bool gate_names_moved(const struct gate *g, const struct gate_session *s, struct gate_seen since,
-		      bool own);
-/* A transaction begins to rename, or ends. done: names mean something else now. */
-void gate_renaming(struct gate *g, const struct gate_session *s);
-void gate_renaming_ends(struct gate *g, const struct gate_session *s, bool done);
+		      unsigned own);
+/* How many transactions of others may have renamed something since. */
+uint64_t gate_renames_since(const struct gate *g, const struct gate_session *s,
+			    struct gate_seen since, unsigned own);
+/* So many transactions begin to rename, or end. done: names mean something else now. */
+void gate_renaming(struct gate *g, const struct gate_session *s, unsigned n);
+void gate_renaming_ends(struct gate *g, const struct gate_session *s, unsigned n, bool done);
 /* Counts a request for a catalog that is read from now on; the host is to be asked for it. */
 uint64_t gate_catalog_ask(struct gate *g, const struct gate_session *s);
 enum catalog_state gate_catalog_since(const struct gate *g, const struct gate_session *s,
@@ -177,7 +183,8 @@ struct gate_ask {
 	bool schema_moving; /* a change of the schema is under way in front of it */
 	bool failed;             /* the server takes nothing but the transaction's end now */
 	bool path_unknown; /* the session's search path is not known at this point */
-	bool renamed; /* names may mean something else since the session renamed something */
+	unsigned renamed; /* names may mean something else: session_lookup.c's `renaming` */
+	struct gate_seen need; /* what the catalog must have seen, or nothing is decided */
 	/* Its temporary tables were filled when other masks were in force, or none. */
 	bool temporary_foreign;
 	uint64_t now_wall_ns;

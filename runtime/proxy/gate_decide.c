@@ -7,7 +7,10 @@
 
 #include "sql/contexts.h"
 
-enum { USES_MAX = 1 << 20 }; /* of one message, a table each */
+enum {
+	USES_MAX = 1 << 20, /* of one message, a table each */
+	CATALOG_TRIES = 4,  /* somebody may change the schema in a loop */
+};
 
 void
 look_refuse(struct look *l, const char *sqlstate, const char *code, const char *message,
@@ -688,16 +691,16 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 					   .detects = c->detect.wanted != 0};
 		return;
 	}
-	if (c->any_masks && gate_stale(&g->targets[s->target])) {
-		v->wait_catalog = true;
+	if (c->any_masks && ask->need.changed > g->targets[s->target].age.changed) {
+		v->wait_catalog = CATALOG_TRIES;
 		v->verdict = VERDICT_DENY;
-		look_refuse(&l, NULL, "WEIR-CATALOG", "the schema is being read again after a change",
-			    "send the statement again in a moment");
+		look_refuse(&l, gate_catalog_behind.sqlstate, gate_catalog_behind.code,
+			    gate_catalog_behind.message, gate_catalog_behind.hint);
 		return;
 	}
 	wait = gate_names_wait(g, s, ask);
 	if (wait) {
-		v->wait_catalog = true;
+		v->wait_catalog = CATALOG_TRIES;
 		v->verdict = VERDICT_DENY;
 		look_refuse(&l, wait->sqlstate, wait->code, wait->message, wait->hint);
 		return;

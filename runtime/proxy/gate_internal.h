@@ -59,12 +59,8 @@ struct gate_session {
 	char strings[];
 };
 
-/* A schema change went through since the target's catalog was read. */
-static inline bool
-gate_stale(const struct gate_target_state *t)
-{
-	return atomic_load(&t->moves->changed) > t->age.changed;
-}
+/* The catalog has not seen what it must have, and others go on changing the schema. */
+extern const struct gate_refusal gate_catalog_behind;
 
 struct gate_class *gate_class_of(struct gate *g, struct gate_session *s, uint64_t now);
 bool gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdict *v);

@@ -74,7 +74,7 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 					 SLICE_ARG(as->name)),
 		       "check the name; a temporary table must have been made before, in a message of its "
 			    "own");
-		l->v->wait_catalog = true;
+		l->v->wait_catalog = 1;
 		return;
 	}
 	if ((why = class_tainted(l->class, r->oid)) != NULL)

@@ -2,9 +2,9 @@
  *
  * What names mean over time. Sessions tell each other, over all workers, that they rename something
  * and that they have; a catalog says which of that it has seen. A command whose names matter is not
- * judged while the catalog is behind, and one that changes something not while somebody renames: it
- * might wait for that and then mean another table. What only reads may go; its result is looked at
- * again (session_lookup.c).
+ * judged by a catalog that is behind what it must have seen (ask->need), and one that changes
+ * something not while somebody renames: it might wait for that and then mean another table. What
+ * only reads may go; its result is looked at again (session_lookup.c).
  */
 #include "proxy/gate_internal.h"
 
@@ -22,15 +22,35 @@ gate_seen(const struct gate *g, const struct gate_session *s)
 	return (struct gate_seen){age->changed, age->renamed};
 }
 
-static bool
-others_rename(const struct gate *g, const struct gate_session *s, bool own)
+struct gate_seen
+gate_moves(const struct gate *g, const struct gate_session *s)
 {
-	return atomic_load(&target_of(g, s)->moves->renaming) > (own ? 1u : 0u);
+	const struct schema_moves *m = target_of(g, s)->moves;
+
+	return (struct gate_seen){atomic_load(&m->changed), atomic_load(&m->renamed)};
+}
+
+static unsigned
+others_rename(const struct gate *g, const struct gate_session *s, unsigned own)
+{
+	unsigned n = atomic_load(&target_of(g, s)->moves->renaming);
+
+	return n > own ? n - own : 0;
+}
+
+uint64_t
+gate_renames_since(const struct gate *g, const struct gate_session *s, struct gate_seen since,
+		   unsigned own)
+{
+	/* First those that are under way, as below. */
+	uint64_t others = others_rename(g, s, own);
+
+	return others + atomic_load(&target_of(g, s)->moves->renamed) - since.renamed;
 }
 
 bool
 gate_names_moved(const struct gate *g, const struct gate_session *s, struct gate_seen since,
-		 bool own)
+		 unsigned own)
 {
 	const struct schema_moves *m = target_of(g, s)->moves;
 
@@ -40,21 +60,21 @@ gate_names_moved(const struct gate *g, const struct gate_session *s, struct gate
 }
 
 void
-gate_renaming(struct gate *g, const struct gate_session *s)
+gate_renaming(struct gate *g, const struct gate_session *s, unsigned n)
 {
-	atomic_fetch_add(&target_of(g, s)->moves->renaming, 1);
+	atomic_fetch_add(&target_of(g, s)->moves->renaming, n);
 }
 
 void
-gate_renaming_ends(struct gate *g, const struct gate_session *s, bool done)
+gate_renaming_ends(struct gate *g, const struct gate_session *s, unsigned n, bool done)
 {
 	struct schema_moves *m = target_of(g, s)->moves;
 
 	if (done) {
-		atomic_fetch_add(&m->renamed, 1);
+		atomic_fetch_add(&m->renamed, n);
 		atomic_fetch_add(&m->changed, 1);
 	}
-	atomic_fetch_sub(&m->renaming, 1);
+	atomic_fetch_sub(&m->renaming, n);
 }
 
 uint64_t
@@ -83,22 +103,23 @@ has_names(const struct sql_facts *f)
 	return found;
 }
 
+const struct gate_refusal gate_catalog_behind = {
+	"WEIR-CATALOG", "the schema is being changed, and must be read again after that", NULL,
+	"send the statement again in a moment", "55006"};
+
 const struct gate_refusal *
 gate_names_wait(const struct gate *g, const struct gate_session *s, const struct gate_ask *ask)
 {
-	static const struct gate_refusal stale = {
-		"WEIR-CATALOG", "the schema is being read again after a change", NULL,
-		"send the statement again in a moment", NULL};
 	static const struct gate_refusal renaming = {
 		"WEIR-CATALOG", "another session is renaming something", NULL,
 		"send the statement again when its transaction has ended", "55006"};
 	const struct gate_target_state *t = target_of(g, s);
-	bool behind = atomic_load(&t->moves->renamed) > t->age.renamed;
+	bool behind = ask->need.renamed > t->age.renamed;
 	bool others = !ask->facts->pure_read && others_rename(g, s, ask->renamed);
 
 	if ((!behind && !others) || !s->class->reads_names || !has_names(ask->facts))
 		return NULL;
-	return others ? &renaming : &stale;
+	return others ? &renaming : &gate_catalog_behind;
 }
 
 uint64_t

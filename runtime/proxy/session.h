@@ -296,11 +296,13 @@ struct session {
 	bool terminated; /* by the client, whose last requests are still being answered */
 	bool leaves;     /* the client is gone; Terminate is the last it sent, and not read yet */
 	bool schema_changed_in_tx;
-	bool renaming; /* it has sent what renames something, and its transaction is not over */
+	unsigned renaming; /* transactions that rename something: sent, and not over */
+	bool renamed;	   /* one of them has */
 	struct session_path path;
 	bool draining;
 	uint64_t waits_catalog; /* catalog number at which the wait began + 1; 0 = not waiting */
-	bool waited_catalog;    /* for the message at hand */
+	unsigned waited_catalog; /* for the message at hand: so many */
+	struct gate_seen arrived; /* changes that there had been when it came */
 
 	struct pg_rowplan *plan; /* of a simple query's current result; owned */
 	struct gate_rows *rows;  /* likewise */
@@ -618,6 +620,7 @@ bool session_temporary_foreign(struct session *s);
  * NULL: they mean what they did. */
 const struct gate_refusal *session_path_moved(struct session *s, const struct sql_facts *f,
 					      uint64_t path);
+bool session_ends_transaction(const struct sql_facts *f);
 /* The command goes to the server now. */
 void session_path_follow(struct session *s, const struct command *c);
 void session_path_reported(struct session *s, const struct pg_param *p);

@@ -106,6 +106,7 @@ session_ask(struct session *s, const struct sql_facts *f)
 				 .path_unknown = session_path_unknown(s),
 				 .renamed = s->renaming,
 				 .temporary_foreign = session_temporary_foreign(s),
+				 .need = gate_moves(s->env->gate, s->gate),
 				 .now_wall_ns = s->host->now_wall(s->host_ctx),
 				 .prepared = prepared,
 				 .cursor = session_cursor,
@@ -126,8 +127,14 @@ judge(struct session *s, struct command *c, struct slice text)
 	ask.text = text;
 	if ((s->waits_catalog && s->waits_catalog == number + 1) || runs_in_doubt(s, c->facts))
 		return JUDGE_WAIT;
-	s->waited_catalog = s->waited_catalog || s->waits_catalog;
+	if (!s->waits_catalog && !s->waited_catalog)
+		s->arrived = ask.need;
+	s->waited_catalog += s->waits_catalog != 0;
 	s->waits_catalog = 0;
+	/* Its result is looked at again, so that it need not wait for who changes the schema in a
+	 * loop. */
+	if (c->facts->pure_read && c->facts->n_relations)
+		ask.need = s->arrived;
 	c->path = gate_path_number(s->gate, c->facts);
 	c->path_told = session_path_now(s, c->facts) == c->path;
 	c->schema_moving = ask.schema_moving || ask.schema_changed_in_tx;
@@ -137,12 +144,12 @@ judge(struct session *s, struct command *c, struct slice text)
 	if (c->verdict.verdict != VERDICT_DENY &&
 	    (refused = session_pool_refuses(s, c->facts)) != NULL)
 		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *refused};
-	if (c->verdict.wait_catalog && !s->waited_catalog) {
+	if (c->verdict.wait_catalog > s->waited_catalog) {
 		s->waits_catalog = number + 1;
 		s->host->want_catalog(s->host_ctx);
 		return JUDGE_WAIT;
 	}
-	s->waited_catalog = false;
+	s->waited_catalog = 0;
 	env->counters.commands++;
 	return JUDGED;
 }
@@ -677,7 +684,7 @@ session_abandon(struct session *s)
 
 	hold_cancel(s, "the command was skipped");
 	s->waits_catalog = 0;
-	s->waited_catalog = false;
+	s->waited_catalog = 0;
 	if (!c)
 		return;
 	s->staged = NULL;

@@ -5,17 +5,40 @@
  * a result goes on it is asked whether anybody has renamed something since, or is about to, through
  * this gateway; and the server's description says which tables the columns are of. If there is a
  * doubt the result waits for a catalog that was read now, and the command is judged again. Where
- * there is none that costs two comparisons.
+ * there is none that costs two comparisons. Nobody waits for the last of many renames: a statement
+ * is judged by a catalog that has seen those before it came, and by one that was read after its
+ * names were looked up.
  */
 #include "proxy/session.h"
+
+/* At most how many transactions that rename something begin with a command that does. */
+static unsigned
+new_transactions(struct session *s, const struct sql_facts *f)
+{
+	bool same = s->renaming && s->tx == 'T';
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		n += (f->stmts[i].flags & SQL_RENAMES) != 0;
+	if (session_ends_transaction(f))
+		return n;
+	for (uint32_t i = 0; i < s->n_replies && same; i++) {
+		const struct command *c = reply_at(s, i)->command;
+
+		same = !c || !session_ends_transaction(c->facts);
+	}
+	return same ? 0 : 1;
+}
 
 void
 session_lookup_follow(struct session *s, const struct command *c)
 {
-	if (!c->verdict.renames || s->renaming)
+	unsigned n = c->verdict.renames ? new_transactions(s, c->facts) : 0;
+
+	if (!n)
 		return;
-	s->renaming = true;
-	gate_renaming(s->env->gate, s->gate);
+	s->renaming += n;
+	gate_renaming(s->env->gate, s->gate, n);
 }
 
 void
@@ -23,14 +46,16 @@ session_lookup_ready(struct session *s, bool gone)
 {
 	if (!s->renaming)
 		return;
+	s->renamed = s->renamed || gone || s->schema_changed_in_tx;
 	for (uint32_t i = 0; i < s->n_replies && !gone; i++) {
 		const struct command *c = reply_at(s, i)->command;
 
 		if (c && c->verdict.renames)
 			return; /* it is still to come */
 	}
-	s->renaming = false;
-	gate_renaming_ends(s->env->gate, s->gate, gone || s->schema_changed_in_tx);
+	gate_renaming_ends(s->env->gate, s->gate, s->renaming, s->renamed);
+	s->renaming = 0;
+	s->renamed = false;
 }
 
 /* A message behind which the names of the head's statement are looked up. */
@@ -70,8 +95,14 @@ still_allowed(struct session *s, struct command *c)
 	struct gate_verdict v;
 
 	arena_reset(&s->env->arena);
+	/* One rename between the two catalogs: the server saw what one of them says. Behind more
+	 * there may have been something between that neither does. */
+	if (gate_renames_since(s->env->gate, s->gate, c->seen, s->renaming) > 1)
+		return false;
+	ask.need = (struct gate_seen){0}; /* this catalog was read since it looked */
 	gate_decide(s->env->gate, s->gate, &ask, &v);
 	c->seen = gate_seen(s->env->gate, s->gate);
+	c->verdict.meant = v.meant;
 	if (v.names == c->verdict.names && (v.verdict == VERDICT_ALLOW || c->approved))
 		return v.verdict != VERDICT_DENY;
 	/* Its masks, limits and approval were for what the names meant. */

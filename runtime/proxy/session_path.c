@@ -165,8 +165,8 @@ has_kind(const struct sql_facts *f, enum sql_kind kind)
 	return false;
 }
 
-static bool
-ends_transaction(const struct sql_facts *f)
+bool
+session_ends_transaction(const struct sql_facts *f)
 {
 	for (uint32_t i = 0; i < f->n_stmts; i++)
 		switch (f->stmts[i].kind) {
@@ -247,7 +247,7 @@ session_path_follow(struct session *s, const struct command *c)
 		s->path.cursors = true;
 	if (moves)
 		s->path.dirty = s->path.in_tx = true;
-	else if (s->path.in_tx && ends_transaction(c->facts))
+	else if (s->path.in_tx && session_ends_transaction(c->facts))
 		ended(s);
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Names and time: a statement is judged by what its names mean, and then waits for a lock while somebody
 renames. Two sessions, a lock, a rename, its release, with a real PostgreSQL."""
-import os, sys, threading
+import os, sys, threading, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -232,6 +232,70 @@ def test_renames_leave_no_trace():
         settled(w)
         h.eq(w.psql("select count(*) from open.cards").out, "2")
         h.eq(w.psql("update open.cards set pan = 'open card' where id = 7 returning id").out, "7")
+
+
+def renamer(w, scripts, over, count):
+    """A thread that sends the scripts one after the other until it is over."""
+    def run():
+        with through(w) as o:
+            while not over.is_set() or count[0] % len(scripts):
+                for x in scripts[count[0] % len(scripts)]:
+                    try:
+                        o.execute(x)
+                    except psycopg.errors.ObjectInUse:
+                        break  # others rename as well: again
+                else:
+                    count[0] += 1
+    t = threading.Thread(target=run, daemon=True)
+    t.start()
+    return t
+
+
+def test_who_renames_in_a_loop_holds_nobody_up():
+    """Others are answered or refused, soon, and never shown what a name meant in between."""
+    one = [("open card",)]
+    allowed = {"select max(pan) from cards": [one], "select count(*) from cards": [[(2,)]],
+               "select pan from cards union all select 'x'": [[*one, *one, ("x",)]],
+               "select pan from cards": [[*one, *one]], "update cards set pan = pan where id = 7": [[]],
+               "select count(*) from open.shown": [[(2,)]]}
+    for w in (tables, masks):
+        with through(w) as o:
+            for i in range(3):
+                o.execute(f"create table scratch_{i} (id int)")
+        settled(w)
+        over, counts = threading.Event(), [[0] for _ in range(4)]
+        threads = [renamer(w, (AWAY, BACK, ["; ".join(["begin", *AWAY, "commit", "begin", *BACK, "commit"])]),
+                           over, counts[0])]
+        for i in range(3):
+            there, back = f"alter table scratch_{i} rename to moved_{i}", f"alter table moved_{i} rename to scratch_{i}"
+            threads.append(renamer(w, ([there], [back]), over, counts[i + 1]))
+        seen, longest, end = {"answered": 0, "refused": 0}, 0, time.monotonic() + 2
+        with psycopg.connect(w.conninfo(), autocommit=True) as c:
+            while time.monotonic() < end:
+                for sql, answers in allowed.items():
+                    began = time.monotonic()
+                    try:
+                        cur = c.execute(sql)
+                        got = cur.fetchall() if cur.description else []
+                        h.check(got in answers or (w is masks and SECRET not in str(got)), f"{sql} gives {got}")
+                        seen["answered"] += 1
+                    except psycopg.Error as e:
+                        h.check(e.sqlstate in ("55006", "42501", "42P01"), f"{sql}: {e!r} {e.sqlstate}")
+                        h.lacks(str(e), SECRET)
+                        seen["refused"] += 1
+                    longest = max(longest, time.monotonic() - began)
+        over.set()
+        for t in threads:
+            t.join(20)
+        print(f"# {sum(c[0] for c in counts)} renames, {seen}, longest {longest:.2f} s", flush=True)
+        h.check(longest < 5, f"a statement took {longest:.1f} s")
+        h.check(min(c[0] for c in counts) > 3, f"no loop: {counts}")
+        with through(w) as o:
+            for i in range(3):
+                o.execute(f"drop table scratch_{i}")
+        settled(w)
+        with psycopg.connect(w.conninfo(), autocommit=True) as c:
+            h.eq(c.execute("select count(*) from open.cards").fetchone(), (2,), "when it has ended")
 
 
 h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
