@@ -21,7 +21,13 @@
  *   I3  every Sync and every simple Query is answered by one ReadyForQuery, in order; but for a
  *       Sync that the server reads while it takes COPY data, which it ignores
  *   I4  a message of the server belongs to the reply at the head of the queue, and to nothing else
- * tests/model/session.pml asserts the same of a model of this state, in every order of events.
+ *   I5  no more rows of a command reach the client than its limit has
+ *   I6  while a cancel of the gateway's own may arrive, no command goes to the server
+ *   I7  what takes effect is not reported as failed: nothing runs behind a command in its batch, or
+ *       was committed with it, that is told to have failed although it completed
+ *   I8  what the client sent before its Terminate was judged, and went on, before that does
+ * tests/model/session.pml and portals.pml assert the same of a model of this state, in every order
+ * of events.
  */
 #ifndef WEIR_PROXY_SESSION_H
 #define WEIR_PROXY_SESSION_H
@@ -283,6 +289,8 @@ struct session {
 	bool copy_header;    /* the next CopyData of a COPY TO STDOUT is its header */
 	bool copy_binary;    /* it is in binary format */
 	struct limit_own *own_budgets; /* of this session alone */
+	bool batch_wrote;    /* a command since the last Sync changed something */
+	bool batch_ended;    /* ... or may have ended a transaction */
 	bool limiting;       /* a limit was reached, and its command has not ended */
 	bool limit_cancels;  /* ... and its cancel may still be on its way */
 	enum session_swallow {

@@ -238,6 +238,8 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 		s->staged->bytes_hash = hash_of(t);
 		return STEP_BLOCK;
 	}
+	/* I6 */
+	assert(!session_limit_blocks(s));
 	/* I1, I2 */
 	assert(s->staged->verdict.verdict == VERDICT_ALLOW && s->staged->recorded);
 	*out = s->staged;
@@ -654,6 +656,8 @@ client_other(struct session *s, const struct pg_frame *f)
 	case PG_F_FUNCTION_CALL:
 		return client_function_call(s, f);
 	case PG_F_TERMINATE:
+		/* I8 */
+		assert(!s->staged && !s->hold);
 		/* Within a batch the server owes no answers before a Sync, which will not come. */
 		if (!s->server_gone && (s->pool.mode == POOL_NONE || s->unsynced)) {
 			session_flush_run(s);

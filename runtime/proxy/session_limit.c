@@ -174,6 +174,8 @@ charge(struct limit_run *l, struct limit_used *const *counts, size_t n, struct l
 	for (size_t i = 0; i < n; i++) {
 		counts[i]->rows += what.rows;
 		counts[i]->bytes += what.bytes;
+		/* I5 (a reload may have lowered it below what there was already) */
+		assert(!what.rows || counts[i]->rows <= l->set.bound[LIMIT_ROWS].max);
 	}
 	l->rows += what.rows;
 }
@@ -505,8 +507,11 @@ session_limit_may_fail(struct session *s, const struct reply *head)
 	sync = next_reply(s, REPLY_SYNC);
 	if (next_reply(s, REPLY_EXECUTE) < sync)
 		return false;
-	/* Before its Sync nothing is committed: the server can still be made to fail. */
-	return sync == s->n_replies || (sync == s->n_replies - 1 && v->reads_only);
+	/* Before its Sync nothing is committed: the server can still be made to fail. Behind it
+	 * what the batch wrote is, but in a transaction block. */
+	return sync == s->n_replies ||
+	       (sync == s->n_replies - 1 && v->reads_only &&
+		(!s->batch_wrote || (s->tx == 'T' && !s->batch_ended)));
 }
 
 bool
@@ -530,6 +535,12 @@ session_limit_fail(struct session *s, bool execute)
 {
 	struct reply *r;
 
+	for (uint32_t i = execute ? 0 : 1; i < s->n_replies; i++) {
+		if (reply_at(s, i)->kind == REPLY_SYNC)
+			break;
+		/* I7 */
+		assert(reply_at(s, i)->kind != REPLY_EXECUTE);
+	}
 	s->swallow = SWALLOW_TO_READY;
 	if (!execute || (s->n_replies && reply_at(s, s->n_replies - 1)->kind == REPLY_SYNC))
 		return;

@@ -282,6 +282,8 @@ completed(struct session *s, struct reply *head)
 		/* I4 */
 		assert(head == reply_head(s) && head->command != NULL);
 		assert_on_record(s, head->command);
+		s->batch_wrote = s->batch_wrote || !head->command->verdict.reads_only;
+		s->batch_ended = s->batch_ended || session_ends_transaction(head->command->facts);
 		end_command(s, head);
 		reply_pop(s);
 	}
@@ -465,7 +467,7 @@ ready_for_query(struct session *s, struct reply *head, const struct pg_frame *f)
 		names_drop(&s->portals, (struct slice){0});
 	}
 	s->tx = (char) status;
-	s->copy_in = false;
+	s->copy_in = s->batch_wrote = s->batch_ended = false;
 	reply_pop(s);
 	session_path_ready(s);
 	if (status == 'I') {

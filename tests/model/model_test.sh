@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Searches every state of session.pml (with -DPOOL: of pool.pml) in several bounded worlds, and makes
-# sure that the search sees: each mutation of the model must be found. Also that model and code speak of the same invariants.
+# Searches every state of session.pml (-DPOOL: of pool.pml, -DPORTALS: of portals.pml) in several
+# bounded worlds, and makes sure that the search sees: each mutation of the model must be found. Also that model and code speak of the same invariants.
 #
 #   tests/model/model_test.sh              all
 #   tests/model/model_test.sh trail FLAGS  one world, and the way to what is wrong with it
@@ -36,6 +36,19 @@ a connection that a cancel may still hit | yes | -DPOOL -DM_IGNORE_CANCELS
 a cancel that is thought to be lost      | yes | -DPOOL -DM_TRUST_THE_LOST
 a connection whose client vanished       | yes | -DPOOL -DM_REUSE_WHATEVER
 a connection with settings of another    | yes | -DPOOL -DM_NO_CARRY
+portals in pieces, and their limits      | no  | -DPORTALS -DMESSAGES=4 -DROWS=2
+portals, and a client that cancels       | no  | -DPORTALS -DMESSAGES=3 -DROWS=2 -DWITH_CANCEL
+a limit that each Execute has anew       | yes | -DPORTALS -DM_COUNT_EACH_EXECUTE
+PortalSuspended taken for no end         | yes | -DPORTALS -DM_SUSPENDED_IS_NO_END
+a Flush that is not passed on            | yes | -DPORTALS -DMESSAGES=3 -DM_SWALLOW_FLUSH
+a cancel that nobody waits for           | yes | -DPORTALS -DM_GO_ON_MEANWHILE
+no Flush behind a cancel                 | yes | -DPORTALS -DM_NO_OWN_FLUSH
+a transaction left as it was             | yes | -DPORTALS -DMESSAGES=3 -DM_LEAVE_THE_TRANSACTION
+a failure in front of what takes effect  | yes | -DPORTALS -DM_FAIL_WHATEVER_RUNS_BEHIND
+a failure behind what took effect        | yes | -DPORTALS -DM_FORGET_WHAT_WROTE
+clients that terminate                   | no  | -DWITH_BATCH -DWITH_QUERY -DWITH_TERMINATE -DMESSAGES=2
+a Terminate that overtakes               | yes | -DWITH_QUERY -DWITH_TERMINATE -DMESSAGES=2 -DM_TERMINATE_OVERTAKES
+a Terminate that waits for no answers    | yes | -DWITH_QUERY -DWITH_TERMINATE -DMESSAGES=2 -DM_TERMINATE_AT_ONCE
 '
 
 # A long search is worth optimising, a mutation is found at once.
@@ -44,7 +57,11 @@ optimise=-O1
 # search FLAGS: what spin has to say, in a folder of its own.
 search() {
 	dir=$(mktemp -d "$work/XXXXXX") && cd "$dir" || return
-	case " $* " in *" -DPOOL "*) model=pool.pml ;; *) model=session.pml ;; esac
+	case " $* " in
+	*" -DPOOL "*) model=pool.pml ;;
+	*" -DPORTALS "*) model=portals.pml ;;
+	*) model=session.pml ;;
+	esac
 	cp "$here/$model" .
 	spin -a "$@" $model >spin.out 2>&1 &&
 		cc -w $optimise -DSAFETY -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM=2048 -o pan pan.c &&
@@ -96,7 +113,7 @@ proxy="$here/../../runtime/proxy"
 	declared=$(sed -n '/^ \* Invariants/,/^ \*\//p' "$proxy/session.h" | grep -o '^ \*   I[1-9]' |
 		grep -o 'I[1-9]' | sort -u | tr '\n' ' ')
 	code=$(asserted "$proxy"/session*.c)
-	model=$(asserted "$here/session.pml")
+	model=$(asserted "$here/session.pml" "$here/portals.pml")
 	if [ -n "$declared" ] && [ "$declared" = "$code" ] && [ "$declared" = "$model" ]; then
 		echo "ok - the invariants $declared are asserted in code and model"
 	else

@@ -17,7 +17,7 @@
 #define NUMBERS 16
 #define NONE 0
 
-mtype = { QUERY, PARSE, EXECUTE, SYNC, DATA, DONE,	/* of the client */
+mtype = { QUERY, PARSE, EXECUTE, SYNC, DATA, DONE, TERMINATE,	/* of the client */
 	POISON_QUERY, POISON_PARSE,			/* of the gateway */
 	OK, COPY_IN, ERROR, READY, FATAL,		/* of the server, and local ones */
 	LOCAL };					/* a reply that the gateway owes by itself */
@@ -35,6 +35,12 @@ mtype class[NUMBERS];	/* what the policy says to the statement of Query or Parse
 bool approved[NUMBERS];	/* by people, for this very message */
 byte tickets, durable;	/* records of the audit log: appended, on disk */
 bool closed;		/* the session is over */
+#if defined(WITH_TERMINATE)
+bool queried[NUMBERS];	/* by itself, and not held: it runs or is refused, and is answered */
+bool ran[NUMBERS], ready_sent[NUMBERS];
+bool terminating;	/* the client has said so */
+bool server_gone;
+#endif
 
 /* ---- the client ------------------------------------------------------------------------------- */
 
@@ -115,6 +121,12 @@ inline send_sync() {
 	client_sends(SYNC, NONE)
 }
 
+#if defined(WITH_TERMINATE)
+#define STAYS !terminating
+#else
+#define STAYS true
+#endif
+
 proctype client() {
 	byte i, number, status, rest = MESSAGES;
 	mtype type;
@@ -140,6 +152,9 @@ proctype client() {
 		fi;
 		owe(sent + 1);
 		in_batch[sent + 1] = dirty;
+#if defined(WITH_TERMINATE)
+		queried[sent + 1] = !dirty;
+#endif
 		client_sends(QUERY, sent) }
 #endif
 #if defined(WITH_BATCH)
@@ -180,8 +195,13 @@ proctype client() {
 		copying = false; copy_open = false; copy_fed = false;
 		client_sends(DONE, NONE) }
 #endif
+#if defined(WITH_TERMINATE)
+	:: atomic { !closed && !terminating && !closing && !copying && nfull(c2g) ->
+		terminating = true; rest = 0;
+		client_sends(TERMINATE, NONE) }
+#endif
 	/* Everything is closed with a Sync, which must be answered. */
-	:: atomic { !closed && !closing && !copy_open && !copy_fed && nfull(c2g) && (rest == 0 || !copying) ->
+	:: atomic { !closed && STAYS && !closing && !copy_open && !copy_fed && nfull(c2g) && (rest == 0 || !copying) ->
 		closing = true; rest = 0;
 		if
 		:: dirty -> send_sync()
@@ -223,7 +243,12 @@ end:	do
 	:: closed -> break
 	:: g2s?type(number, meaning) ->
 		if
+#if defined(WITH_TERMINATE)
+		:: type == TERMINATE -> server_gone = true; break
+		:: s_skip && type != SYNC && type != TERMINATE
+#else
 		:: s_skip && type != SYNC
+#endif
 		:: s_copy && !(s_skip && type != SYNC) ->
 			if
 			:: type == DATA -> /* perhaps it is not what the table takes */
@@ -247,6 +272,9 @@ end:	do
 			if
 			:: type == QUERY ->
 				s_runs(number, meaning);
+#if defined(WITH_TERMINATE)
+				ran[number] = true;
+#endif
 				if
 				:: s_fail(number); s2g!READY(number, s_tx)
 				:: s_tx != 'E' && class[meaning] != ALLOW_COPY ->
@@ -346,6 +374,21 @@ inline refuse(kind, number, ticket) {
 	:: else
 	fi
 }
+
+#if defined(WITH_TERMINATE)
+#define note_ready(n) ready_sent[n] = true
+
+/* The client has terminated, and the session ends. */
+inline ends() {
+	for (i : 1 .. sent) {
+		/* I8: what it sent before that was judged, ran if it may, and was answered */
+		assert(!queried[i] || ((class[i] == DENY || ran[i]) && ready_sent[i]))
+	};
+	closed = true
+}
+#else
+#define note_ready(n) skip
+#endif
 
 /* What was judged ends with its message. */
 inline consume() {
@@ -458,6 +501,7 @@ inline server_takes() {
 		g_tx = meaning;
 		copy_in = false;
 		g2c!READY(number, meaning);
+		note_ready(number);
 		pop();
 #if defined(M_POP_TWICE)
 		if :: n_replies > 0 -> pop() :: else fi
@@ -481,12 +525,13 @@ inline server_takes() {
 proctype gateway() {
 	byte i, number, meaning, found, status;
 	mtype type;
-	bool quiet, doubt, synced;
+	bool quiet, doubt, synced, terminated;
 
 end:	do
 	:: closed -> break
 	/* Messages of the client. */
-	:: atomic { !closed && ROOM && nempty(c2g) && skip_to_sync && !FRONT(SYNC) -> consume() }
+	:: atomic { !closed && ROOM && nempty(c2g) && skip_to_sync && !FRONT(SYNC) && !FRONT(TERMINATE) ->
+		consume() }
 	:: atomic { !closed && ROOM && FRONT(SYNC) ->
 		c2g?<type, number, meaning>;
 		if
@@ -562,8 +607,26 @@ end:	do
 		/* I2 */
 		assert(durable >= r_ticket[0]);
 		g2c!ERROR(r_number[0], NONE);
-		if :: r_ready[0] -> g2c!READY(r_number[0], g_tx) :: else fi;
+		if :: r_ready[0] -> g2c!READY(r_number[0], g_tx); note_ready(r_number[0]) :: else fi;
 		pop() }
+#if defined(WITH_TERMINATE)
+#if defined(M_TERMINATE_OVERTAKES)
+	:: atomic { !closed && c2g??[TERMINATE, _, _] -> ends() }
+#endif
+	:: atomic { !closed && ROOM && FRONT(TERMINATE) ->
+		consume();
+#if defined(M_TERMINATE_AT_ONCE)
+		ends()
+#else
+		terminated = true;
+		g2s!TERMINATE(number, NONE)
+#endif
+		}
+	:: atomic { !closed && terminated && n_replies == 0 -> ends() }
+	/* Within a batch no answers are owed. */
+	:: atomic { !closed && terminated && server_gone && empty(s2g) && n_replies > 0 && r_kind[0] != LOCAL ->
+		ends() }
+#endif
 #if defined(WITH_DRAIN)
 	/* Nothing is under way: an idle session ends now. */
 	:: atomic { !closed && draining && n_replies == 0 && empty(c2g) && g_tx != 'T' && ROOM ->
