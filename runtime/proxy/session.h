@@ -188,6 +188,7 @@ struct command {
 	struct gate_verdict verdict;
 	struct limit_run *limit; /* NULL: nothing is limited */
 	uint64_t rows, bytes_down, cells_masked;
+	uint64_t max_rows; /* of an Execute; 0: all */
 	uint32_t detected[DETECTOR_COUNT]; /* cells in which a detector hit */
 	uint64_t dropped, dropped_now; /* rows: of the command, of its current result */
 	uint64_t epoch;       /* whose rules the verdict's numbers mean */
@@ -613,6 +614,8 @@ enum gate_row session_rows_decide(struct session *s, struct reply *head, const s
 void session_rows_dropped(struct session *s, struct command *c);
 /* The tag says how many rows were shown. True: it is another now. */
 bool session_rows_tag(struct command *c);
+/* The portal has given as many as were asked for: no tag says how many that is. */
+void session_rows_suspended(struct command *c);
 void session_rows_end(struct session *s);
 /* session_path.c: what unqualified names mean to the server. */
 /* True: the message at hand waits for the server's word on it. */

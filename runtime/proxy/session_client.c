@@ -578,6 +578,7 @@ client_execute(struct session *s, const struct pg_frame *f)
 	reply->object = o;
 	reply->command = c;
 	s->unsynced = true;
+	c->max_rows = m.max_rows > 0 ? (uint64_t) m.max_rows : 0;
 	session_portal_runs(p, c);
 	return STEP_FORWARD;
 }

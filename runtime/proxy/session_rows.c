@@ -53,6 +53,15 @@ session_rows_decide(struct session *s, struct reply *head, const struct pg_frame
 	return row;
 }
 
+void
+session_rows_suspended(struct command *c)
+{
+	uint64_t dropped = c->dropped_now;
+
+	c->dropped_now = 0;
+	c->rows += c->max_rows > dropped ? c->max_rows - dropped : 0;
+}
+
 /* Other tags count what was written, not what is shown. */
 bool
 session_rows_tag(struct command *c)

@@ -305,7 +305,9 @@ command_complete(struct session *s, struct reply *head, const struct pg_frame *f
 		session_bad(s, SERVER, PG_R_STRING_NOT_TERMINATED);
 		return STEP_DONE;
 	}
-	c->rows += pg_tag_rows(tag);
+	if (c->completed >= c->facts->n_stmts ||
+	    !(c->facts->stmts[c->completed].flags & SQL_MOVE))
+		c->rows += pg_tag_rows(tag);
 	if (tag.n >= sizeof(c->tag))
 		tag.n = sizeof(c->tag) - 1;
 	memcpy(c->tag, tag.p, tag.n);
@@ -619,6 +621,8 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 	case PG_B_PORTAL_SUSPENDED:
 		if (!runs || head->error)
 			break;
+		if (f->type == PG_B_PORTAL_SUSPENDED)
+			session_rows_suspended(head->command);
 		return completed(s, head);
 	case PG_B_COPY_IN_RESPONSE:
 		if (!runs || head->error)
