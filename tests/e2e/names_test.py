@@ -269,7 +269,7 @@ def test_who_renames_in_a_loop_holds_nobody_up():
         for i in range(3):
             there, back = f"alter table scratch_{i} rename to moved_{i}", f"alter table moved_{i} rename to scratch_{i}"
             threads.append(renamer(w, ([there], [back]), over, counts[i + 1]))
-        seen, longest, end = {"answered": 0, "refused": 0}, 0, time.monotonic() + 2
+        seen, longest, end = {"answered": 0, "refused": 0}, 0, time.monotonic() + 1
         with psycopg.connect(w.conninfo(), autocommit=True) as c:
             while time.monotonic() < end:
                 for sql, answers in allowed.items():

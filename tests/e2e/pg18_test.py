@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """PostgreSQL 18 and its libpq: protocol 3.2, direct TLS, channel binding, cancelling with long keys,
-and the search path that it reports. Each client against each server."""
+and the search path that it reports. Each client against each server, and the sanitized gateway."""
 import os, socket, ssl, struct, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -55,6 +55,8 @@ def setup():
     new = h.Postgres(sql=SQL, folder=h.pg18())
     old = h.Postgres(sql=SQL)
     gates.update(new=gate(new, crt), old=gate(old, crt))
+    h.WEIR = f"{h.ROOT}/build/asan/weir"
+    gates["sanitized"] = gate(new, crt)
 
 
 def libpq18(w, conn, what="select pan from cards"):
@@ -68,7 +70,7 @@ def each(fn):
         try:
             fn(w)
         except h.Failure as e:
-            raise h.Failure(f"server {name}: {e}")
+            raise h.Failure(f"gateway {name}: {e}")
 
 
 MASKED = "************1111"
@@ -191,6 +193,12 @@ def test_a_path_that_a_trigger_sets_is_seen():
     r = gates["new"].psql(input="select pan from cards;\ninsert into t values (1);\n"
                           "select upper(pan) from cards;\nselect pan from public.cards;\n")
     h.eq(r.out, f"{MASKED}\nOPEN CARD\n{MASKED}", repr(r))
+
+
+def test_the_sanitizers_saw_nothing():
+    for name, w in gates.items():
+        h.eq(w.stop(), 0, name)
+        h.lacks(w.log(), "Sanitizer", "runtime error")
 
 
 h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
