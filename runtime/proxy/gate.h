@@ -185,6 +185,7 @@ struct gate_ask {
 	bool path_unknown; /* the session's search path is not known at this point */
 	unsigned renamed; /* names may mean something else: session_lookup.c's `renaming` */
 	struct gate_seen need; /* what the catalog must have seen, or nothing is decided */
+	bool temporary; /* the session may have temporary relations */
 	/* Its temporary tables were filled when other masks were in force, or none. */
 	bool temporary_foreign;
 	uint64_t now_wall_ns;

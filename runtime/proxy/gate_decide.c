@@ -180,8 +180,8 @@ call_in_doubt(const struct look *l, const struct sql_call *c)
 
 	if (kind == 'f' && (built_in || !c->schema.n) && catalog_shadows(cat, 'x', c->name))
 		return "is a function of this server that the gateway does not know";
-	if (temporary_type(l->path, c))
-		return "is also the name of a temporary table's rows";
+	if (look_type_is_temporary(l, c))
+		return "may be the name of a temporary table's rows";
 	if (built_in || (kind == 'f' && class_vouches(l->class, c->schema, c->name)) ||
 	    !catalog_shadows(cat, kind, c->name))
 		return NULL;

@@ -80,9 +80,6 @@ void gate_session_path_put(struct gate_session *s);
 const struct catalog_path *gate_path_for(const struct gate_session *s, const struct gate_class *c,
 					 const struct gate_ask *ask);
 
-/* gate_temporary.c: a type of the session's own may be what the name means. */
-bool temporary_type(const struct catalog_path *path, const struct sql_call *call);
-
 /* gate_settings.c: what no policy opens of settings. */
 bool setting_refused(const struct gate_class *c, const struct sql_facts *f,
 		     const struct sql_effect *e, struct arena *a, struct gate_refusal *why);

@@ -41,10 +41,13 @@ bool look_is_table(const struct sql_relation *r);
 
 /* gate_temporary.c: refuses a use of a temporary relation that may not be what it seems; one whose
  * name is also that of another; and making one that is no table. r: what the effect's object is. */
-void look_check_temporary(struct look *l, struct slice schema, const struct catalog_relation *r);
+void look_check_temporary(struct look *l, const struct catalog_relation *r);
 void look_check_shadow(struct look *l, struct slice schema, const struct catalog_relation *r);
 void look_check_temporary_made(struct look *l, const struct sql_effect *e,
 			       const struct catalog_relation *r);
+void look_check_temporary_view(struct look *l, const struct sql_stmt *st);
+/* A type of the session's own may be what the name means. */
+bool look_type_is_temporary(const struct look *l, const struct sql_call *call);
 /* A definition changes nothing but what is temporary: no catalog shows it. */
 bool look_ddl_is_temporary(const struct look *l, const struct sql_stmt *st);
 

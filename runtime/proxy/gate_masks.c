@@ -58,7 +58,7 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 		return;
 	}
 	if (catalog_is_temporary(r)) {
-		look_check_temporary(l, as->schema, r);
+		look_check_temporary(l, r);
 		return;
 	}
 	hidden = as->schema.n ? NULL : class_shadowed(l->class, l->path, as->name, false);
@@ -246,6 +246,7 @@ look_check_masks(struct look *l, const struct sql_stmt *run, uint32_t run_by)
 		const struct sql_stmt *st = &f->stmts[i];
 
 		ddl = ddl || (st->flags & SQL_DDL && f->n_stmts > 1);
+		look_check_temporary_view(l, st);
 		/* What others, or this session, run later without naming it. */
 		if (st->flags & SQL_CODE)
 			look_refuse(l, NULL, "WEIR-MASK-OPAQUE",

@@ -17,15 +17,19 @@ has_prefix(struct slice schema)
 }
 
 bool
-temporary_type(const struct catalog_path *path, const struct sql_call *call)
+look_type_is_temporary(const struct look *l, const struct sql_call *call)
 {
 	struct slice name = call->name;
 
-	if (!(call->flags & SQL_CALL_TYPE) || (call->schema.n && !has_prefix(call->schema)))
+	if (!l->class->any_masks || !(call->flags & SQL_CALL_TYPE) ||
+	    (call->schema.n && !has_prefix(call->schema)))
 		return false;
+	/* One of that name may have been made a moment ago. */
+	if (!l->path || l->path->truncated)
+		return l->ask->temporary;
 	/* _name: of its arrays. */
 	for (;; name = slice_of(name.p + 1, name.n - 1)) {
-		if (catalog_temporary(path, name))
+		if (catalog_temporary(l->path, name))
 			return true;
 		if (!name.n || name.p[0] != '_')
 			return false;
@@ -49,6 +53,43 @@ covered(const struct gate_class *c, const struct catalog_relation *r)
 	return NULL;
 }
 
+/* What else has the name, in whatever schema. NULL: nothing. */
+static const char *
+taken_by(const struct look *l, struct slice name)
+{
+	const struct catalog *cat = l->class->catalog->catalog;
+	struct arena *a = l->ask->arena;
+
+	for (size_t i = 0; i < catalog_count(cat); i++) {
+		const struct catalog_relation *r = catalog_at(cat, i);
+
+		if (slice_eq(r->name, name))
+			return arena_printf(a, "relation %.*s.%.*s", SLICE_ARG(r->schema),
+					    SLICE_ARG(r->name));
+	}
+	for (;; name = slice_of(name.p + 1, name.n - 1)) {
+		if (catalog_shadows(cat, 'p', name) || catalog_shadows(cat, 't', name))
+			return arena_printf(a, "type %.*s", SLICE_ARG(name));
+		if (!name.n || name.p[0] != '_')
+			return NULL;
+	}
+}
+
+/* Triggers and functions that people have looked at name tables and types as well, and pg_temp
+ * comes first for them too: what they write, or cast, would come here. */
+static void
+check_taken(struct look *l, struct slice name)
+{
+	const char *other = taken_by(l, name);
+
+	if (other)
+		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+			    arena_printf(l->ask->arena, "a temporary table cannot be called \"%.*s\" while "
+					 "masks are in force: %s has that name, and triggers and functions "
+					 "would take one for the other", SLICE_ARG(name), other),
+			    "give it a name that nothing else has");
+}
+
 void
 look_check_shadow(struct look *l, struct slice schema, const struct catalog_relation *r)
 {
@@ -66,12 +107,12 @@ look_check_shadow(struct look *l, struct slice schema, const struct catalog_rela
 }
 
 void
-look_check_temporary(struct look *l, struct slice schema, const struct catalog_relation *r)
+look_check_temporary(struct look *l, const struct catalog_relation *r)
 {
 	struct arena *a = l->ask->arena;
 	const struct catalog_column *column = covered(l->class, r);
 
-	look_check_shadow(l, schema, r);
+	check_taken(l, r->name);
 	if (l->ask->temporary_foreign)
 		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
 			    arena_printf(a, "temporary table %.*s may hold what is masked now: it is from "
@@ -97,6 +138,14 @@ look_check_temporary(struct look *l, struct slice schema, const struct catalog_r
 
 /* ---- definitions ----------------------------------------------------------------------------- */
 
+static bool
+names_own_schema(const struct look *l)
+{
+	struct slice path = gate_path_text(l->s);
+
+	return path.n && memmem(path.p, path.n, prefix, sizeof(prefix) - 1) != NULL;
+}
+
 void
 look_check_temporary_made(struct look *l, const struct sql_effect *e,
 			  const struct catalog_relation *r)
@@ -107,14 +156,43 @@ look_check_temporary_made(struct look *l, const struct sql_effect *e,
 		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
 			    "temporary schemas cannot be named by their number while masks are in force",
 			    "your own is pg_temp");
-	if (e->action != ACTION_SQL_CREATE || e->flags & SQL_EFFECT_TABLE)
+	/* What is not known may be temporary, and made in the same message. */
+	if (e->flags & SQL_EFFECT_NAME && (!r || catalog_is_temporary(r)))
+		check_taken(l, e->value);
+	if (e->action != ACTION_SQL_CREATE)
 		return;
+	if (e->flags & SQL_EFFECT_TABLE) {
+		if (e->flags & SQL_EFFECT_TEMPORARY || own)
+			check_taken(l, e->object);
+		else if (!e->schema.n && names_own_schema(l))
+			look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+				    "whether this table is temporary hangs on pg_temp in the search path",
+				    "write CREATE TEMP TABLE, or qualify the name with its schema");
+		return;
+	}
 	/* An index names the table that it is on. */
 	if (e->flags & SQL_EFFECT_TEMPORARY || (own && !r))
 		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
 			    "of what is temporary only tables can be made while masks are in force",
 			    "make a temporary table, or name intermediate results in the statement itself "
 			    "(WITH name AS (SELECT ...))");
+}
+
+/* A view over what is temporary is temporary, and may have any name. */
+void
+look_check_temporary_view(struct look *l, const struct sql_stmt *st)
+{
+	const struct sql_effect *e = st->n_effects ? &l->facts->effects[st->effects] : NULL;
+
+	if (!e || e->action != ACTION_SQL_CREATE || e->flags & SQL_EFFECT_TABLE ||
+	    catalog_is_temporary(look_resolve(l, e->schema, e->object)))
+		return;
+	for (uint32_t i = st->relations; i < st->relations + st->n_relations; i++)
+		if (catalog_is_temporary(l->relations[i]))
+			look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
+				    "what is made over a temporary table is temporary, and only tables can be "
+				    "made so while masks are in force",
+				    "make a temporary table: CREATE TEMP TABLE name AS SELECT ...");
 }
 
 static bool

@@ -105,6 +105,7 @@ session_ask(struct session *s, const struct sql_facts *f)
 				 .failed = s->tx == 'E' && !s->n_replies && !s->unsynced,
 				 .path_unknown = session_path_unknown(s),
 				 .renamed = s->renaming,
+				 .temporary = s->path.temporary,
 				 .temporary_foreign = session_temporary_foreign(s),
 				 .need = gate_moves(s->env->gate, s->gate),
 				 .now_wall_ns = s->host->now_wall(s->host_ctx),

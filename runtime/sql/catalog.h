@@ -28,7 +28,8 @@ enum catalog_query {
 	CATALOG_Q_PARENTS,   /* child oid, parent oid */
 	CATALOG_Q_VIEWS,     /* view oid, base oid, base attnum (0 = whole row or relation only) */
 	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a
-			      * type, b a built-in that has the name of a function */
+			      * type, b a built-in that has the name of a function, p a built-in
+			      * type */
 	CATALOG_Q_BUILT_IN,  /* oid, name, argument types, traits of pg_catalog's functions: as
 			      * func_is_known() wants them */
 	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in
@@ -151,7 +152,7 @@ const struct catalog_function *catalog_functions_named(const struct catalog *c, 
 
 /* Something outside pg_catalog and information_schema has this name (kind f, o, t), so that an
  * unqualified use of a built-in's name cannot be trusted; or (b) both have; or (x) pg_catalog has a
- * function of that name which nobody has classed. */
+ * function of that name which nobody has classed; or (p) a type. */
 bool catalog_shadows(const struct catalog *c, char kind, struct slice name);
 size_t catalog_count(const struct catalog *c);
 const struct catalog_relation *catalog_at(const struct catalog *c,

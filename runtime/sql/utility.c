@@ -650,12 +650,18 @@ static void
 rename_stmt(struct analysis *a, RenameStmt *n)
 {
 	enum action action = n->renameType == OBJECT_ROLE ? ACTION_SQL_ROLE : ACTION_SQL_ALTER;
+	struct sql_effect *e;
 
 	a->stmt->flags |= SQL_DDL;
-	if (n->relation)
-		an_effect_var(a, action, n->relation);
-	else
+	if (!n->relation) {
 		named_object(a, action, n->object);
+		return;
+	}
+	e = an_effect_var(a, action, n->relation);
+	if (n->subname) /* of a column, a constraint, a trigger */
+		return;
+	e->flags |= SQL_EFFECT_NAME;
+	e->value = an_str(a, n->newname);
 }
 
 static void
