@@ -186,6 +186,7 @@ struct gate_ask {
 	unsigned renamed; /* names may mean something else: session_lookup.c's `renaming` */
 	struct gate_seen need; /* what the catalog must have seen, or nothing is decided */
 	bool temporary; /* the session may have temporary relations */
+	bool own_parameters; /* some are declared as of a type that is not PostgreSQL's */
 	/* Its temporary tables were filled when other masks were in force, or none. */
 	bool temporary_foreign;
 	uint64_t now_wall_ns;
@@ -195,6 +196,8 @@ struct gate_ask {
 	gate_judged_fn *judged; /* for who explains; NULL: nobody */
 	struct arena *arena;     /* texts of a refusal */
 };
+/* Types that Parse declares, 4 bytes each (0: left to the server): gate_ask.own_parameters. */
+bool gate_own_types(struct slice types);
 void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		 struct gate_verdict *v);
 
@@ -204,7 +207,8 @@ bool gate_effect_names(const struct gate_session *s, const struct gate_ask *ask,
 		       const struct sql_effect *e, struct slice *schema,
 		       struct slice *table) MUST_CHECK;
 /* A call that was judged besides, because its name is that of something user-defined. */
-bool gate_call_judged(const struct gate_session *s, const struct sql_call *call);
+bool gate_call_judged(const struct gate_session *s, const struct gate_ask *ask,
+		      const struct sql_call *call);
 void gate_user_groups(const struct gate_session *s, const struct slice **v, size_t *n);
 
 /* A value of a setting under which the gateway would misread what follows. */

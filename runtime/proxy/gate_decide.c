@@ -183,7 +183,8 @@ call_in_doubt(const struct look *l, const struct sql_call *c)
 	if (look_type_is_temporary(l, c))
 		return "may be the name of a temporary table's rows";
 	if (built_in || (kind == 'f' && class_vouches(l->class, c->schema, c->name)) ||
-	    !catalog_shadows(cat, kind, c->name))
+	    !catalog_shadows(cat, kind, c->name) ||
+	    call_is_built_in(l->class, l->path, l->facts, l->relations, l->ask->own_parameters, c))
 		return NULL;
 	return "is also the name of something user-defined";
 }
@@ -674,7 +675,8 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	const struct image *img = g->epoch->image;
 	bool remember = img->entry[ENTRY_COMMAND].stable && !ask->renamed &&
 			!ask->schema_moving && !ask->schema_changed_in_tx && !ask->path_unknown &&
-			!ask->temporary_foreign && !sql_runs_other(ask->facts);
+			!ask->temporary_foreign && !ask->own_parameters &&
+			!sql_runs_other(ask->facts);
 
 	l.path = gate_path_for(s, c, ask);
 	g->stats.decisions++;

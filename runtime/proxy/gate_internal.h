@@ -80,6 +80,12 @@ void gate_session_path_put(struct gate_session *s);
 const struct catalog_path *gate_path_for(const struct gate_session *s, const struct gate_class *c,
 					 const struct gate_ask *ask);
 
+/* gate_overloads.c: the call means pg_catalog's, though something else has its name.
+ * own_parameters: some are of a type that is not PostgreSQL's. */
+bool call_is_built_in(const struct gate_class *c, const struct catalog_path *path,
+		      const struct sql_facts *f, const struct catalog_relation *const *relations,
+		      bool own_parameters, const struct sql_call *call);
+
 /* gate_settings.c: what no policy opens of settings. */
 bool setting_refused(const struct gate_class *c, const struct sql_facts *f,
 		     const struct sql_effect *e, struct arena *a, struct gate_refusal *why);

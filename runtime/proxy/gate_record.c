@@ -58,14 +58,21 @@ gate_effect_names(const struct gate_session *s, const struct gate_ask *ask,
 }
 
 bool
-gate_call_judged(const struct gate_session *s, const struct sql_call *call)
+gate_call_judged(const struct gate_session *s, const struct gate_ask *ask,
+		 const struct sql_call *call)
 {
 	const struct gate_class *c = s->class;
 	char kind = call->flags & SQL_CALL_OPERATOR ? 'o' : call->flags & SQL_CALL_TYPE ? 't' : 'f';
+	const struct catalog_path *path;
 
-	return c && c->catalog && !slice_is(call->schema, "pg_catalog") &&
-	       !(kind == 'f' && class_vouches(c, call->schema, call->name)) &&
-	       catalog_shadows(c->catalog->catalog, kind, call->name);
+	if (!c || !c->catalog || slice_is(call->schema, "pg_catalog") ||
+	    (kind == 'f' && class_vouches(c, call->schema, call->name)) ||
+	    !catalog_shadows(c->catalog->catalog, kind, call->name))
+		return false;
+	path = gate_path_for(s, c, ask);
+	return !call_is_built_in(c, path, ask->facts,
+				 class_relations(c, path, ask->facts, ask->arena),
+				 ask->own_parameters, call);
 }
 
 void

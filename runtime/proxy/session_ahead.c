@@ -76,7 +76,7 @@ take_first(struct session *s, struct batch *b, const struct pg_frame *f)
 static bool
 is_held(struct session *s, const struct batch *b)
 {
-	struct gate_ask ask = session_ask(s, b->facts);
+	struct gate_ask ask = session_ask(s, b->facts, gate_own_types(b->text.types));
 	struct gate_verdict v;
 
 	ask.text = b->text.text;

@@ -261,7 +261,9 @@ add_effects(struct session *s, const struct command *c, struct intent *in)
 	const struct sql_facts *f = c->facts;
 	const struct gate_ask ask = {.facts = f,
 				     .schema_moving = c->schema_moving,
-				     .path_unknown = c->path_unknown};
+				     .path_unknown = c->path_unknown,
+				     .own_parameters = c->own_parameters,
+				     .arena = &s->env->arena};
 
 	for (uint32_t i = 0; i < f->n_effects; i++)
 		if (c->verdict.n_effects || f->effects[i].object.n)
@@ -269,7 +271,7 @@ add_effects(struct session *s, const struct command *c, struct intent *in)
 		else
 			add_action(in, slice_str(action_info[f->effects[i].action].name));
 	for (uint32_t i = 0; i < f->n_calls && c->verdict.n_effects > in->n_objects; i++)
-		if (in->n_objects < RECORD_LIST && gate_call_judged(s->gate, &f->calls[i]))
+		if (in->n_objects < RECORD_LIST && gate_call_judged(s->gate, &ask, &f->calls[i]))
 			in->objects[in->n_objects++] = (struct audit_object){
 				.schema = f->calls[i].schema,
 				.function = f->calls[i].name,

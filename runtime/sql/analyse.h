@@ -100,6 +100,10 @@ void an_effect_table(struct analysis *a, const RangeVar *rv, OnCommitAction end)
 void an_column(struct analysis *a, struct sql_effect *e, struct slice name);
 void an_call(struct analysis *a, struct slice schema, struct slice name, uint32_t flags,
 	     int location);
+/* An operator that is looked up by a name which the text does not have. */
+void an_operator(struct analysis *a, const char *name, int location);
+/* Those of ORDER BY ... USING. */
+void an_sort_operators(struct analysis *a, const List *sort);
 bool an_enter(struct analysis *a); /* false: too deep; pair with an_leave */
 void an_leave(struct analysis *a);
 

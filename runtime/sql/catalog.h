@@ -29,7 +29,8 @@ enum catalog_query {
 	CATALOG_Q_VIEWS,     /* view oid, base oid, base attnum (0 = whole row or relation only) */
 	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a
 			      * type, b a built-in that has the name of a function, p a built-in
-			      * type */
+			      * type; F, O: a name all of whose functions or operators can be meant
+			      * only where there is a type of their own (gate_overloads.c) */
 	CATALOG_Q_BUILT_IN,  /* oid, name, argument types, traits of pg_catalog's functions: as
 			      * func_is_known() wants them */
 	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in

@@ -22,6 +22,42 @@
 	" select e.view, d.base, d.attnum from every e join direct d on d.view = e.base"           \
 	") select view, base, attnum from every"
 
+/* Types that only what names them is of: nothing of PostgreSQL's own turns into one unasked. */
+#define OWN                                                                                        \
+	"with own(oid) as (select t.oid from pg_catalog.pg_type t where t.oid >= " FIRST_NORMAL_OID     \
+	" and t.typtype in ('b', 'e') and t.typcategory <> 'A' and not t.typispreferred"           \
+	" and not exists (select from pg_catalog.pg_cast c"                                        \
+	" join pg_catalog.pg_type s on s.oid = c.castsource where c.casttarget = t.oid"            \
+	" and c.castcontext = 'i' and c.castsource <> t.oid"                                       \
+	" and (c.castsource < " FIRST_NORMAL_OID " or s.typtype <> 'b'))) "
+/* The built-in type stands where the other one is, or where an own type is. */
+#define BESIDE(ours, other)                                                                        \
+	"(" ours " = " other " or (" ours " = 25 and " other                                       \
+	" in (select oid from own)))"
+
+/* Names whose functions outside pg_catalog all have a built-in beside them (gate_overloads.c). */
+#define NARROW_FUNCTIONS                                                                           \
+	"select 'pg_catalog', x.name, 'F' from (select p.proname as name,"                         \
+	" pg_catalog.bool_and(p.pronargdefaults = 0 and p.provariadic = 0"                         \
+	" and p.proargnames is null and exists (select from pg_catalog.pg_proc q"                  \
+	" where q.pronamespace = 'pg_catalog'::pg_catalog.regnamespace"                            \
+	" and q.oid < " FIRST_NORMAL_OID " and q.proname = p.proname and q.prokind = p.prokind"    \
+	" and q.pronargs = p.pronargs and q.provariadic = 0 and not exists (select"                \
+	" from pg_catalog.generate_series(0, p.pronargs - 1) i"                                    \
+	" where not " BESIDE("q.proargtypes[i]", "p.proargtypes[i]") "))) as narrow"               \
+	" from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace"      \
+	" where n.nspname not in " OURS " group by p.proname) x where x.narrow"
+#define NARROW_OPERATORS                                                                           \
+	"select 'pg_catalog', x.name, 'O' from (select o.oprname as name,"                         \
+	" pg_catalog.bool_and(exists (select from pg_catalog.pg_operator b"                        \
+	" where b.oprnamespace = 'pg_catalog'::pg_catalog.regnamespace"                            \
+	" and b.oid < " FIRST_NORMAL_OID " and b.oprname = o.oprname"                              \
+	" and " BESIDE("b.oprleft", "o.oprleft") " and " BESIDE("b.oprright", "o.oprright")        \
+	")) as narrow from pg_catalog.pg_operator o"                                               \
+	" join pg_catalog.pg_namespace n on n.oid = o.oprnamespace"                                \
+	" where (n.nspname not in " OURS " or o.oid >= " FIRST_NORMAL_OID ")"                      \
+	" group by o.oprname) x where x.narrow"
+
 #define COLUMNS                                                                                    \
 	"with recursive base(oid, base) as ("                                                      \
 	" select oid, oid from pg_catalog.pg_type where typtype <> 'd' union all"                  \
@@ -79,9 +115,10 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 	[CATALOG_Q_PARENTS] = {"select inhrelid, inhparent from pg_catalog.pg_inherits", 2},
 	[CATALOG_Q_VIEWS] = {VIEWS, 3},
 	[CATALOG_Q_FUNCTIONS] =
-		{"select n.nspname, p.proname, 'f' from pg_catalog.pg_proc p"
+		{OWN "select n.nspname, p.proname, 'f' from pg_catalog.pg_proc p"
 		 " join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
-		 " where n.nspname not in " OURS
+		 " where n.nspname not in " OURS " union " NARROW_FUNCTIONS
+		 " union " NARROW_OPERATORS
 		 " union select n.nspname, o.oprname, 'o' from pg_catalog.pg_operator o"
 		 " join pg_catalog.pg_namespace n on n.oid = o.oprnamespace"
 		 " where (n.nspname not in " OURS " or o.oid >= " FIRST_NORMAL_OID ")"

@@ -364,6 +364,7 @@ func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
 		else
 			an_expr(a, arg, s, counts ? CONTEXT_COUNT : argument(ctx));
 	}
+	an_sort_operators(a, f->agg_order);
 	foreach (lc, f->agg_order)
 		an_expr(a, ((SortBy *)lfirst(lc))->node, s, CONTEXT_ORDER);
 	an_expr(a, f->agg_filter, s, CONTEXT_PREDICATE);
@@ -377,6 +378,7 @@ an_window(struct analysis *a, WindowDef *w, struct scope *s)
 	ListCell *lc;
 
 	an_expr_list(a, w->partitionClause, s, CONTEXT_GROUP);
+	an_sort_operators(a, w->orderClause);
 	foreach (lc, w->orderClause)
 		an_expr(a, ((SortBy *)lfirst(lc))->node, s, CONTEXT_ORDER);
 	an_expr(a, w->startOffset, s, CONTEXT_PREDICATE);
@@ -397,6 +399,35 @@ operator_name(struct analysis *a, const List *name, int location)
 	an_call(a, schema, op, SQL_CALL_OPERATOR | SQL_CALL_SAFE, location);
 	if (n >= 2 && (n > 2 || !slice_is(schema, "pg_catalog")))
 		function_effect(a, ACTION_SQL_OPAQUE_FUNCTION, schema, op, location);
+}
+
+void
+an_operator(struct analysis *a, const char *name, int location)
+{
+	an_call(a, (struct slice){0}, an_str(a, name), SQL_CALL_OPERATOR | SQL_CALL_SAFE, location);
+}
+
+void
+an_sort_operators(struct analysis *a, const List *sort)
+{
+	const ListCell *lc;
+
+	foreach (lc, sort)
+		operator_name(a, ((const SortBy *)lfirst(lc))->useOp, -1);
+}
+
+/* Of BETWEEN the parser makes two comparisons. */
+static void
+expression_operators(struct analysis *a, const A_Expr *e)
+{
+	bool not = e->kind == AEXPR_NOT_BETWEEN || e->kind == AEXPR_NOT_BETWEEN_SYM;
+
+	if (!not && e->kind != AEXPR_BETWEEN && e->kind != AEXPR_BETWEEN_SYM) {
+		operator_name(a, e->name, e->location);
+		return;
+	}
+	an_operator(a, not ? "<" : ">=", e->location);
+	an_operator(a, not ? ">" : "<=", e->location);
 }
 
 void
@@ -492,6 +523,8 @@ sublink(struct analysis *a, SubLink *l, struct scope *s, enum context ctx)
 
 	an_expr(a, l->testexpr, s, deeper(ctx));
 	operator_name(a, l->operName, l->location);
+	if (l->subLinkType == ANY_SUBLINK && !l->operName)
+		an_operator(a, "=", l->location); /* IN */
 	/* EXISTS looks at no column of its select list, only at whether there is a row. */
 	if (l->subLinkType == EXISTS_SUBLINK && IsA(l->subselect, SelectStmt))
 		out = CONTEXT_COUNT;
@@ -524,7 +557,7 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 	case T_A_Expr: {
 		A_Expr *e = (A_Expr *)n;
 
-		operator_name(a, e->name, e->location);
+		expression_operators(a, e);
 		an_expr(a, e->lexpr, s, in);
 		an_expr(a, e->rexpr, s, in);
 		break;
@@ -574,6 +607,8 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		break;
 	case T_CaseExpr:
 		an_expr(a, (Node *)((CaseExpr *)n)->arg, s, in);
+		if (((CaseExpr *)n)->arg)
+			an_operator(a, "=", ((CaseExpr *)n)->location);
 		foreach (lc, ((CaseExpr *)n)->args) {
 			CaseWhen *w = lfirst(lc);
 

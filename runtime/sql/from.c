@@ -368,6 +368,8 @@ join_columns(struct analysis *a, struct scope *s, JoinExpr *j, uint32_t from, ui
 {
 	ListCell *lc;
 
+	if (j->isNatural || j->usingClause)
+		an_operator(a, "=", -1);
 	if (j->isNatural) {
 		struct sql_use *u = an_use(a, CONTEXT_JOIN, SQL_USE_STAR | SQL_USE_NATURAL, -1);
 

@@ -307,6 +307,7 @@ result_order(struct analysis *a, List *sort, struct scope *outer, enum sql_relat
 	struct scope s = {.outer = outer};
 	ListCell *lc;
 
+	an_sort_operators(a, sort);
 	if (!sort || query < 0)
 		return;
 	an_result(a, &s, kind, query);
@@ -434,6 +435,7 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 	enum context ctx = out;
 	ListCell *lc;
 
+	an_sort_operators(a, n->sortClause);
 	if (n->intoClause) {
 		into(a, n->intoClause);
 		ctx = CONTEXT_WRITE_SOURCE;

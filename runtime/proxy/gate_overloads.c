@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which of several functions or operators of a name a call means is decided by PostgreSQL from the
+ * types of its arguments, which are not known here. But where an extension brings `=` or replace()
+ * for a type of its own, that one can only be meant where something is of that type. The catalog
+ * says of which names that is true (CATALOG_Q_FUNCTIONS, kinds F and O): each overload outside
+ * pg_catalog has a built-in beside it that takes text wherever it takes a type of somebody's own,
+ * and the same types elsewhere. Literals and parameters without a type are then text to the server
+ * (func_select_candidate prefers the string category, and in it text), and two of equal types are
+ * told apart by the search path, in which pg_catalog must come first.
+ *
+ * What remains to be shown of a statement is that nothing in it is of such a type: no column that
+ * it names, no cast, no declared parameter, and no function but those of pg_catalog, which give
+ * types of their own or those of their arguments.
+ */
+#include "proxy/gate_internal.h"
+
+#include "base/endian.h"
+#include "sql/functions.h"
+
+enum { FIRST_NORMAL_OID = 16384 };
+
+bool
+gate_own_types(struct slice types)
+{
+	bool own = false;
+
+	for (size_t i = 0; i + sizeof(uint32_t) <= types.n; i += sizeof(uint32_t))
+		own = own || get_be32(types.p + i) >= FIRST_NORMAL_OID;
+	return own;
+}
+
+static bool
+begins_with_built_ins(const struct catalog_path *path)
+{
+	for (unsigned i = 0; path && !path->truncated && i < path->n; i++)
+		if (!slice_is(path->schemas[i], "pg_temp"))
+			return slice_is(path->schemas[i], "pg_catalog");
+	return false;
+}
+
+/* A column of a type that is not PostgreSQL's; from column `from`. NULL: there is none. */
+static const struct catalog_column *
+own_column(const struct catalog_relation *r, uint32_t from)
+{
+	for (uint32_t i = from; i < r->n_columns; i++)
+		if (!r->columns[i].dropped &&
+		    (!r->columns[i].type || r->columns[i].type >= FIRST_NORMAL_OID))
+			return &r->columns[i];
+	return NULL;
+}
+
+/* Some use may be of it, under whatever name it goes further on: that would be given to it where it
+ * is named first, or by a list of names. */
+static bool
+may_use(const struct sql_facts *f, const struct catalog_column *own)
+{
+	const uint32_t rows = SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN | SQL_USE_ROW_OR_COLUMN |
+			      SQL_USE_AMBIGUOUS | SQL_USE_NATURAL;
+	bool star = false, nth = false;
+
+	for (uint32_t i = 0; i < f->n_uses; i++) {
+		const struct sql_use *u = &f->uses[i];
+
+		if (u->flags & rows || slice_eq(u->column, own->name))
+			return true;
+		if (u->flags & SQL_USE_STAR && u->context != CONTEXT_OUTPUT)
+			return true;
+		star = star || u->flags & SQL_USE_STAR;
+		nth = nth || u->nth;
+	}
+	return f->n_names || (star && (nth || f->n_queries > 1));
+}
+
+static bool
+uses_own_column(const struct sql_facts *f, const struct catalog_relation *r)
+{
+	const struct catalog_column *own = own_column(r, 0);
+
+	for (; own; own = own_column(r, (uint32_t) own->attnum))
+		if (may_use(f, own))
+			return true;
+	return false;
+}
+
+/* It is, or gives, a type that is not PostgreSQL's. */
+static bool
+is_foreign(const struct catalog *cat, const struct sql_call *c)
+{
+	bool schema = c->schema.n && !slice_is(c->schema, "pg_catalog");
+
+	if (c->flags & SQL_CALL_OPERATOR)
+		return schema;
+	/* type(x) is a cast as well. */
+	if (schema || catalog_shadows(cat, 't', c->name))
+		return true;
+	return c->flags & SQL_CALL_TYPE ? !catalog_shadows(cat, 'p', c->name)
+					: !func_listed(c->name);
+}
+
+static bool
+has_own_types(const struct catalog *cat, const struct sql_facts *f,
+	      const struct catalog_relation *const *relations)
+{
+	for (uint32_t i = 0; i < f->n_stmts; i++)
+		if (f->stmts[i].kind == SQL_KIND_PREPARE && f->max_param)
+			return true; /* as it declares them */
+	for (uint32_t i = 0; i < f->n_relations; i++)
+		if ((f->relations[i].kind == SQL_REL_TABLE ||
+		     f->relations[i].kind == SQL_REL_EXCLUDED) &&
+		    (!relations[i] || uses_own_column(f, relations[i])))
+			return true;
+	for (uint32_t i = 0; i < f->n_calls; i++)
+		if (is_foreign(cat, &f->calls[i]))
+			return true;
+	return false;
+}
+
+bool
+call_is_built_in(const struct gate_class *c, const struct catalog_path *path,
+		 const struct sql_facts *f, const struct catalog_relation *const *relations,
+		 bool own_parameters, const struct sql_call *call)
+{
+	const struct catalog *cat = c->catalog->catalog;
+
+	return !call->schema.n && !(call->flags & SQL_CALL_TYPE) && !own_parameters &&
+	       catalog_shadows(cat, call->flags & SQL_CALL_OPERATOR ? 'O' : 'F', call->name) &&
+	       begins_with_built_ins(path) && !has_own_types(cat, f, relations);
+}

@@ -1,0 +1,223 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Overloads of built-ins: an extension that brings `=` or replace() for its own types closes nothing that does
+not touch these types; and nothing is open that the server could resolve to what somebody defined."""
+import os, random, sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness as h
+import lineage as g
+
+try:
+    import psycopg
+except ImportError:
+    psycopg = None
+
+# What the gateway must never let the server choose says so.
+SQL = """
+create extension citext; create extension hstore; create extension pgcrypto;
+create type mood as enum ('sad', 'happy');
+create table users (id int primary key, email citext, note text, feeling mood, attrs hstore, tags text[], at date);
+insert into users values (1, 'A@x', 'one', 'sad', 'a=>1', '{a}', '2020-01-01');
+create table plain (id int, note text, n bigint, at timestamp);
+insert into plain values (1, 'one', 10, '2020-01-01 10:00'), (2, 'two', 20, '2021-01-01 10:00');
+create view seen as select id, email, feeling from users;
+create function chosen() returns text language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
+create function is_mood(mood, mood) returns boolean language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
+create operator = (leftarg = mood, rightarg = mood, procedure = is_mood);
+create operator <> (leftarg = mood, rightarg = mood, procedure = is_mood);
+create operator || (leftarg = mood, rightarg = mood, procedure = is_mood);
+create operator < (leftarg = mood, rightarg = mood, procedure = is_mood);
+create function lower(mood) returns text language sql as 'select chosen()';
+create function replace(mood, mood, mood) returns text language sql as 'select chosen()';
+create function left(mood, int) returns text language sql as 'select chosen()';
+create function strpos(mood, text) returns int language sql as 'select length(chosen())';
+-- Not beside a built-in: another number of arguments, names, defaults, other types.
+create function upper(mood, mood) returns text language sql as 'select chosen()';
+create function reverse(word mood) returns text language sql as 'select chosen()';
+create function initcap(mood, int default 1) returns text language sql as 'select chosen()';
+create function length(variadic mood[]) returns int language sql as 'select length(chosen())';
+create function right(text, bigint) returns text language sql as 'select chosen()';
+create function ascii(varchar) returns int language sql as 'select length(chosen())';
+create function abs(mood) returns int language sql as 'select length(chosen())';
+create function btrim(plain) returns text language sql as 'select chosen()';
+create function sign(text) returns int language sql as 'select length(chosen())';
+-- A type that literals and texts turn into by themselves.
+create type soft as enum ('x', 'y');
+create function to_soft(text) returns soft language sql as 'select ''x''::soft';
+create cast (text as soft) with function to_soft(text) as implicit;
+create function md5(soft) returns text language sql as 'select chosen()';
+create function ltrim(soft, text) returns text language sql as 'select chosen()';
+-- The same types: the search path decides.
+create function repeat(text, int) returns text language sql as 'select chosen()';
+create function is_less(int, int) returns boolean language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
+create operator >= (leftarg = int, rightarg = int, procedure = is_less);
+create operator + (leftarg = text, rightarg = int, procedure = pg_catalog.repeat);
+"""
+pg = weir = None
+
+
+def setup():
+    global pg, weir
+    if not psycopg:
+        raise h.Skip("no psycopg: install python3-psycopg (./configure --install)")
+    pg = h.Postgres(sql=g.SQL + SQL)
+    weir = h.Weir(pg, policy=g.POLICY)
+
+
+def test_extensions_close_nothing_of_others():
+    """citext, hstore and pgcrypto are there: what does not touch their types is as it was."""
+    c = g.Client(weir.conninfo())
+    for sql, want in (("select id from plain where id = 1", [("1",)]), ("select max(note) from plain", [("two",)]),
+                      ("select replace(note, 'o', 'x') from plain where id = 1", [("xne",)]),
+                      ("select note || '!' from plain where note <> 'one'", [("two!",)]),
+                      ("select id from plain where note like 't%' and note ~ 'w'", [("2",)]),
+                      ("select length(gen_random_uuid()::pg_catalog.text) is null", None),
+                      ("select id from users where id = 1 and note = 'one'", [("1",)]),
+                      ("select * from users where id = 1", None), ("select lower(note) from users", [("one",)]),
+                      ("select pan from cards where id = 1 and holder = 'Ada'", [(g.mask(g.PANS[0], 25),)]),
+                      ("select u.id from users u join plain p on p.id = u.id where p.note = 'one'", [("1",)]),
+                      ("select left(note, 2), strpos(note, 'n') from plain where id = 1", [("on", "2")]),
+                      ("select id from plain where id in (select id from users) order by 1", [("1",)]),
+                      ("with x as (select note as w from plain) select lower(w) from x where w = 'one'", [("one",)]),
+                      ("select 'a' = 'b'", [("f",)]), ("select lower('A')", [("a",)])):
+        for ext in (False, True):
+            a = c.run(sql, extended=ext)
+            if "length(" not in sql:
+                h.eq(a.error, None, sql)
+                h.check(want is None or a.rows == want, f"{sql}: {a.rows}")
+    with psycopg.connect(weir.conninfo(), autocommit=True) as p:
+        h.eq(p.execute("select note from plain where note = %s and id = %s", ("one", 1)).fetchall(), [("one",)])
+
+
+# Each would, or may, be what somebody defined.
+REFUSED = """
+select id from users where email = 'a@X'
+select id from users where feeling = 'sad'
+select id from users where 'sad' = feeling
+select feeling || feeling from users
+select lower(feeling) from users
+select lower(f) from (select feeling as f from users) s
+select lower(f) from (select * from users) s(a, b, c, f)
+select lower(s.feeling) from (select * from users) s
+select lower(feeling) from seen
+select 1 where 'sad' in (select feeling from users)
+select 1 where ('sad', 1) in (select feeling, id from users)
+select (u).feeling = 'sad' from users u
+select lower('sad'::mood)
+select lower(mood 'sad')
+select lower(cast('sad' as mood))
+select lower(mood('sad'))
+select replace('sad'::mood, 'sad', 'sad')
+select id from users u1 join users u2 using (feeling, id)
+select * from users natural join seen
+select id from users order by feeling using <
+select * from users order by 4 using <
+select * from plain where 'sad' in (select feeling from seen)
+select case feeling when 'sad' then 1 end from users
+select feeling between 'sad' and 'happy' from users
+select array_agg(id order by feeling using <) from users
+select 'sad' in (select f from (select feeling from users) s(f))
+select 'sad' = any (select feeling from users)
+select lower(x) from unnest(array['sad']::mood[]) x
+select lower(x.a) from json_to_record('{"a": "sad"}') as x(a mood)
+select upper('sad', 'sad')
+select reverse('sad')
+select reverse(word => 'sad')
+select initcap('sad')
+select length('sad')
+select right(note, 2) from plain
+select ascii(note) from plain
+select abs(id) from plain
+select btrim(p) from plain p
+select btrim(note) from plain
+select sign(note) from plain
+select md5(note) from plain
+select md5('x')
+select ltrim('x', 'x')
+select id from plain where note + 1 = 'x'
+select id + 1 from plain
+"""
+
+
+def test_refused():
+    c = g.Client(weir.conninfo())
+    for sql in REFUSED.strip().splitlines():
+        for ext in (False, True):
+            a = c.run(sql, extended=ext)
+            h.check(a.error and a.state == "42501", f"{sql}: {a.state} {a.error} {a.rows}")
+
+
+def test_the_search_path_decides_between_equals():
+    c = g.Client(weir.conninfo())
+    for sql in ("select repeat('x', 2)", "select id from plain where id >= 2"):
+        h.eq(c.run(sql).error, None, sql)
+        c.run("set search_path = public, pg_catalog")
+        h.eq(c.run(sql).state, "42501", sql)
+        c.run("set search_path = pg_catalog, public")
+        h.eq(c.run(sql).error, None, sql)
+        c.run("reset search_path")
+
+
+def test_parameters_of_a_type():
+    c = psycopg.connect(weir.conninfo(), autocommit=True)
+    mood = int(pg.super("select 'mood'::regtype::oid::int", db=pg.database))
+    for oids, error in (((0,), None), ((25,), None), ((mood,), "user-defined")):
+        r = c.pgconn.exec_params(b"select lower($1)", [b"sad"], param_types=oids)
+        message = r.error_message.decode()
+        h.check((error in message) if error else not message, f"{oids}: {message}")
+        c.pgconn.prepare(b"p%d" % oids[0], b"select lower($1) = 'sad'", param_types=oids)
+        message = c.pgconn.exec_prepared(b"p%d" % oids[0], [b"sad"]).error_message.decode()
+        h.check(("does not exist" in message) if error else not message, f"{oids}: {message}")
+    for sql in ("prepare q(mood) as select lower($1)", "prepare q(mood) as select $1 = $1"):
+        try:
+            c.execute(sql)
+            raise h.Failure(f"{sql} runs")
+        except psycopg.Error as e:
+            h.has(str(e), "user-defined")
+    c.close()
+
+
+VALUES = ["'sad'", "'happy'", "null", "1", "note", "p.note", "u.note", "id", "p.id", "feeling", "u.feeling", "email", "u",
+          "p", "'x'::text", "'sad'::mood", "f", "s.f", "s.note", "n", "(select feeling from users limit 1)",
+          "(select note from plain limit 1)", "array['sad']", "case when id > 0 then 'sad' end", "coalesce(null, 'sad')",
+          "max(note)", "min(feeling)", "v", "w"]
+SOURCES = ["", "plain p", "users u", "users u, plain p", "(select feeling as f, note from users) s",
+           "(select * from users) s", "(select * from users) s(id, b, c, f)", "plain p(id, f)", "seen u",
+           "(values ('sad', 1)) s(f, id)", "users u join plain p using (id)", "plain p, lateral (select p.note as f) s",
+           "(select note as f, id from plain union all select 'sad', 1) s", "unnest(array['sad', 'x']) f",
+           "(select coalesce(feeling, 'sad') as v from users) s", "(select w.* from users w) s"]
+CALLS = ["{} = {}", "{} <> {}", "{} || {}", "{} < {}", "lower({})", "replace({}, {}, {})", "left({}, 1)", "strpos({}, {})",
+         "upper({}, {})", "reverse({})", "initcap({})", "length({})", "right({}, 2)", "ascii({})", "abs({})", "btrim({})",
+         "sign({})", "md5({})", "ltrim({}, {})", "repeat({}, 2)", "{} in ({}, {})", "{} between {} and {}",
+         "nullif({}, {})", "{} >= {}", "{} is distinct from {}", "{} = any (array[{}, {}])", "{} in (select {} from users)", "{} in (select * from (select feeling from users) q)",
+         "array_agg({} order by {} using <)",
+         "lower(lower({}))", "case {} when {} then 1 end"]
+
+
+def test_generated():
+    """Nothing that is let through runs what somebody defined, and much is let through."""
+    r = random.Random(int(os.environ.get("SEED", "3")))
+    direct = g.Client(f"host=127.0.0.1 port={pg.port} user={pg.login} password={pg.password} dbname={pg.database}")
+    c = g.Client(weir.conninfo())
+    valid = own = passed = 0
+    for _ in range(int(os.environ.get("STATEMENTS", "2500"))):
+        call = r.choice(CALLS)
+        sql = "select " + call.format(*(r.choice(VALUES) for _ in range(call.count("{}"))))
+        source = r.choice(SOURCES)
+        sql += f" from {source}" if source else ""
+        ext = r.random() < 0.5
+        a = direct.run(sql, extended=ext)
+        if a.error and "CHOSEN" not in a.error:
+            continue
+        valid += 1
+        own += a.error is not None
+        b = c.run(sql, extended=ext)
+        h.check(b.state != "P0001", f"it was chosen: {sql}")
+        passed += b.error is None
+        h.check(b.error or b.rows == a.rows, sql)
+    print(f"# {valid} valid statements, of which {own} run what somebody defined; {passed} of the others were let through")
+    h.check(own > 30 and passed > 100, f"{valid} {own} {passed}")
+
+
+h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
