@@ -280,14 +280,15 @@ check_rules(struct check *c, struct checked *out)
 		opens |= !r->shadow && (r->kind == RULE_ALLOW || r->kind == RULE_HOLD);
 		check_rule(c, r, &out->rules[out->n_rules++]);
 	}
-	if (!opens && c->p->name.s)
+	/* Of what could not be read nobody knows what it would have allowed. */
+	if (!opens && c->p->name.s && c->whole)
 		diag(c->q, NO_ALLOW, c->p->name.at);
 }
 
 struct checked *
 check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q)
 {
-	struct check c = {.arena = arena, .q = q, .p = p};
+	struct check c = {.arena = arena, .q = q, .p = p, .whole = diag_ok(q)};
 	struct checked *out = ARENA_NEW(arena, struct checked);
 
 	check_list_names(&c);

@@ -47,6 +47,7 @@ struct check {
 	struct arena *arena;
 	struct diag_queue *q;
 	const struct policy *p;
+	bool whole; /* no part of the text had to be stepped over */
 	struct constants *constants;
 	struct decl_list lists[LIST_KINDS];
 	unsigned suggestions; /* made so far */
