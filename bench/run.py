@@ -46,6 +46,10 @@ COUNTER_BOUNDS = [
      "VM operations per row, a mask that reads it"),
     ("rows8c", "weir-pass", "enobufs", None, 1.0, "receives without a buffer per query"),
 ]
+# Memory, in KiB: of an idle client, left after all have gone, and more for a long result (15 MB) than for a
+# short one: what buffers hold, which is bounded.
+IDLE_KIB, LEFT_KIB, GROWN_KIB = 4, 512, 4096
+RESULT_ROWS = (1000, 100000)
 
 
 def median(xs):
@@ -205,6 +209,25 @@ class Run:
         return found
 
 
+    def results(self, names, up):
+        """Most memory that a proxy has had during short results, and during long ones."""
+        found = []
+        for name in names:
+            proxy = self.open_proxies([name], up).get(name)
+            if not proxy:
+                continue
+            peaks = []
+            # Once for what is kept and used again: a reader that is slow for a moment has the
+            # buffers filled, and they stay.
+            for rows in (RESULT_ROWS[1], *RESULT_ROWS):
+                stage.forget_peak(proxy.p.pid)
+                stage.sample(proxy, up, 1, stage.ROWS % rows, "MB", self.args.seconds)
+                peaks.append(stage.peak_kib(proxy.p.pid))
+            found.append((name, peaks[1], peaks[2] - peaks[1]))
+            h.end(proxy.p)
+        return found
+
+
 # ---- report ----------------------------------------------------------------------------------------
 
 def table(head, rows):
@@ -263,6 +286,33 @@ def counter_verdicts(run):
     return rows, broken
 
 
+def scale_report(extra):
+    """The tables about memory and what is left, each with its bound; how many are broken."""
+    def verdict(name, kept):
+        return "" if not name.startswith("weir") else "met" if kept else "OVER"
+
+    out, rows = [], [(a, n, f"{k:.2f}", f"{t:.0f}", verdict(a, k <= IDLE_KIB))
+                     for a, n, k, t in extra.get("idle", ())]
+    broken = sum(r[-1] == "OVER" for r in rows)
+    if rows:
+        out += ["## Idle connections", "", *table(
+            ["", "connections", "KiB resident each", "logged in after s", f"<= {IDLE_KIB} KiB"], rows), ""]
+    rows = [(a, n, e, f"{c:.0f}", f"{s:.0f}", k, d, verdict(a, k <= LEFT_KIB and d <= 0 and not e))
+            for a, n, e, c, s, k, d in extra.get("cycles", ())]
+    broken += sum(r[-1] == "OVER" for r in rows)
+    if rows:
+        out += ["## Connect, one query, disconnect", "", *table(
+            ["", "cycles", "errors", "CPU us each", "a second", "KiB left", "descriptors left",
+             f"<= {LEFT_KIB} KiB, no descriptor"], rows), ""]
+    rows = [(a, k, g, verdict(a, g <= GROWN_KIB)) for a, k, g in extra.get("results", ())]
+    broken += sum(r[-1] == "OVER" for r in rows)
+    if rows:
+        short, long = (f"{n:,} rows" for n in RESULT_ROWS)
+        out += ["## Memory and the result", "", *table(
+            ["", f"most KiB with {short}", f"more with {long}", f"<= {GROWN_KIB} KiB"], rows), ""]
+    return out, broken
+
+
 def report(run, args, extra):
     bounds, broken = verdicts(run)
     counted, over = counter_verdicts(run)
@@ -303,21 +353,15 @@ def report(run, args, extra):
                         f"nothing else, adds {lat[5]:.0f} us.", ""]
     out += ["## Counters", "", *table(["", "sample", "variant", "bound", "measured", "verdict"],
                                       counted), ""]
-    if extra.get("idle"):
-        out += ["## Idle connections", "", *table(
-            ["", "connections", "KiB resident each", "logged in after s"],
-            [(a, n, f"{k:.2f}", f"{t:.0f}") for a, n, k, t in extra["idle"]]), ""]
-    if extra.get("cycles"):
-        out += ["## Connect, one query, disconnect", "", *table(
-            ["", "cycles", "errors", "CPU us each", "a second", "KiB left", "descriptors left"],
-            [(a, n, e, f"{c:.0f}", f"{s:.0f}", k, d) for a, n, e, c, s, k, d in extra["cycles"]]), ""]
+    scaled, leaks = scale_report(extra)
+    out += scaled
     out += ["## Absolute figures (medians; not comparable between runs)", "",
             "CPU in us per query (q...) or per MB (rows..., real100k); the committer's apart.", "",
             *table(["sample", "variant", "CPU", "committer", "p50 us", "p99 us", "queries/s", "MB/s"],
                    rows), ""]
     if run.notes:
         out += ["## Notes", "", *(f"- {n}" for n in run.notes), ""]
-    return "\n".join(out), broken + over + bool(lat and not lat[4])
+    return "\n".join(out), broken + over + leaks + bool(lat and not lat[4])
 
 
 # ---- main ------------------------------------------------------------------------------------------
@@ -344,7 +388,8 @@ def choose_binary():
 
 
 def scale(run, args, blast, names):
-    names = [n for n in ("relay-A", "forward-io", "weir-policy", "weir-pool") if n in names]
+    wanted, names = names, [n for n in ("relay-A", "forward-io", "weir-policy", "weir-pool")
+                            if n in names]
     # A proxy needs two descriptors for a client, one that pools only the client's.
     most = raise_limits(2 * args.idle + 400) - 400
     idle = []
@@ -353,7 +398,8 @@ def scale(run, args, blast, names):
         if n < args.idle:
             run.note(f"{n} idle connections of {name} instead of {args.idle}: the limit of descriptors")
         idle += run.idle([name], blast, n)
-    return idle, run.cycles([*names, "pgbouncer"], blast, args.cycles)
+    rows = ("relay-A", "weir-pass", "weir-mask-inplace", "weir-mask-byrow", "weir-mask-rewrite")
+    return idle, run.cycles([*names, "pgbouncer"], blast, args.cycles), run.results([n for n in rows if n in wanted], blast)
 
 
 def main():
@@ -393,7 +439,7 @@ def main():
             if p.name != "direct":
                 h.end(p.p)
     if not args.no_scale:
-        extra["idle"], extra["cycles"] = scale(run, args, blast, names)
+        extra["idle"], extra["cycles"], extra["results"] = scale(run, args, blast, names)
 
     text, broken = report(run, args, extra)
     if args.no_write:

@@ -221,6 +221,19 @@ def rss_kib(pid):
     return 0
 
 
+def forget_peak(pid):
+    with open(f"/proc/{pid}/clear_refs", "w") as f:
+        f.write("5")
+
+
+def peak_kib(pid):
+    """Most resident memory since forget_peak."""
+    for line in open(f"/proc/{pid}/status"):
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1])
+    return 0
+
+
 def busy_s():
     """CPU time of the whole machine that was not idle, in seconds."""
     v = [int(x) for x in open("/proc/stat").readline().split()[1:]]
