@@ -545,7 +545,7 @@ def held(run, w, state=None):
 
 def test_a_held_batch_holds_no_connection():
     w = one_worker("transaction size 1 wait 5s", policy=HOLDS)
-    pg.query("insert into t select i, 'held' from generate_series(700, 740) i on conflict do nothing")
+    pg.query("insert into t select i, 'held' from generate_series(5700, 5740) i on conflict do nothing")
     a, b = connect("planner-7", w=w, prepare_threshold=None), connect("bo", w=w)
     ready = connect("cy", w=w, prepare_threshold=0)
     delete = "delete from t where id = %s and note = 'held'"
@@ -559,7 +559,7 @@ def test_a_held_batch_holds_no_connection():
             delete.replace("%s", "$1").encode(), [str(i).encode()]).command_tuples or 0)
         yield "large", lambda i: a.execute(delete + " and %s <> ''", (i, "x" * 20000)).rowcount
     for i, (way, run) in enumerate(ways()):
-        t, request, end = held(lambda: run(700 + i), w)
+        t, request, end = held(lambda: run(5700 + i), w)
         for _ in range(3):
             h.eq(one(b, "select 'goes on'"), "goes on", way)
         b.execute("begin")
@@ -569,26 +569,26 @@ def test_a_held_batch_holds_no_connection():
         b.execute("commit")
         t.join()
         h.eq(end, {"rows": 1}, way)
-        t, request, end = held(lambda: run(720 + i), w)
+        t, request, end = held(lambda: run(5720 + i), w)
         h.eq(one(b, "select 1"), 1)
         h.eq(w.approvals("reject", request["id"], "--reason", "no").code, 0)
         t.join()
         h.check(end == {"state": "42501"} or end == {"rows": 0}, f"{way}: {end}")
         h.eq((one(a, "select 1"), one(ready, "select 2"), one(b, "select 3")), (1, 2, 3))
-    h.eq(pg.query("select count(*) from t where note = 'held' and id between 720 and 730"), "11")
-    t, request, end = held(lambda: a.execute(delete, (735,)), w)
+    h.eq(pg.query("select count(*) from t where note = 'held' and id between 5720 and 5730"), "11")
+    t, request, end = held(lambda: a.execute(delete, (5735,)), w)
     a.cancel()
     t.join()
     h.eq(end, {"state": "57014"})
     # In a transaction it keeps its connection, and nobody may take longer than a minute.
     a.execute("begin")
-    t, request, end = held(lambda: a.execute(delete, (736,)).rowcount, w)
+    t, request, end = held(lambda: a.execute(delete, (5736,)).rowcount, w)
     e = fails(b, "select 1", "WEIR-POOL-FULL")
     h.eq(w.approvals("approve", request["id"], "--reason", "fine").code, 0)
     t.join()
     h.eq(end, {"rows": 1})
     a.execute("rollback")
-    h.eq(one(b, "select count(*) from t where id = 736"), 1)
+    h.eq(one(b, "select count(*) from t where id = 5736"), 1)
     w.kill()
 
 
