@@ -341,7 +341,7 @@ hold first do connect for 1 of dba not self within 5m expires 10m
 hold second do connect for 2 of dba not self within 4m expires 5m reason required
 """)
     client, i = at_the_door(w=w)
-    h.has(client.err, "0 of 1 dba, 0 of 2 dba", "at most 239 s")
+    h.has(client.err, "0 of 1 dba, 0 of 2 dba", "at most 240 s")
     approve(i, w=w)
     h.eq(shown(i, w)["state"], "pending")
     approve(i, w=w, user="bo")
