@@ -219,7 +219,7 @@ def test_cli_story():
     h.has(r.out, "approved")
     r = cli("approve", i)
     h.eq(r.code, 1, repr(r))
-    h.has(r.err, "approved this request already")
+    h.has(r.err, "not pending any more")
     j = hold("drop table people")
     r = cli("reject", j, "--reason", "no", "--json")
     h.eq((r.code, r.json()["state"]), (0, "rejected"), repr(r))
