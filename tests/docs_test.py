@@ -40,12 +40,11 @@ def test_manual_pages_are_well_formed():
 
 def test_every_command_has_help():
     for c in commands():
-        if c == "version":
-            continue
         r = h.weir(c, "--help")
         h.eq(r.code, 0, f"weir {c} --help: {r!r}")
         h.has(r.out, "usage: weir " + c)
         h.check(all(len(x) <= 100 for x in r.out.splitlines()), f"weir {c} --help is too wide")
+        h.eq(h.weir(c, "-h").out, r.out)
         r = h.weir(c, "--no-such-option")
         h.check(r.code in (2, 3), f"weir {c} --no-such-option: {r!r}")
         h.check(r.err and not r.out, f"weir {c} --no-such-option: {r!r}")
