@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
+#include "commit.h"
 
 #include <curl/curl.h>
 #include <jansson.h>

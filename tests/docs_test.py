@@ -50,6 +50,14 @@ def test_every_command_has_help():
         h.check(r.err and not r.out, f"weir {c} --no-such-option: {r!r}")
 
 
+def test_the_version_is_of_this_commit():
+    h.has(h.weir("--version").out, "weir ", "OpenSSL", "liburing")
+    log = h.run(["git", "rev-parse", "--git-path", "logs/HEAD"], cwd=h.ROOT).out
+    if log and os.path.isfile(os.path.join(h.ROOT, log)):
+        r = h.run(["ninja", "-t", "query", "build/gen/commit.h"], cwd=h.ROOT)
+        h.has(r.out, log)  # not of the one that ./configure was run on
+
+
 def test_options_without_their_value():
     """An author's tool says that the value is missing, not that there is no such option."""
     n = 0
