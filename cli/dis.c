@@ -17,8 +17,9 @@ static const char help[] =
 	"  command-entry line:  12  action-in action {sql.drop}; false -> 15; unknown is true\n"
 	"  means: test whether the action is in the set; when the outcome is false go to 15, else to\n"
 	"  13; an action that is not known counts as being in it.\n\n"
+	"Where an entry point has a diagram, that runs first, and the list where it says `list`.\n\n"
 	"  --source   before the instructions of a rule and of each of its clauses the lines of the\n"
-	"             text that they come from\n\n"
+	"             text that they come from; in a diagram before each match that of its rule\n\n"
 	"Exit code: 0 done, 1 the policy does not compile or the image is refused, 2 usage.\n";
 
 /* Where the text stands to which instructions were put already. */
@@ -110,9 +111,15 @@ put_source(void *ctx, struct buf *out, enum vm_entry e, size_t at)
 {
 	struct source_notes *n = ctx;
 	const struct image_entry *entry = &n->p->image->entry[e];
-	const struct insn *in = &entry->code[at];
+	const struct insn *in = image_insn(entry, at);
 	const struct clause *cl;
 
+	if (at >= entry->n) { /* of the diagram, where rules share tests */
+		n->line = 0;
+		if (in->op == OP_MATCH || in->op == OP_MAY)
+			put_lines(n, out, n->p->checked->rules[in->arg].ast->name.at);
+		return;
+	}
 	if (at == 0 || at == n->next) {
 		n->entry = e;
 		n->rule = rule_at(entry, at, &n->next);

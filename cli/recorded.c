@@ -379,6 +379,7 @@ recorded_decide(const struct recorded *c, const struct image *img, struct decisi
 			copy = *img;
 			copy.entry[ENTRY_COMMAND].code = code;
 			copy.entry[ENTRY_COMMAND].index = NULL;
+			copy.entry[ENTRY_COMMAND].n_diagram = 0;
 			vm_decide(&copy, ENTRY_COMMAND, &c->effects[i], &one);
 			free(code);
 		}

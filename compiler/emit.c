@@ -283,7 +283,7 @@ emit_policy(const struct checked *p, struct arena *arena, struct diag_queue *q,
 			     e.n > VM_MAX_OPS ? e.n : (size_t) VM_MAX_OPS + 1, VM_MAX_OPS);
 			good = false;
 		}
-		out[i] = (struct emitted){e.code, e.n};
+		out[i] = (struct emitted){.code = e.code, .n = e.n};
 	}
 	return good;
 }

@@ -11,6 +11,8 @@
 struct emitted {
 	struct insn *code;
 	size_t n;
+	struct insn *diagram; /* dcode.h makes it */
+	size_t n_diagram;
 };
 
 /* Does the entry point have the rule? Rules in force never stand beside those that are only

@@ -23,8 +23,9 @@ number_operands(struct tables *t, const struct emitted code[ENTRY_COUNT])
 	bool ops[OP_COUNT] = {0}, facts[FACT_COUNT] = {0};
 
 	for (int e = 0; e < ENTRY_COUNT; e++)
-		for (size_t i = 0; i < code[e].n; i++) {
-			const struct insn *in = &code[e].code[i];
+		for (size_t i = 0; i < code[e].n + code[e].n_diagram; i++) {
+			const struct insn *in = i < code[e].n ? &code[e].code[i]
+							      : &code[e].diagram[i - code[e].n];
 
 			ops[in->op] = true;
 			if (vm_op_reads_fact(in->op))
@@ -288,31 +289,37 @@ put_rules(struct buf *b, const struct checked *p, struct sources *sources)
 }
 
 static void
-put_entries(struct buf *b, const struct emitted code[ENTRY_COUNT], const struct tables *t)
+put_code(struct buf *b, const struct insn *code, size_t n, const struct tables *t)
 {
 	struct buf bytes = {0};
 
+	for (size_t i = 0; i < n; i++) {
+		const struct insn *in = &code[i];
+
+		buf_putc(&bytes, (uint8_t) (t->op[in->op] - 1));
+		buf_putc(&bytes, in->flags);
+		buf_be16(&bytes, vm_op_reads_fact(in->op)  ? t->fact[in->fact]
+				 : vm_op_reads_row(in->op) ? (uint16_t) (in->fact + 1)
+							   : 0);
+		buf_be16(&bytes, in->skip);
+		buf_be16(&bytes, in->arg);
+	}
+	assert(!bytes.failed);
+	cbor_bytes(b, buf_slice(&bytes));
+	buf_fini(&bytes);
+}
+
+static void
+put_entries(struct buf *b, const struct emitted code[ENTRY_COUNT], const struct tables *t)
+{
 	cbor_uint(b, BODY_ENTRIES);
 	cbor_array(b, ENTRY_COUNT);
 	for (int e = 0; e < ENTRY_COUNT; e++) {
-		buf_reset(&bytes);
-		for (size_t i = 0; i < code[e].n; i++) {
-			const struct insn *in = &code[e].code[i];
-
-			buf_putc(&bytes, (uint8_t) (t->op[in->op] - 1));
-			buf_putc(&bytes, in->flags);
-			buf_be16(&bytes, vm_op_reads_fact(in->op)  ? t->fact[in->fact]
-					 : vm_op_reads_row(in->op) ? (uint16_t) (in->fact + 1)
-								   : 0);
-			buf_be16(&bytes, in->skip);
-			buf_be16(&bytes, in->arg);
-		}
-		assert(!bytes.failed);
-		cbor_array(b, 2);
+		cbor_array(b, 3);
 		cbor_text(b, slice_str(entry_info[e].name));
-		cbor_bytes(b, buf_slice(&bytes));
+		put_code(b, code[e].code, code[e].n, t);
+		put_code(b, code[e].diagram, code[e].n_diagram, t);
 	}
-	buf_fini(&bytes);
 }
 
 /* What the policy was written against: enough to say what a server lacks of it. */

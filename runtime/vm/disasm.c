@@ -3,10 +3,8 @@
 
 #include "vm/verify.h"
 
-static const struct {
-	const char *name, *fact;
-} ops[OP_COUNT] = {
-#define OP(id, name, fact, constant, sentence) {name, #fact},
+static const char *const ops[OP_COUNT] = {
+#define OP(id, name, fact, constant, sentence) name,
 #include "grammar/opcodes.def"
 #undef OP
 };
@@ -96,27 +94,38 @@ put_constant(struct buf *out, const struct image *img, const struct constant *k)
 	}
 }
 
-/* "  17  action-in  action {sql.drop} -> 20 if not, unknown true" */
 static void
-put_insn(struct buf *out, const struct image *img, const struct image_entry *entry, size_t at)
+put_operands(struct buf *out, const struct image *img, const struct insn *in)
 {
-	const struct insn *in = &entry->code[at];
+	if (vm_op_reads_row(in->op))
+		buf_printf(out, " row.%.*s", SLICE_ARG(img->row_columns[in->fact]));
+	else if (vm_op_reads_fact(in->op))
+		buf_printf(out, " %s", fact_info[in->fact].name);
+	if (in->op != OP_BOOL && in->op != OP_KNOWN && in->op != OP_IN_SCHEMA) {
+		buf_putc(out, ' ');
+		put_constant(out, img, &img->constants[in->arg]);
+	}
+}
 
-	buf_printf(out, "%6zu  %s", at, ops[in->op].name);
+/* "  17  action-in action {sql.drop}; false -> 20; unknown is true" */
+static void
+put_insn(struct buf *out, const struct image *img, const struct insn *code, size_t at)
+{
+	const struct insn *in = &code[at];
+	size_t ways = vm_switch_ways(img, in);
+
+	buf_printf(out, "%6zu  %s", at, ops[in->op]);
 	if (in->op == OP_MATCH || in->op == OP_MAY) {
 		buf_putc(out, ' ');
 		buf_put_slice(out, img->rules[in->arg].name);
-	} else if (in->op == OP_JUMP) {
-		buf_printf(out, " -> %zu", at + 1 + in->skip);
-	} else if (in->op != OP_END) {
-		if (vm_op_reads_row(in->op))
-			buf_printf(out, " row.%.*s", SLICE_ARG(img->row_columns[in->fact]));
-		else if (strcmp(ops[in->op].fact, "NONE") != 0)
-			buf_printf(out, " %s", fact_info[in->fact].name);
-		if (in->op != OP_BOOL) {
-			buf_putc(out, ' ');
-			put_constant(out, img, &img->constants[in->arg]);
-		}
+	} else if (in->op == OP_JUMP || in->op == OP_FAR) {
+		buf_printf(out, " -> %zu", at + 1 + vm_distance(in));
+	} else if (ways) {
+		put_operands(out, img, in);
+		buf_printf(out, "; unknown -> %zu, none -> %zu, each -> %zu to %zu", at + 1, at + 2,
+			   at + 3, at + ways);
+	} else if (vm_op_is_test(in->op)) {
+		put_operands(out, img, in);
 		buf_printf(out, "%s; %s -> %zu%s", in->flags & INSN_NOT ? ", inverted" : "",
 			   in->flags & INSN_SKIP_TRUE ? "true" : "false", at + 1 + in->skip,
 			   in->flags & INSN_UNKNOWN ? "; unknown is true" : "");
@@ -255,7 +264,14 @@ vm_disasm_noted(struct buf *out, const struct image *img, vm_disasm_note *note, 
 		for (size_t i = 0; i < entry->n; i++) {
 			if (note)
 				note(ctx, out, (enum vm_entry) e, i);
-			put_insn(out, img, entry, i);
+			put_insn(out, img, entry->code, i);
+		}
+		if (entry->n_diagram)
+			buf_printf(out, "diagram of %s\n", entry_info[e].name);
+		for (size_t i = 0; i < entry->n_diagram; i++) {
+			if (note)
+				note(ctx, out, (enum vm_entry) e, entry->n + i);
+			put_insn(out, img, entry->diagram, i);
 		}
 	}
 }

@@ -2,7 +2,9 @@
  *
  * The policy machine. All rules of an entry point stand one after the other, so every rule that
  * matches is known and their order cannot matter. Of many rules, an index (index.h) says which to
- * run.
+ * run. Where the compiler has made code of the rules' decision diagram (compiler/dcode.h), that
+ * runs instead, and goes on with the list where it says so; what had matched by then, the list
+ * matches once more.
  *
  * Facts may be unknown, and the language is three-valued (Kleene): unknown satisfies the condition
  * of a deny, hold or mask, and fails that of an allow. The code is two-valued nevertheless. With
@@ -130,6 +132,20 @@ set_glob(const struct value *v, const struct constant *k)
 	return false;
 }
 
+/* The only dot of the table's name stands behind its schema, so where to cut is not in doubt. */
+static bool
+in_schema(const struct facts *f)
+{
+	const struct value *t = &f->v[FACT_TABLE], *s = &f->v[FACT_SCHEMA];
+
+	if (!t->known || !s->known || t->s.n <= s->s.n)
+		return false;
+	for (size_t i = 0; i < t->s.n; i++)
+		if ((t->s.p[i] == '.') != (i == s->s.n) || (i < s->s.n && t->s.p[i] != s->s.p[i]))
+			return false;
+	return true;
+}
+
 uint64_t
 decision_word(const struct decision *d, size_t w)
 {
@@ -169,6 +185,19 @@ record(struct decision *d, unsigned rule)
 		bool t_ = (is_known) ? (outcome) != (bool) (pc->flags & INSN_NOT)                 \
 				     : (bool) (pc->flags & INSN_UNKNOWN);                         \
 		pc += 1 + (t_ == (bool) (pc->flags & INSN_SKIP_TRUE) ? pc->skip : 0);             \
+		ops++;                                                                            \
+		NEXT;                                                                             \
+	} while (0)
+
+/* Goes to the place of a switch for a case, which is n_cases of the constant when it is none. */
+#define SWITCH(is_known, case_)                                                                   \
+	do {                                                                                      \
+		size_t at_ = 0;                                                                   \
+		if (is_known) {                                                                   \
+			at_ = (case_);                                                            \
+			at_ = at_ < K->n_cases ? at_ + 2 : 1;                                     \
+		}                                                                                 \
+		pc += 1 + at_;                                                                    \
 		ops++;                                                                            \
 		NEXT;                                                                             \
 	} while (0)
@@ -229,6 +258,10 @@ vm_run(const struct image *img, const struct insn *pc, const struct facts *f, st
 		TEST(R && R[pc->fact].is_int, R[pc->fact].i < K->number);
 	CASE(ROW_LE):
 		TEST(R && R[pc->fact].is_int, R[pc->fact].i <= K->number);
+	CASE(KNOWN):
+		TEST(true, V->known);
+	CASE(IN_SCHEMA):
+		TEST(true, in_schema(f));
 	CASE(MATCH):
 		record(d, pc->arg);
 		if (img->ranks[pc->arg] > worst)
@@ -249,6 +282,30 @@ vm_run(const struct image *img, const struct insn *pc, const struct facts *f, st
 		pc += 1 + pc->skip;
 		ops++;
 		NEXT;
+	CASE(FAR):
+		pc += 1 + pc->skip + ((size_t) pc->arg << 16);
+		ops++;
+		NEXT;
+	CASE(ACTION_SWITCH):
+		SWITCH(V->known, action_set_has(&K->actions, (enum action) V->i)
+					 ? action_set_rank(&K->actions, (enum action) V->i)
+					 : K->n_cases);
+	CASE(STR_SWITCH):
+		SWITCH(V->known, match_find(K->strings.v, K->strings.n, V->s));
+	CASE(ENUM_SWITCH):
+		SWITCH(V->known,
+		       K->values.mask >> V->i & 1
+			       ? (size_t) __builtin_popcount(K->values.mask &
+							     ((UINT32_C(1) << V->i) - 1))
+			       : K->n_cases);
+	CASE(USES_SWITCH): {
+		enum tri u = vm_uses(&img->data[K->uses.data], f, K->uses.contexts);
+
+		SWITCH(u != TRI_UNKNOWN, u == TRI_TRUE ? 0u : 1u);
+	}
+	CASE(LIST):
+		d->ops += ops + 1;
+		return VM_RUN_LIST;
 	CASE(END):
 		d->ops += ops;
 		return worst;
@@ -262,14 +319,17 @@ void
 vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, struct decision *d)
 {
 	const struct image_entry *entry = &img->entry[e];
-	int worst;
+	int worst = VM_RUN_LIST;
 
 	assert(e < ENTRY_COUNT);
 	assert(img->n_rules <= VM_MAX_RULES);
 	memset(d->touched, 0, sizeof(d->touched));
 	d->ops = 1; /* the `end` */
-	worst = entry->index ? vm_index_run(entry->index, img, f, d)
-			     : vm_run(img, entry->code, f, d);
+	if (entry->n_diagram)
+		worst = vm_run(img, entry->diagram, f, d);
+	if (worst == VM_RUN_LIST)
+		worst = entry->index ? vm_index_run(entry->index, img, f, d)
+				     : vm_run(img, entry->code, f, d);
 	debug_assert(d->ops <= entry->cost);
 	d->effects = 1;
 	d->by_default = worst < 0;

@@ -29,7 +29,8 @@ static_assert(VM_MAX_RULES % 64 == 0, "decision.bits has a bit for every rule");
 void vm_decide(const struct image *img, enum vm_entry e, const struct facts *f, struct decision *d);
 
 /* Runs code up to an `end`: adds the rules that match and the instructions, without the end, to *d.
- * The worst verdict among them, or -1. */
+ * The worst verdict among them, or -1; of a diagram VM_RUN_LIST when the list is to be asked. */
+enum { VM_RUN_LIST = -2 };
 int vm_run(const struct image *img, const struct insn *code, const struct facts *f,
 	   struct decision *d);
 

@@ -3,7 +3,8 @@
  * Reading an image. The body is a map with the keys of enum body_key, all of them, in that order;
  * compiler/image_build.c writes it. Strings stay where they are in the copy of the file.
  *
- *   entry  [name, code]        code: 8 bytes an instruction: op, flags, fact, skip, argument, the
+ *   entry  [name, list, diagram]
+ *                              code: 8 bytes an instruction: op, flags, fact, skip, argument, the
  *                              last three big-endian; op and fact index the tables OPS and FACTS,
  *                              or, of a test of the row, the constants: the column's name
  *   rule   [kind, name, sentence, [file, line, column, length], shadow, channel,
@@ -440,18 +441,19 @@ row_column(struct loader *l, uint16_t constant)
 }
 
 /* Numbers that the file's tables do not have stay out of range for the verifier to name. */
-static void
-load_code(struct loader *l, struct image_entry *entry, struct slice code)
+static const struct insn *
+load_code(struct loader *l, size_t *n)
 {
+	struct slice code = cbor_get_bytes(&l->r);
 	struct insn *v;
 
-	if (code.n % sizeof(struct insn) != 0) {
+	*n = code.n / sizeof(struct insn);
+	if (code.n % sizeof(struct insn) != 0)
 		cbor_fail(&l->r, "code that is no whole number of instructions");
-		return;
-	}
-	entry->n = code.n / sizeof(struct insn);
-	entry->code = v = ARENA_ARRAY(l->arena, struct insn, entry->n);
-	for (size_t i = 0; i < entry->n; i++) {
+	if (!ok(l))
+		*n = 0;
+	v = ARENA_ARRAY(l->arena, struct insn, *n);
+	for (size_t i = 0; i < *n; i++) {
 		const uint8_t *p = code.p + i * sizeof(struct insn);
 		uint16_t fact = get_be16(p + 2);
 
@@ -467,6 +469,7 @@ load_code(struct loader *l, struct image_entry *entry, struct slice code)
 		v[i].skip = get_be16(p + 4);
 		v[i].arg = get_be16(p + 6);
 	}
+	return v;
 }
 
 static void
@@ -474,13 +477,15 @@ load_entries(struct loader *l)
 {
 	tuple(l, ENTRY_COUNT);
 	for (int e = 0; e < ENTRY_COUNT && ok(l); e++) {
+		struct image_entry *entry = &l->img->entry[e];
 		struct slice name;
 
-		tuple(l, 2);
+		tuple(l, 3);
 		name = cbor_get_text(&l->r);
 		if (ok(l) && !slice_is(name, entry_info[e].name))
 			BAD(l, NAME, "entry point %d is not '%s'", e, entry_info[e].name);
-		load_code(l, &l->img->entry[e], cbor_get_bytes(&l->r));
+		entry->code = load_code(l, &entry->n);
+		entry->diagram = load_code(l, &entry->n_diagram);
 	}
 }
 

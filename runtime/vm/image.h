@@ -14,11 +14,12 @@
 #include "base/crypto.h"
 #include "vm/names.h"
 
-enum { IMAGE_FORMAT = 5, IMAGE_MAX_BYTES = 16 << 20 };
+enum { IMAGE_FORMAT = 6, IMAGE_MAX_BYTES = 16 << 20 };
 /* What one image may hold. */
 enum {
 	VM_MAX_RULES = 10240,
 	VM_MAX_OPS = 262144, /* that a decision can take when all rules concern it: 1 ms */
+	VM_MAX_DIAGRAM = 524288, /* instructions of an entry point's diagram */
 	VM_MAX_CONSTANTS = 65535,
 	VM_MAX_ROW_COLUMNS = 64, /* different ones that conditions read */
 };
@@ -54,6 +55,7 @@ static_assert(sizeof(struct insn) == 8, "instructions are 8 bytes");
 
 struct constant {
 	enum constant_kind kind;
+	uint32_t n_cases; /* of a switch: strings, actions or values in it, of uses 1 */
 	union {
 		int64_t number;
 		struct slice string;
@@ -176,8 +178,10 @@ struct image_rule {
 };
 
 struct image_entry {
-	const struct insn *code;
+	const struct insn *code; /* the list: all rules, one after another */
 	size_t n;
+	const struct insn *diagram; /* decides the same with fewer tests; runs first */
+	size_t n_diagram;	    /* 0: there is none */
 	uint32_t cost;  /* most instructions any run can take */
 	uint64_t facts; /* bit per fact that is read */
 	bool uses;      /* reads the list of data uses (stable) */
@@ -253,6 +257,19 @@ bool image_is_image(struct slice bytes);
 struct image *image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 			 struct image_error *err) MUST_CHECK;
 const char *image_error_name(enum image_error_code code); /* "V0204" */
+
+/* The instructions of the list, then those of the diagram. */
+static inline size_t
+image_n_insns(const struct image_entry *e)
+{
+	return e->n + e->n_diagram;
+}
+
+static inline const struct insn *
+image_insn(const struct image_entry *e, size_t i)
+{
+	return i < e->n ? &e->code[i] : &e->diagram[i - e->n];
+}
 
 /* Decides nothing: ENTRY_WATCH and ENTRY_WATCH_CONNECT match it, and no other entry point may. */
 static inline bool

@@ -125,18 +125,22 @@ load_constant(struct loader *l, struct constant *k)
 		break;
 	case CONSTANT_STRINGS:
 		load_strings(l, k);
+		k->n_cases = (uint32_t) k->strings.n;
 		break;
 	case CONSTANT_ACTIONS:
 		load_actions(l, k);
+		k->n_cases = (uint32_t) action_set_rank(&k->actions, ACTION_COUNT);
 		break;
 	case CONSTANT_VALUES:
 		load_values(l, k);
+		k->n_cases = (uint32_t) __builtin_popcount(k->values.mask);
 		break;
 	case CONSTANT_NETWORK:
 		load_network(l, k);
 		break;
 	case CONSTANT_USES:
 		load_uses(l, k);
+		k->n_cases = 1;
 		break;
 	case CONSTANT_COUNT:
 		break;

@@ -35,8 +35,8 @@ match_glob(struct slice pattern, struct slice text)
 	return p == pattern.n;
 }
 
-bool
-match_in(const struct slice *v, size_t n, struct slice s)
+size_t
+match_find(const struct slice *v, size_t n, struct slice s)
 {
 	size_t lo = 0, hi = n;
 
@@ -45,13 +45,19 @@ match_in(const struct slice *v, size_t n, struct slice s)
 		int c = slice_cmp(v[mid], s);
 
 		if (c == 0)
-			return true;
+			return mid;
 		if (c < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return false;
+	return n;
+}
+
+bool
+match_in(const struct slice *v, size_t n, struct slice s)
+{
+	return match_find(v, n, s) < n;
 }
 
 bool

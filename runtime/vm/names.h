@@ -243,4 +243,15 @@ action_set_has(const struct action_set *set, enum action a)
 	return set->w[a / 64] >> a % 64 & 1;
 }
 
+/* How many of the set come before a. */
+static inline size_t
+action_set_rank(const struct action_set *set, unsigned a)
+{
+	uint64_t low = a < 64 ? (UINT64_C(1) << a) - 1 : UINT64_MAX;
+	uint64_t high = a < 64 ? 0 : a < 128 ? (UINT64_C(1) << (a - 64)) - 1 : UINT64_MAX;
+
+	return (size_t) (__builtin_popcountll(set->w[0] & low) +
+			 __builtin_popcountll(set->w[1] & high));
+}
+
 #endif

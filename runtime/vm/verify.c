@@ -2,7 +2,8 @@
  *
  * What code must be to run unwatched: known instructions, operands that exist and fit, forward
  * jumps within the entry point, one `end` as the last instruction. Then every run ends, and the
- * longest one is found in one pass from the end.
+ * longest one is found in one pass from the end. Code of a diagram may end in many places, but all
+ * of it must be reached; its switches do not stand in each other's ways.
  */
 #include "vm/verify.h"
 
@@ -10,14 +11,15 @@
 #include <stdio.h>
 
 /* The kinds of fact operand in opcodes.def: a type, or one of these. */
-enum { FACT_KIND_NONE = -1, FACT_KIND_ENUM = -2, FACT_KIND_NUMBER = -3, FACT_KIND_COLUMN = -4 };
+enum { FACT_KIND_NONE = -1, FACT_KIND_ENUM = -2, FACT_KIND_NUMBER = -3, FACT_KIND_COLUMN = -4,
+       FACT_KIND_ANY = -5 };
 enum {
 #define TYPE(id, name, sentence) FACT_KIND_##id = TYPE_##id,
 #include "grammar/types.def"
 #undef TYPE
 };
 /* Constant operands: a kind of constant, or one of these. */
-enum { ARG_NONE = -1, ARG_RULE = -2 };
+enum { ARG_NONE = -1, ARG_RULE = -2, ARG_DISTANCE = -3 };
 enum {
 #define CONSTANT(id, name, sentence) ARG_##id = CONSTANT_##id,
 #include "grammar/constants.def"
@@ -72,6 +74,26 @@ vm_op_reads_row(unsigned op)
 	return op < OP_COUNT && operands[op].fact == FACT_KIND_COLUMN;
 }
 
+bool
+vm_op_of_diagram(unsigned op)
+{
+	return op >= OP_KNOWN && op <= OP_USES_SWITCH;
+}
+
+bool
+vm_op_is_test(unsigned op)
+{
+	return op < OP_MATCH || op == OP_KNOWN || op == OP_IN_SCHEMA;
+}
+
+size_t
+vm_switch_ways(const struct image *img, const struct insn *in)
+{
+	return in->op >= OP_ACTION_SWITCH && in->op <= OP_USES_SWITCH
+		       ? (size_t) img->constants[in->arg].n_cases + 2
+		       : 0;
+}
+
 static bool
 fact_fits(const struct image *img, const struct insn *in, enum vm_entry e)
 {
@@ -89,6 +111,8 @@ fact_fits(const struct image *img, const struct insn *in, enum vm_entry e)
 		return false;
 	if ((e == ENTRY_RESULT || e == ENTRY_ROW) && fact->phase > PHASE_COMMAND)
 		return false;
+	if (want == FACT_KIND_ANY)
+		return true;
 	if (want == FACT_KIND_ENUM)
 		return type_is_enum(fact->type);
 	if (want == FACT_KIND_NUMBER)
@@ -105,6 +129,8 @@ arg_fits(const struct image *img, const struct insn *in)
 		return in->arg == 0;
 	if (want == ARG_RULE)
 		return in->arg < img->n_rules;
+	if (want == ARG_DISTANCE)
+		return true;
 	if (in->arg >= img->n_constants || (int) img->constants[in->arg].kind != want)
 		return false;
 	if (want == ARG_VALUES && img->constants[in->arg].values.type != fact_info[in->fact].type)
@@ -131,19 +157,45 @@ rule_fits(const struct image *img, const struct insn *in, enum vm_entry e)
 	return (kind == VM_MASK || kind == VM_DROP) == (e == ENTRY_RESULT || e == ENTRY_ROW);
 }
 
+/* The list of an entry point, or its diagram. */
+struct code {
+	const struct insn *v;
+	size_t n;
+	bool diagram;
+};
+
+/* `left` instructions stand behind the next one. Each operand is compared for itself, so that it
+ * can be proved (tests/proof). */
 static bool
-check_insn(const struct image *img, enum vm_entry e, const struct image_entry *entry, size_t at,
+stays_inside(const struct image *img, const struct insn *in, size_t left)
+{
+	if (in->op == OP_FAR) {
+		if (in->arg > left >> 16)
+			return false;
+		if (in->arg == left >> 16 && in->skip > (left & 0xffff))
+			return false;
+	} else if (in->op >= OP_ACTION_SWITCH && in->op <= OP_USES_SWITCH) {
+		if (img->constants[in->arg].n_cases >= left)
+			return false;
+	} else if (in->skip > left) {
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_insn(const struct image *img, enum vm_entry e, const struct code *code, size_t at,
 	   struct image_error *err)
 {
-	const struct insn *in = &entry->code[at];
+	const struct insn *in = &code->v[at];
 	const char *where = entry_info[e].name;
-	bool is_test = in->op < OP_MATCH;
+	bool is_test = vm_op_is_test(in->op), ends = in->op == OP_END || in->op == OP_LIST;
 
-	if (in->op >= OP_COUNT)
+	if (in->op >= OP_COUNT || (!code->diagram && vm_op_of_diagram(in->op)))
 		return image_fail(err, IMAGE_ERROR_OPCODE, "%s: instruction %zu: opcode %u", where,
 				  at, in->op);
 	if (in->flags & ~(is_test ? INSN_FLAGS : 0) ||
-	    (in->skip && !is_test && in->op != OP_JUMP))
+	    (in->skip && !is_test && in->op != OP_JUMP && in->op != OP_FAR))
 		return image_fail(err, IMAGE_ERROR_FLAGS,
 				  "%s: instruction %zu: flags or skip it does not have", where, at);
 	if (!fact_fits(img, in, e))
@@ -155,51 +207,81 @@ check_insn(const struct image *img, enum vm_entry e, const struct image_entry *e
 	if ((in->op == OP_MATCH || in->op == OP_MAY) && !rule_fits(img, in, e))
 		return image_fail(err, IMAGE_ERROR_RULE_KIND, "%s: instruction %zu: rule %u", where,
 				  at, in->arg);
-	if ((in->op == OP_END) != (at + 1 == entry->n))
+	if (code->diagram ? !ends && at + 1 == code->n : ends != (at + 1 == code->n))
 		return image_fail(err, IMAGE_ERROR_NO_END, "%s: instruction %zu of %zu", where, at,
-				  entry->n);
-	if ((size_t) in->skip >= entry->n - at - (in->op != OP_END))
-		return image_fail(err, IMAGE_ERROR_JUMP, "%s: instruction %zu: skips %u of %zu", where,
-				  at, in->skip, entry->n - at - 1);
+				  code->n);
+	if (!stays_inside(img, in, ends ? 0 : code->n - at - 2))
+		return image_fail(err, IMAGE_ERROR_JUMP, "%s: instruction %zu: leaves the %zu behind it",
+				  where, at, code->n - at - 1);
 	return true;
 }
 
-/* The instructions after `end` cannot be reached by falling through, so the last is the only
- * one. */
+/* Of a list the instructions after `end` cannot be reached by falling through, so the last is the
+ * only one. A way that ends in `list` costs what the list does, too. */
 static uint32_t
-longest(const struct image_entry *entry, struct arena *scratch)
+longest(const struct image *img, const struct code *code, uint32_t list, struct arena *scratch)
 {
-	uint32_t *cost = ARENA_ARRAY(scratch, uint32_t, entry->n);
+	uint32_t *cost = ARENA_ARRAY(scratch, uint32_t, code->n);
 
-	for (size_t i = entry->n; i-- > 0;) {
-		const struct insn *in = &entry->code[i];
-		uint32_t next = 0;
+	for (size_t i = code->n; i-- > 0;) {
+		const struct insn *in = &code->v[i];
+		size_t ways = vm_switch_ways(img, in);
+		uint32_t next = in->op == OP_LIST ? list : 0;
 
-		if (in->op != OP_END) {
-			next = cost[i + 1 + in->skip];
-			if (in->op != OP_JUMP && cost[i + 1] > next)
-				next = cost[i + 1];
-		}
+		if (in->op != OP_END && in->op != OP_LIST)
+			next = cost[i + 1 + vm_distance(in)];
+		if (vm_op_is_test(in->op) && cost[i + 1] > next)
+			next = cost[i + 1];
+		for (size_t k = 1; k <= ways; k++)
+			next = cost[i + k] > next ? cost[i + k] : next;
 		cost[i] = next + 1;
 	}
 	return cost[0];
 }
 
-bool
-vm_verify(const struct image *img, enum vm_entry e, struct image_entry *entry,
-	  struct arena *scratch, struct image_error *err)
+/* Every instruction is on some way, and no switch stands among the ways of another, so that
+ * looking at all of them takes one pass. */
+static bool
+check_ways(const struct image *img, enum vm_entry e, const struct code *code,
+	   struct arena *scratch, struct image_error *err)
 {
-	if (entry->n == 0)
-		return image_fail(err, IMAGE_ERROR_NO_END, "%s: no code", entry_info[e].name);
-	entry->facts = 0;
-	entry->uses = false;
-	entry->stable = true;
-	for (size_t i = 0; i < entry->n; i++) {
-		const struct insn *in = &entry->code[i];
+	bool *reached = ARENA_ARRAY(scratch, bool, code->n);
+	size_t busy = 0;
 
-		if (!check_insn(img, e, entry, i, err))
+	reached[0] = true;
+	for (size_t i = 0; i < code->n; i++) {
+		const struct insn *in = &code->v[i];
+		size_t ways = vm_switch_ways(img, in);
+
+		if (!reached[i])
+			return image_fail(err, IMAGE_ERROR_UNREACHED,
+					  "%s: instruction %zu of the diagram", entry_info[e].name, i);
+		if (ways && i < busy)
+			return image_fail(err, IMAGE_ERROR_JUMP,
+					  "%s: instruction %zu: a switch in a switch",
+					  entry_info[e].name, i);
+		busy = ways ? i + 1 + ways : busy;
+		for (size_t k = 1; k <= ways; k++)
+			reached[i + k] = true;
+		if (in->op == OP_END || in->op == OP_LIST || ways)
+			continue;
+		reached[i + 1 + vm_distance(in)] = true;
+		if (vm_op_is_test(in->op))
+			reached[i + 1] = true;
+	}
+	return true;
+}
+
+static bool
+check_code(const struct image *img, enum vm_entry e, const struct code *code,
+	   struct image_entry *entry, struct image_error *err)
+{
+	for (size_t i = 0; i < code->n; i++) {
+		const struct insn *in = &code->v[i];
+
+		if (!check_insn(img, e, code, i, err))
 			return false;
-		if (in->op == OP_USES)
+		if (in->op == OP_USES || in->op == OP_USES_SWITCH)
 			entry->uses = true;
 		if (vm_op_reads_row(in->op))
 			entry->stable = false;
@@ -207,8 +289,43 @@ vm_verify(const struct image *img, enum vm_entry e, struct image_entry *entry,
 			entry->facts |= UINT64_C(1) << in->fact;
 			entry->stable &= fact_info[in->fact].stable;
 		}
+		if (in->op == OP_IN_SCHEMA) {
+			static_assert(FACT_TABLE < 64 && FACT_SCHEMA < 64, "bits of facts");
+			entry->facts |= UINT64_C(1) << FACT_TABLE | UINT64_C(1) << FACT_SCHEMA;
+			entry->stable &= fact_info[FACT_TABLE].stable &&
+					 fact_info[FACT_SCHEMA].stable;
+		}
 	}
-	entry->cost = longest(entry, scratch);
+	return true;
+}
+
+bool
+vm_verify(const struct image *img, enum vm_entry e, struct image_entry *entry,
+	  struct arena *scratch, struct image_error *err)
+{
+	const struct code list = {entry->code, entry->n, false};
+	const struct code diagram = {entry->diagram, entry->n_diagram, true};
+
+	if (entry->n == 0)
+		return image_fail(err, IMAGE_ERROR_NO_END, "%s: no code", entry_info[e].name);
+	entry->facts = 0;
+	entry->uses = false;
+	entry->stable = true;
+	if (!check_code(img, e, &list, entry, err))
+		return false;
+	entry->cost = longest(img, &list, 0, scratch);
+	if (diagram.n > VM_MAX_DIAGRAM)
+		return image_fail(err, IMAGE_ERROR_COST, "%s: a diagram of %zu instructions, the limit is %d",
+				  entry_info[e].name, diagram.n, VM_MAX_DIAGRAM);
+	if (diagram.n) {
+		uint32_t cost;
+
+		if (!check_code(img, e, &diagram, entry, err) ||
+		    !check_ways(img, e, &diagram, scratch, err))
+			return false;
+		cost = longest(img, &diagram, entry->cost, scratch);
+		entry->cost = cost > entry->cost ? cost : entry->cost;
+	}
 	if (entry->cost > VM_MAX_OPS)
 		return image_fail(err, IMAGE_ERROR_COST, "%s: up to %u instructions, the limit is %d",
 				  entry_info[e].name, entry->cost, VM_MAX_OPS);

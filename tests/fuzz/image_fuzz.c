@@ -8,20 +8,26 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-/* With an index, even where the code is too short to deserve one, and without. */
+/* With a diagram, which may be anybody's and say anything; then the list with an index, even where
+ * the code is too short to deserve one, and without. */
 static void
 decide(struct image *img, enum vm_entry e, const struct facts *f, struct arena *arena,
        struct decision *d)
 {
 	const struct vm_index *index = img->entry[e].index;
+	size_t n_diagram = img->entry[e].n_diagram;
 	struct decision whole;
 	bool too_big;
 
+	vm_decide(img, e, f, &whole);
+	assert(whole.ops <= img->entry[e].cost);
+	img->entry[e].n_diagram = 0;
 	img->entry[e].index = NULL;
 	vm_decide(img, e, f, &whole);
 	img->entry[e].index = vm_index_build(img, e, 1, arena, &too_big);
 	vm_decide(img, e, f, d);
 	img->entry[e].index = index;
+	img->entry[e].n_diagram = n_diagram;
 	assert(d->verdict == whole.verdict && d->by_default == whole.by_default);
 	for (int r = -1; (r = decision_next(&whole, r)) >= 0;)
 		assert(decision_next(d, r - 1) == r);

@@ -43,7 +43,7 @@ if [ -z "$missing" ]; then echo "ok $n - every code of the checker is seen"; els
 
 missing=
 for op in $(grep -oE '^OP\([A-Z_]+' grammar/opcodes.def | cut -d'(' -f2); do
-	grep -q "OP_$op\b" tests/unit/vm_test.c || missing="$missing $op"
+	grep -q "OP_$op\b" tests/unit/vm_test.c tests/unit/vm_diagram_test.c || missing="$missing $op"
 done
 n=$((n + 1))
 if [ -z "$missing" ]; then echo "ok $n - every opcode has a unit test"; else

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Every small program, without exception: all instructions that can be made of representative and
- * boundary operands, and all ways of going through up to five instructions. What the verifier takes
- * is run, with everything known and with nothing, over arrays that end exactly where the image
- * says (the sanitized build sees each byte beyond); what it does not take has its code.
+ * boundary operands, and all ways of going through up to five instructions, of a list and of a
+ * diagram. What the verifier takes is run, with everything known and with nothing, over arrays that
+ * end exactly where the image says (the sanitized build sees each byte beyond); what it does not
+ * take has its code.
  */
 #include "vm/exec.h"
 #include "vm/verify.h"
@@ -12,7 +13,7 @@
 
 #include "tests/unit/test.h"
 
-enum { N_RULES = 2 * VM_RULE_COUNT, N_ROW_COLUMNS = 2, MAX_FREE = 5 };
+enum { N_RULES = 2 * VM_RULE_COUNT, N_ROW_COLUMNS = 2, MAX_FREE = 5, MAX_FREE_DIAGRAM = 4 };
 
 static struct image img;
 static struct facts facts[2]; /* nothing is known; everything is */
@@ -42,14 +43,15 @@ make_constants(void)
 	const struct constant k[CONSTANT_COUNT] = {
 		[CONSTANT_NUMBER] = {.kind = CONSTANT_NUMBER, .number = INT64_MIN},
 		[CONSTANT_STRING] = {.kind = CONSTANT_STRING, .string = exact_text("*a*b")},
-		[CONSTANT_STRINGS] = {.kind = CONSTANT_STRINGS,
+		[CONSTANT_STRINGS] = {.kind = CONSTANT_STRINGS, .n_cases = 2,
 				      .strings = {exact(strings, sizeof(strings)), 2}},
-		[CONSTANT_ACTIONS] = {.kind = CONSTANT_ACTIONS,
+		[CONSTANT_ACTIONS] = {.kind = CONSTANT_ACTIONS, .n_cases = 128,
 				      .actions = {{UINT64_MAX, UINT64_MAX}}},
-		[CONSTANT_VALUES] = {.kind = CONSTANT_VALUES,
+		[CONSTANT_VALUES] = {.kind = CONSTANT_VALUES, .n_cases = 32,
 				     .values = {TYPE_ENUM_WEEKDAY, UINT32_MAX}},
 		[CONSTANT_NETWORK] = {.kind = CONSTANT_NETWORK, .network = {{0}, 128}},
-		[CONSTANT_USES] = {.kind = CONSTANT_USES, .uses = {0, UINT16_MAX}},
+		[CONSTANT_USES] = {.kind = CONSTANT_USES, .n_cases = 1,
+				   .uses = {0, UINT16_MAX}},
 	};
 
 	img.constants = exact(k, sizeof(k));
@@ -121,9 +123,11 @@ make_image(void)
 
 /* Verifies, and runs what is taken. The code is in an allocation of its size. */
 static bool
-try(const struct insn *code, size_t n, enum vm_entry e)
+try(const struct insn *code, size_t n, enum vm_entry e, bool diagram)
 {
-	struct image_entry entry = {.code = code, .n = n};
+	static const struct insn end = {.op = OP_END};
+	struct image_entry entry = {.code = diagram ? &end : code, .n = diagram ? 1 : n,
+				    .diagram = code, .n_diagram = diagram ? n : 0};
 	struct image_error err;
 	struct decision d;
 
@@ -137,7 +141,7 @@ try(const struct insn *code, size_t n, enum vm_entry e)
 	img.entry[e] = entry;
 	for (int k = 0; k < 2; k++) {
 		vm_decide(&img, e, &facts[k], &d);
-		CHECK(d.ops >= 1 && d.ops <= entry.cost && entry.cost <= n);
+		CHECK(d.ops >= 1 && d.ops <= entry.cost && entry.cost <= n + diagram);
 		for (int r = -1; (r = decision_next(&d, r)) >= 0;)
 			CHECK(r < N_RULES);
 	}
@@ -157,9 +161,9 @@ static const uint16_t boundary_skips[] = {0, 1, 2, UINT16_MAX};
 static const uint8_t boundary_flags[] = {0,	      INSN_NOT,	      INSN_UNKNOWN,
 					 INSN_SKIP_TRUE, INSN_FLAGS, INSN_FLAGS + 1, UINT8_MAX};
 
-/* One instruction, then `end`, at one entry point. */
+/* One instruction, then `end`, at one entry point; n instructions in all. */
 static void
-each_operand(struct insn *code, enum vm_entry e)
+each_operand(struct insn *code, size_t n, enum vm_entry e, bool diagram)
 {
 	for (size_t f = 0; f < COUNT_OF(boundary_facts); f++)
 		for (size_t a = 0; a < COUNT_OF(boundary_args); a++)
@@ -169,9 +173,25 @@ each_operand(struct insn *code, enum vm_entry e)
 					code[0].arg = boundary_args[a];
 					code[0].skip = boundary_skips[s];
 					code[0].flags = boundary_flags[g];
-					if (try(code, 2, e))
+					if (try(code, n, e, diagram))
 						taken_ops[code[0].op]++;
 				}
+}
+
+/* A switch has as many `end`s behind it as it has ways, and one too few or too many. */
+static void
+each_switch(enum opcode op, size_t n_cases)
+{
+	for (size_t n = 1 + n_cases; n < 5 + n_cases; n++) {
+		struct insn *code = calloc(n, sizeof(*code));
+
+		assert(code);
+		for (size_t i = 1; i < n; i++)
+			code[i].op = OP_END;
+		code[0].op = (uint8_t) op;
+		each_operand(code, n, ENTRY_COMMAND, true);
+		free(code);
+	}
 }
 
 static void
@@ -183,11 +203,19 @@ every_instruction(void)
 	for (int e = 0; e < ENTRY_COUNT; e++)
 		for (unsigned op = 0; op <= OP_COUNT; op++) {
 			code[0].op = (uint8_t) op;
-			each_operand(code, (enum vm_entry) e);
+			each_operand(code, 2, (enum vm_entry) e, false);
+			each_operand(code, 2, (enum vm_entry) e, true);
 		}
+	CHECK_INT(taken_ops[OP_LIST], 0);
+	CHECK_INT(taken_ops[OP_END], 0);
+	code[0] = (struct insn){.op = OP_LIST};
+	taken_ops[OP_LIST] += try(code, 1, ENTRY_COMMAND, true);
+	each_switch(OP_ACTION_SWITCH, img.constants[CONSTANT_ACTIONS].n_cases);
+	each_switch(OP_STR_SWITCH, img.constants[CONSTANT_STRINGS].n_cases);
+	each_switch(OP_ENUM_SWITCH, img.constants[CONSTANT_VALUES].n_cases);
+	each_switch(OP_USES_SWITCH, img.constants[CONSTANT_USES].n_cases);
 	for (unsigned op = 0; op < OP_END; op++)
 		CHECK(taken_ops[op] > 0);
-	CHECK_INT(taken_ops[OP_END], 0);
 	for (int code_ = IMAGE_ERROR_OPCODE; code_ < IMAGE_ERROR_COST; code_++)
 		CHECK(refused[code_] > 0);
 	free(code);
@@ -232,7 +260,7 @@ make_ways(struct insn *v, size_t n)
 static void
 check_ways(const struct insn *code, size_t n)
 {
-	bool sound = true, took = try(code, n, ENTRY_COMMAND);
+	bool sound = true, took = try(code, n, ENTRY_COMMAND, false);
 
 	for (size_t i = 0; i < n && sound; i++)
 		sound = longest_way(code, n, i) > 0;
@@ -266,6 +294,101 @@ every_way(void)
 	       (unsigned long long) n_taken);
 }
 
+/* The same of a diagram: 0 when some way leaves it; otherwise `seen` is where ways come by. */
+static unsigned
+longest_diagram_way(const struct insn *code, size_t n, size_t at, bool *seen)
+{
+	unsigned a, b = 1;
+	size_t far = 0;
+
+	if (at >= n)
+		return 0;
+	seen[at] = true;
+	switch ((enum opcode) code[at].op) {
+	case OP_END:
+		return 1;
+	case OP_LIST:
+		return 2; /* and the `end` of the list */
+	case OP_USES_SWITCH:
+		a = longest_diagram_way(code, n, at + 1, seen);
+		for (size_t i = 2; i <= 3 && a; i++) {
+			b = longest_diagram_way(code, n, at + i, seen);
+			a = b == 0 ? 0 : b > a ? b : a;
+		}
+		return a ? a + 1 : 0;
+	case OP_FAR:
+		far = (size_t) code[at].arg << 16;
+		break;
+	case OP_BOOL:
+		b = longest_diagram_way(code, n, at + 1, seen);
+		break;
+	default:
+		break;
+	}
+	a = longest_diagram_way(code, n, at + 1 + code[at].skip + far, seen);
+	return a && b ? 1 + (a > b ? a : b) : 0;
+}
+
+/* Taken means: no way leaves it, all of it is on some way, and no switch stands in another's. */
+static void
+check_diagram(const struct insn *code, size_t n)
+{
+	bool took = try(code, n, ENTRY_COMMAND, true), seen[MAX_FREE_DIAGRAM + 1] = {0}, again[8];
+	unsigned longest = longest_diagram_way(code, n, 0, seen);
+	bool sound = longest > 0;
+
+	for (size_t i = 0, busy = 0; i < n; i++) {
+		bool is_switch = code[i].op == OP_USES_SWITCH;
+
+		sound = sound && seen[i] && !(is_switch && i < busy) &&
+			longest_diagram_way(code, n, i, again) > 0;
+		busy = is_switch ? i + 4 : busy;
+	}
+	CHECK(took == sound);
+	if (took)
+		CHECK_INT(img.entry[ENTRY_COMMAND].cost, longest);
+}
+
+static size_t
+make_diagram_ways(struct insn *v, size_t n)
+{
+	size_t k = 0;
+
+	v[k++] = (struct insn){.op = OP_END};
+	v[k++] = (struct insn){.op = OP_LIST};
+	v[k++] = (struct insn){.op = OP_MATCH, .arg = VM_DENY};
+	v[k++] = (struct insn){.op = OP_USES_SWITCH, .arg = CONSTANT_USES};
+	v[k++] = (struct insn){.op = OP_FAR, .arg = 1};
+	for (uint16_t skip = 0; skip <= n; skip++) {
+		v[k++] = (struct insn){.op = OP_FAR, .skip = skip};
+		v[k++] = (struct insn){.op = OP_BOOL, .fact = FACT_SQL_WHERE, .skip = skip};
+	}
+	return k;
+}
+
+static void
+every_way_of_a_diagram(void)
+{
+	n_programs = n_taken = 0;
+	for (size_t n = 1; n <= MAX_FREE_DIAGRAM + 1; n++) {
+		struct insn *code = calloc(n, sizeof(*code)), ways[5 + 2 * (MAX_FREE_DIAGRAM + 2)];
+		size_t n_ways = make_diagram_ways(ways, n), total = 1;
+
+		assert(code);
+		for (size_t i = 0; i < n; i++)
+			total *= n_ways;
+		for (size_t number = 0; number < total; number++) {
+			for (size_t i = 0, rest = number; i < n; i++, rest /= n_ways)
+				code[i] = ways[rest % n_ways];
+			check_diagram(code, n);
+		}
+		free(code);
+	}
+	CHECK(n_taken > n_programs / 1000);
+	printf("# %llu programs, %llu taken and run\n", (unsigned long long) n_programs,
+	       (unsigned long long) n_taken);
+}
+
 /* No code at all, and code that costs exactly the limit and one more. */
 static void
 length_limits(void)
@@ -273,15 +396,15 @@ length_limits(void)
 	struct insn *code = calloc(VM_MAX_OPS + 1, sizeof(*code));
 
 	assert(code);
-	CHECK(!try(code, 0, ENTRY_COMMAND));
+	CHECK(!try(code, 0, ENTRY_COMMAND, false));
 	for (size_t i = 0; i < VM_MAX_OPS; i++)
 		code[i] = (struct insn){.op = OP_JUMP};
 	code[VM_MAX_OPS - 1].op = OP_END;
-	CHECK(try(code, VM_MAX_OPS, ENTRY_COMMAND));
+	CHECK(try(code, VM_MAX_OPS, ENTRY_COMMAND, false));
 	code[VM_MAX_OPS - 1].op = OP_JUMP;
 	code[VM_MAX_OPS].op = OP_END;
 	refused[IMAGE_ERROR_COST] = 0;
-	CHECK(!try(code, VM_MAX_OPS + 1, ENTRY_COMMAND));
+	CHECK(!try(code, VM_MAX_OPS + 1, ENTRY_COMMAND, false));
 	CHECK_INT(refused[IMAGE_ERROR_COST], 1);
 	free(code);
 }
@@ -290,6 +413,7 @@ int
 main(void)
 {
 	static const struct test_case tests[] = {TEST(every_instruction), TEST(every_way),
+						 TEST(every_way_of_a_diagram),
 						 TEST(length_limits)};
 
 	arena_init(&scratch, 0);

@@ -71,6 +71,7 @@ any_number(void)
 static void
 any_constant(struct constant *k)
 {
+	k->n_cases = (uint32_t) up_to(UINT32_MAX);
 	switch (k->kind) {
 	case CONSTANT_NUMBER:
 		k->number = any_number();
@@ -183,7 +184,7 @@ struct range {
 static void
 step(unsigned op, unsigned fact, struct range arg)
 {
-	struct image_entry entry = {.code = code, .n = LENGTH};
+	const struct code part = {.v = code, .n = LENGTH, .diagram = up_to(1)};
 	enum vm_entry e = (enum vm_entry) up_to(ENTRY_COUNT - 1);
 	struct decision d = {0};
 	struct image_error err;
@@ -195,12 +196,12 @@ step(unsigned op, unsigned fact, struct range arg)
 	code[AT].fact = (uint16_t) fact;
 	code[AT].skip = (uint16_t) up_to(UINT16_MAX);
 	code[AT].arg = (uint16_t) Frama_C_unsigned_int_interval(arg.min, arg.max);
-	if (!check_insn(&img, e, &entry, AT, &err))
+	if (!check_insn(&img, e, &part, AT, &err))
 		return;
 	//@ assert known_op: op < OP_COUNT;
 	worst = vm_run(&img, &code[AT], &facts, &d);
 	//@ assert one_step: d.ops == (op == OP_END ? 0 : 1);
-	//@ assert a_verdict: -1 <= worst <= VM_DENY;
+	//@ assert a_verdict: (op == OP_LIST ? VM_RUN_LIST : -1) <= worst <= VM_DENY;
 }
 
 /* Ranges, because Eva keeps no relation between an argument and what stands behind it. */
