@@ -17,6 +17,7 @@ struct compile_options {
 	const uint8_t *seed;      /* Ed25519 seed to sign with; NULL: unsigned */
 	uint64_t counter;         /* of the signer */
 	uint32_t n_tests;         /* the policy's tests and proofs that passed; 0: not run */
+	bool list_only;           /* without diagrams: it decides the same, and not for long */
 	/* the policy's text when it is at hand; NULL: read it from the path */
 	const struct slice *text;
 	const struct parse_loader *loader; /* of imported files; NULL: from disk */

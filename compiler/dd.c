@@ -326,6 +326,40 @@ commutes(uint32_t op)
 	return op != OP_WITHOUT && op != OP_GUARD;
 }
 
+/* Is the result false wherever a, or b, is this leaf? */
+static bool
+ends_in_false(uint32_t op, uint32_t leaf, bool is_b)
+{
+	if (op == OP_WITHOUT && is_b)
+		return leaf == DD_TRUE;
+	if (leaf != DD_FALSE)
+		return false;
+	return op == OP_AND || (!is_b && (op == OP_WITHOUT || op == OP_GUARD));
+}
+
+/* The first run from i on that goes beyond `end`. Most often it is not far. */
+static uint32_t
+run_beyond(const struct dd *d, const struct node *x, uint32_t i, uint32_t end)
+{
+	const struct dd_run *runs = &d->runs[x->first];
+	uint32_t step = 1, hi;
+
+	while (i + step < x->n && runs[i + step].end <= end) {
+		i += step;
+		step *= 2;
+	}
+	hi = i + step < x->n ? i + step : x->n;
+	while (i < hi) {
+		uint32_t mid = i + (hi - i) / 2;
+
+		if (runs[mid].end <= end)
+			i = mid + 1;
+		else
+			hi = mid;
+	}
+	return i;
+}
+
 static uint32_t
 apply(struct dd *d, const struct dd_op *own, uint32_t op, uint32_t a, uint32_t b)
 {
@@ -362,6 +396,16 @@ apply(struct dd *d, const struct dd_op *own, uint32_t op, uint32_t a, uint32_t b
 			ra = d->runs[x->first + ia];
 		if (y && y->var == var)
 			rb = d->runs[y->first + ib];
+		/* A table among ten thousand leaves the runs of the others unseen. */
+		if (ends_in_false(op, ra.child, false) || ends_in_false(op, rb.child, true)) {
+			end = ends_in_false(op, ra.child, false) ? ra.end : rb.end;
+			push(d, base, end, DD_FALSE);
+			if (x && x->var == var)
+				ia = run_beyond(d, x, ia, end);
+			if (y && y->var == var)
+				ib = run_beyond(d, y, ib, end);
+			continue;
+		}
 		end = ra.end < rb.end ? ra.end : rb.end;
 		ia += ra.end == end;
 		ib += rb.end == end;

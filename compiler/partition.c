@@ -330,6 +330,7 @@ split(struct arena *arena, struct partition *p, const struct pattern *patterns, 
 	p->n_constants = unique(p->constants, p->n_constants);
 	p->n_globs = unique(p->globs, p->n_globs);
 	p->sign_words = (p->n_globs + 64) / 64;
+	p->found = ARENA_ARRAY(arena, uint64_t, p->sign_words);
 }
 
 static bool
@@ -467,8 +468,13 @@ partition_find(const struct partition *p, struct slice s)
 
 	if (c)
 		return p->constant_class[c - p->constants];
+	memset(p->found, 0, p->sign_words * sizeof(*p->found));
+	for (size_t g = 0; g < p->n_globs; g++)
+		if (match_glob(p->globs[g], s))
+			p->found[g / 64] |= UINT64_C(1) << g % 64;
 	for (size_t i = 0; i < p->n; i++)
-		if (!p->classes[i].constant && has_signs(p, i, s))
+		if (!p->classes[i].constant && memcmp(&p->signs[i * p->sign_words], p->found,
+						      p->sign_words * sizeof(*p->found)) == 0)
 			return i;
 	panic_at(__FILE__, __LINE__, __func__, "every string has a class");
 }

@@ -31,6 +31,7 @@ struct partition {
 	size_t n_constants;
 	uint64_t *signs; /* per class: which globs match */
 	size_t sign_words;
+	uint64_t *found; /* room for the signs of one string */
 	bool dotted;
 };
 

@@ -125,11 +125,12 @@ add_uses(struct space *s)
 	read = arena_alloc(s->arena, (s->columns.n_data + 1) * sizeof(*read));
 	for (size_t i = 0; i < s->n_images; i++)
 		for (int e = 0; e < ENTRY_COUNT; e++)
-			for (size_t k = 0; k < s->images[i]->entry[e].n; k++) {
-				const struct insn *in = &s->images[i]->entry[e].code[k];
+			for (size_t k = 0; k < image_n_insns(&s->images[i]->entry[e]); k++) {
+				const struct insn *in = image_insn(&s->images[i]->entry[e], k);
 				const struct constant *c = &s->images[i]->constants[in->arg];
+				bool uses = in->op == OP_USES || in->op == OP_USES_SWITCH;
 
-				for (int x = 0; in->op == OP_USES && x < N_CONTEXTS; x++)
+				for (int x = 0; uses && x < N_CONTEXTS; x++)
 					if (c->uses.contexts >> x & 1)
 						read[s->columns.data_of[i][c->uses.data]][x] = true;
 			}
@@ -355,6 +356,15 @@ test_of(struct space *s, size_t image, const struct insn *in, struct outcomes o)
 	if (fact_info[in->fact].type == TYPE_SET)
 		return test_set(s, (enum fact) in->fact, n, o);
 	return test_value(s, s->fact_var[in->fact] - 1, n, o);
+}
+
+const uint32_t *
+space_hits(struct space *s, size_t image, const struct insn *in, size_t *n)
+{
+	const struct constant *k = in->op == OP_BOOL ? NULL : &s->images[image]->constants[in->arg];
+
+	*n = find_hits(s, &s->facts[in->fact], in, k);
+	return s->hits;
 }
 
 uint32_t

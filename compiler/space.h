@@ -83,6 +83,8 @@ struct space *space_new(struct arena *arena, const struct image *const *images, 
 			const char **why);
 /* Where the test of a fact comes out as `outcome`, as the machine would have it. */
 uint32_t space_test(struct space *s, size_t image, const struct insn *in, bool outcome);
+/* The classes of a fact that pass a test, ascending, when it is neither inverted nor unknown. */
+const uint32_t *space_hits(struct space *s, size_t image, const struct insn *in, size_t *n);
 /* What holds between facts whatever the policy: no input that cannot be is left in it. */
 uint32_t space_feasible(struct space *s);
 /* The values of all variables for facts (whose row is in the order of the image). */

@@ -487,11 +487,13 @@ collect_code(struct space *s, size_t image, struct list *facts, struct list *tex
 	const struct image *img = s->images[image];
 
 	for (int e = 0; e < ENTRY_COUNT; e++)
-		for (size_t i = 0; i < img->entry[e].n; i++) {
-			const struct insn *in = &img->entry[e].code[i];
+		for (size_t i = 0; i < image_n_insns(&img->entry[e]); i++) {
+			const struct insn *in = image_insn(&img->entry[e], i);
 			bool row = vm_op_reads_row(in->op);
 			struct list *l;
 
+			if (in->op == OP_IN_SCHEMA)
+				facts[FACT_TABLE].used = facts[FACT_SCHEMA].used = true;
 			if (!row && !vm_op_reads_fact(in->op))
 				continue;
 			l = !row ? &facts[in->fact]
@@ -499,7 +501,7 @@ collect_code(struct space *s, size_t image, struct list *facts, struct list *tex
 				    ? &ints[s->row_of[image][in->fact]]
 				    : &texts[s->row_of[image][in->fact]];
 			l->used = true;
-			if (in->op != OP_BOOL)
+			if (in->op != OP_BOOL && in->op != OP_KNOWN)
 				add_constant(s, l, in, &img->constants[in->arg]);
 		}
 }

@@ -282,7 +282,7 @@ analyse(struct lsp *s, struct document *d)
 	const struct parse_loader loader = {.load = load, .ctx = s};
 	struct slice text = buf_slice(&d->text);
 	const struct compile_options options = {
-		.text = &text, .loader = &loader, .catalog = &a->catalog};
+		.text = &text, .loader = &loader, .catalog = &a->catalog, .list_only = true};
 	struct buf image = {0};
 
 	assert(a != NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Policies of many rules over many tables, groups and targets: with the index that the loader makes
- * and without it a decision must be the same, for whatever is known of a command. diff_test.c
- * compares small indexed policies with the reference.
+ * Policies of many rules over many tables, groups and targets: by the code of the diagram, by the
+ * list with the index that the loader makes, and by the list without it a decision must be the
+ * same, for whatever is known of a command. diff_test.c compares small policies with the reference.
  *
  *   DIFF_SEED=N   another sequence (printed); DIFF_PAIRS=N  how many pairs of policy and facts
  */
@@ -214,7 +214,21 @@ gen_facts(struct scene *s, const struct image *img)
 
 /* ---- The comparison ---- */
 
-static uint64_t saved_ops, plain_ops, matched, indexes;
+static uint64_t saved_ops, plain_ops, matched, indexes, diagrams, diagram_ops, index_ops;
+
+static bool
+same(const struct decision *got, const struct decision *want)
+{
+	if (got->verdict != want->verdict || got->by_default != want->by_default)
+		return false;
+	for (int r = -1; (r = decision_next(want, r)) >= 0; matched++)
+		if (decision_next(got, r - 1) != r)
+			return false;
+	for (int r = -1; (r = decision_next(got, r)) >= 0;)
+		if (decision_next(want, r - 1) != r)
+			return false;
+	return true;
+}
 
 static bool
 agree(const struct image *img, const struct image *plain, enum vm_entry e, const struct facts *f)
@@ -225,16 +239,23 @@ agree(const struct image *img, const struct image *plain, enum vm_entry e, const
 	vm_decide(plain, e, f, &want);
 	plain_ops += want.ops;
 	saved_ops += want.ops - got.ops;
-	if (got.verdict != want.verdict || got.by_default != want.by_default ||
-	    got.ops > want.ops)
-		return false;
-	for (int r = -1; (r = decision_next(&want, r)) >= 0; matched++)
-		if (decision_next(&got, r - 1) != r)
-			return false;
-	for (int r = -1; (r = decision_next(&got, r)) >= 0;)
-		if (decision_next(&want, r - 1) != r)
-			return false;
-	return true;
+	return same(&got, &want) && got.ops <= want.ops;
+}
+
+static bool
+diagram_agrees(const struct image *img, const struct image *list, enum vm_entry e,
+	       const struct facts *f)
+{
+	struct decision got, want;
+
+	if (!img->entry[e].n_diagram)
+		return true;
+	vm_decide(img, e, f, &got);
+	vm_decide(list, e, f, &want);
+	diagrams++;
+	diagram_ops += got.ops;
+	index_ops += want.ops;
+	return same(&got, &want) && got.ops <= img->entry[e].cost;
 }
 
 static void
@@ -248,7 +269,7 @@ one_policy(uint64_t *pairs)
 	struct slice s;
 	struct compile_options options = {.text = &s};
 	struct image_error err;
-	struct image *img, plain;
+	struct image *img, list, plain;
 	struct scene scene;
 
 	arena_init(&arena, 0);
@@ -262,14 +283,16 @@ one_policy(uint64_t *pairs)
 	CHECK(img != NULL);
 	for (int i = 0; img && i < FACTS_PER_POLICY && !test_failures; i++, (*pairs)++) {
 		gen_facts(&scene, img);
-		plain = *img;
+		list = plain = *img;
 		for (int e = 0; e < ENTRY_COUNT; e++) {
 			CHECK(!img->entry[e].index_too_big);
 			indexes += img->entry[e].index != NULL;
+			list.entry[e].n_diagram = plain.entry[e].n_diagram = 0;
 			plain.entry[e].index = NULL;
-			if (!agree(img, &plain, (enum vm_entry) e, &scene.f)) {
-				printf("# %s differs with the index\n%.*s\n", entry_info[e].name,
-				       SLICE_ARG(s));
+			if (!agree(&list, &plain, (enum vm_entry) e, &scene.f) ||
+			    !diagram_agrees(img, &list, (enum vm_entry) e, &scene.f)) {
+				printf("# %s differs with the index or the diagram\n%.*s\n",
+				       entry_info[e].name, SLICE_ARG(s));
 				test_failures++;
 			}
 		}
@@ -290,11 +313,14 @@ the_index_leaves_nothing_out(void)
 	while (pairs < limit && !test_failures)
 		one_policy(&pairs);
 	printf("# seed %llu: %llu pairs, %llu decisions with an index; rules matched %llu times; "
-	       "%llu of %llu instructions left out\n",
+	       "%llu of %llu instructions left out; %llu decisions by a diagram, %llu instructions "
+	       "where the list and index take %llu\n",
 	       (unsigned long long) first, (unsigned long long) pairs,
 	       (unsigned long long) indexes, (unsigned long long) matched,
-	       (unsigned long long) saved_ops, (unsigned long long) plain_ops);
-	CHECK(matched > pairs);
+	       (unsigned long long) saved_ops, (unsigned long long) plain_ops,
+	       (unsigned long long) diagrams, (unsigned long long) diagram_ops,
+	       (unsigned long long) index_ops);
+	CHECK(matched > pairs && diagrams > pairs);
 	CHECK(saved_ops > plain_ops / 2);
 }
 

@@ -20,7 +20,7 @@ there what the code means and what to do, and a whole small policy under "Wrong"
 # Codes that cannot come alone, and what comes with them.
 NOT_FROM_FILES = {"E0305"}  # reading refuses such a file already; texts come from editors too
 STRICT = {"W1223", "W1224"}
-WITH = {"E0609": {"W1203"}}
+WITH = {"E0609": {"W1203"}, "W1225": {"W1226"}}
 
 POLICY = 'policy shop\n\ngroup agents = idp "ai-agents"\n\nallow read   who agents   do sql.select\n'
 FILES = {"app.password": ("secret\n", 0o600), "shop.weir": (POLICY, 0o644)}
@@ -30,6 +30,9 @@ MANY = {
     "W1225": lambda: "policy shop\n" + "".join(
         f"allow r{i} do sql.select when table matches \"*{chr(97 + i)}{chr(98 + i)}*\"\n"
         for i in range(22)),
+    "W1226": lambda: "policy shop\n" + "".join(
+        f'group team-{i} = idp "team-{i}"\nallow read-{i}   who team-{i}   do sql.select\n'
+        for i in range(70)),
     "E0207": lambda: POLICY + "let a = " + "(" * 1100 + "true" + ")" * 1100 + "\n",
     "E0305": lambda: "# much\n" * (17 << 20 >> 2) + POLICY,
     "E0306": lambda: "policy shop\n\n" + "".join(f'import "part-{i}.weir"\n' for i in range(300))

@@ -36,7 +36,7 @@ def test_source_lines():
 
 def test_each_clause_before_its_tests():
     out = h.weir("dis", "--source", TENANTS).out
-    h.has(out, "entry command  # at most 6 instructions, stable\n"
+    h.has(out, "entry command  # at most 8 instructions, stable\n"
           '          ; policies-examples/tenants.weir:17: allow read "support and finance read orders"\n'
           "          ; policies-examples/tenants.weir:18:   who support, finance   on shop\n"
           '     0  set-any user.groups {"finance", "support-7"}; false -> 5\n'

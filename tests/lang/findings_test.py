@@ -58,7 +58,7 @@ def test_ten_thousand_rules():
     rules[9000:9000] = ['allow again who g2 on t4 do sql.select when table starts with "open.p"',
                         'allow never who g2 do sql.begin when table = "open.p"']
     found, seconds, out = check(put("planted", "\n".join(rules) + "\n"))
-    h.eq({c: v for c, v in found.items() if c != "W1204"},
+    h.eq({c: v for c, v in found.items() if c not in ("W1204", "W1226")},
          {"W1221": {"shut"}, "W1222": {"again"}, "W1220": {"never"}}, out[:600])
     h.check(seconds < SECONDS, f"{seconds:.1f} s")
 

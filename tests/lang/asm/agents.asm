@@ -51,7 +51,27 @@ entry connect  # at most 27 instructions, stable
     24  str-glob target.name "tickets*"; false -> 26
     25  may sessions
     26  end
-entry command  # at most 48 instructions, stable
+diagram of connect
+     0  known target.protocol; true -> 2
+     1  end
+     2  known target.name; true -> 4
+     3  end
+     4  str-glob target.name "tickets*"; true -> 6
+     5  end
+     6  far -> 7
+     7  known user.groups; true -> 9
+     8  end
+     9  set-any user.groups {"agent-fleet"}; false -> 15
+    10  may read
+    11  may change
+    12  may delete-rows
+    13  may schema-change
+    14  may sessions
+    15  set-any user.groups {"agent-fleet", "team-leads"}; true -> 17
+    16  end
+    17  may rights
+    18  end
+entry command  # at most 57 instructions, stable
      0  enum-in target.protocol {postgres}; false -> 7
      1  set-any user.groups {"agent-fleet"}; false -> 7
      2  enum-in target.protocol {postgres}; false -> 7
@@ -100,7 +120,233 @@ entry command  # at most 48 instructions, stable
     45  action-in action {sql.show, sql.fetch, sql.begin, sql.commit, sql.rollback, sql.savepoint, sql.set, sql.prepare, sql.declare}; false -> 47
     46  match sessions
     47  end
+diagram of command
+     0  action-switch action {sql.select, sql.show, sql.fetch, sql.insert, sql.update, sql.delete, sql.create, sql.alter, sql.drop, sql.truncate, sql.comment, sql.refresh, sql.grant, sql.role, sql.begin, sql.commit, sql.rollback, sql.savepoint, sql.set, sql.prepare, sql.declare, sql.alter-system, sql.anonymous-code, sql.load, sql.file, sql.program, sql.network, sql.large-object, sql.replication, sql.unparsed}; unknown -> 1, none -> 2, each -> 3 to 32
+     1  list
+     2  far -> 206
+     3  far -> 178
+     4  far -> 156
+     5  far -> 156
+     6  far -> 127
+     7  far -> 107
+     8  far -> 83
+     9  far -> 62
+    10  far -> 62
+    11  far -> 62
+    12  far -> 62
+    13  far -> 62
+    14  far -> 62
+    15  far -> 35
+    16  far -> 35
+    17  far -> 156
+    18  far -> 156
+    19  far -> 156
+    20  far -> 156
+    21  far -> 156
+    22  far -> 156
+    23  far -> 156
+    24  far -> 33
+    25  far -> 33
+    26  far -> 33
+    27  far -> 33
+    28  far -> 33
+    29  far -> 33
+    30  far -> 33
+    31  far -> 33
+    32  far -> 33
+    33  match outside
+    34  far -> 206
+    35  known target.name; false -> 39
+    36  str-glob target.name "tickets*"; true -> 38
+    37  far -> 206
+    38  far -> 39
+    39  known sql.statements; false -> 50
+    40  num-lt sql.statements 2; true -> 42
+    41  far -> 50
+    42  far -> 43
+    43  known user.groups; false -> 47
+    44  set-any user.groups {"agent-fleet"}; false -> 54
+    45  match reading
+    46  far -> 54
+    47  match rights
+    48  match reading
+    49  end
+    50  known user.groups; false -> 58
+    51  set-any user.groups {"agent-fleet"}; false -> 54
+    52  match many-statements
+    53  match reading
+    54  set-any user.groups {"agent-fleet", "team-leads"}; true -> 56
+    55  end
+    56  match rights
+    57  end
+    58  match many-statements
+    59  match rights
+    60  match reading
+    61  end
+    62  known target.name; false -> 66
+    63  str-glob target.name "tickets*"; true -> 65
+    64  far -> 206
+    65  far -> 66
+    66  known sql.statements; false -> 76
+    67  num-lt sql.statements 2; true -> 69
+    68  far -> 76
+    69  far -> 70
+    70  known user.groups; false -> 73
+    71  set-any user.groups {"agent-fleet"}; true -> 73
+    72  end
+    73  match schema-change
+    74  match reading
+    75  end
+    76  known user.groups; false -> 79
+    77  set-any user.groups {"agent-fleet"}; true -> 79
+    78  end
+    79  match many-statements
+    80  match schema-change
+    81  match reading
+    82  end
+    83  known target.name; false -> 87
+    84  str-glob target.name "tickets*"; true -> 86
+    85  far -> 123
+    86  far -> 87
+    87  bool sql.where; false -> 89
+    88  bool sql.where-constant; false -> 90; unknown is true
+    89  match whole-table
+    90  known sql.statements; false -> 100
+    91  num-lt sql.statements 2; true -> 93
+    92  far -> 100
+    93  far -> 94
+    94  known user.groups; false -> 97
+    95  set-any user.groups {"agent-fleet"}; true -> 97
+    96  end
+    97  match delete-rows
+    98  match reading
+    99  end
+   100  known user.groups; false -> 103
+   101  set-any user.groups {"agent-fleet"}; true -> 103
+   102  end
+   103  match many-statements
+   104  match delete-rows
+   105  match reading
+   106  end
+   107  known target.protocol; false -> 123
+   108  known target.name; false -> 123
+   109  str-glob target.name "tickets*"; true -> 111
+   110  far -> 123
+   111  far -> 112
+   112  in-schema; true -> 114
+   113  list
+   114  str-switch schema {"desk"}; unknown -> 115, none -> 116, each -> 117 to 117
+   115  list
+   116  far -> 123
+   117  far -> 118
+   118  str-in table {"desk.comments", "desk.tickets"}; false -> 123
+   119  bool sql.where; false -> 121
+   120  bool sql.where-constant; false -> 139; unknown is true
+   121  match whole-table
+   122  far -> 139
+   123  bool sql.where; false -> 125
+   124  bool sql.where-constant; false -> 206; unknown is true
+   125  match whole-table
+   126  far -> 206
+   127  known target.protocol; false -> 206
+   128  known target.name; false -> 206
+   129  str-glob target.name "tickets*"; true -> 131
+   130  far -> 206
+   131  far -> 132
+   132  in-schema; true -> 134
+   133  list
+   134  str-switch schema {"desk"}; unknown -> 135, none -> 136, each -> 137 to 137
+   135  list
+   136  far -> 206
+   137  far -> 138
+   138  str-in table {"desk.comments", "desk.tickets"}; false -> 206
+   139  known sql.statements; false -> 149
+   140  num-lt sql.statements 2; true -> 142
+   141  far -> 149
+   142  far -> 143
+   143  known user.groups; false -> 213
+   144  set-any user.groups {"agent-fleet"}; true -> 146
+   145  end
+   146  match change
+   147  match reading
+   148  end
+   149  known user.groups; false -> 218
+   150  set-any user.groups {"agent-fleet"}; true -> 152
+   151  end
+   152  match change
+   153  match many-statements
+   154  match reading
+   155  end
+   156  known target.protocol; false -> 206
+   157  known target.name; false -> 206
+   158  str-glob target.name "tickets*"; true -> 160
+   159  far -> 206
+   160  far -> 161
+   161  known sql.statements; false -> 171
+   162  num-lt sql.statements 2; true -> 164
+   163  far -> 171
+   164  far -> 165
+   165  known user.groups; false -> 213
+   166  set-any user.groups {"agent-fleet"}; true -> 168
+   167  end
+   168  match reading
+   169  match sessions
+   170  end
+   171  known user.groups; false -> 218
+   172  set-any user.groups {"agent-fleet"}; true -> 174
+   173  end
+   174  match many-statements
+   175  match reading
+   176  match sessions
+   177  end
+   178  known target.protocol; false -> 206
+   179  known target.name; false -> 206
+   180  str-glob target.name "tickets*"; true -> 182
+   181  far -> 206
+   182  far -> 183
+   183  in-schema; true -> 185
+   184  list
+   185  str-switch schema {"vault"}; unknown -> 186, none -> 187, each -> 188 to 188
+   186  list
+   187  far -> 189
+   188  far -> 206
+   189  known sql.statements; false -> 199
+   190  num-lt sql.statements 2; true -> 192
+   191  far -> 199
+   192  far -> 193
+   193  known user.groups; false -> 213
+   194  set-any user.groups {"agent-fleet"}; true -> 196
+   195  end
+   196  match read
+   197  match reading
+   198  end
+   199  known user.groups; false -> 218
+   200  set-any user.groups {"agent-fleet"}; true -> 202
+   201  end
+   202  match read
+   203  match many-statements
+   204  match reading
+   205  end
+   206  known sql.statements; false -> 215
+   207  num-lt sql.statements 2; true -> 209
+   208  far -> 215
+   209  far -> 210
+   210  known user.groups; false -> 213
+   211  set-any user.groups {"agent-fleet"}; true -> 213
+   212  end
+   213  match reading
+   214  end
+   215  known user.groups; false -> 218
+   216  set-any user.groups {"agent-fleet"}; true -> 218
+   217  end
+   218  match many-statements
+   219  match reading
+   220  end
 entry result  # at most 3 instructions, stable
+     0  match secret
+     1  match found
+     2  end
+diagram of result
      0  match secret
      1  match found
      2  end

@@ -29,7 +29,31 @@ entry connect  # at most 17 instructions, varying
     14  addr-in client.address 00000000000000000000ffff7f000001/128; false -> 16
     15  may read-reporting
     16  end
-entry command  # at most 22 instructions, varying
+diagram of connect
+     0  known target.protocol; true -> 2
+     1  end
+     2  str-in target.name {"warehouse"}; true -> 4
+     3  end
+     4  known user.groups; true -> 6
+     5  end
+     6  set-any user.groups {"analysts"}; true -> 8
+     7  end
+     8  addr-in client.address 00000000000000000000ffff7f000001/128; true -> 11
+     9  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 11
+    10  end
+    11  may read-reporting
+    12  enum-in time.weekday {sat, sun}; false -> 14; unknown is true
+    13  end
+    14  known time.of-day; true -> 16
+    15  end
+    16  num-lt time.of-day 72000; true -> 18
+    17  end
+    18  num-lt time.of-day 25200; true -> 20
+    19  far -> 21
+    20  end
+    21  may connect-by-day
+    22  end
+entry command  # at most 24 instructions, varying
      0  set-any user.groups {"analysts"}; false -> 10
      1  enum-in target.protocol {postgres}; false -> 10
      2  str-glob target.name "warehouse"; false -> 10
@@ -52,12 +76,96 @@ entry command  # at most 22 instructions, varying
     19  action-in action {sql.copy-out, sql.insert, sql.update, sql.delete, sql.merge, sql.copy-in, sql.create, sql.alter, sql.drop, sql.truncate, sql.comment, sql.refresh, sql.grant, sql.role, sql.call, sql.opaque-function, sql.vacuum, sql.analyze, sql.checkpoint, sql.reindex, sql.cluster, sql.alter-system, sql.backend}; false -> 21; unknown is true
     20  match read-write
     21  end
+diagram of command
+     0  action-switch action {sql.select, sql.show, sql.explain, sql.copy-out, sql.fetch, sql.insert, sql.update, sql.delete, sql.merge, sql.copy-in, sql.create, sql.alter, sql.drop, sql.truncate, sql.comment, sql.refresh, sql.grant, sql.role, sql.begin, sql.commit, sql.rollback, sql.savepoint, sql.set, sql.prepare, sql.declare, sql.call, sql.opaque-function, sql.vacuum, sql.analyze, sql.checkpoint, sql.reindex, sql.cluster, sql.alter-system, sql.backend}; unknown -> 1, none -> 2, each -> 3 to 36
+     1  list
+     2  end
+     3  far -> 61
+     4  far -> 39
+     5  far -> 39
+     6  far -> 37
+     7  far -> 39
+     8  far -> 37
+     9  far -> 37
+    10  far -> 37
+    11  far -> 37
+    12  far -> 37
+    13  far -> 37
+    14  far -> 37
+    15  far -> 37
+    16  far -> 37
+    17  far -> 37
+    18  far -> 37
+    19  far -> 37
+    20  far -> 37
+    21  far -> 39
+    22  far -> 39
+    23  far -> 39
+    24  far -> 39
+    25  far -> 39
+    26  far -> 39
+    27  far -> 39
+    28  far -> 37
+    29  far -> 37
+    30  far -> 37
+    31  far -> 37
+    32  far -> 37
+    33  far -> 37
+    34  far -> 37
+    35  far -> 37
+    36  far -> 37
+    37  match read-write
+    38  end
+    39  known target.protocol; true -> 41
+    40  end
+    41  str-in target.name {"warehouse"}; true -> 43
+    42  end
+    43  known user.groups; true -> 45
+    44  end
+    45  set-any user.groups {"analysts"}; true -> 47
+    46  end
+    47  addr-in client.address 00000000000000000000ffff7f000001/128; true -> 50
+    48  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 50
+    49  end
+    50  enum-in time.weekday {sat, sun}; false -> 52; unknown is true
+    51  end
+    52  known time.of-day; true -> 54
+    53  end
+    54  num-lt time.of-day 72000; true -> 56
+    55  end
+    56  num-lt time.of-day 25200; true -> 58
+    57  far -> 59
+    58  end
+    59  match connect-by-day
+    60  end
+    61  known target.protocol; true -> 63
+    62  end
+    63  str-in target.name {"warehouse"}; true -> 65
+    64  end
+    65  str-in schema {"reporting"}; true -> 67
+    66  end
+    67  known user.groups; true -> 69
+    68  end
+    69  set-any user.groups {"analysts"}; true -> 71
+    70  end
+    71  addr-in client.address 00000000000000000000ffff7f000001/128; true -> 74
+    72  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 74
+    73  end
+    74  match read-reporting
+    75  end
 entry result  # at most 5 instructions, stable
      0  set-any user.groups {"privacy-office"}, inverted; false -> 2; unknown is true
      1  match person
      2  set-any user.groups {"privacy-office"}, inverted; false -> 4; unknown is true
      3  match birth
      4  end
+diagram of result
+     0  known user.groups; false -> 3
+     1  set-any user.groups {"privacy-office"}; false -> 3
+     2  end
+     3  match person
+     4  match birth
+     5  end
 entry row  # at most 1 instructions, stable
      0  end
 entry watch  # at most 1 instructions, stable

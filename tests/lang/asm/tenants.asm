@@ -9,25 +9,67 @@ rule 1 drop foreign  # tenants.weir:21:6
   of tenant
 rule 2 mask card  # tenants.weir:26:6
   of card with last(4)
-entry connect  # at most 5 instructions, stable
+entry connect  # at most 6 instructions, stable
      0  set-any user.groups {"finance", "support-7"}; false -> 4
      1  enum-in target.protocol {postgres}; false -> 4
      2  str-glob target.name "shop"; false -> 4
      3  may read
      4  end
-entry command  # at most 6 instructions, stable
+diagram of connect
+     0  known target.protocol; true -> 2
+     1  end
+     2  str-in target.name {"shop"}; true -> 4
+     3  end
+     4  known user.groups; true -> 6
+     5  end
+     6  set-any user.groups {"finance", "support-7"}; true -> 8
+     7  end
+     8  may read
+     9  end
+entry command  # at most 8 instructions, stable
      0  set-any user.groups {"finance", "support-7"}; false -> 5
      1  enum-in target.protocol {postgres}; false -> 5
      2  str-glob target.name "shop"; false -> 5
      3  action-in action {sql.select, sql.show, sql.fetch, sql.begin, sql.commit, sql.rollback, sql.savepoint, sql.set, sql.prepare, sql.declare}; false -> 5
      4  match read
      5  end
+diagram of command
+     0  action-switch action {sql.select, sql.show, sql.fetch, sql.begin, sql.commit, sql.rollback, sql.savepoint, sql.set, sql.prepare, sql.declare}; unknown -> 1, none -> 2, each -> 3 to 12
+     1  list
+     2  end
+     3  far -> 13
+     4  far -> 13
+     5  far -> 13
+     6  far -> 13
+     7  far -> 13
+     8  far -> 13
+     9  far -> 13
+    10  far -> 13
+    11  far -> 13
+    12  far -> 13
+    13  known target.protocol; true -> 15
+    14  end
+    15  str-in target.name {"shop"}; true -> 17
+    16  end
+    17  known user.groups; true -> 19
+    18  end
+    19  set-any user.groups {"finance", "support-7"}; true -> 21
+    20  end
+    21  match read
+    22  end
 entry result  # at most 6 instructions, stable
      0  enum-in target.protocol {postgres}; false -> 3; unknown is true
      1  set-any user.groups {"finance"}, inverted; false -> 3; unknown is true
      2  match foreign
      3  enum-in target.protocol {postgres}; false -> 5; unknown is true
      4  match card
+     5  end
+diagram of result
+     0  match card
+     1  known user.groups; false -> 4
+     2  set-any user.groups {"finance"}; false -> 4
+     3  end
+     4  match foreign
      5  end
 entry row  # at most 10 instructions, varying
      0  enum-in target.protocol {postgres}; false -> 4; unknown is true

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Splits by a string: a switch finds the constants, patterns tell the other classes apart. A table
+ * is looked for in two steps, its schema and then its name, so that patterns of schemas, of which
+ * there may be many, are a switch as well.
+ */
+#include "compiler/dcode_put.h"
+
+#include "vm/match.h"
+
+#include <stdlib.h>
+
+enum { MAX_TREE = 64 }; /* classes that patterns tell apart in one place: beyond, the list does */
+
+#define NOWHERE UINT32_MAX
+
+/* Its classes stand together in strings.order; `others` are those that patterns tell apart. */
+struct schema {
+	struct slice name;
+	size_t first, end;
+	uint32_t *others;
+	size_t n_others;
+};
+
+/* Of the strings of a fact. */
+struct strings {
+	const struct partition *p;
+	uint32_t *twin; /* of a constant: the other class that matches the same patterns */
+	uint32_t *order;  /* classes in the order of their strings */
+	uint32_t *others; /* those that are not constants */
+	size_t n_others;
+	struct schema *schemas; /* that names begin with, ascending */
+	size_t n_schemas;
+	uint32_t *elsewhere; /* of `others`, those that tables of no such schema can be in */
+	size_t n_elsewhere;
+};
+
+static bool
+has_bit(const struct partition *p, uint32_t class, size_t glob)
+{
+	return p->signs[class * p->sign_words + glob / 64] >> glob % 64 & 1;
+}
+
+static const struct partition *sorting;
+
+static int
+compare_signs(const void *a, const void *b)
+{
+	size_t n = sorting->sign_words;
+
+	return memcmp(&sorting->signs[*(const uint32_t *) a * n],
+		      &sorting->signs[*(const uint32_t *) b * n], n * sizeof(*sorting->signs));
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return slice_cmp(sorting->classes[*(const uint32_t *) a].text,
+			 sorting->classes[*(const uint32_t *) b].text);
+}
+
+static uint32_t *
+by_name(struct arena *arena, const struct partition *p)
+{
+	uint32_t *order = ARENA_ARRAY(arena, uint32_t, p->n + 1);
+
+	for (uint32_t i = 0; i < p->n; i++)
+		order[i] = i;
+	sorting = p;
+	qsort(order, p->n, sizeof(*order), compare_names);
+	return order;
+}
+
+static int
+compare_schemas(const void *a, const void *b)
+{
+	return slice_cmp(((const struct schema *) a)->name, ((const struct schema *) b)->name);
+}
+
+static void
+find_twins(struct putter *p, struct strings *t)
+{
+	const struct partition *q = t->p;
+	uint32_t *sorted = ARENA_ARRAY(p->arena, uint32_t, q->n + 1);
+
+	t->order = by_name(p->arena, q);
+	t->twin = ARENA_ARRAY(p->arena, uint32_t, q->n + 1);
+	t->others = ARENA_ARRAY(p->arena, uint32_t, q->n + 1);
+	for (uint32_t i = 0; i < q->n; i++)
+		if (!q->classes[i].constant)
+			t->others[t->n_others++] = i;
+	memcpy(sorted, t->others, t->n_others * sizeof(*sorted));
+	sorting = q;
+	qsort(sorted, t->n_others, sizeof(*sorted), compare_signs);
+	for (uint32_t i = 0; i < q->n; i++) {
+		const uint32_t *same = bsearch(&i, sorted, t->n_others, sizeof(i), compare_signs);
+
+		t->twin[i] = same ? *same : NOWHERE;
+	}
+}
+
+static struct strings *
+strings_of(struct putter *p, enum fact fact)
+{
+	struct strings *t = p->strings[fact];
+
+	if (t)
+		return t;
+	t = p->strings[fact] = ARENA_NEW(p->arena, struct strings);
+	t->p = p->v->s->facts[fact].strings;
+	find_twins(p, t);
+	return t;
+}
+
+/* ---- Patterns ---- */
+
+static size_t
+n_children(const struct putter *p, const uint32_t *set, size_t n)
+{
+	size_t different = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k = 0;
+
+		while (k < i && p->child[set[k] + 1] != p->child[set[i] + 1])
+			k++;
+		different += k == i;
+	}
+	return different;
+}
+
+/* The pattern that leaves the fewest ways on either side. */
+static size_t
+best_glob(const struct putter *p, const struct partition *q, const uint32_t *set, size_t n)
+{
+	uint32_t sides[2][MAX_TREE];
+	size_t best = q->n_globs, least = SIZE_MAX;
+
+	for (size_t g = 0; g < q->n_globs; g++) {
+		size_t count[2] = {0, 0}, ways;
+
+		for (size_t i = 0; i < n; i++) {
+			bool side = has_bit(q, set[i], g);
+
+			sides[side][count[side]++] = set[i];
+		}
+		if (count[0] == 0 || count[1] == 0)
+			continue;
+		ways = n_children(p, sides[0], count[0]) + n_children(p, sides[1], count[1]);
+		if (ways < least) {
+			least = ways;
+			best = g;
+		}
+	}
+	return best;
+}
+
+static bool
+is_uniform(const struct putter *p, const uint32_t *set, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (p->child[set[i] + 1] != p->child[set[0] + 1])
+			return false;
+	return true;
+}
+
+/* Where they lead when that is one block; more of them than patterns should tell apart are left to
+ * the list. */
+static uint32_t
+leaf_of(const struct putter *p, const uint32_t *set, size_t n)
+{
+	if (n == 0)
+		return BLOCK_LIST;
+	if (is_uniform(p, set, n))
+		return p->child[set[0] + 1];
+	return n > MAX_TREE ? BLOCK_LIST : NOWHERE;
+}
+
+static void
+put_tree(struct putter *p, const struct partition *q, enum fact fact, const uint32_t *set, size_t n)
+{
+	struct insn in = {.op = OP_STR_GLOB, .flags = INSN_SKIP_TRUE, .fact = (uint16_t) fact};
+	uint32_t leaf = leaf_of(p, set, n), sides[2][MAX_TREE];
+	size_t count[2] = {0, 0}, g, at;
+
+	if (leaf != NOWHERE) {
+		dcode_put_way(p, leaf);
+		return;
+	}
+	g = best_glob(p, q, set, n);
+	assert(g < q->n_globs); /* classes that no pattern tells apart are one */
+	for (size_t i = 0; i < n; i++) {
+		bool side = has_bit(q, set[i], g);
+
+		sides[side][count[side]++] = set[i];
+	}
+	in.arg = dcode_constant(p, constant_string(p->constants, q->globs[g]));
+	at = dcode_put(p, in);
+	put_tree(p, q, fact, sides[0], count[0]);
+	dcode_land(p, at);
+	put_tree(p, q, fact, sides[1], count[1]);
+}
+
+/* ---- Constants ---- */
+
+/* What a switch has to know: constants that do not lead where patterns would lead them. */
+static bool
+is_listed(const struct putter *p, const struct strings *t, uint32_t class, uint32_t leaf)
+{
+	uint32_t child = p->child[class + 1], twin = t->twin[class];
+
+	if (leaf != NOWHERE)
+		return child != leaf;
+	return twin == NOWHERE || child != p->child[twin + 1];
+}
+
+/* The constants among `classes`, which are in the order of their strings, and the classes of `set`;
+ * `unknown` is NOWHERE when the string is known. */
+static void
+put_strings(struct putter *p, const struct strings *t, enum fact fact, uint32_t unknown,
+	    const uint32_t *classes, size_t n_classes, const uint32_t *set, size_t n_set)
+{
+	uint32_t leaf = leaf_of(p, set, n_set), *listed, yes;
+	struct insn in = {.op = OP_STR_SWITCH, .fact = (uint16_t) fact};
+	size_t n = 0, none;
+	struct slice *v;
+
+	listed = ARENA_ARRAY(p->arena, uint32_t, n_classes + 1);
+	v = ARENA_ARRAY(p->arena, struct slice, n_classes + 1);
+	for (size_t i = 0; i < n_classes; i++)
+		if (t->p->classes[classes[i]].constant && is_listed(p, t, classes[i], leaf)) {
+			v[n] = t->p->classes[classes[i]].text;
+			listed[n++] = classes[i];
+		}
+	if (n == 0) {
+		if (unknown != NOWHERE && unknown != leaf)
+			dcode_guard(p, (struct insn){.op = OP_KNOWN, .fact = (uint16_t) fact},
+				    unknown);
+		put_tree(p, t->p, fact, set, n_set);
+		return;
+	}
+	in.arg = dcode_constant_strings(p, v, n);
+	yes = p->child[listed[0] + 1];
+	if (leaf != NOWHERE && is_uniform(p, listed, n) &&
+	    (unknown == NOWHERE || unknown == leaf || unknown == yes)) {
+		in.op = OP_STR_IN;
+		dcode_branch_known(p, in, unknown == NOWHERE ? leaf : unknown, yes, leaf);
+		return;
+	}
+	dcode_put(p, in);
+	dcode_put_way(p, unknown == NOWHERE ? BLOCK_LIST : unknown);
+	none = p->n;
+	if (leaf != NOWHERE)
+		dcode_put_way(p, leaf);
+	else
+		none = dcode_put(p, (struct insn){.op = OP_FAR});
+	for (size_t i = 0; i < n; i++)
+		dcode_put_way(p, p->child[listed[i] + 1]);
+	if (leaf == NOWHERE) {
+		dcode_land(p, none);
+		put_tree(p, t->p, fact, set, n_set);
+	}
+}
+
+void
+dcode_put_string(struct putter *p, enum fact fact)
+{
+	const struct strings *t = strings_of(p, fact);
+
+	put_strings(p, t, fact, p->child[SPACE_UNKNOWN], t->order, t->p->n, t->others,
+		    t->n_others);
+}
+
+/* ---- Tables in schemas ---- */
+
+/* "S.*", where S has no dot: asks for the schema of a name with one dot. */
+static bool
+is_of_schema(struct slice glob)
+{
+	return glob.n >= 2 && glob.p[glob.n - 1] == '*' && glob.p[glob.n - 2] == '.' &&
+	       !memchr(glob.p, '.', glob.n - 2);
+}
+
+/* Do the tables of two classes match the same patterns of schemas? */
+static bool
+same_key(const struct partition *q, const uint64_t *mask, uint32_t a, uint32_t b)
+{
+	for (size_t w = 0; w < q->sign_words; w++)
+		if ((q->signs[a * q->sign_words + w] ^ q->signs[b * q->sign_words + w]) & mask[w])
+			return false;
+	return true;
+}
+
+static void
+find_schemas(struct putter *p, struct strings *t)
+{
+	const struct partition *q = t->p;
+
+	t->schemas = ARENA_ARRAY(p->arena, struct schema, q->n + 1);
+	for (size_t i = 0; i < q->n; i++) {
+		struct slice s = dcode_schema_of(q->classes[t->order[i]].text);
+
+		if (!s.p)
+			continue;
+		if (t->n_schemas == 0 || !slice_eq(t->schemas[t->n_schemas - 1].name, s))
+			t->schemas[t->n_schemas++] = (struct schema){.name = s, .first = i};
+		t->schemas[t->n_schemas - 1].end = i + 1;
+	}
+	/* Not as the names of their tables: "a-b" comes after "a", and "a-b.c" before "a.c". */
+	qsort(t->schemas, t->n_schemas, sizeof(*t->schemas), compare_schemas);
+}
+
+/* Tables of a schema that is not among the known ones match no pattern of one. */
+static bool
+is_elsewhere(const struct strings *t, const bool *literal, uint32_t class)
+{
+	for (size_t g = 0; g < t->p->n_globs; g++)
+		if (literal[g] && has_bit(t->p, class, g))
+			return false;
+	return true;
+}
+
+/* The classes of tables of a schema match the same patterns of schemas as its first one does. */
+static void
+find_others(struct putter *p, struct strings *t, const uint64_t *mask, struct schema *schema)
+{
+	size_t cap = 4;
+
+	schema->others = ARENA_ARRAY(p->arena, uint32_t, cap);
+	for (size_t k = 0; k < t->n_others; k++) {
+		if (!p->v->schema_of[t->others[k]] ||
+		    !same_key(t->p, mask, t->order[schema->first], t->others[k]))
+			continue;
+		if (schema->n_others == cap) {
+			uint32_t *more = ARENA_ARRAY(p->arena, uint32_t, cap * 2);
+
+			memcpy(more, schema->others, cap * sizeof(*more));
+			schema->others = more;
+			cap *= 2;
+		}
+		schema->others[schema->n_others++] = t->others[k];
+	}
+}
+
+static void
+find_places(struct putter *p, struct strings *t)
+{
+	const struct partition *q = t->p;
+	uint64_t *mask = ARENA_ARRAY(p->arena, uint64_t, q->sign_words);
+	bool *literal = ARENA_ARRAY(p->arena, bool, q->n_globs + 1);
+
+	for (size_t g = 0; g < q->n_globs; g++) {
+		struct schema s = {.name = q->globs[g]};
+
+		if (!is_of_schema(q->globs[g]))
+			continue;
+		mask[g / 64] |= UINT64_C(1) << g % 64;
+		s.name.n -= 2;
+		literal[g] = !match_is_glob(s.name) && t->n_schemas &&
+			     bsearch(&s, t->schemas, t->n_schemas, sizeof(s), compare_schemas);
+	}
+	t->elsewhere = ARENA_ARRAY(p->arena, uint32_t, t->n_others + 1);
+	for (size_t i = 0; i < t->n_others; i++)
+		if (p->v->schema_of[t->others[i]] && is_elsewhere(t, literal, t->others[i]))
+			t->elsewhere[t->n_elsewhere++] = t->others[i];
+	for (size_t i = 0; i < t->n_schemas; i++)
+		find_others(p, t, mask, &t->schemas[i]);
+}
+
+/* Where all tables of a schema lead, or NOWHERE. */
+static uint32_t
+schema_leaf(const struct putter *p, const struct strings *t, const struct schema *s)
+{
+	uint32_t leaf = leaf_of(p, s->others, s->n_others);
+
+	for (size_t i = s->first; i < s->end; i++)
+		if (t->p->classes[t->order[i]].constant && is_listed(p, t, t->order[i], leaf))
+			return NOWHERE;
+	return leaf;
+}
+
+static void
+put_schema(struct putter *p, const struct strings *t, const struct schema *s)
+{
+	put_strings(p, t, FACT_TABLE, NOWHERE, t->order + s->first, s->end - s->first, s->others,
+		    s->n_others);
+}
+
+/* One instruction that leads to the block, or to what dcode_land says. */
+static void
+put_way_to(struct putter *p, uint32_t block)
+{
+	if (block == NOWHERE)
+		dcode_put(p, (struct insn){.op = OP_FAR});
+	else
+		dcode_put_way(p, block);
+}
+
+void
+dcode_put_object(struct putter *p)
+{
+	struct strings *t = strings_of(p, FACT_TABLE);
+	const struct schema **listed;
+	uint32_t elsewhere, *leaf;
+	size_t n = 0, slots;
+	struct slice *v;
+
+	if (!t->schemas) {
+		find_schemas(p, t);
+		find_places(p, t);
+	}
+	elsewhere = leaf_of(p, t->elsewhere, t->n_elsewhere);
+	listed = ARENA_ARRAY(p->arena, const struct schema *, t->n_schemas + 1);
+	leaf = ARENA_ARRAY(p->arena, uint32_t, t->n_schemas + 1);
+	v = ARENA_ARRAY(p->arena, struct slice, t->n_schemas + 1);
+	for (size_t i = 0; i < t->n_schemas; i++) {
+		leaf[n] = schema_leaf(p, t, &t->schemas[i]);
+		if (leaf[n] == NOWHERE || leaf[n] != elsewhere) {
+			v[n] = t->schemas[i].name;
+			listed[n++] = &t->schemas[i];
+		}
+	}
+	if (n == 0) {
+		put_tree(p, t->p, FACT_TABLE, t->elsewhere, t->n_elsewhere);
+		return;
+	}
+	dcode_put(p, (struct insn){.op = OP_STR_SWITCH,
+				   .fact = FACT_SCHEMA,
+				   .arg = dcode_constant_strings(p, v, n)});
+	slots = p->n;
+	dcode_put_way(p, BLOCK_LIST); /* it is known */
+	put_way_to(p, elsewhere);
+	for (size_t i = 0; i < n; i++)
+		put_way_to(p, leaf[i]);
+	if (elsewhere == NOWHERE) {
+		dcode_land(p, slots + 1);
+		put_tree(p, t->p, FACT_TABLE, t->elsewhere, t->n_elsewhere);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (leaf[i] == NOWHERE) {
+			dcode_land(p, slots + 2 + i);
+			put_schema(p, t, listed[i]);
+		}
+}

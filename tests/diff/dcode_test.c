@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the compiler asks about the diagrams it has made: each instruction of those of an example is
+ * changed in some ways that the verifier takes, and where the comparison with the list says that
+ * nothing has changed, no facts may tell the two apart.
+ *
+ *   DCODE_POLICY=FILE   another policy; DIFF_SEED=N   other facts
+ */
+#include "compiler/compile.h"
+#include "compiler/dcode.h"
+#include "vm/verify.h"
+
+#include "tests/diff/dcode_way.h"
+#include "tests/unit/test.h"
+
+enum { FACTS = 300 };
+
+static uint64_t state = 20261125;
+
+/* xorshift64* */
+static uint32_t
+rnd(uint32_t n)
+{
+	state ^= state >> 12;
+	state ^= state << 25;
+	state ^= state >> 27;
+	return (uint32_t) ((state * UINT64_C(2685821657736338717)) >> 33) % n;
+}
+
+#define PICK(list) ((list)[rnd(COUNT_OF(list))])
+
+static const char *const usual =
+	"policy shop\n"
+	"group dba = idp \"dba\"\ngroup ops = idp \"ops\"\ngroup app = idp \"app\"\n"
+	"target main = postgres \"main*\"\n"
+	"allow read who app on main do sql.select when schema in {\"app\", \"app-eu\"}\n"
+	"allow write who app, ops on main do sql.insert, sql.update when table = \"app.t1\"\n"
+	"allow own who ops do sql.select when table starts with \"ops.\" and user.kind = human\n"
+	"deny wide do sql.update, sql.delete when not sql.where or sql.where-constant\n"
+	"deny far unless client.address in 10.0.0.0/8 or client.address in 10.1.0.0/16\n"
+	"deny night do sql.ddl when time.of-day < 06:00 or time.of-day >= 22:00\n"
+	"hold ddl do sql.ddl for 1 of dba not self within 5m\n"
+	"limit much who app do sql.select when sql.statements > 3 rows 10 per command\n";
+
+static struct arena arena;
+static struct image *img;
+
+static void
+gen_facts(struct facts *f, struct slice *groups)
+{
+	static const struct slice names[] = {SLICE_LIT("dba"), SLICE_LIT("ops"), SLICE_LIT("app"),
+					     SLICE_LIT("x")};
+	static const struct slice schemas[] = {SLICE_LIT("app"), SLICE_LIT("app-eu"),
+					       SLICE_LIT("ops"), SLICE_LIT("x")};
+	static const struct slice tables[] = {SLICE_LIT("app.t1"), SLICE_LIT("app.t2"),
+					      SLICE_LIT("ops.t"), SLICE_LIT("app-eu.t1"),
+					      SLICE_LIT("x.y"),	  SLICE_LIT("t1"),
+					      SLICE_LIT("a.b.c")};
+	static const enum action actions[] = {ACTION_SQL_SELECT, ACTION_SQL_UPDATE,
+					      ACTION_SQL_INSERT, ACTION_SQL_DELETE,
+					      ACTION_SQL_DROP,	 ACTION_SQL_BEGIN};
+	const uint8_t address[16] = {[10] = 0xff, [11] = 0xff, [12] = (uint8_t) (10 + rnd(2)),
+				     [13] = (uint8_t) rnd(2), [15] = 1};
+	struct slice table = PICK(tables);
+	const uint8_t *dot = memchr(table.p, '.', table.n);
+	size_t n = rnd(4);
+
+	*f = (struct facts){.uses_known = true};
+	for (size_t i = 0; i < n; i++)
+		groups[i] = PICK(names);
+	facts_set(f, FACT_USER_GROUPS, groups, n);
+	facts_int(f, FACT_USER_KIND, rnd(USER_KIND_COUNT));
+	facts_int(f, FACT_TARGET_PROTOCOL, PROTOCOL_POSTGRES);
+	facts_string(f, FACT_TARGET_NAME, rnd(3) ? SLICE_LIT("main-1") : SLICE_LIT("other"));
+	facts_int(f, FACT_ACTION, PICK(actions));
+	facts_string(f, FACT_TABLE, table);
+	facts_string(f, FACT_SCHEMA,
+		     dot && rnd(4) ? slice_of(table.p, (size_t) (dot - table.p)) : PICK(schemas));
+	facts_bool(f, FACT_SQL_WHERE, rnd(2));
+	facts_bool(f, FACT_SQL_WHERE_CONSTANT, rnd(2));
+	facts_int(f, FACT_SQL_STATEMENTS, rnd(6));
+	facts_int(f, FACT_TIME_OF_DAY, rnd(24) * 3600);
+	facts_address(f, FACT_CLIENT_ADDRESS, address);
+	for (int i = 0; i < FACT_COUNT; i++)
+		if (rnd(12) == 0)
+			facts_unknown(f, (enum fact) i);
+}
+
+static bool
+decide_alike(enum vm_entry e)
+{
+	struct image list = *img;
+	struct decision a, b;
+	struct slice groups[4];
+	struct facts f;
+
+	list.entry[e].n_diagram = 0;
+	for (int i = 0; i < FACTS; i++) {
+		gen_facts(&f, groups);
+		vm_decide(img, e, &f, &a);
+		vm_decide(&list, e, &f, &b);
+		if (a.verdict != b.verdict || a.by_default != b.by_default)
+			return false;
+		for (size_t r = 0; r < img->n_rules; r++)
+			if (decision_has(&a, r) != decision_has(&b, r))
+				return false;
+	}
+	return true;
+}
+
+static bool
+says_alike(void)
+{
+	const struct image *images = img;
+	struct slice wrong = {0};
+	struct arena scratch;
+	const char *why;
+	struct space *s;
+	bool alike, unsure = true;
+
+	arena_init(&scratch, 0);
+	s = space_new(&scratch, &images, 1, &why);
+	CHECK(s != NULL);
+	alike = dcode_agrees(s, &wrong, &unsure);
+	CHECK(!unsure && alike == (wrong.p == NULL));
+	arena_fini(&scratch);
+	return alike;
+}
+
+static uint64_t tried, noticed, harmless;
+
+static void
+try(enum vm_entry e, struct insn *at, struct insn changed)
+{
+	struct insn was = *at;
+	struct image_entry entry = img->entry[e];
+	struct image_error err;
+
+	*at = changed;
+	if (vm_verify(img, e, &entry, &arena, &err)) {
+		tried++;
+		if (!says_alike()) {
+			noticed++;
+		} else {
+			harmless++;
+			CHECK(decide_alike(e));
+		}
+	}
+	*at = was;
+}
+
+static void
+change_each(enum vm_entry e)
+{
+	struct image_entry *entry = &img->entry[e];
+	struct insn *code = ARENA_ARRAY(&arena, struct insn, entry->n_diagram);
+
+	memcpy(code, entry->diagram, entry->n_diagram * sizeof(*code));
+	entry->diagram = code;
+	for (size_t i = 0; i < entry->n_diagram && !test_failures; i++) {
+		struct insn in = code[i];
+
+		in.flags ^= INSN_SKIP_TRUE;
+		if (vm_op_is_test(in.op))
+			try(e, &code[i], in);
+		in = code[i];
+		in.flags ^= INSN_UNKNOWN;
+		if (vm_op_is_test(in.op))
+			try(e, &code[i], in);
+		in = code[i];
+		in.skip++;
+		if (in.op == OP_FAR || vm_op_is_test(in.op))
+			try(e, &code[i], in);
+		in = code[i];
+		in.arg = (uint16_t) ((in.arg + 1u) % img->n_rules);
+		if (in.op == OP_MATCH)
+			try(e, &code[i], in);
+		if (in.op == OP_LIST)
+			try(e, &code[i], (struct insn){.op = OP_END});
+		if (in.op == OP_END)
+			try(e, &code[i], (struct insn){.op = OP_LIST});
+	}
+}
+
+static void
+a_changed_diagram_is_noticed(void)
+{
+	const struct image_trust trust = {.allow_unsigned = true};
+	struct slice text = slice_str(usual);
+	const struct compile_options options = {.text = &text};
+	const char *path = getenv("DCODE_POLICY"), *seed = getenv("DIFF_SEED");
+	struct buf bytes = {0};
+	struct sources sources;
+	struct diag_queue q;
+	struct image_error err;
+
+	if (seed)
+		state = strtoull(seed, NULL, 0) | 1;
+	arena_init(&arena, 0);
+	sources_init(&sources, &arena);
+	diag_init(&q, &sources, &arena);
+	REQUIRE(compile_policy(path ? path : "shop.weir", &arena, &q, &bytes,
+			       path ? &(struct compile_options){0} : &options, NULL));
+	img = image_load(&arena, buf_slice(&bytes), &trust, &err);
+	REQUIRE(img && img->entry[ENTRY_COMMAND].n_diagram > 50);
+	CHECK(says_alike() && decide_alike(ENTRY_COMMAND));
+	change_each(ENTRY_COMMAND);
+	printf("# %llu changes, %llu noticed, %llu that make no difference\n",
+	       (unsigned long long) tried, (unsigned long long) noticed,
+	       (unsigned long long) harmless);
+	CHECK(noticed > tried / 2 && harmless > 0);
+	buf_fini(&bytes);
+	arena_fini(&arena);
+}
+
+/* ---- What goes to the list ---- */
+
+static bool
+goes_to_list(const struct facts *f)
+{
+	static struct dcode_way way;
+
+	CHECK(dcode_way_of(img, ENTRY_COMMAND, f, &way));
+	return way.to_list;
+}
+
+/* Of two actions one has rules for too many groups; facts that are not known are for the list. */
+static void
+the_list_decides_what_is_too_large(void)
+{
+	const struct image_trust trust = {.allow_unsigned = true};
+	struct buf text = {0}, bytes = {0};
+	struct slice s, groups[4];
+	const struct compile_options options = {.text = &s};
+	struct sources sources;
+	struct diag_queue q;
+	struct image_error err;
+	struct facts f;
+
+	buf_puts(&text, "policy shop\n");
+	for (int i = 0; i < 70; i++)
+		buf_printf(&text, "group g%d = idp \"g%d\"\nallow r%d who g%d do sql.select\n", i, i,
+			   i, i);
+	buf_puts(&text, "allow w who g1 do sql.update when schema = \"app\"\n"
+			"allow x who g2 do sql.update when table = \"app.t1\"\n");
+	s = buf_slice(&text);
+	arena_init(&arena, 0);
+	sources_init(&sources, &arena);
+	diag_init(&q, &sources, &arena);
+	REQUIRE(compile_policy("p.weir", &arena, &q, &bytes, &options, NULL));
+	CHECK_INT(q.n_warnings, 1);
+	img = image_load(&arena, buf_slice(&bytes), &trust, &err);
+	REQUIRE(img && img->entry[ENTRY_COMMAND].n_diagram);
+	do
+		gen_facts(&f, groups);
+	while (!f.v[FACT_ACTION].known || !f.v[FACT_USER_GROUPS].known);
+	facts_int(&f, FACT_TARGET_PROTOCOL, PROTOCOL_POSTGRES);
+	facts_string(&f, FACT_TABLE, SLICE_LIT("app.t1"));
+	facts_string(&f, FACT_SCHEMA, SLICE_LIT("app"));
+	facts_int(&f, FACT_ACTION, ACTION_SQL_SELECT);
+	CHECK(goes_to_list(&f));
+	facts_int(&f, FACT_ACTION, ACTION_SQL_UPDATE);
+	CHECK(!goes_to_list(&f));
+	facts_string(&f, FACT_SCHEMA, SLICE_LIT("ap"));
+	CHECK(goes_to_list(&f));
+	facts_unknown(&f, FACT_SCHEMA);
+	CHECK(goes_to_list(&f));
+	facts_unknown(&f, FACT_ACTION);
+	CHECK(goes_to_list(&f));
+	buf_fini(&text);
+	buf_fini(&bytes);
+	arena_fini(&arena);
+}
+
+TEST_MAIN(TEST(a_changed_diagram_is_noticed), TEST(the_list_decides_what_is_too_large))
