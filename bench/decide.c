@@ -7,7 +7,8 @@
  *
  * COMMANDS has a line each: groups (a comma between), target, action, table (or -), 0 or 1 (a WHERE
  * clause), by tabs. VERDICTS gets a letter each. Prints one object: nanoseconds of a decision,
- * with the clock's own share taken off, with the index and (all_...) with every rule run.
+ * with the clock's own share taken off, of the diagram's code, of the list with its index
+ * (index_...) and of the list with every rule run (all_...).
  */
 #include "base/clock.h"
 #include "vm/index.h"
@@ -146,20 +147,82 @@ time_one(const struct image *img, const struct facts *f, struct decision *d, uin
 	return took > off ? took - off : 0;
 }
 
+/* A way to decide: of the same rules, and the first one's verdicts are written. */
+struct way {
+	const char *prefix;
+	struct image img;
+	struct samples took;
+	uint64_t ops;
+};
+
+static void
+time_all(struct way *w, struct slice text, uint64_t off)
+{
+	while (text.n) {
+		struct command c = parse(cut(&text, '\n'));
+		struct decision d;
+		struct facts f;
+
+		fill(&f, &c);
+		w->took.v[w->took.n++] = time_one(&w->img, &f, &d, off);
+		w->ops += d.ops;
+	}
+}
+
+static bool
+same(const struct decision *a, const struct decision *b)
+{
+	int r = -1, k = -1;
+
+	do {
+		r = decision_next(a, r);
+		k = decision_next(b, k);
+	} while (r == k && r >= 0);
+	return r == k && a->verdict == b->verdict && a->by_default == b->by_default;
+}
+
+/* Verdicts, which all ways must agree about. */
+static void
+compare(const struct way *ways, size_t n, struct slice text, FILE *out)
+{
+	static const char letters[] = "ahd";
+
+	while (text.n) {
+		struct command c = parse(cut(&text, '\n'));
+		struct decision first, d;
+		struct facts f;
+
+		fill(&f, &c);
+		vm_decide(&ways[0].img, ENTRY_COMMAND, &f, &first);
+		fputc(letters[first.verdict], out);
+		for (size_t i = 1; i < n; i++) {
+			vm_decide(&ways[i].img, ENTRY_COMMAND, &f, &d);
+			if (!same(&first, &d))
+				die("not all ways to decide match the same rules");
+		}
+	}
+}
+
+static void
+report(struct way *w)
+{
+	printf("\"%smedian_ns\": %.0f, \"%sp99_ns\": %.0f, \"%sops\": %.1f, ", w->prefix,
+	       quantile(&w->took, 50), w->prefix, quantile(&w->took, 99), w->prefix,
+	       (double) w->ops / (double) w->took.n);
+	free(w->took.v);
+}
+
 int
 main(int argc, char **argv)
 {
-	static const char letters[] = "ahd";
 	const struct image_trust trust = {.allow_unsigned = true};
-	struct samples fast = {0}, all = {0};
+	struct way ways[] = {{.prefix = ""}, {.prefix = "index_"}, {.prefix = "all_"}};
 	struct image_error err;
 	struct slice bytes, text;
-	struct decision d, whole;
-	struct facts f;
 	struct arena arena;
-	struct image *img, plain;
-	const struct vm_index *index;
-	uint64_t off = overhead(), ops = 0, start;
+	struct image *img;
+	const struct image_entry *command;
+	uint64_t off = overhead(), start;
 	double load_ms;
 	int rounds = argc > 4 ? atoi(argv[4]) : ROUNDS;
 	size_t n = 0;
@@ -174,46 +237,34 @@ main(int argc, char **argv)
 	load_ms = (double) (clock_mono_ns() - start) / 1e6;
 	if (!img)
 		die(err.text);
-	plain = *img;
-	index = plain.entry[ENTRY_COMMAND].index;
-	plain.entry[ENTRY_COMMAND].index = NULL;
+	command = &img->entry[ENTRY_COMMAND];
 	out = fopen(argv[3], "w");
 	if (!out)
 		die(argv[3]);
-	for (text = read_whole(argv[2]), bytes = text; bytes.n; n++)
-		(void) cut(&bytes, '\n');
-	fast.v = calloc(n * (size_t) rounds, sizeof(*fast.v));
-	all.v = calloc(n, sizeof(*all.v));
-	for (int r = 0; r < rounds; r++) {
-		bytes = text;
-		for (size_t i = 0; i < n; i++) {
-			struct command c = parse(cut(&bytes, '\n'));
+	text = read_whole(argv[2]);
+	for (struct slice rest = text; rest.n; n++)
+		(void) cut(&rest, '\n');
+	for (size_t i = 0; i < COUNT_OF(ways); i++) {
+		struct image_entry *entry = &ways[i].img.entry[ENTRY_COMMAND];
+		int times = i < 2 ? rounds : 1;
 
-			fill(&f, &c);
-			fast.v[fast.n++] = time_one(img, &f, &d, off);
-			ops += d.ops;
-			if (r == 0)
-				fputc(letters[d.verdict], out);
-		}
+		ways[i].img = *img;
+		if (i > 0)
+			entry->n_diagram = 0;
+		if (i > 1)
+			entry->index = NULL;
+		ways[i].took.v = calloc(n * (size_t) times, sizeof(*ways[i].took.v));
+		for (int r = 0; r < times; r++)
+			time_all(&ways[i], text, off);
 	}
-	bytes = text;
-	for (size_t i = 0; i < n; i++) {
-		struct command c = parse(cut(&bytes, '\n'));
-
-		fill(&f, &c);
-		all.v[all.n++] = time_one(&plain, &f, &whole, off);
-		vm_decide(img, ENTRY_COMMAND, &f, &d);
-		if (whole.verdict != d.verdict || whole.by_default != d.by_default)
-			die("the index changes a verdict");
-	}
-	printf("{\"rules\": %zu, \"commands\": %zu, \"median_ns\": %.0f, \"p99_ns\": %.0f, "
-	       "\"ops\": %.1f, \"all_median_ns\": %.0f, \"all_p99_ns\": %.0f, \"load_ms\": %.1f, "
-	       "\"index_bytes\": %zu}\n", img->n_rules, n, quantile(&fast, 50), quantile(&fast, 99),
-	       (double) ops / (double) fast.n, quantile(&all, 50), quantile(&all, 99), load_ms,
-	       index ? vm_index_bytes(index) : 0);
+	compare(ways, COUNT_OF(ways), text, out);
+	printf("{\"rules\": %zu, \"commands\": %zu, ", img->n_rules, n);
+	for (size_t i = 0; i < COUNT_OF(ways); i++)
+		report(&ways[i]);
+	printf("\"load_ms\": %.1f, \"index_bytes\": %zu, \"diagram_bytes\": %zu}\n", load_ms,
+	       command->index ? vm_index_bytes(command->index) : 0,
+	       command->n_diagram * sizeof(struct insn));
 	fclose(out);
-	free(fast.v);
-	free(all.v);
 	arena_fini(&arena);
 	return 0;
 }

@@ -142,13 +142,15 @@ def measure(n, count, peer):
 
 def report(rows):
     peer = any("peer" in r for r in rows)
-    print("| rules | median ns | p99 ns | instructions | all rules run: median, p99 | compile ms | load ms "
-          "| index kB |" + (" Cedar: median, p99 ns | parse ms |" if peer else ""))
-    print("| --- " * (10 if peer else 8) + "|")
+    print("| rules | median ns | p99 ns | instructions | list and index: median, p99, instructions "
+          "| all rules run: median, p99 | compile ms | load ms | diagram kB | index kB |"
+          + (" Cedar: median, p99 ns | parse ms |" if peer else ""))
+    print("| --- " * (12 if peer else 10) + "|")
     for r in rows:
         print(f"| {r['rules'] - 1:,} | {r['median_ns']:.0f} | {r['p99_ns']:.0f} | {r['ops']:.1f} "
+              f"| {r['index_median_ns']:,.0f}, {r['index_p99_ns']:,.0f}, {r['index_ops']:.1f} "
               f"| {r['all_median_ns']:,.0f}, {r['all_p99_ns']:,.0f} | {r['compile_ms']:.0f} "
-              f"| {r['load_ms']:.1f} | {r['index_bytes'] / 1000:.0f} |"
+              f"| {r['load_ms']:.1f} | {r['diagram_bytes'] / 1000:.0f} | {r['index_bytes'] / 1000:.0f} |"
               + (f" {r['peer']['median_ns']:,}, {r['peer']['p99_ns']:,} | {r['peer']['load_ms']:.0f} |"
                  if peer else ""))
     print("\nallowed, of the commands: " + ", ".join(f"{r['allowed']} of {r['commands']}" for r in rows)
