@@ -23,7 +23,7 @@ def check(path):
                          encoding="utf-8", timeout=100).stdout
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = {}
-    for code, rule in re.findall(r"^warning\[(W\d+)\]: [^']*?'?(?:\w+ )?'?([\w-]+)'", out, re.M):
+    for code, rule in re.findall(r"^warning\[(W\d+)\]: [^'\n]*?'?(?:\w+ )?'?([\w-]+)'", out, re.M):
         found.setdefault(code, set()).add(rule)
     return found, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, out
 
