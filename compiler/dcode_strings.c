@@ -379,11 +379,17 @@ schema_leaf(const struct putter *p, const struct strings *t, const struct schema
 	return leaf;
 }
 
+/* Of the last schema alone is what is put next the next block. */
 static void
-put_schema(struct putter *p, const struct strings *t, const struct schema *s)
+put_schema(struct putter *p, const struct strings *t, const struct schema *s, bool last)
 {
+	uint32_t next = p->next;
+
+	if (!last)
+		p->next = BLOCK_END;
 	put_strings(p, t, FACT_TABLE, NOWHERE, t->order + s->first, s->end - s->first, s->others,
 		    s->n_others);
+	p->next = next;
 }
 
 /* One instruction that leads to the block, or to what dcode_land says. */
@@ -402,7 +408,7 @@ dcode_put_object(struct putter *p)
 	struct strings *t = strings_of(p, FACT_TABLE);
 	const struct schema **listed;
 	uint32_t elsewhere, *leaf;
-	size_t n = 0, slots;
+	size_t n = 0, last = 0, slots;
 	struct slice *v;
 
 	if (!t->schemas) {
@@ -416,6 +422,8 @@ dcode_put_object(struct putter *p)
 	for (size_t i = 0; i < t->n_schemas; i++) {
 		leaf[n] = schema_leaf(p, t, &t->schemas[i]);
 		if (leaf[n] == NOWHERE || leaf[n] != elsewhere) {
+			if (leaf[n] == NOWHERE)
+				last = n;
 			v[n] = t->schemas[i].name;
 			listed[n++] = &t->schemas[i];
 		}
@@ -439,6 +447,6 @@ dcode_put_object(struct putter *p)
 	for (size_t i = 0; i < n; i++)
 		if (leaf[i] == NOWHERE) {
 			dcode_land(p, slots + 2 + i);
-			put_schema(p, t, listed[i]);
+			put_schema(p, t, listed[i], i == last);
 		}
 }
