@@ -38,6 +38,7 @@ wait_for(struct putter *p, size_t at, uint32_t block)
 		p->waits_cap = cap;
 	}
 	p->waits[p->n_waits++] = (struct wait){(uint32_t) at, block};
+	p->led_to[block] = true;
 }
 
 void
@@ -54,6 +55,8 @@ dcode_go(struct putter *p, uint32_t block)
 {
 	if (block < BLOCK_FIRST || block != p->next)
 		dcode_put_way(p, block);
+	else
+		p->led_to[block] = true;
 }
 
 void
@@ -390,10 +393,14 @@ walk(struct walk *w, uint32_t at)
 	w->order[w->n++] = at;
 }
 
+/* Nothing leads to what only tables would that are in no schema, nor behind more patterns than are
+ * told apart in one place. */
 static void
 put_blocks(struct putter *p, const struct walk *w, uint32_t *places)
 {
 	for (size_t i = w->n; i > 0 && !p->failed; i--) {
+		if (i < w->n && !p->led_to[w->order[i - 1]])
+			continue;
 		places[w->order[i - 1]] = (uint32_t) p->n;
 		p->next = i > 1 ? w->order[i - 2] : BLOCK_END;
 		put_block(p, w->order[i - 1]);
@@ -420,6 +427,7 @@ dcode_emit(const struct dcode_blocks *b, uint32_t root, struct constants *consta
 	uint32_t *places = ARENA_ARRAY(arena, uint32_t, b->n);
 	size_t widest = 3;
 
+	p.led_to = ARENA_ARRAY(arena, bool, b->n);
 	w.seen = ARENA_ARRAY(arena, bool, b->n);
 	w.order = ARENA_ARRAY(arena, uint32_t, b->n);
 	walk(&w, root);

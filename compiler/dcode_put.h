@@ -24,6 +24,7 @@ struct putter {
 	struct wait *waits;
 	size_t n_waits, waits_cap;
 	uint32_t next;	 /* the block that is put after this one */
+	bool *led_to;	 /* of blocks: some instruction that is put leads there */
 	uint32_t *child; /* of the values of the block at hand */
 	struct strings *strings[FACT_COUNT]; /* what is known of their classes */
 	bool far;	 /* tests go no further than past the next instruction */

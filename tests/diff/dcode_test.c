@@ -261,6 +261,32 @@ each_schema_has_its_tables(void)
 	}
 }
 
+/* A table without a schema is never in one, and seventy patterns are left to the list: the rules
+ * that only those would lead to have no code. */
+static void
+what_nothing_leads_to_is_left_out(void)
+{
+	struct buf text = {0};
+	struct sources sources;
+	struct diag_queue q;
+
+	compile(SLICE_LIT("policy p\n"
+			  "allow t do sql.select, sql.update when table in {\"a\", \"b\"}\n"
+			  "allow s do sql.update when table in {\"a\", \"b\"} and schema = \"c\"\n"),
+		&q, &sources);
+	CHECK(img->entry[ENTRY_COMMAND].n_diagram > 0 && says_alike());
+	arena_fini(&arena);
+	buf_puts(&text, "policy p\n");
+	for (int i = 0; i < 70; i++)
+		buf_printf(&text, "allow r%d do sql.select when function matches \"f%d.*\" and "
+				  "sql.statements = %d\n",
+			   i, i, i);
+	compile(buf_slice(&text), &q, &sources);
+	CHECK(img->entry[ENTRY_COMMAND].n_diagram > 0 && says_alike());
+	arena_fini(&arena);
+	buf_fini(&text);
+}
+
 /* ---- What goes to the list ---- */
 
 static bool
@@ -321,4 +347,5 @@ the_list_decides_what_is_too_large(void)
 }
 
 TEST_MAIN(TEST(a_changed_diagram_is_noticed), TEST(each_schema_has_its_tables),
+	  TEST(what_nothing_leads_to_is_left_out),
 	  TEST(the_list_decides_what_is_too_large))
