@@ -7,12 +7,11 @@
 static const enum vm_entry with_diagram[] = {ENTRY_CONNECT, ENTRY_COMMAND, ENTRY_RESULT};
 
 static struct image *
-load(struct arena *arena, const struct buf *bytes)
+load(struct arena *arena, const struct buf *bytes, struct image_error *err)
 {
 	const struct image_trust trust = {.allow_unsigned = true};
-	struct image_error err;
 
-	return image_load(arena, buf_slice(bytes), &trust, &err);
+	return image_load(arena, buf_slice(bytes), &trust, err);
 }
 
 static void
@@ -40,13 +39,14 @@ make_diagrams(const struct checked *p, struct diag_queue *q, struct arena *arena
 {
 	const struct compile_options unsigned_ = {0};
 	struct buf bytes = {0};
+	struct image_error err;
 	const struct image *img;
 	const char *why;
 	struct space *s;
 	struct dcode d;
 
 	image_build(p, code, q->sources, &unsigned_, &bytes);
-	img = load(arena, &bytes);
+	img = load(arena, &bytes, &err);
 	buf_fini(&bytes);
 	if (!img)
 		return;
@@ -63,13 +63,15 @@ make_diagrams(const struct checked *p, struct diag_queue *q, struct arena *arena
 	}
 }
 
-/* What would stand in the image is read once more. A diagram that is not shown to say what the list
- * says, or is too large to be compared, is not put into an image: the list decides. */
+/* What would stand in the image is read once more. A diagram that does not say what the list says,
+ * which is a mistake of the compiler, or is too large to be compared, is not put into an image: the
+ * list decides. */
 static void
 check_diagrams(const struct checked *p, struct diag_queue *q, struct arena *arena,
 	       struct buf *bytes, struct emitted code[ENTRY_COUNT])
 {
-	const struct image *img = load(arena, bytes);
+	struct image_error err;
+	const struct image *img = load(arena, bytes, &err);
 	struct space *s = NULL;
 	struct slice wrong = {0};
 	bool unsure = true;
@@ -77,10 +79,14 @@ check_diagrams(const struct checked *p, struct diag_queue *q, struct arena *aren
 
 	if (img)
 		s = space_new(arena, &img, 1, &why);
+	else if (err.code >= IMAGE_ERROR_OPCODE && err.code != IMAGE_ERROR_COST)
+		wrong = slice_str(err.text);
 	if (s && dcode_agrees(s, &wrong, &unsure) && !unsure)
 		return;
+	if (wrong.n)
+		diag(q, WRONG_DIAGRAM, p->ast->name.at, SLICE_ARG(wrong));
 	for (int e = 0; e < ENTRY_COUNT; e++) {
-		if (code[e].n_diagram)
+		if (code[e].n_diagram && !wrong.n)
 			warn(q, p, (enum vm_entry) e, &(struct dcode){.too_large = true});
 		code[e].n_diagram = 0;
 	}

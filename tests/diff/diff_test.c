@@ -674,6 +674,12 @@ one_policy(uint64_t *pairs)
 		print_case(&text, img);
 		test_failures++;
 	}
+	for (const struct diag *d = q.first; d; d = d->next)
+		if (d->id == DIAG_WRONG_DIAGRAM) {
+			diag_report(&q);
+			print_case(&text, NULL);
+			test_failures++;
+		}
 	if (img && rnd(2))
 		make_indexes(img, &arena);
 	if (img && !test_failures && !diagram_check_witnesses(&diagram, &witnesses)) {

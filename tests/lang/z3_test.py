@@ -199,6 +199,10 @@ def one_pair(r, folder, count):
                        [f"prove nobody runs {', '.join(ACTIONS['sql.ddl'])} without a hold\n"])
              for rules in (old, new)]
     paths = [write(folder, f"{n}.weir", t) for n, t in zip(("old", "new"), texts)]
+    for path in paths:
+        _, out, err = weir("check", path)
+        if "W1227" in out + err:
+            return out + err + "\n".join(texts)
     was, now = verdicts(old), verdicts(new)
     ddl = any_of(f"(= action {LEAVES.index(a)})" for a in ACTIONS["sql.ddl"])
     questions = [f"(and {now[v]} (not {was[v]}))" for v in ("allow", "hold", "deny")] + \
