@@ -251,6 +251,9 @@ const struct detect_rules *gate_detects(const struct gate_session *s);
 /* The detectors that a decision of ENTRY_RESULT brings into force; specs: by rule. */
 void gate_detect_rules(const struct image *img, const struct decision *result,
 		       const struct mask_spec *specs, struct detect_rules *out);
+enum { COPY_NULL_MAX = 64 };
+/* What its rows look like is known: refused beforehand where they must be masked and it is not. */
+bool gate_copy_is_read(const struct sql_copy *c);
 /* The columns of a COPY TO STDOUT by position, in the arena. False: they cannot be told. */
 bool gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struct sql_stmt *st,
 		       struct arena *a, struct copyout_column **columns, size_t *n) MUST_CHECK;

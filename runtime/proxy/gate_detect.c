@@ -52,9 +52,7 @@ can_read_copy(struct gate_session *s, const struct sql_facts *f, const struct sq
 	struct copyout_column *columns;
 	size_t n;
 
-	if (st->copy->unknown_option ||
-	    (st->copy->encoding.n && !slice_is(st->copy->encoding, "UTF8") &&
-	     !slice_is(st->copy->encoding, "utf8")))
+	if (!gate_copy_is_read(st->copy))
 		return false;
 	if (st->copy->format != SQL_COPY_BINARY)
 		return true;

@@ -96,6 +96,13 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 	}
 }
 
+bool
+gate_copy_is_read(const struct sql_copy *c)
+{
+	return !c->unknown_option && c->null.n <= COPY_NULL_MAX &&
+	       (!c->encoding.n || !setting_blinds(SLICE_LIT("client_encoding"), c->encoding));
+}
+
 /* A COPY whose columns cannot be told by position cannot be masked. */
 static void
 check_copy(struct look *l, const struct sql_stmt *st)
@@ -106,8 +113,11 @@ check_copy(struct look *l, const struct sql_stmt *st)
 	if (!st->copy || st->copy->from || st->copy->where != SQL_COPY_STREAM ||
 	    !l->v->rows_masked)
 		return;
-	if (st->copy->unknown_option ||
-	    !gate_copy_columns(l->s, l->facts, st, l->ask->arena, &columns, &n))
+	if (!gate_copy_is_read(st->copy))
+		look_refuse(l, NULL, "WEIR-MASKED-COPY",
+			    "this COPY cannot be masked with these options",
+			    "leave ENCODING and long NULL strings out, or SELECT the rows");
+	else if (!gate_copy_columns(l->s, l->facts, st, l->ask->arena, &columns, &n))
 		look_refuse(l, NULL, "WEIR-MASKED-COPY", "this COPY cannot be masked",
 			    "name plain columns of tables, or SELECT the rows");
 }

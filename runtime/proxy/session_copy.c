@@ -14,7 +14,7 @@ struct copy_state {
 	struct gate_rows *rows; /* NULL: no rule reads them */
 	struct copyout_value *values;
 	struct buf scratch;
-	uint8_t null[64];
+	uint8_t null[COPY_NULL_MAX];
 };
 
 void
@@ -42,10 +42,8 @@ copy_options(const struct sql_copy *c, struct copy_state *st, struct copyout_opt
 	copyout_defaults(o, c->format == SQL_COPY_BINARY ? COPYOUT_BINARY
 			    : c->format == SQL_COPY_CSV	 ? COPYOUT_CSV
 							 : COPYOUT_TEXT);
-	if (c->unknown_option || (c->has_null && c->null.n > sizeof(st->null)) ||
-	    (c->has_delimiter && c->delimiter.n != 1) || (c->has_quote && c->quote.n != 1) ||
-	    (c->has_escape && c->escape.n != 1) ||
-	    (c->encoding.n && !slice_is(c->encoding, "UTF8") && !slice_is(c->encoding, "utf8")))
+	if (!gate_copy_is_read(c) || (c->has_delimiter && c->delimiter.n != 1) ||
+	    (c->has_quote && c->quote.n != 1) || (c->has_escape && c->escape.n != 1))
 		return false;
 	o->header = c->header;
 	if (c->has_delimiter)

@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Ways for values out of the server: every built-in type in text and binary, COPY with any options, fields and rows
+of any size, the replication protocol. What a mask says holds in all of them, and the session goes on."""
+import os, re, socket, struct, sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness as h
+
+SECRET = "4111111111111111"
+# A value of each type, and what of it must not be seen in text.
+TYPES = """
+text|Zq7 secret|Zq7 sec
+varchar(20)|Zq7 secret|Zq7 sec
+char(20)|Zq7 secret|Zq7 sec
+name|Zq7secret|Zq7se
+"char"|Z|Z
+bytea|\\x5a713753656372|5a7137
+bool|true|t
+int2|31477|314
+int4|1234567|12345
+int8|1234567890123|890123
+float4|1234.5|1234.
+float8|98765.25|98765.
+numeric|1234567.8900|123456
+numeric(10,2)|-99881.05|99881
+money|1234567.25|1,234
+date|2017-11-13|-11-13
+time|17:53:11|17:5
+timetz|17:53:11+02|17:5
+timestamp|2017-11-13 17:53:11|17:53
+timestamptz|2017-11-13 17:53:11+00|:53:11
+interval|3 days 17:53:11|3 days
+uuid|a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|a0eebc
+json|{"Zq7": 17}|Zq7
+jsonb|{"Zq7": 17}|Zq7
+jsonpath|$."Zq7"|Zq7
+xml|<a>Zq7</a>|Zq7
+text[]|{Zq7,b}|Zq7
+int4[]|{7777771,2}|777777
+point|(7171,8282)|7171
+line|{7171,8282,9}|7171
+lseg|[(7171,8282),(1,1)]|7171
+box|(7171,8282),(1,1)|7171
+path|((7171,8282),(1,1))|7171
+polygon|((7171,8282),(1,1))|7171
+circle|<(7171,8282),3>|7171
+inet|10.71.82.93|10.71
+cidr|10.71.82.0/24|10.71
+macaddr|08:00:2b:71:82:93|08:00
+macaddr8|08:00:2b:71:82:93:94:95|08:00
+bit(12)|101100111011|101100
+varbit|101100111011|101100
+tsvector|'zq7':1|zq7
+tsquery|'zq7' & 'b'|zq7
+int4range|[71717,81818)|7171
+int4multirange|{[71717,81818)}|7171
+tsrange|["2017-11-13 17:53:11",)|17:53
+pg_lsn|16/B374D848|B374
+txid_snapshot|71717:81818:|7171
+oid|717171|7171
+xid8|717171|7171
+tid|(7171,3)|7171
+regclass|pg_type|pg_type
+""".strip().splitlines()
+MASKS = ["null", "last(2)", "first(2)", "partial", "hash", "pseudonym", 'fixed("hidden")', "year", "month",
+         "round(1000)", "bucket(1000)"]
+COPIES = """
+encoding 'LATIN1'
+encoding 'sjis', format csv
+encoding 'utf-8'
+encoding 'SQL_ASCII', format csv
+null 'TOO-LONG'
+null ''
+null '4'
+delimiter '*'
+delimiter 'ab'
+delimiter ';', null '*'
+format csv, force_quote *, header
+format csv, force_quote (pan), header true, null 'x'
+format csv, quote '1', delimiter '4'
+format csv, quote '*'
+format csv, quote '''', escape E'\\\\'
+format csv, delimiter '1', quote '*', escape '1'
+format csv, format text
+format 'CSV'
+format binary
+format binary, header
+freeze
+freeze false, format binary
+header 1
+header match
+nonsense 7
+""".strip().splitlines()
+OLD = """
+copy cards to stdout csv header quote '*'
+copy cards to stdout with delimiter ';' null as '4' csv quote as '"' escape '*' force quote *
+copy cards to stdout delimiter '|'
+copy binary cards to stdout
+copy cards to stdout using delimiters '*'
+copy cards (pan, id) to stdout encoding 'latin1'
+""".strip().splitlines()
+WIDE, ROWS, LARGE = 1600, 2000, 64 << 20
+pg = weir = None
+
+
+def policy(masks):
+    lines = ["policy p", "default allow", "data card = column public.cards.pan, column public.wide.c800",
+             "mask card with last(4)"]
+    for i, m in enumerate(masks):
+        lines += [f"data d{i} = column m{i}.*.*", f"mask d{i} with {m}"]
+    return "\n".join(lines) + "\n"
+
+
+def setup():
+    global pg, weir
+    columns = ", ".join(f"c{i} {t.split('|')[0]}" for i, t in enumerate(TYPES))
+    values = ", ".join("'" + t.split("|")[1].replace("'", "''") + "'" for t in TYPES)
+    wide = ", ".join(f"c{i} text" for i in range(1, WIDE + 1))
+    pg = h.Postgres(sql=f"create table cards (id int, pan text); insert into cards values (1, '{SECRET}');\n"
+                    + f"create table wide ({wide}); insert into wide (c1, c800, c{WIDE}) values ('a', '{SECRET}', 'z');\n"
+                    + "".join(f"create schema m{i}; create table m{i}.t ({columns});\n"
+                              f"insert into m{i}.t values ({values});\n" for i in range(len(MASKS))))
+    weir = h.Weir(pg, policy=policy(MASKS))
+
+
+def peak():
+    with open(f"/proc/{weir.p.pid}/status") as f:
+        return next(int(x.split()[1]) for x in f if x.startswith("VmHWM:"))
+
+
+def fields(conn, sql, binary):
+    r = conn.exec_params(sql.encode(), [], result_format=int(binary))
+    h.eq((r.ntuples, r.nfields), (1, len(TYPES)), conn.error_message)
+    return [r.get_value(0, i) for i in range(r.nfields)]
+
+
+def test_every_type_under_every_mask():
+    """A value that the mask has none for is NULL. What is shown is one that the server takes back."""
+    import psycopg
+    direct = psycopg.pq.PGconn.connect(f"host=127.0.0.1 port={pg.port} user={pg.login} password={pg.password} "
+                                       f"dbname={pg.database}".encode())
+    conn = psycopg.pq.PGconn.connect(weir.conninfo().encode())
+    leaked, same, shown = [], [], 0
+    for i, m in enumerate(MASKS):
+        sql = f"select * from m{i}.t"
+        clear = fields(direct, sql, True)
+        for binary in (False, True):
+            got = fields(conn, sql, binary)
+            for t, value, was in zip(TYPES, got, clear):
+                name, _, hidden = t.split("|")
+                if value is None:
+                    continue
+                shown += 1
+                if not binary and hidden.encode() in value and not may_show(m, name):
+                    leaked.append((m, name, value))
+                if binary and value == was and not may_show(m, name):
+                    same.append((m, name, value))
+    h.eq((leaked, same), ([], []))
+    h.check(shown > 100, f"{shown} masked values are not NULL")
+    print(f"# {shown} masked values of {len(MASKS)} masks are not NULL")
+
+
+def may_show(mask, name):
+    """A stand-in for one letter or for a yes may be what it hides."""
+    return name in ('"char"', "bool") and mask not in ("null", "hash")
+
+
+def test_what_is_shown_in_binary_is_of_the_type():
+    """The server reads each value back through binary COPY, which does not tell the length of a varchar."""
+    bare = {"char": "bpchar", "bit": "varbit"}
+    types = [re.sub(r"\(\d.*", "", t.split("|")[0]) for t in TYPES]
+    columns = ", ".join(f"c{i} {bare.get(t, t)}" for i, t in enumerate(types))
+    for i, m in enumerate(MASKS):
+        out = f"{h.tmp()}/m{i}"
+        r = weir.psql(f"\\copy m{i}.t to '{out}' (format binary)")
+        h.eq((r.code, r.err), (0, ""), m)
+        pg.query(f"drop table if exists back; create table back ({columns})")
+        r = pg.psql(f"\\copy back from '{out}' (format binary)")
+        h.eq((r.code, r.err), (0, ""), m)
+
+
+def test_copy_with_any_options():
+    long = "x" * 100
+    copies = [f"copy cards to stdout ({o})".replace("TOO-LONG", long) for o in COPIES]
+    copies += ["copy (select * from cards) to stdout (" + o.replace("TOO-LONG", long) + ")" for o in COPIES]
+    shown = 0
+    for sql in copies + OLD:
+        r = weir.psql(input=f"{sql};\nselect 'goes on';\n", options=("-v", "ON_ERROR_STOP=0"))
+        h.lacks(r.out + r.err, SECRET, SECRET[:6], SECRET.encode().hex())
+        h.has(r.out, "goes on")
+        shown += "1111" in r.out
+    h.check(shown > len(copies) / 2, f"{shown} of them came out")
+
+
+def test_replication_in_every_spelling():
+    def first(*params):
+        body = struct.pack(">I", 196608) + b"".join(x.encode() + b"\0" for p in params for x in p) + b"\0"
+        with socket.create_connection(("127.0.0.1", weir.port), 10) as s:
+            s.sendall(struct.pack(">I", len(body) + 4) + body)
+            return s.recv(4096)
+    who = (("user", "planner-7"), ("database", "orders"))
+    for value in ("true", "on", "yes", "1", "t", "y", "TRUE", "oN", "database", "DATABASE", "", "2", "x"):
+        for name in ("replication", "REPLICATION"):
+            got = first(*who, (name, value))
+            h.check(got[:1] == b"E" and b"WEIR-REPLICATION" in got, f"{name}={value}: {got!r}")
+    for value in ("-c replication=database", "--replication=on"):
+        h.eq(first(*who, ("options", value))[:1], b"E", value)
+    for value in ("false", "off", "no", "0"):
+        h.eq(first(*who, ("replication", value))[:1], b"R", value)
+
+
+def test_large_fields_stream():
+    """64 MB in one field, in a row and in COPY; rows of 1,600 columns, one of them masked."""
+    import psycopg
+    weir.psql("select 1")
+    before = peak()
+    with psycopg.connect(weir.conninfo(), autocommit=True) as c:
+        h.eq(len(c.execute(f"select repeat('x', {LARGE})").fetchone()[0]), LARGE)
+        with c.cursor() as cur, cur.copy(f"copy (select repeat('y', {LARGE})) to stdout") as copy:
+            h.eq(sum(len(x) for x in copy), LARGE + 1)
+        grown = peak() - before
+        print(f"# {grown} kB more for fields of {LARGE >> 20} MiB")
+        h.check(grown < 8192, f"{grown} kB more for one field")
+        n = 0
+        for row in c.cursor().stream(f"select w.* from wide w, generate_series(1, {ROWS})"):
+            n += 1
+            h.eq((len(row), row[0], row[799], row[-1]), (WIDE, "a", "************1111", "z"))
+        h.eq(n, ROWS)
+    grown = peak() - before
+    print(f"# {grown} kB more with {ROWS} rows of {WIDE} columns as well")
+    h.check(grown < 12288, f"{grown} kB more for rows of {WIDE} columns")
+
+
+h.main(test_every_type_under_every_mask, test_what_is_shown_in_binary_is_of_the_type, test_copy_with_any_options,
+       test_replication_in_every_spelling, test_large_fields_stream, setup=setup)
