@@ -304,6 +304,12 @@ def scale_report(extra):
         out += ["## Connect, one query, disconnect", "", *table(
             ["", "cycles", "errors", "CPU us each", "a second", "KiB left", "descriptors left",
              f"<= {LEFT_KIB} KiB, no descriptor"], rows), ""]
+    rates = {a: s for a, _, _, _, s, _, _ in extra.get("cycles", ())}
+    if "weir-pool" in rates and "pgbouncer" in rates:
+        slower = rates["weir-pool"] < rates["pgbouncer"]
+        broken += slower
+        out += [f"Connections a second with a pool: {rates['weir-pool']:.0f}, of pgbouncer {rates['pgbouncer']:.0f}: "
+                f"{'SLOWER' if slower else 'met'}.", ""]
     rows = [(a, k, g, verdict(a, g <= GROWN_KIB)) for a, k, g in extra.get("results", ())]
     broken += sum(r[-1] == "OVER" for r in rows)
     if rows:
