@@ -186,6 +186,34 @@ def test_policies_in_the_documents_compile():
         h.check(r.code == 0 or 'test "' not in text, f"{f}: {r!r}")
 
 
+CATALOGUE = {0: 7, 1: 17, 2: 19, 3: 7, 4: 7, 5: 17, 6: 6, 7: 5}  # section: its rows
+
+
+def named_tests():
+    """What docs/catalogue.md may name: FILE:NAME, wire:SCRIPT, sql:STATEMENT."""
+    found = {"wire:" + os.path.basename(f)[:-5] for f in glob.glob("tests/wire/pg/*.wire")}
+    for f in glob.glob("tests/sql/*.txt"):
+        found |= {"sql:" + x for x in re.findall(r"^> (.*)$", read(f), re.M)}
+    for f in glob.glob("tests/**/*_test.*", recursive=True):
+        pattern = r"^def test_(\w+)" if f.endswith(".py") else r"\bTEST\((\w+)\)"
+        name = os.path.splitext(os.path.basename(f))[0]
+        found |= {f"{name}:{x}" for x in re.findall(pattern, read(f), re.M)}
+    return found
+
+
+def test_catalogue():
+    """Every row names tests that are there and words that postgres.md says."""
+    said, there = " ".join(read("docs/postgres.md").split()), named_tests()
+    rows = [[x.strip() for x in re.split(r"(?<=[^|]) \| ", line[2:-2])]
+            for line in read("docs/catalogue.md").splitlines() if re.match(r"\| \d", line)]
+    h.eq([r[0] for r in rows], [f"{s}.{i + 1}" for s, n in CATALOGUE.items() for i in range(n)])
+    for number, _, by, tests, words in rows:
+        h.check(set(by.split(", ")) <= set("GSR"), f"{number}: {by}")
+        names = re.findall(r"`([^`]+)`", tests)
+        h.check(names and set(names) <= there, f"{number}: no test {sorted(set(names) - there)}")
+        h.check(words[1:-1] in said, f"{number}: postgres.md does not say {words}")
+
+
 def test_example_policies():
     if "test" not in commands():
         raise h.Skip("weir test is not there")
@@ -226,4 +254,4 @@ def test_assurance_names_what_there_is():
 h.main(test_reference_is_current, test_manual_names_every_command,
        test_manual_pages_are_well_formed, test_every_command_has_help, test_options_without_their_value, test_bash_completion,
        test_zsh_completion, test_fish_completion, test_install, test_policies_in_the_documents_compile, test_example_policies,
-       test_index_of_examples, test_assurance_names_what_there_is)
+       test_index_of_examples, test_catalogue, test_assurance_names_what_there_is)

@@ -15,6 +15,9 @@ static const struct {
 	{"client_encoding", "utf8|unicode|sqlascii"},
 };
 
+/* The levels at which the server says nothing of how it computes. */
+static const char quiet[] = "info|notice|warning|error|fatal|panic";
+
 /* What an unqualified name means hangs on these. */
 static const char *const moving[] = {"search_path", "role", "session_authorization"};
 
@@ -183,6 +186,13 @@ setting_refused(const struct gate_class *c, const struct sql_facts *f, const str
 					    "the gateway", SLICE_ARG(e->setting));
 		why->hint = "under it statements would be read otherwise than the server reads them: "
 			    "standard_conforming_strings stays on, client_encoding UTF8 or SQL_ASCII";
+		return true;
+	}
+	if (c->any_masks && slice_is(e->setting, "client_min_messages") &&
+	    !(e->flags & SQL_EFFECT_RESET) && !one_of(quiet, e->value)) {
+		why->message = "client_min_messages stays at notice or above while masks are in force "
+			       "for you";
+		why->hint = "below it the server tells what it computes with; read its own log";
 		return true;
 	}
 	if (!c->any_masks || !moves(e->setting) || slice_is(e->setting, "search_path"))

@@ -557,6 +557,8 @@ struct gate_cursor session_cursor(void *session, struct slice name);
 /* ... hangs on a request in flight behind which a Sync or a Query may still run. */
 bool session_cursor_in_doubt(struct session *s, struct slice name);
 void session_cursor_keep(struct session *s, const struct command *c, const struct sql_stmt *st);
+/* Not NULL: with what these statements make there would be too many names. */
+const struct gate_refusal *session_names_full(const struct session *s, const struct sql_facts *f);
 /* The rest of a portal: why it does not go on, though the policy allows it; NULL: it does. What
  * people have released they need not release again. */
 const struct gate_refusal *session_portal_again(struct session *s, const struct portal *p,

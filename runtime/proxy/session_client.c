@@ -144,7 +144,8 @@ judge(struct session *s, struct command *c, struct slice text)
 	c->seen = gate_seen(env->gate, s->gate);
 	gate_decide(env->gate, s->gate, &ask, &c->verdict);
 	if (c->verdict.verdict != VERDICT_DENY &&
-	    (refused = session_pool_refuses(s, c->facts)) != NULL)
+	    ((refused = session_pool_refuses(s, c->facts)) != NULL ||
+	     (refused = session_names_full(s, c->facts)) != NULL))
 		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *refused};
 	if (c->verdict.wait_catalog > s->waited_catalog) {
 		s->waits_catalog = number + 1;

@@ -103,6 +103,22 @@ session_cursor_in_doubt(struct session *s, struct slice name)
 	return false;
 }
 
+/* What PREPARE and DECLARE would make is known beforehand, unlike what Parse and Bind will. */
+const struct gate_refusal *
+session_names_full(const struct session *s, const struct sql_facts *f)
+{
+	static const struct gate_refusal full = {
+		"WEIR-NAMES", "too many prepared statements or cursors are open", NULL,
+		"close those that are no longer needed", "54000"};
+	uint32_t statements = s->statements.n, portals = s->portals.n;
+
+	for (uint32_t i = 0; i < f->n_stmts; i++) {
+		statements += f->stmts[i].kind == SQL_KIND_PREPARE;
+		portals += f->stmts[i].kind == SQL_KIND_DECLARE;
+	}
+	return statements > STATEMENTS_MAX || portals > PORTALS_MAX ? &full : NULL;
+}
+
 /* DECLARE's cursor is a portal: the wire's Describe, Execute and Close know it by the same name. */
 void
 session_cursor_keep(struct session *s, const struct command *c, const struct sql_stmt *st)

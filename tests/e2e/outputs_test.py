@@ -210,6 +210,55 @@ def test_replication_in_every_spelling():
         h.eq(first(*who, ("replication", value))[:1], b"R", value)
 
 
+def test_notices_and_notifications():
+    """A masked column gets into neither; what others notify is theirs to say. Debug output stays off."""
+    for sql in ("set client_min_messages = debug1", "set client_min_messages to 'LOG'", "set local client_min_messages = debug",
+                "select set_config('client_min_messages', 'debug5', false)",
+                "select set_config('client_min_messages', 'de' || 'bug5', false)"):
+        r = weir.psql(input=f"begin; {sql};", options=("-v", "ON_ERROR_STOP=0"))
+        h.has(r.err, "WEIR-PINNED-SETTING", "client_min_messages stays at notice")
+    for value in ("debug1", "log", "error"):
+        argv = h.psql_argv(weir.port, "planner-7", "orders", "set client_min_messages = warning; set client_min_messages = "
+                           "NOTICE; reset client_min_messages; show client_min_messages")
+        r = h.run(argv, env={"PGPASSWORD": h.KEYS["planner-7"], "PGOPTIONS": f"-c client_min_messages={value}"})
+        h.eq(r.out, value if value == "error" else "", repr(r))
+    for sql in ("select pg_notify('x', pan) from cards", "begin; notify x; select pg_notify('x', (select pan from cards))"):
+        r = weir.psql(input=f"listen x;\n{sql};\nselect 'goes on';\n", options=("-v", "ON_ERROR_STOP=0"))
+        h.has(r.err, "WEIR-MASKED-USE")
+        h.lacks(r.out + r.err, SECRET, "Asynchronous")
+    h.has(weir.psql(input="listen x;\nnotify x, 'mine';\n").out, 'payload "mine"')
+
+
+def test_floods_of_names_are_bounded():
+    """PREPARE and DECLARE are refused from some number on, and the session goes on; a flood of the protocol's own names
+    ends its session. Nobody else is disturbed."""
+    import psycopg
+    other = psycopg.connect(weir.conninfo(), autocommit=True)
+    for sql, goes_on in (("prepare {} as select 1", "execute n7"), ("declare {} cursor for select 1", None)):
+        with psycopg.connect(weir.conninfo()) as c:
+            made = 0
+            try:
+                for i in range(200):
+                    c.execute("; ".join(sql.format(f"n{i * 100 + k}") for k in range(100)))
+                    made += 100
+                raise h.Failure(f"{made} names by {sql}")
+            except psycopg.Error as e:
+                h.eq(e.sqlstate, "54000", repr(e))
+                h.has(str(e), "WEIR-NAMES", "close those")
+            h.check(900 < made < 5000, f"{made} names by {sql}")
+            c.rollback()
+            if goes_on:  # statements outlive the transaction
+                h.eq(c.execute(goes_on).fetchone(), (1,))
+            h.eq(c.execute("select pan from cards").fetchone(), ("*" * 12 + SECRET[-4:],))
+    c = psycopg.pq.PGconn.connect(weir.conninfo().encode())
+    for i in range(6000):
+        r = c.prepare(f"p{i}".encode(), b"select 1")
+        if r.status != psycopg.pq.ExecStatus.COMMAND_OK:
+            break
+    h.has(c.error_message.decode() + r.error_message.decode(), "WEIR-NAMES")
+    h.eq(other.execute("select pan from cards").fetchone(), ("*" * 12 + SECRET[-4:],))
+
+
 def test_large_fields_stream():
     """64 MB in one field, in a row and in COPY; rows of 1,600 columns, one of them masked."""
     import psycopg
@@ -233,4 +282,5 @@ def test_large_fields_stream():
 
 
 h.main(test_every_type_under_every_mask, test_what_is_shown_in_binary_is_of_the_type, test_copy_with_any_options,
-       test_replication_in_every_spelling, test_large_fields_stream, setup=setup)
+       test_replication_in_every_spelling, test_notices_and_notifications,
+       test_floods_of_names_are_bounded, test_large_fields_stream, setup=setup)
