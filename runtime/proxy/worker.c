@@ -15,7 +15,8 @@
 enum {
 	FACTS_CACHE = 16 << 20,	  /* bytes of statement shapes and facts a worker remembers */
 	RESULT_WAIT_NS = 2000000, /* how long a result's record may wait for company */
-	SLOT_MASK = 0xffffff,	  /* of a cancel pid: the rest is the worker */
+	/* Of a cancel pid: the slot from 1 on, as drivers take 0 for none; the rest is the worker. */
+	SLOT_MASK = 0xffffff,
 	SURPLUS = 32,  /* connections beyond the limit, to be told so, and for cancel requests */
 	ALONE_AFTER = 64, /* deliveries in a row to one session */
 	STOP_MS = 200, /* for last words and cancel requests at the end */
@@ -245,7 +246,7 @@ handle(struct worker *w, struct message *m)
 		set_catalog(w, m);
 		break;
 	case MSG_CANCEL:
-		s = session_at(w, m->pid & SLOT_MASK);
+		s = session_at(w, (m->pid & SLOT_MASK) - 1);
 		if (s)
 			session_cancel(s, slice_of(m->key, m->n_key));
 		w->config.host->cancelled(w->config.host->ctx, m->waiter);

@@ -259,6 +259,16 @@ def test_floods_of_names_are_bounded():
     h.eq(other.execute("select pan from cards").fetchone(), ("*" * 12 + SECRET[-4:],))
 
 
+def test_process_ids_are_numbers_of_processes():
+    """0 is none to some drivers, which then cannot cancel (Npgsql)."""
+    import psycopg
+    conns = [psycopg.connect(weir.conninfo()) for _ in range(8)]
+    pids = [c.info.backend_pid for c in conns]
+    for c in conns:
+        c.close()
+    h.check(len(set(pids)) == 8 and min(pids) > 0, pids)
+
+
 def test_large_fields_stream():
     """64 MB in one field, in a row and in COPY; rows of 1,600 columns, one of them masked."""
     import psycopg
@@ -283,4 +293,4 @@ def test_large_fields_stream():
 
 h.main(test_every_type_under_every_mask, test_what_is_shown_in_binary_is_of_the_type, test_copy_with_any_options,
        test_replication_in_every_spelling, test_notices_and_notifications,
-       test_floods_of_names_are_bounded, test_large_fields_stream, setup=setup)
+       test_floods_of_names_are_bounded, test_process_ids_are_numbers_of_processes, test_large_fields_stream, setup=setup)
