@@ -624,7 +624,7 @@ void session_rows_end(struct session *s);
 /* True: the message at hand waits for the server's word on it. */
 bool session_path_wait(struct session *s) MUST_CHECK;
 /* A message is judged now, and what unqualified names in it mean is not known. */
-bool session_path_unknown(const struct session *s);
+bool session_path_unknown(struct session *s);
 /* gate_path_number of what the server looks names up in from here on; no path has the number of
  * what is not known. */
 uint64_t session_path_now(const struct session *s, const struct sql_facts *f);

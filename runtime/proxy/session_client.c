@@ -98,13 +98,15 @@ changes_schema(struct session *s)
 struct gate_ask
 session_ask(struct session *s, const struct sql_facts *f, bool own_parameters)
 {
+	bool path_unknown = session_path_unknown(s); /* may say more of s->path */
+
 	return (struct gate_ask){.facts = f,
 				 .own_parameters = own_parameters,
 				 .tx = s->tx,
 				 .schema_changed_in_tx = s->schema_changed_in_tx,
 				 .schema_moving = changes_schema(s),
 				 .failed = s->tx == 'E' && !s->n_replies && !s->unsynced,
-				 .path_unknown = session_path_unknown(s),
+				 .path_unknown = path_unknown,
 				 .renamed = s->renaming,
 				 .temporary = s->path.temporary,
 				 .temporary_foreign = session_temporary_foreign(s),

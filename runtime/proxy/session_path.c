@@ -110,9 +110,23 @@ session_path_left(struct session *s)
 		buf_reset(&s->backend->path);
 }
 
-bool
-session_path_unknown(const struct session *s)
+/* What ran unseen before masks came may have left tables of any name. */
+static void
+suspect(struct session *s)
 {
+	if (!s->path.unseen || s->path.temporary || !gate_may_read_names(s->env->gate) ||
+	    !gate_reads_names(s->env->gate, s->gate, s->host->now_wall(s->host_ctx)) ||
+	    !gate_has_masks(s->gate))
+		return;
+	s->path.temporary = s->path.foreign = true;
+	s->path.temporary_dirty = s->path.temporary_in_tx = true;
+	s->path.dirty = s->path.in_tx = true;
+}
+
+bool
+session_path_unknown(struct session *s)
+{
+	suspect(s);
 	return matters(s);
 }
 
@@ -144,6 +158,7 @@ session_path_moved(struct session *s, const struct sql_facts *f, uint64_t path)
 bool
 session_path_wait(struct session *s)
 {
+	suspect(s);
 	if (!s->backend || !matters(s) || s->unsynced || s->tx == 'E')
 		return false;
 	if (s->n_replies)

@@ -424,6 +424,32 @@ def test_other_masks():
         session.close()
 
 
+def test_made_unseen_before_masks():
+    """Code that nobody saw run while no masks were in force may have left a temporary table that hides one for all."""
+    make = "do $$ begin create temp table orders as select id, pan as note, 1 as amount from cards; end $$"
+    w = h.Weir(pg, policy="policy p\ndefault allow\n")
+    between, inside, batch, innocent = [g.Client(w.conninfo()) for _ in range(4)]
+    h.eq(between.run(make).error, None)
+    for c in (inside, batch):
+        for sql in ("begin", make):
+            h.eq(c.run(sql).error, None)
+    h.eq(innocent.run("do $$ begin perform 1; end $$").error, None)
+    with open(w.policy, "w") as f:
+        f.write(g.POLICY)
+    w.reload()
+    fresh = g.Client(w.conninfo())
+    h.wait_for(lambda: fresh.run("select pan from cards where id = 1").rows == [(g.mask(g.PANS[0], 25),)], 10, "masks")
+    for c, ext in ((between, False), (inside, False), (batch, True)):
+        for sql in ("select note || '' from orders", "select note from orders", "copy orders to stdout",
+                    "select max(note) from pg_temp.orders", "select row_to_json(orders) from orders"):
+            a = c.run(sql, extended=ext and "copy" not in sql)
+            h.check(a.error and not g.leaks(a.raw), f"{sql}: {a.error} {a.rows}")
+    h.has(between.run("select note from orders").error, "temporary table")
+    h.eq(innocent.run("select count(*) from orders").rows, [("6",)])
+    h.eq(between.run("discard temp").error, None)
+    h.eq(between.run("select count(*) from orders").rows, [("6",)])
+
+
 def test_others_are_not_disturbed():
     """Nobody else's catalog is read again for a temporary table."""
     _, c = pair()
