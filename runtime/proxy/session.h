@@ -283,6 +283,7 @@ struct session {
 	bool skip_to_sync;   /* the server (or the gateway) ignores everything up to Sync */
 	bool copy_in;        /* the server takes CopyData */
 	bool copy_forwarding; /* the CopyData whose pieces come now is passed on */
+	bool copy_asked;      /* the server was asked for what it answers before that */
 	bool inside; /* a part of a server's message went to the client, the rest comes */
 	struct buf later; /* what the gateway has to say when it has */
 	bool rows_whole;     /* DataRows are read whole: a plan is in force */
@@ -608,6 +609,7 @@ void session_limit_tick(struct session *s, uint64_t now);
  * over. */
 bool session_copy_begin(struct session *s, struct command *c, struct slice response) MUST_CHECK;
 enum step session_copy_data(struct session *s, struct reply *head, const struct pg_frame *f);
+enum step session_copy_in(struct session *s, const struct pg_frame *f);
 
 /* session_rows.c: rules that read rows. */
 struct gate_rows *session_rows(const struct session *s, const struct reply *head);

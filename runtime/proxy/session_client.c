@@ -632,29 +632,8 @@ client_sync(struct session *s)
 	if (too_many(s, reply))
 		return STEP_DONE;
 	s->skip_to_sync = false;
-	s->unsynced = false;
+	s->unsynced = s->copy_asked = false;
 	return STEP_FORWARD;
-}
-
-/* ---- COPY FROM STDIN ------------------------------------------------------------------------- */
-
-static enum step
-client_copy(struct session *s, const struct pg_frame *f)
-{
-	/* A later piece goes where the first went, whatever has happened meanwhile. */
-	if (!f->first)
-		return s->copy_forwarding ? STEP_FORWARD : STEP_DONE;
-	s->copy_forwarding = s->copy_in;
-	if (s->copy_in) {
-		if (f->type != PG_F_COPY_DATA)
-			s->copy_in = false;
-		return STEP_FORWARD;
-	}
-	/* Sent ahead of the server's CopyInResponse: it tells whether there is a COPY at all. */
-	if (s->n_replies && !s->skip_to_sync)
-		return STEP_BLOCK;
-	/* Left over from a COPY that failed: the server ignores such, so do we. */
-	return STEP_DONE;
 }
 
 static enum step
@@ -781,7 +760,7 @@ dispatch(struct session *s, const struct pg_frame *f)
 	case PG_F_COPY_DATA:
 	case PG_F_COPY_DONE:
 	case PG_F_COPY_FAIL:
-		return client_copy(s, f);
+		return session_copy_in(s, f);
 	default:
 		return client_other(s, f);
 	}

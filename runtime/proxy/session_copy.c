@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * COPY ... TO STDOUT: its stream through the masks of its columns. Where rules read rows, each row
- * is decided on before it is fed to them.
+ * is decided on before it is fed to them. COPY ... FROM STDIN: what a client sends for it, or for
+ * none.
  */
 #include "proxy/session.h"
 
@@ -232,4 +233,39 @@ session_copy_data(struct session *s, struct reply *head, const struct pg_frame *
 	if (s->env->rows.n > 32 * 1024)
 		session_rows_flush(s);
 	return STEP_DONE;
+}
+
+/* ---- COPY FROM STDIN ------------------------------------------------------------------------- */
+
+/* Sent ahead of the server's CopyInResponse: it tells whether there is a COPY at all. Where there
+ * is none, the server keeps its answers until the batch ends, and that comes behind this message. */
+static enum step
+wait_for_response(struct session *s)
+{
+	if (!s->backend)
+		return STEP_DONE;
+	if (!s->copy_asked) {
+		pg_put_empty(&s->env->scratch, PG_F_FLUSH);
+		session_emit(s, SERVER, &s->env->scratch);
+	}
+	s->copy_asked = true;
+	return STEP_BLOCK;
+}
+
+enum step
+session_copy_in(struct session *s, const struct pg_frame *f)
+{
+	/* A later piece goes where the first went, whatever has happened meanwhile. */
+	if (!f->first)
+		return s->copy_forwarding ? STEP_FORWARD : STEP_DONE;
+	s->copy_forwarding = s->copy_in;
+	if (!s->copy_in && s->n_replies && !s->skip_to_sync)
+		return wait_for_response(s);
+	s->copy_asked = false;
+	/* Left over from a COPY that failed: the server ignores such, so do we. */
+	if (!s->copy_in)
+		return STEP_DONE;
+	if (f->type != PG_F_COPY_DATA)
+		s->copy_in = false;
+	return STEP_FORWARD;
 }

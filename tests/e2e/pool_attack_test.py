@@ -228,4 +228,28 @@ def test_the_server_ends_a_connection_that_is_asked_or_set():
     w.kill()
 
 
+def test_copy_data_that_belongs_to_no_copy():
+    """PostgreSQL ignores it, also in the middle of a batch; nobody keeps a connection with it."""
+    import raw
+    batch = raw.parse("", "select 1") + raw.bind() + raw.execute()
+    for pool in (None, "session size 1 wait 5s", "transaction size 1 wait 5s"):
+        w = h.Weir(pg, pool=pool, extra="limit workers 1\n")
+        for stray in (raw.frame("f", raw.z("no")), raw.frame("c"), raw.frame("d", b"1\n") + raw.frame("c")):
+            for before, after, n in ((batch, b"", 1), (batch, batch, 2), (batch + raw.SYNC, batch, 2), (b"", batch, 1),
+                                     (raw.query("select 1"), raw.query("select 1"), 2)):
+                c = raw.Raw(w.conninfo(), seconds=10)
+                c.send(before + stray + after + raw.SYNC + raw.query("select 2"))
+                got = []
+                while ("D", b"\0\1\0\0\0\0012") not in got:
+                    got += c.ready()
+                h.eq([k for k, _ in got].count("D"), n + 1, f"{pool}: {got}")
+                h.check("E" not in [k for k, _ in got], f"{got}")
+                c.close()
+            left = raw.Raw(w.conninfo(), seconds=10)
+            left.send(batch + stray)
+            left.close()
+        h.eq(one(connect(w, "ana"), "select 3"), 3)
+        w.kill()
+
+
 h.main(*(f for n, f in list(globals().items()) if n.startswith("test_")), setup=setup)
