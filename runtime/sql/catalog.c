@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { FIELDS_MAX = 8, ROWS_MAX = 8000000, COLUMNS_MAX = 1600 };
+enum { FIELDS_MAX = 9, ROWS_MAX = 8000000, COLUMNS_MAX = 1600 };
 static const size_t ARENA_LIMIT = (size_t)1 << 30;
 
 struct row {
@@ -121,6 +121,18 @@ number(struct slice s, uint64_t max, uint64_t *out)
 	return v <= max;
 }
 
+/* A type's modifier is a number with a sign. */
+static bool
+modifier(struct slice s, int32_t *out)
+{
+	bool minus = s.n && s.p[0] == '-';
+	uint64_t v = 0;
+	bool good = number(slice_of(s.p + minus, s.n - minus), (uint64_t)INT32_MAX + minus, &v);
+
+	*out = (int32_t)(minus ? -(int64_t)v : (int64_t)v);
+	return good;
+}
+
 static uint64_t
 num(struct slice s)
 {
@@ -134,6 +146,7 @@ static bool
 valid(const struct row *r)
 {
 	const struct slice *f = r->f;
+	int32_t typmod;
 	uint64_t v;
 
 	switch (r->q) {
@@ -145,7 +158,7 @@ valid(const struct row *r)
 	case CATALOG_Q_COLUMNS:
 		return number(f[0], UINT32_MAX, &v) && number(f[1], COLUMNS_MAX, &v) && v &&
 		       f[2].n && number(f[3], UINT32_MAX, &v) && f[4].n == 1 &&
-		       number(f[7], UINT32_MAX, &v);
+		       number(f[7], UINT32_MAX, &v) && modifier(f[8], &typmod);
 	case CATALOG_Q_PARENTS:
 		return number(f[0], UINT32_MAX, &v) && number(f[1], UINT32_MAX, &v);
 	case CATALOG_Q_VIEWS:
@@ -403,7 +416,8 @@ build_columns(struct catalog_build *b)
 		c->relations[i].columns = c->columns + k;
 		for (uint32_t a = 0; a < c->relations[i].n_columns; a++, k++)
 			c->columns[k] = (struct catalog_column){.attnum = (int16_t)(a + 1),
-								.dropped = true};
+								.dropped = true,
+								.typmod = -1};
 	}
 	for (size_t i = 0; i < b->n; i++) {
 		const struct slice *f = b->rows[i]->f;
@@ -417,6 +431,7 @@ build_columns(struct catalog_build *b)
 		col->type = (uint32_t)num(f[3]);
 		col->dropped = f[4].p[0] == 't';
 		col->base_type = (uint32_t)num(f[7]);
+		(void)!modifier(f[8], &col->typmod); /* checked when the row came */
 	}
 	return true;
 }

@@ -24,7 +24,8 @@ enum catalog_query {
 	CATALOG_Q_RELATIONS, /* oid, schema, name, relkind, relpersistence, relispartition, version
 				(xmin) */
 	CATALOG_Q_COLUMNS,   /* attrelid, attnum, attname, atttypid, attisdropped, typname,
-			      * typschema, base type oid (domains unwrapped) */
+			      * typschema, base type oid (domains unwrapped), the type's
+			      * modifier (of a domain: the base type's) */
 	CATALOG_Q_PARENTS,   /* child oid, parent oid */
 	CATALOG_Q_VIEWS,     /* view oid, base oid, base attnum (0 = whole row or relation only) */
 	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a
@@ -50,6 +51,7 @@ struct catalog_column {
 	struct slice name;
 	uint32_t type;	    /* OID; of a domain: the domain's own */
 	uint32_t base_type; /* OID after unwrapping domains */
+	int32_t typmod;	    /* of base_type, as varchar(n) and the like declare it; -1: none */
 	int16_t attnum;	    /* from 1; system columns are not listed */
 	bool dropped;
 };

@@ -58,13 +58,16 @@
 	" where (n.nspname not in " OURS " or o.oid >= " FIRST_NORMAL_OID ")"                      \
 	" group by o.oprname) x where x.narrow"
 
+/* A domain has the modifier that the innermost one gives its base type; a column of it has none. */
 #define COLUMNS                                                                                    \
-	"with recursive base(oid, base) as ("                                                      \
-	" select oid, oid from pg_catalog.pg_type where typtype <> 'd' union all"                  \
-	" select t.oid, b.base from base b join pg_catalog.pg_type t"                              \
+	"with recursive base(oid, base, modifier) as ("                                            \
+	" select oid, oid, -1 from pg_catalog.pg_type where typtype <> 'd' union all"              \
+	" select t.oid, b.base, case when b.modifier = -1 then t.typtypmod else b.modifier end"    \
+	" from base b join pg_catalog.pg_type t"                                                   \
 	" on t.typbasetype = b.oid and t.typtype = 'd')"                                           \
 	" select a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped,"                     \
-	" coalesce(t.typname, ''), coalesce(n.nspname, ''), coalesce(b.base, 0)"                   \
+	" coalesce(t.typname, ''), coalesce(n.nspname, ''), coalesce(b.base, 0),"                  \
+	" case when coalesce(b.modifier, -1) = -1 then a.atttypmod else b.modifier end"            \
 	" from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid"         \
 	" left join pg_catalog.pg_type t on t.oid = a.atttypid"                                    \
 	" left join pg_catalog.pg_namespace n on n.oid = t.typnamespace"                           \
@@ -83,14 +86,15 @@ const struct catalog_query_text catalog_temporary_query = {
 	" on " IS("i.inhrelid", "up.oid") ") select from up join pg_catalog.pg_class p"
 	" on " IS("p.oid", "up.oid") " where " IS_NOT("p.relpersistence", "'t'") ")"
 	" then 't' else 'f' end, a.attnum, a.attname, case when " IS("t.typtype", "'d'")
-	" then t.typbasetype else t.oid end"
+	" then t.typbasetype else t.oid end, case when " IS("t.typtype", "'d'")
+	" then t.typtypmod else a.atttypmod end"
 	" from pg_catalog.pg_class c left join pg_catalog.pg_attribute a"
 	" on " IS("a.attrelid", "c.oid") " and a.attnum operator(pg_catalog.>) 0"
 	" and not a.attisdropped left join pg_catalog.pg_type t on " IS("t.oid", "a.atttypid")
 	" where " IS("c.relnamespace", "pg_catalog.pg_my_temp_schema()")
 	" and " IS_NOT("c.relkind", "'i'") " and " IS_NOT("c.relkind", "'I'")
 	" order by c.oid, a.attnum",
-	7};
+	8};
 
 const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 	/* reset_val: what a new session of this role starts with, whatever this one has set. */
@@ -111,7 +115,7 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " where c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"
 		 " and c.relpersistence <> 't'",
 		 7},
-	[CATALOG_Q_COLUMNS] = {COLUMNS, 8},
+	[CATALOG_Q_COLUMNS] = {COLUMNS, 9},
 	[CATALOG_Q_PARENTS] = {"select inhrelid, inhparent from pg_catalog.pg_inherits", 2},
 	[CATALOG_Q_VIEWS] = {VIEWS, 3},
 	[CATALOG_Q_FUNCTIONS] =

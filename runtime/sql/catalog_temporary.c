@@ -6,7 +6,7 @@
  */
 #include "sql/catalog.h"
 
-enum { FIELDS = 7, COLUMNS_MAX = 1600, RELATIONS_MAX = 10000 };
+enum { FIELDS = 8, COLUMNS_MAX = 1600, RELATIONS_MAX = 10000 };
 
 void
 catalog_temporary_put(struct buf *rows, const struct slice *fields, unsigned n)
@@ -55,6 +55,15 @@ number(struct slice s, uint64_t max, uint32_t *out)
 	return s.n && v && v <= max;
 }
 
+/* PostgreSQL's own types have none below -1. */
+static int32_t
+modifier(struct slice s)
+{
+	uint32_t v;
+
+	return number(s, INT32_MAX, &v) || slice_is(s, "0") ? (int32_t)v : -1;
+}
+
 /* How many relations the rows are of, and how many columns those have; gaps are dropped ones. */
 static bool
 count(struct slice rows, uint32_t *relations, uint32_t *columns)
@@ -90,10 +99,11 @@ add_column(struct catalog_relation *r, struct catalog_column *c, const struct sl
 	(void)!number(f[6], UINT32_MAX, &type);
 	for (; r->n_columns < attnum; r->n_columns++)
 		c[r->n_columns] = (struct catalog_column){
-			.attnum = (int16_t)(r->n_columns + 1), .dropped = true};
+			.attnum = (int16_t)(r->n_columns + 1), .typmod = -1, .dropped = true};
 	c[attnum - 1] = (struct catalog_column){.name = arena_copy(arena, f[5]),
 						.type = type,
 						.base_type = type,
+						.typmod = modifier(f[7]),
 						.attnum = (int16_t)attnum};
 }
 

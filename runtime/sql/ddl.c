@@ -90,13 +90,32 @@ add_type(struct ddl *d, const List *names, struct ddl_type type)
 	d->types = t;
 }
 
-/* char(n): n; 0: no number. */
-static int
-length_of(const TypeName *t)
+/* One of the numbers of numeric(p, s); a scale may be negative. */
+static bool
+number_of(const Node *n, int *out)
 {
-	const A_Const *c = list_length(t->typmods) == 1 ? linitial(t->typmods) : NULL;
+	const A_Expr *e = (const A_Expr *)n;
+	bool minus = IsA(n, A_Expr) && e->kind == AEXPR_OP && !e->lexpr && e->rexpr &&
+		     list_length(e->name) == 1 && strcmp(strVal(linitial(e->name)), "-") == 0;
+	const A_Const *c = (const A_Const *)(minus ? e->rexpr : n);
 
-	return c && IsA(c, A_Const) && !c->isnull && IsA(&c->val, Integer) ? intVal(&c->val) : 0;
+	if (!IsA(c, A_Const) || c->isnull || !IsA(&c->val, Integer))
+		return false;
+	*out = minus ? -intVal(&c->val) : intVal(&c->val);
+	return true;
+}
+
+/* The numbers in a type's brackets; 0: none, or what these cannot be. */
+static int
+numbers_of(const TypeName *t, int v[2])
+{
+	int n = 0;
+	ListCell *lc;
+
+	foreach (lc, t->typmods)
+		if (n == 2 || !number_of(lfirst(lc), &v[n++]))
+			return 0;
+	return n;
 }
 
 static struct ddl_type
@@ -105,18 +124,19 @@ type_of(struct ddl *d, const TypeName *t)
 	const char *schema, *name = t ? name_of(t->names, &schema) : "";
 	struct ddl_type type = {0};
 	bool array = t && t->arrayBounds != NIL;
-	int n = t ? length_of(t) : 0;
+	int v[2] = {0}, n = t ? numbers_of(t, v) : 0;
 
 	if (!*name)
 		return type;
 	if (!*schema || strcmp(schema, "pg_catalog") == 0)
 		type = ddl_builtin(name, array);
+	type.modifier = type.oid ? ddl_modifier(name, v, n) : 0;
 	for (struct ddl_own_type *o = d->types; o && !type.oid && !array; o = o->next)
 		if (slice_is(o->name, name) &&
 		    slice_eq(o->schema, *schema ? slice_str(schema) : d->schema))
 			type = o->type;
-	if (strcmp(name, "bpchar") == 0 && n >= 1 && n <= 4)
-		type.small = arena_printf(d->arena, "char(%d)", n);
+	if (strcmp(name, "bpchar") == 0 && n == 1 && v[0] >= 1 && v[0] <= 4)
+		type.small = arena_printf(d->arena, "char(%d)", v[0]);
 	return type;
 }
 
@@ -583,6 +603,12 @@ decimal(struct ddl *d, uint32_t v)
 	return slice_str(arena_printf(d->arena, "%u", v));
 }
 
+static struct slice
+modifier(struct ddl *d, const struct ddl_type *t)
+{
+	return t->modifier ? decimal(d, t->modifier - 1) : SLICE_LIT("-1");
+}
+
 static bool
 put_columns(struct ddl *d, struct catalog_build *b, const struct ddl_relation *r)
 {
@@ -592,7 +618,7 @@ put_columns(struct ddl *d, struct catalog_build *b, const struct ddl_relation *r
 		const struct slice f[] = {
 			decimal(d, r->oid),	 decimal(d, ++n),	  c->name,
 			decimal(d, c->type.oid), SLICE_LIT("f"),	  SLICE_LIT(""),
-			SLICE_LIT(""),		 decimal(d, c->type.base)};
+			SLICE_LIT(""),		 decimal(d, c->type.base), modifier(d, &c->type)};
 
 		if (!catalog_build_row(b, CATALOG_Q_COLUMNS, f, COUNT_OF(f)))
 			return false;

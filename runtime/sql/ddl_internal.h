@@ -12,6 +12,7 @@ enum { DDL_RELATIONS_MAX = 20000, DDL_COLUMNS_MAX = 1600, DDL_OID_FIRST = 100000
 struct ddl_type {
 	uint32_t oid, base; /* base: domains unwrapped */
 	const char *small;  /* why it has few values, or NULL */
+	uint32_t modifier;  /* 1 + the type modifier that PostgreSQL has for base; 0: none */
 };
 
 struct ddl_column {
@@ -65,6 +66,8 @@ bool ddl_fail(struct ddl *d, int location, const char *fmt, ...)
 
 /* ddl_types.c: PostgreSQL's own types by name; an array of them. {0}: none of that name. */
 struct ddl_type ddl_builtin(const char *name, bool array);
+/* What the numbers in brackets behind a type's name are to PostgreSQL, as ddl_type has it. */
+uint32_t ddl_modifier(const char *name, const int *v, int n);
 
 /* ddl_views.c: the columns of what `query` (a SELECT, ended by a NUL) returns, and what it reads;
  * r->vague when they cannot be told. */

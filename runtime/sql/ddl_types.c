@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sql/ddl_internal.h"
 
+#include <stdlib.h>
+
 static const struct {
 	const char *name;
 	uint16_t oid, array;
@@ -52,8 +54,39 @@ ddl_builtin(const char *name, bool array)
 {
 	for (size_t i = 0; i < COUNT_OF(types); i++)
 		if (strcmp(types[i].name, name) == 0)
-			return array ? (struct ddl_type){types[i].array, types[i].array, NULL}
+			return array ? (struct ddl_type){types[i].array, types[i].array, NULL, 0}
 				     : (struct ddl_type){types[i].oid, types[i].oid,
-							 types[i].small};
+							 types[i].small, 0};
 	return (struct ddl_type){0};
+}
+
+/* As PostgreSQL's own typmodin functions make it; the interval's fields, which no mask reads, are
+ * left out. What it would refuse declares nothing. */
+uint32_t
+ddl_modifier(const char *name, const int *v, int n)
+{
+	enum { VARHDRSZ = 4, LENGTH_MAX = 10485760, BITS_MAX = 83886080, PRECISION_MAX = 1000,
+	       SECONDS_MAX = 6, SCALE_BITS = 0x7ff };
+	static const char *const times[] = {"time", "timetz", "timestamp", "timestamptz"};
+	bool is_length = strcmp(name, "varchar") == 0 || strcmp(name, "bpchar") == 0;
+	bool is_bits = strcmp(name, "bit") == 0 || strcmp(name, "varbit") == 0;
+
+	if (strcmp(name, "numeric") == 0 && (n == 1 || n == 2)) {
+		int scale = n == 2 ? v[1] : 0;
+
+		return v[0] < 1 || v[0] > PRECISION_MAX || abs(scale) > PRECISION_MAX
+			       ? 0
+			       : 1 + (((uint32_t)v[0] << 16) | ((uint32_t)scale & SCALE_BITS)) +
+					 VARHDRSZ;
+	}
+	if (n != 1 || v[0] < 0)
+		return 0;
+	if (is_length)
+		return v[0] && v[0] <= LENGTH_MAX ? 1 + (uint32_t)v[0] + VARHDRSZ : 0;
+	if (is_bits)
+		return v[0] && v[0] <= BITS_MAX ? 1 + (uint32_t)v[0] : 0;
+	for (size_t i = 0; i < COUNT_OF(times); i++)
+		if (strcmp(times[i], name) == 0)
+			return 1 + (uint32_t)(v[0] < SECONDS_MAX ? v[0] : SECONDS_MAX);
+	return 0;
 }

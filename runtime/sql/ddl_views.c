@@ -102,6 +102,8 @@ columns_of_join(struct query_columns *q, const struct sql_relation *rel)
 				out_add(q, &o, side.v[k].name, side.v[k].type);
 			else if (!o.v[at].type.oid)
 				o.v[at].type = side.v[k].type;
+			else if (o.v[at].type.modifier != side.v[k].type.modifier)
+				o.v[at].type.modifier = 0;
 		}
 	}
 	q->depth--;
@@ -123,8 +125,12 @@ add_output(struct query_columns *q, struct out *o, const struct sql_output *out)
 
 		for (uint32_t k = 0; out->kind == SQL_OUTPUT_STAR && k < from.n; k++)
 			out_add(q, o, from.v[k].name, from.v[k].type);
-		if (out->kind == SQL_OUTPUT_COLUMN && at >= 0 && !type.oid)
+		if (out->kind != SQL_OUTPUT_COLUMN || at < 0)
+			continue;
+		if (!type.oid)
 			type = from.v[at].type;
+		else if (type.modifier != from.v[at].type.modifier) /* both sides of USING */
+			type.modifier = 0;
 	}
 	if (out->kind == SQL_OUTPUT_STAR)
 		return;
@@ -134,11 +140,16 @@ add_output(struct query_columns *q, struct out *o, const struct sql_output *out)
 		out_add(q, o, out->name.n ? out->name : SLICE_LIT("?column?"), type);
 }
 
+/* What a UNION is made of may declare another length than its first arm does. */
 static void
-copy_columns(struct query_columns *q, struct out *o, struct out from)
+add_arm(struct query_columns *q, struct out *o, struct out from)
 {
-	for (uint32_t i = 0; i < from.n; i++)
-		out_add(q, o, from.v[i].name, from.v[i].type);
+	for (uint32_t i = 0; i < from.n; i++) {
+		struct ddl_type type = from.v[i].type;
+
+		type.modifier = 0;
+		out_add(q, o, from.v[i].name, type);
+	}
 }
 
 static struct out
@@ -152,7 +163,7 @@ columns_of(struct query_columns *q, uint32_t query)
 	if (++q->depth > NESTING_MAX || s->kind == SQL_QUERY_NONE)
 		q->vague = true;
 	else if (s->kind == SQL_QUERY_UNION)
-		copy_columns(q, &o, columns_of(q, s->left));
+		add_arm(q, &o, columns_of(q, s->left));
 	else if (s->kind == SQL_QUERY_VALUES)
 		for (uint32_t i = 0; i < s->width; i++)
 			out_add(q, &o, slice_str(arena_printf(q->d->arena, "column%u", i + 1)),

@@ -8,8 +8,9 @@ import harness as h
 
 SQL = """
 create schema s;
-create domain s.ssn as text check (value <> '');
-create table s.people (id int, gone int, ssn s.ssn);
+create domain s.short as varchar(20);
+create domain s.ssn as s.short check (value <> '');
+create table s.people (id int, gone int, ssn s.ssn, name varchar(40), fee numeric(10, 2));
 alter table s.people drop column gone;
 create table s.kid () inherits (s.people);
 create view s.v as select id, upper(ssn) as u from s.people;
@@ -101,11 +102,11 @@ def test_catalog_is_read():
                f"dbname={pg.database}"])
     h.eq(r.code, 0, r.err)
     h.has(r.out, "search_path = s, public", "shadows lower=1 upper=0",
-          "relation s.people r\n  1 id 23\n  3 ssn 25 domain\n",
-          "relation s.kid r\n  1 id 23\n  2 ssn 25 domain\n  parent people\n",
-          "relation public.part1 r partition\n  1 a 23\n  parent part\n",
-          "relation public.vv v\n  1 u 25\n  reads people 1\n  reads people 3\n  reads v 2\n  is query\n",
-          "relation s.v v\n  1 id 23\n  2 u 25\n  reads people 1\n  reads people 3\n  is query")
+          "relation s.people r\n  1 id 23:-1\n  3 ssn 1043:24 domain\n  4 name 1043:44\n  5 fee 1700:655366\n",
+          "relation s.kid r\n  1 id 23:-1\n  2 ssn 1043:24 domain\n  3 name 1043:44\n  4 fee 1700:655366\n  parent people\n",
+          "relation public.part1 r partition\n  1 a 23:-1\n  parent part\n",
+          "relation public.vv v\n  1 u 25:-1\n  reads people 1\n  reads people 3\n  reads v 2\n  is query\n",
+          "relation s.v v\n  1 id 23:-1\n  2 u 25:-1\n  reads people 1\n  reads people 3\n  is query")
     h.lacks(r.out, "pg_toast", "pg_temp")
 
 

@@ -18,10 +18,10 @@ feed(struct catalog_build *b, PGconn *conn, enum catalog_query q)
 	if (!ok)
 		fprintf(stderr, "query %d: %s", (int)q, PQresultErrorMessage(r));
 	for (int i = 0; ok && i < PQntuples(r); i++) {
-		struct slice f[8];
+		struct slice f[9];
 		int n = PQnfields(r);
 
-		for (int k = 0; k < n && k < 8; k++)
+		for (int k = 0; k < n && k < 9; k++)
 			f[k] = slice_of(PQgetvalue(r, i, k), (size_t)PQgetlength(r, i, k));
 		ok = catalog_build_row(b, q, f, (unsigned)n);
 	}
@@ -41,8 +41,8 @@ show(const struct catalog *c, const struct catalog_relation *r)
 		const struct catalog_column *col = catalog_column(r, i);
 
 		if (col)
-			printf("  %d %.*s %u%s\n", i, SLICE_ARG(col->name), col->base_type,
-			       col->base_type != col->type ? " domain" : "");
+			printf("  %d %.*s %u:%d%s\n", i, SLICE_ARG(col->name), col->base_type,
+			       col->typmod, col->base_type != col->type ? " domain" : "");
 	}
 	for (uint32_t i = 0; catalog_parent(c, r, i); i++)
 		printf("  parent %.*s\n", SLICE_ARG(catalog_parent(c, r, i)->name));

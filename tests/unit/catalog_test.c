@@ -8,16 +8,16 @@
 #include "test.h"
 
 static bool
-row(struct catalog_build *b, enum catalog_query q, const char *const f[8])
+row(struct catalog_build *b, enum catalog_query q, const char *const f[9])
 {
-	struct slice s[8];
+	struct slice s[9];
 
 	for (unsigned i = 0; i < catalog_queries[q].n_fields; i++)
 		s[i] = slice_str(f[i]);
 	return catalog_build_row(b, q, s, catalog_queries[q].n_fields);
 }
 
-#define ROW(b, q, ...) row((b), (q), (const char *const[8]){__VA_ARGS__})
+#define ROW(b, q, ...) row((b), (q), (const char *const[9]){__VA_ARGS__})
 
 #define DIGEST "5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c"
 
@@ -31,9 +31,11 @@ small(void)
 	CHECK(ROW(b, CATALOG_Q_RELATIONS, "11", "s", "people", "p", "p", "f", "8"));
 	CHECK(ROW(b, CATALOG_Q_RELATIONS, "13", "s", "kid", "r", "p", "t", "9"));
 	CHECK(ROW(b, CATALOG_Q_RELATIONS, "14", "s", "v", "v", "p", "f", "10"));
-	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "3", "ssn", "900", "f", "ssn_type", "s", "25"));
-	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "1", "id", "23", "f", "int4", "pg_catalog", "23"));
-	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "2", "...dropped", "0", "t", "", "", "0"));
+	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "3", "ssn", "900", "f", "ssn_type", "s", "1043",
+		  "44"));
+	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "1", "id", "23", "f", "int4", "pg_catalog", "23",
+		  "-1"));
+	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "2", "...dropped", "0", "t", "", "", "0", "-1"));
 	CHECK(ROW(b, CATALOG_Q_PARENTS, "13", "11"));
 	CHECK(ROW(b, CATALOG_Q_VIEWS, "14", "11", "3"));
 	CHECK(ROW(b, CATALOG_Q_FUNCTIONS, "public", "lower", "f"));
@@ -68,7 +70,9 @@ names_resolve(void)
 	CHECK(!catalog_resolve(c, &path, SLICE_LIT(""), SLICE_LIT("People")));
 	CHECK(!catalog_resolve(c, NULL, SLICE_LIT(""), SLICE_LIT("people")));
 	CHECK_INT(catalog_column_named(r, SLICE_LIT("ssn"))->attnum, 3);
-	CHECK_INT(catalog_column(r, 3)->base_type, 25);
+	CHECK_INT(catalog_column(r, 3)->base_type, 1043);
+	CHECK_INT(catalog_column(r, 3)->typmod, 44);
+	CHECK_INT(catalog_column(r, 1)->typmod, -1);
 	CHECK(!catalog_column(r, 2));
 	CHECK(!catalog_column(r, 4));
 	CHECK(!catalog_column(r, 0));
@@ -154,23 +158,25 @@ search_paths_parse(void)
 }
 
 static void
-put_listing(struct buf *rows, const char *const (*rowsof)[7], size_t n)
+put_listing(struct buf *rows, const char *const (*rowsof)[8], size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct slice f[7];
+		struct slice f[8];
 
-		for (unsigned k = 0; k < 7; k++)
+		for (unsigned k = 0; k < 8; k++)
 			f[k] = rowsof[i][k] ? slice_str(rowsof[i][k]) : (struct slice){0};
-		catalog_temporary_put(rows, f, 7);
+		catalog_temporary_put(rows, f, 8);
 	}
 }
 
-static const char *const listing[][7] = {
-	{"90", "own", "r", "f", "1", "id", "23"},
-	{"90", "own", "r", "f", "3", "note", "25"},
-	{"91", "bare", "r", "t", NULL, NULL, NULL},
-	{"92", "Own", "v", "f", "2", "x", NULL},
+static const char *const listing[][8] = {
+	{"90", "own", "r", "f", "1", "id", "23", "-1"},
+	{"90", "own", "r", "f", "3", "note", "1043", "44"},
+	{"91", "bare", "r", "t", NULL, NULL, NULL, NULL},
+	{"92", "Own", "v", "f", "2", "x", NULL, "0"},
 };
+
+static const char *const people[][8] = {{"90", "people", "r", "f", "1", "a", "23", "-1"}};
 
 static void
 temporary_relations(void)
@@ -195,13 +201,18 @@ temporary_relations(void)
 	CHECK_INT(r->n_columns, 3);
 	CHECK(r->columns[1].dropped && !r->columns[2].dropped && r->persistence == 't');
 	CHECK_INT(catalog_column_named(r, SLICE_LIT("note"))->attnum, 3);
+	CHECK_INT(catalog_column_named(r, SLICE_LIT("note"))->typmod, 44);
+	CHECK_INT(catalog_column_named(r, SLICE_LIT("id"))->typmod, -1);
+	CHECK_INT(r->columns[1].typmod, -1);
+	r = catalog_temporary(&path, SLICE_LIT("Own"));
+	CHECK_INT(r->columns[1].typmod, 0);
 	CHECK(catalog_resolve(c, &path, SLICE_LIT("pg_temp"), SLICE_LIT("bare"))->inherits);
 	CHECK_INT(catalog_temporary(&path, SLICE_LIT("Own"))->kind, 'v');
 	CHECK(!catalog_resolve(c, &path, SLICE_LIT("public"), SLICE_LIT("own")));
 	CHECK(!catalog_resolve(c, NULL, SLICE_LIT("pg_temp"), SLICE_LIT("own")));
 	/* What is there for all comes first where the path says so. */
 	buf_reset(&rows);
-	put_listing(&rows, (const char *const[][7]){{"90", "people", "r", "f", "1", "a", "23"}}, 1);
+	put_listing(&rows, people, 1);
 	CHECK(catalog_temporary_read(buf_slice(&rows), &path, &a));
 	CHECK(catalog_temporary_read(buf_slice(&rows), &later, &a));
 	CHECK_INT(catalog_resolve(c, &path, (struct slice){0}, SLICE_LIT("people"))->oid, 90);
@@ -214,15 +225,15 @@ temporary_relations(void)
 static void
 bad_listings_are_not_read(void)
 {
-	static const char *const bad[][1][7] = {
-		{{"0", "own", "r", "f", "1", "id", "23"}},
-		{{"99999999999", "own", "r", "f", "1", "id", "23"}},
-		{{"90", "", "r", "f", "1", "id", "23"}},
-		{{"90", "own", "rv", "f", "1", "id", "23"}},
-		{{"90", "own", "r", NULL, "1", "id", "23"}},
-		{{"90", "own", "r", "f", "1601", "id", "23"}},
-		{{"90", "own", "r", "f", "-1", "id", "23"}},
-		{{"90", "own", "r", "f", "1", NULL, "23"}},
+	static const char *const bad[][1][8] = {
+		{{"0", "own", "r", "f", "1", "id", "23", "-1"}},
+		{{"99999999999", "own", "r", "f", "1", "id", "23", "-1"}},
+		{{"90", "", "r", "f", "1", "id", "23", "-1"}},
+		{{"90", "own", "rv", "f", "1", "id", "23", "-1"}},
+		{{"90", "own", "r", NULL, "1", "id", "23", "-1"}},
+		{{"90", "own", "r", "f", "1601", "id", "23", "-1"}},
+		{{"90", "own", "r", "f", "-1", "id", "23", "-1"}},
+		{{"90", "own", "r", "f", "1", NULL, "23", "-1"}},
 	};
 	struct catalog_path path = {0};
 	struct buf rows = {0};
@@ -259,16 +270,21 @@ bad_rows_fail_the_build(void)
 {
 	static const struct {
 		enum catalog_query q;
-		const char *f[8];
+		const char *f[9];
 	} rows[] = {
 		{CATALOG_Q_RELATIONS, {"x", "s", "t", "r", "p", "f", "1"}},
 		{CATALOG_Q_RELATIONS, {"99999999999", "s", "t", "r", "p", "f", "1"}},
 		{CATALOG_Q_RELATIONS, {"-1", "s", "t", "r", "p", "f", "1"}},
 		{CATALOG_Q_RELATIONS, {"11", "s", "other", "r", "p", "f", "1"}},  /* oid twice */
 		{CATALOG_Q_RELATIONS, {"99", "s", "people", "r", "p", "f", "1"}}, /* name twice */
-		{CATALOG_Q_COLUMNS, {"77", "1", "a", "23", "f", "", "", "23"}},
-		{CATALOG_Q_COLUMNS, {"11", "0", "a", "23", "f", "", "", "23"}},
-		{CATALOG_Q_COLUMNS, {"11", "70000", "a", "23", "f", "", "", "23"}},
+		{CATALOG_Q_COLUMNS, {"77", "1", "a", "23", "f", "", "", "23", "-1"}},
+		{CATALOG_Q_COLUMNS, {"11", "0", "a", "23", "f", "", "", "23", "-1"}},
+		{CATALOG_Q_COLUMNS, {"11", "70000", "a", "23", "f", "", "", "23", "-1"}},
+		{CATALOG_Q_COLUMNS, {"12", "1", "a", "23", "f", "", "", "23", ""}},
+		{CATALOG_Q_COLUMNS, {"12", "1", "a", "23", "f", "", "", "23", "-"}},
+		{CATALOG_Q_COLUMNS, {"12", "1", "a", "23", "f", "", "", "23", "4a"}},
+		{CATALOG_Q_COLUMNS, {"12", "1", "a", "23", "f", "", "", "23", "2147483648"}},
+		{CATALOG_Q_COLUMNS, {"12", "1", "a", "23", "f", "", "", "23", "-2147483649"}},
 		{CATALOG_Q_VIEWS, {"14", "77", "1"}},
 		{CATALOG_Q_FUNCTIONS, {"public", "", "f"}},
 		{CATALOG_Q_BODIES, {"public", "f", "", "5f", ""}},

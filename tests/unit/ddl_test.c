@@ -97,6 +97,45 @@ tables_and_types(void)
 }
 
 static void
+lengths(void)
+{
+	static const struct {
+		const char *name;
+		int typmod; /* as pg_attribute has it in PostgreSQL 15 */
+	} want[] = {{"a", 44},	     {"b", 9},	     {"c", 5},	{"d", -1}, {"e", 8},
+		    {"f", 1},	     {"g", 3},	     {"h", -1}, {"i", 655366}, {"j", 262148},
+		    {"k", 264194},    {"l", -1},      {"m", 0},	{"n", 3},  {"o", -1},
+		    {"p", 84},	     {"q", 84},	     {"r", 44},	{"s", -1}};
+	const struct catalog_relation *r, *v;
+
+	READS("create domain mail as varchar(80); create domain work_mail as mail;"
+	      "create table t (a varchar(40), b char(5), c char, d bpchar, e bit(8), f bit,"
+	      " g varbit(3), h varbit, i numeric(10,2), j numeric(4), k numeric(4,-2), l numeric,"
+	      " m timestamp(0), n timestamptz(3), o text, p mail, q work_mail, r varchar(40)[],"
+	      " s varchar(99999999));"
+	      "create view v as select a, p from t; create table u (a varchar(10));"
+	      "create view w as select a from t union select a from t;"
+	      "create view x as select a from t join u using (a);");
+	r = catalog_resolve(catalog, NULL, SLICE_LIT("public"), SLICE_LIT("t"));
+	REQUIRE(r && r->n_columns == COUNT_OF(want));
+	for (size_t i = 0; i < COUNT_OF(want); i++) {
+		CHECK_SLICE(r->columns[i].name, want[i].name);
+		CHECK_INT(r->columns[i].typmod, want[i].typmod);
+	}
+	v = catalog_resolve(catalog, NULL, SLICE_LIT("public"), SLICE_LIT("v"));
+	REQUIRE(v && v->n_columns == 2);
+	CHECK_INT(v->columns[0].typmod, 44);
+	CHECK_INT(v->columns[1].typmod, 84);
+	/* The arms of a UNION and both sides of USING may differ. */
+	v = catalog_resolve(catalog, NULL, SLICE_LIT("public"), SLICE_LIT("w"));
+	REQUIRE(v && v->n_columns == 1);
+	CHECK_INT(v->columns[0].typmod, -1);
+	v = catalog_resolve(catalog, NULL, SLICE_LIT("public"), SLICE_LIT("x"));
+	REQUIRE(v && v->n_columns == 1);
+	CHECK_INT(v->columns[0].typmod, -1);
+}
+
+static void
 children(void)
 {
 	READS("create table p (id int, day date) partition by range (day);"
@@ -218,5 +257,5 @@ places(void)
 	CHECK(slice_is(said(text, "c", 4), "nowhere"));
 }
 
-TEST_MAIN(TEST(tables_and_types), TEST(children), TEST(views), TEST(a_dump), TEST(refusals),
-	  TEST(places))
+TEST_MAIN(TEST(tables_and_types), TEST(lengths), TEST(children), TEST(views), TEST(a_dump),
+	  TEST(refusals), TEST(places))

@@ -73,6 +73,18 @@ cut_dot(struct arena *a, struct slice s, const char **schema, const char **name)
 	*name = arena_str(a, slice_of(dot + 1, (size_t) (s.p + s.n - dot - 1)));
 }
 
+/* "OID/MODIFIER", or the OID alone. */
+static const char *
+cut_modifier(struct arena *a, const char **type)
+{
+	const char *slash = strchr(*type, '/');
+
+	if (!slash)
+		return "-1";
+	*type = arena_str(a, slice_of(*type, (size_t) (slash - *type)));
+	return slash + 1;
+}
+
 static void
 add_relation(struct catalog_build *b, struct arena *a, struct slice *w, size_t n)
 {
@@ -85,14 +97,15 @@ add_relation(struct catalog_build *b, struct arena *a, struct slice *w, size_t n
 	for (size_t i = 3; i < n; i++) {
 		const uint8_t *colon = memchr(w[i].p, ':', w[i].n);
 		char attnum[24];
-		const char *col, *type;
+		const char *col, *type, *modifier;
 
 		assert(colon != NULL);
 		snprintf(attnum, sizeof(attnum), "%zu", i - 2);
 		col = arena_str(a, slice_of(w[i].p, (size_t) (colon - w[i].p)));
 		type = arena_str(a, slice_of(colon + 1, (size_t) (w[i].p + w[i].n - colon - 1)));
-		catalog_row(b, CATALOG_Q_COLUMNS, a, 8, oid, attnum, col, type, "f", "text",
-			    "pg_catalog", type);
+		modifier = cut_modifier(a, &type);
+		catalog_row(b, CATALOG_Q_COLUMNS, a, 9, oid, attnum, col, type, "f", "text",
+			    "pg_catalog", type, modifier);
 	}
 }
 
