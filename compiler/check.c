@@ -300,6 +300,7 @@ check_policy(const struct policy *p, struct arena *arena, struct diag_queue *q)
 	out->ast = p;
 	out->constants = c.constants;
 	check_names(&c);
+	check_lookalikes(&c);
 	check_declarations(&c);
 	check_trusts(&c);
 	out->default_allow = check_default(&c);

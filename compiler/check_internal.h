@@ -67,6 +67,8 @@ struct check {
 void check_list_names(struct check *c);
 void check_names(struct check *c);
 void check_trusts_once(struct check *c);
+/* check_lookalike.c: warnings about names that are taken for others. */
+void check_lookalikes(struct check *c);
 /* The position of an (interned) name, the first of several; -1 when there is none. */
 int check_find(const struct check *c, enum decl_kind kind, const char *name);
 void check_suggest_declared(struct check *c, struct diag *d, const char *name,

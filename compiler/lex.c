@@ -223,6 +223,13 @@ lookalike(uint32_t c)
 	return NULL;
 }
 
+const char *
+lex_taken_for(const uint8_t *p, uint32_t *c, size_t *n)
+{
+	*c = decode(p, n);
+	return lookalike(*c);
+}
+
 /* The word with all of its letters as they were meant, if that can be told. */
 static void
 suggest_ascii(struct lexer *lx, struct diag *d, struct slice s)

@@ -55,6 +55,9 @@ struct tokens {
 
 void lex(struct diag_queue *q, struct interner *in, uint32_t file, struct tokens *out);
 
+/* The valid UTF-8 character at p and its length: the ASCII that it is taken for, or NULL. */
+const char *lex_taken_for(const uint8_t *p, uint32_t *c, size_t *n);
+
 /* How a message names a token code: "a name", "`who`". */
 const char *token_code_name(int code);
 

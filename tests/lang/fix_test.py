@@ -58,6 +58,9 @@ FIXED = [
      'group idle = idp "i"   # comments stay\nlet a = true\nlet b = a\n' + RULE,
      "   # comments stay\n" + RULE),
     ("what is so anyway", RULE + "default deny\n", RULE),
+    ("a letter of another alphabet in a string",
+     RULE + 'deny x when table = "app.\u043erders" and user.name != "\u043e\u043b\u044f"\n',
+     RULE + 'deny x when table = "app.orders" and user.name != "\u043e\u043b\u044f"\n'),
     ("a digest in capitals", RULE + f'trust function "s.f()" digest "sha256:{"AB" * 32}"\n',
      RULE + f'trust function "s.f()" digest "sha256:{"ab" * 32}"\n'),
 ]
