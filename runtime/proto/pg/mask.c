@@ -173,6 +173,15 @@ fixed_padding(const struct mask_op *op, struct slice v)
 	return op->type == MT_BPCHAR && op->limit ? op->limit - mask_chars(v.p, v.n) : 0;
 }
 
+bool
+mask_always(const struct mask_op *op, struct slice *value)
+{
+	if ((op->op != STEP_FIXED_TEXT && op->op != STEP_FIXED_SMALL) || op->type == MT_BPCHAR)
+		return false;
+	*value = fixed_value(op);
+	return true;
+}
+
 static bool
 fixed_in_place(const struct mask_op *op, uint8_t *p, size_t n)
 {

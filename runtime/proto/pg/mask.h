@@ -61,6 +61,8 @@ bool mask_leaves_something(const struct mask_op *op);
 /* The operation gives NULL whatever the value. */
 bool mask_op_is_null(const struct mask_op *op);
 
+/* The value that every cell gets, whatever was in it; false: it hangs on the cell. */
+bool mask_always(const struct mask_op *op, struct slice *value) MUST_CHECK;
 /* Masks p[0..n) where it lies when the masked value has the same length; else leaves it alone and
  * returns false: then use mask_rewrite. */
 bool mask_in_place(const struct mask_op *op, uint8_t *p, size_t n) MUST_CHECK;

@@ -68,6 +68,23 @@ struct row_out {
 	size_t copied; /* bytes of msg that are in out, as they are or masked */
 };
 
+/* Appends msg up to `to`, then a value that does not hang on what was there: room is made once. */
+static void
+replace_always(struct row_out *r, size_t to, size_t n, struct slice value)
+{
+	size_t before = to - r->copied;
+	uint8_t *p = buf_reserve(r->out, before + 4 + value.n);
+
+	if (p) {
+		memcpy(p, r->msg + r->copied, before);
+		put_be32(p + before, (uint32_t) value.n);
+		if (value.n)
+			memcpy(p + before + 4, value.p, value.n);
+		r->out->n += before + 4 + value.n;
+	}
+	r->copied = to + 4 + n;
+}
+
 /* Appends msg up to `to`, then the masked value of in. */
 static void
 replace(struct row_out *r, const struct mask_op *op, size_t to, struct slice in)
@@ -85,6 +102,23 @@ replace(struct row_out *r, const struct mask_op *op, size_t to, struct slice in)
 	if (!value && !out->failed)
 		out->n = at + 4;
 	r->copied = to + 4 + in.n;
+}
+
+/* The value v, which is not NULL: where it lies, or else at the end of out. */
+static void
+mask_cell(struct row_out *r, const struct mask_op *op, uint8_t *v, uint32_t len)
+{
+	size_t to = (size_t) (v - r->msg) - 4;
+	struct slice always;
+
+	if (!mask_always(op, &always)) {
+		if (!mask_in_place(op, v, len))
+			replace(r, op, to, slice_of(v, len));
+	} else if (always.n != len) {
+		replace_always(r, to, len, always);
+	} else if (len) {
+		memcpy(v, always.p, len);
+	}
 }
 
 static enum pg_reason
@@ -250,8 +284,7 @@ pg_rowplan_apply(const struct pg_rowplan *p, uint8_t *msg, size_t n, struct buf 
 		if (cell->field == i && cell->off) {
 			cell++;
 		} else if (cell->field == i) {
-			if (!mask_in_place(&cell->op, msg + at, len))
-				replace(&r, &cell->op, at - 4, slice_of(msg + at, len));
+			mask_cell(&r, &cell->op, msg + at, len);
 			cells++;
 			cell++;
 		}
