@@ -115,12 +115,8 @@ check_for(struct check *c, const struct clause *cl, struct image_hold *h)
 	for (const struct quorum *q = cl->quorum; q; q = q->next) {
 		int g = check_use_group(c, q->group.s, q->group.at);
 
-		if (q->n < 1 || q->n > IMAGE_MAX_APPROVERS) {
-			diag(c->q, OUT_OF_RANGE, q->at, "the number of approvers", "1", "100");
-			continue;
-		}
-		if (g < 0)
-			continue;
+		if (g < 0 || q->n < 1 || q->n > IMAGE_MAX_APPROVERS)
+			continue; /* of numbers the parser has told */
 		for (size_t i = 0; i < n; i++)
 			if (needs[i].group == g)
 				diag(c->q, SAME_APPROVERS, q->at, q->group.s);
