@@ -26,6 +26,9 @@ static const char who_help[] =
 	"the\n"
 	"cases in which a stronger rule decides instead.\n\n"
 	"  weir who-can orders.weir \"sql.ddl on orders\"\n\n"
+	"`connect` is asked for by itself: who may open a session. What could let a command in it "
+	"go on\n"
+	"opens it.\n\n"
 	"  --json   one object: answers with verdict, rule, conditions and exceptions\n\n"
 	"Exit code: 0 answered (also: nobody), 1 the policy does not compile or is too entangled,\n"
 	"2 usage.\n";
@@ -50,6 +53,7 @@ struct question {
 	const struct image *img;
 	struct space *s;
 	struct diagram *g;
+	enum vm_entry entry; /* ENTRY_CONNECT: about sessions, else about commands */
 	uint32_t scope; /* what is asked for, as far as it can be */
 	bool json, any;
 	struct buf out;
@@ -210,17 +214,28 @@ put_cases(struct question *q, uint32_t must, uint32_t may, const char *lead)
 		buf_printf(&q->out, "%sin more cases than can be listed\n", lead);
 }
 
+/* Where the rule says so. A session is allowed by what could let a command in it go on. */
+static uint32_t
+says(const struct question *q, size_t r, enum vm_rule verdict)
+{
+	uint32_t match = q->img->rules[r].kind == verdict ? q->g->match[q->entry][r] : DD_FALSE;
+
+	if (q->entry == ENTRY_CONNECT && verdict == VM_ALLOW)
+		match = dd_or(q->s->dd, match, q->g->may[r]);
+	return match;
+}
+
 static void
-put_rule_json(struct question *q, size_t r)
+put_rule_json(struct question *q, size_t r, enum vm_rule verdict)
 {
 	const struct image_rule *rule = &q->img->rules[r];
 
-	buf_printf(&q->out, "{\"verdict\": \"%s\", \"rule\": ", vm_rule_info[rule->kind].name);
+	buf_printf(&q->out, "{\"verdict\": \"%s\", \"rule\": ", vm_rule_info[verdict].name);
 	buf_json_string(&q->out, rule->name);
 	buf_puts(&q->out, ", \"file\": ");
 	buf_json_string(&q->out, q->img->files[rule->span.file].name);
 	buf_printf(&q->out, ", \"line\": %u", rule->span.line);
-	if (rule->kind == VM_HOLD) {
+	if (verdict == VM_HOLD) {
 		struct buf terms = {0};
 
 		rule_hold_terms(&terms, q->img, &rule->hold);
@@ -231,14 +246,14 @@ put_rule_json(struct question *q, size_t r)
 }
 
 static void
-put_rule_text(struct question *q, size_t r)
+put_rule_text(struct question *q, size_t r, enum vm_rule verdict)
 {
 	const struct image_rule *rule = &q->img->rules[r];
 
-	buf_printf(&q->out, "%s by %.*s (", vm_rule_info[rule->kind].name, SLICE_ARG(rule->name));
+	buf_printf(&q->out, "%s by %.*s (", vm_rule_info[verdict].name, SLICE_ARG(rule->name));
 	cli_rule_place(&q->out, q->img, r);
 	buf_putc(&q->out, ')');
-	if (rule->kind == VM_HOLD) {
+	if (verdict == VM_HOLD) {
 		buf_puts(&q->out, ": ");
 		rule_hold_terms(&q->out, q->img, &rule->hold);
 	}
@@ -247,30 +262,30 @@ put_rule_text(struct question *q, size_t r)
 
 /* What stronger rules take away from a rule's matches in scope. */
 static void
-put_exceptions(struct question *q, size_t r, uint32_t matches)
+put_exceptions(struct question *q, size_t r, enum vm_rule verdict, uint32_t matches)
 {
 	struct dd *d = q->s->dd;
-	uint32_t rule = q->g->match[ENTRY_COMMAND][r];
+	uint32_t rule = says(q, r, verdict);
 	const char *sep = "";
 
 	if (q->json)
 		buf_puts(&q->out, "], \"unless\": [");
 	for (size_t i = 0; i < q->img->n_rules; i++) {
 		enum vm_rule kind = q->img->rules[i].kind;
-		uint32_t match = q->g->match[ENTRY_COMMAND][i], both;
+		uint32_t match = q->g->match[q->entry][i], both;
 
-		if (kind > VM_DENY || kind <= q->img->rules[r].kind)
+		if (kind > VM_DENY || kind <= verdict)
 			continue;
 		both = dd_and(d, matches, match);
 		if (!can_be(q, both))
 			continue;
 		if (q->json) {
 			buf_puts(&q->out, sep);
-			put_rule_json(q, i);
+			put_rule_json(q, i, kind);
 			buf_puts(&q->out, ", \"conditions\": [");
 		} else {
 			buf_puts(&q->out, "  but ");
-			put_rule_text(q, i);
+			put_rule_text(q, i, kind);
 		}
 		put_cases(q, both, dd_or(d, match, dd_not(d, dd_and(d, rule, q->scope))),
 			  "      where ");
@@ -281,25 +296,23 @@ put_exceptions(struct question *q, size_t r, uint32_t matches)
 }
 
 static void
-put_answer(struct question *q, size_t r)
+put_answer(struct question *q, size_t r, enum vm_rule verdict)
 {
 	struct dd *d = q->s->dd;
-	const struct image_rule *rule = &q->img->rules[r];
-	uint32_t match = q->g->match[ENTRY_COMMAND][r], here = dd_and(d, match, in_scope(q));
+	uint32_t match = says(q, r, verdict), here = dd_and(d, match, in_scope(q));
 
-	if (rule->kind > VM_HOLD ||
-	    !can_be(q, dd_and(d, here, q->g->verdict[ENTRY_COMMAND][rule->kind])))
+	if (!can_be(q, dd_and(d, here, q->g->verdict[q->entry][verdict])))
 		return;
 	if (q->json) {
 		buf_puts(&q->out, q->any ? ",\n  " : "\n  ");
-		put_rule_json(q, r);
+		put_rule_json(q, r, verdict);
 		buf_puts(&q->out, ", \"conditions\": [");
 	} else {
-		put_rule_text(q, r);
+		put_rule_text(q, r, verdict);
 	}
 	q->any = true;
 	put_cases(q, here, dd_or(d, match, dd_not(d, q->scope)), "  where ");
-	put_exceptions(q, r, here);
+	put_exceptions(q, r, verdict, here);
 	if (q->json)
 		buf_puts(&q->out, "]}");
 }
@@ -312,16 +325,18 @@ answer(struct question *q, const char *command, const char *nobody)
 	(void) diagram_verdicts_in(q->g, in_scope(q)); /* too large: asked in the end */
 	if (q->json)
 		buf_puts(&q->out, "{\"answers\": [");
-	for (size_t r = 0; r < q->img->n_rules; r++)
-		put_answer(q, r);
-	usual = dd_and(q->s->dd, in_scope(q), q->g->by_default[ENTRY_COMMAND]);
+	for (size_t r = 0; r < q->img->n_rules; r++) {
+		put_answer(q, r, VM_ALLOW);
+		put_answer(q, r, VM_HOLD);
+	}
+	usual = dd_and(q->s->dd, in_scope(q), q->g->by_default[q->entry]);
 	if (q->img->default_allow && can_be(q, usual)) {
 		buf_puts(&q->out, q->json ? (q->any ? ",\n  " : "\n  ") : "allow by default\n");
 		if (q->json)
 			buf_puts(&q->out,
 				 "{\"verdict\": \"allow\", \"rule\": null, \"conditions\": [");
 		put_cases(q, usual,
-			  dd_or(q->s->dd, q->g->by_default[ENTRY_COMMAND],
+			  dd_or(q->s->dd, q->g->by_default[q->entry],
 				dd_not(q->s->dd, q->scope)),
 			  "  where ");
 		buf_puts(&q->out, q->json ? "], \"unless\": []}" : "");
@@ -358,6 +373,7 @@ open_question(struct question *q, const char *command, const char *path)
 		fprintf(stderr, "weir %s: too entangled to be asked: %s\n", command, why);
 		return EXIT_NEGATIVE;
 	}
+	q->entry = ENTRY_COMMAND;
 	q->scope = all_known(q);
 	return EXIT_OK;
 }
@@ -398,13 +414,32 @@ no_action(struct slice name)
 			       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+/* Opening a session is no command: it is asked about by itself. */
+static int
+narrow_doing(struct question *q, const struct action_set *set)
+{
+	if (!action_set_has(set, ACTION_CONNECT)) {
+		narrow_actions(q, set);
+		return EXIT_OK;
+	}
+	for (enum action a = 0; a < ACTION_COUNT; a++)
+		if (a != ACTION_CONNECT && action_set_has(set, a))
+			return cli_usage_error("who-can", "ask for connect by itself: it is about "
+							  "sessions, the others about commands");
+	q->entry = ENTRY_CONNECT;
+	return EXIT_OK;
+}
+
 static int
 read_who(struct question *q, const char *text)
 {
 	const char *on = strstr(text, " on ");
 	struct slice actions = slice_of(text, on ? (size_t) (on - text) : strlen(text));
 	struct action_set set = {0};
+	int code;
 
+	if (!trim(actions).n)
+		return cli_usage_error("who-can", "who can do what?");
 	while (actions.n) {
 		const uint8_t *comma = memchr(actions.p, ',', actions.n);
 		struct slice one =
@@ -416,17 +451,18 @@ read_who(struct question *q, const char *text)
 		if (!action_set_of(one, &set))
 			return no_action(one);
 	}
-	narrow_actions(q, &set);
-	if (on) {
+	code = narrow_doing(q, &set);
+	if (code == EXIT_OK && on) {
 		struct slice object = trim(slice_str(on + 4));
 
 		if (!object.n)
 			return cli_usage_error("who-can", "on what?");
-		if (!narrow_target(q, object) && !narrow_table(q, object))
+		if (!narrow_target(q, object) &&
+		    (q->entry == ENTRY_CONNECT || !narrow_table(q, object)))
 			return cli_usage_error("who-can", "'%.*s' is no target of the policy, and no "
 							  "table of its catalog", SLICE_ARG(object));
 	}
-	return EXIT_OK;
+	return code;
 }
 
 int

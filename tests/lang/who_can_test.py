@@ -22,6 +22,8 @@ QUESTIONS = [
     ["what-can", "new.weir", "nobody"],
     ["what-can", "facts.weir", "ana"],
     ["who-can", GDPR, "sql.update on crm.people"],
+    ["who-can", "door.weir", "connect on db"],
+    ["who-can", "door.weir", "sql.ddl on db"],
 ]
 MISTAKES = [
     (["who-can", "new.weir", "sql.drip"], 2, "there is no action 'sql.drip'; did you mean 'sql.drop'?"),
@@ -29,6 +31,9 @@ MISTAKES = [
     (["who-can", GDPR, "sql.select on crm.peple"], 2, "no target of the policy, and no table of its catalog"),
     (["who-can", "new.weir", "sql.ddl on "], 2, "on what?"),
     (["who-can", "new.weir"], 2, "asked for"),
+    (["who-can", "new.weir", " "], 2, "who can do what?"),
+    (["who-can", "door.weir", "connect, sql.drop"], 2, "ask for connect by itself"),
+    (["who-can", "door.weir", "connect on cards"], 2, "no target of the policy"),
     (["what-can", "new.weir", "a", "--in", "nobodies"], 2, "no group 'nobodies'"),
     (["what-can", "new.weir", "a", "--on", "nowhere"], 2, "no target 'nowhere'"),
     (["what-can", "new.weir", "a", "--kind", "robot"], 2, "human, service or agent"),
