@@ -13,9 +13,22 @@ enum {
 
 static const struct lineage_list *query_list(struct lineage *l, uint32_t query);
 
-static const struct lineage_column clean = {.rule = -1};
+static const struct lineage_column clean = {.rule = -1, .typmod = -1};
 
 /* ---- columns and lists ----------------------------------------------------------------------- */
+
+/* As select_common_type and select_common_typmod have it: a length that is not the same in both is
+ * none, and what only a domain declares the other side does not. */
+static void
+column_join_types(struct lineage_column *c, const struct lineage_column *b)
+{
+	if (c->declared != b->declared || c->typmod != b->typmod) {
+		c->declared = c->type;
+		c->typmod = -1;
+	}
+	if (c->type != b->type)
+		c->type = c->declared = 0;
+}
 
 /* What is c in one row may be b in another. */
 static void
@@ -33,8 +46,7 @@ column_join(struct lineage *l, struct lineage_column *c, const struct lineage_co
 		c->table = b->table;
 		c->column = b->column;
 	}
-	if (c->type != b->type)
-		c->type = 0;
+	column_join_types(c, b);
 	c->exact = false;
 }
 
@@ -50,6 +62,8 @@ column_of_table(struct lineage *l, const struct catalog_relation *r,
 				       .derived = m && m->derived,
 				       .modes = m ? m->modes : vm_modes_open,
 				       .type = col->base_type,
+				       .declared = col->type,
+				       .typmod = col->typmod,
 				       .oid = r->oid,
 				       .attnum = col->attnum,
 				       .table = m ? r : NULL,

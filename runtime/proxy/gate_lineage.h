@@ -22,6 +22,8 @@ struct lineage_column {
 	bool derived;	   /* computed from a masked column: nothing of it may be shown */
 	struct mask_modes modes; /* masked: what its masks open */
 	uint32_t type;	   /* base type OID; 0: not known */
+	uint32_t declared; /* as type, but of a domain the domain's own */
+	int32_t typmod;	   /* of type; -1: none */
 	uint32_t oid;	   /* exact: whose column */
 	int16_t attnum;
 	/* Masked: the first column its values come from, for people. */

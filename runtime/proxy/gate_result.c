@@ -67,7 +67,7 @@ bool
 gate_result_masks(struct gate_session *s, const struct sql_facts *facts, const struct sql_stmt *st,
 		  struct pg_fields fields, struct arena *a, const struct mask_spec ***masks)
 {
-	static const struct lineage_column clean = {.rule = -1};
+	static const struct lineage_column clean = {.rule = -1, .typmod = -1};
 	struct gate_class *c = s->class;
 	const struct lineage_list *list = st ? result_of(s, facts, st, fields.n, a) : NULL;
 	bool by_position = list && !list->n_gaps;
@@ -104,9 +104,9 @@ gate_copy_columns(struct gate_session *s, const struct sql_facts *f, const struc
 		const struct lineage_column *c = &list->c[i];
 
 		(*columns)[(*n)++] = (struct copyout_column){
-			.mask = mask_of_rule(s->class, c->rule, c->derived), .typmod = -1,
+			.mask = mask_of_rule(s->class, c->rule, c->derived),
 			/* COPY keeps NULL apart: where that says something, all is NULL. */
-			.type = c->derived ? 0 : c->type,
+			.type = c->derived ? 0 : c->type, .typmod = c->typmod,
 			.table = c->exact ? c->oid : 0, .attnum = c->exact ? c->attnum : 0};
 	}
 	return *n > 0;

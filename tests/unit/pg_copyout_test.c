@@ -96,7 +96,12 @@ text_format(void)
 	c[1].mask = &fixed;
 	expect(&o, c, 3, S("1\tsecret\tx\n"), S("1\ta\\tb\\\\\tx\n|"));
 	expect(&o, c, 3, S("1\t\tx\n"), S("1\ta\\tb\\\\\tx\n|"));
-	c[1].mask = &null;
+	/* varchar(3), char(5) */
+	c[1] = (struct copyout_column){&fixed, 1043, 7, 0, 0};
+	expect(&o, c, 3, S("1\tsec\tx\n"), S("1\ta\\tb\tx\n|"));
+	c[1] = (struct copyout_column){&seven, 1042, 9, 0, 0};
+	expect(&o, c, 3, S("1\tsec  \tx\n"), S("1\t7    \tx\n|"));
+	c[1] = (struct copyout_column){&null, 25, -1, 0, 0};
 	expect(&o, c, 3, S("1\tsecret\tx\n"), S("1\t\\N\tx\n|"));
 	o.header = true;
 	expect(&o, c, 3, S("id\tname\tx\n1\tsecret\tx\n"), S("id\tname\tx\n|1\t\\N\tx\n|"));
