@@ -128,7 +128,8 @@ take_outputs(struct run *r, const struct gate_session *s, const struct sql_facts
 		*o = (struct run_output){.name = arena_copy(&r->arena, list->c[i].name),
 					 .rule = list->c[i].rule,
 					 .hides = list->c[i].derived,
-					 .type = list->c[i].type};
+					 .type = list->c[i].type,
+					 .typmod = list->c[i].typmod};
 	}
 	r->knows_outputs = true;
 }

@@ -27,6 +27,7 @@ struct run_output {
 	int rule;      /* mask rule, or -1 */
 	bool hides;    /* computed from a masked column: nothing of it is shown */
 	uint32_t type; /* base type OID; 0: not known */
+	int32_t typmod; /* what varchar(n) and the like declare; -1: nothing */
 };
 
 struct run {

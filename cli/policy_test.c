@@ -438,9 +438,9 @@ run_value_type(enum mask kernel, struct slice v, uint32_t type)
 
 /* A value as the client gets it: its column's mask (-1: none), then the detectors. False: NULL. */
 static bool
-shown_as(struct run *r, int rule, struct slice in, uint32_t oid, struct buf *out)
+shown_as(struct run *r, int rule, struct slice in, uint32_t oid, int32_t typmod, struct buf *out)
 {
-	const struct detect_field f = detect_field_of(oid, -1, 0);
+	const struct detect_field f = detect_field_of(oid, typmod, 0);
 	struct buf value = {0};
 	uint32_t found;
 	bool shown = true, looked = rule < 0;
@@ -449,7 +449,7 @@ shown_as(struct run *r, int rule, struct slice in, uint32_t oid, struct buf *out
 		const struct image_mask *m = &r->img->rules[rule].mask;
 		struct mask_spec hidden = mask_hidden(m->kernel, m->text);
 		struct mask_op op = mask_bind(r->hides ? &hidden : &r->specs[rule],
-					      run_value_type(m->kernel, in, oid), -1, 0);
+					      run_value_type(m->kernel, in, oid), typmod, 0);
 
 		shown = mask_rewrite(&op, in, &value);
 		looked = shown && mask_leaves_something(&op);
@@ -479,14 +479,17 @@ run_cell(struct run *r, const struct cell *c, bool *null, struct buf *out)
 	struct slice in = {0};
 	size_t before = out->n;
 	bool in_null;
+	int32_t typmod = -1;
 	uint32_t oid;
 
 	if (rule == RUN_NO_OUTPUT)
 		return rule;
 	in_null = !cell_text(r, c->value, &in, &oid);
-	if (o && o->type)
+	if (o && o->type) {
 		oid = o->type;
-	*null = (in_null && (rule < 0 || !r->hides)) || !shown_as(r, rule, in, oid, out);
+		typmod = o->typmod;
+	}
+	*null = (in_null && (rule < 0 || !r->hides)) || !shown_as(r, rule, in, oid, typmod, out);
 	if (rule < 0 && !in_null &&
 	    (*null || !slice_eq(slice_of(out->p + before, out->n - before), in)))
 		return RUN_FOUND;

@@ -165,7 +165,8 @@ put_cell(struct buf *out, const struct witness_test *t, struct slice name, struc
 }
 
 static void
-put_masked(struct buf *out, const struct image_mask *m, struct slice in, uint32_t type)
+put_masked(struct buf *out, const struct image_mask *m, struct slice in, uint32_t type,
+	   int32_t typmod)
 {
 	struct mask_key key;
 	struct mask_spec spec = {.kernel = m->kernel, .n = m->count, .text = m->text, .key = &key};
@@ -173,7 +174,7 @@ put_masked(struct buf *out, const struct image_mask *m, struct slice in, uint32_
 	struct buf masked = {0};
 
 	mask_key_init(&key, slice_str("weir test"));
-	op = mask_bind(&spec, run_value_type(m->kernel, in, type), -1, 0);
+	op = mask_bind(&spec, run_value_type(m->kernel, in, type), typmod, 0);
 	if (mask_rewrite(&op, in, &masked))
 		describe_string(out, buf_slice(&masked));
 	else
@@ -190,13 +191,28 @@ table_of(const struct witness_test *t, struct slice schema, struct slice name)
 		       : NULL;
 }
 
+static const struct catalog_column *
+column_of(const struct witness_test *t)
+{
+	const struct catalog_relation *r = table_of(t, t->schema, t->table);
+
+	return r ? catalog_column_named(r, t->column) : NULL;
+}
+
 static uint32_t
 type_of(const struct witness_test *t)
 {
-	const struct catalog_relation *r = table_of(t, t->schema, t->table);
-	const struct catalog_column *c = r ? catalog_column_named(r, t->column) : NULL;
+	const struct catalog_column *c = column_of(t);
 
 	return c && c->base_type ? c->base_type : OID_TEXT;
+}
+
+static int32_t
+typmod_of(const struct witness_test *t)
+{
+	const struct catalog_column *c = column_of(t);
+
+	return c ? c->typmod : -1;
 }
 
 /* What a column of the type would hold. */
@@ -242,7 +258,7 @@ put_row_test(struct buf *out, const struct witness_test *t, struct slice sample)
 	describe_string(out, names[0]);
 	buf_puts(out, ": ");
 	if (t->mask)
-		put_masked(out, t->mask, values[0], type_of(t));
+		put_masked(out, t->mask, values[0], type_of(t), typmod_of(t));
 	else
 		describe_string(out, values[0]);
 	buf_puts(out, ")\n");

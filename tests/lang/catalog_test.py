@@ -10,6 +10,8 @@ WEIR = os.environ.get("WEIR", f"{ROOT}/build/weir")
 SQL = """
 create table people (id int primary key, email text, born date);
 create schema payments;
+create domain code as varchar(5);
+create table badges (id int, label varchar(6), box char(8), code code);
 create table payments.cards (id bigint, person int, pan text, pin int);
 create view payments.shown as select c.id, c.pan as number, p.email from payments.cards c
   join people p on p.id = c.person;
@@ -24,11 +26,13 @@ target db = postgres "db"
 data card = column payments.cards.{pan, pin}
 data mail = column people.email
 data note = column parts.note
+data badge = column badges.{label, box, code}
 allow read who agents on db do sql.basics, sql.select
 deny weekend do sql.select when time.weekday in {sat, sun} or time.of-day < 06:00
 deny far do sql.select when not client.address in 10.0.0.0/8 and table = "public.parts"
 mask card with last(4)
 mask mail with partial
+mask badge with fixed("withheld")
 shadow allow bigger do sql.insert when not "note" in columns
 mask note with null when client.address in {10.0.0.0/8, 2001:db8::/32}
 """
@@ -40,6 +44,8 @@ TESTS = [
     ("order of star", 'run "select *, 1 as email from payments.cards" row (pan: "4111111111111111", email: 1)'
      ' expect (pan: "************1111", email: 1)', True),
     ("types", 'run "select pin from payments.cards" row (pin: "123456789") expect (pin: null)', False),
+    ("lengths", 'run "select label, box, code from badges" row (label: "a", box: "b", code: "c")'
+     ' expect (label: "withhe", box: "withheld", code: "withh")', False),
     ("through a view", 'run "select number, id from payments.shown" row (number: "4111111111111111", id: 7)'
      ' expect (number: "************1111", id: 7)', False),
     ("through two names", 'run "select a.n from (select number as n from payments.shown) a" row (n: "4111111111111111")'

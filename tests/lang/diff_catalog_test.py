@@ -48,7 +48,7 @@ CHANGES = {
          ["expect hold"]),
     ],
     "mask pay with null\n": [
-        ("mask pay with round(100)\n", ['select salary from hr.staff', 'expect ("salary": "52500")']),
+        ("mask pay with round(100)\n", ['select salary from hr.staff', 'expect ("salary": "52500.00")']),
         ("mask pay with null   unless who hr\n", ["in hr"]),
         ("mask pay with null\nmask birth with year\n", ['row ("born": "1980-05-17")', 'expect ("born": "1980-01-01")']),
         ("mask pay with null\nmask grade with last(2)\n", ["select grade from hr.staff", "null)"]),
