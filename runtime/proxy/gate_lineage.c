@@ -515,8 +515,11 @@ union_list(struct lineage *l, const struct sql_query *q, struct lineage_list *so
 	struct lineage_list left = *query_list(l, q->left), right, list;
 
 	/* A recursive CTE's second arm reads what the first gave. */
-	if (!so_far->c)
-		*so_far = (struct lineage_list){left.c, left.n, left.n_gaps, 0, LIST_BUSY};
+	if (!so_far->c) {
+		*so_far = q->n_names ? list_renamed(l, &left, q->names, q->n_names) : left;
+		so_far->n_merged = 0;
+		so_far->state = LIST_BUSY;
+	}
 	right = *query_list(l, q->right);
 	if (!left.n_gaps)
 		right = list_filled(l, &right, left.n);

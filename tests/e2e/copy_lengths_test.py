@@ -224,6 +224,7 @@ select v40 from m4 where id = 1 union all select dv from m4 where id = 2 union a
 select c20 from m6 where id = 1 union all select c80 from m6 where id = 2
 select c20 from m6 where id = 1 union all select dc from m6 where id = 2
 select n102 from m18 where id = 1 union all select n4 from m18 where id = 2
+with recursive z(n, w) as (select 1, v40 from m4 where id = 1 union all select n + 1, w from z where n < 3) select w from z
 select * from parts order by id
 select * from part1 order by id
 select * from rowed order by id
