@@ -238,7 +238,7 @@ session_copy_data(struct session *s, struct reply *head, const struct pg_frame *
 /* ---- COPY FROM STDIN ------------------------------------------------------------------------- */
 
 /* Sent ahead of the server's CopyInResponse: it tells whether there is a COPY at all. Where there
- * is none, the server keeps its answers until the batch ends, and that comes behind this message. */
+ * is none the server keeps its answers until the batch ends, and that comes behind this message. */
 static enum step
 wait_for_response(struct session *s)
 {

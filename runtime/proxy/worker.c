@@ -15,7 +15,7 @@
 enum {
 	FACTS_CACHE = 16 << 20,	  /* bytes of statement shapes and facts a worker remembers */
 	RESULT_WAIT_NS = 2000000, /* how long a result's record may wait for company */
-	/* Of a cancel pid: the slot from 1 on, as drivers take 0 for none; the rest is the worker. */
+	/* Of a cancel pid: the slot from 1, as drivers take 0 for none; the rest is the worker. */
 	SLOT_MASK = 0xffffff,
 	SURPLUS = 32,  /* connections beyond the limit, to be told so, and for cancel requests */
 	ALONE_AFTER = 64, /* deliveries in a row to one session */
