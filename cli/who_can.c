@@ -39,7 +39,9 @@ static const char what_help[] =
 	"conditions.\n"
 	"GROUP and TARGET are names of the policy, KIND is human, service or agent (if absent: "
 	"any).\n"
-	"Nobody is in a group that is not named. FILE is policy text or an image.\n\n"
+	"Nobody is in a group that is not named. FILE is policy text or an image. Of sessions only "
+	"what is\n"
+	"said of them: who may do something may connect, unless it says otherwise.\n\n"
 	"  weir what-can orders.weir alice --in agents\n\n"
 	"  --json   one object: answers with verdict, rule, conditions and exceptions\n\n"
 	"Exit code: 0 answered (also: nothing), 1 the policy does not compile or is too "
@@ -56,6 +58,7 @@ struct question {
 	enum vm_entry entry; /* ENTRY_CONNECT: about sessions, else about commands */
 	uint32_t scope; /* what is asked for, as far as it can be */
 	bool json, any;
+	bool all; /* commands and sessions: the answer says which */
 	struct buf out;
 };
 
@@ -306,8 +309,12 @@ put_answer(struct question *q, size_t r, enum vm_rule verdict)
 	if (q->json) {
 		buf_puts(&q->out, q->any ? ",\n  " : "\n  ");
 		put_rule_json(q, r, verdict);
+		if (q->all)
+			buf_printf(&q->out, ", \"entry\": \"%s\"", entry_info[q->entry].name);
 		buf_puts(&q->out, ", \"conditions\": [");
 	} else {
+		if (q->all && q->entry == ENTRY_CONNECT)
+			buf_puts(&q->out, "to connect: ");
 		put_rule_text(q, r, verdict);
 	}
 	q->any = true;
@@ -315,6 +322,23 @@ put_answer(struct question *q, size_t r, enum vm_rule verdict)
 	put_exceptions(q, r, verdict, here);
 	if (q->json)
 		buf_puts(&q->out, "]}");
+}
+
+/* What is said of sessions alone; that commands open one as well goes without saying. */
+static void
+put_sessions(struct question *q)
+{
+	uint32_t scope = in_scope(q);
+
+	q->entry = ENTRY_CONNECT;
+	for (size_t r = 0; r < q->img->n_rules; r++) {
+		uint32_t command = dd_and(q->s->dd, q->g->match[ENTRY_COMMAND][r], scope);
+		enum vm_rule kind = q->img->rules[r].kind;
+
+		if (kind == VM_HOLD ||
+		    (kind == VM_ALLOW && q->g->may[r] == DD_FALSE && !can_be(q, command)))
+			put_answer(q, r, kind);
+	}
 }
 
 static int
@@ -333,8 +357,11 @@ answer(struct question *q, const char *command, const char *nobody)
 	if (q->img->default_allow && can_be(q, usual)) {
 		buf_puts(&q->out, q->json ? (q->any ? ",\n  " : "\n  ") : "allow by default\n");
 		if (q->json)
-			buf_puts(&q->out,
-				 "{\"verdict\": \"allow\", \"rule\": null, \"conditions\": [");
+			buf_puts(&q->out, "{\"verdict\": \"allow\", \"rule\": null");
+		if (q->json && q->all)
+			buf_puts(&q->out, ", \"entry\": \"command\"");
+		if (q->json)
+			buf_puts(&q->out, ", \"conditions\": [");
 		put_cases(q, usual,
 			  dd_or(q->s->dd, q->g->by_default[q->entry],
 				dd_not(q->s->dd, q->scope)),
@@ -342,6 +369,8 @@ answer(struct question *q, const char *command, const char *nobody)
 		buf_puts(&q->out, q->json ? "], \"unless\": []}" : "");
 		q->any = true;
 	}
+	if (q->all)
+		put_sessions(q);
 	if (q->json)
 		buf_puts(&q->out, q->any ? "\n]}\n" : "]}\n");
 	else if (!q->any)
@@ -585,6 +614,7 @@ cmd_what_can(int argc, char **argv)
 	}
 	if (!p.name)
 		return cli_usage_error("what-can", "a policy and a principal's name are asked for");
+	q.all = true;
 	code = open_question(&q, "what-can", path);
 	if (code == EXIT_OK)
 		code = narrow_principal(&q, &p);

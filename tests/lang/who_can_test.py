@@ -24,6 +24,8 @@ QUESTIONS = [
     ["who-can", GDPR, "sql.update on crm.people"],
     ["who-can", "door.weir", "connect on db"],
     ["who-can", "door.weir", "sql.ddl on db"],
+    ["what-can", "door.weir", "al", "--in", "dev"],
+    ["what-can", "door.weir", "bot"],
 ]
 MISTAKES = [
     (["who-can", "new.weir", "sql.drip"], 2, "there is no action 'sql.drip'; did you mean 'sql.drop'?"),
@@ -80,6 +82,9 @@ def main():
         lines = [c for a in answers for c in a["conditions"] + [c for u in a["unless"]
                                                                 for c in u["conditions"]]]
         missing = [c for c in lines if f"where {c}\n" not in text]
+        doors = [a for a in answers if a.get("entry") == "connect"]
+        if q[0] == "what-can" and text.count("to connect: ") != len(doors):
+            bad.append("sessions and commands are not told apart")
         check(f"JSON of {' '.join(q)}", bad or missing or (not answers and "no" not in text))
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
