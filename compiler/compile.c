@@ -19,14 +19,14 @@ warn(struct diag_queue *q, const struct checked *p, enum vm_entry e, const struc
 {
 	struct buf names = {0};
 
-	/* Of a session they are decided once, of a statement once more. */
-	if (e != ENTRY_COMMAND)
+	/* Opening a session takes a thousand times longer than to decide about it, once. */
+	if (e == ENTRY_CONNECT)
 		return;
 	for (enum action a = 0; a < ACTION_COUNT; a++)
 		if (action_set_has(&d->entangled, a))
 			buf_printf(&names, "%s%s", names.n ? ", " : "", action_info[a].name);
 	if (d->too_large)
-		buf_puts(&names, entry_info[e].name);
+		buf_printf(&names, "%s%s", names.n ? ", " : "", entry_info[e].name);
 	if (names.n)
 		diag(q, NO_DIAGRAM, p->ast->name.at, SLICE_ARG(buf_slice(&names)));
 	buf_fini(&names);
@@ -54,7 +54,7 @@ make_diagrams(const struct checked *p, struct diag_queue *q, struct arena *arena
 	for (size_t i = 0; i < COUNT_OF(with_diagram); i++) {
 		enum vm_entry e = with_diagram[i];
 
-		d = (struct dcode){.too_large = true};
+		d = (struct dcode){.too_large = code[e].n > 1};
 		if (s)
 			dcode_make(s, e, p->constants, arena, &d);
 		warn(q, p, e, &d);

@@ -17,8 +17,8 @@
 struct dcode {
 	struct insn *code;
 	size_t n;		     /* 0: the list decides everything */
-	struct action_set entangled; /* the list decides these */
-	bool too_large;		     /* ... and everything else, too */
+	struct action_set entangled; /* the list decides these, or some of each */
+	bool too_large;		     /* ... of everything, where that is not told by actions */
 };
 
 /* Of the space's only image. Adds the constants that the code needs; *out lives in `arena`. */

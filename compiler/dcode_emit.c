@@ -401,9 +401,10 @@ put_blocks(struct putter *p, const struct walk *w, uint32_t *places)
 	for (size_t i = w->n; i > 0 && !p->failed; i--) {
 		if (i < w->n && !p->led_to[w->order[i - 1]])
 			continue;
-		places[w->order[i - 1]] = (uint32_t) p->n;
+		p->at = w->order[i - 1];
+		places[p->at] = (uint32_t) p->n;
 		p->next = i > 1 ? w->order[i - 2] : BLOCK_END;
-		put_block(p, w->order[i - 1]);
+		put_block(p, p->at);
 	}
 	for (size_t i = 0; i < p->n_waits && !p->failed; i++) {
 		struct insn *in = &p->code[p->waits[i].at];
@@ -417,6 +418,39 @@ put_blocks(struct putter *p, const struct walk *w, uint32_t *places)
 	}
 }
 
+/* The actions some of whose commands strings leave to the list; without actions, all. */
+static void
+find_spills(const struct putter *p, uint32_t root, struct dcode *out)
+{
+	const struct dcode_blocks *b = p->b;
+	const struct dd_run *runs;
+	const struct block *block;
+	uint32_t first = 0;
+
+	/* Children stand before those that lead to them. */
+	for (size_t i = BLOCK_FIRST; i < b->n; i++) {
+		block = &b->blocks[i];
+		runs = &b->runs[block->first];
+		for (uint32_t k = 0; !block->matches && k < block->n; k++)
+			p->spills[i] |= p->spills[runs[k].child];
+		if (block->matches)
+			p->spills[i] |= p->spills[block->next];
+	}
+	while (b->blocks[root].matches)
+		root = b->blocks[root].next;
+	block = &b->blocks[root];
+	if (root < BLOCK_FIRST || p->v->vars[block->var].kind != DVAR_FACT ||
+	    p->v->vars[block->var].fact != FACT_ACTION) {
+		out->too_large = p->spills[root];
+		return;
+	}
+	runs = &b->runs[block->first];
+	for (uint32_t k = 0; k < block->n; first = runs[k++].end)
+		for (uint32_t i = first; i < runs[k].end && p->spills[runs[k].child]; i++)
+			if (i > 0 && action_is_leaf((enum action) (i - 1)))
+				action_set_add(&out->entangled, (enum action) (i - 1));
+}
+
 bool
 dcode_emit(const struct dcode_blocks *b, uint32_t root, struct constants *constants,
 	   struct arena *arena, struct dcode *out)
@@ -428,6 +462,7 @@ dcode_emit(const struct dcode_blocks *b, uint32_t root, struct constants *consta
 	size_t widest = 3;
 
 	p.led_to = ARENA_ARRAY(arena, bool, b->n);
+	p.spills = ARENA_ARRAY(arena, bool, b->n);
 	w.seen = ARENA_ARRAY(arena, bool, b->n);
 	w.order = ARENA_ARRAY(arena, uint32_t, b->n);
 	walk(&w, root);
@@ -444,5 +479,7 @@ dcode_emit(const struct dcode_blocks *b, uint32_t root, struct constants *consta
 	*out = (struct dcode){p.code, p.n, out->entangled, false};
 	if (p.failed || p.too_far)
 		out->n = 0;
+	else
+		find_spills(&p, root, out);
 	return out->n > 0;
 }

@@ -25,8 +25,10 @@ struct putter {
 	size_t n_waits, waits_cap;
 	uint32_t next;	 /* the block that is put after this one */
 	bool *led_to;	 /* of blocks: some instruction that is put leads there */
-	uint32_t *child; /* of the values of the block at hand */
+	uint32_t at;	 /* the block at hand */
+	uint32_t *child; /* of its values */
 	struct strings *strings[FACT_COUNT]; /* what is known of their classes */
+	bool *spills;	 /* of blocks: patterns are left to the list there */
 	bool far;	 /* tests go no further than past the next instruction */
 	bool too_far;	 /* a test would have to */
 	bool failed;

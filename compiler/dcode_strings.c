@@ -173,7 +173,10 @@ leaf_of(const struct putter *p, const uint32_t *set, size_t n)
 		return BLOCK_LIST;
 	if (is_uniform(p, set, n))
 		return p->child[set[0] + 1];
-	return n > MAX_TREE ? BLOCK_LIST : NOWHERE;
+	if (n <= MAX_TREE)
+		return NOWHERE;
+	p->spills[p->at] = true;
+	return BLOCK_LIST;
 }
 
 static void
