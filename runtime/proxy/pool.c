@@ -231,6 +231,7 @@ pool_return(struct pool *p, struct backend *b, enum backend_left left)
 	struct pooled *c = (struct pooled *) b;
 	struct pool_target *t = &p->targets[c->key->target];
 
+	/* P1 */
 	assert(c->state == POOLED_LENT);
 	t->stats.lent--;
 	t->stats.prepared += b->n_prepared;
@@ -293,6 +294,7 @@ pool_lost(struct pool *p, struct backend *b)
 {
 	struct pooled *c = (struct pooled *) b;
 
+	/* P1 */
 	assert(c->state == POOLED_LENT);
 	p->targets[c->key->target].stats.lent--;
 	pooled_gone(c, "");

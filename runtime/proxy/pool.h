@@ -12,6 +12,9 @@
  *
  * Waiting sessions are served in the order in which they came, between turns (pool_run), so that
  * giving a connection back never runs another session's commands inside its own.
+ *
+ * P1, asserted where a connection changes hands and in tests/model/pool.pml: no reply crosses
+ * sessions. Only the session that has a connection hands it on, and what it is owed goes to nobody.
  */
 #ifndef WEIR_PROXY_POOL_H
 #define WEIR_PROXY_POOL_H

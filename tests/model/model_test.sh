@@ -119,6 +119,9 @@ proxy="$here/../../runtime/proxy"
 	else
 		echo "not ok - invariants: declared $declared; asserted in the code $code; in the model $model"
 	fi
+	for f in "$proxy/pool.c" "$here/pool.pml"; do
+		echo "$(grep -A4 'P1' "$f" | grep -q 'assert(' || echo 'not ')ok - P1 is asserted in $(basename "$f")"
+	done
 	echo "$worlds" | grep '|' | tr '\n' '\0' | xargs -0 -n1 -P"$(nproc)" "$here/model_test.sh" one
 } >"$work/tap"
 sed -i '/./!d' "$work/tap"
