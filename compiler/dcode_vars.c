@@ -60,6 +60,24 @@ match_beginning(const struct space *s, struct slice schema, struct slice name)
 	return match_glob(slice_str(arena_printf(s->arena, "%.*s.*", SLICE_ARG(schema))), name);
 }
 
+/* Can a name of the class be in the schema and have one dot? Of the patterns P.* without another
+ * dot it matches those whose P the schema does: "a.b-eu.c" is in "*-eu.*", and no "a.c" is. */
+static bool
+has_one_dot_in(const struct partition *tables, size_t table, struct slice schema)
+{
+	for (size_t g = 0; g < tables->n_globs; g++) {
+		struct slice p = tables->globs[g];
+		bool has = tables->signs[table * tables->sign_words + g / 64] >> g % 64 & 1;
+
+		if (p.n < 2 || p.p[p.n - 1] != '*' || p.p[p.n - 2] != '.' ||
+		    memchr(p.p, '.', p.n - 2))
+			continue;
+		if (match_glob(slice_of(p.p, p.n - 2), schema) != has)
+			return false;
+	}
+	return true;
+}
+
 /* Of a class of tables that is shown by a name without one schema: the class of the schemas, + 1,
  * that match the patterns which names of the class begin with. Those with one dot, if there are
  * any, have such a schema; 0: there are none. */
@@ -76,6 +94,8 @@ odd_schema(const struct space *s, size_t table)
 			constant = i;
 			n++;
 		}
+	if (n == 1 && !has_one_dot_in(s->facts[FACT_TABLE].strings, table, p->constants[constant]))
+		return 0;
 	for (size_t i = 0; i < p->n_globs; i++)
 		want[i] = match_beginning(s, p->globs[i], name);
 	for (uint32_t c = 0; c < p->n && n <= 1; c++) {

@@ -248,7 +248,14 @@ each_schema_has_its_tables(void)
 		"deny t do sql.insert when table in {\"app.a\", \"hr.b\"}\n",
 		"policy p\n"
 		"deny t do sql.insert unless table = \"app.a\" or schema = \"hr\"\n"
-		"allow s do sql.insert when not (table = \"hr.a\")\n"};
+		"allow s do sql.insert when not (table = \"hr.a\")\n",
+		/* Names of both patterns have two dots, and are in no schema. */
+		"policy p\n"
+		"allow s do sql.select when schema = \"a\"\n"
+		"allow t do sql.select, sql.insert when table matches \"*-eu.*\"\n",
+		"policy p\n"
+		"allow t do sql.select when table matches \"*-eu.*\"\n"
+		"deny s do sql.drop, sql.select when schema matches \"*p*\"\n"};
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		struct sources sources;
