@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { N_PARAMETERS = 4, OID_ARRAY = 1028, INT2_ARRAY = 1005, BOOL = 16 };
+enum { N_PARAMETERS = 3, OID_ARRAY = 1028, INT2_ARRAY = 1005 };
 
 static const char help[] =
 	"usage: weir doctor postgres TARGET -c FILE [--json | --sql]\n\n"
@@ -209,12 +209,11 @@ add(struct run *r, enum finding_id id, const PGresult *res, int row)
 static PGresult *
 query(struct run *r, const char *sql)
 {
-	static const Oid types[N_PARAMETERS] = {OID_ARRAY, OID_ARRAY, INT2_ARRAY, BOOL};
+	static const Oid types[N_PARAMETERS] = {OID_ARRAY, OID_ARRAY, INT2_ARRAY};
 	const char *const values[N_PARAMETERS] = {
 		arena_str(&r->doctor.arena, buf_slice(&r->policy.governed)),
 		arena_str(&r->doctor.arena, buf_slice(&r->policy.hidden_tables)),
-		arena_str(&r->doctor.arena, buf_slice(&r->policy.hidden_columns)),
-		r->doctor.target->address.loopback ? "t" : "f"};
+		arena_str(&r->doctor.arena, buf_slice(&r->policy.hidden_columns))};
 
 	return PQexecParams(r->conn, sql, N_PARAMETERS, types, values, NULL, NULL, 0);
 }

@@ -5,8 +5,7 @@
  * Grants are read from the access lists, not asked with has_..._privilege: of a superuser these say
  * yes to all, and one would not know what to revoke.
  *
- * Parameters: $1 OIDs of governed relations; $2, $3 tables and numbers of columns that nobody sees;
- * $4 the target's address is loopback.
+ * Parameters: $1 OIDs of governed relations; $2, $3 tables and numbers of columns that nobody sees.
  */
 #include "cli/doctor.h"
 
@@ -274,12 +273,6 @@ const char *const doctor_queries[FINDING_COUNT] = {
 	[FINDING_PASSWORD_MD5] = "select 'password_encryption is ' || reset_val from pg_settings"
 				 " where name = 'password_encryption' and"
 				 " reset_val <> 'scram-sha-256'",
-	[FINDING_NO_TLS] = "select 'ssl is off' from pg_settings where name = 'ssl'"
-			   " and setting = 'off' and not $4",
-	[FINDING_PLAIN_CONNECTION] =
-		"select 'this connection has no TLS' from pg_settings s, pg_stat_ssl c"
-		" where s.name = 'ssl' and s.setting = 'on' and not $4"
-		" and c.pid = pg_backend_pid() and not c.ssl",
 	[FINDING_CREATE_IN_DATABASE] = ROLES CREATE_IN_DATABASE,
 	[FINDING_CREATE_IN_SCHEMA] = ROLES CREATE_IN_SCHEMA,
 	[FINDING_TEMPORARY] =

@@ -131,8 +131,7 @@ def test_a_bad_login_yields_everything_and_the_script_closes_it():
     t.hba(HBA)
     found = t.findings()
     codes = {c for c, _, _ in found}
-    # No TLS matters off loopback only; the other test has it.
-    h.eq(sorted(codes), sorted(set(table()) - {"PG304", "PG305"}))
+    h.eq(sorted(codes), sorted(table()))
 
     def seen(code):
         return sorted(s for c, s, _ in found if c == code)
@@ -199,14 +198,14 @@ def test_a_catalog_that_cannot_be_read_is_said_so():
     h.eq(t.findings(), [])
 
 
-def test_no_tls_off_loopback():
+def test_elsewhere_only_with_tls():
     t = Target(address="0.0.0.0")
-    h.eq([s for _, s, _ in t.findings("PG304", "PG305")], ["ssl is off"])
-    t = Target(address="0.0.0.0", tls=True)
-    h.eq([s for _, s, _ in t.findings("PG304", "PG305")], ["this connection has no TLS"])
+    r = t.doctor()
+    h.eq(r.code, 2, repr(r))
+    h.has(r.err, "E0912", "tls verify-full")
     t.tls = "require"
     t.configure()
-    h.eq(t.findings("PG304", "PG305"), [])
+    h.has(t.doctor().err, "server does not support SSL")
 
 
 def test_pg_hba_is_read_when_the_login_may():
