@@ -430,9 +430,8 @@ find_spills(const struct putter *p, uint32_t root, struct dcode *out)
 	/* Children stand before those that lead to them. */
 	for (size_t i = BLOCK_FIRST; i < b->n; i++) {
 		block = &b->blocks[i];
-		runs = &b->runs[block->first];
 		for (uint32_t k = 0; !block->matches && k < block->n; k++)
-			p->spills[i] |= p->spills[runs[k].child];
+			p->spills[i] |= p->spills[b->runs[block->first + k].child];
 		if (block->matches)
 			p->spills[i] |= p->spills[block->next];
 	}
