@@ -68,12 +68,21 @@ struct row_out {
 	size_t copied; /* bytes of msg that are in out, as they are or masked */
 };
 
+/* As buf_reserve, which is a call: there nearly always is room. */
+static inline uint8_t *
+room(struct buf *b, size_t n)
+{
+	bool fits = !b->failed && !b->limit && n <= b->cap - b->n;
+
+	return fits && b->p ? b->p + b->n : buf_reserve(b, n);
+}
+
 /* Appends msg up to `to`, then a value that does not hang on what was there: room is made once. */
 static void
 replace_always(struct row_out *r, size_t to, size_t n, struct slice value)
 {
 	size_t before = to - r->copied;
-	uint8_t *p = buf_reserve(r->out, before + 4 + value.n);
+	uint8_t *p = room(r->out, before + 4 + value.n);
 
 	if (p) {
 		memcpy(p, r->msg + r->copied, before);
