@@ -143,7 +143,7 @@ class Query:
     def __init__(self, library, name):
         with open(f"{GRAMMAR}/queries/{name}", "rb") as f:
             source = f.read()
-        self.library, self.lib = library, library.lib
+        self.parsers, self.lib = library, library.lib
         at, kind = U32(), ctypes.c_int()
         self.query = self.lib.ts_query_new(library.language, source, len(source),
                                            ctypes.byref(at), ctypes.byref(kind))
@@ -177,7 +177,7 @@ class Query:
     def captures(self, text):
         """(pattern, capture, start, end) of all that it finds, predicates unasked."""
         text = text.encode() if isinstance(text, str) else text
-        return self.library._tree(text, self._run)
+        return self.parsers._tree(text, self._run)
 
     def _run(self, root):
         cursor, m, found = self.lib.ts_query_cursor_new(), _Match(), []
