@@ -12,22 +12,9 @@
 
 #include "tests/diff/dcode_way.h"
 #include "tests/unit/test.h"
+#include "tests/diff/random.h"
 
 enum { FACTS = 300 };
-
-static uint64_t state = 20261125;
-
-/* xorshift64* */
-static uint32_t
-rnd(uint32_t n)
-{
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (uint32_t) ((state * UINT64_C(2685821657736338717)) >> 33) % n;
-}
-
-#define PICK(list) ((list)[rnd(COUNT_OF(list))])
 
 static const char *const usual =
 	"policy shop\n"

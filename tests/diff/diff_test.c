@@ -16,6 +16,7 @@
 #include "vm/index.h"
 
 #include "tests/unit/test.h"
+#include "tests/diff/random.h"
 
 enum { FACTS_PER_POLICY = 500, DIAGRAM_EVERY = 50 };
 #ifdef WEIR_ASAN
@@ -23,20 +24,6 @@ enum { DEFAULT_PAIRS = 40 * 1000 };
 #else
 enum { DEFAULT_PAIRS = 1000 * 1000 };
 #endif
-
-static uint64_t state;
-
-/* xorshift64* */
-static uint32_t
-rnd(uint32_t n)
-{
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (uint32_t) ((state * UINT64_C(2685821657736338717)) >> 33) % n;
-}
-
-#define PICK(list) ((list)[rnd(COUNT_OF(list))])
 
 static const char *const idps[] = {"ai-agents", "dba-oncall", "audit", "x"};
 static const char *const groups[] = {"g0", "g1", "g2"};

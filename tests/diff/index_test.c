@@ -11,6 +11,7 @@
 #include "vm/index.h"
 
 #include "tests/unit/test.h"
+#include "tests/diff/random.h"
 
 enum { FACTS_PER_POLICY = 400, MAX_RULES = 600 };
 #ifdef WEIR_ASAN
@@ -18,20 +19,6 @@ enum { DEFAULT_PAIRS = 12 * 1000 };
 #else
 enum { DEFAULT_PAIRS = 50 * 1000 };
 #endif
-
-static uint64_t state;
-
-/* xorshift64* */
-static uint32_t
-rnd(uint32_t n)
-{
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return (uint32_t) ((state * UINT64_C(2685821657736338717)) >> 33) % n;
-}
-
-#define PICK(list) ((list)[rnd(COUNT_OF(list))])
 
 static const char *const actions[] = {"sql",	    "sql.read", "sql.select", "sql.basics",
 				      "sql.write",  "sql.ddl",  "sql.drop",   "sql.unparsed",
