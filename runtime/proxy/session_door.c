@@ -201,16 +201,10 @@ question_of(struct session *s, const struct gate_verdict *v, struct question *q)
 static void
 first_notice(struct session *s, const struct approval_status *st, const struct question *q)
 {
-	char message[400], hint[300];
-	uint64_t left = st->decide_by_ns - s->host->now_wall(s->host_ctx);
+	struct hold_words w;
 
-	snprintf(message, sizeof(message), "connecting waits for approval %s: rule \"%.*s\"%s%.*s",
-		 st->id, SLICE_ARG(q->rules[0].name), q->rules[0].sentence.n ? ", " : "",
-		 SLICE_ARG(q->rules[0].sentence));
-	snprintf(hint, sizeof(hint), "%s; at most %llu s. Somebody eligible runs: weir approvals "
-		 "approve %s --reason \"...\". Disconnect to withdraw it.", st->tally,
-		 (unsigned long long) (left / NS_PER_S), st->id);
-	notice(s, message, hint);
+	hold_words(s, st, q, "connecting waits", "Disconnect", &w);
+	notice(s, w.message, w.hint);
 }
 
 /* ---- held ------------------------------------------------------------------------------------ */

@@ -154,19 +154,27 @@ notice(struct session *s, const char *message, const char *hint)
 	session_say(s, &s->env->scratch);
 }
 
+void
+hold_words(struct session *s, const struct approval_status *st, const struct question *q,
+	   const char *what, const char *withdraw, struct hold_words *w)
+{
+	uint64_t left = st->decide_by_ns - s->host->now_wall(s->host_ctx);
+
+	snprintf(w->message, sizeof(w->message), "%s for approval %s: rule \"%.*s\"%s%.*s", what,
+		 st->id, SLICE_ARG(q->rules[0].name), q->rules[0].sentence.n ? ", " : "",
+		 SLICE_ARG(q->rules[0].sentence));
+	snprintf(w->hint, sizeof(w->hint), "%s; at most %llu s. Somebody eligible runs: weir approvals "
+		 "approve %s --reason \"...\". %s to withdraw it.", st->tally,
+		 (unsigned long long) (left / NS_PER_S), st->id, withdraw);
+}
+
 static void
 first_notice(struct session *s, const struct approval_status *st, const struct question *q)
 {
-	char message[400], hint[300];
-	uint64_t left = st->decide_by_ns - s->host->now_wall(s->host_ctx);
+	struct hold_words w;
 
-	snprintf(message, sizeof(message), "waiting for approval %s: rule \"%.*s\"%s%.*s", st->id,
-		 SLICE_ARG(q->rules[0].name), q->rules[0].sentence.n ? ", " : "",
-		 SLICE_ARG(q->rules[0].sentence));
-	snprintf(hint, sizeof(hint), "%s; at most %llu s. Somebody eligible runs: weir approvals "
-		 "approve %s --reason \"...\". Cancel the statement to withdraw it.", st->tally,
-		 (unsigned long long) (left / NS_PER_S), st->id);
-	notice(s, message, hint);
+	hold_words(s, st, q, "waiting", "Cancel the statement", &w);
+	notice(s, w.message, w.hint);
 }
 
 static void
