@@ -66,13 +66,15 @@ take_setting(struct session *s, struct slice name, struct slice value)
 		return refuse(s, name, "is one too many");
 	l->params[l->n_params++] = (struct pg_param){slice_of(dup_slice(name), name.n),
 						     slice_of(dup_slice(value), value.n)};
-	if (settings_same_name(name, SLICE_LIT("weir.approval")))
-		s->approval_async = slice_is(value, "async");
 	/* Valid until the login ends; the gate keeps a copy. */
 	if (settings_same_name(name, SLICE_LIT("application_name")))
 		s->client_facts.application = l->params[l->n_params - 1].value;
-	if (settings_same_name(name, SLICE_LIT("weir.approval")))
+	if (settings_same_name(name, SLICE_LIT("weir.approval"))) {
 		s->approval_async = s->starts_async = slice_is(value, "async");
+		/* Who misspells it would wait for people without having meant to. */
+		if (!s->starts_async && !slice_is(value, "wait"))
+			return refuse(s, name, "is async or wait, nothing else");
+	}
 	return true;
 }
 

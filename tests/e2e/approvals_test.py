@@ -236,9 +236,9 @@ def test_async_asks_again():
 
 
 def test_async_from_the_connection_string():
-    def ask(sql):
+    def ask(sql, value="async"):
         c = h.psql_argv(weir.port, "planner-7", "orders", options=("-v", "VERBOSITY=verbose"),
-                        conn="options='-c weir.approval=async'")
+                        conn=f"options='-c weir.approval={value}'")
         return h.run(c, input=sql, env={"PGPASSWORD": "k-planner"}, timeout=10).err
     ddl = "create table from_the_start (a int);"
     i = ask(ddl).split("approval=")[1][:8]
@@ -246,6 +246,9 @@ def test_async_from_the_connection_string():
     for back in ("reset weir.approval", "set weir.approval to default", "reset all", "discard all"):
         h.has(ask(f"set weir.approval = wait; {back};\n{ddl}"), i)
     h.has(weir.approvals("reject", i, "--reason", "enough").out, "rejected")
+    # Misspelt, it would wait where nobody meant to.
+    h.has(ask("select 1", "asynch"), 'startup parameter "weir.approval" is async or wait, nothing else')
+    h.eq(ask("select 1", "wait"), "")
 
 
 def test_a_new_policy_voids_a_release():
