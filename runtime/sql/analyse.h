@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The analyser's working state, shared by its files (analyse: entry and collecting; query: SELECT
- * and DML with their scopes; expr: expressions; utility: all other statements). Internal to sql/.
+ * and DML with their scopes; expr: expressions; settings: the session's own; utility: all other
+ * statements). Internal to sql/.
  *
  * Trouble sets `status` once and the walk goes on harmlessly: vectors that cannot grow hand out
  * `spare` memory, and the facts are thrown away at the end. Nothing here frees; all lives in the
@@ -166,8 +167,17 @@ uint32_t an_proven(const struct analysis *a, const FuncCall *f, bool having);
 /* ---- copy.c ---- */
 void an_copy(struct analysis *a, CopyStmt *n);
 
+/* ---- settings.c ---- */
+void an_transaction(struct analysis *a, TransactionStmt *n);
+void an_variable_set(struct analysis *a, VariableSetStmt *n);
+void an_database_set(struct analysis *a, AlterDatabaseSetStmt *n);
+void an_show(struct analysis *a, VariableShowStmt *n);
+void an_discard(struct analysis *a, DiscardStmt *n);
+
 /* ---- utility.c ---- */
 void an_statement(struct analysis *a, Node *n);
+/* Of the statement, with its object's name or NULL. */
+void an_kind(struct analysis *a, enum sql_kind kind, const char *name);
 bool an_statement_known(NodeTag tag); /* grammar/statements.def has it */
 
 #endif

@@ -8,8 +8,8 @@
 
 #include <strings.h>
 
-static void
-set_kind(struct analysis *a, enum sql_kind kind, const char *name)
+void
+an_kind(struct analysis *a, enum sql_kind kind, const char *name)
 {
 	a->stmt->kind = a->stmt->inner = kind;
 	if (name)
@@ -140,7 +140,7 @@ explain(struct analysis *a, ExplainStmt *n)
 static void
 prepare(struct analysis *a, PrepareStmt *n)
 {
-	set_kind(a, SQL_KIND_PREPARE, n->name);
+	an_kind(a, SQL_KIND_PREPARE, n->name);
 	an_effect(a, ACTION_SQL_PREPARE, -1);
 	a->inner = true;
 	query(a, n->query, CONTEXT_OUTPUT);
@@ -150,7 +150,7 @@ prepare(struct analysis *a, PrepareStmt *n)
 static void
 declare(struct analysis *a, DeclareCursorStmt *n)
 {
-	set_kind(a, SQL_KIND_DECLARE, n->portalname);
+	an_kind(a, SQL_KIND_DECLARE, n->portalname);
 	an_effect(a, ACTION_SQL_DECLARE, -1);
 	if (n->options & CURSOR_OPT_HOLD)
 		a->stmt->flags |= SQL_WITH_HOLD;
@@ -169,193 +169,6 @@ view(struct analysis *a, ViewStmt *n)
 	a->stmt->flags |= SQL_DDL;
 	an_query(a, n->query, NULL, CONTEXT_WRITE_SOURCE, -1);
 	an_settings_view(a, first);
-}
-
-/* ---- transactions, settings, session ---- */
-
-static void
-transaction(struct analysis *a, TransactionStmt *n)
-{
-	static const struct {
-		enum sql_kind kind;
-		enum action action;
-	} of[] = {
-		[TRANS_STMT_BEGIN] = {SQL_KIND_BEGIN, ACTION_SQL_BEGIN},
-		[TRANS_STMT_START] = {SQL_KIND_BEGIN, ACTION_SQL_BEGIN},
-		[TRANS_STMT_COMMIT] = {SQL_KIND_COMMIT, ACTION_SQL_COMMIT},
-		[TRANS_STMT_ROLLBACK] = {SQL_KIND_ROLLBACK, ACTION_SQL_ROLLBACK},
-		[TRANS_STMT_SAVEPOINT] = {SQL_KIND_SAVEPOINT, ACTION_SQL_SAVEPOINT},
-		[TRANS_STMT_RELEASE] = {SQL_KIND_RELEASE, ACTION_SQL_SAVEPOINT},
-		[TRANS_STMT_ROLLBACK_TO] = {SQL_KIND_ROLLBACK_TO, ACTION_SQL_ROLLBACK},
-		[TRANS_STMT_PREPARE] = {SQL_KIND_PREPARE_TRANSACTION, ACTION_SQL_TWO_PHASE},
-		[TRANS_STMT_COMMIT_PREPARED] = {SQL_KIND_COMMIT_PREPARED, ACTION_SQL_TWO_PHASE},
-		[TRANS_STMT_ROLLBACK_PREPARED] = {SQL_KIND_ROLLBACK_PREPARED, ACTION_SQL_TWO_PHASE},
-	};
-	ListCell *lc;
-
-	if ((size_t)n->kind >= sizeof(of) / sizeof(of[0])) {
-		an_fail(a, SQL_UNKNOWN, "transaction statement this version does not know");
-		return;
-	}
-	set_kind(a, of[n->kind].kind, n->gid ? n->gid : n->savepoint_name);
-	an_effect(a, of[n->kind].action, -1);
-	if (n->chain)
-		a->stmt->flags |= SQL_CHAIN;
-	if (n->kind == TRANS_STMT_COMMIT_PREPARED) /* of whatever it was that was prepared */
-		a->stmt->flags |= SQL_DDL | SQL_RENAMES;
-	foreach (lc, n->options) {
-		DefElem *d = lfirst(lc);
-		A_Const *v = (A_Const *)d->arg;
-
-		if (strcmp(d->defname, "transaction_read_only") == 0 && v && IsA(v, A_Const) &&
-		    IsA(&v->val, Integer) && intVal(&v->val))
-			a->stmt->flags |= SQL_READ_ONLY;
-	}
-}
-
-static struct slice
-lower(struct analysis *a, const char *s)
-{
-	struct slice out = an_str(a, s);
-
-	for (size_t i = 0; i < out.n; i++) {
-		uint8_t *p = (uint8_t *)out.p + i;
-
-		if (*p >= 'A' && *p <= 'Z')
-			*p |= 0x20;
-	}
-	return out;
-}
-
-/* The values of SET, joined as SHOW would print a list. */
-static struct slice
-set_value(struct analysis *a, List *args)
-{
-	struct slice out = {0};
-	ListCell *lc;
-
-	foreach (lc, args) {
-		Node *n = lfirst(lc);
-		const char *text = "?";
-		char number[16];
-
-		while (n && IsA(n, TypeCast))
-			n = ((TypeCast *)n)->arg;
-		if (n && IsA(n, A_Const) && !((A_Const *)n)->isnull) {
-			Node *v = (Node *)&((A_Const *)n)->val;
-
-			if (IsA(v, String)) {
-				text = strVal(v);
-			} else if (IsA(v, Float)) {
-				text = castNode(Float, v)->fval;
-			} else if (IsA(v, Integer)) {
-				snprintf(number, sizeof(number), "%d", intVal(v));
-				text = number;
-			}
-		}
-		if (!out.n) {
-			out = an_str(a, text);
-		} else {
-			size_t more = strlen(text);
-			uint8_t *p = arena_try_alloc(a->arena, out.n + 2 + more + 1);
-
-			if (!p) {
-				an_fail(a, SQL_MEMORY, "SET has too many values");
-				return out;
-			}
-			memcpy(p, out.p, out.n);
-			memcpy(p + out.n, ", ", 2);
-			memcpy(p + out.n + 2, text, more);
-			out = slice_of(p, out.n + 2 + more);
-		}
-	}
-	return out;
-}
-
-static void
-set_setting(struct analysis *a, VariableSetStmt *n)
-{
-	struct sql_set *set = &a->stmt->set;
-	struct sql_effect *e;
-
-	set->name = lower(a, n->name);
-	set->is_default = n->kind == VAR_SET_DEFAULT || n->kind == VAR_RESET;
-	set->is_session = true;
-	set->local = n->is_local;
-	if (n->kind == VAR_SET_CURRENT) /* SET x FROM CURRENT: only inside CREATE FUNCTION */
-		set->value = SLICE_LIT("current");
-	else
-		set->value = set_value(a, n->args);
-	set_kind(a, n->kind == VAR_RESET ? SQL_KIND_RESET : SQL_KIND_SET, NULL);
-	e = an_effect(a,
-		      setting_is_harmless(set->name, set->value) ? ACTION_SQL_SET
-								 : ACTION_SQL_CONFIGURE,
-		      -1);
-	e->setting = set->name;
-	if (set->local)
-		e->flags |= SQL_EFFECT_LOCAL;
-	if (set->is_default)
-		e->flags |= SQL_EFFECT_RESET;
-	else
-		e->value = set->value;
-}
-
-static void
-variable_set(struct analysis *a, VariableSetStmt *n)
-{
-	switch (n->kind) {
-	case VAR_SET_VALUE:
-	case VAR_SET_DEFAULT:
-	case VAR_SET_CURRENT:
-	case VAR_RESET:
-		set_setting(a, n);
-		break;
-	case VAR_SET_MULTI:
-		/* SET TRANSACTION ..., SET SESSION CHARACTERISTICS AS TRANSACTION ..., SET
-		 * TRANSACTION SNAPSHOT */
-		set_kind(a, SQL_KIND_SET_TRANSACTION, NULL);
-		a->stmt->set.name = lower(a, n->name);
-		a->stmt->set.local = n->is_local;
-		if (strcmp(n->name, "TRANSACTION") == 0) {
-			an_effect(a, ACTION_SQL_BEGIN, -1);
-			a->impure = true;
-		} else {
-			an_effect(a, ACTION_SQL_CONFIGURE, -1)->setting = a->stmt->set.name;
-		}
-		break;
-	case VAR_RESET_ALL:
-		set_kind(a, SQL_KIND_RESET_ALL, NULL);
-		an_effect(a, ACTION_SQL_RESET, -1);
-		break;
-	default:
-		an_fail(a, SQL_UNKNOWN, "SET of a kind this version does not know");
-	}
-}
-
-/* What sessions to come begin with. */
-static void
-database_set(struct analysis *a, AlterDatabaseSetStmt *n)
-{
-	struct sql_effect *e = an_effect(a, ACTION_SQL_CONFIGURE, -1);
-	const VariableSetStmt *set = n->setstmt;
-
-	e->setting = set->name ? lower(a, set->name) : SLICE_LIT("all");
-	if (set->kind == VAR_SET_VALUE)
-		e->value = set_value(a, set->args);
-	else if (set->kind != VAR_SET_CURRENT)
-		e->flags |= SQL_EFFECT_RESET;
-}
-
-static void
-discard(struct analysis *a, DiscardStmt *n)
-{
-	static const char *const what[] = {[DISCARD_ALL] = "all",
-					   [DISCARD_PLANS] = "plans",
-					   [DISCARD_SEQUENCES] = "sequences",
-					   [DISCARD_TEMP] = "temporary"};
-
-	set_kind(a, SQL_KIND_DISCARD, (size_t)n->target < 4 ? what[n->target] : "all");
-	an_effect(a, ACTION_SQL_DISCARD, -1);
 }
 
 /* ---- objects ---- */
@@ -703,7 +516,7 @@ call(struct analysis *a, CallStmt *n)
 	struct sql_effect *e = an_effect(a, ACTION_SQL_CALL, n->funccall->location);
 	int k = list_length(n->funccall->funcname);
 
-	set_kind(a, SQL_KIND_CALL, NULL);
+	an_kind(a, SQL_KIND_CALL, NULL);
 	e->function = an_str(a, strVal(llast(n->funccall->funcname)));
 	if (k >= 2)
 		e->schema = an_str(a, strVal(list_nth(n->funccall->funcname, k - 2)));
@@ -713,7 +526,7 @@ call(struct analysis *a, CallStmt *n)
 static void
 fetch(struct analysis *a, FetchStmt *n)
 {
-	set_kind(a, SQL_KIND_FETCH, n->portalname);
+	an_kind(a, SQL_KIND_FETCH, n->portalname);
 	an_effect(a, ACTION_SQL_FETCH, -1);
 	if (n->ismove)
 		a->stmt->flags |= SQL_MOVE;
@@ -729,7 +542,7 @@ special(struct analysis *a, Node *n)
 	case T_UpdateStmt:
 	case T_DeleteStmt:
 	case T_MergeStmt:
-		set_kind(a, an_query_kind(n), NULL);
+		an_kind(a, an_query_kind(n), NULL);
 		query(a, n,
 		      a->stmt->kind == SQL_KIND_CREATE_AS ? CONTEXT_WRITE_SOURCE : CONTEXT_OUTPUT);
 		if (a->stmt->kind == SQL_KIND_CREATE_AS) {
@@ -739,15 +552,15 @@ special(struct analysis *a, Node *n)
 		}
 		break;
 	case T_CopyStmt:
-		set_kind(a, SQL_KIND_COPY, NULL);
+		an_kind(a, SQL_KIND_COPY, NULL);
 		an_copy(a, (CopyStmt *)n);
 		break;
 	case T_ExplainStmt:
-		set_kind(a, SQL_KIND_EXPLAIN, NULL);
+		an_kind(a, SQL_KIND_EXPLAIN, NULL);
 		explain(a, (ExplainStmt *)n);
 		break;
 	case T_CreateTableAsStmt:
-		set_kind(a, SQL_KIND_CREATE_AS, NULL);
+		an_kind(a, SQL_KIND_CREATE_AS, NULL);
 		create_as(a, (CreateTableAsStmt *)n);
 		break;
 	case T_ViewStmt:
@@ -757,11 +570,11 @@ special(struct analysis *a, Node *n)
 		prepare(a, (PrepareStmt *)n);
 		break;
 	case T_ExecuteStmt:
-		set_kind(a, SQL_KIND_EXECUTE, NULL);
+		an_kind(a, SQL_KIND_EXECUTE, NULL);
 		execute(a, (ExecuteStmt *)n);
 		break;
 	case T_DeallocateStmt:
-		set_kind(a, SQL_KIND_DEALLOCATE, ((DeallocateStmt *)n)->name);
+		an_kind(a, SQL_KIND_DEALLOCATE, ((DeallocateStmt *)n)->name);
 		an_effect(a, ACTION_SQL_PREPARE, -1);
 		break;
 	case T_DeclareCursorStmt:
@@ -771,40 +584,38 @@ special(struct analysis *a, Node *n)
 		fetch(a, (FetchStmt *)n);
 		break;
 	case T_ClosePortalStmt:
-		set_kind(a, SQL_KIND_CLOSE, ((ClosePortalStmt *)n)->portalname);
+		an_kind(a, SQL_KIND_CLOSE, ((ClosePortalStmt *)n)->portalname);
 		an_effect(a, ACTION_SQL_DECLARE, -1);
 		break;
 	case T_TransactionStmt:
-		transaction(a, (TransactionStmt *)n);
+		an_transaction(a, (TransactionStmt *)n);
 		break;
 	case T_VariableSetStmt:
-		variable_set(a, (VariableSetStmt *)n);
+		an_variable_set(a, (VariableSetStmt *)n);
 		break;
 	case T_AlterDatabaseSetStmt:
-		database_set(a, (AlterDatabaseSetStmt *)n);
+		an_database_set(a, (AlterDatabaseSetStmt *)n);
 		break;
 	case T_VariableShowStmt:
-		set_kind(a, SQL_KIND_SHOW, NULL);
-		a->stmt->set.name = lower(a, ((VariableShowStmt *)n)->name);
-		an_effect(a, ACTION_SQL_SHOW, -1)->setting = a->stmt->set.name;
+		an_show(a, (VariableShowStmt *)n);
 		break;
 	case T_DiscardStmt:
-		discard(a, (DiscardStmt *)n);
+		an_discard(a, (DiscardStmt *)n);
 		break;
 	case T_NotifyStmt:
-		set_kind(a, SQL_KIND_NOTIFY, ((NotifyStmt *)n)->conditionname);
+		an_kind(a, SQL_KIND_NOTIFY, ((NotifyStmt *)n)->conditionname);
 		an_effect(a, ACTION_SQL_NOTIFY, -1);
 		break;
 	case T_ListenStmt:
-		set_kind(a, SQL_KIND_LISTEN, ((ListenStmt *)n)->conditionname);
+		an_kind(a, SQL_KIND_LISTEN, ((ListenStmt *)n)->conditionname);
 		an_effect(a, ACTION_SQL_LISTEN, -1);
 		break;
 	case T_UnlistenStmt:
-		set_kind(a, SQL_KIND_UNLISTEN, ((UnlistenStmt *)n)->conditionname);
+		an_kind(a, SQL_KIND_UNLISTEN, ((UnlistenStmt *)n)->conditionname);
 		an_effect(a, ACTION_SQL_LISTEN, -1);
 		break;
 	case T_LockStmt:
-		set_kind(a, SQL_KIND_LOCK, NULL);
+		an_kind(a, SQL_KIND_LOCK, NULL);
 		vars(a, ACTION_SQL_LOCK, ((LockStmt *)n)->relations, false);
 		break;
 	case T_TruncateStmt:
@@ -869,7 +680,7 @@ simple(struct analysis *a, struct sql_effect *e)
 {
 	if (changes_catalog(e->action))
 		a->stmt->flags |= SQL_DDL;
-	set_kind(a, SQL_KIND_OTHER, NULL);
+	an_kind(a, SQL_KIND_OTHER, NULL);
 }
 
 /* Statements that define code, or what makes code run, unnamed by those who trigger it. */
@@ -908,7 +719,7 @@ defines_code(const Node *n)
 void
 an_statement(struct analysis *a, Node *n)
 {
-	set_kind(a, SQL_KIND_OTHER, NULL);
+	an_kind(a, SQL_KIND_OTHER, NULL);
 	if (defines_code(n))
 		a->stmt->flags |= SQL_CODE;
 	if (IsA(n, RenameStmt) || IsA(n, AlterObjectSchemaStmt) ||
