@@ -681,7 +681,7 @@ conn_open(struct worker *w, int fd)
 	c->worker = w;
 	c->slot = sh->free_slots[--sh->n_free];
 	describe_client(fd, &client);
-	client.surplus = sh->n_conns >= wc->max_connections;
+	client.surplus = atomic_fetch_add(wc->n_connections, 1) >= wc->max_connections;
 	c->session = session_new(&sh->env, &host, c, &client, wc->index << 24 | (c->slot + 1));
 	assert(c->session != NULL);
 	c->session->waiter = (uint64_t) wc->index << 32 | c->slot;

@@ -61,6 +61,7 @@ struct server {
 	pthread_rwlock_t hooks_lock;
 	bool hooks_open;
 	struct worker **workers;
+	atomic_uint n_connections;
 	struct pool_quota *quota;
 
 	int signals, news;       /* signalfd; eventfd that wakes the main loop */

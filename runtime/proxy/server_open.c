@@ -256,8 +256,8 @@ server_open_workers(struct server *s, struct worker_host *host, struct buf *erro
 		.channels = s->channels,
 		.tls = s->tls,
 		.target_tls = s->target_tls,
-		.max_connections =
-			(s->max_connections + s->n_workers - 1) / s->n_workers,
+		.max_connections = s->max_connections,
+		.n_connections = &s->n_connections,
 		.quota = s->quota = pool_quota_new(s->epoch->config.n_targets, s->n_workers),
 		.n_workers = s->n_workers,
 	};

@@ -92,6 +92,7 @@ worker_conn_gone(struct worker *w, struct conn *c)
 	sh->conns[c->slot] = NULL;
 	sh->free_slots[sh->n_free++] = c->slot;
 	sh->n_conns--;
+	atomic_fetch_sub(w->config.n_connections, 1);
 }
 
 /* ---- messages -------------------------------------------------------------------------------- */

@@ -50,7 +50,8 @@ struct worker_config {
 	struct tls_context *tls;      /* listener's; NULL: off */
 	struct tls_context **target_tls; /* by target; NULL where off */
 	struct schema_moves *moves;   /* by target, of all workers */
-	unsigned max_connections;     /* of this worker */
+	unsigned max_connections;     /* of all workers: the kernel deals them out unevenly */
+	atomic_uint *n_connections;   /* of all workers, outlives them */
 	struct pool_quota *quota;     /* of server connections that sessions share */
 	unsigned n_workers;
 };

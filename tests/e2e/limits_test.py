@@ -82,6 +82,25 @@ def active(sql):
 
 # -- connections and logins ------------------------------------------------------------------------
 
+def test_the_limit_of_connections_is_of_all_workers():
+    """The kernel deals connections out unevenly: one worker may have all of them."""
+    w = gateway("limit workers 4\nlimit connections 12\n")
+    ok(w)
+    time.sleep(0.2)
+    idle = files(w)
+    for _ in range(3):
+        settled(w, idle)
+        open_ones = [psycopg.connect(w.conninfo()) for _ in range(12)]
+        try:
+            psycopg.connect(w.conninfo())
+            raise h.Failure("a thirteenth")
+        except psycopg.OperationalError as e:
+            h.has(str(e), "no connection left")
+        for c in open_ones:
+            c.close()
+    w.kill()
+
+
 def test_connections_run_out():
     w = gateway("limit workers 1\nlimit connections 3\n")
     open_ones = [psycopg.connect(w.conninfo()) for _ in range(3)]
