@@ -53,6 +53,7 @@ struct gate_verdict {
 	uint64_t meant; /* what the names in its own text meant, in any case */
 	bool held_inside; /* VERDICT_HOLD: because of what a cursor goes on with */
 	bool leaves_state; /* in the server's session: nothing undoes all of it for sure */
+	bool leaves_name;  /* there, but only that a setting of that name exists */
 	uint32_t lookups; /* comparisons of masked columns with a value, each time it runs */
 	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
 	uint8_t masked_by[VERDICT_STATEMENTS]; /* the same of each of several statements */
@@ -198,6 +199,8 @@ struct gate_ask {
 };
 /* Types that Parse declares, 4 bytes each (0: left to the server): gate_ask.own_parameters. */
 bool gate_own_types(struct slice types);
+/* set_config() in what runs later without being named: a view, a default, a materialized view. */
+bool gate_setting_is_stored(const struct sql_facts *f, const struct sql_effect *e);
 void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		 struct gate_verdict *v);
 

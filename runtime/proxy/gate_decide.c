@@ -143,6 +143,7 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 	l->v->n_effects++;
 	l->v->moves_names = l->v->moves_names || effect_moves_names(e);
 	l->v->leaves_state = l->v->leaves_state || effect_leaves_state(e);
+	l->v->leaves_name = l->v->leaves_name || effect_leaves_name(e);
 }
 
 void
@@ -689,7 +690,7 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	if (facts_need_no_rule(ask->facts)) {
 		*v = (struct gate_verdict){.verdict = VERDICT_ALLOW,
 					   .pure_read = true,
-					   .leaves_state = ask->facts->n_stmts > 0,
+					   .leaves_name = ask->facts->n_stmts > 0,
 					   .detects = c->detect.wanted != 0};
 		return;
 	}

@@ -94,6 +94,7 @@ bool effect_moves_names(const struct sql_effect *e);
 bool facts_move_names(const struct sql_facts *f);
 /* It may leave something in the server's session that DISCARD ALL does not take away. */
 bool effect_leaves_state(const struct sql_effect *e);
+bool effect_leaves_name(const struct sql_effect *e);
 bool calls_leave_state(const struct sql_facts *f);
 /* Nothing that a policy has a word on. */
 bool facts_need_no_rule(const struct sql_facts *f);

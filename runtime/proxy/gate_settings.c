@@ -102,8 +102,7 @@ effect_moves_names(const struct sql_effect *e)
 	       (sets(e) && (!e->setting.n || moves(e->setting)));
 }
 
-/* Code of others may keep what it likes in the process (variables of its language, connections);
- * the name of a setting that was made up stays known. */
+/* Code of others may keep what it likes in the process: variables of its language, connections. */
 bool
 effect_leaves_state(const struct sql_effect *e)
 {
@@ -111,8 +110,15 @@ effect_leaves_state(const struct sql_effect *e)
 		if (e->action == opaque[i])
 			return true;
 	return e->action == ACTION_SQL_NETWORK ||
-	       (sets(e) && !(e->flags & SQL_EFFECT_LOCAL) &&
-		(!e->setting.n || memchr(e->setting.p, '.', e->setting.n)));
+	       (sets(e) && !(e->flags & SQL_EFFECT_LOCAL) && !e->setting.n);
+}
+
+/* RESET takes the value away of a setting that was made up, and its name stays known. */
+bool
+effect_leaves_name(const struct sql_effect *e)
+{
+	return sets(e) && !(e->flags & SQL_EFFECT_LOCAL) && e->setting.n &&
+	       memchr(e->setting.p, '.', e->setting.n);
 }
 
 /* setseed() outlives DISCARD ALL. EXPLAIN alone is no effect of what it explains, and yet the
@@ -145,9 +151,8 @@ facts_move_names(const struct sql_facts *f)
 	return false;
 }
 
-/* set_config() in what runs later without being named: a view, a default, a materialized view. */
-static bool
-is_kept(const struct sql_facts *f, const struct sql_effect *e)
+bool
+gate_setting_is_stored(const struct sql_facts *f, const struct sql_effect *e)
 {
 	uint32_t i = (uint32_t)(e - f->effects);
 
@@ -167,7 +172,7 @@ setting_refused(const struct gate_class *c, const struct sql_facts *f, const str
 	*why = (struct gate_refusal){.code = "WEIR-PINNED-SETTING"};
 	if (!sets(e))
 		return false;
-	if (c->any_masks && is_kept(f, e) && (!e->setting.n || moves(e->setting))) {
+	if (c->any_masks && gate_setting_is_stored(f, e) && (!e->setting.n || moves(e->setting))) {
 		why->message = "what sets the search path or the role cannot be stored while masks are "
 			       "in force for you";
 		why->hint = "whoever reads it later would not see that names mean something else";

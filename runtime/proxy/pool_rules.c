@@ -57,14 +57,51 @@ pool_kept(struct slice name)
 	return lo < POOL_KEPT && slice_is(name, pool_kept_info[lo].name) ? lo : -1;
 }
 
+const char pool_own_hint[] =
+	"set them with SET LOCAL in the transaction that uses them, or connect to a target with `pool "
+	"session`";
+
+static bool
+begins_word(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+/* What PostgreSQL takes for one, in ASCII. A function is compiled by PL/pgSQL's own, and stays so.
+ */
+bool
+pool_is_own(struct slice name)
+{
+	static const char compiled[] = "plpgsql.";
+	bool first = true;
+	unsigned dots = 0;
+
+	if (name.n > POOL_OWN_NAME ||
+	    (name.n >= sizeof(compiled) - 1 &&
+	     settings_same_name(slice_of(name.p, sizeof(compiled) - 1), slice_str(compiled))))
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		uint8_t c = name.p[i];
+
+		if (first ? !begins_word(c)
+			  : !begins_word(c) && !(c >= '0' && c <= '9') && c != '$' && c != '.')
+			return false;
+		first = c == '.';
+		dots += first;
+	}
+	return dots && !first;
+}
+
 static bool
 keeps(struct slice name, struct slice value, bool reset)
 {
 	int i = pool_kept(name);
 	const char *v = i < 0 ? "" : pool_kept_info[i].values;
 
-	if (i < 0 || reset || !*v)
-		return i >= 0;
+	if (i < 0)
+		return pool_is_own(name);
+	if (reset || !*v)
+		return true;
 	for (size_t n; *v; v += n + (v[n] == '|')) {
 		n = strcspn(v, "|");
 		if (slice_eq(value, slice_of(v, n)))
@@ -119,8 +156,15 @@ setting_allowed(const struct buf *reported, const struct sql_set *set, bool know
 	if (slice_is(name, "search_path") && !reset && (!known || pool_path_is_temporary(value)))
 		return refuse(why, "temporary tables cannot be made under `pool transaction`",
 			      session_hint);
-	if (local || slice_is(name, "weir.approval") ||
-	    among(of_transaction, COUNT_OF(of_transaction), name) ||
+	if (!local && !reset && pool_is_own(name) && value.n > POOL_OWN_VALUE) {
+		*why = (struct gate_refusal){
+			"WEIR-POOL",
+			arena_printf(a, "setting \"%.*s\" is too long to be carried from one transaction "
+				     "to the next: %d bytes at most", SLICE_ARG(name), POOL_OWN_VALUE),
+			NULL, pool_own_hint, "54000"};
+		return false;
+	}
+	if (local || among(of_transaction, COUNT_OF(of_transaction), name) ||
 	    (!role && (reset || pool_carries(reported, name) || keeps(name, value, reset))))
 		return true;
 	return refuse(why,
@@ -160,8 +204,8 @@ in_pg_temp(struct slice schema)
 }
 
 static bool
-effect_allowed(const struct sql_effect *e, const struct buf *reported, struct arena *a,
-	       struct gate_refusal *why)
+effect_allowed(const struct sql_facts *f, const struct sql_effect *e, const struct buf *reported,
+	       struct arena *a, struct gate_refusal *why)
 {
 	if (e->flags & SQL_EFFECT_DROPPED && !e->schema.n)
 		return true;
@@ -178,6 +222,8 @@ effect_allowed(const struct sql_effect *e, const struct buf *reported, struct ar
 		return true;
 	if (!e->setting.n)
 		return cannot(why, a, "a setting whose name is not written out");
+	if (!(e->flags & SQL_EFFECT_LOCAL) && gate_setting_is_stored(f, e))
+		return cannot(why, a, "a setting that a view or the like would set");
 	return setting_allowed(reported,
 			       &(struct sql_set){.name = e->setting,
 						 .value = e->value,
@@ -193,7 +239,7 @@ pool_allows(const struct sql_facts *f, const struct buf *reported, struct arena 
 		if (!statement_allowed(&f->stmts[i], f->n_stmts == 1, reported, a, why))
 			return false;
 	for (uint32_t i = 0; i < f->n_effects; i++)
-		if (!effect_allowed(&f->effects[i], reported, a, why))
+		if (!effect_allowed(f, &f->effects[i], reported, a, why))
 			return false;
 	for (uint32_t i = 0; i < f->n_calls; i++)
 		if (!(f->calls[i].flags & (SQL_CALL_OPERATOR | SQL_CALL_TYPE)) &&

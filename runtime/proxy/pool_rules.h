@@ -25,6 +25,15 @@ struct pool_kept_info {
 	const char *values; /* may be set to; empty: any */
 };
 extern const struct pool_kept_info pool_kept_info[];
+/* One that is made up, or an extension's (app.tenant): carried by its name. */
+bool pool_is_own(struct slice name);
+enum {
+	POOL_OWN = 64, /* of a session */
+	POOL_OWN_NAME = 127,
+	POOL_OWN_VALUE = 4096,	   /* bytes of one */
+	POOL_OWN_BYTES = 16 << 10, /* ... of all of them */
+};
+extern const char pool_own_hint[];
 /* What is read under it may mean something else under another value. */
 bool pool_reading_depends(struct slice name);
 /* Temporary objects would be made in it. */

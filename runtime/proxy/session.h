@@ -249,9 +249,11 @@ struct session_pool {
 	bool touches;  /* some of what is kept may be another, and was not asked for */
 	bool untagged; /* the connection does not say whose it is any more */
 	bool answered; /* the question at hand */
+	bool too_long; /* what it answered */
 	unsigned tries;
 	char failure[6]; /* SQLSTATE of the server's answer to what is the gateway's own */
 	uint64_t touched[2]; /* which, by pool_kept */
+	struct buf touched_own; /* ... and by name, of those that are made up; without values */
 	uint64_t own; /* what is prepared now is read as no other session's is; 0: it is not so */
 	uint16_t minor;
 	struct buf startup;  /* what its connections were opened with */
@@ -496,6 +498,8 @@ void session_pool_cancel(struct session *s);
 const struct gate_refusal *session_pool_refuses(struct session *s, const struct sql_facts *f);
 /* The command goes to the server now. */
 void session_pool_follow(struct session *s, bool leaves_state);
+/* It does something that only the end of the connection undoes for sure. */
+bool session_pool_spoils(const struct session *s, const struct gate_verdict *v);
 /* Its settings cannot be set or asked for: the session is over. */
 void session_pool_lost(struct session *s, const char *cause);
 /* The server broke off what is the gateway's own, under a short statement_timeout perhaps, and may
@@ -510,6 +514,8 @@ enum step session_carry_answer(struct session *s, const struct pg_frame *f);
 /* session_keep.c: settings that the server does not report. */
 /* The command goes to the server now. */
 void session_keep_follow(struct session *s, const struct sql_facts *f);
+/* Not NULL: with what these statements set it would be too many that are made up. */
+const struct gate_refusal *session_keep_full(const struct session *s, const struct sql_facts *f);
 /* What is prepared from here on is read under these. */
 void session_keep_reading(struct session *s);
 /* Under them the statement means what it did, but for what the server would read anew as well. */

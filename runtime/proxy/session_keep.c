@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * Settings of a session that the server does not report, under `pool transaction`: those of
- * grammar/carried.def. Whether a SET holds is up to its transaction and savepoints, so nothing is
- * computed: a transaction that may have changed some is followed, before its connection is given
- * back, by a question for their values and for what RESET would make of them; where these are equal
- * there is nothing to keep. The next connection is set to them with the reported ones, and what the
- * session before left there is reset (session_pool.c).
+ * grammar/carried.def, and those that are made up (app.tenant). Whether a SET holds is up to its
+ * transaction and savepoints, so nothing is computed: a transaction that may have changed some is
+ * followed, before its connection is given back, by a question for their values and for what RESET
+ * would make of them; where these are equal there is nothing to keep. The next connection is set to
+ * them with the reported ones, and what the session before left there is reset (session_pool.c).
  *
  * The question is a transaction of its own, at a level that works everywhere and waits for nobody,
- * whatever the session's default is. It resets locally, which its end undoes.
+ * whatever the session's default is. It resets locally, which its end undoes. The name of what was
+ * made up stays known to a connection, without its value.
  */
 #include "proxy/session.h"
 
@@ -21,7 +22,7 @@ const char session_keep_begin[] =
 
 static_assert(POOL_KEPT <= 128, "a bit each in struct session_pool");
 
-static const char own_name[] = "weir.own";
+static const char own_name[] = "own"; /* no setting is called that */
 
 void
 session_keep_literal(struct buf *b, struct slice v)
@@ -42,9 +43,12 @@ touch(struct session *s, struct slice name)
 {
 	int i = pool_kept(name);
 
-	if (i < 0)
+	if (i >= 0)
+		s->pool.touched[i / 64] |= 1ull << i % 64;
+	else if (pool_is_own(name))
+		settings_set(&s->pool.touched_own, name, SLICE_LIT(""));
+	else
 		return;
-	s->pool.touched[i / 64] |= 1ull << i % 64;
 	s->pool.touches = true;
 }
 
@@ -112,6 +116,36 @@ session_keep_follow(struct session *s, const struct sql_facts *f)
 		}
 }
 
+/* Names that are counted twice are refused a little early. */
+const struct gate_refusal *
+session_keep_full(const struct session *s, const struct sql_facts *f)
+{
+	static const struct gate_refusal full = {
+		"WEIR-POOL", "too many settings that are made up: a session has 64 at most", NULL,
+		pool_own_hint, "54000"};
+	struct pg_param p;
+	unsigned n = 0, more = 0;
+	size_t at = 0;
+
+	static_assert(POOL_OWN == 64, "as the text says");
+	for (uint32_t i = 0; i < f->n_effects; i++) {
+		const struct sql_effect *e = &f->effects[i];
+
+		more += (e->action == ACTION_SQL_SET || e->action == ACTION_SQL_CONFIGURE) &&
+			!(e->flags & (SQL_EFFECT_LOCAL | SQL_EFFECT_RESET)) &&
+			pool_is_own(e->setting) && !settings_get(&s->pool.kept, e->setting).p &&
+			!settings_get(&s->pool.touched_own, e->setting).p;
+	}
+	if (!more)
+		return NULL;
+	while (settings_next(&s->pool.kept, &at, &p))
+		n += pool_kept(p.name) < 0;
+	at = 0;
+	while (settings_next(&s->pool.touched_own, &at, &p))
+		n += !settings_get(&s->pool.kept, p.name).p;
+	return n + more > POOL_OWN ? &full : NULL;
+}
+
 /* ---- how statements are read ----------------------------------------------------------------- */
 
 void
@@ -128,7 +162,7 @@ session_keep_reading(struct session *s)
 			settings_set(out, p.name, p.value);
 	at = 0;
 	while (settings_next(&s->pool.kept, &at, &p))
-		if (pool_kept_info[pool_kept(p.name)].reading)
+		if (pool_kept(p.name) < 0 || pool_kept_info[pool_kept(p.name)].reading)
 			settings_set(out, p.name, p.value);
 	if (!s->pool.own)
 		return;
@@ -140,7 +174,7 @@ session_keep_reading(struct session *s)
 static bool
 read_once(struct slice name)
 {
-	return pool_kept(name) < 0 && !slice_is(name, own_name);
+	return pool_kept(name) < 0 && !pool_is_own(name) && !slice_is(name, own_name);
 }
 
 bool
@@ -159,11 +193,27 @@ session_keep_reads(struct session *s, struct slice reading)
 
 /* ---- the question ---------------------------------------------------------------------------- */
 
+/* Of what is made up, what is longer than can be kept need not be read to its end. A name has no
+ * quotes in it. */
+static void
+put_question(struct buf *b, bool first, struct slice name, bool own)
+{
+	char cut[16];
+
+	snprintf(cut, sizeof(cut), own ? ", %d)" : "", POOL_OWN_VALUE + 1);
+	buf_printf(b, "%s %spg_catalog.current_setting('%.*s', true)%s, case when "
+		   "pg_catalog.current_setting('%.*s', true) is not null then "
+		   "%spg_catalog.set_config('%.*s', null, true)%s end", first ? "select" : ",",
+		   own ? "pg_catalog.left(" : "", SLICE_ARG(name), cut, SLICE_ARG(name),
+		   own ? "pg_catalog.left(" : "", SLICE_ARG(name), cut);
+}
+
 void
 session_keep_ask(struct session *s, uint8_t status)
 {
 	struct buf *b = &s->env->scratch;
-	size_t message;
+	struct pg_param p;
+	size_t message, at = 0;
 	unsigned n = 0;
 
 	if (!reply_push(s, REPLY_KEPT)) {
@@ -177,11 +227,9 @@ session_keep_ask(struct session *s, uint8_t status)
 	buf_puts(b, session_keep_begin);
 	for (int i = 0; i < POOL_KEPT; i++)
 		if (is_touched(s, i))
-			buf_printf(b, "%s pg_catalog.current_setting('%s', true), case when "
-				   "pg_catalog.current_setting('%s', true) is not null then "
-				   "pg_catalog.set_config('%s', null, true) end", n++ ? "," : "select",
-				   pool_kept_info[i].name, pool_kept_info[i].name,
-				   pool_kept_info[i].name);
+			put_question(b, !n++, slice_str(pool_kept_info[i].name), false);
+	while (settings_next(&s->pool.touched_own, &at, &p))
+		put_question(b, !n++, p.name, true);
 	buf_puts(b, "; commit");
 	buf_putc(b, 0);
 	pg_end(b, message);
@@ -190,27 +238,53 @@ session_keep_ask(struct session *s, uint8_t status)
 	session_pool_await(s);
 }
 
+/* What it has by default is there without being set. An empty one was made up: that it is there is
+ * kept, as the server does. */
+static bool
+take_value(struct session *s, struct pg_values *row, struct slice name, bool own)
+{
+	struct pg_value now, reset;
+
+	if (!pg_values_next(row, &now) || !pg_values_next(row, &reset))
+		return false;
+	s->pool.too_long = s->pool.too_long || (own && now.n > POOL_OWN_VALUE);
+	if (now.n < 0 || (now.n == reset.n && memcmp(now.p, reset.p, (size_t) now.n) == 0 &&
+			  !(own && !now.n)))
+		settings_drop(&s->pool.kept, name);
+	else
+		settings_set(&s->pool.kept, name, slice_of(now.p, (size_t) now.n));
+	return true;
+}
+
+static size_t
+own_bytes(const struct session *s)
+{
+	struct pg_param p;
+	size_t at = 0, n = 0;
+
+	while (settings_next(&s->pool.kept, &at, &p))
+		n += pool_kept(p.name) < 0 ? p.name.n + p.value.n : 0;
+	return n;
+}
+
 static bool
 take_row(struct session *s, const struct pg_frame *f)
 {
-	struct pg_value now, reset;
 	struct pg_values row;
+	struct pg_param p;
+	size_t at = 0;
 
 	if (!f->first || !f->last || s->pool.answered ||
 	    pg_read_data_row(f->body, &row) != PG_R_OK)
 		return false;
-	for (int i = 0; i < POOL_KEPT; i++) {
-		struct slice name = slice_str(pool_kept_info[i].name);
-
-		if (!is_touched(s, i))
-			continue;
-		if (!pg_values_next(&row, &now) || !pg_values_next(&row, &reset))
+	for (int i = 0; i < POOL_KEPT; i++)
+		if (is_touched(s, i) &&
+		    !take_value(s, &row, slice_str(pool_kept_info[i].name), false))
 			return false;
-		if (now.n < 0 || (now.n == reset.n && memcmp(now.p, reset.p, (size_t) now.n) == 0))
-			settings_drop(&s->pool.kept, name);
-		else
-			settings_set(&s->pool.kept, name, slice_of(now.p, (size_t) now.n));
-	}
+	while (settings_next(&s->pool.touched_own, &at, &p))
+		if (!take_value(s, &row, p.name, true))
+			return false;
+	s->pool.too_long = s->pool.too_long || own_bytes(s) > POOL_OWN_BYTES;
 	s->pool.answered = true;
 	return true;
 }
@@ -222,6 +296,7 @@ answered(struct session *s)
 	buf_reset(&s->backend->kept);
 	buf_put_slice(&s->backend->kept, buf_slice(&s->pool.kept));
 	memset(s->pool.touched, 0, sizeof(s->pool.touched));
+	buf_fini(&s->pool.touched_own);
 	s->pool.carrying = false;
 	s->pool.tries = 0;
 	s->tick_pool = 0;
@@ -250,7 +325,11 @@ session_keep_answer(struct session *s, const struct pg_frame *f)
 	case PG_B_READY_FOR_QUERY:
 		if (pg_read_ready(f->body, &status) != PG_R_OK)
 			break;
-		if (s->pool.answered && status == 'I' && !s->pool.failure[0]) {
+		if (s->pool.too_long) {
+			session_fatal(s, "54000", "WEIR-POOL",
+				      "a setting is too long to be carried to the next transaction",
+				      pool_own_hint);
+		} else if (s->pool.answered && status == 'I' && !s->pool.failure[0]) {
 			answered(s);
 		} else if (session_pool_again(s)) {
 			reply_pop(s);

@@ -189,7 +189,7 @@ session_pool_refuses(struct session *s, const struct sql_facts *f)
 	why = arena_alloc(&s->env->arena, sizeof(*why));
 	return drops_unknown(s, f, why) || !pool_allows(f, &s->pool.settings, &s->env->arena, why)
 		       ? why
-		       : NULL;
+		       : session_keep_full(s, f);
 }
 
 /* ---- its settings ---------------------------------------------------------------------------- */
@@ -579,7 +579,15 @@ session_pool_free(struct session *s)
 	buf_fini(&s->pool.startup);
 	buf_fini(&s->pool.settings);
 	buf_fini(&s->pool.kept);
+	buf_fini(&s->pool.touched_own);
 	buf_fini(&s->pool.reading);
+}
+
+/* By transaction what is made up is carried, and taken away. */
+bool
+session_pool_spoils(const struct session *s, const struct gate_verdict *v)
+{
+	return v->leaves_state || (v->leaves_name && !by_transaction(s));
 }
 
 void

@@ -34,7 +34,7 @@ struct statement {
 	struct slice description; /* owned: RowDescription's body; empty when there are no rows */
 	uint64_t described_at; /* catalog number when it was */
 	bool described;
-	bool leaves_state; /* gate_verdict's, when it was parsed */
+	bool leaves_state; /* session_pool_spoils, when it was parsed */
 	/* As it is carried between server connections; counted. NULL: it is not, or unnamed. */
 	struct prepared_text *carried;
 };

@@ -10,6 +10,11 @@ import harness as h
 SQL = """
 create table people (id int, ssn text);
 insert into people values (1, '123-45-6789');
+create function lies() returns text immutable language sql as $$ select current_setting('app.tenant', true) $$;
+create view lied as select lies() as who;
+create table notes (tenant int, note text); insert into notes select n, 'of ' || n from generate_series(1, 4) n;
+alter table notes enable row level security; alter table notes force row level security;
+create policy own on notes using (tenant = nullif(current_setting('app.tenant', true), '')::int);
 create schema other; create table other.people (id int, name text, ssn text);
 insert into other.people values (1, 'ann', 'not masked');
 """
@@ -114,7 +119,9 @@ def test_every_setting_of_the_table_is_ones_own():
 
 REFUSED = (
     "set role app", "reset role", "set session authorization app", "set session_replication_role = replica",
-    "set backslash_quote = on", "set escape_string_warning = off", "set my.own = 'x'",
+    "set backslash_quote = on", "set escape_string_warning = off", "set plpgsql.check_asserts = off",
+    "set Plpgsql.variable_conflict = 'use_column'", "select set_config('my.\u00f6wn', 'x', false)",
+    "select set_config('my' || '.own', 'x', false)", "set my.\"own name\" = 'x'", "select set_config('my..own', 'x', false)",
     "set debug_print_plan = on", "set log_statement = 'none'", "set temp_buffers = '1MB'",
     "set idle_session_timeout = '1ms'", "set transaction_timeout = '1ms'",
     "select set_config('idle_session_timeout', '5', false)", "set search_path = public, pg_temp",
@@ -186,12 +193,18 @@ def test_in_the_extended_protocol():
 
 
 NAMES = ("work_mem", "extra_float_digits", "search_path", "statement_timeout", "timezone", "datestyle",
-         "enable_sort", "default_transaction_isolation", "lock_timeout")
+         "enable_sort", "default_transaction_isolation", "lock_timeout", "my.own", "My.Other")
 VALUES = {"work_mem": ("1MB", "77kB", "no"), "extra_float_digits": ("0", "3", "99"),
           "search_path": ("other", "public, other", '"$user"', "''"), "statement_timeout": ("7s", "0"),
           "timezone": ("'Asia/Tokyo'", "'Nowhere'"), "datestyle": ("'German'", "'SQL, DMY'"),
           "enable_sort": ("off", "on"), "lock_timeout": ("3s", "1min"),
+          "my.own": ("'it''s'", "7", "''"), "My.Other": ("'x'", '"y"', "on"),
           "default_transaction_isolation": ("'serializable'", "'repeatable read'")}
+
+
+def current(c):
+    """A name that nobody here has set is known where somebody else has: empty, not NULL."""
+    return [one(c, "select coalesce(current_setting(%s, true), '')", n) for n in NAMES]
 
 
 def random_step(rng):
@@ -230,13 +243,131 @@ def test_any_order_of_them_is_as_on_a_connection_of_ones_own():
             for x, p in pairs.items():
                 if p[1].info.transaction_status == psycopg.pq.TransactionStatus.INERROR:
                     continue
-                got = [show(c, *NAMES) for c in p]
+                got = [current(c) for c in p]
                 h.eq(got[0], got[1], f"seed {seed}: of {x} after\n" + "\n".join(done))
         for p in pairs.values():
             for c in p:
                 c.close()
         rounds += 1
     w.kill()
+
+
+# -- made up -----------------------------------------------------------------------------------------
+
+OWN = "select current_setting('app.tenant', true)"
+
+
+def test_what_is_made_up_is_ones_own():
+    a, b, c = connect("ana"), connect("bo"), connect("cy")
+    p = one(a, "select pg_backend_pid()")
+    for sql, want in (
+            ("set app.tenant = '7'", "7"), ("set App.Tenant to 'O''Neill \\ $$ \u00fc'", "O'Neill \\ $$ \u00fc"),
+            ("select set_config('app.tenant', '8', false)", "8"), ("begin; set app.tenant = '9'; rollback", "8"),
+            ("begin; set local app.tenant = '9'; commit", "8"), ("select set_config('app.tenant', '9', true)", "8"),
+            ("begin; set app.tenant = '10'; savepoint s; set app.tenant = '11'; rollback to s; commit", "10"),
+            ("reset app.tenant", ""), ("set app.tenant = '12'", "12"), ("reset all", ""),
+            ("set app.tenant = '13'", "13"), ("discard all", ""), ("set app.tenant = '14'; set app.x.y = '1'", "14")):
+        a.execute(sql)
+        for _ in range(2):
+            h.eq((one(b, OWN) or "", one(a, OWN), one(c, OWN) or ""), ("", want, ""), sql)
+    h.eq(one(a, "select current_setting('app.x.y')"), "1")
+    h.eq(state(a, "set app.tenant = '15'; select 1/0"), "22012")
+    b.execute("set app.tenant = '20'")
+    for _ in range(3):
+        h.eq((one(a, OWN), one(b, OWN), one(c, OWN)), ("14", "20", ""))
+    h.eq(one(c, "select pg_backend_pid()"), p, "the connection is the same")
+
+
+def test_row_security_by_what_is_made_up():
+    w = one_worker("transaction size 2 wait 20s")
+    users = ("ana", "bo", "cy", "planner-7")
+    failures = []
+
+    def work(n):
+        try:
+            c = connect(users[n - 1], w, prepare_threshold=0)
+            for i in range(40):
+                if i % 10 == 5:
+                    c.execute("reset app.tenant")
+                    got, want = c.execute("select note from notes").fetchall(), []
+                else:
+                    if i % 10 in (0, 6):
+                        c.execute("select set_config('app.tenant', %s, false)", (str(n),), prepare=True)
+                    got, want = c.execute("select note from notes").fetchall(), [(f"of {n}",)]
+                if got != want:
+                    failures.append((n, i, got))
+        except psycopg.Error as e:
+            failures.append((n, str(e)))
+    threads = [threading.Thread(target=work, args=(n,)) for n in (1, 2, 3, 4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    h.eq(failures, [])
+    h.eq(connect("ana", w).execute("select note from notes").fetchall(), [])
+    w.kill()
+
+
+def test_a_plan_is_not_shared_by_who_made_up_otherwise():
+    """What a function says that lies about being immutable is part of the plan."""
+    a, b = connect("ana"), connect("bo")
+    a.execute("set app.tenant = 'of ana'")
+    b.execute("set app.tenant = 'of bo'")
+    for c in (a, b):
+        h.eq(prepare(c, "s", "select who from lied"), None)
+    for _ in range(3):
+        for c, want in ((a, b"of ana"), (b, b"of bo")):
+            h.eq(c.pgconn.exec_prepared(b"s", []).get_value(0, 0), want)
+
+
+def test_bounds_of_what_is_made_up():
+    a, b = connect("ana"), connect("bo")
+    for n in range(64):
+        a.execute(f"set many.n{n} = '{n}'")
+    for sql in ("set many.more = '1'", "begin; set many.more = '1'", "select set_config('many.more', '1', false)"):
+        try:
+            a.execute(sql)
+            raise h.Failure(f"not refused: {sql}")
+        except psycopg.Error as e:
+            h.eq(e.sqlstate, "54000")
+            h.has(f"{e.diag.message_primary}{e.diag.message_detail}{e.diag.message_hint}", "64", "WEIR-POOL", "SET LOCAL")
+        a.execute("rollback")
+    a.execute("set local many.more = '1'; set many.n5 = 'again'; reset many.n6")
+    h.eq([one(a, f"select current_setting('many.n{n}')") for n in (0, 5, 6, 63)], ["0", "again", "", "63"])
+    h.eq([one(b, f"select current_setting('many.n{n}', true)") or "" for n in (0, 5, 6, 63)], [""] * 4)
+    b.execute("begin; " + "; ".join(f"set many.m{n} = 'x'" for n in range(40)) + "; rollback")
+    h.eq(state(b, "; ".join(f"set many.k{n} = 'x'" for n in range(65))), "54000")
+    # A value that is written out is refused; one that is not cannot be carried, and ends the session.
+    h.eq(state(b, f"set app.tenant = '{'x' * 4097}'"), "54000")
+    b.execute(f"set app.tenant = '{'x' * 4096}'")
+    one(a, "select 1")
+    h.eq(one(b, OWN), "x" * 4096)
+    try:
+        b.execute("select set_config('app.tenant', repeat('y', 5000), false)")
+        b.execute("select 1")
+        raise h.Failure("a long value was carried")
+    except psycopg.Error:
+        h.check(b.closed, "the session goes on without what it set")
+    c = connect("cy")
+    h.eq(one(c, OWN) or "", "")
+    for n in range(4):
+        c.execute(f"set app.long{n} = '{'x' * 4000}'")
+    try:
+        c.execute(f"set app.long5 = '{'x' * 4000}'")
+        c.execute("select 1")
+        raise h.Failure("too much was carried")
+    except psycopg.Error:
+        h.check(c.closed, "the session goes on")
+    d = connect("planner-7")
+    h.eq([one(d, f"select current_setting('app.long{n}', true)") or "" for n in (0, 3, 5)], [""] * 3)
+
+
+def test_what_is_stored_sets_nothing():
+    a = connect("ana")
+    for sql in ("create view v as select set_config('app.tenant', '5', false)",
+                "create materialized view m as select set_config('app.tenant', '5', false)"):
+        h.eq(state(a, sql), "0A000", sql)
+        a.execute("rollback")
 
 
 # -- what is prepared ------------------------------------------------------------------------------
@@ -345,7 +476,8 @@ def test_nobody_hears_what_another_wants_to_hear():
 
 
 def test_who_leaves_at_once_leaves_nothing():
-    for sql in ("set work_mem = '5MB'", "set search_path = other", WAITS, "set statement_timeout = '1ms'"):
+    for sql in ("set work_mem = '5MB'", "set search_path = other", WAITS, "set statement_timeout = '1ms'",
+                "set app.tenant = '5'"):
         for way in ("goodbye", "gone"):
             c = connect("ana")
             c.pgconn.send_query(sql.encode())
@@ -356,6 +488,7 @@ def test_who_leaves_at_once_leaves_nothing():
                 os.closerange(c.fileno(), c.fileno() + 1)
             b = connect("bo")
             h.eq(b.execute(LEFT).fetchall(), [], f"{sql}, {way}")
+            h.check(one(b, OWN) in (None, ""), f"{sql}, {way}")
             b.close()
 
 
