@@ -12,19 +12,28 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { MAX_BODY = 16 << 10, MAX_CONNECTIONS = 128, IDLE_SECONDS = 30 };
+
+/* Both NULL without TLS. */
+struct admin_pem {
+	char *cert, *key;
+};
 
 struct admin {
 	struct MHD_Daemon *daemon;
 	struct approvals *approvals;
 	struct admin_hooks hooks;
 	struct admin_auth auth; /* the daemon's thread only */
+	int socket; /* of our own */
 	unsigned port;
-	char *cert, *key; /* PEM; NULL without TLS */
+	bool v6;
+	struct admin_pem pem;
 };
 
 struct request {
@@ -441,41 +450,91 @@ read_pem(const char *path, char **out, char err[256])
 	return 0;
 }
 
+/* Certificate and key as one: what is there is replaced only by what could be read. */
 static int
-load_tls(struct admin *s, const char *cert, const char *key, char err[256])
+load_tls(struct admin_pem *pem, const char *cert, const char *key, char err[256])
 {
 	int e;
 
+	*pem = (struct admin_pem){0};
+	if (!cert)
+		return 0;
 	if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) {
 		snprintf(err, 256, "this libmicrohttpd has no TLS: keep the admin listener on loopback");
 		return -ENOTSUP;
 	}
-	e = read_pem(cert, &s->cert, err);
-	return e ? e : read_pem(key, &s->key, err);
+	e = read_pem(cert, &pem->cert, err);
+	return e ? e : read_pem(key, &pem->key, err);
 }
 
-static struct MHD_Daemon *
-start(struct admin *s, const struct endpoint *where)
+static void
+free_tls(struct admin_pem *pem)
 {
-	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL;
+	free(pem->cert);
+	if (pem->key)
+		secret_wipe(pem->key, strlen(pem->key));
+	free(pem->key);
+	*pem = (struct admin_pem){0};
+}
+
+/* A socket of our own: libmicrohttpd can only be told to reuse addresses with SO_REUSEPORT, by
+ * which another gateway would share the port, and people would decide on that one's commands. */
+static int
+open_socket(struct admin *s, const struct endpoint *where)
+{
+	struct sockaddr_storage at;
+	socklen_t n = sizeof(at);
+	int on = 1;
+
+	s->socket = socket(where->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (s->socket < 0 ||
+	    setsockopt(s->socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    bind(s->socket, (const struct sockaddr *) &where->addr, where->addr_len) < 0 ||
+	    listen(s->socket, MAX_CONNECTIONS) < 0 ||
+	    getsockname(s->socket, (struct sockaddr *) &at, &n) < 0)
+		return -errno;
+	s->port = ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *) &at)->sin6_port
+						 : ((struct sockaddr_in *) &at)->sin_port);
+	s->v6 = at.ss_family == AF_INET6;
+	return 0;
+}
+
+static int
+start(struct admin *s)
+{
+	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL | MHD_USE_ITC |
+			 (s->v6 ? MHD_USE_IPv6 : 0) | (s->pem.cert ? MHD_USE_TLS : 0);
 	struct MHD_OptionItem tls[] = {
-		{MHD_OPTION_HTTPS_MEM_CERT, 0, s->cert},
-		{MHD_OPTION_HTTPS_MEM_KEY, 0, s->key},
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, s->pem.cert},
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, s->pem.key},
 		{MHD_OPTION_END, 0, NULL},
 	};
+	int fd = fcntl(s->socket, F_DUPFD_CLOEXEC, 0); /* ours goes on listening between two */
 
-	if (where->addr.ss_family == AF_INET6)
-		flags |= MHD_USE_IPv6;
-	if (s->cert)
-		flags |= MHD_USE_TLS;
-	else
-		tls[0] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR,
-				(const struct sockaddr *) &where->addr, MHD_OPTION_NOTIFY_COMPLETED,
-				on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
-				(unsigned) MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-				(unsigned) IDLE_SECONDS, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
-				MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+	if (fd < 0)
+		return -errno;
+	if (!s->pem.cert)
+		tls[0] = tls[2];
+	errno = 0;
+	s->daemon = MHD_start_daemon(
+		flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned) MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) IDLE_SECONDS,
+		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+	return s->daemon ? 0 : errno ? -errno : -EINVAL;
+}
+
+/* Its requests are answered one by one, so none is cut off in the middle of a decision. */
+static void
+stop(struct admin *s)
+{
+	/* Taken out first: it would shut down our socket with its own. */
+	int fd = MHD_quiesce_daemon(s->daemon);
+
+	MHD_stop_daemon(s->daemon);
+	s->daemon = NULL;
+	if (fd >= 0)
+		close(fd);
 }
 
 int
@@ -484,8 +543,7 @@ admin_open(struct admin **out, const struct endpoint *where, const char *tls_cer
 	   char err[256])
 {
 	struct admin *s;
-	const union MHD_DaemonInfo *info;
-	int e = 0;
+	int e;
 
 	assert(hooks->config_get && hooks->config_put);
 	*out = NULL;
@@ -501,25 +559,55 @@ admin_open(struct admin **out, const struct endpoint *where, const char *tls_cer
 	}
 	s->approvals = approvals;
 	s->hooks = *hooks;
+	s->socket = -1;
 	random_bytes(s->auth.seed, sizeof(s->auth.seed));
-	if (tls_cert)
-		e = load_tls(s, tls_cert, tls_key, err);
+	e = load_tls(&s->pem, tls_cert, tls_key, err);
 	if (e == 0) {
-		errno = 0;
-		s->daemon = start(s, where);
-		if (!s->daemon) {
-			e = errno ? -errno : -EINVAL;
-			snprintf(err, 256, "cannot listen on %s: %s", where->text, strerror(-e));
-		}
+		e = open_socket(s, where);
+		if (e == 0)
+			e = start(s);
+		if (e != 0)
+			snprintf(err, 256, "cannot listen on %s: %s%s", where->text, strerror(-e),
+				 e == -EADDRINUSE ? " (is another gateway running?)" : "");
 	}
 	if (e != 0) {
 		admin_close(s);
 		return e;
 	}
-	info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);
-	s->port = info ? info->port : 0;
 	*out = s;
 	return 0;
+}
+
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+int
+admin_set_tls(struct admin *a, const char *tls_cert, const char *tls_key, char err[256])
+{
+	struct admin_pem was = a->pem, is;
+	int e = load_tls(&is, tls_cert, tls_key, err), again;
+
+	if (e != 0 || (same_text(is.cert, was.cert) && same_text(is.key, was.key))) {
+		free_tls(&is);
+		return e;
+	}
+	stop(a);
+	a->pem = is;
+	e = start(a);
+	if (e == 0) {
+		free_tls(&was);
+		return 0;
+	}
+	a->pem = was;
+	free_tls(&is);
+	again = start(a);
+	snprintf(err, 256, "%s and %s: not taken (%s)%s", tls_cert ? tls_cert : "no certificate",
+		 tls_key ? tls_key : "no key", strerror(-e),
+		 again == 0 ? "" : ", and the listener does not start again: restart the gateway");
+	return e;
 }
 
 unsigned
@@ -534,11 +622,9 @@ admin_close(struct admin *a)
 	if (!a)
 		return;
 	if (a->daemon)
-		MHD_stop_daemon(a->daemon);
-	free(a->cert);
-	if (a->key) {
-		secret_wipe(a->key, strlen(a->key));
-		free(a->key);
-	}
+		stop(a);
+	if (a->socket >= 0)
+		close(a->socket);
+	free_tls(&a->pem);
 	free(a);
 }

@@ -47,6 +47,10 @@ int admin_open(struct admin **out, const struct endpoint *where, const char *tls
 	       const char *tls_key, struct approvals *approvals, const struct admin_hooks *hooks,
 	       char err[256]) MUST_CHECK;
 unsigned admin_port(const struct admin *a);
+/* Another certificate, or none, from the next connection on; NULL: no TLS. Those open are closed.
+ * -errno, and what was in use stays: the reason is in err. */
+int admin_set_tls(struct admin *a, const char *tls_cert, const char *tls_key,
+		  char err[256]) MUST_CHECK;
 /* Waits for requests under way. */
 void admin_close(struct admin *a);
 
