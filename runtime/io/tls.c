@@ -13,13 +13,16 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { EARLY_LIMIT = 64 * 1024, RECORD_BYTES = 16384 };
 
 struct tls_context {
+	atomic_uint refs; /* the owner's, and one of each session */
 	SSL_CTX *ctx;
 	BIO_METHOD *method;
 	bool server, verify;
@@ -29,6 +32,7 @@ struct tls_context {
 };
 
 struct tls_session {
+	struct tls_context *context;
 	SSL *ssl;
 	struct stream *stream;
 	bool ready, goodbye_sent;
@@ -88,6 +92,13 @@ explain(char *err, size_t err_n, const char *what, const char *file)
 	ERR_clear_error();
 }
 
+/* A key with a passphrase is refused: nobody sits there to be asked for it. */
+static int
+no_passphrase(char *to UNUSED, int size UNUSED, int writing UNUSED, void *ctx UNUSED)
+{
+	return -1;
+}
+
 static struct tls_context *
 context_new(bool server, char *err, size_t err_n)
 {
@@ -95,6 +106,7 @@ context_new(bool server, char *err, size_t err_n)
 
 	if (!c)
 		goto fail;
+	atomic_init(&c->refs, 1);
 	c->server = server;
 	c->ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
 	c->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir stream");
@@ -110,6 +122,7 @@ context_new(bool server, char *err, size_t err_n)
 	SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(c->ctx, 0);
+	SSL_CTX_set_default_passwd_cb(c->ctx, no_passphrase);
 	return c;
 fail:
 	explain(err, err_n, "cannot set up TLS", NULL);
@@ -220,7 +233,7 @@ tls_set_protocol(struct tls_context *c, const char *name)
 void
 tls_context_free(struct tls_context *c)
 {
-	if (!c)
+	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	SSL_CTX_free(c->ctx);
 	BIO_meth_free(c->method);
@@ -231,6 +244,32 @@ struct slice
 tls_server_end_point(const struct tls_context *c)
 {
 	return slice_of(c->end_point, c->end_point_n);
+}
+
+static void
+take_earlier(int64_t *at, const X509 *cert)
+{
+	struct tm tm;
+	int64_t t;
+
+	if (!cert || ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1)
+		return;
+	t = timegm(&tm);
+	if (!*at || t < *at)
+		*at = t;
+}
+
+int64_t
+tls_not_after(const struct tls_context *c)
+{
+	STACK_OF(X509) *chain = NULL;
+	int64_t at = 0;
+
+	take_earlier(&at, SSL_CTX_get0_certificate(c->ctx));
+	if (SSL_CTX_get0_chain_certs(c->ctx, &chain) == 1)
+		for (int i = 0; i < sk_X509_num(chain); i++)
+			take_earlier(&at, sk_X509_value(chain, i));
+	return at;
 }
 
 /* ---- Session ------------------------------------------------------------------------------- */
@@ -262,6 +301,8 @@ tls_session_new(struct tls_context *c, struct stream *s, const char *host)
 		return NULL;
 	}
 	t->stream = s;
+	t->context = c;
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
 	t->early.limit = EARLY_LIMIT;
 	t->ssl = SSL_new(c->ctx);
 	BIO_set_data(bio, t);
@@ -284,6 +325,7 @@ void
 tls_session_free(struct tls_session *t)
 {
 	SSL_free(t->ssl);
+	tls_context_free(t->context);
 	buf_wipe(&t->early);
 	free(t);
 }

@@ -22,7 +22,12 @@ struct tls_context *tls_client(bool verify, const char *ca_file, char *err, size
 /* A server's: the protocol that clients may name by ALPN (at most 32 bytes); one that names only
  * others is turned away. */
 void tls_set_protocol(struct tls_context *c, const char *name);
+/* Streams that use it keep it until they end: another may take its place. NULL is fine. */
 void tls_context_free(struct tls_context *c);
+
+/* When the first certificate of a server's chain is no longer valid, in seconds since 1970; 0: it
+ * does not say. */
+int64_t tls_not_after(const struct tls_context *c);
 
 /* SHA-256 (or the certificate's own stronger hash) of our certificate as tls-server-end-point
  * channel binding wants it (RFC 5929 section 4.1); empty for a client context. */

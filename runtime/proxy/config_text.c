@@ -61,7 +61,6 @@ put_fixed(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN]
 	if (c->listen_admin.addr_len)
 		buf_printf(out, "listen admin %s\n", c->listen_admin.text);
 	buf_printf(out, "state %s\n", c->state_path);
-	buf_printf(out, "tls cert %s key %s\n", or_none(c->tls_cert), or_none(c->tls_key));
 	buf_printf(out, "limit workers %u\n", c->workers);
 	buf_printf(out, "limit connections %u\n", c->max_connections);
 	for (size_t i = 0; i < c->n_targets; i++) {
@@ -86,11 +85,12 @@ put_live(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 		hex_put(out, slice_of(c->signers[i], sizeof(c->signers[i])));
 	}
 	buf_putc(out, '\n');
-	buf_printf(out, "limit max-message-bytes %zu\n", c->max_message_bytes);
-	buf_printf(out, "limit login-seconds %u\n", c->login_seconds);
-	buf_printf(out, "limit drain-seconds %u\n", c->drain_seconds);
-	buf_printf(out, "limit notice-seconds %u\n", c->notice_seconds);
-	buf_printf(out, "limit catalog-seconds %u\n", c->catalog_seconds);
+	buf_printf(out, "tls cert %s key %s\n", or_none(c->tls_cert), or_none(c->tls_key));
+	buf_printf(out, "limit message %zu\n", c->max_message_bytes);
+	buf_printf(out, "limit login %us\n", c->login_seconds);
+	buf_printf(out, "limit drain %us\n", c->drain_seconds);
+	buf_printf(out, "limit notice %us\n", c->notice_seconds);
+	buf_printf(out, "limit catalog %us\n", c->catalog_seconds);
 	for (size_t i = 0; i < c->n_targets; i++) {
 		const struct config_pool *p = &c->targets[i].pool;
 

@@ -470,7 +470,7 @@ static void
 host_start_tls(void *ctx, enum pg_side side, struct slice early)
 {
 	struct conn *c = ctx;
-	const struct worker_config *wc = worker_config(c->worker);
+	const struct epoch *e = gate_epoch(worker_shared(c->worker)->env.gate);
 	int rc;
 
 	if (side == CLIENT) {
@@ -480,13 +480,13 @@ host_start_tls(void *ctx, enum pg_side side, struct slice early)
 			session_close(c->session, "TLS answer not sent");
 			return;
 		}
-		rc = stream_tls(c->client, wc->tls, NULL);
+		rc = stream_tls(c->client, e->tls, NULL);
 		if (rc == 0 && early.n)
 			stream_tls_received(c->client, early);
 	} else {
 		const struct config_target *t = gate_target(c->session->gate);
 
-		rc = stream_tls(c->server, wc->target_tls[gate_target_index(c->session->gate)],
+		rc = stream_tls(c->server, e->target_tls[gate_target_index(c->session->gate)],
 				t->tls == TLS_VERIFY_FULL ? t->address.host : NULL);
 	}
 	if (rc < 0)

@@ -18,6 +18,36 @@ epoch_new(void)
 	return e;
 }
 
+bool
+epoch_open_tls(struct epoch *e, struct buf *said)
+{
+	const struct config *c = &e->config;
+	char why[256];
+
+	if (c->tls_cert) {
+		e->tls = tls_server(c->tls_cert, c->tls_key, why, sizeof(why));
+		if (!e->tls) {
+			buf_printf(said, "tls: %s\n", why);
+			return false;
+		}
+		tls_set_protocol(e->tls, "postgresql");
+	}
+	e->target_tls = ARENA_ARRAY(&e->arena, struct tls_context *, c->n_targets + 1);
+	for (size_t i = 0; i < c->n_targets; i++) {
+		const struct config_target *t = &c->targets[i];
+
+		if (t->tls == TLS_OFF)
+			continue;
+		e->target_tls[i] =
+			tls_client(t->tls == TLS_VERIFY_FULL, t->ca_file, why, sizeof(why));
+		if (!e->target_tls[i]) {
+			buf_printf(said, "target %s: tls: %s\n", t->name, why);
+			return false;
+		}
+	}
+	return true;
+}
+
 static void
 derive_masks(struct epoch *e, const uint8_t secret[SHA256_LEN])
 {
@@ -125,6 +155,9 @@ epoch_unref(struct epoch *e)
 	if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	limits_detach(e);
+	for (size_t i = 0; e->target_tls && i < e->config.n_targets; i++)
+		tls_context_free(e->target_tls[i]);
+	tls_context_free(e->tls);
 	config_wipe(&e->config);
 	secret_wipe(&e->mask_key, sizeof(e->mask_key));
 	secret_wipe(e->record_key, sizeof(e->record_key));

@@ -8,6 +8,7 @@
 #define WEIR_PROXY_EPOCH_H
 
 #include "base/arena.h"
+#include "io/tls.h"
 #include "proto/pg/mask.h"
 #include "proto/pg/scram.h"
 #include "proxy/config.h"
@@ -23,6 +24,8 @@ struct epoch {
 	struct arena arena; /* holds all of the below */
 	struct config config;
 	struct image *image;
+	struct tls_context *tls;	 /* the listeners'; NULL: off */
+	struct tls_context **target_tls; /* by target; NULL where off */
 	bool holds; /* some rule makes commands wait for people */
 	bool reads_names; /* epoch_reads_names() of it, masks included */
 	struct mask_spec *masks; /* by rule index; meaningful for mask rules */
@@ -43,6 +46,8 @@ struct epoch {
 struct epoch *epoch_new(void);
 void epoch_finish(struct epoch *e, const uint8_t mask_secret[SHA256_LEN],
 		  const struct epoch *was);
+/* Reads the configuration's certificates, keys and authorities. False: the reason is in `said`. */
+bool epoch_open_tls(struct epoch *e, struct buf *said) MUST_CHECK;
 /* ids: of the configuration's channels, in its order. Until then no rule has one. */
 void epoch_set_channels(struct epoch *e, const int32_t *ids);
 /* The rule that names a channel which the configuration does not have; NULL: there is none. */

@@ -20,7 +20,6 @@
 #define WEIR_PROXY_POOL_H
 
 #include "io/stream.h"
-#include "io/tls.h"
 #include "proxy/backend.h"
 #include "proxy/gate.h"
 #include "proxy/pool_quota.h"
@@ -33,9 +32,7 @@ struct pool_config {
 	size_t n_targets;
 	struct ring *ring;
 	struct gate *gate;
-	struct tls_context **target_tls;
 	struct pool_quota *quota; /* shared by the workers */
-	unsigned login_ms;
 	void *ctx;
 	/* Another worker looks at its pool of the target (pool_look); n_workers: all others do. */
 	void (*wake)(void *ctx, size_t target, unsigned worker);

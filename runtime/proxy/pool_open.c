@@ -119,7 +119,7 @@ tls_answer(struct pooled *c, const uint8_t *answer, size_t n)
 	const struct config_target *t = pool_target_config(p, c->key->target);
 
 	if (n == 1 && *answer == 'S' && !stream_is_tls(c->stream)) {
-		if (stream_tls(c->stream, p->config.target_tls[c->key->target],
+		if (stream_tls(c->stream, gate_epoch(p->config.gate)->target_tls[c->key->target],
 			       t->tls == TLS_VERIFY_FULL ? t->address.host : NULL) < 0)
 			give_up(c, "TLS could not start", (struct slice){0});
 	} else if (n == 1 && *answer == 'N' && t->tls == TLS_PREFER) {
@@ -157,7 +157,7 @@ pooled_open(struct pool_key *k, const char **cause)
 		return false;
 	}
 	pooled_add(k, c);
-	deadline(c, p->config.login_ms * NS_PER_MS);
+	deadline(c, gate_epoch(p->config.gate)->config.login_seconds * NS_PER_S);
 	return true;
 }
 

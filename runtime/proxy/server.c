@@ -85,7 +85,7 @@ start(struct server *s, struct worker_host *host, struct buf *error)
 {
 	return derive_epoch(s, error) && open_signals(s, error) && server_open_state(s, error) &&
 	       server_open_files(s, error) && server_reserve_address(s, error) &&
-	       server_open_tls(s, error) && record_start(s, error) &&
+	       record_start(s, error) &&
 	       server_open_admin(s, error) && server_open_channels(s, error) &&
 	       server_open_workers(s, host, error) &&
 	       server_open_catalogs(s, error);
@@ -103,7 +103,7 @@ say_ready(struct server *s)
 		buf_printf(&line, " admin=%s admin-port=%u", c->listen_admin.text,
 			   admin_port(s->admin));
 	buf_printf(&line, " tls=%s workers=%u max-connections=%u targets=%zu ",
-		   s->tls ? "on" : "off", s->n_workers, s->max_connections, c->n_targets);
+		   s->epoch->tls ? "on" : "off", s->n_workers, s->max_connections, c->n_targets);
 	server_describe_policy(s->epoch, &line);
 	log_info("%.*s", SLICE_ARG(buf_slice(&line)));
 	buf_fini(&line);
@@ -192,6 +192,7 @@ tick(struct run *r, uint64_t now)
 		budget_state_save(&s->budgets, s->epoch, now, clock_wall_ns());
 		r->sweep_at = now + NS_PER_S;
 		watch_audit(s);
+		server_watch_certificate(s, now);
 	}
 	if (!r->draining)
 		return;
@@ -237,8 +238,7 @@ print(struct slice text)
 static int
 check(struct server *s, struct buf *said)
 {
-	/* Certificates and keys belong to the configuration: a start would read them too. */
-	bool ok = load_first(s, said) && server_open_tls(s, said);
+	bool ok = load_first(s, said);
 	struct buf policy = {0};
 
 	print(buf_slice(said));

@@ -118,7 +118,7 @@ server_load(struct server *s, struct config_text *text, struct buf *said)
 	if (!listeners_safe(&e->config, said) ||
 	    !l->policy(l->ctx, &e->config, min_counter, &e->arena, &e->image, said))
 		goto fail;
-	if (!channels_known(e, said))
+	if (!epoch_open_tls(e, said) || !channels_known(e, said))
 		goto fail;
 	return e;
 fail:
@@ -142,7 +142,7 @@ same_fixed(const struct config_text *was, const struct config_text *is, struct b
 	}
 	buf_put_slice(said, buf_slice(&diff));
 	if (!same)
-		buf_puts(said, "this needs a restart of the gateway: listeners, state folder, TLS, "
+		buf_puts(said, "this needs a restart of the gateway: listeners, state folder, "
 			       "targets, \"limit workers\" and \"limit connections\" do not "
 			       "change in a reload\n");
 	buf_fini(&diff);
@@ -195,6 +195,7 @@ server_reload(struct server *s)
 	struct buf said = {0}, policy = {0};
 	struct config_text text;
 	struct epoch *e;
+	char why[256];
 
 	notify_reloading();
 	log_info("reload config=%s", s->options->config_path);
@@ -224,6 +225,9 @@ server_reload(struct server *s)
 	server_log_text(false, buf_slice(&said));
 	install(s, e, &text);
 	keep_channels(s);
+	if (s->admin && admin_set_tls(s->admin, e->config.tls_cert, e->config.tls_key, why) != 0)
+		log_error("admin listener: %s", why);
+	s->certificate_at = 0;
 	s->reloads++;
 	server_describe_policy(e, &policy);
 	log_info("reloaded %.*s", SLICE_ARG(buf_slice(&policy)));

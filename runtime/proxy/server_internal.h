@@ -7,7 +7,6 @@
 #define WEIR_PROXY_SERVER_INTERNAL_H
 
 #include "audit/audit.h"
-#include "io/tls.h"
 #include "proxy/admin.h"
 #include "proxy/approvals.h"
 #include "proxy/budget_state.h"
@@ -49,7 +48,6 @@ struct server {
 	struct approvals *approvals;
 	struct admin *admin;
 	unsigned n_workers, max_connections; /* connections: as many as files allow */
-	struct tls_context *tls, **target_tls;
 	struct catalog_reader *reader;
 	struct schema_moves *moves; /* by target */
 	struct drift_told *drift; /* by target; of its catalog reader */
@@ -64,6 +62,7 @@ struct server {
 	atomic_uint n_connections;
 	struct pool_quota *quota;
 
+	uint64_t certificate_at; /* mono: look at the certificate's end again */
 	int signals, news;       /* signalfd; eventfd that wakes the main loop */
 	atomic_uint drained;     /* workers that have nothing left */
 	atomic_ulong auth_failures;
@@ -85,6 +84,9 @@ bool server_channels(struct server *s, struct epoch *e, struct buf *said) MUST_C
 void server_reload(struct server *s);
 /* The epoch in force with a reference of the caller's. Any thread. */
 struct epoch *server_epoch(struct server *s);
+
+/* server_certificate.c: warns of the certificate's end; to be called once a second. */
+void server_watch_certificate(struct server *s, uint64_t now);
 
 /* server_record.c ----------------------------------------------------------------------------- */
 

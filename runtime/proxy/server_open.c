@@ -181,39 +181,6 @@ server_reserve_address(struct server *s, struct buf *error)
 }
 
 bool
-server_open_tls(struct server *s, struct buf *error)
-{
-	const struct config *c = &s->epoch->config;
-	char why[256];
-
-	if (c->tls_cert) {
-		s->tls = tls_server(c->tls_cert, c->tls_key, why, sizeof(why));
-		if (!s->tls) {
-			buf_printf(error, "tls: %s\n", why);
-			return false;
-		}
-		tls_set_protocol(s->tls, "postgresql");
-	}
-	s->drift = calloc(c->n_targets + 1, sizeof(*s->drift));
-	assert(s->drift != NULL);
-	s->target_tls = calloc(c->n_targets + 1, sizeof(*s->target_tls));
-	assert(s->target_tls != NULL);
-	for (size_t i = 0; i < c->n_targets; i++) {
-		const struct config_target *t = &c->targets[i];
-
-		if (t->tls == TLS_OFF)
-			continue;
-		s->target_tls[i] =
-			tls_client(t->tls == TLS_VERIFY_FULL, t->ca_file, why, sizeof(why));
-		if (!s->target_tls[i]) {
-			buf_printf(error, "target %s: tls: %s\n", t->name, why);
-			return false;
-		}
-	}
-	return true;
-}
-
-bool
 server_open_admin(struct server *s, struct buf *error)
 {
 	const struct config *c = &s->epoch->config;
@@ -254,8 +221,6 @@ server_open_workers(struct server *s, struct worker_host *host, struct buf *erro
 		.audit = s->audit,
 		.approvals = s->approvals,
 		.channels = s->channels,
-		.tls = s->tls,
-		.target_tls = s->target_tls,
 		.max_connections = s->max_connections,
 		.n_connections = &s->n_connections,
 		.quota = s->quota = pool_quota_new(s->epoch->config.n_targets, s->n_workers),
@@ -287,6 +252,8 @@ server_open_catalogs(struct server *s, struct buf *error)
 {
 	int err;
 
+	s->drift = calloc(s->epoch->config.n_targets + 1, sizeof(*s->drift));
+	assert(s->drift != NULL);
 	pthread_rwlock_wrlock(&s->hooks_lock);
 	err = catalog_reader_open(&s->reader, s->epoch, s->moves, server_catalog_posted, s);
 	s->hooks_open = err == 0;
@@ -317,9 +284,6 @@ server_close(struct server *s)
 	/* After everybody who records. */
 	if (s->audit)
 		audit_close(s->audit);
-	for (size_t i = 0; s->target_tls && i < s->epoch->config.n_targets; i++)
-		tls_context_free(s->target_tls[i]);
-	tls_context_free(s->tls);
 	if (s->reserved >= 0)
 		close(s->reserved);
 	buf_fini(&s->main_lane.leaf);
@@ -327,7 +291,6 @@ server_close(struct server *s)
 	buf_fini(&s->channel_lane.leaf);
 	config_text_fini(&s->text);
 	free(s->drift);
-	free(s->target_tls);
 	free(s->workers);
 	free(s->moves);
 	epoch_unref(s->epoch);

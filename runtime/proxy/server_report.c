@@ -177,6 +177,7 @@ static void
 each_counter(struct server *s, counter_fn *fn, void *ctx)
 {
 	struct catalog_reader_stats c = {0};
+	struct epoch *e = server_epoch(s);
 
 	worker_counters(s, fn, ctx);
 	pool_counters(s, fn, ctx);
@@ -188,8 +189,13 @@ each_counter(struct server *s, counter_fn *fn, void *ctx)
 	channel_counters(s, fn, ctx);
 	C("weir_reloads_total", "outcome=\"loaded\"", "reloads", SUM, s->reloads);
 	C("weir_reloads_total", "outcome=\"refused\"", "reloads", SUM, s->refused_reloads);
+	if (e->tls)
+		C("weir_tls_certificate_not_after_seconds", "",
+		  "when the certificate towards clients ends, in seconds since 1970", GAUGE,
+		  tls_not_after(e->tls));
 	C("weir_uptime_seconds", "", "time since the start", GAUGE,
 	  (double) (clock_mono_ns() - s->started_mono) / (double) NS_PER_S);
+	epoch_unref(e);
 #undef C
 }
 

@@ -12,7 +12,6 @@ bool server_protect_memory(const struct server_options *o, struct buf *error) MU
 bool server_open_state(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_files(struct server *s, struct buf *error) MUST_CHECK;
 bool server_reserve_address(struct server *s, struct buf *error) MUST_CHECK;
-bool server_open_tls(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_admin(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_channels(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_workers(struct server *s, struct worker_host *host, struct buf *error) MUST_CHECK;

@@ -45,7 +45,7 @@ ask_sasl(struct session *s, const struct pg_startup *st)
 	struct buf *b = &s->env->scratch;
 	uint8_t nonce[SCRAM_NONCE];
 	const struct scram_verifier *v;
-	struct slice binding = s->client_tls ? s->env->tls_binding : (struct slice){0};
+	struct slice binding = {l->binding, s->client_tls ? l->n_binding : 0};
 	struct buf names = {0};
 
 	if (st->negotiate || st->minor > 0) {
@@ -97,6 +97,21 @@ start_session(struct session *s, const struct pg_startup *st)
 	ask_sasl(s, st);
 }
 
+/* The client's proof is of the certificate that it gets now; a reload may bring another one. */
+static void
+start_client_tls(struct session *s, struct slice early)
+{
+	struct login *l = s->login;
+	struct slice binding = s->env->tls_binding;
+
+	assert(binding.n <= sizeof(l->binding));
+	l->n_binding = binding.n;
+	if (binding.n)
+		memcpy(l->binding, binding.p, binding.n);
+	s->phase = SESSION_CLIENT_TLS;
+	s->host->start_tls(s->host_ctx, CLIENT, early);
+}
+
 /* The client's bytes around authentication: startup packets have no type byte. Returns how many
  * were consumed. */
 size_t
@@ -111,8 +126,7 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 	/* A TLS handshake at once (sslnegotiation=direct) saves a round trip. */
 	if (p[0] == 0x16 && s->env->tls && !s->client_tls && !l->ssl_requests &&
 	    !l->gss_requests) {
-		s->phase = SESSION_CLIENT_TLS;
-		s->host->start_tls(s->host_ctx, CLIENT, slice_of(p, n));
+		start_client_tls(s, slice_of(p, n));
 		return n;
 	}
 	w = pg_startup_next(p, n, &st);
@@ -133,8 +147,7 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 			s->host->emit(s->host_ctx, CLIENT, SLICE_LIT("N"));
 			return st.size;
 		}
-		s->phase = SESSION_CLIENT_TLS;
-		s->host->start_tls(s->host_ctx, CLIENT, (struct slice){0});
+		start_client_tls(s, (struct slice){0});
 		return st.size;
 	case PG_START_GSSENC:
 		if (l->gss_requests++ || st.size != n) {

@@ -20,6 +20,8 @@ struct login {
 	size_t n_params;
 	struct scram_server scram;
 	struct scram_verifier mock_verifier;
+	uint8_t binding[64]; /* what SCRAM-SHA-256-PLUS binds to */
+	size_t n_binding;
 	unsigned sasl_step;
 	struct door *door; /* people are asked; NULL */
 	bool welcomed;	   /* AuthenticationOk is said */

@@ -231,6 +231,20 @@ session_at(struct worker *w, uint32_t slot)
 	return w->shared.conns[slot]->session;
 }
 
+/* Takes the reference over. What sessions have begun with of it they keep. */
+static void
+use_epoch(struct worker *w, struct epoch *e)
+{
+	struct session_env *env = &w->shared.env;
+
+	gate_set_epoch(env->gate, e);
+	env->tls = e->tls != NULL;
+	env->tls_binding = e->tls ? tls_server_end_point(e->tls) : (struct slice){0};
+	env->notice_ms = e->config.notice_seconds * 1000;
+	env->login_ms = e->config.login_seconds * 1000;
+	env->max_message = e->config.max_message_bytes;
+}
+
 static void
 handle(struct worker *w, struct message *m)
 {
@@ -239,7 +253,7 @@ handle(struct worker *w, struct message *m)
 
 	switch (m->kind) {
 	case MSG_EPOCH:
-		gate_set_epoch(sh->env.gate, m->epoch);
+		use_epoch(w, m->epoch);
 		pool_reload(sh->pool);
 		each_session(w, reloaded);
 		break;
@@ -466,12 +480,6 @@ open_env(struct worker *w)
 	sh->env = (struct session_env){
 		.gate = gate_open(FACTS_CACHE, cfg->n_targets, w->config.moves),
 		.approvals = w->config.approvals,
-		.tls = w->config.tls != NULL,
-		.tls_binding = w->config.tls ? tls_server_end_point(w->config.tls)
-					     : (struct slice){0},
-		.notice_ms = cfg->notice_seconds * 1000,
-		.login_ms = cfg->login_seconds * 1000,
-		.max_message = cfg->max_message_bytes,
 	};
 	arena_init(&sh->env.arena, 0);
 	sh->conns = calloc(n, sizeof(*sh->conns));
@@ -483,7 +491,7 @@ open_env(struct worker *w)
 	for (uint32_t i = 0; i < n; i++)
 		sh->free_slots[i] = n - 1 - i;
 	sh->n_free = n;
-	gate_set_epoch(sh->env.gate, w->config.epoch);
+	use_epoch(w, w->config.epoch);
 	return true;
 }
 
@@ -505,9 +513,7 @@ open_pool(struct worker *w)
 				 .n_targets = cfg->n_targets,
 				 .ring = sh->ring,
 				 .gate = sh->env.gate,
-				 .target_tls = w->config.target_tls,
 				 .quota = w->config.quota,
-				 .login_ms = cfg->login_seconds * 1000,
 				 .ctx = w,
 				 .wake = wake_pool};
 

@@ -9,7 +9,6 @@
 
 #include "audit/audit.h"
 #include "io/ring.h"
-#include "io/tls.h"
 #include "proxy/approvals.h"
 #include "proxy/channels.h"
 #include "proxy/epoch.h"
@@ -47,8 +46,6 @@ struct worker_config {
 	struct audit *audit;
 	struct approvals *approvals;
 	struct channels *channels;
-	struct tls_context *tls;      /* listener's; NULL: off */
-	struct tls_context **target_tls; /* by target; NULL where off */
 	struct schema_moves *moves;   /* by target, of all workers */
 	unsigned max_connections;     /* of all workers: the kernel deals them out unevenly */
 	atomic_uint *n_connections;   /* of all workers, outlives them */

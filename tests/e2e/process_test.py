@@ -166,6 +166,13 @@ def test_an_address_in_use_is_refused():
     r = run("-c", other.conf_path)
     h.eq(r.code, 1, repr(r))
     h.has(r.err, f"cannot listen on 127.0.0.1:{w.port}", "another gateway")
+    # Sharing it would have people decide on the other's commands.
+    other.port, other.admin = h.free_port(), w.admin
+    other.configure()
+    r = run("-c", other.conf_path)
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, f"cannot listen on 127.0.0.1:{w.admin}", "another gateway")
+    other.admin = h.free_port()
     # The same folder cannot serve two either.
     other.port, other.state = h.free_port(), w.state
     other.configure()
@@ -236,6 +243,32 @@ def test_reload_refuses_what_needs_a_restart():
     h.eq([x["body"]["outcome"] for x in change], ["loaded", "refused", "loaded"])
     h.has(change[2]["body"]["diff"], "+principal dee kind human groups dba-oncall key #")
     h.lacks(change[2]["body"]["diff"], "k-dee", "planner-7")
+
+
+def test_reload_takes_the_limits_of_sessions():
+    w = gateway()
+    long = "select '" + "x" * 100_000 + "'"
+    h.eq(w.psql(long).code, 0)
+    with open(w.conf_path, "a") as f:
+        f.write("limit message 64KiB\n")
+    w.reload()
+    said(w, "reloaded ")
+    r = w.psql(long)
+    h.check(r.code != 0, repr(r)[:300])
+    h.has(r.err, "WEIR-TOO-LARGE")
+    h.eq(w.psql("select 1").code, 0)
+    with open(w.conf_path, "a") as f:
+        f.write("limit login 1s\n")
+    w.reload()
+    h.wait_for(lambda: w.log().count("reloaded ") == 2, 10, "the second reload")
+    with socket.create_connection(("127.0.0.1", w.port)) as s:
+        s.settimeout(15)
+        while s.recv(4096):  # says nothing, and is sent away; 30 s is what it was
+            pass
+    h.eq(w.stop(), 0)
+    change = [x["body"].get("diff") for x in records(w, "config.change")]
+    h.has(change[1], "-limit message 16777216", "+limit message 65536")
+    h.has(change[2], "-limit login 30s", "+limit login 1s")
 
 
 def test_counters_on_request():

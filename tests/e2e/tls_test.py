@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """TLS towards clients and towards the server, and the ways in which a server asks for a password."""
-import os, socket, struct, subprocess, sys
+import os, pty, re, select, shutil, signal, socket, ssl, struct, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -40,14 +40,14 @@ class Authority:
         return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
                 f"{self.dir}/{name}.key")
 
-    def sign(self, name, san):
+    def sign(self, name, san, days=30):
         """Paths of a certificate for the subjectAltName, and of its key."""
         base = f"{self.dir}/{name}"
         with open(f"{base}.ext", "w") as f:
             f.write(f"subjectAltName={san}\n")
         self._openssl("req", *self._new(name), "-subj", f"/CN={name}", "-out", f"{base}.csr")
         self._openssl("x509", "-req", "-in", f"{base}.csr", "-CA", self.crt, "-CAkey",
-                      f"{self.dir}/ca.key", "-CAcreateserial", "-days", "30", "-extfile",
+                      f"{self.dir}/ca.key", "-CAcreateserial", "-days", str(days), "-extfile",
                       f"{base}.ext", "-out", f"{base}.crt")
         os.chmod(f"{base}.key", 0o600)
         return f"{base}.crt", f"{base}.key"
@@ -184,6 +184,159 @@ def test_what_cannot_be_loaded_says_which_file():
         r = h.weir("run", "-c", w.conf_path)
         h.eq(r.code, 1, repr(r))
         h.has(r.err, *parts)
+
+
+# -- another certificate ---------------------------------------------------------------------------
+
+SAN = "DNS:localhost,IP:127.0.0.1"
+
+
+def put(w, pair):
+    """As an operator does it: both files in their place, then SIGHUP."""
+    for to, of in zip((f"{w.dir}/gw.crt", f"{w.dir}/gw.key"), pair):
+        shutil.copy(of, to)
+
+
+def reload(w, outcome):
+    n = w.log().count(outcome)
+    w.reload()
+    h.wait_for(lambda: w.log().count(outcome) > n, 10, f"another {outcome!r} in\n{w.log()}")
+
+
+def renewable(pair, tls='cert "gw.crt" key "gw.key"', **kw):
+    conf = CONF.format(tls=tls, host=kw.pop("host", "127.0.0.1"), password='password "app-secret"',
+                       target_tls=kw.pop("target_tls", "off"))
+    w = h.Weir(pg, policy=POLICY, start=False,
+               conf="listen admin 127.0.0.1:{admin}\n" + conf + h.PRINCIPALS)
+    put(w, pair)
+    return w.start()
+
+
+def admin_certificate(w):
+    return ssl.get_server_certificate(("127.0.0.1", w.admin))
+
+
+def text_of(path):
+    with open(path) as f:
+        return f.read()
+
+
+def test_a_reload_brings_another_certificate():
+    was, new = ca.sign("was", SAN), other.sign("new", SAN)
+    w = renewable(was)
+    full = [f"sslmode=verify-full channel_binding=require sslrootcert={a.crt}" for a in (ca, other)]
+    s = h.Background(h.psql_argv(w.port, "planner-7", "orders", conn=full[0]),
+                     env={"PGPASSWORD": "k-planner"})
+    s.write("select a + 40 from t;\n")
+    s.saw("41")
+    h.eq(admin_certificate(w), text_of(was[0]))
+    put(w, new)
+    ok(w, full[0])  # nobody has asked for it yet
+    reload(w, "reloaded policy=")
+    fails(w, full[0], "certificate verify failed")
+    ok(w, full[1])
+    h.eq(admin_certificate(w), text_of(new[0]))
+    s.write("select a + 50 from t;\n\\q\n")
+    s.saw("51")  # who was there stays
+    h.eq(s.wait().code, 0)
+    h.eq(w.stop(), 0)
+
+
+def test_a_pair_that_does_not_fit_keeps_the_old():
+    was = ca.sign("kept", SAN)
+    w = renewable(was)
+    full = f"sslmode=verify-full sslrootcert={ca.crt}"
+    for pair, words in (((was[0], ca.sign("odd", SAN)[1]), ("does not belong", "gw.key")),
+                        ((was[1], was[1]), ("cannot read the certificate", "gw.crt"))):
+        put(w, pair)
+        reload(w, "reload refused")
+        said(w, *words)
+        ok(w, full)
+        h.eq(admin_certificate(w), text_of(was[0]))
+    os.unlink(f"{w.dir}/gw.crt")
+    reload(w, "reload refused")
+    said(w, "No such file")
+    ok(w, full)
+    put(w, was)
+    reload(w, "reloaded policy=")
+    ok(w, full)
+    h.eq(w.stop(), 0)
+
+
+def test_a_reload_turns_tls_on_and_off():
+    w = renewable(ca.sign("later", SAN), tls="off")
+    conf = text_of(w.conf_path)
+    for tls, sure in (('cert "gw.crt" key "gw.key"', True), ("off", False)):
+        with open(w.conf_path, "w") as f:
+            f.write(conf.replace("\ntls off\n", f"\ntls {tls}\n", 1))
+        reload(w, "reloaded policy=")
+        full = f"sslmode=verify-full sslrootcert={ca.crt}"
+        if sure:
+            ok(w, full)
+            h.has(admin_certificate(w), "BEGIN CERTIFICATE")
+        else:
+            fails(w, full, "server does not support SSL")
+        ok(w, "sslmode=prefer")
+    h.eq(w.stop(), 0)
+
+
+def test_a_key_with_a_passphrase_is_not_asked_for():
+    crt, key = ca.sign("locked", SAN)
+    r = h.run(["openssl", "ec", "-aes128", "-passout", "pass:sesame", "-in", key, "-out",
+               f"{key}.locked"])
+    h.check(r.code == 0, repr(r))
+    w = renewable(ca.sign("open", SAN))
+    put(w, (crt, f"{key}.locked"))
+    # With a terminal at hand, where OpenSSL by itself would ask.
+    pid, tty = pty.fork()
+    if pid == 0:
+        os.execv(h.WEIR, [h.WEIR, "run", "-c", w.conf_path, "--check"])
+    got = b""
+    while select.select([tty], [], [], 20)[0] and b"phrase" not in got:
+        try:
+            got += os.read(tty, 4096)
+        except OSError:  # its end
+            break
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(tty)
+    h.has(got.decode(), "cannot read the private key", "gw.key")
+    h.lacks(got.decode(), "phrase:")
+
+
+def test_the_end_of_a_certificate_is_told_in_time():
+    w = renewable(ca.sign("short", SAN, days=5))
+    said(w, "warn tls certificate=")
+    h.check(re.search(r"gw\.crt expires=\S+Z days=[45]: .*SIGHUP", w.log()), w.log())
+    put(w, ca.sign("over", SAN, days=-1))
+    reload(w, "reloaded policy=")
+    said(w, "error tls certificate=", " expired=")
+    n = w.log().count(" tls certificate=")
+    put(w, ca.sign("long", SAN, days=30))
+    reload(w, "reloaded policy=")
+    ok(w, f"sslmode=verify-full sslrootcert={ca.crt}")
+    h.eq(w.log().count(" tls certificate="), n, "what is said of one that is good for 30 days")
+    h.eq(w.stop(), 0)
+
+
+def test_a_reload_reads_the_authorities_again():
+    server = h.Postgres(tls=True, sql="create table t (a int); insert into t values (1)")
+    replace_certificate(server, *ca.sign("first", SAN))
+    mine = f"{h.tmp()}/mine.crt"
+    shutil.copy(ca.crt, mine)
+    w = gateway(server, target_tls=f'verify-full ca "{mine}"')
+    ok(w)
+    replace_certificate(server, *other.sign("second", SAN))
+    fails(w, "", "FATAL")
+    shutil.copy(other.crt, mine)
+    reload(w, "reloaded policy=")
+    ok(w)
+    with open(mine, "w") as f:
+        f.write("nonsense\n")
+    reload(w, "reload refused")
+    said(w, mine)
+    ok(w)
+    h.eq(w.stop(), 0)
 
 
 # -- towards the server ----------------------------------------------------------------------------
