@@ -178,14 +178,10 @@ static bool
 statement_allowed(const struct sql_stmt *st, bool alone, const struct buf *reported,
 		  struct arena *a, struct gate_refusal *why)
 {
-	if (st->flags & SQL_EXECUTES)
-		return cannot(why, a, "a statement that SQL's PREPARE made");
 	switch (st->kind) {
 	case SQL_KIND_SET:
 	case SQL_KIND_RESET:
 		return setting_allowed(reported, &st->set, true, a, why);
-	case SQL_KIND_PREPARE:
-		return cannot(why, a, "SQL's PREPARE (the protocol's Parse is carried)");
 	case SQL_KIND_DEALLOCATE:
 		return alone || !st->name.n || cannot(why, a, "DEALLOCATE among other statements");
 	case SQL_KIND_DECLARE:
@@ -207,6 +203,8 @@ static bool
 effect_allowed(const struct sql_facts *f, const struct sql_effect *e, const struct buf *reported,
 	       struct arena *a, struct gate_refusal *why)
 {
+	struct slice name = e->setting;
+
 	if (e->flags & SQL_EFFECT_DROPPED && !e->schema.n)
 		return true;
 	/* What INSERT is of a CREATE TABLE AS. */
@@ -220,12 +218,15 @@ effect_allowed(const struct sql_facts *f, const struct sql_effect *e, const stru
 		return cannot(why, a, "a loaded library");
 	if (!slice_is(e->function, "set_config"))
 		return true;
-	if (!e->setting.n)
+	/* Whatever equals one of these has its letters. */
+	if (!name.n && pool_kept(e->selected) >= 0)
+		name = e->selected;
+	if (!name.n)
 		return cannot(why, a, "a setting whose name is not written out");
 	if (!(e->flags & SQL_EFFECT_LOCAL) && gate_setting_is_stored(f, e))
 		return cannot(why, a, "a setting that a view or the like would set");
 	return setting_allowed(reported,
-			       &(struct sql_set){.name = e->setting,
+			       &(struct sql_set){.name = name,
 						 .value = e->value,
 						 .local = (e->flags & SQL_EFFECT_LOCAL) != 0},
 			       e->value.n || e->flags & SQL_EFFECT_EMPTY, a, why);

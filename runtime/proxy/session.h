@@ -499,7 +499,7 @@ const struct gate_refusal *session_pool_refuses(struct session *s, const struct 
 /* The command goes to the server now. */
 void session_pool_follow(struct session *s, bool leaves_state);
 /* It does something that only the end of the connection undoes for sure. */
-bool session_pool_spoils(const struct session *s, const struct gate_verdict *v);
+bool session_pool_spoils(const struct session *s, const struct command *c);
 /* Its settings cannot be set or asked for: the session is over. */
 void session_pool_lost(struct session *s, const char *cause);
 /* The server broke off what is the gateway's own, under a short statement_timeout perhaps, and may
@@ -549,6 +549,8 @@ void session_names_dropped(struct session *s, struct reply *r);
 void session_names_forgotten(struct session *s, bool all);
 /* Answers the head, which the server knows nothing of. False: the session is over. */
 bool session_names_answer(struct session *s, struct reply *head);
+/* False: *why says why SQL's PREPARE and EXECUTE do not reach what they name. */
+bool session_names_sql(struct session *s, const struct sql_facts *f, struct gate_refusal *why);
 /* A name that DEALLOCATE names, and that only the gateway knows. */
 bool session_names_deallocates(struct session *s, const struct sql_facts *f);
 enum step session_names_deallocate(struct session *s, struct command *c);

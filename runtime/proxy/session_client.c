@@ -252,7 +252,7 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 	s->staged = NULL;
 	session_path_follow(s, *out);
 	session_lookup_follow(s, *out);
-	session_pool_follow(s, session_pool_spoils(s, &(*out)->verdict));
+	session_pool_follow(s, session_pool_spoils(s, *out));
 	session_keep_follow(s, (*out)->facts);
 	return STEP_FORWARD;
 }
@@ -384,7 +384,7 @@ client_parse(struct session *s, const struct pg_frame *f)
 	st = statement_new(m.name, m.text, slice_of(m.types, m.n_types * sizeof(uint32_t)),
 			   c->facts);
 	if (st)
-		st->leaves_state = session_pool_spoils(s, &c->verdict);
+		st->leaves_state = session_pool_spoils(s, c);
 	command_free(s, c);
 	step = st ? session_names_parse(s, &m, st) : STEP_FORWARD;
 	if (step != STEP_FORWARD) {

@@ -71,17 +71,18 @@ read_alone(struct session *s)
 static void
 set(struct session *s, const struct sql_effect *e)
 {
-	int i = pool_kept(e->setting);
+	struct slice name = e->setting.n ? e->setting : e->selected;
+	int i = pool_kept(name);
 
-	if (slice_is(e->setting, "session characteristics")) {
+	if (slice_is(name, "session characteristics")) {
 		touch(s, SLICE_LIT("default_transaction_isolation"));
 		touch(s, SLICE_LIT("default_transaction_deferrable"));
 		return;
 	}
-	if (i < 0 ? pool_reading_depends(e->setting) : pool_kept_info[i].reading)
+	if (i < 0 ? pool_reading_depends(name) : pool_kept_info[i].reading)
 		read_alone(s);
 	if (!(e->flags & SQL_EFFECT_LOCAL))
-		touch(s, e->setting);
+		touch(s, name);
 }
 
 /* What is not kept has its default already. */

@@ -29,6 +29,15 @@ too_many(struct session *s, const struct reply *r)
 	return true;
 }
 
+/* prepared_text_name() makes these. */
+static bool
+is_gateways(struct slice name)
+{
+	static const char prefix[] = "weir_";
+
+	return name.n >= sizeof(prefix) - 1 && memcmp(name.p, prefix, sizeof(prefix) - 1) == 0;
+}
+
 static enum step
 refuse(struct session *s, const char *code, const char *message, const char *hint,
        const char *sqlstate)
@@ -93,6 +102,55 @@ asked_in_doubt(struct session *s, const struct prepared_text *x)
 			return synced;
 	}
 	return false;
+}
+
+/* ---- SQL's PREPARE and EXECUTE --------------------------------------------------------------- */
+
+static bool
+is_sql(const struct statement *st)
+{
+	return st && statement_is_sql(st);
+}
+
+/* They name what is on the server connection: the gateway's own names are not for the client. */
+bool
+session_names_sql(struct session *s, const struct sql_facts *f, struct gate_refusal *why)
+{
+	struct arena *a = &s->env->arena;
+
+	for (uint32_t i = 0; i < f->n_stmts; i++) {
+		const struct sql_stmt *st = &f->stmts[i];
+		bool prepares = st->kind == SQL_KIND_PREPARE;
+		struct object *o = prepares || st->flags & SQL_EXECUTES
+					   ? session_find_object(s, OBJECT_STATEMENT, st->name)
+					   : NULL;
+
+		if (prepares && s->tx != 'T')
+			*why = (struct gate_refusal){
+				"WEIR-POOL", "SQL's PREPARE lasts no longer than its transaction under `pool "
+					     "transaction`",
+				NULL, "PREPARE within BEGIN and COMMIT, use the protocol's prepared statements, or "
+				      "connect to a target with `pool session`", "0A000"};
+		else if (prepares && is_gateways(st->name))
+			*why = (struct gate_refusal){
+				"WEIR-POOL", "names that begin with weir_ are the gateway's", NULL,
+				"give the statement another name", "42939"};
+		else if (prepares && o)
+			*why = (struct gate_refusal){
+				"WEIR-NAMES", arena_printf(a, "prepared statement \"%.*s\" already exists",
+							   SLICE_ARG(st->name)),
+				NULL, "DEALLOCATE it first", "42P05"};
+		else if (st->flags & SQL_EXECUTES && !is_sql((struct statement *) o))
+			*why = (struct gate_refusal){
+				"WEIR-POOL", arena_printf(a, "EXECUTE cannot run \"%.*s\" under `pool "
+							     "transaction`: the protocol prepared it",
+							  SLICE_ARG(st->name)),
+				NULL, "Bind it, or PREPARE it in this transaction", "0A000"};
+		else
+			continue;
+		return false;
+	}
+	return true;
 }
 
 /* ---- Parse ----------------------------------------------------------------------------------- */
@@ -208,7 +266,7 @@ session_names_ready(struct session *s, struct statement *st)
 {
 	const struct prepared_name *there;
 
-	if (!carries(s))
+	if (!carries(s) || is_sql(st))
 		return STEP_FORWARD;
 	if (!st->carried)
 		return s->pool.unnamed == &st->object || in_flight(s, st) ? STEP_FORWARD
@@ -259,7 +317,7 @@ session_names_close(struct session *s, struct object *o, struct slice name)
 {
 	struct reply *r;
 
-	if (!carries(s) || !name.n)
+	if (!carries(s) || !name.n || is_sql((struct statement *) o))
 		return STEP_FORWARD;
 	r = reply_push(s, REPLY_CLOSE);
 	if (too_many(s, r))
@@ -275,9 +333,13 @@ session_names_close(struct session *s, struct object *o, struct slice name)
 bool
 session_names_deallocates(struct session *s, const struct sql_facts *f)
 {
-	return carries(s) && f->n_stmts == 1 && f->stmts[0].kind == SQL_KIND_DEALLOCATE &&
-	       f->stmts[0].name.n && s->tx != 'E' &&
-	       session_find_object(s, OBJECT_STATEMENT, f->stmts[0].name);
+	const struct object *o;
+
+	if (!carries(s) || f->n_stmts != 1 || f->stmts[0].kind != SQL_KIND_DEALLOCATE ||
+	    !f->stmts[0].name.n || s->tx == 'E')
+		return false;
+	o = session_find_object(s, OBJECT_STATEMENT, f->stmts[0].name);
+	return o && !is_sql((const struct statement *) o);
 }
 
 enum step

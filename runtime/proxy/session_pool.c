@@ -187,7 +187,8 @@ session_pool_refuses(struct session *s, const struct sql_facts *f)
 	if (!by_transaction(s))
 		return NULL;
 	why = arena_alloc(&s->env->arena, sizeof(*why));
-	return drops_unknown(s, f, why) || !pool_allows(f, &s->pool.settings, &s->env->arena, why)
+	return drops_unknown(s, f, why) || !session_names_sql(s, f, why) ||
+			       !pool_allows(f, &s->pool.settings, &s->env->arena, why)
 		       ? why
 		       : session_keep_full(s, f);
 }
@@ -531,6 +532,8 @@ give_back(struct session *s, enum backend_left left)
 	struct backend *b = s->backend;
 
 	session_path_left(s);
+	if (by_transaction(s))
+		statements_end_connection(&s->statements);
 	if (s->pool.own) {
 		s->pool.own = 0;
 		session_keep_reading(s);
@@ -583,11 +586,14 @@ session_pool_free(struct session *s)
 	buf_fini(&s->pool.reading);
 }
 
-/* By transaction what is made up is carried, and taken away. */
+/* By transaction what is made up is carried, and taken away; what SQL prepares is not. */
 bool
-session_pool_spoils(const struct session *s, const struct gate_verdict *v)
+session_pool_spoils(const struct session *s, const struct command *c)
 {
-	return v->leaves_state || (v->leaves_name && !by_transaction(s));
+	for (uint32_t i = 0; by_transaction(s) && i < c->facts->n_stmts; i++)
+		if (c->facts->stmts[i].kind == SQL_KIND_PREPARE)
+			return true;
+	return c->verdict.leaves_state || (c->verdict.leaves_name && !by_transaction(s));
 }
 
 void
@@ -658,6 +664,9 @@ session_pool_take(struct session *s, const struct pg_frame *f)
 	default:
 		return STEP_FORWARD; /* nothing that goes to a server outside a COPY */
 	}
+	/* What was done on it does not go on into the next transaction, however soon that comes. */
+	if (s->backend && s->backend->spoiled && !s->hold)
+		session_pool_rest(s);
 	if (s->backend)
 		return s->pool.carrying ? STEP_BLOCK : STEP_FORWARD;
 	if (s->pool.failed)

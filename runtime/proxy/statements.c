@@ -223,6 +223,21 @@ names_clear(struct name_map *m)
 	*m = (struct name_map){0};
 }
 
+bool
+statement_is_sql(const struct statement *s)
+{
+	return !s->text.n && s->facts->n_stmts;
+}
+
+void
+statements_end_connection(struct name_map *m)
+{
+	for (uint32_t i = 0; m->n && i < m->cap; i++)
+		/* Another may move into its place. */
+		while (m->slot[i] && statement_is_sql((const struct statement *) m->slot[i]))
+			names_drop(m, m->slot[i]->name);
+}
+
 void
 portals_end_transaction(struct name_map *m)
 {

@@ -99,6 +99,9 @@ struct object *names_get(const struct name_map *m, struct slice name);
 bool names_put(struct name_map *m, struct object *n, uint32_t max) MUST_CHECK;
 void names_drop(struct name_map *m, struct slice name);
 void names_clear(struct name_map *m);
+bool statement_is_sql(const struct statement *s);
+/* What SQL's PREPARE made is with the server connection; the others are carried. */
+void statements_end_connection(struct name_map *m);
 /* Portals end with their transaction, but for cursors WITH HOLD. */
 void portals_end_transaction(struct name_map *m);
 

@@ -76,6 +76,7 @@ struct analysis {
 	uint64_t gen;	       /* counts changes to scopes */
 	uint32_t depth;
 	const struct proven *proven; /* of the groups of the SELECT whose list is walked */
+	const SelectStmt *select; /* ... and that SELECT; NULL: no list is walked */
 	bool derives; /* in an output expression that `allowing derived` may open */
 	bool coalesced; /* inside coalesce() there */
 	bool explain; /* every use is EXPLAIN */

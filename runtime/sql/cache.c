@@ -136,6 +136,7 @@ pack_effects(struct pack *k, struct sql_effect *e, const struct sql_effect *from
 		pack_slice(k, &to->object);
 		pack_slice(k, &to->function);
 		pack_slice(k, &to->setting);
+		pack_slice(k, &to->selected);
 		pack_slice(k, &to->value);
 		cols = pack_bytes(k, from[i].columns, from[i].n_columns * sizeof(*cols), 8);
 		for (uint32_t c = 0; c < from[i].n_columns; c++) {

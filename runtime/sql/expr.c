@@ -259,11 +259,15 @@ function_effect(struct analysis *a, enum action action, struct slice schema, str
 
 /* An argument that is a bare string literal, NULL when it is anything else: a cast may cut it. */
 static const char *
+string_of(const A_Const *c)
+{
+	return c && IsA(c, A_Const) && !c->isnull && IsA(&c->val, String) ? strVal(&c->val) : NULL;
+}
+
+static const char *
 literal(const List *args, int i)
 {
-	const A_Const *c = i < list_length(args) ? list_nth(args, i) : NULL;
-
-	return c && IsA(c, A_Const) && !c->isnull && IsA(&c->val, String) ? strVal(&c->val) : NULL;
+	return string_of(i < list_length(args) ? list_nth(args, i) : NULL);
 }
 
 static bool
@@ -274,11 +278,50 @@ literal_true(const List *args, int i)
 	return c && IsA(c, A_Const) && !c->isnull && IsA(&c->val, Boolean) && boolVal(&c->val);
 }
 
+static bool
+is_name(const Node *n)
+{
+	const ColumnRef *c = (const ColumnRef *)n;
+
+	return n && IsA(n, ColumnRef) && list_length(c->fields) == 1 &&
+	       IsA(linitial(c->fields), String) && strcmp(strVal(linitial(c->fields)), "name") == 0;
+}
+
+/* pg_dump: SELECT set_config(name, ...) FROM pg_settings WHERE name = 'x'. */
+static const char *
+name_selected(const SelectStmt *n, Node *arg)
+{
+	const A_Expr *e = n ? (const A_Expr *)n->whereClause : NULL;
+	const RangeVar *rv = n && list_length(n->fromClause) == 1 ? linitial(n->fromClause) : NULL;
+
+	if (!rv || !IsA(rv, RangeVar) || strcmp(rv->relname, "pg_settings") != 0 || !is_name(arg) ||
+	    (rv->schemaname && strcmp(rv->schemaname, "pg_catalog") != 0) || rv->alias || !e ||
+	    !IsA(e, A_Expr) || e->kind != AEXPR_OP || list_length(e->name) != 1 ||
+	    strcmp(strVal(linitial(e->name)), "=") != 0 || !is_name(e->lexpr))
+		return NULL;
+	return string_of((const A_Const *)e->rexpr);
+}
+
+static struct slice
+folded(struct analysis *a, const char *name)
+{
+	struct slice n = an_str(a, name);
+
+	for (size_t i = 0; i < n.n; i++) {
+		uint8_t *p = (uint8_t *)n.p + i;
+
+		if (*p >= 'A' && *p <= 'Z')
+			*p |= 0x20;
+	}
+	return n;
+}
+
 static void
 set_config(struct analysis *a, const FuncCall *f, struct slice name)
 {
 	struct sql_effect *e = an_effect(a, ACTION_SQL_CONFIGURE, f->location);
 	const char *setting = literal(f->args, 0), *value = literal(f->args, 1);
+
 
 	/* The setting is known only when it is a literal; then these facts hold for this text
 	 * alone. */
@@ -289,13 +332,9 @@ set_config(struct analysis *a, const FuncCall *f, struct slice name)
 	if (value && !*value)
 		e->flags |= SQL_EFFECT_EMPTY;
 	e->value = an_str(a, value);
-	e->setting = an_str(a, setting);
-	for (size_t i = 0; i < e->setting.n; i++) {
-		uint8_t *p = (uint8_t *)e->setting.p + i;
-
-		if (*p >= 'A' && *p <= 'Z')
-			*p |= 0x20;
-	}
+	e->setting = folded(a, setting);
+	if (!setting && f->args)
+		e->selected = folded(a, name_selected(a->select, linitial(f->args)));
 }
 
 static void

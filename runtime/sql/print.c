@@ -93,6 +93,7 @@ print_effect(struct buf *out, const struct sql_effect *e)
 			   e->schema.n && e->object.n ? "." : "", SLICE_ARG(e->object));
 	field(out, "function", e->function);
 	field(out, "setting", e->setting);
+	field(out, "selected", e->selected);
 	if (e->n_columns) {
 		buf_puts(out, " (");
 		for (uint32_t i = 0; i < e->n_columns; i++)

@@ -431,6 +431,7 @@ static void
 plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum context out,
 	     int32_t query)
 {
+	const SelectStmt *around = a->select;
 	struct scope s = {.outer = outer};
 	enum context ctx = out;
 	ListCell *lc;
@@ -444,7 +445,9 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 	}
 	an_from(a, &s, n->fromClause);
 	an_prove(a, n);
+	a->select = n;
 	target_list(a, n->targetList, &s, ctx, query);
+	a->select = around;
 	foreach (lc, n->distinctClause) {
 		if (lfirst(lc))
 			key(a, lfirst(lc), n->targetList, &s, CONTEXT_DISTINCT, query);

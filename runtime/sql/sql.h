@@ -171,6 +171,7 @@ struct sql_effect {
 		object; /* table, view, sequence, or the object of a DDL statement; empty: none */
 	struct slice function;	     /* function effects: name (schema as above) */
 	struct slice setting;	     /* sql.set, sql.configure, sql.show, sql.reset; folded */
+	struct slice selected; /* ... not known, but equal to this, however that compares; folded */
 	struct slice value;	     /* of the setting; empty: not known, or RESET */
 	const struct slice *columns; /* as written; those read or written. For reads an unqualified
 				      * name counts for every relation in scope */

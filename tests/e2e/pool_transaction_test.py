@@ -160,6 +160,30 @@ def test_what_cannot_be_carried_is_refused():
     h.eq(one(c, "select current_setting('app.who', true)"), "")
 
 
+STARTS = (
+    # pgAdmin
+    "SET DateStyle=ISO; SET client_min_messages=notice; SELECT set_config('bytea_output','hex',false) FROM "
+    "pg_show_all_settings() WHERE name = 'bytea_output'; SET client_encoding='UTF-8';",
+    # pgjdbc, DBeaver
+    "SET extra_float_digits = 3", "SET application_name = 'PostgreSQL JDBC Driver'", "SHOW TRANSACTION ISOLATION LEVEL",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED", "SHOW search_path",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "SELECT current_schema(),session_user",
+    "SELECT n.nspname, c.relname, pg_get_userbyid(c.relowner), obj_description(c.oid, 'pg_class') "
+    "FROM pg_catalog.pg_namespace n, pg_catalog.pg_class c WHERE c.relnamespace = n.oid",
+    # psycopg2, SQLAlchemy, Rails, Npgsql
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ", "select pg_catalog.version()",
+    "show standard_conforming_strings", "SET client_min_messages TO 'warning'", "SET standard_conforming_strings = on",
+    "SET SESSION timezone TO 'UTC'", "SET SESSION statement_timeout TO 0", "SELECT pg_try_advisory_xact_lock(1)", "DISCARD ALL",
+)
+
+
+def test_what_programs_begin_with():
+    c = connect("ana")
+    for sql in STARTS:
+        for prepare in (False, ";" not in sql):
+            c.execute(sql, prepare=prepare)
+
+
 def test_temporary_tables_of_a_transaction():
     """ON COMMIT DROP: nothing of them is left for the next who has the connection."""
     a, b = connect("ana"), connect("bo")
@@ -225,6 +249,43 @@ class Raw:
         if r.status not in (1, 2):
             return r.error_message.decode()
         return r.get_value(0, 0).decode() if r.ntuples else None
+
+
+def test_sql_prepares_for_its_transaction():
+    a, b = Raw("ana"), Raw("bo")
+    h.has(a.query("prepare p as select 1"), "its transaction", "WEIR-POOL", "BEGIN")
+    a.query("begin")
+    p = a.query(BACKEND)
+    h.eq(a.query("prepare p(int) as select $1 + 1"), None)
+    h.eq((a.query("execute p(1)"), a.query("explain (costs off) execute p(1)"), a.query("execute p(2)")),
+         ("2", "Result", "3"))
+    h.eq((a.describe("p"), a.query("prepare q as select 'q'"), a.query("execute q"), a.query("deallocate q")),
+         (["?column?"], None, "q", None))
+    h.eq((a.query("prepare q as select 'again'"), a.query("execute q")), (None, "again"))
+    h.eq(a.query("prepare k as select set_config('work_mem', '9MB', false)"), None)
+    h.eq(a.query("execute k"), "9MB")
+    a.query("commit")
+    # It ended, and the connection with it.
+    h.has(a.query("execute p(1)"), "WEIR-UNKNOWN-STATEMENT")
+    h.wait_for(lambda: not alive(p), what="nobody else has that connection")
+    h.eq((a.query("show work_mem"), b.query("show work_mem")), ("9MB", "4MB"))
+    # The names on a connection are shared with what others prepared there.
+    other, mine = "select 'of bo'", "select 'of ana'"
+    h.eq((b.prepare("weir_1", other), b.prepare("x", other), a.prepare("x", mine)), (None, None, None))
+    for sql, state in (("prepare weir_1 as select 1", "42939"), ("execute weir_1", "26000"), ("execute x", "0A000"),
+                       ("prepare x as select 2", "42P05"), ("explain execute x", "0A000"),
+                       ("create temp table y on commit drop as execute x", "0A000")):
+        for n in range(1, 40) if sql == "execute weir_1" else (1,):
+            a.query("begin")
+            r = a.pq.exec_(sql.replace("weir_1", f"weir_{n}").encode())
+            h.eq(r.error_field(psycopg.pq.DiagnosticField.SQLSTATE), state.encode(), f"{sql} {n}")
+            a.query("rollback")
+    h.eq((b.run("weir_1"), b.run("x"), a.run("x")), ("of bo", "of bo", "of ana"))
+    a.query("begin")
+    h.eq(a.query("prepare z as select 'z'"), None)
+    h.has(a.run("z"), "WEIR-SQL-PREPARED")
+    a.query("rollback")
+    h.eq((a.prepare("z", mine), a.run("z")), (None, "of ana"))
 
 
 def test_names_are_the_sessions_own():
