@@ -201,6 +201,15 @@ stream_close(struct stream *s)
 }
 
 void
+stream_hang_up(struct stream *s)
+{
+	stream_close(s);
+	s->hangs_up = true;
+	if (s->state == STREAM_LINGERING)
+		die(s);
+}
+
+void
 stream_abort(struct stream *s)
 {
 	stream_check(s);
@@ -423,7 +432,7 @@ stream_step(struct ring_task *task)
 	if (s->head && !s->sending)
 		stream_arm_send(s);
 	if (s->state == STREAM_FLUSHING && !s->head && !s->sending) {
-		if (s->eof) {
+		if (s->eof || s->hangs_up) {
 			die(s);
 			return;
 		}

@@ -93,6 +93,9 @@ void stream_pace(struct stream *s, unsigned usec);
 /* Sends what is queued, then shuts down and closes. Stops receiving at once. A peer that does not
  * read is cut off after 5 s. */
 void stream_close(struct stream *s);
+/* As stream_close, but closes when that is sent, also one that is closing already. A peer that
+ * still sends gets a reset behind it. */
+void stream_hang_up(struct stream *s);
 /* Closes now, dropping what is queued. */
 void stream_abort(struct stream *s);
 

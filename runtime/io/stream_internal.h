@@ -51,6 +51,7 @@ struct stream {
 	bool eof : 1;
 	bool eof_told : 1;
 	bool want_drain : 1;
+	bool hangs_up : 1; /* does not linger */
 	uint8_t doubt;	     /* sends that are not expected to complete at once */
 	uint32_t armed_turn; /* the ring's, of the last send */
 

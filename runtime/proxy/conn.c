@@ -92,7 +92,9 @@ host_close(void *ctx)
 	struct ring *ring = worker_shared(c->worker)->ring;
 
 	c->closing = true;
-	if (c->client)
+	if (c->client && worker_shared(c->worker)->draining)
+		stream_hang_up(c->client);
+	else if (c->client)
 		stream_close(c->client);
 	if (c->server)
 		stream_close(c->server);
@@ -701,6 +703,15 @@ conn_end_soon(struct conn *c)
 		session_cancel_upstream(c->session);
 	session_fatal(c->session, "57P01", "WEIR-SHUTDOWN", "the gateway is shutting down",
 		      "connect again in a moment");
+}
+
+void
+conn_drain(struct conn *c)
+{
+	if (c->closing && c->client)
+		stream_hang_up(c->client);
+	else if (!c->closing)
+		session_drain(c->session);
 }
 
 void

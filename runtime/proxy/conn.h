@@ -33,6 +33,8 @@ struct conn {
 void conn_open(struct worker *w, int fd);
 /* Says 57P01 to the client and cancels what runs; its reader may take its time. */
 void conn_end_soon(struct conn *c);
+/* The gateway stops: who is told good-bye is not waited for. */
+void conn_drain(struct conn *c);
 void conn_end_now(struct conn *c);
 
 /* worker.c, for conn.c */

@@ -284,7 +284,7 @@ handle(struct worker *w, struct message *m)
 		sh->draining = true;
 		ring_unlisten(&w->listener);
 		pool_drain(sh->pool);
-		each_session(w, session_drain);
+		each_conn(w, conn_drain);
 		break;
 	case MSG_STOP:
 		w->stopping = true;

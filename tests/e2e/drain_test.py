@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """SIGTERM and what it ends: idle clients, running queries, held commands; the exit code and the
 audit log afterwards. The drain limit is far longer than any of these may take."""
-import json, os, signal, sys, time
+import json, os, signal, socket, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -94,12 +94,30 @@ def test_an_idle_client_gets_57P01():
     gone(w)
 
 
-def test_a_client_that_does_not_listen_is_cut_off():
+def test_nobody_is_waited_for_who_is_idle():
+    """As PostgreSQL: a client has its error to read, and need not hang up. (Who does not would be waited
+    for 5 s.)"""
     w = gateway()
-    c = connect(w)
+    fresh, used, failed = connect(w), connect(w), psycopg.connect(w.conninfo(user="ana"))
+    h.eq(used.execute("select 1").fetchone(), (1,))
+    try:
+        failed.execute("select 1 / 0")
+    except psycopg.Error:
+        pass
     w.p.send_signal(signal.SIGTERM)
-    gone(w, 10)
-    h.has(fatal(c), "shutting down")
+    gone(w, 4)
+    for c in (fresh, used, failed):
+        h.has(fatal(c), "shutting down", "WEIR-SHUTDOWN")
+
+
+def test_who_was_told_before_is_not_waited_for_either():
+    w = gateway()
+    s = socket.create_connection(("127.0.0.1", w.port))
+    s.sendall(b"\0\0\0\x08\0\0\0\0")
+    h.wait_for(lambda: s.recv(1, socket.MSG_PEEK) == b"E", what="an error")
+    w.p.send_signal(signal.SIGTERM)
+    gone(w, 4)
+    s.close()
 
 
 def test_nobody_comes_in_while_it_drains():

@@ -399,6 +399,32 @@ a_half_closed_peer_still_gets_its_answer(void)
 	finish(r);
 }
 
+/* Who has the last word to read need not have gone. */
+static void
+hanging_up_waits_for_nobody(void)
+{
+	struct ring *r = open_ring(&defaults);
+
+	for (int lingers = 0; lingers < 2; lingers++) {
+		struct end e = {0};
+		int fd = open_end(r, &e);
+		char got[8] = "";
+
+		stream_send_copy(e.s, "bye", 3);
+		if (lingers) {
+			stream_close(e.s);
+			CHECK(TURN_UNTIL(r, recv(fd, got, 8, MSG_PEEK | MSG_DONTWAIT) == 3));
+			CHECK(e.closes == 0);
+		}
+		stream_hang_up(e.s);
+		CHECK(TURN_UNTIL(r, e.closes == 1));
+		CHECK_INT(read(fd, got, sizeof(got)), 3);
+		CHECK_INT(read(fd, got, sizeof(got)), 0);
+		close(fd);
+	}
+	finish(r);
+}
+
 static void
 an_abort_is_safe_during_every_operation(void)
 {
@@ -655,6 +681,7 @@ TEST_MAIN(TEST(echo_in_bundles), TEST(echo_buffer_by_buffer), TEST(echo_with_few
 	  TEST(a_reader_that_stands_still_holds_nobody_up), TEST(an_idle_stream_holds_nothing),
 	  TEST(a_storm_without_buffers_ends_well), TEST(a_starved_stream_waits_for_a_buffer),
 	  TEST(closing_sends_what_is_queued), TEST(a_half_closed_peer_still_gets_its_answer),
+	  TEST(hanging_up_waits_for_nobody),
 	  TEST(an_abort_is_safe_during_every_operation),
 	  TEST(connecting_works_fails_and_can_be_aborted), TEST(a_full_ring_refuses),
 	  TEST(ten_thousand_connections_leave_nothing),
