@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static const char help[] =
-	"usage: weir check FILE [--format text|json|sarif] [--strict] [--fix]\n"
+	"usage: weir check FILE [--format text|json|sarif] [--strict] [--fix] [--fix-also CODE]\n"
 	"       weir check --explain CODE\n\n"
 	"Reads a policy and reports everything that is wrong or doubtful about it, with places,\n"
 	"stable codes and, where possible, what to do. Nothing is written without --fix.\n\n"
@@ -23,37 +23,55 @@ static const char help[] =
 	"                   though no `prove only` says who may\n"
 	"  --fix            apply what findings suggest where that is as good as certain: a name that\n"
 	"                   is one slip away from a declared one, look-alike and invisible\n"
-	"                   characters, declarations that nothing uses. Says what it did, then what\n"
-	"                   is left. Suggestions that overlap are left alone. Files are replaced\n"
-	"                   whole; doing it twice is the same as once.\n"
+	"                   characters, declarations that nothing uses, rules that never decide.\n"
+	"                   Says what it did, then what is left. Suggestions that overlap are left\n"
+	"                   alone. Files are replaced whole; doing it twice is the same as once.\n"
+	"  --fix-also CODE  also what findings of this code (or several: W1202,W1220) offer as one of\n"
+	"                   several things that can be meant, such as `not self`; --explain says what\n"
 	"  --explain CODE   what a code such as E0402 means, what to do, and an example\n\n"
 	"Exit code: 0 clean (--fix: by now), 1 findings, 2 usage or trouble with a file.\n";
 
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_SARIF };
+/* CODE[,CODE...] */
+static int
+parse_codes(const char *list, struct check_args *a)
+{
+	while (*list) {
+		size_t n = strcspn(list, ",");
+		enum diag_id id = diag_find(slice_of(list, n));
 
-struct check_args {
-	const char *path;
-	const char *code; /* --explain */
-	enum format format;
-	bool fix, strict;
-};
+		if (id == DIAG_COUNT || diag_edits(id) != EDIT_ASKED)
+			return cli_usage_error("check", "no edit has to be asked for of '%.*s'; "
+					       "docs/diagnostics/ says of which", (int) n, list);
+		a->asked.of[id] = true;
+		list += n + (list[n] == ',');
+	}
+	a->fix = true;
+	return EXIT_OK;
+}
+
+static int
+parse_format(const char *name, struct check_args *a)
+{
+	static const char *const formats[] = {"text", "json", "sarif"};
+
+	for (size_t f = 0; f < COUNT_OF(formats); f++)
+		if (strcmp(name, formats[f]) == 0) {
+			a->format = (enum check_format) f;
+			return EXIT_OK;
+		}
+	return cli_usage_error("check", "no format '%s': text, json or sarif", name);
+}
 
 static int
 parse_args(int argc, char **argv, struct check_args *a)
 {
-	static const char *const formats[] = {"text", "json", "sarif"};
+	int code = EXIT_OK;
 
-	for (int i = 1; i < argc; i++) {
+	for (int i = 1; i < argc && code == EXIT_OK; i++) {
 		if (strcmp(argv[i], "--format") == 0 && i + 1 < argc) {
-			size_t f = 0;
-
-			while (f < COUNT_OF(formats) && strcmp(argv[i + 1], formats[f]) != 0)
-				f++;
-			if (f == COUNT_OF(formats))
-				return cli_usage_error("check", "no format '%s': text, json or sarif",
-						       argv[i + 1]);
-			a->format = (enum format) f;
-			i++;
+			code = parse_format(argv[++i], a);
+		} else if (strcmp(argv[i], "--fix-also") == 0 && i + 1 < argc) {
+			code = parse_codes(argv[++i], a);
 		} else if (strcmp(argv[i], "--json") == 0) {
 			a->format = FORMAT_JSON;
 		} else if (strcmp(argv[i], "--explain") == 0 && i + 1 < argc) {
@@ -63,13 +81,15 @@ parse_args(int argc, char **argv, struct check_args *a)
 		} else if (strcmp(argv[i], "--strict") == 0) {
 			a->strict = true;
 		} else if (argv[i][0] == '-' && argv[i][1]) {
-			return cli_option_error("check", argv[i], "--format --explain");
+			return cli_option_error("check", argv[i], "--format --explain --fix-also");
 		} else if (a->path) {
 			return cli_usage_error("check", "one file at a time");
 		} else {
 			a->path = argv[i];
 		}
 	}
+	if (code != EXIT_OK)
+		return code;
 	if (a->code && a->path)
 		return cli_usage_error("check", "--explain is about a code, not about a file");
 	if (!a->path && !a->code)
@@ -104,7 +124,7 @@ check(struct cli_policy *p, const struct check_args *a)
 		return EXIT_USAGE;
 	options.text = &text;
 	if (a->fix)
-		return check_fix(p, a->path, text, a->strict);
+		return check_fix(p, a, text);
 	if (!compile_policy(a->path, &p->arena, &p->diags, &p->bytes, &options, &p->tree))
 		assert(p->diags.n_errors > 0);
 	check_look_into(p, a->strict);
@@ -112,7 +132,7 @@ check(struct cli_policy *p, const struct check_args *a)
 }
 
 static void
-print(struct diag_queue *q, enum format format)
+print(struct diag_queue *q, enum check_format format)
 {
 	struct buf out = {0};
 

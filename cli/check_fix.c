@@ -45,11 +45,11 @@ load(void *ctx, struct arena *arena, const char *path, struct slice *text, const
 
 /* One compilation and its edits. The number of diagnostics that were dealt with. */
 static struct fix_counts
-round_of(struct cli_policy *p, const char *path, struct slice text, bool strict, struct overlay *o,
+round_of(struct cli_policy *p, const struct check_args *a, struct slice text, struct overlay *o,
 	 struct buf *said)
 {
 	const struct parse_loader loader = {.load = load, .ctx = o};
-	const struct slice *own = changed(o, path);
+	const struct slice *own = changed(o, a->path);
 	struct slice root = own ? *own : text, *texts;
 	struct compile_options options = {.text = &root, .loader = &loader};
 	struct fix_counts n;
@@ -57,11 +57,11 @@ round_of(struct cli_policy *p, const char *path, struct slice text, bool strict,
 	sources_init(&p->sources, &p->arena);
 	diag_init(&p->diags, &p->sources, &p->arena);
 	buf_reset(&p->bytes);
-	if (!compile_policy(path, &p->arena, &p->diags, &p->bytes, &options, &p->tree))
+	if (!compile_policy(a->path, &p->arena, &p->diags, &p->bytes, &options, &p->tree))
 		assert(p->diags.n_errors > 0);
-	check_look_into(p, strict);
+	check_look_into(p, a->strict);
 	texts = ARENA_ARRAY(&p->arena, struct slice, p->sources.n + 1);
-	n = fix_apply(&p->diags, &p->arena, texts, said);
+	n = fix_apply(&p->diags, &a->asked, &p->arena, texts, said);
 	for (uint32_t f = 0; f < p->sources.n; f++) {
 		const struct source *s = &p->sources.files[f];
 		struct slice *to = changed(o, s->path);
@@ -119,7 +119,7 @@ say(const struct buf *said, unsigned done, unsigned conflicts, size_t files)
 }
 
 int
-check_fix(struct cli_policy *p, const char *path, struct slice text, bool strict)
+check_fix(struct cli_policy *p, const struct check_args *a, struct slice text)
 {
 	struct overlay o = {0};
 	struct buf said = {0};
@@ -129,7 +129,7 @@ check_fix(struct cli_policy *p, const char *path, struct slice text, bool strict
 
 	o.v = arena_alloc(&p->arena, MAX_FILES * sizeof(*o.v));
 	for (int round = 0; n.applied && round < MAX_ROUNDS; round++) {
-		n = round_of(p, path, text, strict, &o, &said);
+		n = round_of(p, a, text, &o, &said);
 		done += n.applied;
 	}
 	if (n.applied) {

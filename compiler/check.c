@@ -170,7 +170,7 @@ check_default(struct check *c)
 			diag_edit(c->q, bad, d->at, "%s", "");
 		return false;
 	}
-	diag(c->q, DEFAULT_ALLOW, d->at);
+	diag_offer(c->q, diag(c->q, DEFAULT_ALLOW, d->at), d->at, "%s", "");
 	return true;
 }
 

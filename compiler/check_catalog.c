@@ -368,12 +368,14 @@ check_small(struct check *c, const struct checked_rule *rule, const struct data_
 		     k < r->n_columns && like(schema, r->schema) && like(table, r->name); k++) {
 			const char *small = ddl_small(c->ddl, r->oid, r->columns[k].attnum);
 
+			struct diag *d;
+
 			if (!small || !like(column, r->columns[k].name))
 				continue;
-			diag_note(c->q,
-				  diag(c->q, SMALL_DOMAIN, rule->ast->name.at, rule->ast->name.s,
-				       SLICE_ARG(r->name), SLICE_ARG(r->columns[k].name), small),
-				  item->at, "the column is named here");
+			d = diag(c->q, SMALL_DOMAIN, rule->ast->name.at, rule->ast->name.s,
+				 SLICE_ARG(r->name), SLICE_ARG(r->columns[k].name), small);
+			diag_note(c->q, d, item->at, "the column is named here");
+			edits_offer_null(c->q, d, rule->ast);
 			return;
 		}
 	}

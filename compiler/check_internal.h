@@ -7,6 +7,7 @@
 #define WEIR_COMPILER_CHECK_INTERNAL_H
 
 #include "compiler/check.h"
+#include "compiler/edits.h"
 
 /* What a condition reads, for the rule that has it. */
 struct reads {
@@ -75,6 +76,9 @@ void check_suggest_declared(struct check *c, struct diag *d, const char *name,
 			    enum decl_kind kind);
 const struct group_decl *check_group_at(const struct check *c, int i);
 const struct target_decl *check_target_at(const struct check *c, int i);
+
+/* No command can satisfy all of its clauses. */
+void check_report_never(struct check *c, const struct rule *r);
 
 /* As above, reporting what is missing with the nearest name there is, and marking what is used. */
 int check_use_group(struct check *c, const char *name, struct span at);

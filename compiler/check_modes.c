@@ -148,5 +148,7 @@ check_lookups(struct check *c)
 	}
 	for (const struct rule *l = c->p->rules; l && !opened; l = l->next)
 		if (l->kind == RULE_LIMIT && has_amount(l))
-			diag(c->q, LOOKUPS_CLOSED, l->name.at, l->name.s);
+			edits_remove_lookups(c->q,
+					     diag(c->q, LOOKUPS_CLOSED, l->name.at, l->name.s),
+					     c->p, l);
 }

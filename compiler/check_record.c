@@ -42,5 +42,5 @@ check_record(struct check *c, const struct rule *r, struct checked_rule *out)
 	if (!said)
 		diag(c->q, RECORDS_NOTHING, r->name.at, r->name.s);
 	if (out->only_connect)
-		diag(c->q, NEVER_MATCHES, r->name.at, rule_kind_name(r->kind), r->name.s);
+		check_report_never(c, r);
 }

@@ -171,6 +171,7 @@ check_hold(struct check *c, const struct rule *r, struct checked_rule *out)
 		struct diag *d = diag(c->q, SELF_APPROVAL, r->name.at, r->name.s);
 
 		diag_note(c->q, d, SPAN_NONE, "say `for ... not self` unless that is meant");
+		edits_offer_not_self(c->q, d, r);
 	}
 }
 
@@ -327,7 +328,25 @@ check_limit(struct check *c, const struct rule *r, struct checked_rule *out)
 		if (cl->kind == CLAUSE_AMOUNT && cl->amount)
 			add_amount(c, r, cl->amount, &out->limit, &v[out->limit.n_amounts]);
 	if (out->only_connect)
-		diag(c->q, NEVER_MATCHES, r->name.at, rule_kind_name(r->kind), r->name.s);
+		check_report_never(c, r);
+}
+
+void
+check_report_never(struct check *c, const struct rule *r)
+{
+	struct diag *d = diag(c->q, NEVER_MATCHES, r->name.at, rule_kind_name(r->kind), r->name.s);
+
+	edits_offer_removal(c->q, d, c->p, r);
+}
+
+static void
+report_unparsed(struct check *c, const struct rule *r)
+{
+	struct diag *d = diag(c->q, ALLOW_UNPARSED, r->name.at, r->name.s);
+
+	for (const struct clause *cl = r->clauses; cl && !d->edits; cl = cl->next)
+		if (cl->kind == CLAUSE_DO)
+			edits_offer_without(c->q, d, cl->names, "sql.unparsed");
 }
 
 /* The clauses that say when the rule applies. */
@@ -372,9 +391,9 @@ check_conditions(struct check *c, const struct rule *r, struct checked_rule *out
 	out->names_connect = action_set_has(&all, ACTION_CONNECT);
 	out->only_connect = memcmp(&all, &connect, sizeof(all)) == 0;
 	if (out->kind == VM_ALLOW && action_set_has(&all, ACTION_SQL_UNPARSED))
-		diag(c->q, ALLOW_UNPARSED, r->name.at, r->name.s);
+		report_unparsed(c, r);
 	if (out->has_do && !all.w[0] && !all.w[1] && diag_ok(c->q))
-		diag(c->q, NEVER_MATCHES, r->name.at, rule_kind_name(r->kind), r->name.s);
+		check_report_never(c, r);
 }
 
 void
@@ -412,7 +431,7 @@ check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 	if (out->kind == VM_RECORD)
 		check_record(c, r, out);
 	if (out->kind == VM_NOTIFY && out->only_connect)
-		diag(c->q, NEVER_MATCHES, r->name.at, rule_kind_name(r->kind), r->name.s);
+		check_report_never(c, r);
 	out->phase = c->reads.phase;
 	out->reads_action = c->reads.action;
 	out->reads_row = c->reads.row;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/diag.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,29 @@ static const struct {
 #undef ERROR
 #undef WARNING
 };
+
+static const enum edit_when edits[DIAG_COUNT] = {
+#define EDIT(id, when, sentence) [DIAG_##id] = EDIT_##when,
+#include "grammar/edits.def"
+#undef EDIT
+};
+
+enum edit_when
+diag_edits(enum diag_id id)
+{
+	assert(id < DIAG_COUNT);
+	return edits[id];
+}
+
+enum diag_id
+diag_find(struct slice code)
+{
+	enum diag_id id = 0;
+
+	while (id < DIAG_COUNT && !slice_is(code, table[id].code))
+		id++;
+	return id;
+}
 
 const char *
 diag_code(enum diag_id id)
@@ -118,19 +142,39 @@ diag_note(struct diag_queue *q, struct diag *d, struct span at, const char *fmt,
 	va_end(ap);
 }
 
-void
-diag_edit(struct diag_queue *q, struct diag *d, struct span at, const char *fmt, ...)
+static void
+add_edit(struct diag_queue *q, struct diag *d, struct span at, const char *text)
 {
 	struct diag_edit **end = &d->edits;
-	va_list ap;
 
 	assert(at.file < q->sources->n);
 	while (*end)
 		end = &(*end)->next;
 	*end = ARENA_NEW(q->arena, struct diag_edit);
 	(*end)->at = at;
+	(*end)->text = text;
+}
+
+void
+diag_edit(struct diag_queue *q, struct diag *d, struct span at, const char *fmt, ...)
+{
+	va_list ap;
+
+	assert(edits[d->id] == EDIT_UNASKED && !d->offered);
 	va_start(ap, fmt);
-	(*end)->text = format(q->arena, fmt, ap);
+	add_edit(q, d, at, format(q->arena, fmt, ap));
+	va_end(ap);
+}
+
+void
+diag_offer(struct diag_queue *q, struct diag *d, struct span at, const char *fmt, ...)
+{
+	va_list ap;
+
+	assert(edits[d->id] == EDIT_ASKED);
+	d->offered = true;
+	va_start(ap, fmt);
+	add_edit(q, d, at, format(q->arena, fmt, ap));
 	va_end(ap);
 }
 
@@ -362,7 +406,9 @@ diag_print_json(struct diag_queue *q, struct buf *out)
 			json_place(q, out, note->at);
 			buf_putc(out, '}');
 		}
-		buf_puts(out, "],\"edits\":[");
+		if (d->edits)
+			buf_printf(out, "],\"fix\":\"%s", d->offered ? "asked" : "unasked");
+		buf_puts(out, d->edits ? "\",\"edits\":[" : "],\"edits\":[");
 		for (const struct diag_edit *edit = d->edits; edit; edit = edit->next) {
 			buf_printf(out, "%s{\"text\":", edit == d->edits ? "" : ",");
 			buf_json_string(out, slice_str(edit->text));
@@ -441,6 +487,32 @@ diag_nearest(struct slice word, const char *const *candidates, size_t n)
 	return nearest(word, candidates, n, &tie);
 }
 
+static bool
+is_name_byte(uint8_t c)
+{
+	return isalnum(c) || c == '_' || c == '-' || c >= 0x80;
+}
+
+/* Where the word stands by itself: at the start of the text, else where it does once. */
+static bool
+find_word(struct slice text, struct slice word, uint32_t *off)
+{
+	bool found = false;
+
+	for (size_t i = 0; word.n && i + word.n <= text.n; i++) {
+		const uint8_t *p = text.p + i;
+
+		if (memcmp(p, word.p, word.n) != 0 || (i && is_name_byte(p[-1])) ||
+		    (i + word.n < text.n && is_name_byte(p[word.n])))
+			continue;
+		if (found)
+			return *off == 0;
+		found = true;
+		*off = (uint32_t) i;
+	}
+	return found;
+}
+
 void
 diag_suggest(struct diag_queue *q, struct diag *d, const char *name, const char *const *names,
 	     size_t n)
@@ -448,14 +520,15 @@ diag_suggest(struct diag_queue *q, struct diag *d, const char *name, const char 
 	struct slice word = slice_str(name ? name : "");
 	bool tie;
 	const char *near = nearest(word, names, n, &tie);
-	struct span at = {d->at.file, d->at.off, (uint32_t) word.n};
+	uint32_t off;
 
 	if (!near)
 		return;
 	diag_note(q, d, SPAN_NONE, "did you mean '%s'?", near);
-	if (!tie && !span_is_none(d->at) && word.n <= d->at.len && diag_is_ascii(word) &&
-	    slice_eq(source_text(q->sources, at), word))
-		diag_edit(q, d, at, "%s", near);
+	if (!tie && !span_is_none(d->at) && diag_is_ascii(word) &&
+	    find_word(source_text(q->sources, d->at), word, &off))
+		diag_edit(q, d, (struct span){d->at.file, d->at.off + off, (uint32_t) word.n}, "%s",
+			  near);
 }
 
 bool

@@ -38,6 +38,9 @@ struct diag_note {
 	const char *text;
 };
 
+/* When a finding's edit is made (grammar/edits.def). */
+enum edit_when { EDIT_NONE, EDIT_ASKED, EDIT_UNASKED };
+
 /* A suggested edit: `text` in place of the span. The edits of one diagnostic belong together. */
 struct diag_edit {
 	struct diag_edit *next;
@@ -53,6 +56,7 @@ struct diag {
 	const char *text;
 	struct diag_note *notes; /* in the order they were added */
 	struct diag_edit *edits; /* likewise; none: nobody but the author can know */
+	bool offered;		 /* the edits are one of several things that can be meant */
 };
 
 struct diag_queue {
@@ -78,11 +82,17 @@ void diag_note(struct diag_queue *q, struct diag *d, struct span at, const char 
 /* What to write instead, where that is as good as certain: `weir check --fix` does it unasked. */
 void diag_edit(struct diag_queue *q, struct diag *d, struct span at, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
+/* One of several things to write: for the author to choose, by `--fix-also CODE` or an editor. */
+void diag_offer(struct diag_queue *q, struct diag *d, struct span at, const char *fmt, ...)
+	PRINTF_LIKE(4, 5);
 
 const char *diag_code(enum diag_id id); /* "E0101" */
 const char *diag_name(enum diag_id id); /* "BAD_CHARACTER" */
 const char *diag_message(enum diag_id id); /* the format of its message */
 enum diag_severity diag_severity(enum diag_id id);
+enum edit_when diag_edits(enum diag_id id); /* the most that its edits ever are */
+/* The diagnostic of a code; DIAG_COUNT: there is none. */
+enum diag_id diag_find(struct slice code);
 bool diag_ok(const struct diag_queue *q); /* no errors so far; warnings do not count */
 
 /* Sorts by place and appends the text form; `colour` uses terminal escapes. Control characters of
@@ -100,7 +110,7 @@ void diag_sort(struct diag_queue *q);
 /* The candidate nearest to `word` by edits, if near enough to be what was meant; else NULL. */
 const char *diag_nearest(struct slice word, const char *const *candidates, size_t n);
 /* Notes the nearest of the names if there is one, and makes it an edit where the text at the start
- * of the diagnostic's place is `name` and no other candidate is as near. */
+ * of the diagnostic's place, or in one place of it, is `name` and no other candidate is as near. */
 void diag_suggest(struct diag_queue *q, struct diag *d, const char *name,
 		  const char *const *names, size_t n);
 /* What is not was reported by the lexer, whose edit comes first. */

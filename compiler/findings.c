@@ -48,6 +48,16 @@ look_lost(const struct look *l)
 }
 
 static void
+say_unreachable(struct look *l, size_t i)
+{
+	struct diag *d = SAY(l, i, UNREACHABLE);
+
+	diag_note(l->q, d, SPAN_NONE,
+		  "its clauses contradict each other, or what is known of commands");
+	edits_offer_removal(l->q, d, l->tree, l->rules[i]);
+}
+
+static void
 find_unreachable(struct look *l)
 {
 	for (size_t i = 0; i < l->img->n_rules; i++) {
@@ -57,9 +67,7 @@ find_unreachable(struct look *l)
 			any = look_can_be(l, l->g->match[e][i]);
 		given_up = dd_full(l->s->dd);
 		if (!given_up && !any && !l->said[i])
-			diag_note(
-				l->q, SAY(l, i, UNREACHABLE), SPAN_NONE,
-				"its clauses contradict each other, or what is known of commands");
+			say_unreachable(l, i);
 		look_done(l, i, given_up);
 	}
 }

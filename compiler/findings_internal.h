@@ -6,6 +6,7 @@
 #ifndef WEIR_COMPILER_FINDINGS_INTERNAL_H
 #define WEIR_COMPILER_FINDINGS_INTERNAL_H
 
+#include "compiler/edits.h"
 #include "compiler/findings.h"
 #include "compiler/prove.h"
 

@@ -72,16 +72,6 @@ clause_of(const struct rule *r, size_t amount)
 	return c;
 }
 
-static bool
-is_expected(const struct look *l, const char *rule)
-{
-	for (const struct test_decl *t = l->tree->tests; t; t = t->next)
-		for (const struct expect *e = t->expects; e; e = e->next)
-			if (e->by.s == rule)
-				return true;
-	return false;
-}
-
 /* Of the limits that match some input of the rule, those that match every input. */
 static size_t
 find_wider(struct look *l, size_t i, uint32_t *wider)
@@ -131,8 +121,8 @@ suggest(struct look *l, struct diag *d, size_t i, size_t amount, size_t n_idle)
 		return; /* others may import it as well */
 	if (n_idle < l->img->rules[i].limit.n_amounts)
 		diag_edit(l->q, d, clause_of(r, amount)->at, "%s", "");
-	else if (amount == 0 && !is_expected(l, r->name.s))
-		diag_edit(l->q, d, r->at, "%s", "");
+	else if (amount == 0)
+		edits_remove(l->q, d, l->tree, r);
 }
 
 static struct diag *

@@ -25,6 +25,7 @@ struct idle {
 	uint32_t *values;    /* of an input at connect */
 	uint64_t *effect;    /* by rule: equal for those that decide the same */
 	bool *needed;        /* of those looked at */
+	bool *removed;	     /* an edit takes it out */
 	uint32_t *hits;      /* rules that match the input */
 	size_t n_hits;
 	struct way stronger, same;
@@ -139,6 +140,29 @@ is_free(struct idle *x, enum vm_entry e, size_t i, uint32_t region, bool also, b
 	return *wins && x->given_up;
 }
 
+/* A session is opened for whoever has some allow or hold: nobody may have this one alone, even if
+ * nothing comes of it. */
+static bool
+opens_a_door(const struct idle *x, size_t i)
+{
+	struct look *l = x->l;
+	uint32_t region = x->may_match[i];
+
+	for (size_t k = 0; k < l->img->n_rules && region != DD_FALSE && !look_lost(l); k++)
+		if (k != i && look_decides(l, k) && l->img->rules[k].kind != VM_DENY &&
+		    !x->removed[k])
+			region = dd_without(l->s->dd, region, x->may_match[k]);
+	return look_lost(l) || look_can_be(l, region);
+}
+
+static void
+suggest(struct idle *x, struct diag *d, size_t i)
+{
+	edits_remove(x->l->q, d, x->l->tree, x->l->rules[i]);
+	x->removed[i] = d->edits != NULL;
+	x->needed[i] = !x->removed[i];
+}
+
 static void
 note_stronger(struct idle *x, struct diag *d)
 {
@@ -195,6 +219,7 @@ look_into(struct idle *x, size_t i)
 	uint32_t command = l->g->match[ENTRY_COMMAND][i];
 	uint32_t connect = l->g->match[ENTRY_CONNECT][i];
 	bool wins = false, ignored = false, free;
+	struct diag *d;
 
 	x->given_up = false;
 	way_clear(&x->stronger);
@@ -210,10 +235,13 @@ look_into(struct idle *x, size_t i)
 	x->needed[i] = true;
 	if (!free && !x->given_up) {
 		if (!wins && kind != VM_DENY) {
-			note_stronger(x, SAY(l, i, SHADOWED));
+			note_stronger(x, d = SAY(l, i, SHADOWED));
+			if (!opens_a_door(x, i))
+				suggest(x, d, i);
 		} else {
+			note_same(x, d = SAY(l, i, REDUNDANT), i);
+			suggest(x, d, i);
 			x->needed[i] = false;
-			note_same(x, SAY(l, i, REDUNDANT), i);
 		}
 	}
 	look_done(l, i, x->given_up);
@@ -235,6 +263,7 @@ find_idle_rules(struct look *l)
 	x.may_match = ARENA_ARRAY(l->arena, uint32_t, n + 1);
 	x.effect = ARENA_ARRAY(l->arena, uint64_t, n + 1);
 	x.needed = ARENA_ARRAY(l->arena, bool, n + 1);
+	x.removed = ARENA_ARRAY(l->arena, bool, n + 1);
 	x.hits = ARENA_ARRAY(l->arena, uint32_t, n + 1);
 	x.values = ARENA_ARRAY(l->arena, uint32_t, l->s->n_vars + 1);
 	way_init(l, &x.stronger);

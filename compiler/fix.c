@@ -30,8 +30,15 @@ compare(const void *a, const void *b)
 	return x->diag < y->diag ? -1 : x->diag > y->diag;
 }
 
+static bool
+is_made(const struct diag *d, const struct fix_asked *asked)
+{
+	return d->edits && (!d->offered || asked->of[d->id]);
+}
+
 static void
-collect(struct diag_queue *q, struct arena *arena, struct edits *out)
+collect(struct diag_queue *q, const struct fix_asked *asked, struct arena *arena,
+	struct edits *out)
 {
 	size_t n = 0;
 
@@ -42,7 +49,8 @@ collect(struct diag_queue *q, struct arena *arena, struct edits *out)
 	out->dropped = ARENA_ARRAY(arena, bool, out->n_diags + 1);
 	n = 0;
 	for (const struct diag *d = q->first; d; d = d->next, n++)
-		for (const struct diag_edit *e = d->edits; e; e = e->next)
+		for (const struct diag_edit *e = is_made(d, asked) ? d->edits : NULL; e;
+		     e = e->next)
 			out->v[out->n++] = (struct edit){e->at, slice_str(e->text), n, d};
 	qsort(out->v, out->n, sizeof(*out->v), compare);
 }
@@ -168,20 +176,21 @@ rewrite(struct diag_queue *q, struct arena *arena, const struct edits *e, uint32
 }
 
 struct fix_counts
-fix_apply(struct diag_queue *q, struct arena *arena, struct slice *texts, struct buf *said)
+fix_apply(struct diag_queue *q, const struct fix_asked *asked, struct arena *arena,
+	  struct slice *texts, struct buf *said)
 {
 	struct fix_counts n = {0};
 	struct edits e = {0};
 	size_t i = 0;
 
 	diag_sort(q);
-	collect(q, arena, &e);
+	collect(q, asked, arena, &e);
 	drop_conflicts(&e);
 	for (uint32_t f = 0; f < q->sources->n; f++)
 		texts[f] = rewrite(q, arena, &e, f, said);
 	for (const struct diag *d = q->first; d; d = d->next, i++) {
-		n.applied += d->edits && !e.dropped[i];
-		n.conflicts += d->edits && e.dropped[i];
+		n.applied += is_made(d, asked) && !e.dropped[i];
+		n.conflicts += is_made(d, asked) && e.dropped[i];
 	}
 	return n;
 }

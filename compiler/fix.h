@@ -13,11 +13,16 @@ struct fix_counts {
 	unsigned conflicts; /* left alone because others edit the same place */
 };
 
+/* What edits are made although other things can be meant. */
+struct fix_asked {
+	bool of[DIAG_COUNT];
+};
+
 /* texts[i], for each file of the queue's sources, becomes its text with the edits; the text of an
  * untouched file is the source's own. Where edits of different diagnostics overlap, neither
  * is applied, unless they are the same. A deletion takes the line with it when it leaves a blank
  * one. Each edit that is applied is one line of *said. */
-struct fix_counts fix_apply(struct diag_queue *q, struct arena *arena, struct slice *texts,
-			    struct buf *said);
+struct fix_counts fix_apply(struct diag_queue *q, const struct fix_asked *asked,
+			    struct arena *arena, struct slice *texts, struct buf *said);
 
 #endif

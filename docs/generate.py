@@ -243,11 +243,27 @@ def title(message):
     return re.sub(r"%[0-9.*zl]*[a-zA-Z]", "...", message).replace("%%", "%")
 
 
-def page(code, severity, message, text):
-    """A page about a diagnostic: its head from the table, the rest as somebody wrote it."""
-    rest = text.split("\n\n", 2)[2] if text.count("\n\n") >= 2 else (
+EDITS = {"UNASKED": "`weir check --fix` {sentence}.", "ASKED": "`weir check --fix-also {code}` {sentence}.",
+         "NONE": "No edit is suggested: {sentence}."}
+
+
+def edit(code, severity, edits):
+    """What `weir check --fix` does about it, as a paragraph."""
+    if not edits:
+        if severity == "WARNING":
+            sys.exit(f"{code} has no row in grammar/edits.def: say what edit is possible, or why none is")
+        return ""
+    return EDITS[edits[1]].format(code=code, sentence=edits[2]) + "\n\n"
+
+
+def page(code, severity, message, edits, text):
+    """A page about a diagnostic: its head from the tables, the rest as somebody wrote it."""
+    blocks = text.split("\n\n")[2:]
+    if blocks and re.match(r"`weir check --fix|No edit is suggested: ", blocks[0]):
+        del blocks[0]
+    rest = "\n\n".join(blocks) or (
         "What it means, and what to do.\n\n## Wrong\n\n```\n```\n\n## Right\n\n```\n```\n")
-    return f"# {code}: {title(message)}\n\n{SEVERITY[severity]}\n\n{rest}"
+    return f"# {code}: {title(message)}\n\n{SEVERITY[severity]}\n\n{edit(code, severity, edits)}{rest}"
 
 
 def index(found):
@@ -268,9 +284,10 @@ def documents():
     yield "editors/tree-sitter-weir/queries/highlights.scm", lambda _: grammars.tree_sitter(rows)
     yield "playground/words.js", lambda _: grammars.playground(rows)
     found = list(rows("grammar/diags.def", "D"))
+    edits = {r[0]: r for r in rows("grammar/edits.def", "EDIT")}
     yield f"{PAGES}/README.md", lambda _: "\n".join(index(found)).rstrip() + "\n"
-    for _, name, severity, message in found:
-        yield f"{PAGES}/{name}.md", lambda text, d=(name, severity, message): page(*d, text)
+    for id, name, severity, message in found:
+        yield f"{PAGES}/{name}.md", lambda text, d=(name, severity, message, edits.get(id)): page(*d, text)
 
 
 def main():

@@ -93,7 +93,7 @@ action(struct lsp *s, struct analysis *a, const struct diag *d)
 	json_array_append_new(about, lsp_diagnostic(s, a, d));
 	json_object_set_new(out, "title", lsp_string(slice_str(title(s, d))));
 	json_object_set_new(out, "kind", json_string("quickfix"));
-	json_object_set_new(out, "isPreferred", json_true());
+	json_object_set_new(out, "isPreferred", json_boolean(!d->offered));
 	json_object_set_new(out, "diagnostics", about);
 	json_object_set_new(out, "edit", workspace);
 	return out;

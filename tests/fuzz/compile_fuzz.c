@@ -18,6 +18,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const struct image_trust trust = {.allow_unsigned = true};
+	static const struct fix_asked asked = {
+		.of[DIAG_SELF_APPROVAL] = true, .of[DIAG_DEFAULT_ALLOW] = true};
 	struct slice text;
 	struct compile_options options = {.text = &text};
 	struct facts nothing = {0};
@@ -51,7 +53,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	diag_print(&q, &said, false);
 	sarif_print(&q, "0", &said);
 	if (sources.n == 1)
-		fix_apply(&q, &arena, fixed, &said);
+		fix_apply(&q, &asked, &arena, fixed, &said);
 	buf_fini(&said);
 	buf_fini(&out);
 	arena_fini(&arena);

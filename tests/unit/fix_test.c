@@ -13,6 +13,7 @@ struct bench {
 	struct buf said;
 	struct slice texts[2];
 	struct fix_counts n;
+	struct fix_asked asked;
 };
 
 static void
@@ -42,7 +43,7 @@ edit(struct bench *b, struct diag *d, uint32_t off, uint32_t len, const char *te
 static bool
 gives(struct bench *b, const char *want)
 {
-	b->n = fix_apply(&b->q, &b->arena, b->texts, &b->said);
+	b->n = fix_apply(&b->q, &b->asked, &b->arena, b->texts, &b->said);
 	if (!slice_is(b->texts[0], want))
 		printf("# got: %.*s\n", SLICE_ARG(b->texts[0]));
 	return slice_is(b->texts[0], want);
@@ -113,6 +114,24 @@ test_overlaps(void)
 }
 
 static void
+test_asked(void)
+{
+	struct bench b;
+	struct diag *d;
+
+	open_bench(&b, "one two\n");
+	d = diag(&b.q, DEFAULT_ALLOW, ((struct span){0, 0, 1}));
+	diag_offer(&b.q, d, (struct span){0, 0, 3}, "1");
+	edit(&b, complain(&b), 0, 3, "I");
+	CHECK(gives(&b, "I two\n"));
+	CHECK(b.n.applied == 1 && b.n.conflicts == 0);
+	b.asked.of[DIAG_DEFAULT_ALLOW] = true;
+	CHECK(gives(&b, "one two\n"));
+	CHECK(b.n.applied == 0 && b.n.conflicts == 2);
+	close_bench(&b);
+}
+
+static void
 test_lines(void)
 {
 	struct bench b;
@@ -145,4 +164,5 @@ test_what_is_said(void)
 	close_bench(&b);
 }
 
-TEST_MAIN(TEST(test_applies), TEST(test_overlaps), TEST(test_lines), TEST(test_what_is_said))
+TEST_MAIN(TEST(test_applies), TEST(test_overlaps), TEST(test_asked), TEST(test_lines),
+	  TEST(test_what_is_said))
