@@ -7,6 +7,7 @@
 #include "cli/policy.h"
 #include "compiler/compile.h"
 #include "compiler/config_load.h"
+#include "compiler/file_mode.h"
 #include "proxy/server.h"
 #include "vm/index.h"
 
@@ -102,6 +103,10 @@ compile_text(const char *path, struct slice policy, struct reading *r, struct ar
 	struct buf bytes = {0};
 	bool good = compile_policy(path, &r->arena, &r->diags, &bytes, &options, NULL);
 
+	/* Nobody has signed them: whoever writes to them writes the rules. */
+	for (uint32_t i = 0; i < r->sources.n; i++)
+		file_mode_look(&r->diags, r->sources.files[i].path, FILE_RULES,
+			       r->sources.files[i].imported);
 	if (good) {
 		assert(!bytes.failed);
 		*out = image_load(arena, buf_slice(&bytes), &trust, &err);

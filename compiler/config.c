@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "compiler/file_mode.h"
 #include "policy.h"
 
 #include <stdlib.h>
@@ -274,9 +275,11 @@ read_tls(struct config_reader *r)
 		r->out->tls_cert = NULL;
 		return;
 	}
-	next(r);
+	word = next(r);
 	if (!take_path(r, &r->out->tls_key))
 		r->out->tls_cert = NULL;
+	else if (r->fetch_secrets)
+		file_mode_look(r->q, r->out->tls_key, FILE_SECRET, word->at);
 }
 
 /* Every limit: its name, unit, bounds, default, member. */
@@ -373,6 +376,7 @@ take_secret(struct config_reader *r, const char *after, const char **secret, str
 		return false;
 	}
 	*secret = arena_str(r->arena, t->string);
+	r->holds_secrets = true;
 	return true;
 }
 
@@ -757,6 +761,8 @@ config_load_text(const char *path, struct slice text, bool fetch_secrets, struct
 	drop_comments(&r.tokens);
 	read_file(&r);
 	config_check(&r);
+	if (fetch_secrets)
+		file_mode_look(q, path, r.holds_secrets ? FILE_SECRET : FILE_RULES, SPAN_NONE);
 	wipe_text(&r);
 	if (q->n_errors == errors)
 		return true;

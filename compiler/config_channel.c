@@ -97,6 +97,7 @@ store(struct config_reader *r, struct config_channel *c, int word, const struct 
 	case SYSLOG:
 		c->kind = word == WEBHOOK ? CHANNEL_WEBHOOK : CHANNEL_SYSLOG;
 		c->url = text;
+		r->holds_secrets = r->holds_secrets || word == WEBHOOK;
 		check_address(r, c, value->at);
 		break;
 	case CA:
@@ -104,6 +105,7 @@ store(struct config_reader *r, struct config_channel *c, int word, const struct 
 		break;
 	case SECRET:
 		c->secret = text;
+		r->holds_secrets = true;
 		break;
 	case SECRET_FILE:
 		if (r->fetch_secrets)

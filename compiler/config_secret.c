@@ -6,13 +6,14 @@
 #include "compiler/config_internal.h"
 
 #include "base/secret.h"
+#include "compiler/file_mode.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ enum { SECRET_MAX = 1024, COMMAND_SECONDS = 10 };
 static const char *
 first_line(struct config_reader *r, char *p, size_t n, const char *what, struct span at)
 {
+	static const char mark[] = "\xef\xbb\xbf";
 	size_t len = 0;
 	const char *secret = NULL;
 
@@ -31,6 +33,10 @@ first_line(struct config_reader *r, char *p, size_t n, const char *what, struct 
 	if (len == 0)
 		diag(r->q, CONFIG_SECRET, at,
 		     arena_printf(r->arena, "%s gave an empty first line", what));
+	else if (len >= 3 && memcmp(p, mark, 3) == 0)
+		diag(r->q, CONFIG_SECRET, at,
+		     arena_printf(r->arena, "%s begins with a byte order mark: save it as UTF-8 "
+					    "without one", what));
 	else if (len > SECRET_MAX || memchr(p, '\0', len))
 		diag(r->q, CONFIG_SECRET, at,
 		     arena_printf(r->arena, "the first line of %s is longer than %d bytes or has "
@@ -45,11 +51,10 @@ const char *
 config_secret_file(struct config_reader *r, const char *path, struct span at)
 {
 	char line[SECRET_MAX + 2];
-	struct stat st;
 	ssize_t n = -1;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-	if (fd >= 0 && fstat(fd, &st) == 0)
+	if (fd >= 0)
 		n = read(fd, line, sizeof(line));
 	if (n < 0) {
 		diag(r->q, CONFIG_SECRET, at,
@@ -58,9 +63,7 @@ config_secret_file(struct config_reader *r, const char *path, struct span at)
 			close(fd);
 		return NULL;
 	}
-	if (st.st_mode & S_IROTH)
-		diag_note(r->q, diag(r->q, CONFIG_SECRET_MODE, at, path), SPAN_NONE,
-			  "chmod 600 %s", path);
+	file_mode_look(r->q, path, FILE_SECRET, at);
 	close(fd);
 	return first_line(r, line, (size_t) n, path, at);
 }
@@ -87,6 +90,17 @@ now_ms(void)
 	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* The gateway blocks and ignores signals that would end the command. */
+static void
+default_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+}
+
 /* Starts /bin/sh -c command in a process group of its own, with its output in *from. */
 static pid_t
 start(const char *command, int *from)
@@ -101,6 +115,7 @@ start(const char *command, int *from)
 		int null = open("/dev/null", O_RDONLY);
 
 		setpgid(0, 0);
+		default_signals();
 		if (null >= 0)
 			dup2(null, STDIN_FILENO);
 		dup2(pipes[1], STDOUT_FILENO);
@@ -115,22 +130,34 @@ start(const char *command, int *from)
 	return pid;
 }
 
-/* Reads until the command closes its output, the buffer is full, or time is up (-1, ETIMEDOUT). */
-static ssize_t
-read_output(int fd, char *buf, size_t size)
+/* False: time is up (ETIMEDOUT), or it cannot be waited for. */
+static bool
+wait_readable(int fd, int64_t end)
 {
-	int64_t end = now_ms() + COMMAND_SECONDS * 1000;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t left;
+	int n;
+
+	do {
+		left = end - now_ms();
+		n = left > 0 ? poll(&p, 1, (int) left) : 0;
+	} while (n < 0 && errno == EINTR);
+	if (n == 0)
+		errno = ETIMEDOUT;
+	return n > 0;
+}
+
+/* Reads until the command closes its output or the buffer is full. */
+static ssize_t
+read_output(int fd, char *buf, size_t size, int64_t end)
+{
 	size_t n = 0;
 
 	while (n < size) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = end - now_ms();
 		ssize_t got;
 
-		if (left <= 0 || poll(&p, 1, (int) left) == 0) {
-			errno = ETIMEDOUT;
+		if (!wait_readable(fd, end))
 			return -1;
-		}
 		got = read(fd, buf + n, size - n);
 		if (got < 0 && errno == EINTR)
 			continue;
@@ -143,39 +170,60 @@ read_output(int fd, char *buf, size_t size)
 	return (ssize_t) n;
 }
 
+/* Its end, which closing its output is not. Killed: nobody waits for it any more. */
+static bool
+ended(pid_t pid, int64_t end)
+{
+	int fd = pidfd_open(pid, 0);
+	bool ok = fd >= 0 && wait_readable(fd, end);
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return ok;
+}
+
+static const char *
+failure(struct config_reader *r, int error, int status)
+{
+	if (error == ETIMEDOUT)
+		return arena_printf(r->arena, "password-command did not end within %d s",
+				    COMMAND_SECONDS);
+	if (error)
+		return strerror(error);
+	if (!WIFEXITED(status))
+		return "password-command was killed";
+	return arena_printf(r->arena, "password-command ended with status %d", WEXITSTATUS(status));
+}
+
 const char *
 config_secret_command(struct config_reader *r, const char *command, struct span at)
 {
 	char line[SECRET_MAX + 2];
-	int fd = -1, status = 0, error;
+	int64_t end = now_ms() + COMMAND_SECONDS * 1000;
+	int fd = -1, status = 0, error = 0;
 	pid_t pid = start(command, &fd);
+	bool full;
 	ssize_t n;
 
 	if (pid < 0) {
 		diag(r->q, CONFIG_SECRET, at, strerror(errno));
 		return NULL;
 	}
-	n = read_output(fd, line, sizeof(line));
-	error = errno;
+	n = read_output(fd, line, sizeof(line), end);
+	full = n == (ssize_t) sizeof(line);
+	/* Of one that prints more than is read here the first line counts, however it ends. */
+	if (n < 0 || (!full && !ended(pid, end)))
+		error = errno;
 	close(fd);
-	if (n < 0)
+	if (error || full)
 		kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (n < 0) {
+	if (error || (!full && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))) {
 		secret_wipe(line, sizeof(line));
-		diag(r->q, CONFIG_SECRET, at,
-		     error == ETIMEDOUT ? "password-command did not end within 10 s"
-					: strerror(error));
-		return NULL;
-	}
-	/* A command that prints more than is read here may fail for that; its first line counts. */
-	if ((size_t) n < sizeof(line) && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
-		secret_wipe(line, sizeof(line));
-		diag(r->q, CONFIG_SECRET, at,
-		     WIFEXITED(status) ? arena_printf(r->arena, "password-command ended with status %d",
-						      WEXITSTATUS(status))
-				       : "password-command was killed");
+		diag(r->q, CONFIG_SECRET, at, failure(r, error, status));
 		return NULL;
 	}
 	return first_line(r, line, (size_t) n, "password-command", at);

@@ -524,6 +524,9 @@ check_text(struct lexer *lx)
 
 			/* The two that end a line somewhere else leave a blank. */
 			diag_edit(lx->q, d, at, "%s", c == 0x2028 || c == 0x2029 ? " " : "");
+			if (c == 0xfeff && i == 0)
+				diag_note(lx->q, d, SPAN_NONE, "it is a byte order mark: save the "
+							       "file as UTF-8 without one");
 		}
 	}
 }

@@ -141,6 +141,114 @@ def test_check():
     h.lacks(r.err, "app-secret", *h.KEYS.values())
 
 
+def test_files_of_secrets_and_rules_are_looked_at():
+    w = gateway(start=False)
+    part = f"{w.dir}/part.weir"
+    with open(part, "w") as f:
+        f.write("allow part do sql.select\n")
+    with open(w.policy, "w") as f:
+        f.write('policy p\nimport "part.weir"\n')
+
+    def found():
+        r = run("-c", w.conf_path, "--check")
+        h.eq(r.code, 0, repr(r))
+        return re.findall(r"warning\[(W09\d\d)\]: '\S*/([\w.]+)' .* (\w+ by every|belongs|link)", r.err)
+    h.eq(found(), [])
+    for mode in (0o644, 0o604):
+        os.chmod(w.conf_path, mode)
+        h.eq(found(), [("W0909", "weir.conf", "read by every")])
+    # Without secrets of its own it may be read.
+    with open(w.conf_path) as f:
+        conf = f.read()
+    with open(f"{w.dir}/app.password", "w") as f:
+        f.write("app-secret\r\n")
+    os.chmod(f.name, 0o604)
+    with open(w.conf_path, "w") as f:
+        f.write(re.sub("(?m)^principal.*", "", conf).replace('password "app-secret"',
+                                                             'password-file "app.password"'))
+    h.eq(found(), [("W0909", "app.password", "read by every")])
+    os.chmod(f"{w.dir}/app.password", 0o600)
+    h.eq(found(), [])
+    os.chmod(w.conf_path, 0o646)
+    os.chmod(w.policy, 0o606)
+    os.chmod(part, 0o646)
+    h.eq(sorted(found()), [("W0913", x, "changed by every") for x in
+                           ("part.weir", "policy.weir", "weir.conf")])
+    if os.geteuid() == 0:
+        for path in (w.conf_path, w.policy, part):
+            os.chmod(path, 0o600)
+        os.chown(part, 12345, -1)
+        os.rename(w.policy, f"{w.dir}/real.weir")
+        os.symlink("real.weir", w.policy)
+        h.eq(found(), [("W0913", "part.weir", "belongs")])
+        os.lchown(w.policy, 12345, -1)
+        h.eq(sorted(found()), [("W0913", "part.weir", "belongs"), ("W0913", "policy.weir", "link")])
+
+
+def test_files_of_other_systems():
+    w = gateway(start=False)
+    with open(w.conf_path) as f:
+        conf = f.read()
+    texts = {w.conf_path: conf.replace('password "app-secret"', 'password-file "app.password"'),
+             w.policy: POLICY, f"{w.dir}/app.password": "app-secret\n"}
+
+    def check(marked=None, end="\r\n"):
+        for path, text in texts.items():
+            with open(path, "w", newline="") as f:
+                f.write(("\ufeff" if path == marked else "") + text.replace("\n", end))
+            os.chmod(path, 0o600)
+        return run("-c", w.conf_path, "--check")
+    h.eq(check().code, 0)
+    w.start()
+    h.eq(w.psql("select 1").out, "1")
+    h.eq(w.stop(), 0)
+    for path in texts:
+        r = check(path)
+        h.eq(r.code, 1, repr(r))
+        h.has(r.err, "byte order mark", os.path.basename(path))
+    h.has(check(end="\r").err, "error[E")  # one line for a reader that ends lines as others do
+
+
+def test_a_password_command_that_does_not_behave():
+    def check(command):
+        w = gateway(start=False)
+        with open(w.conf_path) as f:
+            conf = f.read()
+        with open(w.conf_path, "w") as f:
+            f.write(conf.replace('password "app-secret"', f'password-command "{command}"'))
+        return h.Background([h.WEIR, "run", "-c", w.conf_path, "--check"])
+    late = "password-command did not end within 10 s"
+    cases = [(check(c), said) for c, said in (
+        ("sleep 60", late), ("exec >&-; sleep 60", late), ("echo app-secret; sleep 60", late),
+        ("trap '' TERM PIPE; while :; do echo app-secret; done", None), ("yes", None),
+        ("head -c 100000 /dev/zero | tr '\\\\0' x", "longer than 1024 bytes"),
+        ("kill -9 $$", "was killed"), ("echo app-secret; exit 3", "ended with status 3"))]
+    for p, said in cases:
+        r = p.wait(30)
+        h.eq(r.code, 1 if said else 0, repr(r))
+        h.has(r.err if said else r.out, said or ": ok, ")
+
+
+def test_a_password_command_of_a_reload_has_its_signals():
+    w = gateway(start=False)
+    with open(w.conf_path) as f:
+        conf = f.read()
+    # What the gateway blocks would let it go on.
+    with open(w.conf_path, "w") as f:
+        f.write(conf.replace('password "app-secret"', 'password-command "test -e stop && '
+                             'kill -TERM $$; echo app-secret"').replace("test -e stop",
+                                                                        f"test -e {w.dir}/stop"))
+    w.start()
+    w.reload()
+    said(w, "reloaded ")
+    open(f"{w.dir}/stop", "w").close()
+    w.reload()
+    said(w, "password-command was killed")
+    said(w, "reload refused")
+    h.eq(w.psql("select 1").out, "1")
+    h.eq(w.stop(), 0)
+
+
 def test_what_cannot_start_says_why():
     w = gateway(start=False)
     r = run("-c", f"{w.dir}/none.conf")

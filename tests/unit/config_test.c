@@ -3,6 +3,7 @@
  * The configuration: what it yields, what it refuses, and that no secret is ever shown.
  */
 #include "compiler/config_load.h"
+#include "compiler/file_mode.h"
 #include "tests/unit/test.h"
 
 #include <sys/stat.h>
@@ -342,6 +343,43 @@ passwords_from_outside(void)
 	close(fd);
 }
 
+static void
+files_open_to_others(void)
+{
+	enum { US = 1000, OTHER = 1001, ROOT = 0 };
+	static const struct {
+		uid_t owner;
+		mode_t mode;
+		enum file_use use;
+		const char *says; /* NULL: nothing */
+	} files[] = {
+		{US, 0600, FILE_SECRET, NULL},
+		{US, 0400, FILE_SECRET, NULL},
+		{US, 0640, FILE_SECRET, "can be read by group 7"},
+		{US, 0604, FILE_SECRET, "can be read by every user"},
+		{US, 0620, FILE_SECRET, "can be changed by group 7"},
+		{ROOT, 0640, FILE_SECRET, NULL},
+		{ROOT, 0644, FILE_SECRET, "can be read by every user"},
+		{ROOT, 0660, FILE_SECRET, "can be changed by group 7"},
+		{OTHER, 0600, FILE_SECRET, "belongs to user 1001"},
+		{US, 0644, FILE_RULES, NULL},
+		{ROOT, 0644, FILE_RULES, NULL},
+		{US, 0664, FILE_RULES, "can be changed by group 7"},
+		{US, 0646, FILE_RULES, "can be changed by every user"},
+		{OTHER, 0644, FILE_RULES, "belongs to user 1001"},
+	};
+	struct arena a;
+
+	arena_init(&a, 0);
+	for (size_t i = 0; i < COUNT_OF(files); i++) {
+		struct stat st = {.st_uid = files[i].owner, .st_gid = 7, .st_mode = files[i].mode};
+		const char *got = file_mode_problem(&st, US, files[i].use, &a);
+
+		CHECK(!got == !files[i].says && (!got || strstr(got, files[i].says)));
+	}
+	arena_fini(&a);
+}
+
 /* However a line with a secret is wrong, the secret is not shown. */
 static void
 secrets_are_never_shown(void)
@@ -453,4 +491,4 @@ pools(void)
 TEST_MAIN(TEST(the_example), TEST(channels), TEST(secrets_leave_the_text), TEST(refusals),
 	  TEST(tls_off_loopback), TEST(tls_to_a_target_off_loopback), TEST(addresses),
 	  TEST(passwords_from_outside), TEST(secrets_are_never_shown), TEST(signers_are_keys),
-	  TEST(pools))
+	  TEST(files_open_to_others), TEST(pools))
