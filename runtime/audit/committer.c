@@ -268,9 +268,14 @@ static int
 commit(struct audit *a)
 {
 	uint64_t start = clock_mono_ns();
+	uint64_t errors = a->log.sync_errors;
 	unsigned n = a->log.batch_records;
 	int rc = alog_commit(&a->log);
 
+	if (rc == 0 && a->log.sync_errors > errors)
+		log_error("audit log: its file could not be written (%s), or was deleted; another one "
+			  "is begun: weir audit verify tells what is missing",
+			  strerror(-a->log.sync_error));
 	atomic_store(&a->sync_errors, a->log.sync_errors);
 	if (rc != 0)
 		return rc;

@@ -45,6 +45,17 @@ write_sync(struct alog *l, const uint8_t *p, size_t n)
 	return 0;
 }
 
+/* A file that somebody has deleted takes every byte and keeps none. */
+static int
+still_there(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return -errno;
+	return st.st_nlink ? 0 : -ENOENT;
+}
+
 static int
 sync_at(struct alog *l, const uint8_t *p, size_t n)
 {
@@ -52,7 +63,11 @@ sync_at(struct alog *l, const uint8_t *p, size_t n)
 			       : write_sync(l, p, n);
 
 	if (rc == 0)
+		rc = still_there(l->fd);
+	if (rc == 0)
 		l->offset += n;
+	else
+		l->sync_error = rc;
 	return rc;
 }
 

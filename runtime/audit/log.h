@@ -50,6 +50,7 @@ struct alog {
 	void *write_arg;
 
 	uint64_t segments, checkpoints, sync_errors;
+	int sync_error; /* the last one, -errno */
 };
 
 struct alog_options {
