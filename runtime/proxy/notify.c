@@ -49,3 +49,15 @@ notify_reloading(void)
 		 (unsigned long long) ts.tv_sec * 1000000 + (unsigned long long) ts.tv_nsec / 1000);
 	notify_state(lines);
 }
+
+uint64_t
+notify_watchdog_ns(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	unsigned long long n = usec ? strtoull(usec, NULL, 10) : 0;
+
+	/* Inherited, it is about another process. */
+	if (pid && strtoul(pid, NULL, 10) != (unsigned long) getpid())
+		return 0;
+	return n < UINT64_MAX / 1000 ? n * 1000 : 0;
+}

@@ -26,6 +26,7 @@ struct run {
 	struct server *s;
 	bool draining, done;
 	uint64_t drain_until, sweep_at;
+	uint64_t watchdog_ns, watchdog_at;
 };
 
 /* Signals are read, not caught. Blocked before the first thread, so that all threads inherit it. */
@@ -180,6 +181,26 @@ watch_audit(struct server *s)
 			  s->epoch->config.state_path);
 }
 
+/* Says that we are alive only when all of us are: a worker that no longer turns holds up its
+ * sessions without a word, and the manager's timeout is what ends that. */
+static void
+watchdog(struct run *r, uint64_t now)
+{
+	struct server *s = r->s;
+
+	if (!r->watchdog_ns || now < r->watchdog_at)
+		return;
+	r->watchdog_at = now + r->watchdog_ns / 4;
+	for (unsigned i = 0; i < s->n_workers; i++)
+		if (!worker_answers(s->workers[i])) {
+			log_error("worker %u does not answer", i);
+			return;
+		}
+	notify_state("WATCHDOG=1");
+	for (unsigned i = 0; i < s->n_workers; i++)
+		worker_ping(s->workers[i]);
+}
+
 /* What is due by the clock. */
 static void
 tick(struct run *r, uint64_t now)
@@ -194,6 +215,7 @@ tick(struct run *r, uint64_t now)
 		watch_audit(s);
 		server_watch_certificate(s, now);
 	}
+	watchdog(r, now);
 	if (!r->draining)
 		return;
 	if (atomic_load(&s->drained) >= s->n_workers) {
@@ -255,7 +277,7 @@ check(struct server *s, struct buf *said)
 static int
 serve(struct server *s, struct buf *said)
 {
-	struct run r = {.s = s};
+	struct run r = {.s = s, .watchdog_ns = notify_watchdog_ns()};
 	struct worker_host host;
 
 	if (!load_first(s, said)) {

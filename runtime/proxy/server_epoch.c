@@ -195,6 +195,7 @@ server_reload(struct server *s)
 	struct buf said = {0}, policy = {0};
 	struct config_text text;
 	struct epoch *e;
+	bool loaded = false;
 	char why[256];
 
 	notify_reloading();
@@ -229,10 +230,12 @@ server_reload(struct server *s)
 		log_error("admin listener: %s", why);
 	s->certificate_at = 0;
 	s->reloads++;
+	loaded = true;
 	server_describe_policy(e, &policy);
 	log_info("reloaded %.*s", SLICE_ARG(buf_slice(&policy)));
 out:
-	notify_state("READY=1");
+	notify_state(loaded ? "READY=1\nSTATUS=serving"
+			    : "READY=1\nSTATUS=serving; the last reload was refused, see the log");
 	config_text_fini(&text);
 	buf_fini(&said);
 	buf_fini(&policy);

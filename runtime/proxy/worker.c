@@ -30,6 +30,7 @@ struct message {
 		MSG_TAKEN,
 		MSG_APPROVAL,
 		MSG_POOL,
+		MSG_PING,
 		MSG_DRAIN,
 		MSG_STOP,
 	} kind;
@@ -49,6 +50,7 @@ struct worker {
 	struct worker_config config;
 	struct worker_shared shared;
 	struct ring_listener listener;
+	atomic_uint pings, pongs;
 	struct ring_event inbox_event, audit_event;
 	struct ring_timer stop_timer;
 	struct ring_timer flush_timer; /* of records that nobody waits for */
@@ -171,6 +173,19 @@ worker_post_approval(struct worker *w, const char *id UNUSED, uint64_t waiter)
 }
 
 void
+worker_ping(struct worker *w)
+{
+	atomic_fetch_add(&w->pings, 1);
+	post(w, message_new(MSG_PING));
+}
+
+bool
+worker_answers(const struct worker *w)
+{
+	return atomic_load(&w->pongs) == atomic_load(&w->pings);
+}
+
+void
 worker_post_pool(struct worker *w, size_t target)
 {
 	struct message *m = message_new(MSG_POOL);
@@ -276,6 +291,9 @@ handle(struct worker *w, struct message *m)
 		s = session_at(w, (uint32_t) m->waiter);
 		if (s)
 			session_kick(s);
+		break;
+	case MSG_PING:
+		atomic_fetch_add(&w->pongs, 1);
 		break;
 	case MSG_POOL:
 		pool_look(sh->pool, m->target);

@@ -75,6 +75,9 @@ worker_of_cancel(uint32_t pid)
 {
 	return pid >> 24;
 }
+/* Asks for a sign of life; whether the last one that was asked for is there. */
+void worker_ping(struct worker *w);
+bool worker_answers(const struct worker *w);
 /* Stops listening, ends idle sessions, lets busy ones finish their command. */
 void worker_drain(struct worker *w);
 /* Ends what is left, joins the thread, frees. */

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """`weir run` as a process: start, reload, counters, drain, what it leaves on disk and what it keeps
 to itself. Needs no client that speaks PostgreSQL."""
-import glob, json, os, re, signal, socket, stat, urllib.request
+import ctypes, glob, json, os, re, select, signal, socket, stat, urllib.request
 
 import harness as h
 
@@ -496,10 +496,56 @@ def test_systemd_is_told():
         h.has(s.recv(4096).decode(), "READY=1")
         w.reload()
         h.has(s.recv(4096).decode(), "RELOADING=1", "MONOTONIC_USEC=")
-        h.has(s.recv(4096).decode(), "READY=1")
+        h.has(s.recv(4096).decode(), "READY=1", "STATUS=serving")
+        with open(w.policy, "w") as f:
+            f.write("nonsense\n")
+        w.reload()
+        h.has(s.recv(4096).decode(), "RELOADING=1")
+        h.has(s.recv(4096).decode(), "READY=1", "STATUS=serving; the last reload was refused")
         w.p.send_signal(signal.SIGTERM)
         h.has(s.recv(4096).decode(), "STOPPING=1")
         h.eq(w.p.wait(20), 0)
+
+
+def worker_thread(w):
+    for task in os.listdir(f"/proc/{w.p.pid}/task"):
+        with open(f"/proc/{w.p.pid}/task/{task}/comm") as f:
+            if f.read().strip() == "weir-worker-0":
+                return int(task)
+    raise h.Failure("no worker")
+
+
+def test_the_watchdog_is_told_while_all_workers_turn():
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long] * 4
+    seize, interrupt, detach = 0x4206, 0x4207, 17
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        path = f"{h.tmp()}/watchdog"
+        s.bind(path)
+        s.settimeout(20)
+        w = gateway(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "4000000"}, start=False)
+        w.start(args=["--core"])  # so that we may hold one of its threads
+        for want in ("READY=1", "WATCHDOG=1", "WATCHDOG=1"):
+            h.has(s.recv(4096).decode(), want)
+        tid = worker_thread(w)
+        h.eq(libc.ptrace(seize, tid, 0, 0), 0, f"ptrace: {os.strerror(ctypes.get_errno())}")
+        libc.ptrace(interrupt, tid, 0, 0)
+        said(w, "worker 0 does not answer")
+        s.setblocking(False)
+        while True:  # what was on its way
+            try:
+                s.recv(4096)
+            except BlockingIOError:
+                break
+        h.eq(h.wait_for(lambda: w.log().count("does not answer") >= 3, 20) and select.select(
+            [s], [], [], 0)[0], [], "signs of life")
+        os.waitpid(tid, 0x40000000)  # __WALL: it is stopped
+        libc.ptrace(detach, tid, 0, 0)
+        s.setblocking(True)
+        s.settimeout(20)
+        h.has(s.recv(4096).decode(), "WATCHDOG=1")
+        h.eq(w.psql("select 1").out, "1")
+        h.eq(w.stop(), 0)
 
 
 def test_libpq_variables_change_nothing():
