@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * Open addressing at most half full. The hash is written out: names are short, and a call of a
- * library's would take longer. Its seed is secret; who aims all the same makes look-ups longer,
- * never wrong.
+ * library's would take longer. Its seed is secret. Both halves of each product count: with the
+ * lower one alone, names that differ in their last letters met whatever the seed was, those of
+ * partitions by themselves.
  */
 #include "sql/catalog_names.h"
 
@@ -20,8 +21,9 @@ part_at(const uint8_t *p, size_t n)
 static uint64_t
 mix(uint64_t h, uint64_t part)
 {
-	h = (h ^ part) * UINT64_C(0x9e3779b97f4a7c15);
-	return h ^ h >> 32;
+	__uint128_t product = (__uint128_t) (h ^ part) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (uint64_t) product ^ (uint64_t) (product >> 64);
 }
 
 static uint64_t
@@ -44,7 +46,7 @@ mix_name(uint64_t h, struct slice s)
 static size_t
 place(const struct catalog_names *t, struct slice schema, struct slice name)
 {
-	return mix_name(mix_name(t->seed, schema), name) & t->mask;
+	return mix(mix_name(mix_name(t->seed, schema), name), t->seed) & t->mask;
 }
 
 bool

@@ -5,6 +5,8 @@
  */
 #include "base/arena.h"
 #include "sql/catalog.h"
+#include "sql/catalog_names.h"
+#include "sql/shape.h"
 #include "test.h"
 
 static bool
@@ -325,6 +327,51 @@ digest_names_the_rows(void)
 	catalog_free(y);
 }
 
+/* The longest row of full places: what finding a name that is not there can take. */
+static size_t
+longest_row(const struct catalog_names *t)
+{
+	size_t longest = 0, row = 0;
+
+	for (size_t at = 0; at <= 2 * t->mask; at++) {
+		row = t->slots[at & t->mask] ? row + 1 : 0;
+		longest = row > longest ? row : longest;
+	}
+	return longest;
+}
+
+/* Whoever may create tables chooses their names. */
+static void
+names_do_not_meet(void)
+{
+	static const char *const shapes[] = {"abcdef%c%c", "sales_2024_%c%c", "%c%c", "x%cy%cz"};
+	enum { N = 94 * 94 };
+	struct catalog_relation *r = calloc(N, sizeof(*r));
+	char(*names)[24] = calloc(N, sizeof(*names));
+	struct catalog_names t;
+	struct arena a;
+
+	REQUIRE(r && names);
+	sql_shape_init();
+	for (size_t s = 0; s < COUNT_OF(shapes); s++) {
+		arena_init(&a, 0);
+		for (int i = 0; i < N; i++) {
+			snprintf(names[i], sizeof(names[i]), shapes[s], '!' + i / 94, '!' + i % 94);
+			r[i].schema = SLICE_LIT("app");
+			r[i].name = slice_str(names[i]);
+		}
+		REQUIRE(catalog_names_build(&t, &a, r, N));
+		CHECK(longest_row(&t) < 300);
+		for (int i = 0; i < N; i++)
+			CHECK(catalog_names_find(&t, r[i].schema, r[i].name) == &r[i]);
+		CHECK(!catalog_names_find(&t, SLICE_LIT("app"), SLICE_LIT("nobody")));
+		arena_fini(&a);
+	}
+	free(r);
+	free(names);
+}
+
 TEST_MAIN(TEST(names_resolve), TEST(functions_are_found), TEST(search_paths_parse),
 	  TEST(temporary_relations), TEST(bad_listings_are_not_read),
-	  TEST(bad_rows_fail_the_build), TEST(digest_names_the_rows))
+	  TEST(bad_rows_fail_the_build), TEST(digest_names_the_rows),
+	  TEST(names_do_not_meet))
