@@ -49,6 +49,7 @@ struct audit_options {
 	size_t lane_bytes;      /* queue of a lane, rounded up to a power of two; 0: 1 MiB */
 	uint64_t reserve_bytes; /* free space below which submits are refused; 0: 128 MiB */
 	unsigned heartbeat_s;   /* 0: 60 */
+	const char *detail;     /* for log.state, what opens it if not a gateway; may be NULL */
 	const char *version;    /* of this program, for log.state; may be NULL */
 };
 
@@ -80,9 +81,14 @@ bool audit_commit_now(struct audit *a) MUST_CHECK;
 /* Blocks until the ticket is durable; false when the log failed first. For control threads. */
 bool audit_wait(struct audit *a, unsigned lane, uint64_t ticket) MUST_CHECK;
 
+/* Blocks until a signed head covers `size` records. False: that takes longer than a minute, or the
+ * log failed. For control threads. */
+bool audit_wait_signed(struct audit *a, uint64_t size) MUST_CHECK;
+int audit_folder(const struct audit *a); /* the descriptor of its folder, which stays the log's */
+
 struct audit_stats {
 	uint64_t records, bytes, batches, segments, checkpoints, sync_errors;
-	uint64_t tree_size, checkpoint_wall_ns;
+	uint64_t tree_size, signed_size, checkpoint_wall_ns;
 	uint64_t commit_ns; /* summed over batches: write + fdatasync */
 	uint64_t cpu_ns;    /* of the committer thread */
 	uint64_t alone_batches, alone_cpu_ns; /* of audit_commit_now: on the workers' threads */

@@ -269,6 +269,12 @@ body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 	case AT(log_state, state):
 		b->log_state = (unsigned) number(r);
 		return;
+	case AT(retention_prune, until):
+		b->until = number(r);
+		return;
+	case AT(retention_prune, remains):
+		b->remains = digest(r);
+		return;
 	case AT(policy_load, new_digest):
 		b->new_digest = digest(r);
 		return;

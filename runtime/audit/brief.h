@@ -47,6 +47,9 @@ struct audit_brief {
 	size_t n_groups;
 	uint64_t max_uses;
 	unsigned log_state; /* log.state */
+	/* retention.prune */
+	uint64_t until;
+	struct slice remains; /* 32 bytes or empty */
 	/* policy.load */
 	struct slice new_digest;
 	unsigned outcome;

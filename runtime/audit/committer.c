@@ -15,6 +15,7 @@
 #include "audit/audit.h"
 
 #include "audit/log.h"
+#include "audit/prune.h"
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/log.h"
@@ -73,7 +74,7 @@ struct audit {
 	uint64_t records_at_heartbeat;
 	char node[NOTE_NAME_MAX + 1];
 	_Atomic uint64_t records, bytes, batches, tree_size, checkpoint_wall_ns, commit_ns,
-		segments, checkpoints, sync_errors, alone_batches, alone_cpu_ns;
+		segments, checkpoints, sync_errors, alone_batches, alone_cpu_ns, signed_size;
 	unsigned alone_turns;
 };
 
@@ -167,6 +168,26 @@ audit_wait(struct audit *a, unsigned lane, uint64_t ticket)
 		pthread_cond_wait(&a->wait_more, &a->wait_lock);
 	pthread_mutex_unlock(&a->wait_lock);
 	return ok;
+}
+
+bool
+audit_wait_signed(struct audit *a, uint64_t size)
+{
+	const struct timespec pause = {0, 20 * 1000 * 1000};
+	uint64_t until = clock_mono_ns() + 60 * NS_PER_S;
+
+	while (atomic_load(&a->signed_size) < size) {
+		if (audit_state(a) == AUDIT_FAILED || clock_mono_ns() > until)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+int
+audit_folder(const struct audit *a)
+{
+	return a->log.dir;
 }
 
 /* --- the committer's side --- */
@@ -350,6 +371,7 @@ checkpoint(struct audit *a, uint64_t now)
 		log_error("audit log: the signed head could not be written: %s", strerror(-rc));
 	a->checkpoint_due_ns = now + NS_PER_S;
 	atomic_store(&a->checkpoint_wall_ns, a->log.signed_wall_ns);
+	atomic_store(&a->signed_size, a->log.signed_head.size);
 	atomic_store(&a->checkpoints, a->log.checkpoints);
 }
 
@@ -491,7 +513,7 @@ audit_commit_now(struct audit *a)
 
 /* The first records of a run: what recovery found, and that the log started. */
 static int
-first_records(struct audit *a, struct alog_recovery *r, const char *version)
+first_records(struct audit *a, struct alog_recovery *r, const struct audit_options *o)
 {
 	enum { IDS_MAX = 3000 };
 	struct audit_recovery body = {
@@ -505,7 +527,8 @@ first_records(struct audit *a, struct alog_recovery *r, const char *version)
 	struct audit_log_state start = {
 		.state = AUDIT_log_state_START,
 		.segment = a->log.tree.size,
-		.version = slice_str(version),
+		.version = slice_str(o->version),
+		.detail = slice_str(o->detail),
 	};
 	int rc = alog_begin(&a->log);
 
@@ -515,7 +538,10 @@ first_records(struct audit *a, struct alog_recovery *r, const char *version)
 		own_record(a, AUDIT_recovery, &body);
 	own_record(a, AUDIT_log_state, &start);
 	rc = commit(a);
-	return rc == 0 ? alog_checkpoint(&a->log, clock_wall_ns(), false) : rc;
+	if (rc == 0)
+		rc = alog_checkpoint(&a->log, clock_wall_ns(), false);
+	atomic_store(&a->signed_size, a->log.signed_head.size);
+	return rc;
 }
 
 static int
@@ -570,6 +596,7 @@ audit_open(struct audit **out, const struct audit_options *o, struct buf *error)
 				  .reserve_bytes = o->reserve_bytes ? o->reserve_bytes
 								    : RESERVE_DEFAULT};
 	struct alog_recovery r = {0};
+	bool settled;
 	int rc;
 
 	assert(a != NULL && o->lanes > 0);
@@ -586,13 +613,16 @@ audit_open(struct audit **out, const struct audit_options *o, struct buf *error)
 	audit_record_set_node(slice_str(a->node));
 	rc = lanes_init(a, o);
 	if (rc == 0)
-		rc = first_records(a, &r, o->version);
+		rc = first_records(a, &r, o);
 	free(r.unknown);
-	if (rc == 0)
+	/* The first head of this run covers what was recorded of it. */
+	settled = rc != 0 || prune_settle(a->log.dir, a->log.signed_head.size, error);
+	if (rc == 0 && settled)
 		rc = -pthread_create(&a->thread, NULL, run, a);
-	if (rc != 0) {
+	if (rc != 0)
 		buf_printf(error, "audit log: cannot start: %s%s", strerror(-rc),
 			   rc == -ENOSPC ? "; the free space is below the reserve" : "");
+	if (rc != 0 || !settled) {
 		alog_abandon(&a->log);
 		audit_record_set_node((struct slice){0});
 		destroy(a);
@@ -646,6 +676,7 @@ audit_stats(const struct audit *a, struct audit_stats *s)
 		.checkpoints = atomic_load(&a->checkpoints),
 		.sync_errors = atomic_load(&a->sync_errors),
 		.tree_size = atomic_load(&a->tree_size),
+		.signed_size = atomic_load(&a->signed_size),
 		.checkpoint_wall_ns = atomic_load(&a->checkpoint_wall_ns),
 		.commit_ns = atomic_load(&a->commit_ns),
 		.alone_batches = atomic_load(&a->alone_batches),

@@ -100,56 +100,89 @@ folder_segment_name(char out[32], uint64_t first)
 	snprintf(out, 32, "seg/%020llu.alog", (unsigned long long) first);
 }
 
-/* 1 for a segment's name, 0 for one to pass over, -1 for a stranger. */
-static int
-segment_name(const char *name, uint64_t *first)
+void
+folder_pruned_name(char out[32], uint64_t first)
 {
-	char *end, canonical[32];
-	size_t n = strlen(name);
-
-	if (name[0] == '.' || (n > 5 && strcmp(name + n - 5, ".torn") == 0) ||
-	    strcmp(name, "new.tmp") == 0)
-		return 0;
-	errno = 0;
-	*first = strtoull(name, &end, 10);
-	folder_segment_name(canonical, *first);
-	return errno == 0 && strcmp(canonical + 4, name) == 0 ? 1 : -1;
+	snprintf(out, 32, "seg/%020llu.pruned", (unsigned long long) first);
 }
 
-int
-folder_segments(int dirfd, uint64_t **v, size_t *n, char strange[256])
+enum entry { ENTRY_STRANGE, ENTRY_OTHER, ENTRY_SEGMENT, ENTRY_PRUNED };
+
+static bool
+ends_in(const char *name, const char *end)
+{
+	size_t n = strlen(name), m = strlen(end);
+
+	return n > m && strcmp(name + n - m, end) == 0;
+}
+
+static enum entry
+entry_of(const char *name, uint64_t *first)
+{
+	char *end, segment[32], pruned[32];
+
+	if (name[0] == '.' || ends_in(name, ".torn") || ends_in(name, ".tmp"))
+		return ENTRY_OTHER;
+	errno = 0;
+	*first = strtoull(name, &end, 10);
+	folder_segment_name(segment, *first);
+	folder_pruned_name(pruned, *first);
+	if (errno == 0 && strcmp(segment + 4, name) == 0)
+		return ENTRY_SEGMENT;
+	return errno == 0 && strcmp(pruned + 4, name) == 0 ? ENTRY_PRUNED : ENTRY_STRANGE;
+}
+
+static void
+add_first(uint64_t **v, size_t *n, uint64_t first)
+{
+	/* Room for powers of two, from 16 on. */
+	if (*n == 0 || (*n >= 16 && (*n & (*n - 1)) == 0)) {
+		*v = realloc(*v, (*n ? *n * 2 : 16) * sizeof(**v));
+		assert(*v != NULL);
+	}
+	(*v)[(*n)++] = first;
+}
+
+/* The entries of one kind. */
+static int
+list(int dirfd, enum entry kind, uint64_t **v, size_t *n, char strange[256])
 {
 	int fd = openat(dirfd, "seg", O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	size_t cap = 0;
 
 	*v = NULL;
 	*n = 0;
 	if (!d)
 		return -errno;
 	for (struct dirent *e; rc == 0 && (e = readdir(d));) {
-		uint64_t first;
-		int is = segment_name(e->d_name, &first);
+		uint64_t first = 0;
+		enum entry is = entry_of(e->d_name, &first);
 
-		if (is < 0) {
+		if (is == ENTRY_STRANGE) {
 			snprintf(strange, 256, "%s", e->d_name);
 			rc = -EINVAL;
-		} else if (is > 0) {
-			if (*n == cap) {
-				uint64_t *more;
-
-				cap = cap ? cap * 2 : 16;
-				more = realloc(*v, cap * sizeof(**v));
-				assert(more != NULL);
-				*v = more;
-			}
-			(*v)[(*n)++] = first;
+		} else if (is == kind) {
+			add_first(v, n, first);
 		}
 	}
 	closedir(d);
 	if (rc == 0 && *n)
 		qsort(*v, *n, sizeof(**v), by_value);
 	return rc;
+}
+
+int
+folder_segments(int dirfd, uint64_t **v, size_t *n, char strange[256])
+{
+	return list(dirfd, ENTRY_SEGMENT, v, n, strange);
+}
+
+int
+folder_pruned(int dirfd, uint64_t **v, size_t *n)
+{
+	char strange[256];
+
+	return list(dirfd, ENTRY_PRUNED, v, n, strange);
 }
 
 int

@@ -4,6 +4,8 @@
  *
  *   origin  keys/<id>.vkey  seg/<first index, 20 digits>.alog  checkpoint  checkpoints.log  lock
  *
+ * Of a segment that was pruned seg/<first index>.pruned is left (audit/pruned.h).
+ *
  * checkpoint is replaced before checkpoints.log is appended to, so the former is never older.
  */
 #ifndef WEIR_AUDIT_FOLDER_H
@@ -25,6 +27,10 @@ int folder_mkdir(int dirfd, const char *name) MUST_CHECK; /* 0700; there already
  * segment, whose name goes to `strange`. *.torn files are passed over. */
 int folder_segments(int dirfd, uint64_t **v, size_t *n, char strange[256]) MUST_CHECK;
 void folder_segment_name(char out[32], uint64_t first); /* "seg/000...0.alog" */
+/* Likewise of what is left of pruned segments. Listed after the segments, nothing is missed that is
+ * pruned meanwhile. */
+int folder_pruned(int dirfd, uint64_t **v, size_t *n) MUST_CHECK;
+void folder_pruned_name(char out[32], uint64_t first); /* "seg/000...0.pruned" */
 
 /* Opens FOLDER, or FOLDER/audit when that is where the log is. A descriptor or -errno. */
 int folder_open(const char *path) MUST_CHECK;

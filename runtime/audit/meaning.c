@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "audit/meaning.h"
 
+#include "base/clock.h"
 #include "base/crypto.h"
+#include "base/endian.h"
 
 #include <stdlib.h>
 
@@ -118,13 +120,21 @@ on_close(struct meaning *m, const struct audit_brief *b)
 		*idmap_put(&m->approval_of, b->refs[i]) = *idmap_get(&m->approvals, b->approval);
 }
 
+/* The first 48 bits of an id are the milliseconds of its time. */
+static bool
+may_be_gone(const struct meaning *m, struct audit_id id)
+{
+	return m->pruned_ns && get_be64(id.b) >> 16 <= m->pruned_ns / NS_PER_MS;
+}
+
 static void
 on_session(struct meaning *m, uint64_t index, const struct audit_brief *b)
 {
 	uint64_t *last = idmap_get(&m->sessions, b->session);
 
 	if (!last) {
-		if (b->type != AUDIT_session_start || b->sseq != 1)
+		if ((b->type != AUDIT_session_start || b->sseq != 1) &&
+		    !may_be_gone(m, b->session))
 			m->problem(m->arg, index, "a session does not begin with its session.start "
 						  "as number 1");
 		last = idmap_put(&m->sessions, b->session);
@@ -155,7 +165,8 @@ on_result(struct meaning *m, uint64_t index, const struct audit_brief *b)
 
 	m->n_results++;
 	if (!verdict) {
-		m->problem(m->arg, index, "a result without its intent");
+		if (b->n_refs == 0 || !may_be_gone(m, b->refs[0]))
+			m->problem(m->arg, index, "a result without its intent");
 		return;
 	}
 	if (*verdict == AUDIT_verdict_DENY && b->status == AUDIT_status_OK)
@@ -172,10 +183,12 @@ on_connect(struct meaning *m, uint64_t index, const struct audit_brief *b)
 
 	if (b->verdict == AUDIT_verdict_HOLD)
 		*idmap_put(&m->intents, b->id) = AUDIT_verdict_HOLD;
-	else if (b->verdict == AUDIT_verdict_ALLOW && b->n_refs && !verdict)
-		m->problem(m->arg, index, "a session was opened after a hold that is not on record");
-	else if (b->verdict == AUDIT_verdict_ALLOW && b->n_refs)
+	else if (b->verdict != AUDIT_verdict_ALLOW || b->n_refs == 0)
+		return;
+	else if (verdict)
 		went_ahead(m, b->refs[0], index);
+	else if (!may_be_gone(m, b->refs[0]))
+		m->problem(m->arg, index, "a session was opened after a hold that is not on record");
 }
 
 static void
@@ -183,7 +196,9 @@ on_policy(struct meaning *m, uint64_t index, const struct audit_brief *b)
 {
 	if (b->type == AUDIT_policy_load && b->new_digest.n && b->outcome == AUDIT_outcome_LOADED)
 		*idmap_put(&m->policies, id_of(b->new_digest)) = 1;
-	if (b->policy.n) {
+	if (b->type == AUDIT_log_state && b->log_state == AUDIT_log_state_START)
+		m->started = true;
+	if (b->policy.n && (m->started || !m->pruned_ns)) {
 		uint64_t *at = idmap_put(&m->policies, id_of(b->policy));
 
 		if (*at == 0)
@@ -261,6 +276,9 @@ meaning_end(struct meaning *m)
 		const char *wrong = at ? judge(&m->v[*at - 1])
 				       : "what was held went ahead without an approval";
 
+		/* Used again within its window, after the request was pruned. */
+		if (at && !m->v[*at - 1].requested && m->pruned_ns)
+			continue;
 		if (wrong)
 			m->problem(m->arg, m->ran[i].index, wrong);
 	}

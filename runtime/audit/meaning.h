@@ -41,6 +41,10 @@ struct meaning {
 	struct held *ran; /* held commands that ran, held connections that were let in */
 	size_t n_ran, cap_ran;
 	uint64_t n_sessions, n_commands, n_results, n_held;
+	/* Of a log whose beginning was pruned: the newest time in what is gone, else 0. What may
+	 * have been on record there is not missed. */
+	uint64_t pruned_ns;
+	bool started; /* the gateway was started in what is here: it has loaded its policy here */
 	void (*problem)(void *arg, uint64_t index, const char *what);
 	void *arg;
 };

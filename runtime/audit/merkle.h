@@ -23,6 +23,21 @@ merkle_n_peaks(const struct merkle *t)
 
 void merkle_leaf(uint8_t out[SHA256_LEN], struct slice data);
 void merkle_append(struct merkle *t, const uint8_t leaf[SHA256_LEN]);
+/* Appends the root of 2^level leaves at once. False: that many do not begin here. */
+bool merkle_append_subtree(struct merkle *t, unsigned level,
+			   const uint8_t root[SHA256_LEN]) MUST_CHECK;
 void merkle_root(uint8_t out[SHA256_LEN], const struct merkle *t);
+
+/* The leaves from `first` to `size` as the fewest perfect subtrees of the tree, left to right: what
+ * stands for them when they are gone, for whoever has the tree of the leaves before them. */
+struct merkle_range {
+	uint64_t first, size;
+	struct {
+		uint8_t level, root[SHA256_LEN];
+	} nodes[2 * MERKLE_PEAKS_MAX];
+	unsigned n;
+};
+
+void merkle_range_append(struct merkle_range *r, const uint8_t leaf[SHA256_LEN]);
 
 #endif

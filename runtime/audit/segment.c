@@ -123,7 +123,7 @@ frame_get(struct frame *f, struct slice at, uint64_t seed)
 	f->index = get_le64(at.p + 8);
 	f->size = frame_size(n);
 	if (n == 0 || n > AUDIT_LEAF_MAX || f->size > at.n || at.p[5] || at.p[6] || at.p[7] ||
-	    f->kind < FRAME_RECORD || f->kind > FRAME_SEAL)
+	    f->kind < FRAME_RECORD || f->kind > FRAME_NODES)
 		return FRAME_BAD;
 	f->payload = slice_of(at.p + FRAME_HEADER_LEN, n);
 	if (get_le64(at.p + 16) != frame_sum(at.p, n, seed) ||
@@ -197,7 +197,7 @@ segment_tail(struct slice tail, uint64_t seed, uint64_t first)
 		}
 		if (trailer || f.index < first || f.index >= first + BATCH_MAX + 1)
 			return TAIL_BROKEN;
-		if (f.kind == FRAME_SEAL)
+		if (f.kind >= FRAME_SEAL)
 			return TAIL_BROKEN;
 		if (f.kind == FRAME_TRAILER) {
 			/* A batch that starts before `first` was cut in its middle. */

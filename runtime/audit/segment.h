@@ -42,7 +42,14 @@ void segment_header_put(uint8_t out[SEGMENT_HEADER_LEN], const struct segment_he
 const char *segment_header_get(struct segment_header *h, struct slice file) MUST_CHECK;
 uint64_t segment_seed(const struct segment_header *h);
 
-enum frame_kind { FRAME_RECORD = 1, FRAME_TRAILER = 2, FRAME_SEAL = 3 };
+enum frame_kind {
+	FRAME_RECORD = 1,
+	FRAME_TRAILER = 2,
+	FRAME_SEAL = 3,
+	/* of what is left of a pruned segment (audit/pruned.h) */
+	FRAME_PRUNED = 4,
+	FRAME_NODES = 5,
+};
 
 struct frame {
 	unsigned kind;

@@ -4,6 +4,7 @@
 #include "audit/folder.h"
 #include "audit/meaning.h"
 #include "audit/walk.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,20 @@
 struct head {
 	uint64_t size;
 	uint8_t root[SHA256_LEN];
+	bool external; /* given with --head */
+};
+
+/* What the files that are left of pruned segments say, as the chain that they are. */
+struct gone {
+	uint8_t digest[SHA256_LEN]; /* of the last one */
+	uint64_t end;		    /* first record after it */
+	/* The newest signed record of a prune; until 0: there is none. */
+	uint64_t until, index;
+	uint8_t remains[SHA256_LEN];
+	/* The prune told last; several files belong to one. */
+	uint64_t from, from_ns, to_ns, pruned_ns;
+	char by[PRUNED_TEXT_MAX + 1], policy[PRUNED_TEXT_MAX + 1];
+	bool walking;
 };
 
 struct verify {
@@ -27,6 +42,8 @@ struct verify {
 	struct head *heads; /* as signed, sizes ascending */
 	size_t n_heads, next;
 	bool stopped; /* the last record says that the log was closed */
+	bool torn;    /* a start of the gateway, or another look beside it, may find it whole */
+	struct gone gone;
 	struct meaning meaning;
 };
 
@@ -62,13 +79,14 @@ verify_report_fini(struct verify_report *r)
 /* --- heads --- */
 
 static void
-add_head(struct verify *v, const struct note_checkpoint *c)
+add_head(struct verify *v, const struct note_checkpoint *c, bool external)
 {
 	if ((v->n_heads & (v->n_heads - 1)) == 0) {
 		v->heads = realloc(v->heads, (v->n_heads ? v->n_heads * 2 : 1) * sizeof(*v->heads));
 		assert(v->heads != NULL);
 	}
 	v->heads[v->n_heads].size = c->size;
+	v->heads[v->n_heads].external = external;
 	memcpy(v->heads[v->n_heads++].root, c->root, SHA256_LEN);
 }
 
@@ -99,7 +117,7 @@ check_head(struct verify *v, const struct note *n, const char *where)
 		    (unsigned long long) v->heads[v->n_heads - 1].size);
 		return false;
 	}
-	add_head(v, &c);
+	add_head(v, &c, false);
 	return true;
 }
 
@@ -155,7 +173,7 @@ add_external(struct verify *v, struct slice text)
 		say(v->r, VERIFY_TAMPERED, "the head given with --head signs %llu records, the log's own "
 		    "only %llu: the log was rolled back", (unsigned long long) c.size,
 		    (unsigned long long) v->r->signed_records);
-	add_head(v, &c);
+	add_head(v, &c, true);
 	for (at = v->n_heads - 1; at > 0 && v->heads[at - 1].size > v->heads[at].size; at--) {
 		struct head swap = v->heads[at];
 
@@ -166,15 +184,31 @@ add_external(struct verify *v, struct slice text)
 
 /* --- records --- */
 
+static void
+passed_over(struct verify *v, const struct head *h)
+{
+	if (h->size == 0)
+		return; /* nothing is below it */
+	if (h->external)
+		say(v->r, VERIFY_INCOMPLETE, "the head given with --head signs %llu records that were "
+		    "pruned, and is none of those that could be checked since: the log cannot be "
+		    "compared with it", (unsigned long long) h->size);
+	else
+		say(v->r, VERIFY_TAMPERED, "a head signs %llu records, but the hashes that are left of them "
+		    "do not lead to it", (unsigned long long) h->size);
+}
+
 static bool
 at_size(void *arg, const struct merkle *tree)
 {
 	struct verify *v = arg;
 	uint8_t root[SHA256_LEN];
 
-	/* Heads below the first record of the folder belong to records that are not here. */
-	while (v->next < v->n_heads && v->heads[v->next].size < tree->size)
-		v->next++;
+	/* Heads below the first record of the folder belong to records that are not here. Those
+	 * that were signed for what is left of records end where hashes do. */
+	for (; v->next < v->n_heads && v->heads[v->next].size < tree->size; v->next++)
+		if (v->gone.walking)
+			passed_over(v, &v->heads[v->next]);
 	if (v->next == v->n_heads || v->heads[v->next].size != tree->size)
 		return true;
 	merkle_root(root, tree);
@@ -183,6 +217,12 @@ at_size(void *arg, const struct merkle *tree)
 			return false;
 	return true;
 }
+
+/* seg/, by first index. */
+struct listing {
+	uint64_t *segments, *remains;
+	size_t n, n_remains;
+};
 
 static void
 on_problem(void *arg, uint64_t index, const char *what)
@@ -208,7 +248,138 @@ on_record(void *arg, uint64_t index, struct slice leaf)
 		v->r->first_ns = b.time;
 	v->r->last_ns = b.time;
 	v->stopped = b.type == AUDIT_log_state && b.log_state == AUDIT_log_state_STOP;
+	if (b.type == AUDIT_retention_prune && b.remains.n && index < v->r->signed_records) {
+		v->gone.until = b.until;
+		v->gone.index = index;
+		memcpy(v->gone.remains, b.remains.p, SHA256_LEN);
+	}
 	meaning_record(&v->meaning, index, &b);
+}
+
+/* --- what was pruned --- */
+
+/* One sentence for the files of one prune. */
+static void
+tell_gone(struct verify *v)
+{
+	struct gone *g = &v->gone;
+	char from[28], to[28], at[28];
+
+	if (g->end == g->from)
+		return;
+	clock_format(g->from_ns, from);
+	clock_format(g->to_ns, to);
+	clock_format(g->pruned_ns, at);
+	say(v->r, VERIFY_INCOMPLETE, "records %llu to %llu, of %.19sZ to %.19sZ, were pruned on %.19sZ by %s "
+	    "(%s)", (unsigned long long) g->from, (unsigned long long) g->end - 1, from, to, at, g->by,
+	    g->policy);
+	g->from = g->end;
+	g->from_ns = g->to_ns = 0;
+}
+
+/* Files of one prune differ in when each was written, by less than this. */
+static bool
+same_prune(const struct gone *g, const struct pruned *p)
+{
+	return slice_is(p->by, g->by) && slice_is(p->policy, g->policy) &&
+	       p->pruned_ns - g->pruned_ns < 60 * NS_PER_S;
+}
+
+static void
+copy_text(char out[PRUNED_TEXT_MAX + 1], struct slice s)
+{
+	memset(out, 0, PRUNED_TEXT_MAX + 1);
+	if (s.n)
+		memcpy(out, s.p, s.n);
+}
+
+static bool
+on_pruned(void *arg, uint64_t first, const struct pruned *p, const uint8_t file[SHA256_LEN])
+{
+	struct verify *v = arg;
+	struct gone *g = &v->gone;
+
+	if (first != g->end || memcmp(p->before, g->digest, SHA256_LEN) != 0)
+		return false;
+	if (!same_prune(g, p))
+		tell_gone(v);
+	copy_text(g->by, p->by);
+	copy_text(g->policy, p->policy);
+	g->pruned_ns = p->pruned_ns;
+	if (!g->from_ns || p->from_ns < g->from_ns)
+		g->from_ns = p->from_ns;
+	if (p->to_ns > g->to_ns)
+		g->to_ns = p->to_ns;
+	if (!v->r->pruned_from_ns || p->from_ns < v->r->pruned_from_ns)
+		v->r->pruned_from_ns = p->from_ns;
+	if (p->to_ns > v->r->pruned_to_ns)
+		v->r->pruned_to_ns = p->to_ns;
+	memcpy(g->digest, file, SHA256_LEN);
+	g->end = first + p->records;
+	return true;
+}
+
+static bool
+any_size(void *arg UNUSED, const struct merkle *tree UNUSED)
+{
+	return true;
+}
+
+/* Goes on along the chain where segments are still here as well, up to what the record says. */
+static void
+follow_chain(struct verify *v, const uint64_t *remains, size_t n)
+{
+	struct gone *g = &v->gone;
+
+	for (size_t i = 0; i < n && g->end < g->until && remains[i] == g->end; i++) {
+		uint8_t digest[SHA256_LEN];
+		struct buf file = {0};
+		struct merkle tree;
+		struct pruned p;
+		char name[32];
+		bool ok;
+
+		folder_pruned_name(name, remains[i]);
+		ok = folder_read(&file, v->dir, name, PRUNED_FILE_MAX) == 0 &&
+		     pruned_read(&p, &tree, buf_slice(&file), any_size, NULL) == NULL &&
+		     memcmp(p.before, g->digest, SHA256_LEN) == 0;
+		sha256(digest, buf_slice(&file));
+		if (ok) {
+			memcpy(g->digest, digest, SHA256_LEN);
+			g->end = tree.size;
+		}
+		buf_fini(&file);
+		if (!ok)
+			return;
+	}
+}
+
+/* After the records: whether what is gone is what a signed record said would go. `remains` are the
+ * files whose segments are here as well. */
+static void
+judge_gone(struct verify *v, const uint64_t *remains, size_t n)
+{
+	struct verify_report *r = v->r;
+	struct gone *g = &v->gone;
+
+	if (r->pruned > g->until) {
+		say(r, VERIFY_TAMPERED, "records 0 to %llu are gone, but %s",
+		    (unsigned long long) r->pruned - 1,
+		    g->until ? "the signed record of what was pruned does not go as far"
+			     : "no signed record says that they were pruned");
+		return;
+	}
+	follow_chain(v, remains, n);
+	if (g->until && (g->end != g->until || memcmp(g->digest, g->remains, SHA256_LEN) != 0))
+		say(r, VERIFY_TAMPERED, "what is left of pruned records is not what record %llu says",
+		    (unsigned long long) g->index);
+	else if (g->until > r->pruned)
+		say(r, VERIFY_INTACT, "records %llu to %llu are recorded as pruned and not removed yet; the "
+		    "next start of the gateway does that", (unsigned long long) r->pruned,
+		    (unsigned long long) g->until - 1);
+	else if (n && !r->live)
+		say(r, VERIFY_INTACT, "a removal of records was prepared and given up; the next start of "
+		    "the gateway clears it away");
 }
 
 static void
@@ -226,7 +397,7 @@ conclude(struct verify *v, const struct walk *w, size_t n_segments)
 	if (n_segments && !w->sealed && v->stopped && w->tree.size == r->signed_records)
 		say(r, VERIFY_TAMPERED, "segment %020llu: the log was closed, but its seal is missing or "
 		    "damaged", (unsigned long long) w->segment);
-	else if (w->tail == TAIL_TORN)
+	else if ((v->torn = w->tail == TAIL_TORN))
 		say(r, VERIFY_INCOMPLETE, "segment %020llu: an unfinished batch after byte %llu, as a crash "
 		    "leaves it; start the gateway once to recover, then verify again",
 		    (unsigned long long) w->segment, (unsigned long long) w->offset);
@@ -241,33 +412,54 @@ conclude(struct verify *v, const struct walk *w, size_t n_segments)
 		    (unsigned long long) (w->tree.size - r->signed_records));
 }
 
+/* Hashes first, then records; n_gone of the files stand for segments that are not here. */
+static enum walk_result
+walk_all(struct verify *v, struct walk *w, const struct listing *l, size_t n_gone)
+{
+	enum walk_result result;
+
+	v->gone.walking = true;
+	result = walk_pruned(w, l->remains, n_gone);
+	v->gone.walking = false;
+	if (result != WALK_OK)
+		return result;
+	tell_gone(v);
+	v->r->pruned = v->gone.end;
+	v->meaning.pruned_ns = v->r->pruned_to_ns;
+	if (l->n && l->segments[0] != v->gone.end && l->segments[0] != 0 && v->gone.end == 0)
+		say(v->r, VERIFY_TAMPERED, "records 0 to %llu are missing, and no record says that they "
+		    "were pruned", (unsigned long long) l->segments[0] - 1);
+	return walk_segments(w, l->segments, l->n);
+}
+
 static void
-read_records(struct verify *v, const uint8_t origin_sha256[SHA256_LEN], const uint64_t *firsts,
-	     size_t n)
+read_records(struct verify *v, const uint8_t origin_sha256[SHA256_LEN], const struct listing *l)
 {
 	struct buf what = {0};
-	struct walk w = {.dir = v->dir, .at_size = at_size, .record = on_record, .arg = v,
-			 .error = &what};
+	struct walk w = {.dir = v->dir, .at_size = at_size, .record = on_record,
+			 .pruned = on_pruned, .arg = v, .error = &what};
 	enum walk_result result;
+	size_t n_gone = 0;
 
 	memcpy(w.origin_sha256, origin_sha256, SHA256_LEN);
 	v->meaning = (struct meaning){.problem = on_problem, .arg = v};
+	v->gone = (struct gone){0};
 	v->next = 0;
-	v->stopped = false;
-	if (n && firsts[0] != 0)
-		say(v->r, VERIFY_TAMPERED, "records 0 to %llu are missing, and no record says that they "
-		    "were pruned", (unsigned long long) firsts[0] - 1);
-	result = walk_segments(&w, firsts, n);
+	v->stopped = v->torn = false;
+	while (n_gone < l->n_remains && (l->n == 0 || l->remains[n_gone] < l->segments[0]))
+		n_gone++;
+	result = walk_all(v, &w, l, n_gone);
 	if (result == WALK_OK) {
-		conclude(v, &w, n);
-		if (n == 0 || firsts[0] == 0)
+		judge_gone(v, l->remains + n_gone, l->n_remains - n_gone);
+		conclude(v, &w, l->n);
+		if (l->n == 0 || l->segments[0] == v->r->pruned)
 			meaning_end(&v->meaning);
 	} else {
 		v->r->records = w.tree.size;
 		say(v->r, VERIFY_TAMPERED, "%.*s; nothing after it was checked",
 		    SLICE_ARG(buf_slice(&what)));
 	}
-	v->r->segments = n;
+	v->r->segments = l->n;
 	v->r->sessions = v->meaning.n_sessions;
 	v->r->commands = v->meaning.n_commands;
 	v->r->results = v->meaning.n_results;
@@ -293,8 +485,7 @@ once(struct verify *v, const struct verify_options *o)
 	struct buf origin = {0};
 	uint8_t origin_sha256[SHA256_LEN] = {0};
 	char strange[256] = "";
-	uint64_t *firsts;
-	size_t n;
+	struct listing l = {0};
 	int rc;
 
 	rc = folder_read(&origin, v->dir, "origin", 4096);
@@ -313,14 +504,17 @@ once(struct verify *v, const struct verify_options *o)
 	read_heads(v);
 	if (o->head.n)
 		add_external(v, o->head);
-	rc = folder_segments(v->dir, &firsts, &n, strange);
+	rc = folder_segments(v->dir, &l.segments, &l.n, strange);
+	if (rc == 0)
+		rc = folder_pruned(v->dir, &l.remains, &l.n_remains);
 	if (rc == -EINVAL && *strange)
 		say(v->r, VERIFY_TAMPERED, "seg/%s: not a segment's name", strange);
 	else if (rc != 0)
 		say(v->r, VERIFY_TAMPERED, "seg: %s", strerror(-rc));
 	else
-		read_records(v, origin_sha256, firsts, n);
-	free(firsts);
+		read_records(v, origin_sha256, &l);
+	free(l.segments);
+	free(l.remains);
 	return 0;
 }
 
@@ -347,7 +541,7 @@ audit_verify(struct verify_report *r, int dirfd, const struct verify_options *o)
 		v.heads = NULL;
 		v.n_heads = v.next = 0;
 		/* Beside a running gateway a read can cross a write: look again before accusing. */
-		if (r->verdict == VERIFY_INTACT || !r->live || ++tries == 4)
+		if ((r->verdict != VERIFY_TAMPERED && !v.torn) || !r->live || ++tries == 4)
 			break;
 		verify_report_fini(r);
 		nanosleep(&(struct timespec){0, 50 * 1000 * 1000}, NULL);

@@ -9,6 +9,9 @@
  * signed head (which proves each head consistent with the next); deterministic encoding of every
  * leaf; per session a gapless sseq; every result has its intent, every command that was held and
  * ran has enough distinct approvals over one binding and one use, every policy digest was loaded.
+ *
+ * Of records that were pruned the hashes are left (audit/pruned.h): the heads signed for them are
+ * checked against these, and that a signed record says that all of them were to go.
  */
 #ifndef WEIR_AUDIT_VERIFY_H
 #define WEIR_AUDIT_VERIFY_H
@@ -36,6 +39,7 @@ struct verify_report {
 	char origin[NOTE_NAME_MAX + 1];
 	uint64_t records, segments, heads, signed_records, sessions, commands, results, held;
 	uint64_t first_ns, last_ns;
+	uint64_t pruned, pruned_from_ns, pruned_to_ns; /* records 0 .. pruned - 1 are gone */
 	bool keys_from_folder, live; /* a gateway holds the lock */
 	struct verify_problem problems[VERIFY_PROBLEMS_MAX];
 	size_t n_problems, more_problems;

@@ -63,6 +63,8 @@ frames(struct walk *w, uint64_t limit, struct slice file, uint64_t seed)
 		if (frame_get(&f, slice_of(file.p + w->offset, file.n - w->offset), seed) !=
 		    FRAME_OK)
 			break;
+		if (f.kind > FRAME_SEAL)
+			break;
 		rc = f.kind == FRAME_RECORD ? on_record(w, &f) : on_mark(w, &f);
 		w->offset += f.size;
 	}
@@ -70,8 +72,9 @@ frames(struct walk *w, uint64_t limit, struct slice file, uint64_t seed)
 }
 
 static enum walk_result
-header(struct walk *w, struct segment_header *h, struct slice file, bool start)
+header(struct walk *w, struct segment_header *h, struct slice file)
 {
+	bool start = !w->started;
 	uint8_t root[SHA256_LEN], was[SHA256_LEN];
 	const char *wrong = segment_header_get(h, file);
 
@@ -84,6 +87,7 @@ header(struct walk *w, struct segment_header *h, struct slice file, bool start)
 		return broken(w, "it belongs to the log of another origin");
 	if (start)
 		w->tree = h->tree;
+	w->started = true;
 	if (h->tree.size != w->tree.size)
 		return broken(w, h->tree.size > w->tree.size ? "records before it are missing"
 							     : "it repeats records before it");
@@ -110,7 +114,7 @@ after_frames(struct walk *w, struct slice rest, uint64_t seed, bool last)
 }
 
 static enum walk_result
-segment(struct walk *w, uint64_t limit, bool last, bool start)
+segment(struct walk *w, uint64_t limit, bool last)
 {
 	struct segment_header h;
 	struct buf file = {0};
@@ -125,7 +129,9 @@ segment(struct walk *w, uint64_t limit, bool last, bool start)
 		buf_fini(&file);
 		return WALK_IO;
 	}
-	r = header(w, &h, buf_slice(&file), start);
+	r = header(w, &h, buf_slice(&file));
+	if (r == WALK_OK && w->opened)
+		w->opened(w->arg, &h, buf_slice(&file));
 	if (r == WALK_OK)
 		r = frames(w, limit, buf_slice(&file), segment_seed(&h));
 	if (r == WALK_OK && w->tree.size < limit)
@@ -158,15 +164,64 @@ takeover(struct walk *w, uint64_t next)
 }
 
 enum walk_result
+walk_segment(struct walk *w, const uint64_t *firsts, size_t n)
+{
+	uint64_t limit = n > 1 ? takeover(w, firsts[1]) : UINT64_MAX;
+
+	w->segment = firsts[0];
+	return segment(w, limit, n == 1);
+}
+
+enum walk_result
 walk_segments(struct walk *w, const uint64_t *firsts, size_t n)
 {
 	enum walk_result r = WALK_OK;
 
-	for (size_t i = 0; r == WALK_OK && i < n; i++) {
-		uint64_t limit = i + 1 < n ? takeover(w, firsts[i + 1]) : UINT64_MAX;
+	for (size_t i = 0; r == WALK_OK && i < n; i++)
+		r = walk_segment(w, firsts + i, n - i);
+	return r;
+}
 
+/* What is left of one segment. */
+static enum walk_result
+remains(struct walk *w)
+{
+	struct segment_header h;
+	struct pruned p;
+	struct buf file = {0};
+	uint8_t digest[SHA256_LEN];
+	char name[32];
+	const char *wrong = NULL;
+	enum walk_result r;
+	int rc;
+
+	folder_pruned_name(name, w->segment);
+	rc = folder_read(&file, w->dir, name, PRUNED_FILE_MAX);
+	if (rc != 0) {
+		buf_printf(w->error, "%s: %s", name, strerror(-rc));
+		buf_fini(&file);
+		return WALK_IO;
+	}
+	r = header(w, &h, buf_slice(&file));
+	if (r == WALK_OK)
+		wrong = pruned_read(&p, &w->tree, buf_slice(&file), w->at_size, w->arg);
+	if (wrong)
+		r = broken(w, wrong);
+	sha256(digest, buf_slice(&file));
+	if (r == WALK_OK && !w->pruned(w->arg, w->segment, &p, digest))
+		r = broken(w, "what is left of it is not what is left of the log");
+	buf_fini(&file);
+	return r;
+}
+
+enum walk_result
+walk_pruned(struct walk *w, const uint64_t *firsts, size_t n)
+{
+	enum walk_result r = WALK_OK;
+
+	for (size_t i = 0; r == WALK_OK && i < n; i++) {
 		w->segment = firsts[i];
-		r = segment(w, limit, i + 1 == n, i == 0);
+		r = remains(w);
 	}
 	return r;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * The readers of audit files. The first byte picks one: a record leaf, a signed note and its keys,
- * or a segment (the fuzzer cannot find checksums, so header and frames are given good ones).
+ * a segment, or what is left of one that was pruned (the fuzzer cannot find checksums, so header
+ * and frames are given good ones).
  */
 #include "audit/brief.h"
 #include "audit/note.h"
-#include "audit/segment.h"
+#include "audit/pruned.h"
 #include "base/endian.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -57,26 +58,18 @@ fuzz_note(struct slice in)
 	(void) !note_checkpoint_get(&c, n.text);
 }
 
-static void
-fuzz_segment(struct slice in)
+/* A segment's header and the input behind it, whose frames get their checksum where their heads
+ * make sense. */
+static struct slice
+segment_of(struct slice in, uint64_t first)
 {
 	static uint8_t file[SEGMENT_HEADER_LEN + (1 << 16)];
-	struct segment_header h = {0};
-	struct frame f;
-	struct trailer t;
-	size_t at = 0;
-	uint64_t seed;
+	struct segment_header h = {.uuid = {3}, .tree = {.size = first}};
+	uint64_t seed = segment_seed(&h);
 
-	if (in.n > 1 << 16)
-		return;
-	(void) !segment_header_get(&h, in);
-	h = (struct segment_header){.uuid = {3}};
 	segment_header_put(file, &h);
-	assert(segment_header_get(&h, slice_of(file, sizeof(file))) == NULL);
-	seed = segment_seed(&h);
 	memcpy(file + SEGMENT_HEADER_LEN, in.p, in.n);
-	/* Frames whose heads make sense get their checksum. */
-	while (in.n >= FRAME_HEADER_LEN && at <= in.n - FRAME_HEADER_LEN) {
+	for (size_t at = 0; in.n >= FRAME_HEADER_LEN && at <= in.n - FRAME_HEADER_LEN;) {
 		uint8_t *p = file + SEGMENT_HEADER_LEN + at;
 		size_t len = get_le32(p);
 
@@ -87,8 +80,25 @@ fuzz_segment(struct slice in)
 				  slice_of(p + FRAME_HEADER_LEN, len < 65535 ? len : 65535));
 		at += frame_size(len);
 	}
-	for (at = 0; at < in.n; at += f.size) {
-		struct slice rest = slice_of(file + SEGMENT_HEADER_LEN + at, in.n - at);
+	return slice_of(file, SEGMENT_HEADER_LEN + in.n);
+}
+
+static void
+fuzz_segment(struct slice in)
+{
+	struct segment_header h = {0};
+	struct slice file;
+	struct frame f;
+	struct trailer t;
+	size_t at = SEGMENT_HEADER_LEN;
+	uint64_t seed;
+
+	(void) !segment_header_get(&h, in);
+	file = segment_of(in, 0);
+	assert(segment_header_get(&h, file) == NULL);
+	seed = segment_seed(&h);
+	for (; at < file.n; at += f.size) {
+		struct slice rest = slice_of(file.p + at, file.n - at);
 
 		if (frame_get(&f, rest, seed) != FRAME_OK)
 			break;
@@ -98,8 +108,33 @@ fuzz_segment(struct slice in)
 		if (f.kind == FRAME_RECORD)
 			fuzz_leaf(f.payload);
 	}
-	(void)segment_tail(slice_of(file + SEGMENT_HEADER_LEN + at, in.n > at ? in.n - at : 0),
-			   seed, 0);
+	(void) segment_tail(slice_of(file.p + at, file.n > at ? file.n - at : 0), seed, 0);
+}
+
+/* The tree may only grow, node by node. */
+static bool
+grows(void *arg, const struct merkle *tree)
+{
+	uint64_t *size = arg;
+
+	assert(tree->size > *size);
+	*size = tree->size;
+	return true;
+}
+
+/* The first byte is the first index. */
+static void
+fuzz_pruned(struct slice in)
+{
+	uint64_t first = in.n ? in.p[0] : 0, size = first;
+	struct slice file = segment_of(in.n ? slice_of(in.p + 1, in.n - 1) : in, first);
+	struct merkle tree;
+	struct pruned p;
+
+	if (pruned_read(&p, &tree, file, grows, &size) != NULL)
+		return;
+	assert(tree.size == size && p.records == size - first);
+	assert(p.by.n <= PRUNED_TEXT_MAX && p.policy.n <= PRUNED_TEXT_MAX);
 }
 
 int
@@ -107,17 +142,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct slice in = slice_of(data + 1, n - 1);
 
-	if (n == 0)
+	if (n == 0 || n > 1 << 16)
 		return 0;
-	switch (data[0] % 3) {
+	switch (data[0] % 4) {
 	case 0:
 		fuzz_leaf(in);
 		break;
 	case 1:
 		fuzz_note(in);
 		break;
-	default:
+	case 2:
 		fuzz_segment(in);
+		break;
+	default:
+		fuzz_pruned(in);
 	}
 	return 0;
 }
