@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * `weir audit`: reading the audit log. Every subcommand only reads, and works beside a running
- * gateway.
+ * `weir audit`: reading the audit log. Every subcommand here only reads, and works beside a running
+ * gateway; `prune` is in audit_prune.c.
  */
+#include "cli/audit_prune.h"
 #include "cli/audit_reader.h"
 #include "cli/cli.h"
 
@@ -27,6 +28,7 @@ static const char help[] =
 	"       weir audit show [--json] ID FOLDER\n"
 	"       weir audit verify [--key VKEY | --key-file FILE] [--head FILE] [--json] FOLDER\n"
 	"       weir audit export [--format jsonl|csv] [--from TIME] [--to TIME] FOLDER\n"
+	"       weir audit prune --older-than AGE | --before TIME [--dry-run] [--json] FOLDER\n"
 	"\n"
 	"FOLDER is the gateway's state folder or its audit folder.\n"
 	"\n"
@@ -36,10 +38,14 @@ static const char help[] =
 	"           exit code: 0 intact, 1 tampered, 2 incomplete, 3 usage or cannot be read\n"
 	"  export   records as JSON lines (lossless, with index, leaf hash and origin) or CSV\n"
 	"           TIME is YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, UTC; --to is exclusive\n"
+	"  prune    remove the segments all of whose records are older than AGE (400d, 36h), or from\n"
+	"           before TIME, of a gateway that does not run; the log says who did it, and keeps\n"
+	"           what proves the rest\n"
 	"\n"
 	"  --key VKEY       a verifier key kept from when the log began; may be repeated\n"
 	"  --key-file FILE  the same, from a file\n"
 	"  --head FILE      a signed head kept elsewhere, which this log must contain\n"
+	"  --dry-run        only say what prune would remove\n"
 	"  --json           machine-readable output\n";
 
 enum { EXIT_VERIFY_USAGE = 3 };
@@ -250,17 +256,22 @@ cmd_tail(const struct options *o, struct audit_reader *r)
 	struct tail t = {.r = r, .json = o->json};
 	uint64_t size = 0, *firsts;
 	char strange[256] = "";
+	uint64_t oldest = 0;
 	size_t n;
 
 	/* Only the last segment needs counting. */
-	if (folder_segments(r->dir, &firsts, &n, strange) == 0 && n)
+	if (folder_segments(r->dir, &firsts, &n, strange) == 0 && n) {
 		r->next = size = firsts[n - 1];
+		oldest = firsts[0];
+	}
 	free(firsts);
 	r->record = count_record;
 	r->arg = &size;
 	if (audit_reader_run(r) != 0)
 		return EXIT_USAGE;
 	r->next = size > o->n ? size - o->n : 0;
+	if (r->next < oldest)
+		audit_reader_missing(r, 0);
 	r->record = tail_record;
 	r->arg = &t;
 	for (;;) {
@@ -353,6 +364,8 @@ cmd_show(const struct options *o, struct audit_reader *r, const char *id)
 	} else if (!s.found || s.many) {
 		fprintf(stderr, "weir audit show: %s record whose id begins with %s\n",
 			s.many ? "more than one" : "no", id);
+		if (!s.many)
+			audit_reader_missing(r, 0);
 		rc = EXIT_NEGATIVE;
 	} else if (o->json) {
 		rc = print_json(r, s.index, buf_slice(&s.leaf)) ? EXIT_OK : EXIT_NEGATIVE;
@@ -380,12 +393,13 @@ print_report_json(const struct verify_report *r)
 	buf_json_string(&b, slice_str(r->origin));
 	buf_printf(&b, ",\"records\":%llu,\"signed\":%llu,\"segments\":%llu,\"heads\":%llu,"
 		   "\"sessions\":%llu,\"commands\":%llu,\"results\":%llu,\"held\":%llu,"
-		   "\"key_out_of_band\":%s,\"live\":%s,\"findings\":[",
+		   "\"pruned\":%llu,\"key_out_of_band\":%s,\"live\":%s,\"findings\":[",
 		   (unsigned long long) r->records, (unsigned long long) r->signed_records,
 		   (unsigned long long) r->segments, (unsigned long long) r->heads,
 		   (unsigned long long) r->sessions, (unsigned long long) r->commands,
 		   (unsigned long long) r->results, (unsigned long long) r->held,
-		   r->keys_from_folder ? "false" : "true", r->live ? "true" : "false");
+		   (unsigned long long) r->pruned, r->keys_from_folder ? "false" : "true",
+		   r->live ? "true" : "false");
 	for (size_t i = 0; i < r->n_problems; i++) {
 		buf_printf(&b, "%s{\"severity\":\"%s\",\"text\":", i ? "," : "",
 			   severities[r->problems[i].severity]);
@@ -408,10 +422,12 @@ print_report(const struct verify_report *r)
 		       r->problems[i].text ? r->problems[i].text : "?");
 	if (r->more_problems)
 		printf("... and %zu more findings\n", r->more_problems);
-	printf("%s: %s: %llu records in %llu segments, %llu signed by %llu heads; %llu sessions, "
-	       "%llu commands, %llu results, %llu held\n",
-	       r->origin[0] ? r->origin : "(no origin)", verdicts[r->verdict],
-	       (unsigned long long) r->records, (unsigned long long) r->segments,
+	printf("%s: %s: %llu records", r->origin[0] ? r->origin : "(no origin)",
+	       verdicts[r->verdict], (unsigned long long) r->records);
+	if (r->pruned)
+		printf(" (%llu of them pruned)", (unsigned long long) r->pruned);
+	printf(" in %llu segments, %llu signed by %llu heads; %llu sessions, %llu commands, "
+	       "%llu results, %llu held\n", (unsigned long long) r->segments,
 	       (unsigned long long) r->signed_records, (unsigned long long) r->heads,
 	       (unsigned long long) r->sessions, (unsigned long long) r->commands,
 	       (unsigned long long) r->results, (unsigned long long) r->held);
@@ -544,6 +560,7 @@ cmd_export(const struct options *o, struct audit_reader *r)
 	if (o->csv)
 		printf("index,time,id,type,session,principal,target,verdict,rules,code,rows,ref,"
 		       "server_pid,server_connection,statement\r\n");
+	audit_reader_missing(r, o->from);
 	if (audit_reader_run(r) != 0)
 		return EXIT_USAGE;
 	if (fflush(stdout) != 0 || ferror(stdout)) {
@@ -557,8 +574,8 @@ cmd_export(const struct options *o, struct audit_reader *r)
 
 /* --- arguments --- */
 
-static bool
-parse_time(const char *text, uint64_t *ns)
+bool
+audit_parse_time(const char *text, uint64_t *ns)
 {
 	struct tm tm = {0};
 	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -632,11 +649,11 @@ option(struct options *o, int c, const char *arg)
 			return 0;
 		break;
 	case 'a':
-		if (parse_time(arg, &o->from))
+		if (audit_parse_time(arg, &o->from))
 			return 0;
 		break;
 	case 'b':
-		if (parse_time(arg, &o->to))
+		if (audit_parse_time(arg, &o->to))
 			return 0;
 		break;
 	default:
@@ -668,10 +685,12 @@ cmd_audit(int argc, char **argv)
 			fputs(help, stdout);
 			return EXIT_OK;
 		}
+	if (strcmp(sub, "prune") == 0)
+		return cmd_audit_prune(argc - 1, argv + 1);
 	if (strcmp(sub, "verify") == 0)
 		o.usage = EXIT_VERIFY_USAGE;
 	else if (strcmp(sub, "tail") && strcmp(sub, "show") && strcmp(sub, "export"))
-		return cli_usage_error("audit", "say tail, show, verify or export");
+		return cli_usage_error("audit", "say tail, show, verify, export or prune");
 	opterr = 0;
 	optind = 1;
 	while (rc == 0 && (c = getopt_long(argc - 1, argv + 1, "fn:", longs, NULL)) != -1)

@@ -2,7 +2,9 @@
 #include "cli/audit_reader.h"
 
 #include "audit/folder.h"
+#include "audit/pruned.h"
 #include "audit/segment.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,4 +93,59 @@ audit_reader_run(struct audit_reader *r)
 	}
 	free(firsts);
 	return rc < 0 ? -1 : 0;
+}
+
+static bool
+any_size(void *arg UNUSED, const struct merkle *tree UNUSED)
+{
+	return true;
+}
+
+/* What is left of one segment, but for the texts. */
+static bool
+read_remains(const struct audit_reader *r, uint64_t first, struct pruned *p)
+{
+	struct buf file = {0};
+	struct merkle tree;
+	char name[32];
+	bool ok;
+
+	folder_pruned_name(name, first);
+	ok = folder_read(&file, r->dir, name, PRUNED_FILE_MAX) == 0 &&
+	     pruned_read(p, &tree, buf_slice(&file), any_size, NULL) == NULL;
+	p->by = p->policy = (struct slice){0};
+	buf_fini(&file);
+	return ok;
+}
+
+void
+audit_reader_missing(const struct audit_reader *r, uint64_t from_ns)
+{
+	char strange[256] = "", oldest[28], newest[28];
+	uint64_t *segments, *remains = NULL, gone;
+	struct pruned first, last;
+	size_t n, n_remains = 0;
+
+	if (folder_segments(r->dir, &segments, &n, strange) != 0 ||
+	    folder_pruned(r->dir, &remains, &n_remains) != 0)
+		n = 0;
+	gone = n ? segments[0] : 0;
+	while (n_remains && remains[n_remains - 1] >= gone)
+		n_remains--;
+	if (gone == 0) {
+		/* nothing is missing */
+	} else if (n_remains && read_remains(r, remains[0], &first) &&
+		   read_remains(r, remains[n_remains - 1], &last)) {
+		clock_format(first.from_ns, oldest);
+		clock_format(last.to_ns, newest);
+		if (last.to_ns >= from_ns)
+			fprintf(stderr, "weir %s: records 0 to %llu, of %.19sZ to %.19sZ, are not here: "
+				"they were pruned (`weir audit verify` says when and by whom)\n",
+				r->command, (unsigned long long) gone - 1, oldest, newest);
+	} else {
+		fprintf(stderr, "weir %s: records 0 to %llu are missing; run `weir audit verify`\n",
+			r->command, (unsigned long long) gone - 1);
+	}
+	free(segments);
+	free(remains);
 }

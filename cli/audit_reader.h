@@ -19,6 +19,8 @@ struct audit_reader {
 /* The folder of the log or the gateway's state folder. -1 after a message. */
 int audit_reader_open(struct audit_reader *r, const char *command, const char *folder);
 void audit_reader_close(struct audit_reader *r);
+/* Says on stderr what was pruned of the log, if anything was that is not older than `from`. */
+void audit_reader_missing(const struct audit_reader *r, uint64_t from_ns);
 /* Every durable record from r->next on. -1 when something could not be read, after a message. */
 int audit_reader_run(struct audit_reader *r);
 

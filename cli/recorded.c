@@ -296,8 +296,10 @@ recorded_commands(const char *command, const char *folder, bool sessions,
 	int rc = audit_reader_open(&r, command, folder);
 
 	assert(l.starts != NULL);
-	if (rc == 0)
+	if (rc == 0) {
+		audit_reader_missing(&r, 0);
 		rc = audit_reader_run(&r);
+	}
 	audit_reader_close(&r);
 	idmap_fini(&l.sessions);
 	json_decref(l.starts);

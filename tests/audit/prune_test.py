@@ -1,0 +1,314 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""`weir audit prune`, and attacks on what is left of a pruned log.
+
+The attacker knows the format and makes checksums and seals right again; what he lacks is the signing
+key. Everything he does must be found with exit code 1; a pruned log as it should be has 2.
+"""
+import ctypes, ctypes.util, hashlib, json, os, shutil, struct, subprocess, tempfile, time
+
+ROOT = os.environ.get("WEIR_ROOT", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+WEIR = os.environ.get("WEIR", f"{ROOT}/build/weir")
+LOAD = f"{ROOT}/build/opt/tests/audit_load"
+HEADER, SEAL, PRUNED, NODES = 4096, 3, 4, 5
+tests, tmp = [], tempfile.mkdtemp(prefix="weir-audit-prune.")
+
+
+def test(f):
+    tests.append(f)
+    return f
+
+
+def weir(*args, code=0, words=""):
+    p = subprocess.run([WEIR, "audit", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert p.returncode == code, f"{args}: exit {p.returncode}, want {code}: {p.stdout}"
+    assert words in p.stdout, f"{args}: {words!r} not said: {p.stdout}"
+    return p.stdout
+
+
+def verify(folder, code, words="", *more):
+    return weir("verify", *more, folder, code=code, words=words)
+
+
+def load(folder, seconds="0.1"):
+    subprocess.run([LOAD, folder, "-t", "2", "-n", "8", "-s", seconds, "-m", "1"], check=True,
+                   stdout=subprocess.DEVNULL)
+    return folder
+
+
+made = {}
+
+
+def log():
+    """A copy of a log of four runs, the last two of them later, and the head of each."""
+    if not made:
+        folder = f"{tmp}/whole"
+        for i in range(4):
+            load(folder)
+            shutil.copy(f"{folder}/audit/checkpoint", f"{tmp}/head{i}")
+            if i == 1:
+                time.sleep(1.1)
+                made["between"] = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+                time.sleep(1.1)
+        verify(folder, 0, "intact")
+        made["folder"] = folder
+    to = tempfile.mkdtemp(dir=tmp)
+    shutil.rmtree(to)
+    shutil.copytree(made["folder"], to)
+    return to
+
+
+def pruned():
+    """Without the first two runs."""
+    folder = log()
+    weir("prune", "--before", made["between"], folder, words="pruned records 0 to")
+    assert len(names(folder, ".pruned")) == 2, os.listdir(f"{folder}/audit/seg")
+    verify(folder, 2, "were pruned on")
+    return folder
+
+
+def names(folder, end):
+    d = f"{folder}/audit/seg"
+    return [f"{d}/{n}" for n in sorted(os.listdir(d)) if n.endswith(end)]
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return bytearray(f.read())
+
+
+def write(path, data):
+    with open(path, "wb") as f:
+        f.write(data)
+
+
+xx = ctypes.CDLL(ctypes.util.find_library("xxhash") or "libxxhash.so.0")
+xx.XXH3_64bits_withSeed.restype = ctypes.c_uint64
+xx.XXH3_64bits_withSeed.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64]
+
+
+def frames(data):
+    at = HEADER
+    while at < len(data):
+        n, kind = struct.unpack_from("<IB", data, at)
+        yield kind, struct.unpack_from("<Q", data, at + 8)[0], bytes(data[at + 24:at + 24 + n])
+        at += (24 + n + 7) & ~7
+
+
+def assemble(data, parts):
+    seed, out = struct.unpack_from("<Q", data, 16)[0], bytearray(data[:HEADER])
+    for kind, index, payload in parts:
+        head = struct.pack("<IBBHQ", len(payload), kind, 0, 0, index)
+        s = xx.XXH3_64bits_withSeed(head + payload, len(head) + len(payload), seed)
+        f = head + struct.pack("<Q", s) + payload
+        out += f + bytes(-len(f) % 8)
+    return out
+
+
+def change(path, f):
+    data = read(path)
+    write(path, assemble(data, [f(*part) for part in frames(data)]))
+
+
+@test
+def what_is_old_goes_and_only_that():
+    folder = log()
+    before = names(folder, ".alog")
+    weir("prune", "--older-than", "1d", folder, words="nothing to prune")
+    weir("prune", "--before", made["between"], "--dry-run", folder, words="would prune records 0 to")
+    assert names(folder, ".alog") == before and not names(folder, ".pruned")
+    verify(folder, 0, "intact")
+    sizes = sum(os.path.getsize(p) for p in before[:2])
+    p = json.loads(weir("prune", "--before", made["between"], "--json", folder))
+    assert p["segments"] == 2 and p["bytes"] == sizes and p["first"] == 0 and not p["dry_run"], p
+    assert names(folder, ".alog")[:2] == before[2:], "others went"
+    assert sum(os.path.getsize(p) for p in names(folder, ".pruned")) < sizes / 5
+    v = json.loads(verify(folder, 2, "", "--json"))
+    assert v["pruned"] == p["until"] == int(before[2][-25:-5]) and v["verdict"] == "incomplete", v
+    said = [f["text"] for f in v["findings"] if f["severity"] == "incomplete"]
+    user = subprocess.check_output(["id", "-un"], text=True).strip()
+    assert len(said) == 1 and f"by the system's user {user} (before {made['between']})" in said[0], said
+    assert p["oldest"][:19] in said[0] and p["newest"][:19] in said[0], (p, said)
+    record = [r for r in map(json.loads, weir("export", folder).splitlines()[1:])
+              if r["type"] == "retention.prune"]
+    assert len(record) == 1 and record[0]["body"]["until"] == p["until"], record
+    assert [s["first"] for s in record[0]["body"]["segments"]] == [0, int(before[1][-25:-5])]
+    for s, path in zip(record[0]["body"]["segments"], before):
+        assert s["sha256"] == hashlib.sha256(read(f"{made['folder']}/audit/seg/{os.path.basename(path)}")).hexdigest()
+    assert record[0]["principal"]["subject"] == user, record
+
+
+@test
+def the_log_goes_on_and_can_be_pruned_again():
+    folder = pruned()
+    load(folder)
+    verify(folder, 2, "were pruned on")
+    weir("prune", "--older-than", "0s", folder, words="pruned records")
+    out = verify(folder, 2)
+    assert out.count("were pruned on") == 2, out
+    load(folder)
+    verify(folder, 2)
+
+
+@test
+def heads_from_before_still_bind_the_log():
+    folder = pruned()
+    for i in range(4):
+        out = verify(folder, 2, "were pruned on", "--head", f"{tmp}/head{i}")
+        assert "cannot be compared" not in out, out
+    # One that this log never had.
+    other = load(f"{tmp}/other")
+    out = verify(folder, 1, "TAMPERED", "--head", f"{other}/audit/checkpoint")
+
+
+@test
+def readers_say_what_is_missing():
+    folder = pruned()
+    missing = "are not here: they were pruned"
+    first = weir("export", made["folder"]).splitlines()[0]
+    weir("tail", "-n", "100000", folder, words=missing)
+    assert "pruned (" not in weir("tail", "-n", "3", folder)
+    weir("show", json.loads(first)["id"], folder, code=1, words=missing)
+    weir("export", folder, words=missing)
+    assert missing not in weir("export", "--from", made["between"], folder)
+    p = subprocess.run([WEIR, "replay", f"{folder}", "--policy", f"{ROOT}/policies-examples/orders.weir"],
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert missing in p.stdout and p.returncode in (0, 1), (p.returncode, p.stdout)
+
+
+@test
+def a_flipped_bit_in_what_is_left():
+    folder = pruned()
+    for path in names(folder, ".pruned"):
+        data = read(path)
+        for at in [0, 9, 20, 40, 66, 75, 90, 120, 2000, 4090, *range(HEADER, len(data), 41), len(data) - 1]:
+            bad = bytearray(data)
+            bad[at] ^= 1 << at % 8
+            write(path, bad)
+            verify(folder, 1, "TAMPERED")
+        for cut in (0, 100, HEADER, len(data) - 64, len(data) - 1):
+            write(path, data[:cut])
+            verify(folder, 1, "TAMPERED")
+        write(path, data + bytes(8))
+        verify(folder, 1, "TAMPERED")
+        write(path, data)
+    verify(folder, 2)
+
+
+@test
+def another_story_with_checksums_made_right():
+    """When, by whom, why, how much: told by the files, bound by the record."""
+    for at in (8, 16, 24, 32, 40, 48, 80, 116):
+        folder = pruned()
+
+        def lie(kind, index, payload):
+            if kind == PRUNED:
+                payload = payload[:at] + bytes([payload[at] ^ 1]) + payload[at + 1:]
+            return kind, index, payload
+
+        change(names(folder, ".pruned")[1], lie)
+        verify(folder, 1, "is not what" if at != 80 else "TAMPERED")
+
+
+@test
+def other_hashes_with_checksums_made_right():
+    folder = pruned()
+
+    def flip(kind, index, payload):
+        return kind, index, bytes([*payload[:-1], payload[-1] ^ (kind == NODES)])
+
+    change(names(folder, ".pruned")[0], flip)
+    verify(folder, 1, "TAMPERED")
+
+
+@test
+def more_is_gone_than_the_record_says():
+    folder = pruned()
+    victim = names(folder, ".alog")[0]
+    # As a prune would: with what is left of it, as the last one says.
+    last = read(names(folder, ".pruned")[1])
+    data = read(victim)
+    tree = [p for p in frames(last)]
+    write(victim[:-5] + ".pruned", assemble(data, [(PRUNED, int(victim[-25:-5]), tree[0][2]), *tree[1:]]))
+    os.unlink(victim)
+    verify(folder, 1, "TAMPERED")
+    # Or without.
+    folder = pruned()
+    os.unlink(names(folder, ".alog")[0])
+    verify(folder, 1, "records before it are missing")
+
+
+@test
+def what_is_left_is_gone_too():
+    for i in (0, 1):
+        folder = pruned()
+        os.unlink(names(folder, ".pruned")[i])
+        verify(folder, 1, "TAMPERED")
+    folder = pruned()
+    for p in names(folder, ".pruned"):
+        os.unlink(p)
+    verify(folder, 1, "records 0 to")
+
+
+@test
+def swapped_and_from_another_log():
+    folder, other = pruned(), pruned()
+    a, b = names(folder, ".pruned")
+    da, db = read(a), read(b)
+    write(a, db)
+    write(b, da)
+    verify(folder, 1, "TAMPERED")
+    write(a, da)
+    write(b, read(names(other, ".pruned")[1]))
+    verify(folder, 1, "is not what is left of the log")
+
+
+@test
+def what_does_not_verify_is_not_pruned():
+    folder = log()
+    path = names(folder, ".alog")[1]
+    data = read(path)
+    data[HEADER + 200] ^= 1
+    write(path, data)
+    out = weir("prune", "--older-than", "0s", folder, code=1, words="Keep the folder as evidence")
+    assert os.path.exists(path) and "pruned records 0 to" in out, out
+    verify(folder, 1, "TAMPERED")
+
+
+@test
+def beside_a_gateway_it_is_refused():
+    folder = log()
+    p = subprocess.Popen([LOAD, folder, "-t", "1", "-n", "1", "-s", "20", "-m", "1", "-a"], stdout=subprocess.PIPE)
+    p.stdout.readline()
+    weir("prune", "--older-than", "0s", folder, code=2, words="a gateway is using this log")
+    weir("prune", "--older-than", "0s", "--dry-run", folder, words="would prune")
+    p.kill()
+    p.wait()
+    weir("prune", "--older-than", "0s", folder, words="pruned records 0 to")
+    verify(folder, 2)
+
+
+@test
+def usage_errors():
+    folder = log()
+    for args in ([folder], ["--older-than", "400", folder], ["--older-than", "d", folder],
+                 ["--older-than", "-1d", folder], ["--older-than", "40000d", folder],
+                 ["--older-than", "1d"], ["--before", "tomorrow", folder], ["--before", "2999-01-01", folder],
+                 ["--before", "2020-01-01", "--older-than", "1d", folder], ["--older-than", "1d", folder, folder], ["--older-than"],
+                 ["--older-than", "1d", f"{tmp}/nowhere"], ["--frob", folder]):
+        weir("prune", *args, code=2)
+    verify(folder, 0)
+
+
+print(f"1..{len(tests)}", flush=True)
+failed = 0
+for i, t in enumerate(tests, 1):
+    try:
+        t()
+        print(f"ok {i} - {t.__name__}", flush=True)
+    except Exception as e:
+        failed += 1
+        print("# " + f"{type(e).__name__}: {e}".replace("\n", "\n# "))
+        print(f"not ok {i} - {t.__name__}", flush=True)
+shutil.rmtree(tmp, ignore_errors=True)
+raise SystemExit(failed != 0)
