@@ -71,13 +71,8 @@ put_visible(struct slice s, size_t max)
 
 	while (s.n && shown < max) {
 		size_t len = utf8_sequence(s);
-		uint32_t c = s.p[0];
+		uint32_t c = len ? utf8_character(s.p, len) : 0;
 
-		if (len == 2)
-			c = (uint32_t) (s.p[0] & 31) << 6 | (s.p[1] & 63);
-		else if (len == 3)
-			c = (uint32_t)(s.p[0] & 15) << 12 | (uint32_t)(s.p[1] & 63) << 6 |
-			    (s.p[2] & 63);
 		if (len == 0) {
 			printf("\\x%02x", s.p[0]);
 			len = 1;
@@ -85,10 +80,7 @@ put_visible(struct slice s, size_t max)
 			printf("\\n");
 		} else if (c == '\t') {
 			printf("\\t");
-		} else if (len < 4 &&
-			   (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
-			    (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-			    (c >= 0x2060 && c <= 0x206f) || c == 0xfeff)) {
+		} else if (utf8_hides(c)) {
 			printf("\\u%04x", c);
 		} else {
 			fwrite(s.p, 1, len, stdout);

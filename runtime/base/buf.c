@@ -131,6 +131,17 @@ buf_shift(struct buf *b, size_t n)
 	b->n -= n;
 }
 
+/* \uXXXX, of what is above it as two. */
+static void
+put_json_escape(struct buf *b, uint32_t c)
+{
+	if (c > 0xffff) {
+		buf_printf(b, "\\u%04x", 0xd800 + ((c - 0x10000) >> 10));
+		c = 0xdc00 + (c & 0x3ff);
+	}
+	buf_printf(b, "\\u%04x", c);
+}
+
 void
 buf_json_string(struct buf *b, struct slice s)
 {
@@ -144,10 +155,11 @@ buf_json_string(struct buf *b, struct slice s)
 			buf_putc(b, c);
 		} else if (c == '\n') {
 			buf_puts(b, "\\n");
-		} else if (c < 0x20 || c == 0x7f) {
-			buf_printf(b, "\\u%04x", c);
 		} else if (len == 0) {
 			buf_puts(b, "\\ufffd");
+		} else if ((len > 1 || c < 0x20 || c == 0x7f) &&
+			   utf8_hides(utf8_character(s.p + i, len))) {
+			put_json_escape(b, utf8_character(s.p + i, len));
 		} else {
 			buf_put(b, s.p + i, len);
 		}

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,24 @@
 #include <unistd.h>
 
 enum log_level log_min_level = LOG_INFO;
+
+/* A value may hold what a peer sent; a line stays one line and prints as text. */
+static size_t
+make_visible(uint8_t *p, size_t n)
+{
+	size_t to = 0;
+
+	for (size_t i = 0, len; i < n; i += len ? len : 1) {
+		len = utf8_sequence(slice_of(p + i, n - i));
+		if (len == 0 || utf8_hides(utf8_character(p + i, len))) {
+			p[to++] = '?';
+		} else {
+			memmove(p + to, p + i, len);
+			to += len;
+		}
+	}
+	return to;
+}
 
 void
 log_line(enum log_level level, const char *fmt, ...)
@@ -29,10 +48,7 @@ log_line(enum log_level level, const char *fmt, ...)
 	n = (size_t) head + (body < 0 ? 0 : (size_t) body);
 	if (n > sizeof(line) - 2)
 		n = sizeof(line) - 2;
-	/* A value may hold what a peer sent; a line stays one line and prints as text. */
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char) line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
+	n = make_visible((uint8_t *) line, n);
 	line[n++] = '\n';
 	/* One write, so that lines of several threads do not mix; nothing to do if it fails. */
 	if (write(STDERR_FILENO, line, n) < 0)

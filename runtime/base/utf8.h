@@ -35,6 +35,28 @@ utf8_sequence(struct slice s)
 	return len;
 }
 
+/* The character of a valid sequence of that length. */
+static inline uint32_t
+utf8_character(const uint8_t *p, size_t len)
+{
+	uint32_t c = len == 1 ? p[0] : p[0] & (0x7fu >> len);
+
+	for (size_t i = 1; i < len; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return c;
+}
+
+/* A terminal obeys it, or a reader does not see it: control characters, separators of lines, what
+ * changes the direction of text or takes no room. */
+static inline bool
+utf8_hides(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c ||
+	       (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+	       (c >= 0xe0000 && c <= 0xe0fff);
+}
+
 static inline bool
 utf8_valid(struct slice s)
 {

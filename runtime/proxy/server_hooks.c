@@ -215,6 +215,7 @@ auth_failed(void *ctx, struct slice claimed, const char *from)
 	struct server *s = ctx;
 	uint64_t now = clock_mono_ns();
 	struct audit_auth_fail b = {0};
+	struct buf name = {0};
 	struct audit_record r;
 
 	atomic_fetch_add(&s->auth_failures, 1);
@@ -224,7 +225,9 @@ auth_failed(void *ctx, struct slice claimed, const char *from)
 	}
 	if (claimed.n > 128)
 		claimed.n = 128;
-	log_warn("admin refused-key principal=\"%.*s\" from=%s", SLICE_ARG(claimed), from);
+	buf_json_string(&name, claimed); /* a quote in it ends nothing */
+	log_warn("admin refused-key principal=%.*s from=%s", SLICE_ARG(buf_slice(&name)), from);
+	buf_fini(&name);
 	audit_record_init(&r, AUDIT_auth_fail, clock_wall_ns(), now);
 	b.method = SLICE_LIT("admin-key");
 	b.claimed = claimed;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """`weir run` as a process: start, reload, counters, drain, what it leaves on disk and what it keeps
 to itself. Needs no client that speaks PostgreSQL."""
-import ctypes, glob, json, os, re, select, signal, socket, stat, urllib.request
+import base64, ctypes, glob, json, os, re, select, signal, socket, stat, urllib.error
+import urllib.request
 
 import harness as h
 
@@ -485,6 +486,26 @@ def test_refused_admin_keys_are_recorded():
     h.eq(w.stop(), 0)
     fails = records(w, "auth.fail")
     h.eq([(x["body"]["method"], x["body"]["claimed"]) for x in fails], [("admin-key", "ana")])
+
+
+def test_nobody_writes_lines_of_the_log():
+    """By names that he gives himself, or to tables."""
+    w = gateway(policy=POLICY + 'deny no-drop "no" do sql.drop notify lg\n', extra="channel lg log\n")
+    name = "ana\" from=10.0.0.1\r\n2026-01-01 error forged\u009b31m\u202e\u2028\x1b[2J"
+    q = urllib.request.Request(f"http://127.0.0.1:{w.admin}/v1/status", headers={
+        "Authorization": "Basic " + base64.b64encode(f"{name}:x".encode()).decode()})
+    try:
+        urllib.request.urlopen(q, timeout=10)
+    except urllib.error.HTTPError as e:
+        h.eq(e.code, 401)
+    said(w, 'refused-key principal="ana\\" from=10.0.0.1\\u000d\\n2026-01-01 error forged'
+            '\\u009b31m\\u202e\\u2028\\u001b[2J" from=127.0.0.1\n')
+    h.check(w.psql('drop table "x\r\n2026 error forged\u009b31m\u0085\u202e"').code != 0, "dropped")
+    said(w, '"tables":["x\\u000d\\n2026 error forged\\u009b31m\\u0085\\u202e"]')
+    h.eq(w.stop(), 0)
+    with open(f"{w.dir}/log", "rb") as f:
+        h.check(not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80", f.read()),
+                "what a terminal would obey")
 
 
 def test_systemd_is_told():

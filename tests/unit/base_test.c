@@ -126,8 +126,11 @@ json_strings_escape_what_is_not_text(void)
 {
 	struct buf b = {0};
 
-	buf_json_string(&b, SLICE_LIT("a\"\\\n\x01\xc3\xa9\xff\xed\xa0\x80"));
-	CHECK_SLICE(buf_slice(&b), "\"a\\\"\\\\\\n\\u0001\xc3\xa9\\ufffd\\ufffd\\ufffd\\ufffd\"");
+	/* Behind what is no UTF-8: U+009B, U+202E, U+2028, U+1F600, U+E0041. */
+	buf_json_string(&b, SLICE_LIT("a\"\\\n\x01\xc3\xa9\xff\xed\xa0\x80\xc2\x9b\xe2\x80\xae"
+				      "\xe2\x80\xa8\xf0\x9f\x98\x80\xf3\xa0\x81\x81"));
+	CHECK_SLICE(buf_slice(&b), "\"a\\\"\\\\\\n\\u0001\xc3\xa9\\ufffd\\ufffd\\ufffd\\ufffd"
+				   "\\u009b\\u202e\\u2028\xf0\x9f\x98\x80\\udb40\\udc41\"");
 	buf_fini(&b);
 }
 
