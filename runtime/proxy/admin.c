@@ -18,11 +18,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_BODY = 16 << 10, MAX_CONNECTIONS = 128, IDLE_SECONDS = 30 };
+enum { MAX_BODY = 16 << 10, MAX_CONNECTIONS = 128, GIVES_WAY = 96, IDLE_SECONDS = 30 };
 
 /* Both NULL without TLS. */
 struct admin_pem {
 	char *cert, *key;
+};
+
+/* A client's; the daemon's thread only. */
+struct admin_conn {
+	struct admin_conn *next, *prev;
+	int fd;
+	bool cut;
 };
 
 struct admin {
@@ -34,6 +41,8 @@ struct admin {
 	unsigned port;
 	bool v6;
 	struct admin_pem pem;
+	struct admin_conn conns; /* a ring: whose last answer is longest ago comes first */
+	unsigned n_conns;
 };
 
 struct request {
@@ -408,11 +417,64 @@ on_request(void *ctx, struct MHD_Connection *c, const char *url, const char *met
 }
 
 static void
-on_completed(void *ctx UNUSED, struct MHD_Connection *c UNUSED, void **state,
+conn_unlink(struct admin *s, struct admin_conn *c)
+{
+	c->prev->next = c->next;
+	c->next->prev = c->prev;
+	s->n_conns--;
+}
+
+static void
+conn_link(struct admin *s, struct admin_conn *c)
+{
+	c->next = &s->conns;
+	c->prev = s->conns.prev;
+	c->prev->next = c->next->prev = c;
+	s->n_conns++;
+}
+
+/* libmicrohttpd accepts no more than MAX_CONNECTIONS, and a byte now and then keeps one open: who
+ * holds many would keep everybody else out. So the one that has waited longest gives way. */
+static void
+on_connection(void *ctx, struct MHD_Connection *mc, void **state,
+	      enum MHD_ConnectionNotificationCode code)
+{
+	const union MHD_ConnectionInfo *i =
+		MHD_get_connection_info(mc, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct admin *s = ctx;
+	struct admin_conn *c = *state, *first = s->conns.next;
+
+	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		if (c && !c->cut)
+			conn_unlink(s, c);
+		free(c);
+		*state = NULL;
+		return;
+	}
+	*state = c = calloc(1, sizeof(*c));
+	assert(c != NULL);
+	c->fd = i ? i->connect_fd : -1;
+	if (s->n_conns >= GIVES_WAY) {
+		conn_unlink(s, first);
+		first->cut = true;
+		shutdown(first->fd, SHUT_RDWR);
+	}
+	conn_link(s, c);
+}
+
+static void
+on_completed(void *ctx, struct MHD_Connection *mc, void **state,
 	     enum MHD_RequestTerminationCode why UNUSED)
 {
+	const union MHD_ConnectionInfo *i =
+		MHD_get_connection_info(mc, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct admin_conn *c = i ? i->socket_context : NULL;
 	struct request *r = *state;
 
+	if (c && !c->cut) {
+		conn_unlink(ctx, c);
+		conn_link(ctx, c);
+	}
 	if (!r)
 		return;
 	buf_fini(&r->body);
@@ -518,8 +580,9 @@ start(struct admin *s)
 	errno = 0;
 	s->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_request, s, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
-		(unsigned) MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) IDLE_SECONDS,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, s, MHD_OPTION_CONNECTION_LIMIT, (unsigned) MAX_CONNECTIONS,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) IDLE_SECONDS,
 		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 	return s->daemon ? 0 : errno ? -errno : -EINVAL;
 }
@@ -560,6 +623,7 @@ admin_open(struct admin **out, const struct endpoint *where, const char *tls_cer
 	s->approvals = approvals;
 	s->hooks = *hooks;
 	s->socket = -1;
+	s->conns.next = s->conns.prev = &s->conns;
 	random_bytes(s->auth.seed, sizeof(s->auth.seed));
 	e = load_tls(&s->pem, tls_cert, tls_key, err);
 	if (e == 0) {

@@ -195,6 +195,22 @@ def test_hostile_http():
     h.eq(ask("GET", "/v1/status")[0].status, 200)
 
 
+def test_who_holds_connections_keeps_nobody_out():
+    begun = b"GET /v1/status HTTP/1.1\r\nHost: x\r\nX-Slow: "
+    held = []
+    for _ in range(200):
+        held.append(socket.create_connection(("127.0.0.1", port), 5))
+        held[-1].sendall(begun)
+        h.eq(len(held) % 50 or ask("GET", "/v1/status")[0].status, len(held) % 50 or 200)
+    i = hold()
+    h.eq(ask_json("POST", f"/v1/approvals/{i}/approve", body={"reason": "planned"})[0], 200)
+    # The last ones are still listened to.
+    held[-1].sendall(b"1\r\nAuthorization: Bearer k-ana\r\nX-Weir-Principal: ana\r\n\r\n")
+    h.has(held[-1].recv(4096).decode(), "200 OK")
+    for s in held:
+        s.close()
+
+
 def test_status_and_metrics():
     h.eq(ask_json("GET", "/v1/status"), (200, {"version": "test"}))
     r, text = ask("GET", "/v1/metrics")
@@ -314,7 +330,8 @@ def test_no_leaks():
 
 h.main(test_list_show_approve_use, test_who_sees_and_decides_what, test_not_recorded_is_not_decided,
        test_expiry, test_hostile_text_is_shown_and_not_approved, test_authentication,
-       test_bad_requests, test_hostile_http, test_status_and_metrics, test_cli_story,
+       test_bad_requests, test_hostile_http, test_who_holds_connections_keeps_nobody_out,
+       test_status_and_metrics, test_cli_story,
        test_cli_troubles, test_cli_shows_hostile_text_safely, test_cli_key_file,
        test_cli_finds_the_address_in_the_configuration, test_no_leaks,
        setup=start)
