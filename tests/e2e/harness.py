@@ -498,6 +498,15 @@ def weir(*args, env=None, input=None, timeout=60):
     return run([WEIR, *args], env=env, input=input, timeout=timeout)
 
 
+def started(psycopg, sql, policy):
+    """A Postgres with the SQL and a Weir with the policy in front of it, for tests whose client is
+    psycopg: the module, None when it is not on this machine."""
+    if not psycopg:
+        raise Skip("no psycopg: install python3-psycopg (./configure --install)")
+    pg = Postgres(sql=sql)
+    return pg, Weir(pg, policy=policy)
+
+
 # -- node ------------------------------------------------------------------------------------------
 
 def node_modules():

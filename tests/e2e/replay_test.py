@@ -85,10 +85,7 @@ pg = weir = None
 
 def setup():
     global pg, weir
-    if not psycopg:
-        raise h.Skip("no psycopg: install python3-psycopg (./configure --install)")
-    pg = h.Postgres(sql=SQL)
-    weir = h.Weir(pg, policy=POLICY)
+    pg, weir = h.started(psycopg, SQL, POLICY)
     for user in ("planner-7", "ana"):
         for app in ("psql", "evil"):
             with psycopg.connect(weir.conninfo(user) + f" application_name={app}", autocommit=True) as c:

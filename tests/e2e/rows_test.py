@@ -46,10 +46,7 @@ pg = weir = None
 
 def setup():
     global pg, weir
-    if not psycopg:
-        raise h.Skip("no psycopg: install python3-psycopg (./configure --install)")
-    pg = h.Postgres(sql=SQL)
-    weir = h.Weir(pg, policy=POLICY)
+    pg, weir = h.started(psycopg, SQL, POLICY)
 
 
 def connect(user="planner-7", **kw):

@@ -48,10 +48,7 @@ pg = weir = None
 
 def setup():
     global pg, weir
-    if not psycopg:
-        raise h.Skip("no psycopg: install python3-psycopg (./configure --install)")
-    pg = h.Postgres(sql=SQL)
-    weir = h.Weir(pg, policy=RULES + SHADOW)
+    pg, weir = h.started(psycopg, SQL, RULES + SHADOW)
 
 
 def records(w, kind):
