@@ -199,6 +199,9 @@ struct gate_ask {
 };
 /* Types that Parse declares, 4 bytes each (0: left to the server): gate_ask.own_parameters. */
 bool gate_own_types(struct slice types);
+/* What weir.approval is set to; in any case, as the server's own words are. */
+enum approval_mode { APPROVAL_MODE_UNSET, APPROVAL_MODE_WAIT, APPROVAL_MODE_ASYNC };
+enum approval_mode setting_approval(struct slice value);
 /* set_config() in what runs later without being named: a view, a default, a materialized view. */
 bool gate_setting_is_stored(const struct sql_facts *f, const struct sql_effect *e);
 void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,

@@ -358,7 +358,7 @@ check_settings(struct look *l)
 
 	for (uint32_t i = 0; i < f->n_effects; i++)
 		if (setting_refused(l->class, f, &f->effects[i], l->ask->arena, &why))
-			look_refuse(l, NULL, why.code, why.message, why.hint);
+			look_refuse(l, why.sqlstate, why.code, why.message, why.hint);
 }
 
 static void
@@ -692,6 +692,8 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 					   .pure_read = true,
 					   .leaves_name = ask->facts->n_stmts > 0,
 					   .detects = c->detect.wanted != 0};
+		l.facts = ask->facts;
+		check_settings(&l);
 		return;
 	}
 	if (c->any_masks && ask->need.changed > g->targets[s->target].age.changed) {

@@ -4,6 +4,7 @@
  * the server does, so no policy opens them. Some move what names mean or who asks: those are
  * followed (session_path.c), and closed where masks are in force and following is not enough.
  */
+#include "proxy/backend.h"
 #include "proxy/gate_internal.h"
 
 /* Values under which statements and rows are read as they are meant; compared without case and
@@ -165,6 +166,37 @@ gate_setting_is_stored(const struct sql_facts *f, const struct sql_effect *e)
 	return false;
 }
 
+/* The gateway's own. The server takes any word for it, and who misspells one would wait for people
+ * without having meant to. set_config() is not followed: it runs for each row, or for none. */
+static bool
+approval_refused(const struct sql_effect *e, struct arena *a, struct gate_refusal *why)
+{
+	static const char hint[] = "SET weir.approval = async does not wait for approvals, SET weir.approval = "
+				   "wait does";
+
+	if (!slice_is(e->setting, "weir.approval"))
+		return false;
+	if (slice_is(e->function, "set_config")) {
+		*why = (struct gate_refusal){"WEIR-SETTING", "set_config() cannot set weir.approval",
+					     NULL, hint, "0A000"};
+		return true;
+	}
+	if (e->flags & SQL_EFFECT_RESET || setting_approval(e->value) != APPROVAL_MODE_UNSET)
+		return false;
+	*why = (struct gate_refusal){
+		"WEIR-SETTING", arena_printf(a, "invalid value for parameter \"weir.approval\": \"%.*s\"",
+					     SLICE_ARG(e->value)), NULL, hint, "22023"};
+	return true;
+}
+
+enum approval_mode
+setting_approval(struct slice value)
+{
+	return settings_same_name(value, SLICE_LIT("async"))  ? APPROVAL_MODE_ASYNC
+	       : settings_same_name(value, SLICE_LIT("wait")) ? APPROVAL_MODE_WAIT
+							       : APPROVAL_MODE_UNSET;
+}
+
 bool
 setting_refused(const struct gate_class *c, const struct sql_facts *f, const struct sql_effect *e,
 		struct arena *a, struct gate_refusal *why)
@@ -172,6 +204,8 @@ setting_refused(const struct gate_class *c, const struct sql_facts *f, const str
 	*why = (struct gate_refusal){.code = "WEIR-PINNED-SETTING"};
 	if (!sets(e))
 		return false;
+	if (approval_refused(e, a, why))
+		return true;
 	if (c->any_masks && gate_setting_is_stored(f, e) && (!e->setting.n || moves(e->setting))) {
 		why->message = "what sets the search path or the role cannot be stored while masks are "
 			       "in force for you";

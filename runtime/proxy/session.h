@@ -326,6 +326,7 @@ struct session {
 	uint64_t waiter;     /* what approvals give back to find this session; set by the host */
 	bool approval_async; /* the client asked not to wait for approvals */
 	bool starts_async;   /* it did so in its startup packet: what RESET goes back to */
+	enum approval_mode approval_local; /* SET LOCAL, for the transaction */
 	struct hold *hold;   /* the command that waits for a person; NULL */
 	/* Monotonic times at which the timer is wanted, and at which it is set; 0: not. */
 	uint64_t tick_hold, tick_limit, tick_pool, tick_at;
@@ -732,6 +733,13 @@ void hold_end(struct session *s, const char *why, const char *sqlstate, const ch
 	      const char *message);
 void hold_tick(struct session *s);
 void hold_cancel(struct session *s, const char *why);
+/* The client does not wait for people. */
+static inline bool
+hold_is_async(const struct session *s)
+{
+	return s->approval_local == APPROVAL_MODE_UNSET ? s->approval_async
+							: s->approval_local == APPROVAL_MODE_ASYNC;
+}
 /* Nobody has decided yet. */
 bool hold_waits(const struct session *s);
 /* The same command was released already, or the client does not wait: no need to look ahead. */

@@ -265,7 +265,7 @@ ask_people(struct session *s, struct command *c, const struct statement_text *t,
 							  "send it without such characters, or shorter",
 							  NULL});
 	}
-	if (s->approval_async)
+	if (hold_is_async(s))
 		return answer_async(s, c, t->extended, &st);
 	s->hold = calloc(1, sizeof(*s->hold));
 	assert(s->hold != NULL);
@@ -320,7 +320,7 @@ hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 	}
 	if (approvals_find(s->env->approvals, &q.ask.subject, s->host->now_wall(s->host_ctx),
 			   &st) &&
-	    (st.state == APPROVAL_APPROVED || (s->approval_async && st.state == APPROVAL_PENDING)))
+	    (st.state == APPROVAL_APPROVED || (hold_is_async(s) && st.state == APPROVAL_PENDING)))
 		step = st.state == APPROVAL_APPROVED ? use(s, c, st.id, t)
 						     : answer_async(s, c, t->extended, &st);
 	else
@@ -444,7 +444,7 @@ hold_is_settled(struct session *s, const struct statement_text *t)
 	struct approval_subject subject;
 	struct approval_status st;
 
-	if (s->approval_async)
+	if (hold_is_async(s))
 		return true;
 	subject_of(s, t, &subject);
 	return approvals_find(s->env->approvals, &subject, s->host->now_wall(s->host_ctx), &st) &&

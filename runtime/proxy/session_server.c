@@ -197,6 +197,19 @@ keep_prepared(struct session *s, const struct command *c, const struct sql_stmt 
 		log_warn("prepared statement not kept: too many");
 }
 
+/* It is about the session, and what it has in hand: a ROLLBACK takes only SET LOCAL back. */
+static void
+set_approval(struct session *s, const struct sql_set *set)
+{
+	bool async = set->is_default ? s->starts_async
+				     : setting_approval(set->value) == APPROVAL_MODE_ASYNC;
+
+	s->approval_local = set->local ? async ? APPROVAL_MODE_ASYNC : APPROVAL_MODE_WAIT
+				       : APPROVAL_MODE_UNSET;
+	if (!set->local)
+		s->approval_async = async;
+}
+
 /* What a completed statement did to the names of the session. */
 static void
 statement_completed(struct session *s, struct command *c)
@@ -238,18 +251,17 @@ statement_completed(struct session *s, struct command *c)
 		s->names++;
 		session_names_forgotten(s, slice_is(st->name, "all"));
 		if (slice_is(st->name, "all"))
-			s->approval_async = s->starts_async;
+			set_approval(s, &(struct sql_set){.is_default = true});
 		names_clear(&s->statements);
 		names_clear(&s->portals);
 		break;
 	case SQL_KIND_SET:
 	case SQL_KIND_RESET:
 		if (slice_is(st->set.name, "weir.approval"))
-			s->approval_async = st->set.is_default ? s->starts_async
-							       : slice_is(st->set.value, "async");
+			set_approval(s, &st->set);
 		break;
 	case SQL_KIND_RESET_ALL:
-		s->approval_async = s->starts_async;
+		set_approval(s, &(struct sql_set){.is_default = true});
 		break;
 	default:
 		break;
@@ -475,6 +487,7 @@ ready_for_query(struct session *s, struct reply *head, const struct pg_frame *f)
 	if (status == 'I') {
 		session_lookup_ready(s, false);
 		portals_end_transaction(&s->portals);
+		s->approval_local = APPROVAL_MODE_UNSET;
 		if (s->schema_changed_in_tx) {
 			s->schema_changed_in_tx = false;
 			s->host->schema_changed(s->host_ctx);

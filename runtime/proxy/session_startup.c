@@ -70,9 +70,11 @@ take_setting(struct session *s, struct slice name, struct slice value)
 	if (settings_same_name(name, SLICE_LIT("application_name")))
 		s->client_facts.application = l->params[l->n_params - 1].value;
 	if (settings_same_name(name, SLICE_LIT("weir.approval"))) {
-		s->approval_async = s->starts_async = slice_is(value, "async");
+		enum approval_mode mode = setting_approval(value);
+
+		s->approval_async = s->starts_async = mode == APPROVAL_MODE_ASYNC;
 		/* Who misspells it would wait for people without having meant to. */
-		if (!s->starts_async && !slice_is(value, "wait"))
+		if (mode == APPROVAL_MODE_UNSET)
 			return refuse(s, name, "is async or wait, nothing else");
 	}
 	return true;

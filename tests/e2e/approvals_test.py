@@ -251,6 +251,34 @@ def test_async_from_the_connection_string():
     h.eq(ask("select 1", "wait"), "")
 
 
+def test_a_misspelt_wish_is_refused():
+    def run(sql):
+        return weir.psql(user="planner-7", input=sql, options=("-v", "VERBOSITY=verbose"))
+    ddl = "create table is_it_async (a int);\n"
+    for sql in ("set weir.approval = 'asynch'", "set weir.approval to ''", "set local weir.approval = on",
+                "set weir.approval = async, wait", "select 1; set weir.approval = 'no'",
+                "begin; set weir.approval = 'no'; commit", "prepare p as select 1; set Weir.Approval = 'asynchron'"):
+        r = run(sql + ";\n")
+        h.has(r.err, "ERROR:  22023", 'invalid value for parameter "weir.approval"', "async", "wait")
+    for sql in ("select set_config('weir.approval', 'async', false)", "select set_config('weir.approval', 'no', true)"):
+        h.has(run(sql + ";\n").err, "ERROR:  0A000", "set_config() cannot set weir.approval", "SET weir.approval = async")
+    # Any case, one of the two, for the session or for the transaction.
+    for sql in ("set weir.approval = ASYNC;\n", "set session weir.approval to 'Async';\n",
+                "begin;\nset local weir.approval = async;\n", "set weir.approval = wait; set weir.approval = async;\n",
+                "begin;\nset weir.approval = async;\nrollback;\n"):
+        h.has(run(sql + ddl).err, "42501", "approval=")
+    for a in weir.pending("ana"):
+        approve(a["id"], verb="reject")
+    for sql in ("begin;\nset local weir.approval = async;\ncommit;\n", "set local weir.approval = async;\n",
+                "set weir.approval = async;\nbegin;\nset local weir.approval = wait;\n",
+                "set weir.approval = async;\nreset weir.approval;\n", "set weir.approval = async;\nset weir.approval = wait;\n"):
+        p = weir.psql_start(user="planner-7", input=sql + ddl, options=("-v", "VERBOSITY=verbose"))
+        a = h.wait_for(lambda: weir.pending("ana"), what=f"it waits after {sql}")[0]
+        approve(a["id"], verb="reject")
+        h.has(p.wait().err, "was rejected")
+    h.eq(run("set weir.approval = async;\nshow weir.approval;\n").out, "async")
+
+
 def test_a_new_policy_voids_a_release():
     sql = "create table under_new_rules (a int)"
     i = asyncly(sql).err.split("approval=")[1][:8]
@@ -284,6 +312,6 @@ if __name__ == "__main__":
            test_nobody_releases_their_own, test_an_agent_never_releases, test_two_people_and_a_reason,
            test_ctrl_c_withdraws, test_a_client_that_is_gone_withdraws, test_expires,
            test_what_waits_blocks_what_is_behind_it, test_one_release_is_one_run,
-           test_a_pipelined_statement_cannot_slip_in, test_async_asks_again,
+           test_a_pipelined_statement_cannot_slip_in, test_async_asks_again, test_a_misspelt_wish_is_refused,
            test_a_new_policy_voids_a_release, test_it_is_all_in_the_audit_log, test_drains,
            setup=setup)

@@ -222,6 +222,18 @@ def test_code_that_is_not_known_ends_its_connection():
     h.eq(one(connect("bo"), "select current_setting('my.own', true)"), None)
 
 
+def test_who_does_not_wait_for_approvals():
+    w = one_worker("transaction size 1 wait 5s", policy=HOLDS)
+    a, b = connect("planner-7", w), connect("bo", w)
+    a.execute("set weir.approval = async")
+    p = one(a, BACKEND)
+    h.eq((one(b, BACKEND), one(b, "select current_setting('weir.approval', true)")), (p, ""))
+    h.eq((one(a, "show weir.approval"), one(a, BACKEND)), ("async", p))
+    fails(a, "delete from t", "approval=")
+    fails(a, "set weir.approval = 'asynch'", "invalid value", "async", "wait")
+    w.kill()
+
+
 # -- prepared statements ---------------------------------------------------------------------------
 
 class Raw:
