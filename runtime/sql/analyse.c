@@ -178,8 +178,8 @@ an_column(struct analysis *a, struct sql_effect *e, struct slice name)
 	cols[e->n_columns++] = name;
 }
 
-void
-an_call(struct analysis *a, struct slice schema, struct slice name, uint32_t flags, int location)
+static uint32_t
+call_index(struct analysis *a, struct slice schema, struct slice name, uint32_t flags, int location)
 {
 	enum { LOOK_BACK = 64 }; /* keeps a hostile statement from being quadratic */
 	struct sql_call *calls = a->calls.p;
@@ -188,10 +188,24 @@ an_call(struct analysis *a, struct slice schema, struct slice name, uint32_t fla
 	for (uint32_t i = a->calls.n, k = 0; i > a->stmt->calls && k < LOOK_BACK; k++) {
 		c = &calls[--i];
 		if (c->flags == flags && slice_eq(c->name, name) && slice_eq(c->schema, schema))
-			return;
+			return i;
 	}
 	c = an_push(a, &a->calls, sizeof(*c));
 	*c = (struct sql_call){schema, name, flags, an_token(a, location)};
+	return a->calls.n - 1;
+}
+
+uint32_t
+an_call(struct analysis *a, struct slice schema, struct slice name, uint32_t flags, int location)
+{
+	uint32_t call = call_index(a, schema, name, flags, location);
+
+	/* A type is named, and not applied to anything. */
+	if (flags & SQL_CALL_TYPE)
+		return 0;
+	*(struct sql_apply *)an_push(a, &a->applies, sizeof(struct sql_apply)) =
+		(struct sql_apply){.call = call, .n_values = SQL_APPLY_ANY};
+	return a->applies.n - 1;
 }
 
 bool
@@ -406,6 +420,12 @@ finish(struct analysis *a, struct sql_facts *f)
 	f->n_members = a->members.n;
 	f->calls = a->calls.p;
 	f->n_calls = a->calls.n;
+	f->applies = a->applies.p;
+	f->n_applies = a->applies.n;
+	f->values = a->values.p;
+	f->n_values = a->values.n;
+	f->types = a->types.p;
+	f->n_types = a->types.n;
 	f->n_tokens = a->n_tokens;
 	f->literal_dependent = a->literal_dependent;
 	f->pure_read = true;

@@ -67,7 +67,8 @@ struct analysis {
 	const char *why;
 
 	struct vec stmts, effects, relations, candidates, uses, outputs, queries, calls, names,
-		members;
+		members, applies, values, types;
+	struct sql_value value; /* of the expression that was walked last */
 	uint32_t *token_at; /* byte at which each token begins */
 	uint32_t n_tokens;
 
@@ -100,10 +101,11 @@ struct sql_effect *an_effect_named(struct analysis *a, enum action action, const
 struct sql_effect *an_effect_var(struct analysis *a, enum action action, const RangeVar *rv);
 void an_effect_table(struct analysis *a, const RangeVar *rv, OnCommitAction end);
 void an_column(struct analysis *a, struct sql_effect *e, struct slice name);
-void an_call(struct analysis *a, struct slice schema, struct slice name, uint32_t flags,
-	     int location);
+/* Index in applies[] (of a function or operator) of a call with values that are not known. */
+uint32_t an_call(struct analysis *a, struct slice schema, struct slice name, uint32_t flags,
+		 int location);
 /* An operator that is looked up by a name which the text does not have. */
-void an_operator(struct analysis *a, const char *name, int location);
+uint32_t an_operator(struct analysis *a, const char *name, int location);
 /* Those of ORDER BY ... USING. */
 void an_sort_operators(struct analysis *a, const List *sort);
 bool an_enter(struct analysis *a); /* false: too deep; pair with an_leave */
@@ -151,6 +153,13 @@ void an_window(struct analysis *a, WindowDef *w, struct scope *s);
 /* A condition that does not depend on the row: target NULL asks for any column at all. others: the
  * statement has sources besides its target, so that only qualified names count. */
 bool an_constant(Node *n, const RangeVar *target, bool others);
+
+/* ---- values.c ---- */
+/* What a call is given; its result is a->value then. */
+void an_apply(struct analysis *a, uint32_t apply, const struct sql_value *values, uint32_t n);
+struct sql_value an_constant_value(const A_Const *c);
+struct sql_value an_type_value(struct analysis *a, const TypeName *t);
+struct sql_value an_function_value(struct analysis *a, const SQLValueFunction *f);
 
 /* ---- derive.c ---- */
 /* Evaluating it says nothing about the values of its columns. */

@@ -157,6 +157,7 @@ pack_names(struct pack *k, struct sql_facts *to, const struct sql_facts *f)
 	struct sql_use *uses = (struct sql_use *)to->uses;
 	struct sql_output *outs = (struct sql_output *)to->outputs;
 	struct sql_call *calls = (struct sql_call *)to->calls;
+	struct sql_type *types = (struct sql_type *)to->types;
 	struct slice *names = (struct slice *)to->names;
 
 	for (uint32_t i = 0; i < f->n_relations; i++) {
@@ -190,6 +191,12 @@ pack_names(struct pack *k, struct sql_facts *to, const struct sql_facts *f)
 		pack_slice(k, &c->schema);
 		pack_slice(k, &c->name);
 	}
+	for (uint32_t i = 0; i < f->n_types; i++) {
+		struct sql_type tmp = f->types[i], *t = k->p ? &types[i] : &tmp;
+
+		pack_slice(k, &t->schema);
+		pack_slice(k, &t->name);
+	}
 }
 
 static void
@@ -206,6 +213,9 @@ pack_facts(struct pack *k, struct sql_facts *to, const struct sql_facts *f)
 	to->names = PACK_ARRAY(k, f, names, n_names);
 	to->members = PACK_ARRAY(k, f, members, n_members);
 	to->calls = PACK_ARRAY(k, f, calls, n_calls);
+	to->applies = PACK_ARRAY(k, f, applies, n_applies);
+	to->values = PACK_ARRAY(k, f, values, n_values);
+	to->types = PACK_ARRAY(k, f, types, n_types);
 	pack_slice(k, &to->error);
 	pack_stmts(k, (struct sql_stmt *)to->stmts, f->stmts, f->n_stmts);
 	pack_effects(k, (struct sql_effect *)to->effects, f->effects, f->n_effects);

@@ -9,6 +9,7 @@
 
 #include "base/crypto.h"
 #include "sql/catalog_names.h"
+#include "sql/catalog_types.h"
 #include "sql/functions.h"
 
 #include <stdlib.h>
@@ -41,6 +42,7 @@ struct catalog {
 	struct catalog_relation *relations; /* by schema, name */
 	uint32_t *by_oid;		    /* indices into relations, by oid */
 	struct catalog_names names;
+	struct catalog_types types;
 	struct catalog_column *columns;
 	const struct catalog_relation **parents;
 	struct catalog_depend *depends;
@@ -168,6 +170,10 @@ valid(const struct row *r)
 		return f[0].n && f[1].n && f[2].n == 1;
 	case CATALOG_Q_BUILT_IN:
 		return number(f[0], UINT32_MAX, &v) && v && f[1].n;
+	case CATALOG_Q_TYPES:
+	case CATALOG_Q_CASTS:
+	case CATALOG_Q_OVERLOADS:
+		return catalog_types_valid(r->q, f);
 	case CATALOG_Q_BODIES:
 		return f[0].n && f[1].n && (f[3].n == 0 || f[3].n == 2 * SHA256_LEN);
 	case CATALOG_Q_DEFINITIONS:
@@ -523,6 +529,21 @@ build_rest(struct catalog_build *b)
 	return true;
 }
 
+static bool
+build_types(struct catalog_build *b)
+{
+	struct catalog_types *t = &b->c->types;
+	bool good = catalog_types_room(t, &b->c->arena, b->count[CATALOG_Q_TYPES],
+				       b->count[CATALOG_Q_CASTS], b->count[CATALOG_Q_OVERLOADS]);
+
+	for (size_t i = 0; good && i < b->n; i++)
+		good = catalog_types_add(t, &b->c->arena, b->rows[i]->q, b->rows[i]->f);
+	if (!good)
+		return fail(b, "the catalog is too big");
+	catalog_types_sort(t);
+	return true;
+}
+
 /* Views are read as statements are. What cannot be is not a reason to refuse the catalog: nobody
  * under a mask can read such a view. */
 static bool
@@ -561,7 +582,7 @@ catalog_build_finish(struct catalog_build *b, const char **error)
 		qsort(b->rows, b->n, sizeof(struct row *), row_order);
 		digest_rows(b);
 		(void)(build_relations(b) && index_names(b) && build_columns(b) &&
-		       build_links(b) && build_rest(b) && build_definitions(b));
+		       build_links(b) && build_rest(b) && build_types(b) && build_definitions(b));
 	}
 	*error = b->error;
 	if (b->error) {
@@ -688,6 +709,12 @@ catalog_functions_named(const struct catalog *c, struct slice name, size_t *n)
 	return c->functions + lo;
 }
 
+const struct catalog_types *
+catalog_types(const struct catalog *c)
+{
+	return &c->types;
+}
+
 bool
 catalog_shadows(const struct catalog *c, char kind, struct slice name)
 {
@@ -706,81 +733,4 @@ const struct catalog_relation *
 catalog_at(const struct catalog *c, size_t i)
 {
 	return &c->relations[i];
-}
-
-/* ---- search_path ---- */
-
-static bool
-path_item(struct slice s, size_t *at, struct slice *name, struct arena *arena)
-{
-	uint8_t *o = arena_try_alloc(arena, s.n + 1);
-	size_t i = *at, n = 0;
-
-	if (!o)
-		return false;
-	if (i < s.n && s.p[i] == '"') {
-		for (i++;; o[n++] = s.p[i++]) {
-			if (i >= s.n)
-				return false; /* unterminated */
-			if (s.p[i] == '"' && (++i >= s.n || s.p[i] != '"'))
-				break;
-		}
-	} else {
-		for (; i < s.n && s.p[i] != ',' && s.p[i] != ' ' && s.p[i] != '\t'; i++)
-			o[n++] = s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] | 0x20 : s.p[i];
-	}
-	*at = i;
-	*name = slice_of(o, n);
-	return n > 0;
-}
-
-static bool
-listed(const struct slice *s, unsigned n, const char *name)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (slice_is(s[i], name))
-			return true;
-	return false;
-}
-
-void
-catalog_path_parse(struct slice setting, struct slice user, struct catalog_path *out,
-		   struct arena *arena)
-{
-	enum { MAX = sizeof(out->schemas) / sizeof(out->schemas[0]), IMPLICIT = 2 };
-	struct slice items[MAX];
-	unsigned n = 0;
-	size_t at = 0;
-
-	*out = (struct catalog_path){0};
-	while (at < setting.n) {
-		while (at < setting.n && strchr(" \t\n\r\f", setting.p[at]) && setting.p[at])
-			at++;
-		if (at == setting.n && n == 0)
-			break;
-		if (n == MAX - IMPLICIT || !path_item(setting, &at, &items[n], arena)) {
-			out->truncated = true;
-			return;
-		}
-		if (slice_is(items[n], "$user"))
-			items[n] = user;
-		/* One of these is what others call pg_temp: which, only the server knows. */
-		if (items[n].n > 8 && memcmp(items[n].p, "pg_temp_", 8) == 0) {
-			out->truncated = true;
-			return;
-		}
-		n++;
-		while (at < setting.n && strchr(" \t\n\r\f", setting.p[at]) && setting.p[at])
-			at++;
-		if (at < setting.n && setting.p[at++] != ',') {
-			out->truncated = true;
-			return;
-		}
-	}
-	if (!listed(items, n, "pg_temp"))
-		out->schemas[out->n++] = SLICE_LIT("pg_temp");
-	if (!listed(items, n, "pg_catalog"))
-		out->schemas[out->n++] = SLICE_LIT("pg_catalog");
-	for (unsigned i = 0; i < n; i++)
-		out->schemas[out->n++] = items[i];
 }

@@ -30,10 +30,18 @@ enum catalog_query {
 	CATALOG_Q_VIEWS,     /* view oid, base oid, base attnum (0 = whole row or relation only) */
 	CATALOG_Q_FUNCTIONS, /* schema, name, kind: f function, o operator, t type, c cast to a
 			      * type, b a built-in that has the name of a function, p a built-in
-			      * type; F, O: a name all of whose functions or operators can be meant
-			      * only where there is a type of their own (gate_overloads.c) */
+			      * type, n a type t that name(x) casts to; F, O: a name all of whose
+			      * functions or operators can be meant only where there is a type of
+			      * their own (gate_overloads.c) */
 	CATALOG_Q_BUILT_IN,  /* oid, name, argument types, traits of pg_catalog's functions: as
 			      * func_is_known() wants them */
+	/* Only where an operator, or a function of a built-in's name, is not PostgreSQL's: */
+	CATALOG_Q_TYPES,     /* oid, schema, name, category, preferred, typtype, base type oid,
+			      * element's oid, array's oid; no rows of relations */
+	CATALOG_Q_CASTS,     /* source, target of those that are made unasked; by what is not
+			      * PostgreSQL's */
+	CATALOG_Q_OVERLOADS, /* f or o, oid, schema, name, argument types, result, variadic, number
+			      * of defaults: all that expressions can call */
 	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in
 			      * hex (empty: none, an aggregate), language and flags for people */
 	CATALOG_Q_DEFINITIONS, /* view oid, its query with all names qualified */
@@ -79,6 +87,7 @@ struct catalog_depend {
 };
 
 struct catalog;
+struct catalog_types; /* catalog_types.h */
 struct catalog_build;
 
 /* Feeding. A row that is malformed (wrong number, not a number) fails the build: catalog_build_row
@@ -155,8 +164,10 @@ const struct catalog_function *catalog_functions_named(const struct catalog *c, 
 
 /* Something outside pg_catalog and information_schema has this name (kind f, o, t), so that an
  * unqualified use of a built-in's name cannot be trusted; or (b) both have; or (x) pg_catalog has a
- * function of that name which nobody has classed; or (p) a type. */
+ * function of that name which nobody has classed; or (p) a type; or (n) a type that is no row's is
+ * called so outside them, to which name(x) may cast. */
 bool catalog_shadows(const struct catalog *c, char kind, struct slice name);
+const struct catalog_types *catalog_types(const struct catalog *c);
 size_t catalog_count(const struct catalog *c);
 const struct catalog_relation *catalog_at(const struct catalog *c,
 					  size_t i); /* sorted by schema, name */

@@ -75,6 +75,35 @@
 	" where a.attnum > 0 and c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"                      \
 	" and c.relpersistence <> 't'"
 
+/* There is something that a built-in's name can mean besides it. */
+#define OVERLOADED                                                                                 \
+	"(select exists (select from pg_catalog.pg_operator o where o.oid >= " FIRST_NORMAL_OID ")"     \
+	" or exists (select from pg_catalog.pg_proc u join pg_catalog.pg_proc p"                   \
+	" on p.proname = u.proname where u.oid >= " FIRST_NORMAL_OID                               \
+	" and p.oid < " FIRST_NORMAL_OID "))"
+#define TYPES                                                                                      \
+	"with recursive base(oid, base) as ("                                                      \
+	" select oid, oid from pg_catalog.pg_type where typtype <> 'd' union all"                  \
+	" select t.oid, b.base from base b join pg_catalog.pg_type t"                              \
+	" on t.typbasetype = b.oid and t.typtype = 'd')"                                           \
+	" select t.oid, n.nspname, t.typname, t.typcategory, t.typispreferred, t.typtype, b.base," \
+	" case when t.typcategory = 'A' then t.typelem else 0 end, t.typarray"                     \
+	" from pg_catalog.pg_type t join pg_catalog.pg_namespace n on n.oid = t.typnamespace"      \
+	" join base b on b.oid = t.oid left join pg_catalog.pg_type e on e.oid = t.typelem"        \
+	" where t.typtype <> 'c' and (t.typcategory <> 'A' or e.oid is null or e.typtype <> 'c')"  \
+	" and n.nspname !~ '^pg_(temp|toast)' and " OVERLOADED
+/* Procedures are not called in expressions; a postfix operator is no longer written. */
+#define OVERLOADS                                                                                  \
+	"select 'f', p.oid, n.nspname, p.proname, p.proargtypes::pg_catalog.text, p.prorettype,"   \
+	" p.provariadic, p.pronargdefaults from pg_catalog.pg_proc p"                              \
+	" join pg_catalog.pg_namespace n on n.oid = p.pronamespace"                                \
+	" where p.prokind <> 'p' and " OVERLOADED " union all"                                     \
+	" select 'o', o.oid, n.nspname, o.oprname, case when o.oprleft = 0 then ''"                \
+	" else o.oprleft::pg_catalog.text || ' ' end || o.oprright::pg_catalog.text,"              \
+	" o.oprresult, 0, 0 from pg_catalog.pg_operator o"                                         \
+	" join pg_catalog.pg_namespace n on n.oid = o.oprnamespace"                                \
+	" where o.oprright <> 0 and o.oprcode <> 0 and " OVERLOADED
+
 #define IS(a, b) a " operator(pg_catalog.=) " b
 #define IS_NOT(a, b) a " operator(pg_catalog.<>) " b
 
@@ -130,6 +159,10 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " join pg_catalog.pg_namespace n on n.oid = t.typnamespace"
 		 " where n.nspname not in " OURS " and t.typcategory <> 'A'"
 		 " and n.nspname !~ '^pg_(temp|toast)'"
+		 " union select n.nspname, t.typname, 'n' from pg_catalog.pg_type t"
+		 " join pg_catalog.pg_namespace n on n.oid = t.typnamespace"
+		 " where n.nspname not in " OURS " and t.typrelid = 0"
+		 " and n.nspname !~ '^pg_(temp|toast)'"
 		 " union select n.nspname, t.typname, 'p' from pg_catalog.pg_type t"
 		 " join pg_catalog.pg_namespace n on n.oid = t.typnamespace"
 		 " where n.nspname in " OURS " and t.typcategory <> 'A' and t.typrelid = 0"
@@ -152,6 +185,12 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang"
 		 " where p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace",
 		 4},
+	[CATALOG_Q_TYPES] = {TYPES, 9},
+	[CATALOG_Q_CASTS] = {"select c.castsource, c.casttarget, c.castfunc >= " FIRST_NORMAL_OID
+			     " from pg_catalog.pg_cast c"
+			     " where c.castcontext = 'i' and " OVERLOADED,
+			     3},
+	[CATALOG_Q_OVERLOADS] = {OVERLOADS, 8},
 	/* textsend: the text's bytes, whatever they are. Procedures are not called in
 	 * expressions. */
 	[CATALOG_Q_BODIES] =

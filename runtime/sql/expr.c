@@ -337,20 +337,21 @@ set_config(struct analysis *a, const FuncCall *f, struct slice name)
 		e->selected = folded(a, name_selected(a->select, linitial(f->args)));
 }
 
-static void
+static uint32_t
 called(struct analysis *a, const FuncCall *f, struct slice schema, struct slice name)
 {
 	bool foreign = schema.n && !slice_is(schema, "pg_catalog");
 	enum func_class class = foreign ? FUNC_OPAQUE : func_class(name);
 	bool safe = class == FUNC_SAFE || class == FUNC_IMPURE;
+	uint32_t apply = an_call(a, schema, name, safe ? SQL_CALL_SAFE : 0, f->location);
 
-	an_call(a, schema, name, safe ? SQL_CALL_SAFE : 0, f->location);
 	if (class == FUNC_IMPURE)
 		a->impure = true;
 	else if (class == FUNC_SESSION)
 		set_config(a, f, name);
 	else if (!safe)
 		function_effect(a, func_action(class), schema, name, f->location);
+	return apply;
 }
 
 static void
@@ -372,12 +373,34 @@ coalesce(struct analysis *a, CoalesceExpr *n, struct scope *s, enum context ctx)
 	a->coalesced = outer;
 }
 
+/* Walks the arguments in the context. What the call is given by their places is noted. */
+static void
+arguments(struct analysis *a, const FuncCall *f, struct scope *s, enum context ctx, uint32_t apply)
+{
+	struct sql_value values[8];
+	bool placed = list_length(f->args) <= (int)COUNT_OF(values) && !f->func_variadic &&
+		      !f->agg_within_group;
+	uint32_t n = 0;
+	ListCell *lc;
+
+	foreach (lc, f->args) {
+		an_expr(a, lfirst(lc), s, ctx);
+		placed = placed && !IsA(lfirst(lc), NamedArgExpr);
+		if (placed)
+			values[n++] = a->value;
+	}
+	a->value = (struct sql_value){SQL_VALUE_RESULT, apply};
+	if (placed)
+		an_apply(a, apply, values, n);
+}
+
 static void
 func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
 {
 	struct slice schema = {0}, name;
 	int n = list_length(f->funcname);
-	uint32_t over;
+	struct sql_value result;
+	uint32_t over, apply;
 	bool counts;
 	ListCell *lc;
 
@@ -386,7 +409,7 @@ func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
 		schema = an_str(a, strVal(list_nth(f->funcname, n - 2)));
 	if (n > 2) /* database.schema.function */
 		function_effect(a, ACTION_SQL_OPAQUE_FUNCTION, schema, name, f->location);
-	called(a, f, schema, name);
+	apply = called(a, f, schema, name);
 	over = an_proven(a, f, ctx == CONTEXT_PREDICATE);
 	counts = slice_is(name, "count") && (!schema.n || slice_is(schema, "pg_catalog")) &&
 		 list_length(f->args) == 1 && !f->agg_order && !f->func_variadic &&
@@ -395,20 +418,19 @@ func_call(struct analysis *a, FuncCall *f, struct scope *s, enum context ctx)
 		aggregate(a, linitial(f->args), s, argument(ctx), over);
 		return;
 	}
-	foreach (lc, f->args) {
-		Node *arg = lfirst(lc);
-
-		if (f->agg_distinct)
-			an_expr(a, arg, s, CONTEXT_DISTINCT);
-		else
-			an_expr(a, arg, s, counts ? CONTEXT_COUNT : argument(ctx));
-	}
+	arguments(a, f, s,
+		  f->agg_distinct ? CONTEXT_DISTINCT
+		  : counts	  ? CONTEXT_COUNT
+				  : argument(ctx),
+		  apply);
+	result = a->value;
 	an_sort_operators(a, f->agg_order);
 	foreach (lc, f->agg_order)
 		an_expr(a, ((SortBy *)lfirst(lc))->node, s, CONTEXT_ORDER);
 	an_expr(a, f->agg_filter, s, CONTEXT_PREDICATE);
 	if (f->over)
 		an_window(a, f->over, s);
+	a->value = result;
 }
 
 void
@@ -424,26 +446,29 @@ an_window(struct analysis *a, WindowDef *w, struct scope *s)
 	an_expr(a, w->endOffset, s, CONTEXT_PREDICATE);
 }
 
-static void
+static uint32_t
 operator_name(struct analysis *a, const List *name, int location)
 {
 	struct slice schema = {0}, op;
 	int n = list_length(name);
+	uint32_t apply;
 
 	if (!n)
-		return;
+		return UINT32_MAX;
 	op = an_str(a, strVal(llast(name)));
 	if (n >= 2)
 		schema = an_str(a, strVal(list_nth(name, n - 2)));
-	an_call(a, schema, op, SQL_CALL_OPERATOR | SQL_CALL_SAFE, location);
+	apply = an_call(a, schema, op, SQL_CALL_OPERATOR | SQL_CALL_SAFE, location);
 	if (n >= 2 && (n > 2 || !slice_is(schema, "pg_catalog")))
 		function_effect(a, ACTION_SQL_OPAQUE_FUNCTION, schema, op, location);
+	return apply;
 }
 
-void
+uint32_t
 an_operator(struct analysis *a, const char *name, int location)
 {
-	an_call(a, (struct slice){0}, an_str(a, name), SQL_CALL_OPERATOR | SQL_CALL_SAFE, location);
+	return an_call(a, (struct slice){0}, an_str(a, name), SQL_CALL_OPERATOR | SQL_CALL_SAFE,
+		       location);
 }
 
 void
@@ -455,18 +480,35 @@ an_sort_operators(struct analysis *a, const List *sort)
 		operator_name(a, ((const SortBy *)lfirst(lc))->useOp, -1);
 }
 
-/* Of BETWEEN the parser makes two comparisons. */
+/* Of BETWEEN the parser makes two comparisons. What stands on the right may be a list or an array,
+ * whose elements are compared. */
 static void
-expression_operators(struct analysis *a, const A_Expr *e)
+expression(struct analysis *a, const A_Expr *e, struct scope *s, enum context ctx)
 {
 	bool not = e->kind == AEXPR_NOT_BETWEEN || e->kind == AEXPR_NOT_BETWEEN_SYM;
+	bool between = not || e->kind == AEXPR_BETWEEN || e->kind == AEXPR_BETWEEN_SYM;
+	bool one = e->kind == AEXPR_OP || e->kind == AEXPR_LIKE || e->kind == AEXPR_ILIKE ||
+		   e->kind == AEXPR_SIMILAR;
+	bool both = one || e->kind == AEXPR_DISTINCT || e->kind == AEXPR_NOT_DISTINCT ||
+		    e->kind == AEXPR_NULLIF;
+	uint32_t apply, second = 0;
+	struct sql_value values[2];
 
-	if (!not && e->kind != AEXPR_BETWEEN && e->kind != AEXPR_BETWEEN_SYM) {
-		operator_name(a, e->name, e->location);
-		return;
+	if (between) {
+		apply = an_operator(a, not ? "<" : ">=", e->location);
+		second = an_operator(a, not ? ">" : "<=", e->location);
+	} else {
+		apply = operator_name(a, e->name, e->location);
 	}
-	an_operator(a, not ? "<" : ">=", e->location);
-	an_operator(a, not ? ">" : "<=", e->location);
+	an_expr(a, e->lexpr, s, ctx);
+	values[0] = a->value;
+	an_expr(a, e->rexpr, s, ctx);
+	values[1] = both ? a->value : (struct sql_value){SQL_VALUE_ANY, 0};
+	an_apply(a, apply, e->lexpr ? values : values + 1, e->lexpr ? 2 : 1);
+	if (between)
+		an_apply(a, second, values, 2);
+	if (!one)
+		a->value.kind = e->kind == AEXPR_NULLIF ? SQL_VALUE_ANY : SQL_VALUE_BOOLEAN;
 }
 
 void
@@ -534,12 +576,17 @@ an_where(struct analysis *a, Node *n, struct scope *s)
 		A_Expr *e = (A_Expr *)n;
 		bool left = IsA(e->lexpr, ColumnRef) && is_value(e->rexpr);
 		Node *value = left ? e->rexpr : e->lexpr;
+		uint32_t apply = operator_name(a, e->name, e->location);
+		struct sql_value values[2];
+		int32_t use = an_column_ref(a, (ColumnRef *)(left ? e->lexpr : e->rexpr), s,
+					    CONTEXT_PREDICATE,
+					    SQL_USE_CONSTANT_EQUALITY |
+						    (an_looks_up(value) ? SQL_USE_LOOKUP : 0u));
 
-		operator_name(a, e->name, e->location);
-		an_column_ref(a, (ColumnRef *)(left ? e->lexpr : e->rexpr), s, CONTEXT_PREDICATE,
-			      SQL_USE_CONSTANT_EQUALITY |
-				      (an_looks_up(value) ? SQL_USE_LOOKUP : 0u));
 		an_expr(a, value, s, CONTEXT_PREDICATE);
+		values[!left] = (struct sql_value){SQL_VALUE_COLUMN, (uint32_t)use};
+		values[left] = a->value;
+		an_apply(a, apply, values, 2);
 	} else {
 		an_expr(a, n, s, CONTEXT_PREDICATE);
 	}
@@ -559,15 +606,33 @@ static void
 sublink(struct analysis *a, SubLink *l, struct scope *s, enum context ctx)
 {
 	enum context out = deeper(ctx);
+	struct sql_value values[2] = {{SQL_VALUE_ANY, 0}, {SQL_VALUE_ANY, 0}};
+	uint32_t apply;
 
 	an_expr(a, l->testexpr, s, deeper(ctx));
-	operator_name(a, l->operName, l->location);
-	if (l->subLinkType == ANY_SUBLINK && !l->operName)
-		an_operator(a, "=", l->location); /* IN */
+	if (l->testexpr) {
+		values[0] = a->value;
+		apply = l->operName ? operator_name(a, l->operName, l->location)
+				    : an_operator(a, "=", l->location); /* IN */
+		an_apply(a, apply, values, 2);
+	}
 	/* EXISTS looks at no column of its select list, only at whether there is a row. */
 	if (l->subLinkType == EXISTS_SUBLINK && IsA(l->subselect, SelectStmt))
 		out = CONTEXT_COUNT;
 	an_query(a, l->subselect, s, out, -1);
+}
+
+/* What is compared with each WHEN; an untyped one is text. */
+static void
+case_argument(struct analysis *a, const CaseExpr *c, struct scope *s, enum context ctx)
+{
+	uint32_t apply = an_operator(a, "=", c->location);
+	struct sql_value values[2] = {{SQL_VALUE_ANY, 0}, {SQL_VALUE_ANY, 0}};
+
+	an_expr(a, (Node *)c->arg, s, ctx);
+	if (a->value.kind != SQL_VALUE_UNTYPED)
+		values[0] = a->value;
+	an_apply(a, apply, values, 2);
 }
 
 /* One case per node kind: long, but there is nothing to gain from spreading it. */
@@ -575,6 +640,8 @@ static void
 node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 {
 	enum context in = deeper(ctx);
+	struct sql_value value = {SQL_VALUE_ANY, 0};
+	int32_t use;
 	ListCell *lc;
 
 	switch (nodeTag(n)) {
@@ -582,36 +649,42 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		ColumnRef *c = (ColumnRef *)n;
 		bool star = IsA(llast(c->fields), A_Star);
 
-		an_column_ref(a, c, s, star ? CONTEXT_WHOLE_ROW : ctx, 0);
+		use = an_column_ref(a, c, s, star ? CONTEXT_WHOLE_ROW : ctx, 0);
+		if (use >= 0 && !star)
+			value = (struct sql_value){SQL_VALUE_COLUMN, (uint32_t)use};
 		break;
 	}
 	case T_A_Const:
+		value = an_constant_value((A_Const *)n);
+		break;
+	case T_SQLValueFunction:
+		value = an_function_value(a, (SQLValueFunction *)n);
+		break;
 	case T_ParamRef:
 	case T_SetToDefault:
-	case T_SQLValueFunction:
 	case T_String:
 	case T_Integer:
 	case T_A_Star: /* in an indirection, whose base is walked */
 		break;
-	case T_A_Expr: {
-		A_Expr *e = (A_Expr *)n;
-
-		expression_operators(a, e);
-		an_expr(a, e->lexpr, s, in);
-		an_expr(a, e->rexpr, s, in);
+	case T_A_Expr:
+		expression(a, (A_Expr *)n, s, in);
+		value = a->value;
 		break;
-	}
 	case T_BoolExpr:
 		an_expr_list(a, ((BoolExpr *)n)->args, s, in);
+		value.kind = SQL_VALUE_BOOLEAN;
 		break;
 	case T_NullTest:
 		an_expr(a, (Node *)((NullTest *)n)->arg, s, in);
+		value.kind = SQL_VALUE_BOOLEAN;
 		break;
 	case T_BooleanTest:
 		an_expr(a, (Node *)((BooleanTest *)n)->arg, s, in);
+		value.kind = SQL_VALUE_BOOLEAN;
 		break;
 	case T_FuncCall:
 		func_call(a, (FuncCall *)n, s, ctx);
+		value = a->value;
 		break;
 	case T_NamedArgExpr:
 		an_expr(a, (Node *)((NamedArgExpr *)n)->arg, s, ctx);
@@ -619,9 +692,11 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 	case T_TypeCast:
 		an_type(a, ((TypeCast *)n)->typeName, s);
 		an_expr(a, ((TypeCast *)n)->arg, s, in);
+		value = an_type_value(a, ((TypeCast *)n)->typeName);
 		break;
 	case T_CollateClause:
 		an_expr(a, ((CollateClause *)n)->arg, s, in);
+		value = a->value;
 		break;
 	case T_A_Indirection:
 		foreach (lc, ((A_Indirection *)n)->indirection) {
@@ -645,9 +720,8 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		an_expr_list(a, (List *)n, s, in);
 		break;
 	case T_CaseExpr:
-		an_expr(a, (Node *)((CaseExpr *)n)->arg, s, in);
 		if (((CaseExpr *)n)->arg)
-			an_operator(a, "=", ((CaseExpr *)n)->location);
+			case_argument(a, (CaseExpr *)n, s, in);
 		foreach (lc, ((CaseExpr *)n)->args) {
 			CaseWhen *w = lfirst(lc);
 
@@ -695,11 +769,13 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 	default:
 		an_fail(a, SQL_UNKNOWN, "expression of a kind this version does not know");
 	}
+	a->value = value;
 }
 
 void
 an_expr(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 {
+	a->value = (struct sql_value){SQL_VALUE_ANY, 0};
 	if (!n)
 		return;
 	if (an_enter(a))

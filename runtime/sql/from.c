@@ -368,17 +368,19 @@ join_columns(struct analysis *a, struct scope *s, JoinExpr *j, uint32_t from, ui
 {
 	ListCell *lc;
 
-	if (j->isNatural || j->usingClause)
-		an_operator(a, "=", -1);
 	if (j->isNatural) {
 		struct sql_use *u = an_use(a, CONTEXT_JOIN, SQL_USE_STAR | SQL_USE_NATURAL, -1);
 
+		an_operator(a, "=", -1);
 		u->row_relation = (int32_t)join;
 		an_use_relations(a, u, s, from, to);
 	}
 	foreach (lc, j->usingClause) {
+		/* Each side's column is one that the use may mean. */
+		struct sql_value side = {SQL_VALUE_COLUMN, a->uses.n}, sides[2] = {side, side};
 		struct sql_use *u = an_use(a, CONTEXT_JOIN, 0, -1);
 
+		an_apply(a, an_operator(a, "=", -1), sides, 2);
 		u->column = an_str(a, strVal(lfirst(lc)));
 		an_use_relations(a, u, s, from, to);
 	}

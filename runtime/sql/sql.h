@@ -291,6 +291,35 @@ struct sql_call {
 	uint32_t token;
 };
 
+/* Of what type something is that a function or operator is given, as far as the text tells. */
+enum sql_value_kind {
+	SQL_VALUE_ANY,	   /* it does not */
+	SQL_VALUE_UNTYPED, /* a string literal or NULL: what the server makes of it */
+	SQL_VALUE_INTEGER,
+	SQL_VALUE_NUMBER, /* integer, bigint or numeric, by what it is */
+	SQL_VALUE_BOOLEAN,
+	SQL_VALUE_COLUMN, /* of uses[of], if that names a column */
+	SQL_VALUE_TYPE,	  /* types[of] */
+	SQL_VALUE_RESULT, /* what applies[of] gives */
+};
+
+struct sql_value {
+	enum sql_value_kind kind;
+	uint32_t of;
+};
+
+struct sql_type {
+	struct slice schema, name; /* as written; "integer" is pg_catalog.int4 */
+	bool array;
+};
+
+/* One place where a function or an operator is called, and what with. */
+struct sql_apply {
+	uint32_t call; /* index in calls[] */
+	uint32_t values, n_values; /* range in values[]; n_values SQL_APPLY_ANY: not known */
+};
+#define SQL_APPLY_ANY UINT32_MAX
+
 struct sql_facts {
 	enum sql_status status;
 	char sqlstate[6];   /* of a status other than OK */
@@ -309,10 +338,13 @@ struct sql_facts {
 	const struct sql_output *outputs;
 	const struct sql_query *queries;
 	const struct sql_call *calls;
+	const struct sql_apply *applies;
+	const struct sql_value *values;
+	const struct sql_type *types;
 	const struct slice *names;
 	const uint32_t *members;
 	uint32_t n_stmts, n_effects, n_relations, n_candidates, n_uses, n_outputs, n_queries;
-	uint32_t n_calls, n_names, n_members;
+	uint32_t n_calls, n_applies, n_values, n_types, n_names, n_members;
 };
 
 /* A refusal (54000) for when there is no memory to say more. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * catalog_probe CONNINFO: runs the catalog's queries on a server, builds a snapshot, prints what
- * lies outside the system schemas.
+ * lies outside the system schemas. catalog_probe CONNINFO calls: reads a statement a line, and
+ * prints for each what its calls can mean there: f or o, whether that can be what is not
+ * PostgreSQL's, OIDs.
  */
-#include "sql/catalog.h"
+#include "sql/typing.h"
 
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -56,12 +58,63 @@ show(const struct catalog *c, const struct catalog_relation *r)
 			       : r->definition->sqlstate);
 }
 
+static void
+show_call(void *ctx, const struct sql_apply *ap, const struct overload_choice *choice,
+	  const uint32_t *oids)
+{
+	const struct sql_facts *f = ctx;
+	const struct sql_call *call = &f->calls[ap->call];
+
+	printf("%c %s", call->flags & SQL_CALL_OPERATOR ? 'o' : 'f',
+	       choice->own ? "own" : "built-in");
+	for (uint32_t i = 0; i < choice->n; i++)
+		printf(" %u", oids[i]);
+	printf("\n");
+}
+
+static void
+show_calls(const struct catalog *c)
+{
+	static const struct sql_limits limits = SQL_LIMITS_DEFAULT;
+	char line[10000];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		const struct catalog_relation **relations;
+		struct catalog_path path;
+		const struct sql_facts *f;
+		struct typing t;
+		struct arena a;
+
+		arena_init(&a, 0);
+		line[strcspn(line, "\n")] = 0;
+		f = sql_analyse(slice_str(line), &limits, &a);
+		catalog_path_parse(catalog_setting(c, "search_path"), SLICE_LIT("nobody"), &path,
+				   &a);
+		relations = ARENA_ARRAY(&a, const struct catalog_relation *, f->n_relations + 1);
+		for (uint32_t i = 0; i < f->n_relations; i++)
+			if (f->relations[i].kind == SQL_REL_TABLE)
+				relations[i] = catalog_resolve(c, &path, f->relations[i].schema,
+							       f->relations[i].name);
+		t = (struct typing){.catalog = c,
+				    .path = &path,
+				    .facts = f,
+				    .relations = relations,
+				    .arena = &a,
+				    .chosen = show_call,
+				    .ctx = (void *)f};
+		if (!typing_own(&t))
+			printf("not looked at\n");
+		printf(".\n");
+		arena_fini(&a);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
 	static const char *const settings[] = {"search_path", "standard_conforming_strings",
 					       "server_encoding"};
-	PGconn *conn = argc == 2 ? PQconnectdb(argv[1]) : NULL;
+	PGconn *conn = argc >= 2 ? PQconnectdb(argv[1]) : NULL;
 	struct catalog_build *b = catalog_build_start();
 	struct catalog *c;
 	const char *error;
@@ -74,11 +127,14 @@ main(int argc, char **argv)
 		fprintf(stderr, "catalog_probe: %s\n", c ? PQerrorMessage(conn) : error);
 		return 1;
 	}
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+	if (argc == 3)
+		show_calls(c);
+	for (size_t i = 0; argc == 2 && i < sizeof(settings) / sizeof(settings[0]); i++)
 		printf("%s = %.*s\n", settings[i], SLICE_ARG(catalog_setting(c, settings[i])));
-	printf("shadows lower=%d upper=%d\n", catalog_shadows(c, 'f', SLICE_LIT("lower")),
+	if (argc == 2)
+		printf("shadows lower=%d upper=%d\n", catalog_shadows(c, 'f', SLICE_LIT("lower")),
 	       catalog_shadows(c, 'f', SLICE_LIT("upper")));
-	for (size_t i = 0; i < catalog_count(c); i++) {
+	for (size_t i = 0; argc == 2 && i < catalog_count(c); i++) {
 		const struct catalog_relation *r = catalog_at(c, i);
 
 		if (!slice_is(r->schema, "pg_catalog") &&

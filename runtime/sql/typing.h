@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the calls of a statement can mean in a catalog, from the types of what they are given.
+ */
+#ifndef WEIR_SQL_TYPING_H
+#define WEIR_SQL_TYPING_H
+
+#include "sql/overload.h"
+
+struct typing {
+	const struct catalog *catalog;
+	const struct catalog_path *path; /* NULL: not known */
+	const struct sql_facts *facts;
+	const struct catalog_relation *const *relations; /* by index; NULL: not known, or none */
+	struct arena *arena;
+	/* Told of each call, if set; what is chosen is oids[0 ... choice->n). */
+	void (*chosen)(void *ctx, const struct sql_apply *apply,
+		       const struct overload_choice *choice, const uint32_t *oids);
+	void *ctx;
+};
+
+/* By index in calls[]: some use of the unqualified name can mean what is not PostgreSQL's. Of types
+ * it says nothing. NULL: that was not looked at. */
+const bool *typing_own(const struct typing *t);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Of what types the things are that functions and operators are given, as far as the text tells:
+ * which of several functions of a name is meant hangs on that. What columns and results are of, the
+ * reader finds in the catalog. Literals of one shape are of one kind here.
+ */
+#include "sql/analyse.h"
+
+void
+an_apply(struct analysis *a, uint32_t apply, const struct sql_value *values, uint32_t n)
+{
+	uint32_t first = a->values.n;
+	struct sql_apply *to;
+
+	for (uint32_t i = 0; i < n; i++)
+		*(struct sql_value *)an_push(a, &a->values, sizeof(*values)) = values[i];
+	if (a->status != SQL_OK)
+		return;
+	to = &((struct sql_apply *)a->applies.p)[apply];
+	to->values = first;
+	to->n_values = n;
+	a->value = (struct sql_value){SQL_VALUE_RESULT, apply};
+}
+
+struct sql_value
+an_constant_value(const A_Const *c)
+{
+	struct sql_value v = {SQL_VALUE_ANY, 0};
+
+	if (c->isnull || IsA(&c->val, String))
+		v.kind = SQL_VALUE_UNTYPED;
+	else if (IsA(&c->val, Integer))
+		v.kind = SQL_VALUE_INTEGER;
+	else if (IsA(&c->val, Float))
+		v.kind = SQL_VALUE_NUMBER;
+	else if (IsA(&c->val, Boolean))
+		v.kind = SQL_VALUE_BOOLEAN;
+	return v;
+}
+
+static struct sql_value
+of_type(struct analysis *a, struct slice schema, struct slice name, bool array)
+{
+	*(struct sql_type *)an_push(a, &a->types, sizeof(struct sql_type)) =
+		(struct sql_type){schema, name, array};
+	return (struct sql_value){SQL_VALUE_TYPE, a->types.n - 1};
+}
+
+struct sql_value
+an_type_value(struct analysis *a, const TypeName *t)
+{
+	int n = t ? list_length(t->names) : 0;
+
+	if (n < 1 || n > 2 || t->setof || t->pct_type)
+		return (struct sql_value){SQL_VALUE_ANY, 0};
+	return of_type(a, n == 2 ? an_str(a, strVal(linitial(t->names))) : (struct slice){0},
+		       an_str(a, strVal(llast(t->names))), t->arrayBounds != NIL);
+}
+
+struct sql_value
+an_function_value(struct analysis *a, const SQLValueFunction *f)
+{
+	static const char *const types[] = {
+		[SVFOP_CURRENT_DATE] = "date",
+		[SVFOP_CURRENT_TIME] = "timetz",
+		[SVFOP_CURRENT_TIME_N] = "timetz",
+		[SVFOP_CURRENT_TIMESTAMP] = "timestamptz",
+		[SVFOP_CURRENT_TIMESTAMP_N] = "timestamptz",
+		[SVFOP_LOCALTIME] = "time",
+		[SVFOP_LOCALTIME_N] = "time",
+		[SVFOP_LOCALTIMESTAMP] = "timestamp",
+		[SVFOP_LOCALTIMESTAMP_N] = "timestamp",
+	};
+	/* The others are a name each: of a role, a database, a schema. */
+	const char *type = (size_t)f->op < COUNT_OF(types) ? types[f->op] : NULL;
+
+	return of_type(a, SLICE_LIT("pg_catalog"), slice_str(type ? type : "name"), false);
+}
