@@ -173,7 +173,7 @@ moves_schema(const struct look *l)
 /* Why a call may mean what nobody has looked at. NULL: it means the built-in that the table of
  * functions classes, or what the policy vouches for. */
 static const char *
-call_in_doubt(const struct look *l, const struct sql_call *c)
+call_in_doubt(const struct look *l, const struct sql_call *c, struct call_look *names)
 {
 	const struct catalog *cat = l->class->catalog->catalog;
 	char kind = c->flags & SQL_CALL_OPERATOR ? 'o' : c->flags & SQL_CALL_TYPE ? 't' : 'f';
@@ -184,8 +184,8 @@ call_in_doubt(const struct look *l, const struct sql_call *c)
 	if (look_type_is_temporary(l, c))
 		return "may be the name of a temporary table's rows";
 	if (built_in || (kind == 'f' && class_vouches(l->class, c->schema, c->name)) ||
-	    !catalog_shadows(cat, kind, c->name) ||
-	    call_is_built_in(l->class, l->path, l->facts, l->relations, l->ask->own_parameters, c))
+	    !name_is_taken(cat, kind, c->name) ||
+	    (!name_may_cast(cat, kind, c->name) && call_is_built_in(names, c)))
 		return NULL;
 	return "is also the name of something user-defined";
 }
@@ -195,6 +195,12 @@ static void
 judge_calls(struct look *l)
 {
 	const struct sql_facts *f = l->facts;
+	struct call_look names = {.class = l->class,
+				  .path = l->path,
+				  .facts = f,
+				  .relations = l->relations,
+				  .own_parameters = l->ask->own_parameters,
+				  .arena = l->ask->arena};
 
 	for (uint32_t i = 0; i < f->n_calls; i++) {
 		const struct sql_call *c = &f->calls[i];
@@ -202,7 +208,7 @@ judge_calls(struct look *l)
 					    .schema = c->schema,
 					    .function = c->name,
 					    .relation = -1};
-		const char *why = call_in_doubt(l, c);
+		const char *why = call_in_doubt(l, c, &names);
 
 		if (!why)
 			continue;

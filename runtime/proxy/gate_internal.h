@@ -80,11 +80,23 @@ void gate_session_path_put(struct gate_session *s);
 const struct catalog_path *gate_path_for(const struct gate_session *s, const struct gate_class *c,
 					 const struct gate_ask *ask);
 
-/* gate_overloads.c: the call means pg_catalog's, though something else has its name.
- * own_parameters: some are of a type that is not PostgreSQL's. */
-bool call_is_built_in(const struct gate_class *c, const struct catalog_path *path,
-		      const struct sql_facts *f, const struct catalog_relation *const *relations,
-		      bool own_parameters, const struct sql_call *call);
+/* gate_overloads.c: what names can mean that something else has as well. */
+struct call_look {
+	const struct gate_class *class;
+	const struct catalog_path *path;
+	const struct sql_facts *facts;
+	const struct catalog_relation *const *relations;
+	bool own_parameters; /* some are of a type that is not PostgreSQL's */
+	struct arena *arena;
+	bool typed;
+	const bool *own; /* typing_own, once asked for */
+};
+/* Something that is not PostgreSQL's has the name, of a function (f), operator (o) or type (t), or
+ * of a type to which what looks like the call of a function casts. */
+bool name_is_taken(const struct catalog *cat, char kind, struct slice name);
+bool name_may_cast(const struct catalog *cat, char kind, struct slice name);
+/* The call means pg_catalog's. */
+bool call_is_built_in(struct call_look *l, const struct sql_call *call);
 
 /* gate_settings.c: what no policy opens of settings. */
 bool setting_refused(const struct gate_class *c, const struct sql_facts *f,

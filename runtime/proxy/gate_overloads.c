@@ -17,6 +17,7 @@
 
 #include "base/endian.h"
 #include "sql/functions.h"
+#include "sql/typing.h"
 
 enum { FIRST_NORMAL_OID = 16384 };
 
@@ -117,13 +118,39 @@ has_own_types(const struct catalog *cat, const struct sql_facts *f,
 }
 
 bool
-call_is_built_in(const struct gate_class *c, const struct catalog_path *path,
-		 const struct sql_facts *f, const struct catalog_relation *const *relations,
-		 bool own_parameters, const struct sql_call *call)
+name_may_cast(const struct catalog *cat, char kind, struct slice name)
 {
-	const struct catalog *cat = c->catalog->catalog;
+	return kind == 'f' && catalog_shadows(cat, 'n', name);
+}
 
-	return !call->schema.n && !(call->flags & SQL_CALL_TYPE) && !own_parameters &&
-	       catalog_shadows(cat, call->flags & SQL_CALL_OPERATOR ? 'O' : 'F', call->name) &&
-	       begins_with_built_ins(path) && !has_own_types(cat, f, relations);
+bool
+name_is_taken(const struct catalog *cat, char kind, struct slice name)
+{
+	return catalog_shadows(cat, kind, name) || name_may_cast(cat, kind, name);
+}
+
+static bool
+means_built_in(struct call_look *l, const struct sql_call *call)
+{
+	if (!l->typed)
+		l->own = typing_own(&(struct typing){.catalog = l->class->catalog->catalog,
+						     .path = l->path,
+						     .facts = l->facts,
+						     .relations = l->relations,
+						     .arena = l->arena});
+	l->typed = true;
+	return l->own && !l->own[call - l->facts->calls];
+}
+
+bool
+call_is_built_in(struct call_look *l, const struct sql_call *call)
+{
+	const struct catalog *cat = l->class->catalog->catalog;
+
+	if (call->schema.n || call->flags & SQL_CALL_TYPE)
+		return false;
+	return means_built_in(l, call) ||
+	       (!l->own_parameters &&
+		catalog_shadows(cat, call->flags & SQL_CALL_OPERATOR ? 'O' : 'F', call->name) &&
+		begins_with_built_ins(l->path) && !has_own_types(cat, l->facts, l->relations));
 }

@@ -63,16 +63,18 @@ gate_call_judged(const struct gate_session *s, const struct gate_ask *ask,
 {
 	const struct gate_class *c = s->class;
 	char kind = call->flags & SQL_CALL_OPERATOR ? 'o' : call->flags & SQL_CALL_TYPE ? 't' : 'f';
-	const struct catalog_path *path;
+	struct call_look l = {.class = c,
+			      .facts = ask->facts,
+			      .own_parameters = ask->own_parameters,
+			      .arena = ask->arena};
 
 	if (!c || !c->catalog || slice_is(call->schema, "pg_catalog") ||
 	    (kind == 'f' && class_vouches(c, call->schema, call->name)) ||
-	    !catalog_shadows(c->catalog->catalog, kind, call->name))
+	    !name_is_taken(c->catalog->catalog, kind, call->name))
 		return false;
-	path = gate_path_for(s, c, ask);
-	return !call_is_built_in(c, path, ask->facts,
-				 class_relations(c, path, ask->facts, ask->arena),
-				 ask->own_parameters, call);
+	l.path = gate_path_for(s, c, ask);
+	l.relations = class_relations(c, l.path, ask->facts, ask->arena);
+	return name_may_cast(c->catalog->catalog, kind, call->name) || !call_is_built_in(&l, call);
 }
 
 void
