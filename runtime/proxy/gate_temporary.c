@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * Temporary tables while masks are in force. What a session keeps in its own holds nothing masked,
- * because a masked column is the source of no write; so they may be made, filled and read like any
- * other table. What could tell otherwise is refused: a table that was filled under other masks, one
- * that the policy's patterns or a parent would mask, and a name that may also mean a table that is
- * there for all, because the server may still have, or have again, that one.
+ * because a masked column is the source of no write; so they, and sequences, may be made, filled
+ * and read like any other. What could tell otherwise is refused: a table that was filled under
+ * other masks, one that the policy's patterns or a parent would mask, and a name that may also mean
+ * a table that is there for all, because the server may still have, or have again, that one.
  */
 #include "proxy/gate_look.h"
 
@@ -84,7 +84,7 @@ check_taken(struct look *l, struct slice name)
 
 	if (other)
 		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
-			    arena_printf(l->ask->arena, "a temporary table cannot be called \"%.*s\" while "
+			    arena_printf(l->ask->arena, "what is temporary cannot be called \"%.*s\" while "
 					 "masks are in force: %s has that name, and triggers and functions "
 					 "would take one for the other", SLICE_ARG(name), other),
 			    "give it a name that nothing else has");
@@ -166,14 +166,15 @@ look_check_temporary_made(struct look *l, const struct sql_effect *e,
 			check_taken(l, e->object);
 		else if (!e->schema.n && names_own_schema(l))
 			look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
-				    "whether this table is temporary hangs on pg_temp in the search path",
-				    "write CREATE TEMP TABLE, or qualify the name with its schema");
+				    "whether this is temporary hangs on pg_temp in the search path",
+				    "write CREATE TEMP, or qualify the name with its schema");
 		return;
 	}
 	/* An index names the table that it is on. */
 	if (e->flags & SQL_EFFECT_TEMPORARY || (own && !r))
 		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
-			    "of what is temporary only tables can be made while masks are in force",
+			    "of what is temporary only tables and sequences can be made while masks are in "
+			    "force",
 			    "make a temporary table, or name intermediate results in the statement itself "
 			    "(WITH name AS (SELECT ...))");
 }
@@ -190,8 +191,8 @@ look_check_temporary_view(struct look *l, const struct sql_stmt *st)
 	for (uint32_t i = st->relations; i < st->relations + st->n_relations; i++)
 		if (catalog_is_temporary(l->relations[i]))
 			look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
-				    "what is made over a temporary table is temporary, and only tables can be "
-				    "made so while masks are in force",
+				    "what is made over a temporary table is temporary, and only tables and "
+				    "sequences can be made so while masks are in force",
 				    "make a temporary table: CREATE TEMP TABLE name AS SELECT ...");
 }
 

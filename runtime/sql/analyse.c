@@ -125,7 +125,7 @@ an_effect_var(struct analysis *a, enum action action, const RangeVar *rv)
 	return e;
 }
 
-/* CREATE TABLE, also from a query. */
+/* CREATE TABLE, also from a query, and CREATE SEQUENCE. */
 void
 an_effect_table(struct analysis *a, const RangeVar *rv, OnCommitAction end)
 {

@@ -156,7 +156,7 @@ enum sql_effect_flags {
 	SQL_EFFECT_CURRENT_OF = 128,
 	SQL_EFFECT_RESET = 256, /* of a setting: to what the session began with */
 	SQL_EFFECT_LOCAL = 512, /* of a setting: for this transaction only */
-	SQL_EFFECT_TABLE = 1024, /* CREATE: of a table, not of a view, a sequence, an index */
+	SQL_EFFECT_TABLE = 1024, /* CREATE: of a table or sequence, not of a view, an index */
 	SQL_EFFECT_NAME = 2048,	 /* ALTER: gives the relation itself another name, `value` */
 	SQL_EFFECT_DROPPED = 4096, /* CREATE: ON COMMIT DROP, gone with its transaction */
 	SQL_EFFECT_EMPTY = 8192, /* of a setting: its value is known, and empty */

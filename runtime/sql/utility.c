@@ -632,6 +632,10 @@ special(struct analysis *a, Node *n)
 	case T_CreateStmt:
 		create_table(a, (CreateStmt *)n);
 		break;
+	case T_CreateSeqStmt:
+		an_effect_table(a, ((CreateSeqStmt *)n)->sequence, ONCOMMIT_NOOP);
+		a->stmt->flags |= SQL_DDL;
+		break;
 	case T_IndexStmt:
 		create_index(a, (IndexStmt *)n);
 		break;

@@ -119,6 +119,34 @@ select * from w
 """)
 
 
+def test_sequences():
+    same("""
+create temp sequence s start 5 increment by 2
+select nextval('s'), nextval('pg_temp.s')
+select last_value, is_called from s
+select setval('s', 20), currval('s'), lastval()
+alter sequence s restart with 3
+alter sequence s rename to r
+select nextval('r')
+create sequence pg_temp.q
+create temp table t (id int default nextval('q'), note text)
+insert into t (note) values ('a'), ('b')
+select * from t order by id
+begin
+create temp sequence later
+select nextval('later')
+rollback
+select last_value from later :: later
+drop sequence r
+select last_value from r :: r
+create temp sequence if not exists q
+discard sequences
+select nextval('q')
+discard temp
+select last_value from q :: q
+""")
+
+
 def test_the_end_of_a_transaction():
     same("""
 begin
@@ -221,11 +249,15 @@ merge into own using cards c on c.id = own.id when not matched then insert value
 insert into own values (1) on conflict do nothing returning (select upper(pan) from cards limit 1) :: pan
 select * from own o join cards c on c.pan = o.note :: pan
 select o.id from own o where exists (select from cards where pan > o.note) :: pan
-create temp view t as select id from orders :: only tables
-create view pg_temp.t as select id from orders :: only tables
-create temp sequence t :: only tables
+create temp view t as select id from orders :: only tables and sequences
+create view pg_temp.t as select id from orders :: only tables and sequences
+create temp sequence cards :: cards
+create sequence pg_temp.staff :: staff
+create temp sequence t; select nextval('t'), (select last_value from t) :: t
+alter sequence pg_temp.own_seq rename to orders :: orders
+select setval('pg_temp.own_seq', n) from cards :: n
 create function pg_temp.f() returns text language sql as 'select pan from cards limit 1' :: masks
-create type pg_temp.t as (a int) :: only tables
+create type pg_temp.t as (a int) :: only tables and sequences
 create domain pg_temp.d as text :: masks
 create temp table t (a text default leak()) :: masks
 create temp table t (id int references cards (id)) :: relation|temporary
@@ -246,6 +278,7 @@ prepare e as select pan from cards; create temp table t as execute e :: EXECUTE|
 def test_refused():
     _, c = pair()
     c.run("create temp table own (id int primary key, note text)")
+    c.run("create temp sequence own_seq")
     c.run("prepare masked as select pan from cards")
     h.has(c.run("create temp table t as execute masked").error, "EXECUTE")
     for line in REFUSED.strip().splitlines():
@@ -444,7 +477,7 @@ def test_made_unseen_before_masks():
                     "select max(note) from pg_temp.orders", "select row_to_json(orders) from orders"):
             a = c.run(sql, extended=ext and "copy" not in sql)
             h.check(a.error and not g.leaks(a.raw), f"{sql}: {a.error} {a.rows}")
-    h.has(between.run("select note from orders").error, "temporary table")
+    h.has(between.run("select note from orders").error, "what is temporary")
     h.eq(innocent.run("select count(*) from orders").rows, [("6",)])
     h.eq(between.run("discard temp").error, None)
     h.eq(between.run("select count(*) from orders").rows, [("6",)])
