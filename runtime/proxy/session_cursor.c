@@ -18,9 +18,12 @@ session_renames(const struct sql_facts *f, enum object_kind kind, struct slice n
 		bool all = st->kind == SQL_KIND_DISCARD || st->name.n == 0;
 
 		switch (st->kind) {
+		case SQL_KIND_DISCARD:
+			if (!slice_is(st->name, "all"))
+				break;
+			/* fall through */
 		case SQL_KIND_PREPARE:
 		case SQL_KIND_DEALLOCATE:
-		case SQL_KIND_DISCARD:
 			if (kind == OBJECT_STATEMENT && (all || slice_eq(st->name, name)))
 				return true;
 			break;

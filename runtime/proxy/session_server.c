@@ -250,8 +250,9 @@ statement_completed(struct session *s, struct command *c)
 	case SQL_KIND_DISCARD:
 		s->names++;
 		session_names_forgotten(s, slice_is(st->name, "all"));
-		if (slice_is(st->name, "all"))
-			set_approval(s, &(struct sql_set){.is_default = true});
+		if (!slice_is(st->name, "all"))
+			break;
+		set_approval(s, &(struct sql_set){.is_default = true});
 		names_clear(&s->statements);
 		names_clear(&s->portals);
 		break;

@@ -457,6 +457,19 @@ def test_other_masks():
         session.close()
 
 
+def test_discard_takes_what_it_says():
+    for policy in ("policy p\ndefault allow\n", g.POLICY):
+        w = h.Weir(pg, policy=policy)
+        q = psycopg.connect(w.conninfo(), autocommit=True).pgconn
+        h.eq(q.prepare(b"s", b"select 7").status, 1)
+        for what in (b"discard temp", b"discard plans", b"discard sequences"):
+            h.eq(q.exec_(what).status, 1)
+            h.eq(q.exec_prepared(b"s", []).get_value(0, 0), b"7", what)
+        h.eq(q.exec_(b"discard all").status, 1)
+        h.has(q.exec_prepared(b"s", []).error_message.decode(), "does not exist")
+        w.kill()
+
+
 def test_made_unseen_before_masks():
     """Code that nobody saw run while no masks were in force may have left a temporary table that hides one for all."""
     make = "do $$ begin create temp table orders as select id, pan as note, 1 as amount from cards; end $$"
