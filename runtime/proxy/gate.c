@@ -374,13 +374,7 @@ gate_has_masks(const struct gate_session *s)
 uint64_t
 gate_masks_number(struct gate *g, struct gate_session *s, uint64_t now)
 {
-	const struct gate_class *c = gate_class_of(g, s, now);
-	uint64_t h = UINT64_C(0xcbf29ce484222325) ^ c->epoch->number;
-
-	for (int r = c->any_masks ? decision_next(&c->masks, -1) : -1; r >= 0;
-	     r = decision_next(&c->masks, r))
-		h = (h ^ (uint64_t) (r + 1)) * UINT64_C(0x100000001b3);
-	return h;
+	return gate_class_of(g, s, now)->masks_number;
 }
 
 uint64_t

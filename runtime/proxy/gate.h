@@ -235,7 +235,8 @@ struct slice gate_path_user(const struct gate_session *s);
 uint64_t gate_path_number(const struct gate_session *s, const struct sql_facts *f);
 /* They mean what they did when that was the number. */
 bool gate_path_holds(const struct gate_session *s, const struct sql_facts *f, uint64_t number);
-/* Names the masks in force for the session now. */
+/* Of the masks of columns in force for the session now: the same as long as they forbid the same,
+ * whatever else a reload changed. */
 uint64_t gate_masks_number(struct gate *g, struct gate_session *s, uint64_t now_wall_ns);
 
 /* The mask of each field of a result, by position (NULL: none), in the arena. st: the statement

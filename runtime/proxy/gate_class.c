@@ -329,6 +329,60 @@ session_facts(struct gate_class *c, uint64_t now)
 	class_set_time(f, now);
 }
 
+/* ---- what masks are -------------------------------------------------------------------------- */
+
+static uint64_t
+mixed(uint64_t h, const void *p, size_t n)
+{
+	for (const uint8_t *b = p; n--; b++)
+		h = (h ^ *b) * UINT64_C(0x100000001b3);
+	/* Where it ends. */
+	return (h ^ 0x100) * UINT64_C(0x100000001b3);
+}
+
+static uint64_t
+mixed_slice(uint64_t h, struct slice s)
+{
+	return mixed(h, s.p, s.n);
+}
+
+static uint64_t
+mask_hash(const struct image *img, const struct image_rule *r)
+{
+	const struct image_mask *m = &r->mask;
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint32_t is[] = {r->kind, m->kernel, m->count, m->modes.lookup, m->modes.derived,
+			 m->modes.over, r->detectors};
+
+	h = mixed_slice(mixed(h, is, sizeof(is)), m->text);
+	for (size_t i = 0; i < m->n_data; i++) {
+		const struct image_data *d = &img->data[m->data[i]];
+
+		for (size_t k = 0; k < d->n_columns; k++) {
+			h = mixed_slice(h, d->columns[k].schema);
+			h = mixed_slice(h, d->columns[k].table);
+			h = mixed_slice(h, d->columns[k].column);
+		}
+	}
+	return h;
+}
+
+/* In whatever order they stand. What hangs on each row is not compared: any reload counts. */
+static uint64_t
+masks_number(const struct gate_class *c)
+{
+	const struct image *img = c->epoch->image;
+	uint64_t h = c->any_masks;
+	bool by_row = false;
+
+	for (int r = decision_next(&c->masks, -1); c->any_masks && r >= 0;
+	     r = decision_next(&c->masks, r)) {
+		h += mask_hash(img, &img->rules[r]);
+		by_row = by_row || img->rules[r].by_row || img->rules[r].kind != VM_MASK;
+	}
+	return by_row ? mixed(h, &c->epoch->number, sizeof(c->epoch->number)) : h;
+}
+
 struct gate_class *
 class_new(struct epoch *e, struct catalog_ref *cat, size_t target, struct slice user,
 	  const struct gate_client *client, uint64_t now)
@@ -364,6 +418,7 @@ class_new(struct epoch *e, struct catalog_ref *cat, size_t target, struct slice 
 		class_find_views(c);
 		class_find_dropping(c);
 	}
+	c->masks_number = masks_number(c);
 	c->reads_names = c->any_masks || epoch_reads_names(e, false);
 	return c;
 }

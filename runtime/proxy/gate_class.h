@@ -41,6 +41,7 @@ struct gate_class {
 
 	struct decision masks; /* of ENTRY_RESULT */
 	bool any_masks;              /* of columns, or drops */
+	uint64_t masks_number;	     /* gate_masks_number */
 	struct detect_rules detect;  /* masks of values that have no column */
 	struct gate_masked *masked;
 	uint32_t cap_masked, n_masked;

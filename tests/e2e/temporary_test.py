@@ -457,6 +457,39 @@ def test_other_masks():
         session.close()
 
 
+def test_a_reload_that_leaves_the_masks_alone():
+    w = h.Weir(pg, policy=g.POLICY)
+    c = psycopg.connect(w.conninfo(), autocommit=True)
+    c.execute("create temp table mine as select id from cards")
+
+    def reload(text):
+        done = w.log().count(" reloaded ")
+        with open(w.policy, "w") as f:
+            f.write(text)
+        w.reload()
+        h.wait_for(lambda: w.log().count(" reloaded ") > done, what="reloaded")
+    first, rest = g.POLICY.strip().split("\n", 1)
+    same = (g.POLICY + "# a comment\n", f"{first}\n{rest}\ndeny drops \"nothing is dropped\" do sql.drop\n",
+            f'{first}\ndata nobodys = column nobody.has.this\nlimit few "few" do sql.select rows 1000000\n{rest}\n', g.POLICY)
+    for text in same:
+        reload(text)
+        h.eq(len(c.execute("select * from mine").fetchall()), 4, text)
+    mask = next(x for x in rest.split("\n") if x.strip().startswith("mask ") and "last(4)" in x)
+    others = (rest.replace(mask, mask.replace("last(4)", "last(3)")),
+              rest.replace(mask, mask.replace("last(4)", "last(4) allowing derived")),
+              rest + "\ndata amounts = column orders.amount\nmask amounts with null\n", rest)
+    for text in others:
+        reload(f"{first}\n{text}\n")
+        try:
+            c.execute("select * from mine")
+            raise h.Failure(f"not closed by:\n{text}")
+        except psycopg.Error as e:
+            h.has(str(e), "WEIR-MASKED-TEMPORARY", "DISCARD TEMP")
+        c.execute("discard temp")
+        c.execute("create temp table mine (id int)")
+        h.eq(c.execute("select * from mine").fetchall(), [])
+
+
 def test_discard_takes_what_it_says():
     for policy in ("policy p\ndefault allow\n", g.POLICY):
         w = h.Weir(pg, policy=policy)
