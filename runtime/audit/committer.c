@@ -620,8 +620,13 @@ audit_open(struct audit **out, const struct audit_options *o, struct buf *error)
 	if (rc == 0 && settled)
 		rc = -pthread_create(&a->thread, NULL, run, a);
 	if (rc != 0)
-		buf_printf(error, "audit log: cannot start: %s%s", strerror(-rc),
-			   rc == -ENOSPC ? "; the free space is below the reserve" : "");
+		buf_printf(error, "audit log: cannot start: %s", strerror(-rc));
+	if (rc == -ENOSPC)
+		buf_printf(error,
+			   ": the disk of %s must have %llu MiB free; make room, or give the "
+			   "configuration another `state`",
+			   o->state_path, (unsigned long long) ((a->log.reserve_bytes +
+								 a->log.segment_bytes) >> 20));
 	if (rc != 0 || !settled) {
 		alog_abandon(&a->log);
 		audit_record_set_node((struct slice){0});

@@ -373,8 +373,9 @@ pooled_refused(struct pooled *c, const char *cause, struct slice word)
 	assert(c->state < POOLED_IDLE);
 	k->n_opening--;
 	c->state = POOLED_CLEANING; /* no longer among those that open */
-	log_error("target connection failed target=%s cause=%s",
-		  pool_target_config(k->pool, k->target)->name, cause);
+	log_error("target connection failed target=%s address=%s cause=%s",
+		  pool_target_config(k->pool, k->target)->name,
+		  pool_target_config(k->pool, k->target)->address.text, cause);
 	if (!w)
 		return;
 	pool_withdraw(k->pool, w);

@@ -661,8 +661,9 @@ session_server_down(struct session *s, const char *reason)
 	s->server_gone = true;
 	if (s->phase == SESSION_CLOSED)
 		return;
-	log_warn("target connection lost target=%s cause=%s",
-		 s->gate ? gate_target(s->gate)->name : "-", reason);
+	log_warn("target connection lost target=%s address=%s cause=%s",
+		 s->gate ? gate_target(s->gate)->name : "-",
+		 s->gate ? gate_target(s->gate)->address.text : "-", reason);
 	if (s->phase == SESSION_READY)
 		session_fatal(s, "08006", "WEIR-TARGET-GONE", "the connection to the target was lost",
 			      "connect again; the gateway's log may say more");

@@ -70,5 +70,16 @@ def test_a_full_disk_refuses_and_room_opens():
     h.eq(w.audit("verify", w.state).code, 0)
 
 
+def test_a_disk_without_room_says_how_much_it_takes():
+    small = f"{h.tmp()}/small"
+    os.mkdir(small)
+    r = h.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", small])
+    h.check(r.code == 0, repr(r))
+    w = h.Weir(pg, start=False, state=f"{small}/state")
+    r = h.weir("run", "-c", w.conf_path)
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, f"the disk of {small}/state must have 192 MiB free", "another `state`")
+
+
 if __name__ == "__main__":
     h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
