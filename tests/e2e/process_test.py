@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """`weir run` as a process: start, reload, counters, drain, what it leaves on disk and what it keeps
 to itself. Needs no client that speaks PostgreSQL."""
-import base64, ctypes, glob, json, os, re, select, signal, socket, stat, urllib.error
+import base64, ctypes, glob, json, os, re, resource, select, signal, socket, stat, time, urllib.error
 import urllib.request
 
 import harness as h
@@ -264,6 +264,63 @@ def test_what_cannot_start_says_why():
     r = run("-c", w.conf_path)
     h.eq(r.code, 1, repr(r))
     h.has(r.err, "policy.weir", "No such file")
+
+
+def test_a_target_that_cannot_be_looked_up_keeps_the_old():
+    w = gateway()
+    ready(w)
+    with open(w.conf_path) as f:
+        good = f.read()
+    with open(w.conf_path, "w") as f:  # no name, so that nobody is asked
+        f.write(good.replace(f"address   127.0.0.1:{pg.port}", f'address   "a..b:{pg.port}"'))
+    r = run("-c", w.conf_path, "--check")
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, "error[E0911]: cannot resolve 'a..b'")
+    w.reload()
+    said(w, "reload refused")
+    h.eq(w.psql("select 1").out, "1")
+    with open(w.conf_path, "w") as f:
+        f.write(good)
+    w.reload()
+    said(w, "reloaded policy=")
+    h.eq(w.stop(), 0)
+
+
+def test_an_import_that_is_gone_keeps_the_old():
+    w = gateway(start=False)
+    with open(w.policy, "w") as f:
+        f.write('policy p\nimport "part.weir"\ndeny no-drop "no" do sql.drop\ndefault allow\n')
+    with open(f"{w.dir}/part.weir", "w") as f:
+        f.write("deny no-insert \"no\" do sql.insert\n")
+    w.start()
+    os.unlink(f"{w.dir}/part.weir")
+    w.reload()
+    said(w, "cannot read '")
+    h.has(said(w, "reload refused"), "part.weir': No such file")
+    h.has(w.psql("insert into t values (1)").err, "no-insert")
+    h.eq(w.stop(), 0)
+
+
+def test_without_files_clients_wait_and_nothing_spins():
+    w = gateway()
+    h.eq(w.psql("select 1").out, "1")
+
+    def ticks():
+        with open(f"/proc/{w.p.pid}/stat") as f:
+            return sum(int(x) for x in f.read().rsplit(")", 1)[1].split()[11:13])
+    limit = resource.prlimit(w.p.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(w.p.pid, resource.RLIMIT_NOFILE, (3, limit[1]))
+    held = [socket.create_connection(("127.0.0.1", w.port)) for _ in range(20)]
+    before = ticks()
+    time.sleep(1)
+    h.check(ticks() - before < os.sysconf("SC_CLK_TCK") // 2, "it spins")
+    h.check(w.p.poll() is None, "it ended")
+    resource.prlimit(w.p.pid, resource.RLIMIT_NOFILE, limit)
+    for s in held:
+        s.close()
+    h.wait_for(lambda: w.psql("select 1").out == "1", 20, "clients come in again")
+    h.wait_for(lambda: w.approvals("list").code == 0, 20, "and people")
+    h.eq(w.stop(), 0)
 
 
 def test_an_address_in_use_is_refused():
