@@ -364,6 +364,7 @@ struct session_env {
 	struct buf notice;
 	unsigned notice_ms, login_ms;
 	size_t max_message;
+	uint64_t auth_recorded, auth_unrecorded; /* when a refused login was; since then */
 	struct {
 		uint64_t sessions, commands, allowed, denied, held, rows_masked, cells_masked,
 			auth_failures, protocol_errors, limited, lookups, rows_dropped, allocs;

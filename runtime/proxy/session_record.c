@@ -193,13 +193,26 @@ record_session_end(struct session *s)
 void
 record_auth_fail(struct session *s, struct slice claimed, const char *cause)
 {
+	enum { PER_SECOND = 10, CLAIMED_MAX = 128 };
+	uint64_t now = s->host->now_mono(s->host_ctx);
+	struct session_env *env = s->env;
 	struct audit_record r;
 	struct who w;
 	struct audit_auth_fail b = {.method = SLICE_LIT("SCRAM-SHA-256"),
 				    .claimed = claimed,
 				    .cause = slice_str(cause),
-				    .count = 1};
+				    .count = env->auth_unrecorded + 1};
 
+	/* A stranger would fill the disk, after which nobody runs anything; the next record counts
+	 * those left out. */
+	if (env->auth_recorded && now - env->auth_recorded < NS_PER_S / PER_SECOND) {
+		env->auth_unrecorded++;
+		return;
+	}
+	env->auth_recorded = now;
+	env->auth_unrecorded = 0;
+	if (claimed.n > CLAIMED_MAX)
+		b.claimed.n = CLAIMED_MAX;
 	begin(s, &r, AUDIT_auth_fail, &w);
 	source_of(s, &w);
 	r.source = &w.source;

@@ -545,6 +545,25 @@ def test_refused_admin_keys_are_recorded():
     h.eq([(x["body"]["method"], x["body"]["claimed"]) for x in fails], [("admin-key", "ana")])
 
 
+def test_strangers_do_not_fill_the_disk():
+    w = gateway(extra="limit workers 1\n")
+    ready(w)
+    name = "n" * 2000
+    began, n = time.monotonic(), 60
+    for _ in range(n):
+        h.check(w.psql("select 1", user=name, key="wrong").code != 0, "let in")
+    took = time.monotonic() - began
+    time.sleep(0.2)
+    w.psql("select 1", user="ana", key="wrong")
+    h.eq(w.psql("select 1").out, "1")
+    h.has(admin_get(w, "/v1/metrics"), f'weir_auth_failures_total{{listener="postgres"}} {n + 1}')
+    h.eq(w.stop(), 0)
+    fails = [x["body"] for x in records(w, "auth.fail")]
+    h.check(len(fails) <= 10 * took + 3, f"{len(fails)} records in {took} s")
+    h.eq(sum(x["count"] for x in fails), n + 1, "all are counted")
+    h.eq((fails[0]["claimed"], fails[-1]["claimed"]), (name[:128], "ana"))
+
+
 def test_nobody_writes_lines_of_the_log():
     """By names that he gives himself, or to tables."""
     w = gateway(policy=POLICY + 'deny no-drop "no" do sql.drop notify lg\n', extra="channel lg log\n")
