@@ -29,10 +29,18 @@ static const char *const idps[] = {"ai-agents", "dba-oncall", "audit", "x"};
 static const char *const groups[] = {"g0", "g1", "g2"};
 static const char *const targets[] = {"t0", "t1", "t2"};
 static const char *const classes[] = {"d0", "d1", "d2"};
-static const char *const words[] = {"ana", "app.orders", "app.stock", "people.contacts", "app",
-				    "people", "role", "orders", "orders-eu", "crm", "", "psql"};
-static const char *const columns[] = {"id", "pan", "email", "card_number"};
-static const char *const patterns[] = {"*", "app.*", "*.orders", "o*s*", "people.contacts", "e*l"};
+/* Half of them as names are, half as names can be: without a dot or with too many, quoted ones with
+ * blanks, signs and upper case, and letters outside ASCII. */
+static const char *const words[] = {
+	"ana", "app.orders", "app.stock", "people.contacts", "app", "people", "role", "orders",
+	"orders-eu", "crm", "", "psql", "app-eu.orders", "a.b.c", "a..b", ".orders", "app.", ".",
+	"App.Orders", "APP", "Total %", "my app.my orders", "o'clock.orders", "\u00e4pp.\u00d6l",
+	"\u043e.\u0430", "app.orders ", "-eu.", "x-eu.y-eu.z"};
+static const char *const columns[] = {"id", "pan", "email", "card_number", "Card Number", "\u00f6l",
+				      "a.b", "-"};
+static const char *const patterns[] = {
+	"*", "app.*", "*.orders", "o*s*", "people.contacts", "e*l", "*-eu.*", "*.*.*", "*.", ".*",
+	"*..*", "**", "App.*", "* *", "*\u00d6*", "*-*", "a*.*a", "*.*", "*'*"};
 static const char *const networks[] = {"10.0.0.0/8", "10.1.0.0/16", "192.168.1.7", "::1",
 				       "2001:db8::/32", "0.0.0.0/0", "::/0"};
 static const uint8_t addresses[][16] = {

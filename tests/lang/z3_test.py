@@ -29,7 +29,7 @@ NETWORKS = {"10.0.0.0/8": (10 << 24, 8), "10.128.0.0/9": (10 << 24 | 128 << 16, 
 
 
 def smt(s):
-    return '"' + s + '"'
+    return '"' + "".join(c if c.isascii() else f"\\u{{{ord(c):x}}}" for c in s) + '"'
 
 
 def any_of(xs):
@@ -42,19 +42,26 @@ def glob(fact, pattern):
     return f"(str.in_re {fact} (re.++ {regex} (str.to_re \"\")))"
 
 
+# Names as they can be: no dot, several, quoted ones, upper case, letters outside ASCII.
+ODD = ["nodot", "app.a.b", "app-eu.a", "App.A", "app.My Table", "my app.a", "\u00e4pp.\u00f6l", "app.a ", "app."]
+
+
 def table(r):
     kind = r.randrange(5)
     if kind == 0:
-        t = r.choice(["app.a", "app.b", "hr.a"])
+        t = r.choice(["app.a", "app.b", "hr.a"] + ODD)
         return f'table = "{t}"', f"(= table {smt(t)})", "table-known"
     if kind == 1:
-        return 'table in {"app.a", "hr.b"}', '(or (= table "app.a") (= table "hr.b"))', "table-known"
+        pair = r.sample(["app.a", "hr.b"] + ODD, 2)
+        return (f'table in {{"{pair[0]}", "{pair[1]}"}}',
+                f"(or (= table {smt(pair[0])}) (= table {smt(pair[1])}))", "table-known")
     if kind == 2:
-        p = r.choice(["app.*", "*.a", "*a*b*", "a*a", "*.a*"])
+        p = r.choice(["app.*", "*.a", "*a*b*", "a*a", "*.a*", "*-eu.*", "*.*.*", "* *", "*\u00f6*", "A*", "*."])
         return f'table matches "{p}"', glob("table", p), "table-known"
     if kind == 3:
-        return 'table ends with ".a"', '(str.suffixof ".a" table)', "table-known"
-    s = r.choice(["app", "hr"])
+        end = r.choice([".a", ".a", "a", ".My Table", "\u00f6l", "-eu.a"])
+        return f'table ends with "{end}"', f"(str.suffixof {smt(end)} table)", "table-known"
+    s = r.choice(["app", "hr", "app-eu", "App", "\u00e4pp", "my app"])
     return f'schema = "{s}"', f"(= schema {smt(s)})", "table-known"
 
 
