@@ -74,35 +74,6 @@ find_unreachable(struct look *l)
 
 /* ---- Strict ---- */
 
-/* Data that somebody sees as it is, unless a proof says who may. */
-static void
-find_unmasked(struct look *l)
-{
-	struct prover prover;
-
-	prover_init(&prover, l->arena, l->img);
-	if (!prover.space && l->tree->data)
-		diag(l->q, ENTANGLED, l->tree->name.at, prover.why);
-	for (const struct data_decl *d = l->tree->data; d && prover.space; d = d->next) {
-		struct ref data = {.name = d->name};
-		struct prove_decl k = {.kind = PROVE_ONLY_SEE, .data = &data};
-		struct counterexample x;
-		bool proved = false;
-
-		for (const struct prove_decl *p = l->tree->proofs; p; p = p->next)
-			for (const struct ref *r = p->data; r; r = r->next)
-				proved |= r->name.s == d->name.s;
-		if (proved || prove(&prover, &k, &x) != PROOF_FAILS)
-			continue;
-		diag_note(l->q,
-			  diag(l->q, UNMASKED, d->name.at, d->name.s, SLICE_ARG(x.place.schema),
-			       SLICE_ARG(x.place.table), SLICE_ARG(x.place.column)),
-			  SPAN_NONE,
-			  "if that is meant, say who may: `prove only GROUP see %s unmasked`",
-			  d->name.s);
-	}
-}
-
 static void
 find_untested(struct look *l)
 {
@@ -195,9 +166,8 @@ findings(struct diag_queue *q, const struct policy *tree, const struct image *im
 	find_idle_limits(&l);
 	find_unknown(&l);
 	say_skipped(&l);
-	if (strict) {
-		find_unmasked(&l);
+	find_unmasked(&l, strict);
+	if (strict)
 		find_untested(&l);
-	}
 	arena_fini(&l.scratch);
 }

@@ -9,8 +9,8 @@
 #include "compiler/diag.h"
 #include "vm/image.h"
 
-/* The image is the tree's, which had no errors. `strict` also asks for tests of every rule, and who
- * sees data as it is. */
+/* The image is the tree's, which had no errors. `strict` also asks for tests of every rule, and for
+ * a proof of who sees data as it is. */
 void findings(struct diag_queue *q, const struct policy *tree, const struct image *img,
 	      struct arena *arena, bool strict);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the parts of the findings share: findings.c (unreachable rules, strict), findings_rules.c
- * (rules that other rules make idle), findings_limits.c, findings_unknown.c.
+ * (rules that other rules make idle), findings_limits.c, findings_unknown.c, findings_unmasked.c.
  */
 #ifndef WEIR_COMPILER_FINDINGS_INTERNAL_H
 #define WEIR_COMPILER_FINDINGS_INTERNAL_H
@@ -56,5 +56,6 @@ struct diag *look_say(struct look *l, size_t i, struct diag *d);
 void find_idle_rules(struct look *l);
 void find_idle_limits(struct look *l);
 void find_unknown(struct look *l);
+void find_unmasked(struct look *l, bool strict);
 
 #endif

@@ -87,23 +87,23 @@ has_kind(const struct prover *p, size_t kind, const struct ref *data)
 }
 
 static enum proof
-prove_only(struct prover *p, const struct prove_decl *k, struct counterexample *out)
+prove_only(struct prover *p, const struct ref *data, uint32_t where, struct counterexample *out)
 {
 	struct space *s = p->space;
 	struct dd *d = s->dd;
 	uint32_t scope = p->scoped ? DD_FALSE : DD_TRUE, others;
 
 	for (size_t i = 0; i < s->columns.n_kinds && p->scoped; i++)
-		if (has_kind(p, i, k->data))
+		if (has_kind(p, i, data))
 			scope = dd_or(d, scope, reading_where(s, i));
 	if (!look_at(p, scope))
 		return PROOF_TOO_HARD;
-	others = dd_without(d, dd_and(d, in_none(p, k->groups), scope),
+	others = dd_without(d, dd_and(d, where, scope),
 			    p->diagram->verdict[ENTRY_COMMAND][VERDICT_DENY]);
 	for (size_t i = 0; i < s->columns.n_kinds; i++) {
 		uint32_t root;
 
-		if (!has_kind(p, i, k->data))
+		if (!has_kind(p, i, data))
 			continue;
 		root = dd_and(d, others, reading_where(s, i));
 		root = dd_without(d, root, reading_drops(p->diagram, reading_table(s, i)));
@@ -145,6 +145,15 @@ prove_nobody(struct prover *p, const struct prove_decl *k, struct counterexample
 	return PROOF_FAILS;
 }
 
+static enum proof
+unless_full(struct prover *p, enum proof result)
+{
+	if (!dd_full(p->space->dd))
+		return result;
+	p->why = "the rules, which depend on each other in too many ways";
+	return PROOF_TOO_HARD;
+}
+
 enum proof
 prove(struct prover *p, const struct prove_decl *k, struct counterexample *out)
 {
@@ -155,11 +164,16 @@ prove(struct prover *p, const struct prove_decl *k, struct counterexample *out)
 		return PROOF_TOO_HARD;
 	if (p->scoped)
 		dd_release(p->space->dd, p->mark);
-	result = k->kind == PROVE_ONLY_SEE ? prove_only(p, k, out) : prove_nobody(p, k, out);
-	if (!dd_full(p->space->dd))
-		return result;
-	p->why = "the rules, which depend on each other in too many ways";
-	return PROOF_TOO_HARD;
+	result = k->kind == PROVE_ONLY_SEE ? prove_only(p, k->data, in_none(p, k->groups), out)
+					   : prove_nobody(p, k, out);
+	return unless_full(p, result);
+}
+
+enum proof
+prove_seen(struct prover *p, const struct ref *data, uint32_t where, struct counterexample *out)
+{
+	*out = (struct counterexample){0};
+	return unless_full(p, prove_only(p, data, where, out));
 }
 
 static void

@@ -29,6 +29,9 @@ struct prover {
 void prover_init(struct prover *p, struct arena *arena, const struct image *img);
 /* The statement is one of the policy that the image is made of. */
 enum proof prove(struct prover *p, const struct prove_decl *k, struct counterexample *out);
+/* Whether nobody sees data as it is, where that is possible and not denied, inside `where`. */
+enum proof prove_seen(struct prover *p, const struct ref *data, uint32_t where,
+		      struct counterexample *out);
 /* "only auditors see card unmasked" */
 void prove_text(struct buf *out, const struct prove_decl *k);
 

@@ -20,7 +20,7 @@ there what the code means and what to do, and a whole small policy under "Wrong"
 # Codes that cannot come alone, and what comes with them.
 NO_EXAMPLE = {"W1227"}  # a mistake of the compiler
 NOT_FROM_FILES = {"E0305"}  # reading refuses such a file already; texts come from editors too
-STRICT = {"W1223", "W1224"}
+STRICT = {"W1224"}
 WITH = {"E0609": {"W1203"}, "W1225": {"W1226"}}
 
 POLICY = 'policy shop\n\ngroup agents = idp "ai-agents"\n\nallow read   who agents   do sql.select\n'
