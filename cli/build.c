@@ -6,13 +6,11 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "cli/key.h"
 #include "cli/policy.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static const char help[] =
 	"usage: weir build FILE -o IMAGE [--key KEYFILE] [--counter N] [--no-tests]\n\n"
@@ -58,81 +56,6 @@ parse_args(int argc, char **argv, struct build_args *a)
 	return EXIT_OK;
 }
 
-static int
-trouble(const char *what, const char *path, int error)
-{
-	fprintf(stderr, "weir build: %s '%s': %s\n", what, path, strerror(error));
-	return EXIT_USAGE;
-}
-
-static bool
-write_all(int fd, struct slice s)
-{
-	while (s.n) {
-		ssize_t n = write(fd, s.p, s.n);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0) {
-			s.p += n;
-			s.n -= (size_t) n;
-		}
-	}
-	return true;
-}
-
-/* 64 hex digits and a line end. */
-static int
-make_key(const char *path, uint8_t seed[ED25519_SEED_LEN])
-{
-	struct buf b = {0};
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	bool good;
-
-	if (fd < 0)
-		return trouble("cannot make the key file", path, errno);
-	random_bytes(seed, ED25519_SEED_LEN);
-	hex_put(&b, slice_of(seed, ED25519_SEED_LEN));
-	buf_putc(&b, '\n');
-	good = !b.failed && write_all(fd, buf_slice(&b)) && fsync(fd) == 0;
-	if (close(fd) != 0)
-		good = false;
-	buf_wipe(&b);
-	return good ? EXIT_OK : trouble("cannot write the key file", path, errno);
-}
-
-static int
-read_key(const char *path, uint8_t seed[ED25519_SEED_LEN])
-{
-	char text[2 * ED25519_SEED_LEN + 2] = {0};
-	struct buf b = {0};
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), code = EXIT_OK;
-	ssize_t n;
-
-	if (fd < 0)
-		return errno == ENOENT ? make_key(path, seed)
-				       : trouble("cannot read the key file", path, errno);
-	n = read(fd, text, sizeof(text) - 1);
-	if (n < 0 || fstat(fd, &st) != 0) {
-		code = trouble("cannot read the key file", path, errno);
-	} else if (st.st_mode & 077) {
-		fprintf(stderr, "weir build: others can read the key file '%s': chmod 600 it\n", path);
-		code = EXIT_USAGE;
-	} else if (n < 2 * ED25519_SEED_LEN ||
-		   !hex_get(&b, slice_of(text, 2 * ED25519_SEED_LEN)) || b.failed ||
-		   (n > 2 * ED25519_SEED_LEN && text[2 * ED25519_SEED_LEN] != '\n')) {
-		fprintf(stderr, "weir build: '%s' is not a key file (64 hex digits)\n", path);
-		code = EXIT_USAGE;
-	} else {
-		memcpy(seed, b.p, ED25519_SEED_LEN);
-	}
-	buf_wipe(&b);
-	secret_wipe(text, sizeof(text));
-	close(fd);
-	return code;
-}
-
 static bool
 parse_number(const char *s, uint64_t *out)
 {
@@ -159,28 +82,6 @@ find_counter(const struct build_args *a, uint64_t *out)
 		return EXIT_OK;
 	*out = clock_wall_ns() / NS_PER_S;
 	return EXIT_OK;
-}
-
-static int
-write_image(const char *path, struct slice bytes)
-{
-	char tmp[4096];
-	bool good;
-	int fd;
-
-	if (snprintf(tmp, sizeof(tmp), "%s.%d.tmp", path, (int) getpid()) >= (int) sizeof(tmp))
-		return trouble("cannot write", path, ENAMETOOLONG);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return trouble("cannot write", tmp, errno);
-	good = write_all(fd, bytes) && fsync(fd) == 0;
-	if (close(fd) != 0)
-		good = false;
-	if (good && rename(tmp, path) == 0)
-		return EXIT_OK;
-	trouble("cannot write", path, errno);
-	unlink(tmp);
-	return EXIT_USAGE;
 }
 
 static void
@@ -250,7 +151,7 @@ build(const struct build_args *a, struct compile_options *options)
 		}
 	}
 	if (code == EXIT_OK)
-		code = write_image(a->out, buf_slice(&p.bytes));
+		code = cli_write_image("build", a->out, buf_slice(&p.bytes));
 	if (code == EXIT_OK)
 		print_summary(p.image, a->out, a->key);
 	cli_policy_close(&p);
@@ -289,7 +190,7 @@ cmd_build(int argc, char **argv)
 	if (code != EXIT_OK)
 		return code;
 	if (a.key) {
-		code = read_key(a.key, seed);
+		code = key_read("build", a.key, true, seed);
 		options.seed = seed;
 	}
 	if (code == EXIT_OK)

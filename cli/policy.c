@@ -106,6 +106,21 @@ cli_policy_open(struct cli_policy *p, const char *command, const char *path)
 	return compile(p, command, path, &options, true);
 }
 
+int
+cli_image_open(struct cli_policy *p, const char *command, const char *path)
+{
+	struct slice bytes;
+
+	open_empty(p);
+	if (!cli_read_file(command, path, &p->arena, &bytes))
+		return EXIT_USAGE;
+	if (image_is_image(bytes))
+		return load_image(p, command, path, bytes);
+	fprintf(stderr, "weir %s: '%s' is no image; `weir build` makes one of a policy\n", command,
+		path);
+	return EXIT_USAGE;
+}
+
 void
 cli_policy_close(struct cli_policy *p)
 {

@@ -25,6 +25,8 @@ struct cli_policy {
 /* Reads policy text or an image (unsigned ones too) at `path`. EXIT_OK, or another exit code after
  * having said on standard error what is wrong. cli_policy_close in any case. */
 int cli_policy_open(struct cli_policy *p, const char *command, const char *path) MUST_CHECK;
+/* The same of an image only. */
+int cli_image_open(struct cli_policy *p, const char *command, const char *path) MUST_CHECK;
 /* As above from text only (options->text if it is set), with options. Warnings are printed unless
  * `quiet`. */
 int cli_policy_compile(struct cli_policy *p, const char *command, const char *path,

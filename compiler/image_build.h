@@ -12,4 +12,8 @@
 void image_build(const struct checked *p, const struct emitted code[ENTRY_COUNT],
 		 struct sources *sources, const struct compile_options *options, struct buf *out);
 
+/* The same image, signed: its body, counter and digest stay as they are. The bytes are of an image
+ * that was loaded. */
+void image_sign(struct slice image, const uint8_t seed[ED25519_SEED_LEN], struct buf *out);
+
 #endif
