@@ -10,6 +10,7 @@
 #include "compiler/rule_digest.h"
 #include "vm/disasm.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 static const char help[] =
@@ -90,6 +91,33 @@ next_waiver(struct slice *rest, struct slice *word)
 			return true;
 	}
 	return false;
+}
+
+static bool
+is_id(struct slice s)
+{
+	bool good = s.n == DIFF_ID;
+
+	for (size_t i = 0; i < s.n && good; i++)
+		good = isxdigit(s.p[i]);
+	return good;
+}
+
+/* What is no id is not quoted: the file may be another one, and a secret. */
+static int
+read_waivers(struct report *r)
+{
+	struct slice rest, word;
+
+	if (!cli_read_file("diff", r->args->waive, &r->policies[0].arena, &r->waived))
+		return EXIT_USAGE;
+	rest = r->waived;
+	while (next_waiver(&rest, &word))
+		if (!is_id(word))
+			return cli_usage_error("diff", "'%s' is no list of waived differences: its "
+					       "lines begin with their ids, which are %d hexadecimal "
+					       "digits", r->args->waive, DIFF_ID);
+	return EXIT_OK;
 }
 
 static bool
@@ -404,8 +432,7 @@ compare(struct report *r)
 	const char *why;
 	int code;
 
-	if (r->args->waive &&
-	    !cli_read_file("diff", r->args->waive, &r->policies[0].arena, &r->waived))
+	if (r->args->waive && read_waivers(r) != EXIT_OK)
 		return EXIT_USAGE;
 	r->diff = policy_diff(&r->policies[0].arena, r->policies[0].image, r->policies[1].image,
 			      &why);

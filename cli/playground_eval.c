@@ -27,7 +27,8 @@ compile(struct cli_policy *p, const struct playground_texts *t, const char *more
 {
 	const struct slice text = slice_str(t->policy), declarations = slice_str(more);
 	const struct parse_loader loader = {
-		.load = load_schema, .ctx = (void *) (uintptr_t) t, .more = &declarations};
+		.load = load_schema, .ctx = (void *) (uintptr_t) t, .more = &declarations,
+		.on_screen = true};
 	const struct compile_options options = {.text = &text, .loader = &loader};
 
 	return cli_policy_compile(p, "playground", policy_path, &options, true) == EXIT_OK;

@@ -20,6 +20,13 @@ expr_new(struct builder *b, enum expr_kind kind, struct span at)
 	return x;
 }
 
+static void
+report_depth(struct builder *b, struct span at, const char *most)
+{
+	diag_note(b->q, diag(b->q, NESTED_TOO_DEEP, at, most), SPAN_NONE,
+		  "name parts of it with `let`, and write a long `or` as `in {...}`");
+}
+
 /* Sets the depth from the children; a tree too deep for recursion is replaced. */
 static struct expr *
 expr_depth(struct builder *b, struct expr *x)
@@ -33,8 +40,9 @@ expr_depth(struct builder *b, struct expr *x)
 	x->depth = depth + 1;
 	if (x->depth <= EXPR_MAX_DEPTH)
 		return x;
+	static_assert(EXPR_MAX_DEPTH == 1000, "as the message says");
 	if (x->depth == EXPR_MAX_DEPTH + 1)
-		diag(b->q, NESTED_TOO_DEEP, x->at);
+		report_depth(b, x->at, "1000 levels of a condition are possible");
 	x = expr_new(b, X_ERROR, x->at);
 	x->depth = EXPR_MAX_DEPTH + 1; /* so that it is not reported again further out */
 	return x;
@@ -280,7 +288,8 @@ build_syntax_error(struct builder *b, int code, const struct token *t, const cha
 void
 build_too_deep(struct builder *b)
 {
-	diag(b->q, NESTED_TOO_DEEP, b->file->tokens.v[b->file->at].at);
+	report_depth(b, b->file->tokens.v[b->file->at].at,
+		     "some 250 brackets and `not` within each other are possible");
 	b->stop = true;
 }
 

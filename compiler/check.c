@@ -92,7 +92,7 @@ check_declarations(struct check *c)
 	static const char *const protocols[] = {"postgres"};
 	const struct policy *p = c->p;
 
-	if (!p->name.s)
+	if (!p->name.s && !span_is_none(p->at))
 		diag(c->q, NO_POLICY, p->at);
 	for (const struct group_decl *g = p->groups; g; g = g->next)
 		if (g->source.s && strcmp(g->source.s, "idp") != 0)
@@ -274,7 +274,10 @@ check_rules(struct check *c, struct checked *out)
 	out->rules = ARENA_ARRAY(c->arena, struct checked_rule, n);
 	for (const struct rule *r = c->p->rules; r; r = r->next) {
 		if (out->n_rules == VM_MAX_RULES) {
-			diag(c->q, TOO_MANY_RULES, r->name.at, VM_MAX_RULES);
+			diag_note(c->q, diag(c->q, TOO_MANY_RULES, r->name.at, n, VM_MAX_RULES),
+				  SPAN_NONE,
+				  "rules that differ in a name only can be one: `when table in "
+				  "{\"a\", \"b\"}`, `who a, b`");
 			return;
 		}
 		opens |= !r->shadow && (r->kind == RULE_ALLOW || r->kind == RULE_HOLD);

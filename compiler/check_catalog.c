@@ -4,6 +4,7 @@
  * name must be among them. Columns of a view that cannot be told from its query may have any name.
  */
 #include "compiler/check_internal.h"
+#include "compiler/foreign.h"
 
 #include "compiler/parse.h"
 #include "sql/ddl.h"
@@ -25,7 +26,12 @@ read_file(struct check *c, const struct catalog_decl *k, struct ddl *ddl, uint32
 		return false;
 	}
 	if (text.n > SOURCE_MAX_BYTES) {
-		diag(c->q, FILE_TOO_LARGE, k->path.at, k->file, SOURCE_MAX_BYTES >> 20);
+		diag_too_large(c->q, k->path.at, k->file, text.n);
+		return false;
+	}
+	error = foreign_catalog(text);
+	if (error) {
+		diag(c->q, CATALOG_UNREADABLE, k->path.at, error);
 		return false;
 	}
 	*file = sources_add(c->q->sources, k->file, text, k->path.at);

@@ -33,7 +33,11 @@ row_test(struct check *c, enum opcode op, const char *column, uint32_t constant)
 	for (i = 0; i < c->n_row_columns && c->row_columns[i] != x->column; i++)
 		;
 	if (i == VM_MAX_ROW_COLUMNS)
-		diag(c->q, TOO_MANY_COLUMNS, c->p->name.at, VM_MAX_ROW_COLUMNS);
+		diag_note(c->q,
+			  diag(c->q, TOO_MANY_COLUMNS, c->p->name.at, VM_MAX_ROW_COLUMNS),
+			  SPAN_NONE,
+			  "'%s' is the one too many; a column of the table, or a view with one, "
+			  "can hold what several conditions find out", column);
 	else if (i == c->n_row_columns)
 		c->row_columns[c->n_row_columns++] = x->column;
 	return x;

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/secret.h"
 #include "compiler/file_mode.h"
+#include "compiler/foreign.h"
 #include "policy.h"
 
 #include <stdlib.h>
@@ -742,10 +743,16 @@ config_load_text(const char *path, struct slice text, bool fetch_secrets, struct
 		.state_at = SPAN_NONE, .tls_at = SPAN_NONE,
 	};
 	unsigned errors = q->n_errors;
+	const char *foreign;
 
 	*out = (struct config){0};
 	if (text.n > SOURCE_MAX_BYTES) {
-		diag(q, FILE_TOO_LARGE, SPAN_NONE, path, SOURCE_MAX_BYTES >> 20);
+		diag_too_large(q, SPAN_NONE, path, text.n);
+		return false;
+	}
+	foreign = foreign_config(text, top_words, COUNT_OF(top_words));
+	if (foreign) {
+		diag(q, NOT_A_CONFIG, SPAN_NONE, path, foreign);
 		return false;
 	}
 	for (size_t i = 0; i < COUNT_OF(limits); i++)

@@ -178,6 +178,15 @@ diag_offer(struct diag_queue *q, struct diag *d, struct span at, const char *fmt
 	va_end(ap);
 }
 
+void
+diag_too_large(struct diag_queue *q, struct span at, const char *path, size_t n)
+{
+	diag_note(q,
+		  diag(q, FILE_TOO_LARGE, at, path, n, SOURCE_MAX_BYTES, SOURCE_MAX_BYTES >> 20),
+		  SPAN_NONE, "take apart what is many policies with `import`, and name with a "
+		  "group or a pattern what many rules have in common");
+}
+
 /* ---- Order ---- */
 
 static int

@@ -271,7 +271,12 @@ emit_policy(const struct checked *p, struct arena *arena, struct diag_queue *q,
 	bool good = true;
 
 	if (constants_count(p->constants) > VM_MAX_CONSTANTS) {
-		diag(q, TOO_MANY_CONSTANTS, p->ast->name.at, VM_MAX_CONSTANTS);
+		diag_note(q,
+			  diag(q, TOO_MANY_CONSTANTS, p->ast->name.at,
+			       constants_count(p->constants), VM_MAX_CONSTANTS),
+			  SPAN_NONE,
+			  "a list is one constant: `table in {\"a\", \"b\"}`; a pattern or a schema "
+			  "of their own says it shorter still");
 		return false;
 	}
 	for (int i = 0; i < ENTRY_COUNT; i++) {
@@ -279,8 +284,13 @@ emit_policy(const struct checked *p, struct arena *arena, struct diag_queue *q,
 
 		put_entry(&e, p, (enum vm_entry) i);
 		if (e.overflow) {
-			diag(q, TOO_COSTLY, p->ast->name.at, entry_info[i].name,
-			     e.n > VM_MAX_OPS ? e.n : (size_t) VM_MAX_OPS + 1, VM_MAX_OPS);
+			diag_note(q,
+				  diag(q, TOO_COSTLY, p->ast->name.at, entry_info[i].name,
+				       e.n > VM_MAX_OPS ? e.n : (size_t) VM_MAX_OPS + 1,
+				       VM_MAX_OPS),
+				  SPAN_NONE,
+				  "a `let` counts wherever it is used, and a list as one: write "
+				  "`in {...}` for a long `or`");
 			good = false;
 		}
 		out[i] = (struct emitted){.code = e.code, .n = e.n};

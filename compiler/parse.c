@@ -5,6 +5,7 @@
 #include "compiler/parse.h"
 
 #include "compiler/build.h"
+#include "compiler/foreign.h"
 #include "policy.h"
 
 #include <stdlib.h>
@@ -218,7 +219,9 @@ build_import(struct builder *b, const struct token *t)
 		if (strcmp(b->q->sources->files[i].path, f.path) == 0)
 			return; /* each once */
 	if (b->q->sources->n >= MAX_FILES) {
-		diag(b->q, TOO_MANY_FILES, t->at, (unsigned) MAX_FILES);
+		diag_note(b->q,
+			  diag(b->q, TOO_MANY_FILES, t->at, MAX_FILES + 1U, (unsigned) MAX_FILES),
+			  SPAN_NONE, "join some of the files that are imported");
 		return;
 	}
 	if (!b->loader || !b->loader->load(b->loader->ctx, b->arena, f.path, &text, &error)) {
@@ -226,7 +229,12 @@ build_import(struct builder *b, const struct token *t)
 		return;
 	}
 	if (text.n > SOURCE_MAX_BYTES) {
-		diag(b->q, FILE_TOO_LARGE, t->at, f.path, SOURCE_MAX_BYTES >> 20);
+		diag_too_large(b->q, t->at, f.path, text.n);
+		return;
+	}
+	error = foreign_policy(text);
+	if (error) {
+		diag(b->q, NOT_A_POLICY, t->at, f.path, error);
 		return;
 	}
 	f.file = sources_add(b->q->sources, f.path, text, t->at);
@@ -251,13 +259,19 @@ parse_policy_tokens(struct arena *arena, struct diag_queue *q, const char *path,
 {
 	struct parse_file f = {.path = parse_import_path(arena, "", path)};
 	struct builder b = {.arena = arena, .q = q, .loader = loader, .watch = watch};
+	const char *foreign;
 
 	b.policy = ARENA_NEW(arena, struct policy);
 	b.policy->at = SPAN_NONE;
 	b.policy->loader = loader;
 	*tokens = (struct tokens){0};
 	if (text.n > SOURCE_MAX_BYTES) {
-		diag(q, FILE_TOO_LARGE, SPAN_NONE, path, SOURCE_MAX_BYTES >> 20);
+		diag_too_large(q, SPAN_NONE, path, text.n);
+		return b.policy;
+	}
+	foreign = loader && loader->on_screen ? NULL : foreign_policy(text);
+	if (foreign) {
+		diag(q, NOT_A_POLICY, SPAN_NONE, path, foreign);
 		return b.policy;
 	}
 	interner_init(&b.names, arena);

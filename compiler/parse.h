@@ -19,6 +19,8 @@ struct parse_loader {
 	/* declarations of a command line, as if they stood at the root file's end; or NULL */
 	const struct slice *more;
 	bool no_catalogs; /* they are not at hand: the policy is taken without */
+	bool on_screen;	  /* the root's text is before its author already, and may be half written:
+			   * it is read even if it looks like something else (foreign.h) */
 };
 
 /* Reads from the file system; NULL as a loader means this one. */

@@ -41,7 +41,8 @@ load_nothing(void *ctx UNUSED, struct arena *arena UNUSED, const char *path UNUS
 void
 probe_text(struct arena *arena, struct slice text, struct probe *out)
 {
-	static const struct parse_loader no_imports = {.load = load_nothing};
+	static const struct parse_loader no_imports = {.load = load_nothing,
+						       .on_screen = true};
 	struct watch w = {.out = out};
 	const struct parse_watch watch = {sees, &w};
 	struct interner names;

@@ -37,6 +37,20 @@ sources_add(struct sources *s, const char *path, struct slice text, struct span 
 	return s->n++;
 }
 
+/* With the size, where it is that of a file. */
+static const char *
+too_large(struct arena *arena, int fd)
+{
+	struct stat st;
+	const char *found = "";
+
+	if (fstat(fd, &st) == 0 && st.st_size > SOURCE_MAX_BYTES)
+		found = arena_printf(arena, "it has %lld bytes, and ", (long long) st.st_size);
+	return arena_printf(arena, "%sat most %d are read (%d MiB): take it apart with `import`, or "
+			    "say with a group or a pattern what many rules have in common",
+			    found, SOURCE_MAX_BYTES, SOURCE_MAX_BYTES >> 20);
+}
+
 /* Reads until the end; the size that stat tells is not trusted (pipes, growing files). */
 static bool
 read_all(struct arena *arena, int fd, struct slice *text, const char **error)
@@ -67,7 +81,9 @@ read_all(struct arena *arena, int fd, struct slice *text, const char **error)
 		errno = EFBIG;
 		got = -1;
 	}
-	if (got < 0)
+	if (got < 0 && errno == EFBIG)
+		*error = too_large(arena, fd);
+	else if (got < 0)
 		*error = strerror(errno);
 	else
 		*text = arena_copy(arena, slice_of(p, n));

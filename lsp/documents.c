@@ -279,7 +279,7 @@ static struct analysis *
 analyse(struct lsp *s, struct document *d)
 {
 	struct analysis *a = calloc(1, sizeof(*a));
-	const struct parse_loader loader = {.load = load, .ctx = s};
+	const struct parse_loader loader = {.load = load, .ctx = s, .on_screen = true};
 	struct slice text = buf_slice(&d->text);
 	const struct compile_options options = {
 		.text = &text, .loader = &loader, .catalog = &a->catalog, .list_only = true};
