@@ -529,7 +529,7 @@ diag_suggest(struct diag_queue *q, struct diag *d, const char *name, const char 
 	struct slice word = slice_str(name ? name : "");
 	bool tie;
 	const char *near = nearest(word, names, n, &tie);
-	uint32_t off;
+	uint32_t off = 0; /* only gcc asks for it */
 
 	if (!near)
 		return;
