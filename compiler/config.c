@@ -457,8 +457,8 @@ read_target_tls(struct config_reader *r, struct target_node *n)
 
 static const char *const target_words[] = {"protocol", "address", "database", "login", "tls",
 					   "pool"};
-static const char *const top_words[] = {"listen", "policy", "state",  "tls",
-					"target", "limit",  "principal", "channel"};
+static const char *const top_words[] = {"listen", "policy",    "state",   "tls",      "target",
+					"limit",  "principal", "channel", "retention"};
 
 static bool
 in_words(const struct token *t, const char *const *words, size_t n)
@@ -661,6 +661,7 @@ read_file(struct config_reader *r)
 	static void (*const readers[])(struct config_reader *) = {
 		read_listen, read_policy, read_state,	  read_tls,
 		read_target, read_limit,  read_principal, config_read_channel,
+		config_read_retention,
 	};
 
 	static_assert(COUNT_OF(readers) == COUNT_OF(top_words), "one reader per word");
@@ -740,7 +741,7 @@ config_load_text(const char *path, struct slice text, bool fetch_secrets, struct
 	struct config_reader r = {
 		.q = q, .arena = arena, .fetch_secrets = fetch_secrets, .out = out,
 		.postgres_at = SPAN_NONE, .admin_at = SPAN_NONE, .policy_at = SPAN_NONE,
-		.state_at = SPAN_NONE, .tls_at = SPAN_NONE,
+		.state_at = SPAN_NONE, .tls_at = SPAN_NONE, .retention_at = SPAN_NONE,
 	};
 	unsigned errors = q->n_errors;
 	const char *foreign;

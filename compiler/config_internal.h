@@ -44,7 +44,7 @@ struct config_reader {
 	struct principal_node *principals, **principals_end;
 	struct channel_node *channels, **channels_end;
 	/* Where each setting stands; SPAN_NONE: not set. */
-	struct span postgres_at, admin_at, policy_at, state_at, tls_at;
+	struct span postgres_at, admin_at, policy_at, state_at, tls_at, retention_at;
 	unsigned limits_set; /* bit per entry of the limits table */
 };
 
@@ -66,6 +66,8 @@ void config_read_pool(struct config_reader *r, struct config_pool *p);
 /* config_channel.c: `channel` and what stands behind it; the channels put into `out`. */
 void config_read_channel(struct config_reader *r);
 void config_collect_channels(struct config_reader *r);
+/* config_retention.c: behind the word `retention`. */
+void config_read_retention(struct config_reader *r);
 
 /* What is missing or contradicts itself, and the lists put into `out`. */
 void config_check(struct config_reader *r);

@@ -76,6 +76,8 @@ struct config {
 	const uint8_t (*signers)[ED25519_PUB_LEN]; /* whose signature of the image counts */
 	size_t n_signers;			   /* 0: nobody's was named */
 	const char *state_path;  /* absolute */
+	uint64_t retention_seconds; /* records older than this are removed; 0: none are */
+	const char *retention;	    /* as written; NULL: everything is kept */
 	const char *tls_cert, *tls_key; /* both NULL: tls off */
 	const struct config_target *targets;
 	size_t n_targets;

@@ -91,6 +91,7 @@ put_live(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 	buf_printf(out, "limit drain %us\n", c->drain_seconds);
 	buf_printf(out, "limit notice %us\n", c->notice_seconds);
 	buf_printf(out, "limit catalog %us\n", c->catalog_seconds);
+	buf_printf(out, "retention %s\n", c->retention ? c->retention : "forever");
 	for (size_t i = 0; i < c->n_targets; i++) {
 		const struct config_pool *p = &c->targets[i].pool;
 

@@ -88,7 +88,7 @@ start(struct server *s, struct worker_host *host, struct buf *error)
 	       server_open_files(s, error) && server_reserve_address(s, error) &&
 	       record_start(s, error) &&
 	       server_open_admin(s, error) && server_open_channels(s, error) &&
-	       server_open_workers(s, host, error) &&
+	       server_open_workers(s, host, error) && server_open_retention(s, error) &&
 	       server_open_catalogs(s, error);
 }
 

@@ -229,6 +229,7 @@ server_reload(struct server *s)
 	if (s->admin && admin_set_tls(s->admin, e->config.tls_cert, e->config.tls_key, why) != 0)
 		log_error("admin listener: %s", why);
 	s->certificate_at = 0;
+	server_wake_retention(s);
 	s->reloads++;
 	loaded = true;
 	server_describe_policy(e, &policy);

@@ -44,6 +44,8 @@ struct server {
 	struct server_lane main_lane, admin_lane;
 	struct server_lane channel_lane; /* with channel_lock: the channels' threads share it */
 	pthread_mutex_t channel_lock;
+	unsigned retention_lane;
+	struct retention *retention;
 	struct channels *channels;
 	struct approvals *approvals;
 	struct admin *admin;
@@ -101,6 +103,9 @@ bool server_record_config(struct server *s, const struct config_text *was,
 /* channels_hooks.lost */
 void server_record_lost_notices(void *server, const char *channel, uint64_t n, const char *why);
 void server_record_expiry(void *server, const struct approval_event *ev);
+
+/* server_retention.c: another configuration is in force. */
+void server_wake_retention(struct server *s);
 
 /* server_hooks.c ------------------------------------------------------------------------------ */
 

@@ -109,7 +109,8 @@ server_open_state(struct server *s, struct buf *error)
 	s->main_lane.index = s->n_workers;
 	s->admin_lane.index = s->n_workers + 1;
 	s->channel_lane.index = s->n_workers + 2;
-	ao.lanes = s->n_workers + 3;
+	s->retention_lane = s->n_workers + 3;
+	ao.lanes = s->n_workers + 4;
 	/* audit_open appends its reason. */
 	return audit_open(&s->audit, &ao, error) == 0;
 }
@@ -281,6 +282,7 @@ server_close(struct server *s)
 	if (s->approvals)
 		approvals_close(s->approvals);
 	channels_close(s->channels);
+	server_close_retention(s);
 	/* After everybody who records. */
 	if (s->audit)
 		audit_close(s->audit);

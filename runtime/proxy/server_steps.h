@@ -15,6 +15,8 @@ bool server_reserve_address(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_admin(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_channels(struct server *s, struct buf *error) MUST_CHECK;
 bool server_open_workers(struct server *s, struct worker_host *host, struct buf *error) MUST_CHECK;
+bool server_open_retention(struct server *s, struct buf *error) MUST_CHECK;
+void server_close_retention(struct server *s);
 bool server_open_catalogs(struct server *s, struct buf *error) MUST_CHECK;
 void server_close(struct server *s);
 

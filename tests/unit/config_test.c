@@ -231,6 +231,13 @@ refusals(void)
 	refused(TARGET "listen admin 127.0.0.1:0\n", "E0905", "1 to 65535");
 	refused(TARGET "listen admin 127.0.0.1\n", "E0902", "address and port");
 	refused(TARGET "limit worker 4\n", "E0901", "did you mean `workers`?");
+	refused(TARGET "retention\n", "E0902", "`forever`, or a duration");
+	refused(TARGET "retention 400\n", "E0902", "`forever`, or a duration");
+	refused(TARGET "retention 0s\n", "E0902", "from 1s to 36500d");
+	refused(TARGET "retention 36501d\n", "E0902", "from 1s to 36500d");
+	refused(TARGET "retention 500ms\n", "E0902", "from 1s to 36500d");
+	refused(TARGET "retention 1d 2d\n", "E0902", "the end of the line");
+	refused(TARGET "retention 1d\nretention 2d\n", "E0903", "the first is here");
 	refused(TARGET "limit workers 0\n", "E0902", "1 to 1024");
 	refused(TARGET "limit message 16\n", "E0902", "64KiB");
 	refused(TARGET " login \"b\" password-env WEIR_TEST_NOT_SET\n", "E0908", "WEIR_TEST_NOT_SET");
@@ -299,8 +306,10 @@ addresses(void)
 	     "listen postgres [::1]:6432\nlisten admin localhost:7\npolicy \"p\"\nstate \"s\"\n"
 	     "tls off\ntarget t\n address \"127.0.0.1:15\"\n database \"d b\"\n login \"a\"\n"
 	     " tls verify-full ca \"ca.pem\"\n"
-	     "limit message 1MiB\nlimit login 5s\n", true);
+	     "limit message 1MiB\nlimit login 5s\nretention 400d\n", true);
 	REQUIRE(l.ok);
+	CHECK_INT(l.c.retention_seconds, 400 * 86400);
+	CHECK_SLICE(slice_str(l.c.retention), "400d");
 	CHECK_SLICE(slice_str(l.c.listen_postgres.text), "[::1]:6432");
 	CHECK_INT(l.c.listen_postgres.addr.ss_family, AF_INET6);
 	CHECK(l.c.listen_postgres.loopback && l.c.listen_admin.loopback);
