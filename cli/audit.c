@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * `weir audit`: reading the audit log. Every subcommand here only reads, and works beside a running
- * gateway; `prune` is in audit_prune.c.
+ * gateway; `prune` and `hold` are in files of their own.
  */
+#include "cli/audit_hold.h"
 #include "cli/audit_prune.h"
 #include "cli/audit_reader.h"
 #include "cli/cli.h"
@@ -29,18 +30,24 @@ static const char help[] =
 	"       weir audit verify [--key VKEY | --key-file FILE] [--head FILE] [--json] FOLDER\n"
 	"       weir audit export [--format jsonl|csv] [--from TIME] [--to TIME] FOLDER\n"
 	"       weir audit prune --older-than AGE | --before TIME [--dry-run] [--json] FOLDER\n"
+	"       weir audit hold set NAME --reason TEXT [--from TIME] [--to TIME] --as PRINCIPAL\n"
+	"       weir audit hold list --as PRINCIPAL\n"
+	"       weir audit hold release NAME --reason TEXT --as PRINCIPAL\n"
 	"\n"
 	"FOLDER is the gateway's state folder or its audit folder.\n"
 	"\n"
 	"  tail     the last N records (20), one line each; -f goes on as more become durable\n"
 	"  show     one record by its id or by the beginning of it, with every field\n"
 	"  verify   recompute the log and check it against its signed heads\n"
-	"           exit code: 0 intact, 1 tampered, 2 incomplete, 3 usage or cannot be read\n"
+	"           exit code: 0 intact, 1 tampered, 2 incomplete (pruned or held), 3 usage\n"
 	"  export   records as JSON lines (lossless, with index, leaf hash and origin) or CSV\n"
 	"           TIME is YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, UTC; --to is exclusive\n"
 	"  prune    remove the segments all of whose records are older than AGE (400d, 36h), or from\n"
 	"           before TIME, of a gateway that does not run; the log says who did it, and keeps\n"
 	"           what proves the rest\n"
+	"  hold     keep records of a time span, and all after them, from being pruned, until somebody\n"
+	"           else releases them; of a gateway that runs. Also takes -c FILE, --admin URL,\n"
+	"           --ca FILE, --key-file FILE as `weir approvals` does\n"
 	"\n"
 	"  --key VKEY       a verifier key kept from when the log began; may be repeated\n"
 	"  --key-file FILE  the same, from a file\n"
@@ -110,6 +117,7 @@ verdict_name(unsigned v)
 #define ENUM_NAME_status(number, name)
 #define ENUM_NAME_outcome(number, name)
 #define ENUM_NAME_log_state(number, name)
+#define ENUM_NAME_hold_action(number, name)
 #include "grammar/records.def"
 	}
 	return "-";
@@ -123,7 +131,11 @@ outcome_of(const struct audit_brief *b)
 	static const char *const closed[] = {"-", "used", "expired", "cancelled", "revoked", "void",
 					     "rejected"};
 
+	static const char *const held[] = {"-", "set", "release", "block"};
+
 	switch (b->type) {
+	case AUDIT_hold:
+		return b->hold.action < COUNT_OF(held) ? held[b->hold.action] : "-";
 	case AUDIT_result:
 		return b->status < COUNT_OF(status) ? status[b->status] : "-";
 	case AUDIT_approval_decision:
@@ -679,10 +691,12 @@ cmd_audit(int argc, char **argv)
 		}
 	if (strcmp(sub, "prune") == 0)
 		return cmd_audit_prune(argc - 1, argv + 1);
+	if (strcmp(sub, "hold") == 0)
+		return cmd_audit_hold(argc - 1, argv + 1);
 	if (strcmp(sub, "verify") == 0)
 		o.usage = EXIT_VERIFY_USAGE;
 	else if (strcmp(sub, "tail") && strcmp(sub, "show") && strcmp(sub, "export"))
-		return cli_usage_error("audit", "say tail, show, verify, export or prune");
+		return cli_usage_error("audit", "say tail, show, verify, export, prune or hold");
 	opterr = 0;
 	optind = 1;
 	while (rc == 0 && (c = getopt_long(argc - 1, argv + 1, "fn:", longs, NULL)) != -1)

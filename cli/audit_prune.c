@@ -68,7 +68,10 @@ print_report(const struct options *o, const struct prune_report *r)
 	char oldest[28], newest[28], kept[28];
 
 	clock_format(r->kept_ns, kept);
-	if (r->segments == 0 && r->kept_ns)
+	if (r->held_until)
+		printf("kept by the hold \"%s\": records to %llu, up to %.19sZ, and what comes after them\n",
+		       r->held_by, (unsigned long long) r->held_until - 1, kept);
+	else if (r->segments == 0 && r->kept_ns)
 		printf("nothing to prune: the oldest segment has records up to %.19sZ\n", kept);
 	else if (r->segments == 0)
 		printf("nothing to prune: the segment that is being written always stays\n");
@@ -110,6 +113,11 @@ print_json(const struct options *o, const struct prune_report *r)
 	put_time(&b, "newest", r->newest_ns);
 	put_time(&b, "before", o->cutoff_ns);
 	put_time(&b, "stays_newest", r->kept_ns);
+	buf_puts(&b, ",\"held_by\":");
+	if (r->held_until)
+		buf_json_string(&b, slice_str(r->held_by));
+	else
+		buf_puts(&b, "null");
 	buf_puts(&b, "}\n");
 	fwrite(b.p, 1, b.n, stdout);
 	buf_fini(&b);
@@ -160,7 +168,8 @@ has_work(int dir, const struct prune_request *q, struct prune_report *r)
 	bool nothing;
 
 	first.at_most = 1;
-	nothing = prune_plan(dir, false, &first, r, &error) == 0 && r->segments == 0;
+	nothing = prune_plan(dir, false, &first, r, &error) == 0 && r->segments == 0 &&
+		  r->held_until == 0;
 	buf_fini(&error);
 	return !nothing;
 }
@@ -252,7 +261,7 @@ run(const struct options *o)
 		print_json(o, &r);
 	else if (rc == EXIT_OK || r.segments)
 		print_report(o, &r);
-	return rc;
+	return rc == EXIT_OK && r.held_until ? EXIT_NEGATIVE : rc;
 }
 
 /* 0, or an exit code after a message. */

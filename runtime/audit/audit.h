@@ -33,6 +33,8 @@
 
 #include "audit/record.h"
 
+#include <pthread.h>
+
 struct audit;
 
 enum audit_state {
@@ -85,6 +87,8 @@ bool audit_wait(struct audit *a, unsigned lane, uint64_t ticket) MUST_CHECK;
  * log failed. For control threads. */
 bool audit_wait_signed(struct audit *a, uint64_t size) MUST_CHECK;
 int audit_folder(const struct audit *a); /* the descriptor of its folder, which stays the log's */
+/* Held while holds change and while it is decided that something is pruned. */
+pthread_mutex_t *audit_hold_lock(struct audit *a);
 
 struct audit_stats {
 	uint64_t records, bytes, batches, segments, checkpoints, sync_errors;

@@ -214,6 +214,61 @@ server(struct audit_brief *b, struct cbor_reader *r)
 }
 
 static void
+prune_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
+{
+	switch (key) {
+	case KEY_retention_prune_until:
+		b->until = number(r);
+		return;
+	case KEY_retention_prune_remains:
+		b->remains = digest(r);
+		return;
+	case KEY_retention_prune_oldest:
+		b->oldest = number(r);
+		return;
+	case KEY_retention_prune_newest:
+		b->newest = number(r);
+		return;
+	}
+	cbor_skip(r);
+}
+
+static void
+hold_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
+{
+	switch (key) {
+	case KEY_hold_name:
+		b->hold.name = string(r);
+		return;
+	case KEY_hold_action:
+		b->hold.action = (unsigned) number(r);
+		return;
+	case KEY_hold_reason:
+		b->hold.reason = string(r);
+		return;
+	case KEY_hold_from:
+		b->hold.from = number(r);
+		return;
+	case KEY_hold_to:
+		b->hold.to = number(r);
+		return;
+	case KEY_hold_by:
+		b->hold.by = string(r);
+		return;
+	case KEY_hold_until:
+		b->until = number(r);
+		return;
+	case KEY_hold_newest:
+		b->newest = number(r);
+		return;
+	case KEY_hold_policy:
+		b->hold.policy = string(r);
+		return;
+	}
+	cbor_skip(r);
+}
+
+static void
 body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 {
 #define AT(type, name) ((int64_t) AUDIT_##type << 8 | KEY_##type##_##name)
@@ -268,12 +323,6 @@ body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 		return;
 	case AT(log_state, state):
 		b->log_state = (unsigned) number(r);
-		return;
-	case AT(retention_prune, until):
-		b->until = number(r);
-		return;
-	case AT(retention_prune, remains):
-		b->remains = digest(r);
 		return;
 	case AT(policy_load, new_digest):
 		b->new_digest = digest(r);
@@ -346,8 +395,14 @@ envelope_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 		struct pairs p = pairs_of(r);
 
 		b->body = slice_of(start, (size_t) (r->p - start));
-		for (int64_t k; pairs_next(&p, &k);)
-			body_field(b, k, &p.at);
+		for (int64_t k; pairs_next(&p, &k);) {
+			if (b->type == AUDIT_retention_prune)
+				prune_field(b, k, &p.at);
+			else if (b->type == AUDIT_hold)
+				hold_field(b, k, &p.at);
+			else
+				body_field(b, k, &p.at);
+		}
 		return;
 	}
 	}

@@ -47,9 +47,14 @@ struct audit_brief {
 	size_t n_groups;
 	uint64_t max_uses;
 	unsigned log_state; /* log.state */
-	/* retention.prune */
-	uint64_t until;
+	/* retention.prune; of a hold's block until and newest */
+	uint64_t until, oldest, newest;
 	struct slice remains; /* 32 bytes or empty */
+	struct {
+		struct slice name, reason, by, policy;
+		unsigned action;
+		uint64_t from, to;
+	} hold;
 	/* policy.load */
 	struct slice new_digest;
 	unsigned outcome;

@@ -66,6 +66,7 @@ struct audit {
 	_Alignas(CACHE_LINE) pthread_t thread;
 	pthread_mutex_t turn_lock; /* the log and what follows; held by whoever commits */
 	uint64_t wakes_ns;	   /* when the committer looks again by itself */
+	pthread_mutex_t hold_lock;
 	pthread_mutex_t wait_lock; /* audit_wait only */
 	pthread_cond_t wait_more;
 	struct buf leaf; /* the committer's own records */
@@ -188,6 +189,12 @@ int
 audit_folder(const struct audit *a)
 {
 	return a->log.dir;
+}
+
+pthread_mutex_t *
+audit_hold_lock(struct audit *a)
+{
+	return &a->hold_lock;
 }
 
 /* --- the committer's side --- */
@@ -581,6 +588,7 @@ destroy(struct audit *a)
 	buf_fini(&a->leaf);
 	pthread_mutex_destroy(&a->turn_lock);
 	pthread_mutex_destroy(&a->wait_lock);
+	pthread_mutex_destroy(&a->hold_lock);
 	pthread_cond_destroy(&a->wait_more);
 	free(a);
 }
@@ -603,6 +611,7 @@ audit_open(struct audit **out, const struct audit_options *o, struct buf *error)
 	memset(a, 0, sizeof(*a));
 	pthread_mutex_init(&a->turn_lock, NULL);
 	pthread_mutex_init(&a->wait_lock, NULL);
+	pthread_mutex_init(&a->hold_lock, NULL);
 	pthread_cond_init(&a->wait_more, NULL);
 	a->heartbeat_ns = (o->heartbeat_s ? o->heartbeat_s : 60) * NS_PER_S;
 	if (alog_open(&a->log, &lo, &r, error) != 0) {

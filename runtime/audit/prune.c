@@ -27,6 +27,7 @@ struct prune {
 	struct note_checkpoint *heads; /* as written, not verified; sizes ascending */
 	size_t n_heads, next_head;
 	struct walk walk;
+	struct holds holds;
 	uint8_t before[SHA256_LEN]; /* what is left of the segment before */
 
 	/* of the segment being read */
@@ -43,6 +44,8 @@ struct prune {
 	uint8_t digests[AT_ONCE][2][SHA256_LEN]; /* of the file, of what is left of it */
 	size_t n_done;
 	struct merkle gone; /* the tree up to the last of them */
+	uint64_t gone_from_ns, gone_to_ns; /* times in them */
+	struct prune_report before_them;   /* the report, if nothing comes of them */
 };
 
 static int
@@ -236,6 +239,12 @@ note_done(struct prune *p)
 	size_t i = p->n_done++;
 
 	p->gone = p->walk.tree;
+	if (i == 0)
+		p->before_them = *p->r;
+	if (i == 0 || p->about.from_ns < p->gone_from_ns)
+		p->gone_from_ns = p->about.from_ns;
+	if (i == 0 || p->about.to_ns > p->gone_to_ns)
+		p->gone_to_ns = p->about.to_ns;
 	memcpy(p->digests[i][0], p->about.sha256, SHA256_LEN);
 	memcpy(p->digests[i][1], p->before, SHA256_LEN);
 	p->done[i] = (struct audit_pruned_segment){
@@ -278,9 +287,10 @@ record(struct prune *p, struct audit *a, unsigned lane)
 		.policy = slice_str(p->q->policy),
 		.older_than = p->q->cutoff_ns,
 		.by = slice_str(p->q->by),
+		.oldest = p->gone_from_ns,
+		.newest = p->gone_to_ns,
 	};
 	struct audit_record r;
-	struct audit_stats now;
 	struct buf leaf = {0};
 	uint64_t ticket = 0;
 
@@ -297,6 +307,14 @@ record(struct prune *p, struct audit *a, unsigned lane)
 		return -1;
 	}
 	step(p);
+	return 0;
+}
+
+static int
+wait_signed(struct prune *p, struct audit *a)
+{
+	struct audit_stats now;
+
 	audit_stats(a, &now);
 	if (audit_wait_signed(a, now.tree_size))
 		return 0;
@@ -305,20 +323,95 @@ record(struct prune *p, struct audit *a, unsigned lane)
 	return -1;
 }
 
+/* Whether a hold was set since this began. */
+static int
+look_again(struct prune *p)
+{
+	int rc;
+
+	holds_fini(&p->holds);
+	rc = holds_read(&p->holds, p->dir, p->error);
+	if (rc == 0 && holds_keep(&p->holds, p->gone_from_ns, p->gone_to_ns)) {
+		buf_puts(p->error, "audit log: a hold was set meanwhile, so nothing was removed");
+		rc = -1;
+	}
+	return rc;
+}
+
 static int
 commit(struct prune *p, struct audit *a, unsigned lane)
 {
 	struct audit_stats now;
 	bool ok;
+	int rc;
 
 	step(p);
-	if (record(p, a, lane) != 0)
-		return -1;
+	pthread_mutex_lock(audit_hold_lock(a));
+	rc = look_again(p);
+	if (rc == 0)
+		rc = record(p, a, lane);
+	pthread_mutex_unlock(audit_hold_lock(a));
+	if (rc == 0)
+		rc = wait_signed(p, a);
 	step(p);
 	audit_stats(a, &now);
 	ok = prune_settle(p->dir, now.signed_size, p->error);
 	p->n_done = 0;
-	return ok ? 0 : -1;
+	if (rc != 0 || !ok) {
+		uint64_t kept = p->r->kept_ns;
+
+		*p->r = p->before_them;
+		p->r->kept_ns = kept;
+	}
+	return ok ? rc : -1;
+}
+
+/* That something was due, and which hold keeps it. */
+static int
+record_held(struct prune *p, struct audit *a, unsigned lane, const struct hold *k)
+{
+	struct audit_hold body = {
+		.name = k->set.hold.name,
+		.action = AUDIT_hold_action_BLOCK,
+		.by = slice_str(p->q->by),
+		.until = p->r->held_until,
+		.newest = p->r->held_ns,
+		.policy = slice_str(p->q->policy),
+	};
+	struct audit_record r;
+	struct buf leaf = {0};
+	uint64_t ticket = 0;
+
+	audit_record_init(&r, AUDIT_hold, clock_wall_ns(), clock_mono_ns());
+	r.principal = p->q->who;
+	r.refs = (struct audit_ids){&k->set.id, 1};
+	r.body = &body;
+	if (audit_encode(&leaf, &r))
+		ticket = audit_submit(a, lane, buf_slice(&leaf));
+	buf_fini(&leaf);
+	if (ticket && audit_wait(a, lane, ticket))
+		return 0;
+	buf_puts(p->error, "audit log: it does not take the record of what a hold keeps");
+	return -1;
+}
+
+static bool
+is_held(struct prune *p, struct audit *a, unsigned lane, int *rc)
+{
+	const struct hold *k = holds_keep(&p->holds, p->about.from_ns, p->about.to_ns);
+	struct slice name;
+
+	if (!k)
+		return false;
+	name = k->set.hold.name;
+	name.n = name.n < HOLD_NAME_MAX ? name.n : HOLD_NAME_MAX;
+	memcpy(p->r->held_by, name.p, name.n);
+	p->r->held_by[name.n] = 0;
+	p->r->held_until = p->walk.tree.size;
+	p->r->held_ns = p->about.to_ns;
+	if (a && p->r->held_until != p->q->told_until)
+		*rc = record_held(p, a, lane, k);
+	return true;
 }
 
 /* --- all segments --- */
@@ -370,7 +463,8 @@ each(struct prune *p, const uint64_t *firsts, size_t n, size_t last, struct audi
 		if (rc != 0)
 			break;
 		p->r->kept_ns = p->about.to_ns;
-		if (p->about.to_ns >= p->q->cutoff_ns || p->walk.tree.size > p->size)
+		if (p->about.to_ns >= p->q->cutoff_ns || p->walk.tree.size > p->size ||
+		    is_held(p, a, lane, &rc))
 			break;
 		p->r->kept_ns = 0;
 		if (a) {
@@ -404,6 +498,8 @@ run(struct prune *p, size_t last, struct audit *a, unsigned lane)
 		sha256(p->walk.origin_sha256, slice_of(origin.p, origin.n - 1));
 	buf_fini(&origin);
 	rc = rc != 0 ? fail(p, "origin", -rc) : read_heads(p);
+	if (rc == 0)
+		rc = holds_read(&p->holds, p->dir, p->error);
 	if (rc == 0 && (rc = folder_segments(p->dir, &firsts, &n, strange)) != 0)
 		rc = fail(p, *strange ? strange : "seg", -rc);
 	if (rc == 0 && n)
@@ -412,6 +508,7 @@ run(struct prune *p, size_t last, struct audit *a, unsigned lane)
 		rc = each(p, firsts, n, last, a, lane);
 	free(firsts);
 	free(p->heads);
+	holds_fini(&p->holds);
 	buf_fini(&p->nodes);
 	buf_fini(&p->frames);
 	return rc;

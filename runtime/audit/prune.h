@@ -11,12 +11,12 @@
  * What ended before 3 never happened: the next opening removes the files of 1. What ended after it
  * is gone on with then (prune_settle). A segment is only removed if it is sealed, reads whole and
  * leads to the heads that were signed for it; one that does not is evidence, and so is what comes
- * after it.
+ * after it. One that a hold keeps stays, and so does what comes after it (audit/holds.h).
  */
 #ifndef WEIR_AUDIT_PRUNE_H
 #define WEIR_AUDIT_PRUNE_H
 
-#include "audit/audit.h"
+#include "audit/holds.h"
 
 #include <stdatomic.h>
 
@@ -26,6 +26,7 @@ struct prune_request {
 	const struct audit_principal *who; /* for the record; may be NULL */
 	bool dry_run;			   /* only says what would go */
 	unsigned at_most;		   /* segments; 0: any number */
+	uint64_t told_until; /* as in the report: it is on record already what a hold keeps */
 	const atomic_bool *stop; /* set: ends between two segments; may be NULL */
 	/* For tests: before each step that changes something. May be NULL. */
 	void (*step)(void *arg);
@@ -37,6 +38,9 @@ struct prune_report {
 	uint64_t first, until; /* first .. until - 1 */
 	uint64_t oldest_ns, newest_ns;
 	uint64_t kept_ns; /* newest record of the first segment that stays; 0: the active one */
+	/* The hold that keeps what is due: the first segment of it ends at held_until. 0: none. */
+	char held_by[HOLD_NAME_MAX + 1];
+	uint64_t held_until, held_ns;
 };
 
 /* 0, or -1 with the reason and what to do appended to error; what was removed until then is in *r.

@@ -3,6 +3,7 @@
 
 #include "audit/folder.h"
 #include "audit/meaning.h"
+#include "audit/verify_holds.h"
 #include "audit/walk.h"
 #include "base/clock.h"
 
@@ -44,6 +45,7 @@ struct verify {
 	bool stopped; /* the last record says that the log was closed */
 	bool torn;    /* a start of the gateway, or another look beside it, may find it whole */
 	struct gone gone;
+	struct active_holds holds;
 	struct meaning meaning;
 };
 
@@ -253,6 +255,7 @@ on_record(void *arg, uint64_t index, struct slice leaf)
 		v->gone.index = index;
 		memcpy(v->gone.remains, b.remains.p, SHA256_LEN);
 	}
+	active_holds_record(&v->holds, index, &b, leaf);
 	meaning_record(&v->meaning, index, &b);
 }
 
@@ -382,6 +385,46 @@ judge_gone(struct verify *v, const uint64_t *remains, size_t n)
 		    "the gateway clears it away");
 }
 
+/* --- what is held --- */
+
+static void
+tell_held(struct verify *v, const struct active_hold *h)
+{
+	char newest[28], since[28];
+
+	clock_format(h->newest, newest);
+	clock_format(h->time, since);
+	if (h->until)
+		say(v->r, VERIFY_INCOMPLETE, "records up to %.19sZ were due to go (%s) and are kept by the "
+		    "hold \"%s\", which %s set on %.19sZ", newest, h->policy,
+		    h->name, h->by, since);
+	else
+		say(v->r, VERIFY_INTACT, "the hold \"%s\" is in force, which %s set on %.19sZ", h->name,
+		    h->by, since);
+}
+
+/* Those of the file that are not in force: a crash while one was set or released. */
+static void
+judge_holds(struct verify *v)
+{
+	struct buf error = {0};
+	struct holds file;
+
+	if (holds_read(&file, v->dir, &error) != 0)
+		say(v->r, VERIFY_TAMPERED, "%.*s", SLICE_ARG(buf_slice(&error)));
+	for (size_t i = 0; i < v->holds.n; i++) {
+		if (!active_hold_in(&v->holds.v[i], &file))
+			say(v->r, VERIFY_TAMPERED, "the hold \"%s\" is in force, but the file `holds` "
+			    "does not have it", v->holds.v[i].name);
+		tell_held(v, &v->holds.v[i]);
+	}
+	if (file.n > v->holds.n)
+		say(v->r, VERIFY_INTACT, "the file `holds` has holds that are not in force, as a crash while "
+		    "one is set or released leaves them; they keep records until they are released");
+	buf_fini(&error);
+	holds_fini(&file);
+}
+
 static void
 conclude(struct verify *v, const struct walk *w, size_t n_segments)
 {
@@ -425,7 +468,7 @@ walk_all(struct verify *v, struct walk *w, const struct listing *l, size_t n_gon
 		return result;
 	tell_gone(v);
 	v->r->pruned = v->gone.end;
-	v->meaning.pruned_ns = v->r->pruned_to_ns;
+	v->meaning.pruned_ns = v->holds.pruned_ns = v->r->pruned_to_ns;
 	if (l->n && l->segments[0] != v->gone.end && l->segments[0] != 0 && v->gone.end == 0)
 		say(v->r, VERIFY_TAMPERED, "records 0 to %llu are missing, and no record says that they "
 		    "were pruned", (unsigned long long) l->segments[0] - 1);
@@ -444,6 +487,7 @@ read_records(struct verify *v, const uint8_t origin_sha256[SHA256_LEN], const st
 	memcpy(w.origin_sha256, origin_sha256, SHA256_LEN);
 	v->meaning = (struct meaning){.problem = on_problem, .arg = v};
 	v->gone = (struct gone){0};
+	v->holds = (struct active_holds){.problem = on_problem, .arg = v};
 	v->next = 0;
 	v->stopped = v->torn = false;
 	while (n_gone < l->n_remains && (l->n == 0 || l->remains[n_gone] < l->segments[0]))
@@ -451,6 +495,7 @@ read_records(struct verify *v, const uint8_t origin_sha256[SHA256_LEN], const st
 	result = walk_all(v, &w, l, n_gone);
 	if (result == WALK_OK) {
 		judge_gone(v, l->remains + n_gone, l->n_remains - n_gone);
+		judge_holds(v);
 		conclude(v, &w, l->n);
 		if (l->n == 0 || l->segments[0] == v->r->pruned)
 			meaning_end(&v->meaning);

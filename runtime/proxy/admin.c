@@ -290,6 +290,29 @@ reply_hook(struct admin *s, struct MHD_Connection *c, void (*fill)(void *ctx, st
 }
 
 static enum MHD_Result
+route_holds(struct admin *s, struct MHD_Connection *c, const char *rest, bool get,
+	    const struct approval_decider *who, struct slice body)
+{
+	const char *type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Type");
+	struct buf b = {0};
+	enum admin_error e = ADMIN_ERR_CONTENT_TYPE;
+	enum MHD_Result ok;
+
+	if (get || (type && strncasecmp(type, "application/json", 16) == 0))
+		e = admin_holds(&s->hooks, who, rest, get, body, &b);
+	if (e == ADMIN_OK && b.failed)
+		e = ADMIN_ERR_MEMORY;
+	if (e == ADMIN_ERR_METHOD)
+		ok = reply_error(c, e, "Allow", get ? "POST" : "GET");
+	else if (e != ADMIN_OK)
+		ok = reply_error(c, e, NULL, NULL);
+	else
+		ok = reply(c, MHD_HTTP_OK, "application/json", buf_slice(&b), NULL, NULL);
+	buf_fini(&b);
+	return ok;
+}
+
+static enum MHD_Result
 route(struct admin *s, struct MHD_Connection *c, const char *url, const char *method,
       const struct approval_decider *who, struct slice body)
 {
@@ -299,6 +322,8 @@ route(struct admin *s, struct MHD_Connection *c, const char *url, const char *me
 		return reply_error(c, ADMIN_ERR_METHOD, "Allow", "GET, POST");
 	if (strncmp(url, "/v1/approvals/", 14) == 0)
 		return route_approval(s, c, url + 14, get, who, body);
+	if (strncmp(url, "/v1/audit/holds", 15) == 0)
+		return route_holds(s, c, url + 15, get, who, body);
 	if (strcmp(url, "/v1/approvals") != 0 && strcmp(url, "/v1/status") != 0 &&
 	    strcmp(url, "/v1/metrics") != 0 && strcmp(url, "/v1/pools") != 0)
 		return reply_error(c, ADMIN_ERR_NO_ROUTE, NULL, NULL);

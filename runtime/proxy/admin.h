@@ -10,6 +10,9 @@
  *   GET  /v1/approvals/ID
  *   POST /v1/approvals/ID/approve        {"reason": "...", "ticket": "..."}
  *   POST /v1/approvals/ID/reject
+ *   GET  /v1/audit/holds                 legal holds in force
+ *   POST /v1/audit/holds/NAME            {"reason": "...", "from": SECONDS, "to": SECONDS}
+ *   POST /v1/audit/holds/NAME/release    {"reason": "..."}
  *   GET  /v1/status                      version, policy, connections, audit
  *   GET  /v1/metrics                     Prometheus text
  *   GET  /v1/pools                       server connections that sessions share, by target
@@ -19,6 +22,7 @@
 #ifndef WEIR_PROXY_ADMIN_H
 #define WEIR_PROXY_ADMIN_H
 
+#include "audit/holds.h"
 #include "base/assert.h"
 #include "base/buf.h"
 #include "proxy/approvals.h"
@@ -33,6 +37,11 @@ struct admin_hooks {
 	void (*status)(void *ctx, struct buf *out);
 	void (*metrics)(void *ctx, struct buf *out);
 	void (*pools)(void *ctx, struct buf *out); /* {"pools": [...]} */
+	/* Legal holds: sets, or releases. Whether `who` may was checked. */
+	enum hold_error (*hold)(void *ctx, const struct approval_decider *who,
+				struct hold_request *q, bool release);
+	/* Appends {"holds": [...]}; false: they cannot be read. */
+	bool (*holds)(void *ctx, struct buf *out);
 	/* A refused authentication, for the audit log and the operator; may be NULL. `claimed` is
 	 * what the client called itself. */
 	void (*auth_failed)(void *ctx, struct slice claimed, const char *from);

@@ -46,4 +46,8 @@ bool admin_credentials(const char *authorization, const char *principal, struct 
 json_t *admin_approval_json(const struct approval *a, const struct approval_decider *who,
 			    bool brief);
 
+/* What `rest` behind /v1/audit/holds asks for. ADMIN_OK: the answer is in *out. admin_holds.c */
+enum admin_error admin_holds(const struct admin_hooks *h, const struct approval_decider *who,
+			     const char *rest, bool get, struct slice body, struct buf *out);
+
 #endif

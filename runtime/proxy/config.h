@@ -78,6 +78,8 @@ struct config {
 	const char *state_path;  /* absolute */
 	uint64_t retention_seconds; /* records older than this are removed; 0: none are */
 	const char *retention;	    /* as written; NULL: everything is kept */
+	const struct slice *hold_groups; /* who may set and release holds */
+	size_t n_hold_groups;
 	const char *tls_cert, *tls_key; /* both NULL: tls off */
 	const struct config_target *targets;
 	size_t n_targets;

@@ -74,6 +74,15 @@ put_fixed(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN]
 }
 
 static void
+put_retention(struct buf *out, const struct config *c)
+{
+	buf_printf(out, "retention %s", c->retention ? c->retention : "forever");
+	for (size_t i = 0; i < c->n_hold_groups; i++)
+		buf_printf(out, "%s%.*s", i ? "," : " holds ", SLICE_ARG(c->hold_groups[i]));
+	buf_putc(out, '\n');
+}
+
+static void
 put_live(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 {
 	static const char *const kinds[] = {"human", "service", "agent"};
@@ -91,7 +100,7 @@ put_live(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 	buf_printf(out, "limit drain %us\n", c->drain_seconds);
 	buf_printf(out, "limit notice %us\n", c->notice_seconds);
 	buf_printf(out, "limit catalog %us\n", c->catalog_seconds);
-	buf_printf(out, "retention %s\n", c->retention ? c->retention : "forever");
+	put_retention(out, c);
 	for (size_t i = 0; i < c->n_targets; i++) {
 		const struct config_pool *p = &c->targets[i].pool;
 

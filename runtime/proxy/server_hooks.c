@@ -239,6 +239,75 @@ auth_failed(void *ctx, struct slice claimed, const char *from)
 		s->auth_unrecorded = 0;
 }
 
+static enum hold_error
+hold(void *ctx, const struct approval_decider *who, struct hold_request *q, bool release)
+{
+	static const unsigned kinds[] = {[PRINCIPAL_HUMAN] = AUDIT_principal_kind_HUMAN,
+					 [PRINCIPAL_SERVICE] = AUDIT_principal_kind_SERVICE,
+					 [PRINCIPAL_AGENT] = AUDIT_principal_kind_AGENT};
+	struct server *s = ctx;
+	struct audit_principal p = {.kind = kinds[who->kind], .subject = who->name,
+				    .groups = {who->groups, who->n_groups},
+				    .assurance = AUDIT_assurance_PROVEN};
+	struct buf trouble = {0};
+	enum hold_error e;
+
+	q->by = who->name;
+	q->who = &p;
+	e = release ? audit_hold_release(s->audit, s->admin_lane.index, q, &trouble)
+		    : audit_hold_set(s->audit, s->admin_lane.index, q, &trouble);
+	if (trouble.n)
+		log_error("hold: %.*s", SLICE_ARG(buf_slice(&trouble)));
+	if (e == HOLD_OK)
+		log_info("hold %s name=%.*s by=%.*s", release ? "released" : "set",
+			 SLICE_ARG(q->name), SLICE_ARG(q->by));
+	buf_fini(&trouble);
+	return e;
+}
+
+static void
+put_moment(struct buf *out, const char *name, uint64_t ns)
+{
+	char text[28];
+
+	clock_format(ns, text);
+	if (ns)
+		buf_printf(out, ",\"%s\":\"%s\"", name, text);
+	else
+		buf_printf(out, ",\"%s\":null", name);
+}
+
+static bool
+holds(void *ctx, struct buf *out)
+{
+	struct server *s = ctx;
+	struct buf trouble = {0};
+	struct holds h;
+	bool ok = holds_read(&h, audit_folder(s->audit), &trouble) == 0;
+
+	buf_puts(out, "{\"holds\":[");
+	for (size_t i = 0; ok && i < h.n; i++) {
+		const struct audit_brief *b = &h.v[i].set;
+
+		buf_puts(out, i ? ",{\"name\":" : "{\"name\":");
+		buf_json_string(out, b->hold.name);
+		buf_puts(out, ",\"by\":");
+		buf_json_string(out, b->hold.by);
+		buf_puts(out, ",\"reason\":");
+		buf_json_string(out, b->hold.reason);
+		put_moment(out, "since", b->time);
+		put_moment(out, "from", b->hold.from);
+		put_moment(out, "to", b->hold.to);
+		buf_putc(out, '}');
+	}
+	buf_puts(out, "]}");
+	if (trouble.n)
+		log_error("hold: %.*s", SLICE_ARG(buf_slice(&trouble)));
+	buf_fini(&trouble);
+	holds_fini(&h);
+	return ok;
+}
+
 void
 server_admin_hooks(struct server *s, struct admin_hooks *h)
 {
@@ -249,6 +318,8 @@ server_admin_hooks(struct server *s, struct admin_hooks *h)
 		.status = server_status,
 		.metrics = server_metrics,
 		.pools = server_pools,
+		.hold = hold,
+		.holds = holds,
 		.auth_failed = auth_failed,
 	};
 }

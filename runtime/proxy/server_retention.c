@@ -26,7 +26,8 @@ struct retention {
 	bool changed; /* with lock: the configuration has, or it is to stop */
 	/* The thread's own. */
 	uint64_t stays_ns; /* newest record of the oldest segment; 0: not known */
-	struct buf trouble; /* as told last */
+	uint64_t told_until; /* what a hold keeps, as recorded last */
+	struct buf trouble;  /* as told last */
 };
 
 static void
@@ -58,7 +59,7 @@ look(struct retention *t, const struct config *c)
 				      .subject = slice_str("weir"),
 				      .assurance = AUDIT_assurance_PROVEN};
 	struct prune_request q = {.by = "the gateway", .policy = policy, .who = &who,
-				  .stop = &t->stop};
+				  .told_until = t->told_until, .stop = &t->stop};
 	struct prune_report r;
 	struct buf error = {0};
 
@@ -66,8 +67,13 @@ look(struct retention *t, const struct config *c)
 		return;
 	snprintf(policy, sizeof(policy), "retention %.40s", c->retention);
 	q.cutoff_ns = now - age;
-	if (audit_prune(t->s->audit, t->s->retention_lane, &q, &r, &error) == 0)
+	if (audit_prune(t->s->audit, t->s->retention_lane, &q, &r, &error) == 0) {
 		t->stays_ns = r.kept_ns;
+		if (r.held_until && r.held_until != t->told_until)
+			log_warn("retention held hold=%s records=%llu", r.held_by,
+				 (unsigned long long) r.held_until - 1);
+		t->told_until = r.held_until;
+	}
 	tell(t, &r, buf_slice(&error));
 	buf_fini(&error);
 }

@@ -146,7 +146,10 @@ int
 main(void)
 {
 	struct approvals_hooks hooks = {.record = record};
-	struct admin_hooks ah = {NULL, config_get, config_put, status, metrics, NULL, NULL};
+	struct admin_hooks ah = {.config_get = config_get,
+				 .config_put = config_put,
+				 .status = status,
+				 .metrics = metrics};
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct endpoint where = {.text = "127.0.0.1:0", .addr_len = sizeof(in), .loopback = true};
 	struct endpoint outside = {.text = "0.0.0.0:0", .addr_len = sizeof(in), .loopback = false};

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """`retention` of a running gateway: what is old goes from the audit log, killed or not, and nothing
 else is lost by it: who works, what waits for people, what a budget has left."""
-import time
+import shutil, time
 
 import harness as h
 
@@ -37,15 +37,25 @@ def pruned(w):
     h.wait_for(lambda: "retention pruned segments=" in w.log(), 20, "the gateway prunes")
 
 
-def old_log(**kw):
+made = None
+
+
+def old_log():
     """A gateway that is stopped, with the records of two runs."""
-    w = h.Weir(pg, POLICY, **kw)
+    global made
+    if made:
+        w = h.Weir(pg, POLICY, start=False)
+        shutil.copytree(made, w.state)
+        return w
+    w = h.Weir(pg, POLICY)
     h.eq(w.psql("select count(*) from t").out, "5")
     w.stop()
     w.start()
     h.has(w.psql("update t set a = 1").err, "writes")
     w.stop()
     verify(w, 0)
+    made = f"{h.tmp()}/made"
+    shutil.copytree(w.state, made)
     return w
 
 
@@ -125,6 +135,67 @@ def test_killed_at_any_time_it_starts_again():
     h.has(verify(w, 2), "were pruned on")
 
 
+def hold(w, user, *args):
+    return w.cli("audit", "hold", *args, "--as", user, "-c", w.conf_path, user=user)
+
+
+def test_a_hold_keeps_and_somebody_else_releases():
+    w = old_log()
+    w.configure(extra="retention forever\n")
+    w.start()
+    r = hold(w, "ana", "set", "case-17", "--reason", "a lawyer asked")
+    h.eq(r.code, 1)
+    h.has(r.err, "hold-not-yours", "retention ... holds")
+    w.stop()
+    w.configure(extra="retention forever holds dba-oncall, legal\n")
+    w.start()
+    for user in ("planner-7", "cy"):
+        h.has(hold(w, user, "set", "case-17", "--reason", "no").err, "hold-not-yours")
+        h.has(hold(w, user, "list").err, "hold-not-yours")
+    h.has(hold(w, "ana", "set", "a*b", "--reason", "no").err, "hold-bad-name")
+    h.has(hold(w, "ana", "set", "case-17", "--reason", "").err, "hold-reason-required")
+    h.has(hold(w, "ana", "set", "case-17", "--reason", "x", "--from", "2026-02-01", "--to",
+               "2026-01-01").err, "hold-bad-body")
+    r = hold(w, "ana", "set", "case-17", "--reason", "a lawyer asked", "--from", "2026-01-01")
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, "case-17  by ana since ", " from 2026-01-01T00:00:00Z: a lawyer asked")
+    h.has(hold(w, "bo", "set", "case-17", "--reason", "again").err, "hold-exists")
+    h.eq(hold(w, "bo", "list", "--json").json()["holds"][0]["by"], "ana")
+    w.kill()
+    w.configure(extra="retention 1s holds dba-oncall\n")
+    w.start()
+    h.wait_for(lambda: "retention held hold=case-17" in w.log(), 20, "the hold keeps something")
+    h.has(verify(w, 2), 'are kept by the hold "case-17", which ana set')
+    r = hold(w, "ana", "release", "case-17", "--reason", "over")
+    h.eq(r.code, 1)
+    h.has(r.err, "hold-self")
+    h.has(hold(w, "bo", "release", "case-18", "--reason", "over").err, "hold-not-found")
+    r = hold(w, "bo", "release", "case-17", "--reason", "over")
+    h.eq((r.code, r.out), (0, ""), repr(r))
+    pruned(w)
+    w.stop()
+    h.has(verify(w, 2), "were pruned on")
+    # By hand it is kept as well, and said.
+    w = old_log()
+    w.configure(extra="retention forever holds dba-oncall\n")
+    w.start()
+    h.eq(hold(w, "ana", "set", "case-18", "--reason", "a lawyer asked").code, 0)
+    w.stop()
+    r = w.audit("prune", "--older-than", "0s", w.state)
+    h.eq(r.code, 1, repr(r))
+    h.has(r.out, 'kept by the hold "case-18"')
+    h.has(verify(w, 2), 'are kept by the hold "case-18"')
+
+
+def test_usage_of_holds():
+    for args in ((), ("set",), ("set", "a"), ("list", "a"), ("release", "a"), ("set", "a/b", "--reason", "x"),
+                 ("set", "a", "--reason", "x", "--from", "x"), ("list", "--frob"), ("list", "--reason"),
+                 ("release", "a", "--reason", "x", "--from", "2026-01-01"), ("frob", "x")):
+        h.eq(h.weir("audit", "hold", *args, "--as", "ana").code, 2, repr(args))
+    h.eq(h.weir("audit", "hold", "list").code, 2)
+
+
 h.main(test_what_is_old_goes_and_work_goes_on, test_without_it_nothing_goes,
        test_what_waits_and_what_is_used_up_stays_so, test_killed_at_any_time_it_starts_again,
+       test_a_hold_keeps_and_somebody_else_releases, test_usage_of_holds,
        setup=setup)

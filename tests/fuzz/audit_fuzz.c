@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * The readers of audit files. The first byte picks one: a record leaf, a signed note and its keys,
- * a segment, or what is left of one that was pruned (the fuzzer cannot find checksums, so header
- * and frames are given good ones).
+ * a segment, what is left of one that was pruned, or the holds in force (the fuzzer cannot find
+ * checksums, so header and frames are given good ones).
  */
 #include "audit/brief.h"
+#include "audit/holds.h"
 #include "audit/note.h"
 #include "audit/pruned.h"
 #include "base/endian.h"
@@ -137,6 +138,23 @@ fuzz_pruned(struct slice in)
 	assert(p.by.n <= PRUNED_TEXT_MAX && p.policy.n <= PRUNED_TEXT_MAX);
 }
 
+/* What reads as whole has every hold by its name, and none that was not set. */
+static void
+fuzz_holds(struct slice in)
+{
+	static struct holds h;
+
+	h.file = (struct buf){0};
+	buf_put_slice(&h.file, in);
+	if (holds_parse(&h) == NULL)
+		for (size_t i = 0; i < h.n; i++) {
+			assert(h.v[i].set.hold.action == AUDIT_hold_action_SET);
+			assert(holds_find(&h, h.v[i].set.hold.name) != NULL);
+			assert(holds_keep(&h, 0, UINT64_MAX) != NULL);
+		}
+	holds_fini(&h);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -144,7 +162,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (n == 0 || n > 1 << 16)
 		return 0;
-	switch (data[0] % 4) {
+	switch (data[0] % 5) {
 	case 0:
 		fuzz_leaf(in);
 		break;
@@ -154,8 +172,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	case 2:
 		fuzz_segment(in);
 		break;
-	default:
+	case 3:
 		fuzz_pruned(in);
+		break;
+	default:
+		fuzz_holds(in);
 	}
 	return 0;
 }

@@ -236,6 +236,8 @@ refusals(void)
 	refused(TARGET "retention 0s\n", "E0902", "from 1s to 36500d");
 	refused(TARGET "retention 36501d\n", "E0902", "from 1s to 36500d");
 	refused(TARGET "retention 500ms\n", "E0902", "from 1s to 36500d");
+	refused(TARGET "retention 1d holds\n", "E0902", "a group's name");
+	refused(TARGET "retention 1d holds a,\n", "E0902", "a group's name");
 	refused(TARGET "retention 1d 2d\n", "E0902", "the end of the line");
 	refused(TARGET "retention 1d\nretention 2d\n", "E0903", "the first is here");
 	refused(TARGET "limit workers 0\n", "E0902", "1 to 1024");
@@ -306,10 +308,13 @@ addresses(void)
 	     "listen postgres [::1]:6432\nlisten admin localhost:7\npolicy \"p\"\nstate \"s\"\n"
 	     "tls off\ntarget t\n address \"127.0.0.1:15\"\n database \"d b\"\n login \"a\"\n"
 	     " tls verify-full ca \"ca.pem\"\n"
-	     "limit message 1MiB\nlimit login 5s\nretention 400d\n", true);
+	     "limit message 1MiB\nlimit login 5s\nretention 400d holds legal, \"the auditors\"\n", true);
 	REQUIRE(l.ok);
 	CHECK_INT(l.c.retention_seconds, 400 * 86400);
 	CHECK_SLICE(slice_str(l.c.retention), "400d");
+	REQUIRE(l.c.n_hold_groups == 2);
+	CHECK_SLICE(l.c.hold_groups[0], "legal");
+	CHECK_SLICE(l.c.hold_groups[1], "the auditors");
 	CHECK_SLICE(slice_str(l.c.listen_postgres.text), "[::1]:6432");
 	CHECK_INT(l.c.listen_postgres.addr.ss_family, AF_INET6);
 	CHECK(l.c.listen_postgres.loopback && l.c.listen_admin.loopback);

@@ -517,10 +517,105 @@ what_no_record_says_is_tampering(void)
 	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static enum hold_error
+hold(const char *by, bool release, uint64_t from_ns, uint64_t to_ns)
+{
+	struct hold_request q = {.name = SLICE_LIT("case-17"), .reason = SLICE_LIT("a lawyer asked"),
+				 .by = slice_str(by), .from_ns = from_ns, .to_ns = to_ns};
+	struct buf error = {0};
+	struct audit *a = open_log();
+	enum hold_error e = release ? audit_hold_release(a, 0, &q, &error)
+				    : audit_hold_set(a, 0, &q, &error);
+
+	audit_close(a);
+	buf_fini(&error);
+	return e;
+}
+
+static void
+a_hold_keeps_its_time_and_all_after_it(void)
+{
+	uint64_t pruned;
+
+	build();
+	CHECK_INT(hold("ana", false, start_ns + DAY, start_ns + 2 * DAY), HOLD_OK);
+	CHECK_INT(hold("bo", false, 0, 0), HOLD_EXISTS);
+	CHECK_INT(verdict("the hold \"case-17\" is in force, which ana set", NULL), VERIFY_INTACT);
+	/* Nothing is due yet but what is before it. */
+	prune(1, 1);
+	CHECK_INT(verdict("is in force, which ana set", &pruned), VERIFY_INCOMPLETE);
+	CHECK_INT(pruned, RECORDS + 2);
+	prune(4, 0);
+	CHECK_INT(verdict("are kept by the hold \"case-17\", which ana set", &pruned),
+		  VERIFY_INCOMPLETE);
+	CHECK_INT(pruned, RECORDS + 2);
+	CHECK_INT(hold("ana", true, 0, 0), HOLD_SELF);
+	CHECK_INT(hold("bo", true, 0, 0), HOLD_OK);
+	CHECK_INT(hold("bo", true, 0, 0), HOLD_NONE);
+	prune(4, 3);
+	CHECK_INT(verdict("were pruned on", &pruned), VERIFY_INCOMPLETE);
+	CHECK_INT(pruned, 4 * RECORDS + 2);
+	/* The records of the hold as well. */
+	prune(200, count_segments(false));
+	CHECK_INT(verdict("were pruned on", &pruned), VERIFY_INCOMPLETE);
+}
+
+/* Without a span of its own it still keeps the record that set it. */
+static void
+a_hold_keeps_the_record_of_itself(void)
+{
+	build();
+	CHECK_INT(hold("ana", false, start_ns + 200 * DAY, 0), HOLD_OK);
+	prune(200, RUNS);
+	CHECK_INT(verdict("are kept by the hold", NULL), VERIFY_INCOMPLETE);
+	CHECK_INT(verdict("were pruned on", NULL), VERIFY_INCOMPLETE);
+}
+
+static void
+held_is_an_answer_without_anything_pruned(void)
+{
+	build();
+	CHECK_INT(hold("ana", false, 0, 0), HOLD_OK);
+	prune(3, 0);
+	CHECK_INT(verdict("are kept by the hold", NULL), VERIFY_INCOMPLETE);
+}
+
+static void
+a_hold_that_somebody_takes_away_is_missed(void)
+{
+	struct prune_request q = request(3);
+	struct prune_report r;
+	struct buf error = {0};
+	struct audit *a;
+	int dir;
+
+	build();
+	CHECK_INT(hold("ana", false, 0, 0), HOLD_OK);
+	dir = open_folder();
+	CHECK_INT(folder_replace(dir, "holds", 0600, SLICE_LIT("\3\0\0\0abc")), 0);
+	CHECK_INT(verdict("nothing is pruned before that is mended", NULL), VERIFY_TAMPERED);
+	a = open_log();
+	REQUIRE(a != NULL);
+	CHECK_INT(audit_prune(a, 0, &q, &r, &error), -1);
+	CHECK_INT(r.segments, 0);
+	audit_close(a);
+	CHECK_INT(unlinkat(dir, "holds", 0), 0);
+	CHECK_INT(verdict("but the file `holds` does not have it", NULL), VERIFY_TAMPERED);
+	prune(3, 3);
+	CHECK_INT(verdict("records were pruned that a hold keeps", NULL), VERIFY_TAMPERED);
+	close(dir);
+	buf_fini(&error);
+	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 TEST_MAIN(TEST(a_range_of_leaves_joins_the_tree),
 	  TEST(old_segments_go_and_the_heads_still_hold),
 	  TEST(a_plan_changes_nothing),
 	  TEST(killed_at_each_step_it_is_all_or_nothing),
 	  TEST(killed_between_two_removals_the_rest_goes_too),
 	  TEST(fewer_hashes_that_hide_a_head_are_found),
-	  TEST(what_no_record_says_is_tampering))
+	  TEST(what_no_record_says_is_tampering),
+	  TEST(a_hold_keeps_its_time_and_all_after_it),
+	  TEST(a_hold_keeps_the_record_of_itself),
+	  TEST(held_is_an_answer_without_anything_pruned),
+	  TEST(a_hold_that_somebody_takes_away_is_missed))
