@@ -504,6 +504,13 @@ def test_quick_fixes():
         fix, = actions("orders^;")
         h.eq((fix["title"], fix["diagnostics"][0]["code"]), ("remove this", "E0101"))
         h.eq(apply(text, fix["edit"]["changes"][e.uri("a.weir")]), POLICY)
+        h.eq(fix["isPreferred"], True)
+        # What is one of several things to do is offered, and not preferred.
+        text = HEAD + "hold a   do sql.ddl   for 1 of agents   within 5m\n"
+        e.open("a.weir", text)
+        fix, = actions("hold ^a")
+        h.eq((fix["title"], fix["isPreferred"]), ("insert ' not self'", False))
+        h.has(apply(text, fix["edit"]["changes"][e.uri("a.weir")]), "for 1 of agents not self   within")
 
 
 def test_outline():
