@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/manned.h"
 #include "cli/policy.h"
 #include "compiler/compile.h"
 #include "compiler/config_load.h"
@@ -173,6 +174,8 @@ load_policy(void *ctx, const struct config *c, uint64_t min_counter, struct aren
 				 "image (weir build --key)\n", path);
 	else
 		good = compile_text(path, bytes, &r, arena, out, text);
+	if (good)
+		manned_look(&r.diags, *out, c, &r.arena);
 	reading_close(&r, text);
 	if (good)
 		note_slow(*out, path, text);
