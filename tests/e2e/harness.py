@@ -15,7 +15,7 @@ Everything listens on loopback on free ports and lives in one temporary folder, 
 gone when the test ends, however it ends: children get SIGTERM or SIGKILL at exit, and the kernel
 kills them when this process is killed. Nothing here sleeps for a fixed time: wait_for() polls.
 """
-import atexit, ctypes, glob, json, os, pwd, shutil, signal, socket, subprocess, sys, tempfile
+import atexit, ctypes, glob, json, os, pwd, random, shutil, signal, socket, subprocess, sys, tempfile
 import threading, time, traceback
 
 ROOT = os.environ.get("WEIR_ROOT") or os.path.dirname(os.path.dirname(os.path.dirname(
@@ -27,6 +27,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _tmp = None
 _cleanups = []
 _given = set()
+_chance = random.SystemRandom()  # a test that seeds the other one does not share our ports
 
 
 class Skip(Exception):
@@ -134,11 +135,16 @@ def end(p, sig=signal.SIGTERM, seconds=10):
 
 def free_port():
     """A port nobody listens on now, and that was not given before. It stays ours only by luck: bind
-    it soon."""
+    it soon. Below those that the kernel gives to clients, or a connection of another test has it."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        clients = int(f.read().split()[0])
     while True:
         with socket.socket() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind(("127.0.0.1", 0))
+            try:
+                s.bind(("127.0.0.1", _chance.randrange(10240, clients) if clients > 16384 else 0))
+            except OSError:
+                continue
             port = s.getsockname()[1]
         if port not in _given:
             _given.add(port)
