@@ -191,6 +191,12 @@ print_line(struct slice leaf)
 		printf(" ");
 		put_visible(b.statement, 200);
 	}
+	if (b.type == AUDIT_hold) {
+		printf(" ");
+		put_visible(b.hold.name, 80);
+	}
+	if (b.type == AUDIT_retention_prune)
+		printf(" records before %llu", (unsigned long long) b.until);
 	if (b.type == AUDIT_result)
 		printf(" rows=%llu%s%.*s", (unsigned long long) b.rows, b.code.n ? " code=" : "",
 		       SLICE_ARG(b.code));

@@ -66,7 +66,7 @@ print_hold(const json_t *hold)
 
 /* Every answer has the holds in force. */
 static int
-ask(struct options *o, const char *method, const char *path, json_t *body)
+ask(struct options *o, const char *method, const char *path, json_t *body /* taken */)
 {
 	json_t *answer, *hold;
 	size_t i;
@@ -93,8 +93,8 @@ ask(struct options *o, const char *method, const char *path, json_t *body)
 static int
 change(struct options *o, const char *name, bool release)
 {
-	json_t *body = json_object();
 	char path[256];
+	json_t *body;
 
 	if (!o->reason)
 		return cli_usage_error("audit", "say why: --reason TEXT");
@@ -106,6 +106,7 @@ change(struct options *o, const char *name, bool release)
 	if (strlen(name) > 128)
 		return cli_usage_error("audit", "a hold's name has at most 64 characters");
 	snprintf(path, sizeof(path), "/v1/audit/holds/%s%s", name, release ? "/release" : "");
+	body = json_object();
 	json_object_set_new(body, "reason", json_string(o->reason));
 	if (o->from_ns)
 		json_object_set_new(body, "from", json_integer((json_int_t) (o->from_ns / NS_PER_S)));

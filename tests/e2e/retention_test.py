@@ -75,6 +75,7 @@ def test_what_is_old_goes_and_work_goes_on():
     h.has(r.err, "are not here: they were pruned")
     h.lacks(r.out, first)
     h.has(r.out, '"type":"retention.prune"', '"subject":"weir"')
+    h.has(w.audit("tail", "-n", "50", w.state).out, "retention.prune   weir - - records before ")
     session.write("\\q\n")
     session.wait()
     w.stop()
