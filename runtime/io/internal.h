@@ -63,6 +63,7 @@ struct ring {
 	unsigned enter_flags;
 	bool bundle;
 	bool again; /* a task called back: look at everything once more before waiting */
+	bool at_once; /* short sends go by a call of their own */
 	unsigned n_quick; /* sends of this turn that complete at once */
 	uint64_t kept_ns; /* the earliest timer that the kernel keeps; 0 none */
 	uint32_t kept_id; /* of that timer */
@@ -78,6 +79,7 @@ struct ring {
 	void *before_wait_ctx;
 	void (*after_submit)(void *ctx);
 	void *after_submit_ctx;
+	bool submits; /* before after_submit, what it must not hold up */
 
 	struct ring_timer **heap;
 	uint32_t n_timers, cap_timers;

@@ -475,7 +475,8 @@ ring_turn(struct ring *r, uint64_t max_wait_ns)
 		r->before_wait(r->before_wait_ctx);
 	run_tasks(r);
 	if (r->after_submit) {
-		ring_submit(r);
+		if (r->submits && r->uring.sq.sqe_tail != *r->uring.sq.khead)
+			ring_submit(r);
 		r->after_submit(r->after_submit_ctx);
 		run_tasks(r);
 	}
@@ -493,6 +494,20 @@ ring_after_submit(struct ring *r, void (*fn)(void *ctx), void *ctx)
 {
 	r->after_submit = fn;
 	r->after_submit_ctx = ctx;
+	r->submits = true;
+}
+
+void
+ring_after_sends(struct ring *r, void (*fn)(void *ctx), void *ctx)
+{
+	ring_after_submit(r, fn, ctx);
+	r->submits = false;
+}
+
+void
+ring_send_at_once(struct ring *r, bool on)
+{
+	r->at_once = on;
 }
 
 void

@@ -44,7 +44,8 @@ struct ring_config {
 	X(connects, "connections opened")                                                         \
 	X(closes, "streams closed")                                                               \
 	X(recvs, "receive completions with bytes")                                                \
-	X(sends, "send completions with bytes")                                                   \
+	X(sends, "sends of bytes, completed")                                                     \
+	X(calls, "sends that were calls of their own")                                            \
 	X(bytes_in, "bytes received from sockets")                                                \
 	X(bytes_out, "bytes sent to sockets")                                                     \
 	X(bytes_copied, "bytes copied by stream_send_copy and by TLS")                            \
@@ -78,6 +79,12 @@ void ring_before_wait(struct ring *ring, void (*fn)(void *ctx), void *ctx);
 /* From the before-wait hook: fn runs once in this turn, after what the turn sends is on its way and
  * before the wait. The place for work that blocks, if there must be such. */
 void ring_after_submit(struct ring *ring, void (*fn)(void *ctx), void *ctx);
+/* As above for work that does not block: only short sends that are calls of their own are ahead of
+ * it, and submissions go with the wait. */
+void ring_after_sends(struct ring *ring, void (*fn)(void *ctx), void *ctx);
+/* While on, a short send is a call of its own, made in the turn that queued it: with one peer to
+ * serve there is nothing to gather, and a call costs less than a submission and its completion. */
+void ring_send_at_once(struct ring *ring, bool on);
 /* clock_mono_ns() as read after the last wait: good enough for every deadline of a turn. */
 uint64_t ring_now(const struct ring *ring);
 const struct ring_counters *ring_counters(const struct ring *ring);

@@ -429,8 +429,9 @@ stream_step(struct ring_task *task)
 	}
 	if (s->state == STREAM_CONNECTING)
 		return;
-	if (s->head && !s->sending)
-		stream_arm_send(s);
+	stream_push(s);
+	if (s->state == STREAM_DEAD)
+		return;
 	if (s->state == STREAM_FLUSHING && !s->head && !s->sending) {
 		if (s->eof || s->hangs_up) {
 			die(s);

@@ -81,7 +81,7 @@ stream_touch(struct stream *s)
 }
 
 /* stream_send.c */
-void stream_arm_send(struct stream *s);
+void stream_push(struct stream *s); /* sends what is queued, as far as it is not on its way */
 void stream_sent(struct stream *s, int res);
 void stream_drop_queue(struct stream *s);
 

@@ -159,8 +159,33 @@ stream_send_ref(struct stream *s, struct iobuf *buf, const uint8_t *p, size_t n)
 
 /* ---- The kernel ---------------------------------------------------------------------------- */
 
-void
-stream_arm_send(struct stream *s)
+/* What is not taken is left to the ring. */
+static void
+send_at_once(struct stream *s)
+{
+	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+	struct iovec iov[MAX_IOVECS];
+	struct msghdr msg = {.msg_iov = iov};
+	size_t queued = s->queued;
+	ssize_t n;
+
+	if (!s->head->next) {
+		n = send(s->fd, s->head->p, s->head->n, flags);
+	} else {
+		for (struct piece *e = s->head; e && msg.msg_iovlen < MAX_IOVECS; e = e->next)
+			iov[msg.msg_iovlen++] =
+				(struct iovec){.iov_base = (void *) e->p, .iov_len = e->n};
+		n = sendmsg(s->fd, &msg, flags);
+	}
+	s->ring->n.calls++;
+	s->armed_turn = (uint32_t) s->ring->n.turns;
+	if (n < (ssize_t) queued)
+		s->doubt = DOUBT;
+	stream_sent(s, n < 0 ? -errno : (int) n);
+}
+
+static void
+arm_send(struct stream *s)
 {
 	struct ring *r = s->ring;
 	struct io_uring_sqe *sqe;
@@ -199,6 +224,15 @@ stream_arm_send(struct stream *s)
 		s->doubt--;
 	else
 		r->n_quick += s->queued <= QUICK_BYTES;
+}
+
+void
+stream_push(struct stream *s)
+{
+	if (s->head && !s->sending && s->ring->at_once && !s->doubt && s->queued <= QUICK_BYTES)
+		send_at_once(s);
+	if (s->head && !s->sending && s->state != STREAM_DEAD)
+		arm_send(s);
 }
 
 static void

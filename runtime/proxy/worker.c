@@ -453,6 +453,7 @@ before_wait(void *ctx)
 
 	pool_run(sh->pool);
 	publish(w);
+	ring_send_at_once(sh->ring, sh->n_in_a_row >= ALONE_AFTER);
 	if (alone(sh))
 		ring_after_submit(sh->ring, commit_alone, w);
 	else if (sh->parked)

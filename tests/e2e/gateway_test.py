@@ -317,15 +317,36 @@ def test_secrets_are_not_in_the_log_or_the_process_list():
     h.lacks(cmd.decode() + weir.log(), "k-planner", "k-ana", "app-secret")
 
 
+def counters():
+    path = f"{weir.state}/counters.json"
+    had = os.path.exists(path) and open(path).read().count("\n")
+    weir.p.send_signal(signal.SIGUSR1)
+    h.wait_for(lambda: os.path.exists(path) and open(path).read().count("\n") > had)
+    return json.loads(open(path).read().splitlines()[-1])
+
+
+def test_a_lone_client_is_sent_to_by_calls():
+    import psycopg
+    with psycopg.connect(weir.conninfo(), autocommit=True) as c:
+        for _ in range(100):
+            c.execute("select 1")
+        began, n = counters(), 300
+        for i in range(n):
+            h.eq(c.execute(f"select note from orders where id = {i % 100 + 1}").fetchone()[0],
+                 f"note {i % 100 + 1}")
+        now = counters()
+        # A command and its answer, neither submitted to the ring.
+        sent = now["weir_ring_calls_total"] - began["weir_ring_calls_total"]
+        h.check(sent >= 2 * n, f"{sent} calls for {n} queries")
+        long = c.execute("select string_agg(repeat(note, 200), '' order by id) from orders "
+                         "where id <= 100").fetchone()[0]
+        h.check(long == "".join(f"note {i}" * 200 for i in range(1, 101)), "a long result is whole")
+
+
 def kill_under_load(clients, counter, enough):
     """Kills the gateway when the load has moved its counter by enough."""
-    path = f"{weir.state}/counters.json"
-
     def now():
-        had = os.path.exists(path) and open(path).read().count("\n")
-        weir.p.send_signal(signal.SIGUSR1)
-        h.wait_for(lambda: os.path.exists(path) and open(path).read().count("\n") > had)
-        return json.loads(open(path).read().splitlines()[-1])[counter]
+        return counters()[counter]
     began = now()
     load = [h.pg_bin("pgbench"), "-h", "127.0.0.1", "-p", str(weir.port), "-U", "planner-7", "-n",
             "-c", str(clients), "-j", "1", "-T", "30", "orders"]

@@ -18,6 +18,8 @@
 
 enum { LIMIT_S = 20 };
 
+static bool sends_at_once; /* in every ring */
+
 static inline struct ring *
 open_ring(const struct ring_config *c)
 {
@@ -28,6 +30,7 @@ open_ring(const struct ring_config *c)
 		printf("Bail out! %s\n", err);
 		exit(1);
 	}
+	ring_send_at_once(r, sends_at_once);
 	return r;
 }
 

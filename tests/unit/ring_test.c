@@ -356,6 +356,25 @@ after(void *ctx)
 }
 
 static void
+after_nothing(void *ctx)
+{
+	hooks++;
+	CHECK_INT(ring_counters(hooked)->enters, *(uint64_t *) ctx); /* nothing was submitted */
+}
+
+static void
+go_on(void *ctx)
+{
+	ring_after_submit(hooked, after_nothing, ctx);
+}
+
+static void
+go_on_quickly(void *ctx)
+{
+	ring_after_sends(hooked, after_nothing, ctx);
+}
+
+static void
 submit_and_go_on(void *ctx)
 {
 	if (hooks++ == 0)
@@ -378,6 +397,16 @@ work_that_blocks_runs_after_the_submission(void)
 	CHECK_INT(hooks, 2);
 	CHECK_INT(ring_turn(r, 0), 0);
 	CHECK_INT(hooks, 3); /* once only */
+	enters = ring_counters(r)->enters;
+	ring_before_wait(r, go_on, &enters);
+	CHECK_INT(ring_turn(r, 0), 0);
+	CHECK_INT(hooks, 4);
+	enters = ring_counters(r)->enters;
+	ring_before_wait(r, go_on_quickly, &enters);
+	ring_sqe(r, &s, RING_OP_POLL)->opcode = IORING_OP_NOP;
+	CHECK_INT(ring_turn(r, UINT64_MAX), 0);
+	CHECK_INT(ring_counters(r)->enters, enters + 1); /* submitted with the wait */
+	CHECK_INT(hooks, 5);
 	ring_source_del(r, &s);
 	ring_close(r);
 }

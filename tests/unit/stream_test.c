@@ -675,6 +675,68 @@ another_owner_takes_over(void)
 	finish(r);
 }
 
+/* With one peer a short send is a call, until its socket is full; then it is the ring's. */
+static void
+a_short_send_is_a_call(void)
+{
+	struct ring *r = open_ring(&defaults);
+	struct end e = {.echo = true};
+	int fd = open_end(r, &e);
+	char filler[4096] = {0};
+	size_t fed = 0, taken = 0;
+	uint64_t sqes, left;
+
+	ring_send_at_once(r, true);
+	REQUIRE(ring_turn(r, 0) == 0);
+	sqes = ring_counters(r)->sqes; /* the receive, which lasts */
+	while (fed < 100) {
+		feed(fd, &fed, fed + 1);
+		while (taken < fed) {
+			REQUIRE(ring_turn(r, 0) == 0);
+			take(fd, &taken, SIZE_MAX);
+		}
+	}
+	CHECK_INT(ring_counters(r)->calls, 100);
+	CHECK_INT(ring_counters(r)->sends, 100);
+	CHECK_INT(ring_counters(r)->sqes, sqes);
+	while (send(stream_fd(e.s), filler, sizeof(filler), MSG_DONTWAIT) > 0)
+		; /* until its socket is full */
+	for (int i = 0; i < 20; i++) {
+		stream_send_copy(e.s, "x", 1);
+		REQUIRE(ring_turn(r, 0) == 0);
+	}
+	CHECK_INT(ring_counters(r)->calls, 101);
+	CHECK_INT(ring_counters(r)->sqes, sqes + 1);
+	left = stream_queued(e.s);
+	CHECK_INT(left, 20);
+	while (read(fd, filler, sizeof(filler)) > 0)
+		;
+	CHECK(TURN_UNTIL(r, stream_queued(e.s) == 0));
+	close(fd);
+	stream_send_copy(e.s, "x", 1);
+	CHECK(TURN_UNTIL(r, e.closes == 1));
+	CHECK_INT(e.error, -EPIPE);
+	finish(r);
+}
+
+static void
+all_of_it_with_sends_at_once(void)
+{
+	sends_at_once = true;
+	echo_in_bundles();
+	echo_with_few_buffers();
+	one_byte_at_a_time();
+	copies_and_references_keep_their_order();
+	a_slow_reader_holds_the_source_back();
+	closing_sends_what_is_queued();
+	a_half_closed_peer_still_gets_its_answer();
+	an_abort_is_safe_during_every_operation();
+	connecting_works_fails_and_can_be_aborted();
+	pacing_makes_fewer_and_larger_receives();
+	another_owner_takes_over();
+	sends_at_once = false;
+}
+
 TEST_MAIN(TEST(echo_in_bundles), TEST(echo_buffer_by_buffer), TEST(echo_with_few_buffers),
 	  TEST(one_byte_at_a_time), TEST(copies_and_references_keep_their_order),
 	  TEST(a_slow_reader_holds_the_source_back),
@@ -685,4 +747,5 @@ TEST_MAIN(TEST(echo_in_bundles), TEST(echo_buffer_by_buffer), TEST(echo_with_few
 	  TEST(an_abort_is_safe_during_every_operation),
 	  TEST(connecting_works_fails_and_can_be_aborted), TEST(a_full_ring_refuses),
 	  TEST(ten_thousand_connections_leave_nothing),
-	  TEST(pacing_makes_fewer_and_larger_receives), TEST(another_owner_takes_over))
+	  TEST(pacing_makes_fewer_and_larger_receives), TEST(another_owner_takes_over),
+	  TEST(a_short_send_is_a_call), TEST(all_of_it_with_sends_at_once))
