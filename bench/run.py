@@ -33,7 +33,10 @@ BOUNDS = [
 # at most. A denominator of None is the number of queries.
 COUNTER_BOUNDS = [
     ("q32", "weir-policy", "enters", None, 1.5, "enters per query, 32 clients"),
-    ("q1", "weir-policy", "enters", None, 8.0, "enters per query, 1 client"),
+    ("q1", "weir-policy", "enters", None, 3.0, "enters per query, 1 client"),
+    ("q1", "weir-policy", "calls", None, 2.5, "sends that are calls, per query, 1 client"),
+    ("q1", "weir-policy", "cqes", None, 3.0, "completions per query, 1 client"),
+    ("q32", "weir-policy", "calls", None, 0.5, "sends that are calls, per query, 32 clients"),
     ("q32", "weir-policy", "cqes", None, 6.0, "completions per query, 32 clients"),
     ("q32", "weir-policy", "command_allocs", None, 0.05, "allocations per query after warm-up"),
     ("rows1c", "weir-pass", "bytes_copied", "bytes_out", 0.01, "copied bytes per byte, unmasked"),
