@@ -250,6 +250,8 @@ struct epoch *gate_masks_epoch(const struct gate_session *s);
 /* The server may compute with masked columns, so that its errors may quote what it computed. */
 bool gate_computes(const struct gate_session *s);
 bool gate_has_masks(const struct gate_session *s);
+/* The policy vouches for all functions of the name, in the schema if there is one. */
+bool gate_vouches(const struct gate_session *s, struct slice schema, struct slice name);
 /* Names the masks in force for the session, with the catalog that they were resolved by; never
  * reused. */
 uint64_t gate_class_number(const struct gate_session *s);

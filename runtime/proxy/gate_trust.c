@@ -79,6 +79,12 @@ class_vouches(const struct gate_class *c, struct slice schema, struct slice name
 }
 
 bool
+gate_vouches(const struct gate_session *s, struct slice schema, struct slice name)
+{
+	return s->class && class_vouches(s->class, schema, name);
+}
+
+bool
 effect_is_vouched(const struct gate_class *c, const struct sql_effect *e)
 {
 	return e->action == ACTION_SQL_OPAQUE_FUNCTION && class_vouches(c, e->schema, e->function);

@@ -466,6 +466,8 @@ void login_done(struct session *s);
 enum step client_message(struct session *s, const struct pg_frame *f);
 enum step server_message(struct session *s, struct pg_frame *f);
 enum step session_asynchronous(struct session *s, const struct pg_frame *f);
+/* session_context.c: it is of a function or trigger that nobody vouches for, under masks. */
+bool session_code_speaks(struct session *s, const struct pg_msg_error *e);
 /* An error or notice without what may quote masked columns. */
 void session_emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool notice);
 /* Answers at the head of the queue that need nothing from the server. */

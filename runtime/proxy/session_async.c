@@ -64,13 +64,15 @@ session_asynchronous(struct session *s, const struct pg_frame *f)
 	case PG_B_NOTICE_RESPONSE:
 		if (own)
 			return STEP_DONE; /* by the client_min_messages of whoever was before */
-		if (gate_computes(s->gate) ||
-		    (head && head->command && head->command->verdict.rows_masked)) {
-			if (pg_read_error(f->body, &e) == PG_R_OK)
-				session_emit_scrubbed(s, &e, true);
+		if (!gate_has_masks(s->gate))
+			return STEP_FORWARD;
+		if (pg_read_error(f->body, &e) != PG_R_OK)
 			return STEP_DONE;
-		}
-		return STEP_FORWARD;
+		if (!gate_computes(s->gate) && !session_code_speaks(s, &e) &&
+		    !(head && head->command && head->command->verdict.rows_masked))
+			return STEP_FORWARD;
+		session_emit_scrubbed(s, &e, true);
+		return STEP_DONE;
 	default:
 		return STEP_FORWARD;
 	}

@@ -366,6 +366,12 @@ session_emit_scrubbed(struct session *s, const struct pg_msg_error *e, bool noti
 
 	if (gate_computes(s->gate) && quotes_values(e->sqlstate))
 		out.message = SLICE_LIT("withheld: it may quote what was computed from masked columns");
+	if (session_code_speaks(s, e)) {
+		out.message = SLICE_LIT("withheld: a function or trigger of the database says it, which may "
+					"have read masked columns");
+		out.hint = SLICE_LIT("the code of the error is as it was; a policy may vouch for the function, "
+				     "whose texts then pass (weir functions)");
+	}
 	if (e->sqlstate.n == 5)
 		memcpy(state, e->sqlstate.p, 5);
 	if (e->severity.n < sizeof(severity)) {
@@ -443,7 +449,8 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 		step = STEP_DONE;
 	} else if (c && session_limit_error(s, c, &e)) {
 		step = STEP_DONE;
-	} else if ((c && c->verdict.rows_masked) || quotes_rows(s, &e)) {
+	} else if ((c && c->verdict.rows_masked) || quotes_rows(s, &e) ||
+		   session_code_speaks(s, &e)) {
 		session_emit_scrubbed(s, &e, false);
 		step = STEP_DONE;
 	}
