@@ -5,6 +5,7 @@
  */
 #include "proxy/gate_look.h"
 
+#include "sql/catalog_types.h"
 #include "sql/contexts.h"
 
 enum {
@@ -190,6 +191,27 @@ call_in_doubt(const struct look *l, const struct sql_call *c, struct call_look *
 	return "is also the name of something user-defined";
 }
 
+/* A cast calls a function as well. */
+static void
+judge_casts(struct look *l, struct call_look *names)
+{
+	const struct catalog_cast *c = cast_in_doubt(names);
+	struct sql_effect opaque = {.action = ACTION_SQL_OPAQUE_FUNCTION, .relation = -1};
+
+	if (!c)
+		return;
+	opaque.schema = c->schema;
+	opaque.function = c->function;
+	judge(l, &opaque, NULL);
+	if (!l->class->any_masks)
+		return;
+	look_refuse_changed(l, &opaque);
+	look_refuse(l, NULL, "WEIR-MASK-OPAQUE",
+		    arena_printf(l->ask->arena, "a cast here may call function %.*s.%.*s, which could read "
+				 "masked columns", SLICE_ARG(c->schema), SLICE_ARG(c->function)),
+		    "leave the cast out, or ask for the function to be vouched for");
+}
+
 /* A built-in's name that something else has as well may mean either. */
 static void
 judge_calls(struct look *l)
@@ -221,6 +243,7 @@ judge_calls(struct look *l)
 					 SLICE_ARG(c->name), why),
 			    "qualify it with pg_catalog if the built-in is meant");
 	}
+	judge_casts(l, &names);
 }
 
 /* A statement of the same message in front of that of the effect renames something. */

@@ -95,6 +95,9 @@ struct call_look {
  * of a type to which what looks like the call of a function casts. */
 bool name_is_taken(const struct catalog *cat, char kind, struct slice name);
 bool name_may_cast(const struct catalog *cat, char kind, struct slice name);
+/* A cast in the statement that a function may make which is neither PostgreSQL's nor vouched for;
+ * NULL: there is none. */
+const struct catalog_cast *cast_in_doubt(struct call_look *l);
 /* The call means pg_catalog's. */
 bool call_is_built_in(struct call_look *l, const struct sql_call *call);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Which of several functions or operators of a name a call means is decided by PostgreSQL from the
- * types of its arguments, which are not known here. But where an extension brings `=` or replace()
- * for a type of its own, that one can only be meant where something is of that type. The catalog
- * says of which names that is true (CATALOG_Q_FUNCTIONS, kinds F and O): each overload outside
- * pg_catalog has a built-in beside it that takes text wherever it takes a type of somebody's own,
- * and the same types elsewhere. Literals and parameters without a type are then text to the server
+ * types of its arguments, as sql/overload.c does it where they are known. Where they are not, there
+ * is something else to go by: where an extension brings `=` or replace() for a type of its own,
+ * that one can only be meant where something is of that type. The catalog says of which names that
+ * is true (CATALOG_Q_FUNCTIONS, kinds F and O): each overload outside pg_catalog has a built-in
+ * beside it that takes text wherever it takes a type of somebody's own, and the same types
+ * elsewhere. Literals and parameters without a type are then text to the server
  * (func_select_candidate prefers the string category, and in it text), and two of equal types are
  * told apart by the search path, in which pg_catalog must come first.
  *
@@ -129,15 +130,41 @@ name_is_taken(const struct catalog *cat, char kind, struct slice name)
 	return catalog_shadows(cat, kind, name) || name_may_cast(cat, kind, name);
 }
 
+static struct typing
+typing_of(const struct call_look *l)
+{
+	return (struct typing){.catalog = l->class->catalog->catalog,
+			       .path = l->path,
+			       .facts = l->facts,
+			       .relations = l->relations,
+			       .arena = l->arena};
+}
+
+const struct catalog_cast *
+cast_in_doubt(struct call_look *l)
+{
+	const struct catalog *cat = l->class->catalog->catalog;
+	const struct catalog_types *types = catalog_types(cat);
+	struct typing t = typing_of(l);
+	const bool *made;
+
+	if (!l->facts->n_types || !types->n_casts)
+		return NULL;
+	made = typing_casts(&t, l->own_parameters || has_own_types(cat, l->facts, l->relations));
+	for (size_t k = 0; made && k < types->n_casts; k++)
+		if (made[k] && !class_vouches(l->class, types->casts[k].schema,
+					      types->casts[k].function))
+			return &types->casts[k];
+	return NULL;
+}
+
 static bool
 means_built_in(struct call_look *l, const struct sql_call *call)
 {
+	struct typing t = typing_of(l);
+
 	if (!l->typed)
-		l->own = typing_own(&(struct typing){.catalog = l->class->catalog->catalog,
-						     .path = l->path,
-						     .facts = l->facts,
-						     .relations = l->relations,
-						     .arena = l->arena});
+		l->own = typing_own(&t);
 	l->typed = true;
 	return l->own && !l->own[call - l->facts->calls];
 }

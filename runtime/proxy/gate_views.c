@@ -8,6 +8,8 @@
  */
 #include "proxy/gate_lineage.h"
 
+#include "sql/typing.h"
+
 enum view_state { VIEW_NEW, VIEW_BUSY, VIEW_DONE };
 enum { NESTING_MAX = 200 };
 
@@ -90,6 +92,26 @@ check_reads(struct views *v, const struct sql_facts *f, const struct catalog_rel
 	return NULL;
 }
 
+/* A cast that nobody vouches for. */
+static const char *
+check_casts(struct views *v, const struct sql_facts *f, const struct catalog_relation **relations,
+	    struct arena *scratch)
+{
+	const struct catalog_types *types = catalog_types(v->catalog);
+	const bool *made = typing_casts(&(struct typing){.catalog = v->catalog,
+							 .facts = f,
+							 .relations = relations,
+							 .arena = scratch},
+					true);
+
+	for (size_t k = 0; made && k < types->n_casts; k++)
+		if (made[k] && !class_vouches(v->class, types->casts[k].schema,
+					      types->casts[k].function))
+			return arena_printf(&v->class->arena, "a cast by %.*s could read masked columns "
+					    "unseen", SLICE_ARG(types->casts[k].function));
+	return NULL;
+}
+
 /* A view may read tables, and call what is known to have no other effect. */
 static const char *
 check_calls(struct views *v, const struct sql_facts *f)
@@ -110,10 +132,6 @@ check_calls(struct views *v, const struct sql_facts *f)
 	for (uint32_t i = 0; i < f->n_calls; i++) {
 		const struct sql_call *call = &f->calls[i];
 
-		if (call->flags & SQL_CALL_TYPE && !slice_is(call->schema, "pg_catalog") &&
-		    catalog_shadows(v->catalog, 'c', call->name))
-			return arena_printf(a, "a cast to %.*s could read masked columns unseen",
-					    SLICE_ARG(call->name));
 		if ((!call->schema.n || slice_is(call->schema, "pg_catalog")) &&
 		    catalog_shadows(v->catalog, 'x', call->name))
 			return arena_printf(a, "it calls %.*s, which the gateway does not know",
@@ -158,6 +176,8 @@ follow(struct views *v, const struct catalog_relation *r, struct arena *a)
 	why = check_reads(v, f, lin.relations);
 	if (!why)
 		why = check_calls(v, f);
+	if (!why)
+		why = check_casts(v, f, lin.relations, a);
 	if (why)
 		return why;
 	lin.excused = excused(v, r, a);

@@ -158,7 +158,7 @@ bool an_constant(Node *n, const RangeVar *target, bool others);
 /* What a call is given; its result is a->value then. */
 void an_apply(struct analysis *a, uint32_t apply, const struct sql_value *values, uint32_t n);
 struct sql_value an_constant_value(const A_Const *c);
-struct sql_value an_type_value(struct analysis *a, const TypeName *t);
+struct sql_value an_cast_value(struct analysis *a, const TypeName *t, struct sql_value from);
 struct sql_value an_function_value(struct analysis *a, const SQLValueFunction *f);
 
 /* ---- derive.c ---- */

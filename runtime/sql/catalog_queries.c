@@ -75,9 +75,10 @@
 	" where a.attnum > 0 and c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"                      \
 	" and c.relpersistence <> 't'"
 
-/* There is something that a built-in's name can mean besides it. */
+/* There is something that a built-in's name can mean besides it, or a cast. */
 #define OVERLOADED                                                                                 \
 	"(select exists (select from pg_catalog.pg_operator o where o.oid >= " FIRST_NORMAL_OID ")"     \
+	" or exists (select from pg_catalog.pg_cast c where c.castfunc >= " FIRST_NORMAL_OID ")"        \
 	" or exists (select from pg_catalog.pg_proc u join pg_catalog.pg_proc p"                   \
 	" on p.proname = u.proname where u.oid >= " FIRST_NORMAL_OID                               \
 	" and p.oid < " FIRST_NORMAL_OID "))"
@@ -186,10 +187,15 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " where p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace",
 		 4},
 	[CATALOG_Q_TYPES] = {TYPES, 9},
-	[CATALOG_Q_CASTS] = {"select c.castsource, c.casttarget, c.castfunc >= " FIRST_NORMAL_OID
+	[CATALOG_Q_CASTS] = {"select c.castsource, c.casttarget, c.castcontext,"
+			     " case when c.castfunc >= " FIRST_NORMAL_OID " then n.nspname end,"
+			     " case when c.castfunc >= " FIRST_NORMAL_OID " then p.proname end"
 			     " from pg_catalog.pg_cast c"
-			     " where c.castcontext = 'i' and " OVERLOADED,
-			     3},
+			     " left join pg_catalog.pg_proc p on p.oid = c.castfunc"
+			     " left join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
+			     " where (c.castcontext = 'i' or c.castfunc >= " FIRST_NORMAL_OID
+			     ") and " OVERLOADED,
+			     5},
 	[CATALOG_Q_OVERLOADS] = {OVERLOADS, 8},
 	/* textsend: the text's bytes, whatever they are. Procedures are not called in
 	 * expressions. */

@@ -115,7 +115,10 @@ catalog_types_add(struct catalog_types *t, struct arena *a, enum catalog_query q
 	else if (q == CATALOG_Q_CASTS)
 		t->casts[t->n_casts++] = (struct catalog_cast){.source = number(f[0]),
 							       .target = number(f[1]),
-							       .own = f[2].p[0] == 't'};
+							       .implicit = f[2].p[0] == 'i',
+							       .own = f[4].n > 0,
+							       .schema = f[3],
+							       .function = f[4]};
 	return q != CATALOG_Q_OVERLOADS || add_overload(t, a, f);
 }
 

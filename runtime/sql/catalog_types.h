@@ -40,7 +40,9 @@ struct catalog_overload {
 
 struct catalog_cast {
 	uint32_t source, target;
-	bool own; /* a function that is not PostgreSQL's makes it */
+	bool implicit;
+	bool own; /* a function that is not PostgreSQL's makes it: this one */
+	struct slice schema, function;
 };
 
 struct catalog_types {

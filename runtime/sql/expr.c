@@ -692,7 +692,7 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 	case T_TypeCast:
 		an_type(a, ((TypeCast *)n)->typeName, s);
 		an_expr(a, ((TypeCast *)n)->arg, s, in);
-		value = an_type_value(a, ((TypeCast *)n)->typeName);
+		value = an_cast_value(a, ((TypeCast *)n)->typeName, a->value);
 		break;
 	case T_CollateClause:
 		an_expr(a, ((CollateClause *)n)->arg, s, in);

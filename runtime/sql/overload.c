@@ -111,7 +111,7 @@ casts(const struct catalog_types *t, uint32_t type, uint32_t target, bool *own)
 	if (type == target)
 		return FIT_SURE;
 	cast = catalog_cast(t, type, target);
-	if (cast) {
+	if (cast && cast->implicit) {
 		*own = *own || cast->own;
 		return FIT_SURE;
 	}

@@ -311,6 +311,8 @@ struct sql_value {
 struct sql_type {
 	struct slice schema, name; /* as written; "integer" is pg_catalog.int4 */
 	bool array;
+	bool cast; /* `from` is cast to it */
+	struct sql_value from;
 };
 
 /* One place where a function or an operator is called, and what with. */

@@ -209,18 +209,95 @@ may_be_own(struct walk *w, uint32_t apply)
 	return choice.own;
 }
 
+static const bool *
+look(struct walk *w)
+{
+	const struct sql_facts *f = w->t->facts;
+	bool *own;
+
+	w->types = catalog_types(w->t->catalog);
+	if (!w->types->n_overloads || f->n_applies > APPLIES_MAX)
+		return NULL;
+	own = ARENA_ARRAY(w->t->arena, bool, f->n_calls + 1);
+	w->results = ARENA_ARRAY(w->t->arena, struct overload_set, f->n_applies + 1);
+	for (uint32_t i = f->n_applies; i-- > 0;)
+		own[f->applies[i].call] |= may_be_own(w, i);
+	return own;
+}
+
 const bool *
 typing_own(const struct typing *t)
 {
-	const struct sql_facts *f = t->facts;
-	struct walk w = {.t = t, .types = catalog_types(t->catalog)};
-	bool *own;
+	return look(&(struct walk){.t = t});
+}
 
-	if (!w.types->n_overloads || f->n_applies > APPLIES_MAX)
-		return NULL;
-	own = ARENA_ARRAY(t->arena, bool, f->n_calls + 1);
-	w.results = ARENA_ARRAY(t->arena, struct overload_set, f->n_applies + 1);
-	for (uint32_t i = f->n_applies; i-- > 0;)
-		own[f->applies[i].call] |= may_be_own(&w, i);
-	return own;
+/* ---- casts ----------------------------------------------------------------------------------- */
+
+/* The type itself, what it is over, or what its elements are. */
+static bool
+is_of(const struct walk *w, uint32_t type, uint32_t wanted)
+{
+	for (unsigned depth = 0; depth < 4; depth++) {
+		const struct catalog_type *t = catalog_type(w->types, type);
+
+		if (type == wanted || (t && t->base == wanted))
+			return true;
+		t = t ? catalog_type(w->types, t->base) : NULL;
+		if (!t || !t->element)
+			return false;
+		type = t->element;
+	}
+	return false;
+}
+
+static bool
+some_is_of(const struct walk *w, const struct overload_set *s, uint32_t wanted)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (is_of(w, s->types[i], wanted))
+			return true;
+	return false;
+}
+
+static bool
+may_make(const struct walk *w, const struct catalog_cast *c, const struct overload_set *from,
+	 const struct overload_set *to, bool own_types)
+{
+	enum { FIRST_NORMAL_OID = 16384 };
+
+	if (!c->own || (to->n && !some_is_of(w, to, c->target)))
+		return false;
+	return from->n ? some_is_of(w, from, c->source)
+		       : own_types || c->source < FIRST_NORMAL_OID;
+}
+
+const bool *
+typing_casts(const struct typing *t, bool own_types)
+{
+	const struct catalog_types *types = catalog_types(t->catalog);
+	struct walk w = {.t = t, .types = types};
+	bool *out = NULL, own = false;
+
+	for (size_t k = 0; k < types->n_casts; k++)
+		own = own || types->casts[k].own;
+	for (uint32_t i = 0; own && i < t->facts->n_types; i++) {
+		const struct sql_type *type = &t->facts->types[i];
+		struct overload_set from = {0}, to = {0};
+
+		if (!type->cast)
+			continue;
+		if (type->from.kind == SQL_VALUE_RESULT && !w.results)
+			(void)look(&w);
+		named_type(&w, type, &to);
+		if (type->from.kind != SQL_VALUE_RESULT || w.results)
+			value_types(&w, &type->from, &from);
+		for (size_t k = 0; k < types->n_casts; k++) {
+			if (!may_make(&w, &types->casts[k], &from, &to, own_types))
+				continue;
+			if (!out)
+				out = ARENA_ARRAY(t->arena, bool, types->n_casts);
+			out[k] = true;
+		}
+	}
+	return out;
 }

@@ -22,5 +22,9 @@ struct typing {
 /* By index in calls[]: some use of the unqualified name can mean what is not PostgreSQL's. Of types
  * it says nothing. NULL: that was not looked at. */
 const bool *typing_own(const struct typing *t);
+/* By index in the catalog's casts: one that is written out in the statement may be it, and it is
+ * made by a function that is not PostgreSQL's. What is cast may be of a type that nobody knows:
+ * then own_types says whether it could be one that is not PostgreSQL's. NULL: there is none. */
+const bool *typing_casts(const struct typing *t, bool own_types);
 
 #endif

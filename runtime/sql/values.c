@@ -42,19 +42,27 @@ static struct sql_value
 of_type(struct analysis *a, struct slice schema, struct slice name, bool array)
 {
 	*(struct sql_type *)an_push(a, &a->types, sizeof(struct sql_type)) =
-		(struct sql_type){schema, name, array};
+		(struct sql_type){.schema = schema, .name = name, .array = array};
 	return (struct sql_value){SQL_VALUE_TYPE, a->types.n - 1};
 }
 
 struct sql_value
-an_type_value(struct analysis *a, const TypeName *t)
+an_cast_value(struct analysis *a, const TypeName *t, struct sql_value from)
 {
 	int n = t ? list_length(t->names) : 0;
+	struct sql_value to;
+	struct sql_type *type;
 
 	if (n < 1 || n > 2 || t->setof || t->pct_type)
 		return (struct sql_value){SQL_VALUE_ANY, 0};
-	return of_type(a, n == 2 ? an_str(a, strVal(linitial(t->names))) : (struct slice){0},
-		       an_str(a, strVal(llast(t->names))), t->arrayBounds != NIL);
+	to = of_type(a, n == 2 ? an_str(a, strVal(linitial(t->names))) : (struct slice){0},
+		     an_str(a, strVal(llast(t->names))), t->arrayBounds != NIL);
+	if (a->status != SQL_OK)
+		return to;
+	type = &((struct sql_type *)a->types.p)[to.of];
+	type->cast = true;
+	type->from = from;
+	return to;
 }
 
 struct sql_value

@@ -25,6 +25,7 @@ create table plain (id int, note text, n bigint, at timestamp, ids int[], said w
 insert into plain values (1, 'one', 10, '2020-01-01 10:00', '{1,2}', 'hm'),
   (2, 'two', 20, '2021-01-01 10:00', '{3}', null);
 create view seen as select id, email, feeling from users;
+create view labelled as select id, 'x'::text as label, id::bigint as big, feeling::text as f from users;
 create function chosen() returns text language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
 create function is_mood(mood, mood) returns boolean language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
 create operator = (leftarg = mood, rightarg = mood, procedure = is_mood);
@@ -52,6 +53,10 @@ create cast (text as soft) with function to_soft(text) as implicit;
 create function md5(soft) returns text language sql as 'select chosen()';
 create function btrim(variadic word[]) returns text language sql as 'select chosen()';
 create function ltrim(soft, text) returns text language sql as 'select chosen()';
+-- Casts call functions.
+create function to_int(mood) returns int language sql as 'select length(chosen())';
+create cast (mood as int) with function to_int(mood);
+create view numbered as select id, feeling::int as n from users;
 -- The same types: the search path decides.
 create function repeat(text, int) returns text language sql as 'select chosen()';
 create function is_less(int, int) returns boolean language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
@@ -141,6 +146,13 @@ select note ~ 'a'::lquery from plain
 select btrim(p) from plain p
 select sign(note) from plain
 select md5('x'::soft)
+select feeling::int from users
+select id from numbered
+select cast(feeling as int) from users
+select lower((feeling::int)::text) from users
+select f::int from (select feeling as f from users) s
+select array[feeling]::int[] from users
+select (case when true then feeling end)::int from users
 select id from plain where note + 1 = 'x'
 """
 
@@ -171,6 +183,9 @@ select u.email from users u join plain p using (id) where p.n + 1 = 11
 select case id when 1 then email end from users
 select id from users where id in (1, 2) and feeling is not null
 select id + 1 from (select id, email from users) s
+select label, big, f from labelled
+select feeling::text, id::bigint, '3'::int, note::varchar(2), attrs::text from users
+select id::boolean, now()::date::text is null, (id + 1)::int from plain
 with x as (select id, feeling from users) select id + 1, feeling from x
 """
 
@@ -249,7 +264,7 @@ SOURCES = ["", "plain p", "users u", "users u, plain p", "(select feeling as f, 
            "(values ('sad', 1)) s(f, id)", "users u join plain p using (id)", "plain p, lateral (select p.note as f) s",
            "(select note as f, id from plain union all select 'sad', 1) s", "unnest(array['sad', 'x']) f",
            "(select coalesce(feeling, 'sad') as v from users) s", "(select w.* from users w) s"]
-CALLS = ["{} + {}", "{} - {}", "{} & {}", "{} | {}", "- {}", "{} ~ {}", "{} && {}", "{} = {}", "{} <> {}", "{} || {}", "{} < {}", "lower({})", "replace({}, {}, {})", "left({}, 1)", "strpos({}, {})",
+CALLS = ["{}::int", "({})::text", "{}::boolean", "{} + {}", "{} - {}", "{} & {}", "{} | {}", "- {}", "{} ~ {}", "{} && {}", "{} = {}", "{} <> {}", "{} || {}", "{} < {}", "lower({})", "replace({}, {}, {})", "left({}, 1)", "strpos({}, {})",
          "upper({}, {})", "reverse({})", "initcap({})", "length({})", "right({}, 2)", "ascii({})", "abs({})", "btrim({})",
          "sign({})", "md5({})", "ltrim({}, {})", "repeat({}, 2)", "{} in ({}, {})", "{} between {} and {}",
          "nullif({}, {})", "{} >= {}", "{} is distinct from {}", "{} = any (array[{}, {}])", "{} in (select {} from users)", "{} in (select * from (select feeling from users) q)",

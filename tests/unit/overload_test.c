@@ -40,15 +40,19 @@ made(void)
 	PUT(TYPES, "1043", "pg_catalog", "varchar", "S", "f", "b", "1043", "0", "0");
 	PUT(TYPES, "705", "pg_catalog", "unknown", "X", "f", "p", "705", "0", "0");
 	PUT(TYPES, "1007", "pg_catalog", "_int4", "A", "f", "b", "1007", "23", "0");
+	PUT(TYPES, "16", "pg_catalog", "bool", "B", "t", "b", "16", "0", "1000");
+	PUT(TYPES, "1000", "pg_catalog", "_bool", "A", "f", "b", "1000", "16", "0");
 	PUT(TYPES, "16400", "public", "mood", "E", "f", "e", "16400", "0", "0");
 	PUT(TYPES, "16401", "public", "word", "S", "f", "d", "25", "0", "0");
 	PUT(TYPES, "16402", "public", "soft", "E", "f", "e", "16402", "0", "0");
-	PUT(CASTS, "23", "20", "f");
-	PUT(CASTS, "23", "701", "f");
-	PUT(CASTS, "20", "701", "f");
-	PUT(CASTS, "1700", "701", "f");
-	PUT(CASTS, "1043", "25", "f");
-	PUT(CASTS, "16402", "25", "t");
+	PUT(CASTS, "23", "20", "i", "", "");
+	PUT(CASTS, "23", "701", "i", "", "");
+	PUT(CASTS, "20", "701", "i", "", "");
+	PUT(CASTS, "1700", "701", "i", "", "");
+	PUT(CASTS, "1043", "25", "i", "", "");
+	PUT(CASTS, "16402", "25", "i", "public", "soften");
+	PUT(CASTS, "16400", "23", "e", "public", "numbered");
+	PUT(CASTS, "23", "16", "e", "other", "truth");
 	PUT(OVERLOADS, "f", "1", "pg_catalog", "lower", "25", "25", "0", "0");
 	PUT(OVERLOADS, "f", "20001", "public", "lower", "16400", "25", "0", "0");
 	PUT(OVERLOADS, "f", "2", "pg_catalog", "left", "25 23", "25", "0", "0");
@@ -138,6 +142,59 @@ static const struct {
 	{"select id from t where id = 1", "own"},   /* no such operator is listed: nobody knows */
 };
 
+/* How many casts may be made by what is not PostgreSQL's. */
+static const struct {
+	const char *sql;
+	int n, n_own; /* also of a type that is not known */
+} casts[] = {
+	{"select m::int from t", 1, 1},
+	{"select m::text, 'x'::int, id::text, w::int from t", 0, 0},
+	{"select id::bool, 1::bool from t", 1, 1},
+	{"select (1 + 1)::bool", 1, 1},
+	{"select $1::int", 0, 1},
+	{"select $1::bool", 1, 1},
+	{"select ids::bool[] from t", 1, 1},
+	{"select m::soft from t", 0, 0},
+	{"select m::nothing from t", 1, 1},
+	{"select (lower(m))::int from t", 0, 0},
+};
+
+static int
+made_by_own(const struct catalog *c, const char *sql, bool own_types)
+{
+	static const struct sql_limits limits = SQL_LIMITS_DEFAULT;
+	const struct catalog_relation *relations[10] = {0};
+	struct catalog_path path;
+	struct arena a;
+	struct typing t = {.catalog = c, .path = &path, .arena = &a, .relations = relations};
+	const bool *made;
+	int n = 0;
+
+	arena_init(&a, 0);
+	catalog_path_parse(SLICE_LIT("public"), SLICE_LIT("me"), &path, &a);
+	t.facts = sql_analyse(slice_str(sql), &limits, &a);
+	for (uint32_t i = 0; i < t.facts->n_relations && i < COUNT_OF(relations); i++)
+		relations[i] = catalog_resolve(c, NULL, SLICE_LIT("public"),
+					       t.facts->relations[i].name);
+	made = typing_casts(&t, own_types);
+	for (size_t i = 0; made && i < catalog_types(c)->n_casts; i++)
+		n += made[i];
+	arena_fini(&a);
+	return n;
+}
+
+static void
+casts_call(void)
+{
+	struct catalog *c = made();
+
+	for (size_t i = 0; i < COUNT_OF(casts); i++) {
+		CHECK_INT(made_by_own(c, casts[i].sql, false), casts[i].n);
+		CHECK_INT(made_by_own(c, casts[i].sql, true), casts[i].n_own);
+	}
+	catalog_free(c);
+}
+
 static void
 calls_mean(void)
 {
@@ -179,4 +236,4 @@ too_many_calls(void)
 	catalog_free(c);
 }
 
-TEST_MAIN(TEST(calls_mean), TEST(too_many_calls))
+TEST_MAIN(TEST(calls_mean), TEST(casts_call), TEST(too_many_calls))
