@@ -24,6 +24,7 @@ enum { BUDGET_RING = 33 };   /* slices that count */
 /* What a command, portal or cursor has got. */
 struct limit_used {
 	uint64_t rows, bytes;
+	uint64_t time; /* ns, of what it took before */
 };
 
 /* The strictest bound of its kind among the limit rules that match. */

@@ -704,8 +704,8 @@ session_cancel_done(struct session *s, bool settled)
 	if (--s->cancels || s->phase == SESSION_CLOSED)
 		return;
 	s->limit_cancels = false;
-	head = reply_head(s);
-	if (s->limiting && head && head->kind == REPLY_EXECUTE) {
+	head = s->limiting ? session_limit_running(s) : NULL;
+	if (head && head->kind == REPLY_EXECUTE) {
 		/* Had it completed already, the server would keep that to itself up to Sync. */
 		pg_put_empty(&s->env->scratch, PG_F_FLUSH);
 		session_emit(s, SERVER, &s->env->scratch);

@@ -168,6 +168,8 @@ struct limit_run {
 	uint64_t rows;          /* delivered by this command */
 	uint64_t withheld;      /* rows that came and were not passed on */
 	uint64_t began;         /* mono; 0: the target has not got to it, or time is not limited */
+	uint64_t lap;           /* likewise, of its current statement ... */
+	uint64_t spent;         /* ... ns that the portal or cursor it goes on with had before */
 	uint64_t deadline;      /* mono; 0: likewise */
 	bool ends_tx;           /* nothing but the end of a transaction, which is never refused */
 	bool hit;
@@ -580,8 +582,11 @@ const struct gate_refusal *session_portal_again(struct session *s, const struct 
 void session_portal_runs(struct portal *p, const struct command *c);
 
 /* session_limit.c */
-/* Which limits apply to a command that was not refused; one whose budget is used up is. */
-void session_limit_begin(struct session *s, struct command *c);
+/* Which limits apply to a command that was not refused; one whose budget is used up is. p: of an
+ * Execute. */
+void session_limit_begin(struct session *s, struct command *c, const struct portal *p);
+/* A statement of the head's command, or what an Execute asked for, is about to be completed. */
+void session_limit_lap(struct session *s, const struct reply *head);
 void session_limit_free(struct session *s, struct limit_run *l);
 /* Statements whose rows a limit counts: they return some. */
 bool session_limit_counts(const struct sql_facts *f);
@@ -600,6 +605,9 @@ session_withheld(const struct command *c)
 /* Nothing more of the command's result is shown, as if a limit was reached. why: static. */
 void session_withhold(struct session *s, struct command *c, const struct gate_refusal *why);
 extern const struct gate_refusal session_row_too_large;
+/* What the server is at, or silent about: the head, or an Execute behind what its batch begins
+ * with, whose answers come with those of the Execute. NULL: nothing that is limited. */
+struct reply *session_limit_running(struct session *s);
 /* The server's error ends a limited command: says why in its place. False: it stands. */
 bool session_limit_error(struct session *s, struct command *c, const struct pg_msg_error *e);
 /* The head's command completed although it was to be stopped. True: it counts as failed, and

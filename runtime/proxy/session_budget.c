@@ -172,11 +172,15 @@ session_budget_pay(struct session *s, struct command *c, const struct limit_run 
 const struct limit_meter *
 session_budget_time(struct limit_run *l, uint64_t now)
 {
-	uint64_t most = l->set.bound[LIMIT_TIME].max, until;
+	uint64_t most = l->set.bound[LIMIT_TIME].max, until, left;
 
 	if (!l->began)
 		l->began = now;
 	until = most < UINT64_MAX - l->began ? l->began + most : UINT64_MAX;
+	if (l->spent && most != UINT64_MAX) {
+		left = most > l->spent ? most - l->spent : 0;
+		until = l->lap + left < until ? l->lap + left : until;
+	}
 	for (size_t i = 0; i < l->set.n_meters && !l->ends_tx; i++) {
 		struct limit_meter *m = &l->set.meters[i];
 		uint64_t owed = now - l->began, grant = m->paid;

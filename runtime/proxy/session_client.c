@@ -200,7 +200,7 @@ session_stage(struct session *s, const struct sql_facts *facts, const struct sta
 		c->verdict.lookups = 0;
 		memset(c->verdict.counted, 0, sizeof(c->verdict.counted));
 	}
-	session_limit_begin(s, c);
+	session_limit_begin(s, c, t->portal);
 	if (c->verdict.verdict == VERDICT_HOLD)
 		return hold_begin(s, c, t);
 	if (!record_command(s, c, t))

@@ -395,7 +395,7 @@ still_held(struct session *s, struct command *c, struct gate_refusal *why)
 	memcpy(c->verdict.counted, v.counted, sizeof(v.counted));
 	if (v.verdict == VERDICT_DENY)
 		return false;
-	session_limit_begin(s, c);
+	session_limit_begin(s, c, NULL);
 	*why = c->verdict.refusal;
 	return c->verdict.verdict != VERDICT_DENY;
 }

@@ -111,8 +111,40 @@ session_limit_refuse(struct session *s, struct command *c, const struct gate_ref
 	s->env->counters.limited++;
 }
 
+/* The cursor that a statement goes on with, if it does. MOVE takes its time as well. */
+static struct portal *
+resumed(struct session *s, const struct sql_facts *f, uint32_t i)
+{
+	return i < f->n_stmts && f->stmts[i].kind == SQL_KIND_FETCH
+		       ? (struct portal *) names_get(&s->portals, f->stmts[i].name)
+		       : NULL;
+}
+
+/* What a portal or cursor has taken it has, however it is read. */
+static void
+refuse_spent(struct session *s, struct command *c, const struct portal *p)
+{
+	struct limit_run *l = c->limit;
+	const struct limit_bound *b = &l->set.bound[LIMIT_TIME];
+	uint64_t spent = p ? p->used.time : 0;
+
+	for (uint32_t i = 0; i < c->facts->n_stmts; i++) {
+		p = resumed(s, c->facts, i);
+		spent = p && p->used.time > spent ? p->used.time : spent;
+	}
+	if (!spent || spent < b->max)
+		return;
+	l->meter = NULL;
+	l->unit = LIMIT_TIME;
+	session_limit_refuse(s, c, &(struct gate_refusal){
+		.code = "WEIR-LIMIT-TIME",
+		.message = arena_printf(&s->env->arena, "used up: %s", session_limit_describe(s, l)),
+		.hint = "the cursor or portal had its time; open another, or ask who writes the policy",
+		.sqlstate = "57014"}, b->rule);
+}
+
 void
-session_limit_begin(struct session *s, struct command *c)
+session_limit_begin(struct session *s, struct command *c, const struct portal *p)
 {
 	const struct epoch *e = gate_epoch(s->env->gate);
 	struct limit_run *was = c->limit;
@@ -123,6 +155,8 @@ session_limit_begin(struct session *s, struct command *c)
 		limits_fold(e, gate_principal(s->gate), c->verdict.limits, c->verdict.n_limits,
 			    &s->own_budgets, &c->limit->set);
 		session_budget_check(s, c);
+		if (c->verdict.verdict != VERDICT_DENY)
+			refuse_spent(s, c, p);
 		session_budget_pay(s, c, was);
 	}
 	session_limit_free(s, was);
@@ -156,7 +190,8 @@ counts_of(struct session *s, const struct reply *head, struct limit_used *out[2]
 static struct limit_used
 room(const struct limit_run *l, struct limit_used *const *counts, size_t n)
 {
-	struct limit_used left = {l->set.bound[LIMIT_ROWS].max, l->set.bound[LIMIT_BYTES].max};
+	struct limit_used left = {.rows = l->set.bound[LIMIT_ROWS].max,
+				  .bytes = l->set.bound[LIMIT_BYTES].max};
 	struct limit_used most = {0};
 
 	for (size_t i = 0; i < n; i++) {
@@ -371,25 +406,87 @@ session_limit_row(struct session *s, const struct reply *head, const struct pg_f
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
+/* What the head goes on with: its portal, and the cursor of its current statement. */
+static size_t
+timed(struct session *s, const struct reply *head, struct limit_used *out[2])
+{
+	const struct command *c = head->command;
+	struct portal *cursor = resumed(s, c->facts, c->completed);
+	size_t n = 0;
+
+	if (head->kind == REPLY_EXECUTE)
+		out[n++] = &((struct portal *) head->object)->used;
+	if (cursor && (!n || out[0] != &cursor->used))
+		out[n++] = &cursor->used;
+	return n;
+}
+
+void
+session_limit_lap(struct session *s, const struct reply *head)
+{
+	struct limit_run *l = head->command->limit;
+	struct limit_used *counts[2];
+	size_t n;
+
+	if (!l || !l->lap)
+		return;
+	n = timed(s, head, counts);
+	for (size_t i = 0; i < n; i++)
+		counts[i]->time += s->host->now_mono(s->host_ctx) - l->lap;
+	l->lap = 0;
+}
+
 static void
-time_goes_on(struct session *s, struct limit_run *l, uint64_t now)
+lap_begins(struct session *s, const struct reply *head, struct limit_run *l, uint64_t now)
+{
+	struct limit_used *counts[2];
+	size_t n = timed(s, head, counts);
+
+	l->lap = now;
+	l->spent = 0;
+	for (size_t i = 0; i < n; i++)
+		l->spent = counts[i]->time > l->spent ? counts[i]->time : l->spent;
+}
+
+static void
+time_goes_on(struct session *s, const struct reply *head, struct limit_run *l, uint64_t now)
 {
 	const struct limit_meter *m = NULL;
+	uint64_t most = l->set.bound[LIMIT_TIME].max;
 
-	if (l->began && now - l->began >= l->set.bound[LIMIT_TIME].max)
+	if (!l->lap)
+		lap_begins(s, head, l, now);
+	if (l->began && (now - l->began >= most || (l->spent && now - l->lap + l->spent >= most)))
 		stop(s, l, LIMIT_TIME, NULL);
 	else if ((m = session_budget_time(l, now)) != NULL)
 		stop(s, l, LIMIT_TIME, m);
 }
 
+struct reply *
+session_limit_running(struct session *s)
+{
+	for (uint32_t i = 0; i < s->n_replies; i++) {
+		struct reply *r = reply_at(s, i);
+
+		if (r->error)
+			return NULL;
+		if (r->command)
+			return r->command->limit ? r : NULL;
+		if (r->kind != REPLY_PARSE && r->kind != REPLY_BIND && r->kind != REPLY_CLOSE &&
+		    r->kind != REPLY_DESCRIBE_STATEMENT && r->kind != REPLY_DESCRIBE_PORTAL)
+			return NULL;
+	}
+	return NULL;
+}
+
 void
 session_limit_follow(struct session *s)
 {
-	struct reply *head = reply_head(s);
-	struct limit_run *l = head && head->command && !head->error ? head->command->limit : NULL;
+	struct reply *r = session_limit_running(s);
+	struct limit_run *l = r ? r->command->limit : NULL;
 
-	if (l && !l->began && !l->hit)
-		time_goes_on(s, l, s->host->now_mono(s->host_ctx));
+	if (l && (!l->began || !l->lap) && !l->hit)
+		time_goes_on(s, r, l, s->host->now_mono(s->host_ctx));
 	s->tick_limit = l ? l->deadline : 0;
 	session_arm(s);
 }
@@ -397,11 +494,11 @@ session_limit_follow(struct session *s)
 void
 session_limit_tick(struct session *s, uint64_t now)
 {
-	struct reply *head = reply_head(s);
-	struct limit_run *l = head && head->command ? head->command->limit : NULL;
+	struct reply *r = session_limit_running(s);
+	struct limit_run *l = r ? r->command->limit : NULL;
 
 	if (l && l->deadline && now >= l->deadline && !l->hit) {
-		time_goes_on(s, l, now);
+		time_goes_on(s, r, l, now);
 	} else if (l && l->deadline && now >= l->deadline) {
 		end_upstream(s, l);
 	}

@@ -327,6 +327,7 @@ command_complete(struct session *s, struct reply *head, const struct pg_frame *f
 	c->tag[tag.n] = 0;
 	changed = session_rows_tag(c);
 	memcpy(shown, c->tag, sizeof(shown));
+	session_limit_lap(s, head);
 	statement_completed(s, c);
 	session_rows_end(s);
 	step = completed(s, head);
@@ -428,6 +429,7 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 {
 	struct pg_msg_error e;
 	struct command *c = head->command;
+	const struct reply *limited = c ? head : session_limit_running(s);
 	enum step step = STEP_FORWARD;
 
 	if (pg_read_error(f->body, &e) != PG_R_OK) {
@@ -447,7 +449,7 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_rows_flush(s);
 		s->host->emit(s->host_ctx, CLIENT, buf_slice(head->error));
 		step = STEP_DONE;
-	} else if (c && session_limit_error(s, c, &e)) {
+	} else if (limited && session_limit_error(s, limited->command, &e)) {
 		step = STEP_DONE;
 	} else if ((c && c->verdict.rows_masked) || quotes_rows(s, &e) ||
 		   session_code_speaks(s, &e)) {
@@ -644,6 +646,7 @@ session_for_head(struct session *s, struct reply *head, const struct pg_frame *f
 			break;
 		if (f->type == PG_B_PORTAL_SUSPENDED)
 			session_rows_suspended(head->command);
+		session_limit_lap(s, head);
 		return completed(s, head);
 	case PG_B_COPY_IN_RESPONSE:
 		if (!runs || head->error)

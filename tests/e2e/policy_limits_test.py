@@ -417,6 +417,53 @@ limit quick who agents time 500ms
     h.eq(c.run("select 1"), "")
 
 
+def test_time_in_the_extended_protocol():
+    """The server says nothing before the end, not even of Parse."""
+    with connect(autocommit=True) as c:
+        for kw in ({"prepare": True}, {"params": (3,)}):
+            for begin in ("select 1", "begin"):
+                c.execute(begin)
+                began = time.monotonic()
+                try:
+                    c.execute("select count(*) from generate_series(1, 1000000000) where 3 = %s" if "params" in kw else
+                              "select count(*) from generate_series(1, 1000000000)", **kw)
+                    raise h.Failure("no error")
+                except psycopg.Error as e:
+                    h.eq(e.sqlstate, "57014")
+                    h.has(str(e), "at most 1500 ms per command", "WEIR-LIMIT-TIME")
+                h.check(time.monotonic() - began < 10, "the command ends when its time is up")
+                c.execute("rollback")
+            h.eq(c.execute("select count(*) from generate_series(1, 1000)", prepare=True).fetchone(), (1000,))
+
+
+def test_time_of_a_cursor():
+    """Read in pieces, each of which is quick."""
+    w = h.Weir(pg, policy='''
+policy cursors
+group agents = idp "ai-agents"
+allow everyday who agents do sql.basics, sql.select, sql.lock
+limit quick who agents time 900ms
+''')
+    slow = "select i, pg_sleep(0.05) from generate_series(1, 1000) i"
+    for opens in (f"declare c cursor for {slow}", None):
+        with connect(w) as c:
+            cur = c.cursor() if opens else psycopg.ServerCursor(c, "named")
+            cur.execute(opens or slow)
+            try:
+                for n in range(12):
+                    if opens:
+                        cur.execute("fetch 5 from c")
+                    h.eq(len(cur.fetchmany(5)), 5)
+                raise h.Failure("12 times 250 ms went by")
+            except psycopg.Error as e:
+                h.eq(e.sqlstate, "57014")
+                h.has(str(e), 'limit "quick": at most 900 ms per command')
+            h.check(n < 4, f"{n} pieces of 250 ms")
+            c.rollback()
+            h.eq(c.execute("select 1").fetchone(), (1,))
+    w.kill()
+
+
 def test_the_log_verifies():
     h.eq(weir.stop(), 0)
     h.eq(weir.audit("verify", f"{weir.state}/audit").code, 0)
