@@ -572,7 +572,9 @@ struct gate_cursor session_cursor(void *session, struct slice name);
 /* ... hangs on a request in flight behind which a Sync or a Query may still run. */
 bool session_cursor_in_doubt(struct session *s, struct slice name);
 void session_cursor_keep(struct session *s, const struct command *c, const struct sql_stmt *st);
-/* Not NULL: with what these statements make there would be too many names. */
+/* Not NULL: with what Parse or Bind makes, or these statements, there would be too many names. */
+const struct gate_refusal *session_name_full(struct session *s, enum object_kind kind,
+					     struct slice name);
 const struct gate_refusal *session_names_full(const struct session *s, const struct sql_facts *f);
 /* The rest of a portal: why it does not go on, though the policy allows it; NULL: it does. What
  * people have released they need not release again. */

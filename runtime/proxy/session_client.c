@@ -351,6 +351,7 @@ client_parse(struct session *s, const struct pg_frame *f)
 {
 	struct pg_msg_parse m;
 	enum pg_reason r = pg_read_parse(f->body, &m);
+	const struct gate_refusal *full;
 	struct command *c;
 	struct reply *reply;
 	struct statement *st;
@@ -368,6 +369,9 @@ client_parse(struct session *s, const struct pg_frame *f)
 		command_free(s, c);
 		return STEP_BLOCK;
 	}
+	full = session_name_full(s, OBJECT_STATEMENT, m.name);
+	if (full && c->verdict.verdict != VERDICT_DENY)
+		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *full};
 	/* What will never run is refused here, as the server reports a bad statement. What may run
 	 * is judged again, and recorded, each time it does. */
 	if (c->verdict.verdict == VERDICT_DENY) {
@@ -414,6 +418,7 @@ client_bind(struct session *s, const struct pg_frame *f)
 {
 	struct pg_msg_bind m;
 	enum pg_reason r = pg_read_bind(f->body, &m);
+	const struct gate_refusal *full;
 	struct object *o;
 	struct portal *p;
 	struct reply *reply;
@@ -433,6 +438,11 @@ client_bind(struct session *s, const struct pg_frame *f)
 	}
 	if (!((struct statement *)o)->text.n && ((struct statement *)o)->facts->n_stmts) {
 		refuse_extended(s, NULL, &sql_prepared);
+		return STEP_DONE;
+	}
+	full = session_name_full(s, OBJECT_PORTAL, m.portal);
+	if (full) {
+		refuse_extended(s, NULL, full);
 		return STEP_DONE;
 	}
 	step = session_names_ready(s, (struct statement *) o);

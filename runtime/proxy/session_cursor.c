@@ -106,20 +106,42 @@ session_cursor_in_doubt(struct session *s, struct slice name)
 	return false;
 }
 
-/* What PREPARE and DECLARE would make is known beforehand, unlike what Parse and Bind will. */
+static const struct gate_refusal full = {
+	"WEIR-NAMES", "too many prepared statements, cursors or portals are open", NULL,
+	"close those that are no longer needed", "54000"};
+
+/* Those in flight count: most become what they ask for. The unnamed have a place of their own. */
+const struct gate_refusal *
+session_name_full(struct session *s, enum object_kind kind, struct slice name)
+{
+	bool statement = kind == OBJECT_STATEMENT;
+	enum reply_kind makes = statement ? REPLY_PARSE : REPLY_BIND;
+	const struct name_map *map = statement ? &s->statements : &s->portals;
+	uint32_t n = map->n, max = statement ? STATEMENTS_MAX : PORTALS_MAX;
+
+	if (!name.n || n + s->n_replies < max || names_get(map, name))
+		return NULL;
+	for (uint32_t i = 0; i < s->n_replies; i++) {
+		const struct reply *r = reply_at(s, i);
+
+		n += r->kind == makes && r->object && r->object->name.n;
+	}
+	return n < max ? NULL : &full;
+}
+
 const struct gate_refusal *
 session_names_full(const struct session *s, const struct sql_facts *f)
 {
-	static const struct gate_refusal full = {
-		"WEIR-NAMES", "too many prepared statements or cursors are open", NULL,
-		"close those that are no longer needed", "54000"};
 	uint32_t statements = s->statements.n, portals = s->portals.n;
 
 	for (uint32_t i = 0; i < f->n_stmts; i++) {
 		statements += f->stmts[i].kind == SQL_KIND_PREPARE;
 		portals += f->stmts[i].kind == SQL_KIND_DECLARE;
 	}
-	return statements > STATEMENTS_MAX || portals > PORTALS_MAX ? &full : NULL;
+	return (statements > s->statements.n && statements > STATEMENTS_MAX) ||
+			       (portals > s->portals.n && portals > PORTALS_MAX)
+		       ? &full
+		       : NULL;
 }
 
 /* DECLARE's cursor is a portal: the wire's Describe, Execute and Close know it by the same name. */

@@ -528,7 +528,7 @@ session_name_made(struct session *s, struct reply *head)
 	else if (!o->name.n)
 		s->pool.unnamed = o;
 	if (names_put(statement ? &s->statements : &s->portals, o,
-		      statement ? STATEMENTS_MAX : PORTALS_MAX))
+		      1 + (statement ? STATEMENTS_MAX : PORTALS_MAX)))
 		return true;
 	session_fatal(s, "54000", "WEIR-NAMES", "too many prepared statements or portals are open",
 		      "close those that are no longer needed");
