@@ -111,7 +111,10 @@ check_look_into(struct cli_policy *p, bool strict)
 	if (p->image)
 		findings(&p->diags, p->tree, p->image, &p->arena, strict);
 	else
-		diag(&p->diags, IMAGE_REFUSED, p->tree->name.at, err.text);
+		diag_note(&p->diags, diag(&p->diags, IMAGE_REFUSED, p->tree->name.at, err.text),
+			  SPAN_NONE,
+			  "the policy's own text is part of the image: take apart what is many "
+			  "policies");
 }
 
 static int

@@ -229,6 +229,8 @@ in_strings(struct check *c, enum opcode op, enum fact f, const struct expr *item
 		else
 			wrong_type(c, f, s);
 	}
+	if (n)
+		check_length(c, items->at, "strings in one list", n);
 	return test(c, op, f, constant_strings(c->constants, v, k));
 }
 

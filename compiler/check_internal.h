@@ -68,6 +68,8 @@ struct check {
 void check_list_names(struct check *c);
 void check_names(struct check *c);
 void check_trusts_once(struct check *c);
+/* Reports a list that no image can number. `what` is in the plural. */
+void check_length(struct check *c, struct span at, const char *what, size_t n);
 /* check_lookalike.c: warnings about names that are taken for others. */
 void check_lookalikes(struct check *c);
 /* The position of an (interned) name, the first of several; -1 when there is none. */

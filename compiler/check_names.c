@@ -4,6 +4,7 @@
  * and each there once.
  */
 #include "compiler/check_internal.h"
+#include "vm/image_format.h"
 
 #include <stdlib.h>
 
@@ -113,6 +114,40 @@ no_duplicates(struct check *c, const struct decl_list *l, const char *what)
 }
 
 void
+check_length(struct check *c, struct span at, const char *what, size_t n)
+{
+	if (n > IMAGE_MAX_NAMES)
+		diag_note(c->q, diag(c->q, TOO_LONG, at, n, what, IMAGE_MAX_NAMES), SPAN_NONE,
+			  "a pattern says many names in one: `table matches \"app.*\"`, `column "
+			  "app.*.pan`, `target t = postgres \"orders-*\"`");
+}
+
+/* An image numbers them with 16 bits. */
+static void
+check_lengths(struct check *c)
+{
+	const struct policy *p = c->p;
+	size_t n = 0;
+
+	if (c->lists[LIST_GROUPS].n)
+		check_length(c, p->groups->name.at, "groups", c->lists[LIST_GROUPS].n);
+	if (c->lists[LIST_TARGETS].n)
+		check_length(c, p->targets->name.at, "targets", c->lists[LIST_TARGETS].n);
+	if (c->lists[LIST_DATA].n)
+		check_length(c, p->data->name.at, "data classes", c->lists[LIST_DATA].n);
+	for (const struct trust_decl *t = p->trusts; t; t = t->next)
+		n++;
+	if (n)
+		check_length(c, p->trusts->function.at, "trusted functions", n);
+	for (const struct data_decl *d = p->data; d; d = d->next) {
+		n = 0;
+		for (const struct data_item *i = d->items; i; i = i->next)
+			n++;
+		check_length(c, d->name.at, "columns in one class", n);
+	}
+}
+
+void
 check_names(struct check *c)
 {
 	static const char *const what[] = {[LIST_GROUPS] = "group",
@@ -122,6 +157,7 @@ check_names(struct check *c)
 					   [LIST_RULES] = "rule"};
 	const struct policy *p = c->p;
 
+	check_lengths(c);
 	for (int i = 0; i < LIST_KINDS; i++)
 		no_duplicates(c, &c->lists[i], what[i]);
 	for (const struct let_decl *l = p->lets; l; l = l->next)

@@ -2,11 +2,13 @@
  *
  * Data that somebody sees as it is. What a mask excepts by `unless` or `when` is meant, and who may
  * is said there. Not so where every mask of a class names whom it is for, by `who` or `on`: an
- * allow that somebody adds for others later is for unmasked data, and no line says so. That is told
- * always; with `strict` all is that no `prove only` covers.
+ * allow that somebody adds for others later is for unmasked data, and no line says so. That is
+ * told always; with `strict` all is that no `prove only` covers.
  */
 #include "compiler/findings_internal.h"
 #include "vm/match.h"
+
+enum { MOST_WORK = 1 << 24 }; /* some seconds */
 
 /* Whether a rule in force masks the class. */
 static bool
@@ -29,20 +31,22 @@ names_whom(const struct rule *r)
 	return false;
 }
 
-/* All masks of the class say whom they are for, and there is one. */
-static bool
-is_suspect(const struct look *l, size_t data)
+/* By class: all masks of it say whom they are for, and there is one. */
+static bool *
+find_suspects(const struct look *l)
 {
-	bool any = false;
+	bool *suspect = ARENA_ARRAY(l->arena, bool, l->img->n_data + 1);
 
-	for (size_t i = 0; i < l->img->n_rules; i++) {
-		if (!masks(l, i, data))
-			continue;
-		if (!names_whom(l->rules[i]))
-			return false;
-		any = true;
-	}
-	return any;
+	for (int all = 0; all < 2; all++)
+		for (size_t i = 0; i < l->img->n_rules; i++) {
+			const struct image_rule *r = &l->img->rules[i];
+
+			if (r->kind != VM_MASK || r->shadow || names_whom(l->rules[i]) == all)
+				continue;
+			for (size_t k = 0; k < r->mask.n_data; k++)
+				suspect[r->mask.data[k]] = !all;
+		}
+	return suspect;
 }
 
 static bool
@@ -163,16 +167,16 @@ say(struct look *l, const struct data_decl *d, size_t data, const struct counter
 void
 find_unmasked(struct look *l, bool strict)
 {
+	const bool *suspects = find_suspects(l);
 	struct prover prover = {0};
 	size_t i = 0;
 
 	for (const struct data_decl *d = l->tree->data; d; d = d->next, i++) {
 		struct ref data = {.name = d->name};
-		bool suspect = is_suspect(l, i);
 		struct counterexample x;
 		uint32_t where;
 
-		if (is_proved(l, d) || (!strict && !suspect))
+		if ((!strict && !suspects[i]) || is_proved(l, d))
 			continue;
 		if (!prover.arena)
 			prover_init(&prover, l->arena, l->img);
@@ -181,8 +185,13 @@ find_unmasked(struct look *l, bool strict)
 				diag(l->q, ENTANGLED, l->tree->name.at, prover.why);
 			return;
 		}
+		if (dd_work(prover.space->dd) > MOST_WORK) {
+			diag(l->q, ENTANGLED, d->name.at,
+			     "who sees data as it is, of this class and those behind it");
+			return;
+		}
 		where = strict ? DD_TRUE : left_out(l, prover.space, i);
 		if (prove_seen(&prover, &data, where, &x) == PROOF_FAILS)
-			say(l, d, i, &x, suspect);
+			say(l, d, i, &x, suspects[i]);
 	}
 }

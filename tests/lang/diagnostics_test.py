@@ -44,7 +44,8 @@ MANY = {
     "E0613": lambda: POLICY + "".join(
         f"deny r{i}   when " + " or ".join(f'table = "t{i * 50 + k}"' for k in range(50)) + "\n"
         for i in range(1311)),
-    "E0620": lambda: "policy shop\n\ngroup agents = idp \"ai-agents\"\n\nallow read   who agents   do sql.select   "
+    "E0620": lambda: POLICY + "# much\n" * ((16 << 20) // 7 - 40),
+    "E0621": lambda: "policy shop\n\ngroup agents = idp \"ai-agents\"\n\nallow read   who agents   do sql.select   "
              + "when table in {" + ", ".join(f'"app.t{i}"' for i in range(70000)) + "}\n",
     "E0617": lambda: POLICY + "data c = column t.c\nmask c   with null   when "
              + " or ".join(f"row.c{i} = 1" for i in range(65)) + "\n",

@@ -19,7 +19,7 @@ def many(line, n):
 CASES = [
     ("a million rules", HEAD + many("deny r%\n", 1000000), "E0606"),
     ("rules of one name", HEAD + many("deny r do sql.drop\n", 50000), "E0401"),
-    ("100,000 groups", HEAD + many('group g% = idp "x"\n', 100000), "E0620"),
+    ("100,000 groups", HEAD + many('group g% = idp "x"\n', 100000), "E0621"),
     ("groups of one name", HEAD + many('group g = idp "x"\n', 50000), "E0401"),
     ("60,000 groups in one clause", HEAD + many('group g% = idp "x%"\n', 60000)
      + "deny z who " + ", ".join(f"g{i}" for i in range(60000)) + "\n", "W1225"),
@@ -36,7 +36,7 @@ CASES = [
      None),
     ("200,000 unknown names", HEAD + many("deny x% when nosuch% = 1\n", 200000), "E0406"),
     ("200,000 strings in a set", HEAD + "deny x when table in {"
-     + ", ".join(f'"t{i}"' for i in range(200000)) + "}\n", "E0620"),
+     + ", ".join(f'"t{i}"' for i in range(200000)) + "}\n", "E0621"),
     ("two million brackets", HEAD + "deny x when " + "(" * 1000000 + "true" + ")" * 1000000 + "\n", "E0207"),
     ("two million nots", HEAD + "deny x when " + "not " * 1000000 + "sql.where\n", "E0207"),
     ("half a million ors", HEAD + "deny x when " + " or ".join(["sql.where"] * 500000) + "\n", "E0207"),
@@ -76,14 +76,54 @@ CASES = [
 ]
 
 
+# The error about a limit says what was found, what is possible, and what to do: words of each.
+LIMITS = [
+    ("rules", HEAD + many("deny r%\n", 10300), "the policy has 10301 rules; at most 10240 are possible", "can be one"),
+    ("groups", HEAD + many('group g% = idp "x"\n', 70000), "70001 groups; at most 65535 are possible", "a pattern"),
+    ("targets", HEAD + many('target t% = postgres "x%"\n', 70000), "70000 targets; at most 65535", "a pattern"),
+    ("classes", HEAD + many("data d% = column a.b%\n", 70000), "70000 data classes; at most 65535", "a pattern"),
+    ("columns", HEAD + "data d = " + ", ".join(f"column a.b{i}" for i in range(70000)) + "\n",
+     "70000 columns in one class; at most 65535", "a pattern"),
+    ("strings", HEAD + "deny x when table in {" + ", ".join(f'"t{i}"' for i in range(70000)) + "}\n",
+     "70000 strings in one list; at most 65535", "a pattern"),
+    ("constants", HEAD + "".join(f"deny r{i} when " + " or ".join(f'table = "t{i * 50 + k}"' for k in range(50))
+                                 + "\n" for i in range(1311)),
+     "different constants; at most 65535 are possible", "a list is one constant"),
+    ("columns of rows", HEAD + "data c = column t.c\nmask c with null when "
+     + " or ".join(f"row.c{i} = 1" for i in range(65)) + "\n", "than the 64 that are possible", "'c64' is the one"),
+    ("instructions", HEAD + "let a = " + " or ".join(f"sql.statements = {i}" for i in range(40)) + "\n"
+     + many("deny r% when a\n", 7000), "the limit is 262144", "write `in {...}`"),
+    ("brackets", HEAD + "deny x when " + "(" * 1000 + "true" + ")" * 1000 + "\n", "some 250 brackets",
+     "name parts of it with `let`"),
+    ("or", HEAD + "deny x when " + " or ".join(["sql.where"] * 5000) + "\n", "1000 levels", "`in {...}`"),
+    ("files", dict({"p.weir": HEAD + many('import "i%.weir"\n', 256)},
+                   **{f"i{k}.weir": "\n" for k in range(256)}), "file 257 of the policy, which may have at most 256",
+     "join some"),
+    ("bytes", HEAD + "# much\n" * (17 << 20 >> 3) + "#" * (2 << 20), "at most 16777216 are read (16 MiB)",
+     "take it apart with `import`"),
+    ("bytes of an image", HEAD + "# much\n" * ((16 << 20) // 7 - 40), "the limit is 16777216", "take apart"),
+    ("groups of approvers", HEAD + many('group g% = idp "x%"\n', 17) + "hold h do sql.ddl for "
+     + " and ".join(f"1 of g{i}" for i in range(17)) + " within 5m\n", "from 1 to 16", "from 1 to 16"),
+    ("approvers", HEAD + "hold h do sql.ddl for 101 of agents within 5m\n", "from 1 to 100", "from 1 to 100"),
+    ("an amount", HEAD + "limit l rows 1125899906842625 per hour\n", "from 1 to 1125899906842624", "must be"),
+]
+
+
+def limit(files, *words):
+    out, code, cpu, _ = check(files)
+    if code not in (1, 2) or any(w not in out for w in words):
+        return f"exit code {code}, want {words}:\n{out[:1000]}"
+    return f"{cpu:.1f} s" if cpu > SECONDS else None
+
+
 def bounds():
     resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def run(files, want):
-    """What is wrong, or None."""
+def check(files):
+    """What `weir check` says, its exit code, and the time and memory that it took."""
     with tempfile.TemporaryDirectory(prefix="weir-hostile-") as folder:
         for name, text in files.items():
             with open(f"{folder}/{name}", "wb") as f:
@@ -92,7 +132,12 @@ def run(files, want):
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         out = p.stdout.read().decode(errors="replace")
         _, status, used = os.wait4(p.pid, 0)
-    code, cpu = os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
+    return out, os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss
+
+
+def run(files, want):
+    """What is wrong, or None."""
+    out, code, cpu, memory = check(files)
     said = {w[1:6] for w in out.split() if len(w) > 6 and w[0] == "[" and w[6] == "]"}
     said |= {part.split("]")[0] for part in out.split("[")[1:] if part[5:6] == "]"}
     wanted = (want or "none").split(" or ")
@@ -102,18 +147,19 @@ def run(files, want):
         return f"exit code {code}:\n{out[-2000:]}"
     if not (said & set(wanted) or ("none" in wanted and code == 0)):
         return f"said {sorted(said)}, exit code {code}, want {want}:\n{out[:2000]}"
-    if cpu > SECONDS or used.ru_maxrss > MEGABYTES << 10:
-        return f"{cpu:.1f} s and {used.ru_maxrss >> 10} MB, at most {SECONDS} s and {MEGABYTES} MB"
+    if cpu > SECONDS or memory > MEGABYTES << 10:
+        return f"{cpu:.1f} s and {memory >> 10} MB, at most {SECONDS} s and {MEGABYTES} MB"
     return None
 
 
 def main():
     if subprocess.run([WEIR, "version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
         sys.exit(f"no {WEIR}: run ninja")
-    print(f"1..{len(CASES)}")
+    print(f"1..{len(CASES) + len(LIMITS)}")
     failed = 0
-    for i, (name, text, want) in enumerate(CASES, 1):
-        problem = run(text if isinstance(text, dict) else {"p.weir": text}, want)
+    for i, (name, text, want, *more) in enumerate(CASES + LIMITS, 1):
+        files = text if isinstance(text, dict) else {"p.weir": text}
+        problem = limit(files, want, *more) if more else run(files, want)
         for line in (problem or "").splitlines():
             print(f"# {line}")
         print(f"{'not ' if problem else ''}ok {i} - {name}", flush=True)
