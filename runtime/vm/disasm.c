@@ -101,7 +101,10 @@ put_operands(struct buf *out, const struct image *img, const struct insn *in)
 		buf_printf(out, " row.%.*s", SLICE_ARG(img->row_columns[in->fact]));
 	else if (vm_op_reads_fact(in->op))
 		buf_printf(out, " %s", fact_info[in->fact].name);
-	if (in->op != OP_BOOL && in->op != OP_KNOWN && in->op != OP_IN_SCHEMA) {
+	if (in->op == OP_MATCHED) {
+		buf_putc(out, ' ');
+		buf_put_slice(out, img->rules[in->arg].name);
+	} else if (in->op != OP_BOOL && in->op != OP_KNOWN && in->op != OP_IN_SCHEMA) {
 		buf_putc(out, ' ');
 		put_constant(out, img, &img->constants[in->arg]);
 	}
@@ -118,6 +121,12 @@ put_insn(struct buf *out, const struct image *img, const struct insn *code, size
 	if (in->op == OP_MATCH || in->op == OP_MAY) {
 		buf_putc(out, ' ');
 		buf_put_slice(out, img->rules[in->arg].name);
+		if (in->skip)
+			buf_printf(out, "; and %zu", at + in->skip);
+	} else if (in->op == OP_SET_MATCH) {
+		put_operands(out, img, in);
+		buf_printf(out, "; each -> %zu to %zu, then -> %zu", at + 1,
+			   at + img->constants[in->arg].n_cases, at + 1 + in->skip);
 	} else if (in->op == OP_JUMP || in->op == OP_FAR) {
 		buf_printf(out, " -> %zu", at + 1 + vm_distance(in));
 	} else if (ways) {

@@ -165,6 +165,40 @@ record(struct decision *d, unsigned rule)
 	add_word(d, rule / 64, UINT64_C(1) << rule % 64);
 }
 
+/* Of a `match` or a `may`; the verdict, or `worst` when that is worse. */
+static inline int
+match_rule(const struct image *img, const struct insn *pc, struct decision *d, int worst)
+{
+	int rank = img->ranks[pc->arg];
+
+	/* A hold that may come later is not one of the connection. */
+	if (pc->op == OP_MATCH || rank == VM_ALLOW)
+		record(d, pc->arg);
+	if (pc->op == OP_MAY)
+		rank = VM_ALLOW;
+	return rank > worst ? rank : worst;
+}
+
+/* What stands behind `set-match` for each string that the set has; several may match one rule. */
+static int
+match_members(const struct image *img, const struct insn *pc, const struct value *v,
+	      struct decision *d, int worst)
+{
+	const struct constant *k = &img->constants[pc->arg];
+	const struct insn *end = pc + 1 + pc->skip;
+
+	for (size_t i = 0; i < v->set.n; i++) {
+		size_t at = match_find(k->strings.v, k->strings.n, v->set.v[i]);
+		const struct insn *match = at < k->n_cases ? pc + 1 + at : end;
+
+		for (bool more = true; more && match < end; match += match->skip) {
+			worst = match_rule(img, match, d, worst);
+			more = match->skip > 0;
+		}
+	}
+	return worst;
+}
+
 /* Dispatch by label addresses: measured at bench/vm_ops against a switch, which the fuzzers use
  * because their coverage feedback wants edges, not one indirect jump. */
 #ifdef WEIR_FUZZ
@@ -262,6 +296,14 @@ vm_run(const struct image *img, const struct insn *pc, const struct facts *f, st
 		TEST(true, V->known);
 	CASE(IN_SCHEMA):
 		TEST(true, in_schema(f));
+	CASE(MATCHED):
+		TEST(true, decision_has(d, pc->arg));
+	CASE(SET_MATCH):
+		if (V->known)
+			worst = match_members(img, pc, V, d, worst);
+		pc += 1 + pc->skip;
+		ops++;
+		NEXT;
 	CASE(MATCH):
 		record(d, pc->arg);
 		if (img->ranks[pc->arg] > worst)
@@ -270,11 +312,7 @@ vm_run(const struct image *img, const struct insn *pc, const struct facts *f, st
 		ops++;
 		NEXT;
 	CASE(MAY):
-		/* A hold that may come later is not one of the connection. */
-		if (img->ranks[pc->arg] == VM_ALLOW)
-			record(d, pc->arg);
-		if (worst < VM_ALLOW)
-			worst = VM_ALLOW;
+		worst = match_rule(img, pc, d, worst);
 		pc++;
 		ops++;
 		NEXT;
@@ -292,6 +330,9 @@ vm_run(const struct image *img, const struct insn *pc, const struct facts *f, st
 					 : K->n_cases);
 	CASE(STR_SWITCH):
 		SWITCH(V->known, match_find(K->strings.v, K->strings.n, V->s));
+	CASE(ROW_SWITCH):
+		SWITCH(R && R[pc->fact].known,
+		       match_find(K->strings.v, K->strings.n, R[pc->fact].s));
 	CASE(ENUM_SWITCH):
 		SWITCH(V->known,
 		       K->values.mask >> V->i & 1

@@ -3,7 +3,8 @@
  * What code must be to run unwatched: known instructions, operands that exist and fit, forward
  * jumps within the entry point, one `end` as the last instruction. Then every run ends, and the
  * longest one is found in one pass from the end. Code of a diagram may end in many places, but all
- * of it must be reached; its switches do not stand in each other's ways.
+ * of it must be reached; its switches do not stand in each other's ways, and behind `set-match`
+ * stand matches, linked within themselves.
  */
 #include "vm/verify.h"
 
@@ -83,7 +84,7 @@ vm_op_of_diagram(unsigned op)
 bool
 vm_op_is_test(unsigned op)
 {
-	return op < OP_MATCH || op == OP_KNOWN || op == OP_IN_SCHEMA;
+	return op < OP_MATCH || (op >= OP_KNOWN && op <= OP_MATCHED);
 }
 
 size_t
@@ -179,8 +180,16 @@ stays_inside(const struct image *img, const struct insn *in, size_t left)
 			return false;
 	} else if (in->skip > left) {
 		return false;
+	} else if (in->op == OP_SET_MATCH && img->constants[in->arg].n_cases > in->skip) {
+		return false;
 	}
 	return true;
+}
+
+static bool
+is_match(const struct insn *in)
+{
+	return in->op == OP_MATCH || in->op == OP_MAY;
 }
 
 static bool
@@ -190,12 +199,13 @@ check_insn(const struct image *img, enum vm_entry e, const struct code *code, si
 	const struct insn *in = &code->v[at];
 	const char *where = entry_info[e].name;
 	bool is_test = vm_op_is_test(in->op), ends = in->op == OP_END || in->op == OP_LIST;
+	bool has_skip = is_test || in->op == OP_JUMP || in->op == OP_FAR ||
+			in->op == OP_SET_MATCH || (code->diagram && is_match(in));
 
 	if (in->op >= OP_COUNT || (!code->diagram && vm_op_of_diagram(in->op)))
 		return image_fail(err, IMAGE_ERROR_OPCODE, "%s: instruction %zu: opcode %u", where,
 				  at, in->op);
-	if (in->flags & ~(is_test ? INSN_FLAGS : 0) ||
-	    (in->skip && !is_test && in->op != OP_JUMP && in->op != OP_FAR))
+	if (in->flags & ~(is_test ? INSN_FLAGS : 0) || (in->skip && !has_skip))
 		return image_fail(err, IMAGE_ERROR_FLAGS,
 				  "%s: instruction %zu: flags or skip it does not have", where, at);
 	if (!fact_fits(img, in, e))
@@ -204,7 +214,7 @@ check_insn(const struct image *img, enum vm_entry e, const struct code *code, si
 	if (!arg_fits(img, in))
 		return image_fail(err, IMAGE_ERROR_ARGUMENT, "%s: instruction %zu: argument %u",
 				  where, at, in->arg);
-	if ((in->op == OP_MATCH || in->op == OP_MAY) && !rule_fits(img, in, e))
+	if (is_match(in) && !rule_fits(img, in, e))
 		return image_fail(err, IMAGE_ERROR_RULE_KIND, "%s: instruction %zu: rule %u", where,
 				  at, in->arg);
 	if (code->diagram ? !ends && at + 1 == code->n : ends != (at + 1 == code->n))
@@ -228,7 +238,9 @@ longest(const struct image *img, const struct code *code, uint32_t list, struct 
 		size_t ways = vm_switch_ways(img, in);
 		uint32_t next = in->op == OP_LIST ? list : 0;
 
-		if (in->op != OP_END && in->op != OP_LIST)
+		if (is_match(in))
+			next = cost[i + 1];
+		else if (in->op != OP_END && in->op != OP_LIST)
 			next = cost[i + 1 + vm_distance(in)];
 		if (vm_op_is_test(in->op) && cost[i + 1] > next)
 			next = cost[i + 1];
@@ -239,6 +251,29 @@ longest(const struct image *img, const struct code *code, uint32_t list, struct 
 	return cost[0];
 }
 
+/* Those behind `set-match` at `at`, one for each string and the rest linked to from one before;
+ * no `set-match` is among them. */
+static bool
+check_matches(const struct image *img, enum vm_entry e, const struct code *code, size_t at,
+	      bool *reached, struct image_error *err)
+{
+	const struct insn *in = &code->v[at];
+	size_t first = at + 1, cases = img->constants[in->arg].n_cases, end = first + in->skip;
+
+	for (size_t i = first; i < end; i++) {
+		reached[i] = reached[i] || i - first < cases;
+		if (!is_match(&code->v[i]) || code->v[i].skip >= end - i)
+			return image_fail(err, IMAGE_ERROR_JUMP,
+					  "%s: instruction %zu: no match of `set-match`",
+					  entry_info[e].name, i);
+		if (!reached[i])
+			return image_fail(err, IMAGE_ERROR_UNREACHED,
+					  "%s: instruction %zu of the diagram", entry_info[e].name, i);
+		reached[i + code->v[i].skip] = true;
+	}
+	return true;
+}
+
 /* Every instruction is on some way, and no switch stands among the ways of another, so that
  * looking at all of them takes one pass. */
 static bool
@@ -246,7 +281,7 @@ check_ways(const struct image *img, enum vm_entry e, const struct code *code,
 	   struct arena *scratch, struct image_error *err)
 {
 	bool *reached = ARENA_ARRAY(scratch, bool, code->n);
-	size_t busy = 0;
+	size_t busy = 0, matches = 0;
 
 	reached[0] = true;
 	for (size_t i = 0; i < code->n; i++) {
@@ -261,11 +296,18 @@ check_ways(const struct image *img, enum vm_entry e, const struct code *code,
 					  "%s: instruction %zu: a switch in a switch",
 					  entry_info[e].name, i);
 		busy = ways ? i + 1 + ways : busy;
+		if (is_match(in) && in->skip && i >= matches)
+			return image_fail(err, IMAGE_ERROR_FLAGS,
+					  "%s: instruction %zu: skip it does not have",
+					  entry_info[e].name, i);
+		if (in->op == OP_SET_MATCH && !check_matches(img, e, code, i, reached, err))
+			return false;
+		matches = in->op == OP_SET_MATCH ? i + 1 + in->skip : matches;
 		for (size_t k = 1; k <= ways; k++)
 			reached[i + k] = true;
 		if (in->op == OP_END || in->op == OP_LIST || ways)
 			continue;
-		reached[i + 1 + vm_distance(in)] = true;
+		reached[i + 1 + (is_match(in) ? 0 : vm_distance(in))] = true;
 		if (vm_op_is_test(in->op))
 			reached[i + 1] = true;
 	}

@@ -18,7 +18,7 @@ bool vm_op_of_diagram(unsigned op); /* stands in a diagram's code only */
 bool vm_op_is_test(unsigned op);
 /* The ways on from a switch, which are the instructions behind it; 0 when it is none. */
 size_t vm_switch_ways(const struct image *img, const struct insn *in);
-/* How far a test, a jump or a `far` goes past the next instruction. */
+/* How far a test, a jump, a `far` or a `set-match` goes past the next instruction. */
 static inline size_t
 vm_distance(const struct insn *in)
 {

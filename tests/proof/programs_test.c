@@ -189,6 +189,23 @@ each_switch(enum opcode op, size_t n_cases)
 		for (size_t i = 1; i < n; i++)
 			code[i].op = OP_END;
 		code[0].op = (uint8_t) op;
+		each_operand(code, n, op == OP_ROW_SWITCH ? ENTRY_ROW : ENTRY_COMMAND, true);
+		free(code);
+	}
+}
+
+/* A match for each of two strings behind it, and one too few or too many. */
+static void
+each_set_match(void)
+{
+	for (size_t n = 2; n < 6; n++) {
+		struct insn *code = calloc(n, sizeof(*code));
+
+		assert(code);
+		code[0].op = OP_SET_MATCH;
+		for (size_t i = 1; i + 1 < n; i++)
+			code[i] = (struct insn){.op = OP_MATCH, .arg = VM_DENY};
+		code[n - 1].op = OP_END;
 		each_operand(code, n, ENTRY_COMMAND, true);
 		free(code);
 	}
@@ -212,8 +229,10 @@ every_instruction(void)
 	taken_ops[OP_LIST] += try(code, 1, ENTRY_COMMAND, true);
 	each_switch(OP_ACTION_SWITCH, img.constants[CONSTANT_ACTIONS].n_cases);
 	each_switch(OP_STR_SWITCH, img.constants[CONSTANT_STRINGS].n_cases);
+	each_switch(OP_ROW_SWITCH, img.constants[CONSTANT_STRINGS].n_cases);
 	each_switch(OP_ENUM_SWITCH, img.constants[CONSTANT_VALUES].n_cases);
 	each_switch(OP_USES_SWITCH, img.constants[CONSTANT_USES].n_cases);
+	each_set_match();
 	for (unsigned op = 0; op < OP_END; op++)
 		CHECK(taken_ops[op] > 0);
 	for (int code_ = IMAGE_ERROR_OPCODE; code_ < IMAGE_ERROR_COST; code_++)
@@ -294,6 +313,32 @@ every_way(void)
 	       (unsigned long long) n_taken);
 }
 
+static unsigned
+longest_and_one(unsigned longest)
+{
+	return longest ? longest + 1 : 0;
+}
+
+/* Behind `set-match` stand matches, the first for one string each, the others linked to. */
+static bool
+check_links(const struct insn *code, size_t n, size_t at, bool *seen)
+{
+	size_t cases = img.constants[code[at].arg].n_cases, end = at + 1 + code[at].skip;
+	bool linked[MAX_FREE_DIAGRAM + 8] = {0};
+
+	if (end >= n || cases > code[at].skip)
+		return false;
+	for (size_t i = at + 1; i < end; i++) {
+		size_t to = i + code[i].skip;
+
+		linked[i] |= i <= at + cases || seen[i];
+		if (code[i].op != OP_MATCH || to >= end || !linked[i])
+			return false;
+		seen[i] = linked[to] = true;
+	}
+	return true;
+}
+
 /* The same of a diagram: 0 when some way leaves it; otherwise `seen` is where ways come by. */
 static unsigned
 longest_diagram_way(const struct insn *code, size_t n, size_t at, bool *seen)
@@ -316,6 +361,8 @@ longest_diagram_way(const struct insn *code, size_t n, size_t at, bool *seen)
 			a = b == 0 ? 0 : b > a ? b : a;
 		}
 		return a ? a + 1 : 0;
+	case OP_MATCH:
+		return longest_and_one(longest_diagram_way(code, n, at + 1, seen));
 	case OP_FAR:
 		far = (size_t) code[at].arg << 16;
 		break;
@@ -337,9 +384,14 @@ check_diagram(const struct insn *code, size_t n)
 	unsigned longest = longest_diagram_way(code, n, 0, seen);
 	bool sound = longest > 0;
 
-	for (size_t i = 0, busy = 0; i < n; i++) {
+	for (size_t i = 0, busy = 0, links = 0; i < n; i++) {
 		bool is_switch = code[i].op == OP_USES_SWITCH;
 
+		if (sound && code[i].op == OP_SET_MATCH)
+			sound = check_links(code, n, i, seen);
+		links = code[i].op == OP_SET_MATCH ? i + 1 + code[i].skip : links;
+		if (code[i].op == OP_MATCH && code[i].skip)
+			sound = sound && i < links;
 		sound = sound && seen[i] && !(is_switch && i < busy) &&
 			longest_diagram_way(code, n, i, again) > 0;
 		busy = is_switch ? i + 4 : busy;
@@ -357,6 +409,10 @@ make_diagram_ways(struct insn *v, size_t n)
 	v[k++] = (struct insn){.op = OP_END};
 	v[k++] = (struct insn){.op = OP_LIST};
 	v[k++] = (struct insn){.op = OP_MATCH, .arg = VM_DENY};
+	v[k++] = (struct insn){.op = OP_MATCH, .arg = VM_HOLD, .skip = 1};
+	for (uint16_t skip = 2; skip <= 3; skip++)
+		v[k++] = (struct insn){.op = OP_SET_MATCH, .fact = FACT_USER_GROUPS, .skip = skip,
+				       .arg = CONSTANT_STRINGS};
 	v[k++] = (struct insn){.op = OP_USES_SWITCH, .arg = CONSTANT_USES};
 	v[k++] = (struct insn){.op = OP_FAR, .arg = 1};
 	for (uint16_t skip = 0; skip <= n; skip++) {
@@ -371,7 +427,7 @@ every_way_of_a_diagram(void)
 {
 	n_programs = n_taken = 0;
 	for (size_t n = 1; n <= MAX_FREE_DIAGRAM + 1; n++) {
-		struct insn *code = calloc(n, sizeof(*code)), ways[5 + 2 * (MAX_FREE_DIAGRAM + 2)];
+		struct insn *code = calloc(n, sizeof(*code)), ways[8 + 2 * (MAX_FREE_DIAGRAM + 2)];
 		size_t n_ways = make_diagram_ways(ways, n), total = 1;
 
 		assert(code);
@@ -384,7 +440,7 @@ every_way_of_a_diagram(void)
 		}
 		free(code);
 	}
-	CHECK(n_taken > n_programs / 1000);
+	CHECK(n_taken > n_programs / 2000);
 	printf("# %llu programs, %llu taken and run\n", (unsigned long long) n_programs,
 	       (unsigned long long) n_taken);
 }

@@ -14,8 +14,8 @@ prove() {
 		-cpp-extra-args="-DWEIR_FUZZ -D_GNU_SOURCE ${3:+-I$3 }-I. -Iruntime $2" \
 		tests/proof/step.c -eva -eva-no-show-progress -eva-ilevel 64 -eva-plevel 12000 \
 		-eva-slevel 100 \
-		-eva-slevel-function main:0,steps_with:0,step:500,vm_run:5000 \
-		-eva-split-return-function check_insn:0,fact_fits:0,arg_fits:0,rule_fits:0,stays_inside:0 \
+		-eva-slevel-function main:0,steps_with:0,steps_by:0,step:500,vm_run:5000 \
+		-eva-split-return-function check_insn:0,fact_fits:0,arg_fits:0,rule_fits:0,stays_inside:0,match_find:0:1 \
 		>$out/"$1".log 2>&1
 	grep -q '^\[eva\] done for function main' $out/"$1".log
 }

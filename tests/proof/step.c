@@ -6,11 +6,11 @@
  * instruction of the same code. That holds for each instruction of verified code, so a run is a
  * chain of such steps and ends.
  *
- * The sources themselves are included. All other instructions are `end`, which reads nothing, so
- * `vm_run` does the step, fetches what it leads to, and returns. What is assumed is what the loader
- * makes and what engines fill in: each slice has its bytes, each list its elements, indices of
- * data classes are those of the image, prefixes are at most 128, and a fact has the type that
- * facts.def says.
+ * The sources themselves are included. All other instructions are `end`, which reads nothing, but
+ * for matches behind `set-match`; so `vm_run` does the step, fetches what it leads to, and returns.
+ * What is assumed is what the loader makes and what engines fill in: each slice has its bytes, each
+ * list its elements, indices of data classes are those of the image, prefixes are at most 128, and
+ * a fact has the type that facts.def says.
  */
 #include "vm/exec.c"
 #include "vm/match.c"
@@ -180,9 +180,24 @@ struct range {
 	unsigned min, max;
 };
 
-/* Any instruction of this op, with a fact and an argument of these ranges. */
+/* Behind a set-match that goes past so many, as check_insn and check_matches want them: of rules
+ * that exist, and linked to others of these. */
 static void
-step(unsigned op, unsigned fact, struct range arg)
+any_matches(unsigned n)
+{
+	//@ loop unroll LENGTH;
+	for (unsigned i = 0; i < n; i++) {
+		struct insn *in = &code[AT + 1 + i];
+
+		in->op = up_to(1) ? OP_MATCH : OP_MAY;
+		in->arg = (uint16_t) up_to(VM_MAX_RULES - 1);
+		in->skip = (uint16_t) up_to(n - 1 - i);
+	}
+}
+
+/* Any instruction of this op, with a fact, an argument and a skip of these ranges. */
+static void
+step(unsigned op, unsigned fact, struct range arg, struct range skip)
 {
 	const struct code part = {.v = code, .n = LENGTH, .diagram = up_to(1)};
 	enum vm_entry e = (enum vm_entry) up_to(ENTRY_COUNT - 1);
@@ -194,8 +209,10 @@ step(unsigned op, unsigned fact, struct range arg)
 	code[AT].op = (uint8_t) op;
 	code[AT].flags = (uint8_t) up_to(UINT8_MAX);
 	code[AT].fact = (uint16_t) fact;
-	code[AT].skip = (uint16_t) up_to(UINT16_MAX);
+	code[AT].skip = (uint16_t) Frama_C_unsigned_int_interval(skip.min, skip.max);
 	code[AT].arg = (uint16_t) Frama_C_unsigned_int_interval(arg.min, arg.max);
+	if (op == OP_SET_MATCH && skip.min == skip.max)
+		any_matches(skip.min);
 	if (!check_insn(&img, e, &part, AT, &err))
 		return;
 	//@ assert known_op: op < OP_COUNT;
@@ -206,13 +223,26 @@ step(unsigned op, unsigned fact, struct range arg)
 
 /* Ranges, because Eva keeps no relation between an argument and what stands behind it. */
 static void
-steps_with(unsigned op, unsigned fact)
+steps_by(unsigned op, unsigned fact, struct range skip)
 {
 	//@ loop unroll CONSTANT_COUNT;
 	for (unsigned k = 0; k < CONSTANT_COUNT; k++)
-		step(op, fact, (struct range){k, k});
-	step(op, fact, (struct range){CONSTANT_COUNT, VM_MAX_RULES - 1});
-	step(op, fact, (struct range){VM_MAX_RULES, UINT16_MAX});
+		step(op, fact, (struct range){k, k}, skip);
+	step(op, fact, (struct range){CONSTANT_COUNT, VM_MAX_RULES - 1}, skip);
+	step(op, fact, (struct range){VM_MAX_RULES, UINT16_MAX}, skip);
+}
+
+static void
+steps_with(unsigned op, unsigned fact)
+{
+	if (op == OP_SET_MATCH) {
+		//@ loop unroll LENGTH;
+		for (unsigned n = 0; n <= LENGTH - 2 - AT; n++)
+			steps_by(op, fact, (struct range){n, n});
+		steps_by(op, fact, (struct range){LENGTH - 1 - AT, UINT16_MAX});
+	} else {
+		steps_by(op, fact, (struct range){0, UINT16_MAX});
+	}
 }
 
 static unsigned

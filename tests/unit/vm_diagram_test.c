@@ -179,6 +179,44 @@ on_to_the_list(void)
 	CHECK_INT(decision_next(&d, 7), -1);
 }
 
+/* Of the strings "app", "ops" and "x" the second has two rules, and the third another one. */
+static void
+members(void)
+{
+	const struct insn code[] = {
+		{.op = OP_SET_MATCH, .fact = FACT_USER_GROUPS, .skip = 5, .arg = K_STRINGS},
+		{.op = OP_MATCH, .arg = 0},
+		{.op = OP_MATCH, .arg = 1, .skip = 2},
+		{.op = OP_MATCH, .arg = 2},
+		{.op = OP_MATCH, .arg = 3, .skip = 1},
+		{.op = OP_MATCH, .arg = 4},
+		{.op = OP_MATCHED, .skip = 1, .arg = 4},
+		{.op = OP_MATCH, .arg = 5},
+		{.op = OP_MATCH, .arg = 6},
+		end};
+	static const struct {
+		size_t first, n;
+		unsigned rules, ops;
+	} sets[] = {{0, 0, 1 << 6, 4},			       {0, 1, 1 | 1 << 6, 4},
+		    {1, 1, 2 | 8 | 16 | 1 << 5 | 1 << 6, 5},   {2, 1, 4 | 1 << 6, 4},
+		    {0, 3, 31 | 1 << 5 | 1 << 6, 5}};
+	struct facts f = {0};
+	struct image img;
+	struct decision d;
+
+	CHECK_INT(load(&img, code, COUNT_OF(code)), IMAGE_OK);
+	CHECK_INT(img.entry[ENTRY_COMMAND].cost, 5);
+	vm_decide(&img, ENTRY_COMMAND, &f, &d);
+	CHECK(decision_next(&d, -1) == 6 && d.ops == 4);
+	for (size_t i = 0; i < COUNT_OF(sets); i++) {
+		facts_set(&f, FACT_USER_GROUPS, strings + sets[i].first, sets[i].n);
+		vm_decide(&img, ENTRY_COMMAND, &f, &d);
+		for (unsigned r = 0; r < N_RULES; r++)
+			CHECK(decision_has(&d, r) == (sets[i].rules >> r & 1));
+		CHECK_INT(d.ops, sets[i].ops);
+	}
+}
+
 /* Farther than a test can skip. */
 static void
 far(void)
@@ -213,6 +251,7 @@ far(void)
 		CHECK_INT(load(&img, code_, COUNT_OF(code_)), IMAGE_ERROR_##want);                \
 	} while (0)
 #define I(...) ((struct insn){__VA_ARGS__})
+#define SET(set, n) I(.op = OP_SET_MATCH, .fact = FACT_USER_GROUPS, .skip = (n), .arg = (set))
 
 static void
 refusals(void)
@@ -238,6 +277,17 @@ refusals(void)
 	REFUSE(ARGUMENT, I(.op = OP_ENUM_SWITCH, .fact = FACT_USER_KIND, .arg = K_VALUES), end, end,
 	       end, end);
 	REFUSE(FACT, I(.op = OP_KNOWN, .fact = FACT_COUNT), end);
+	REFUSE(FACT, I(.op = OP_SET_MATCH, .fact = FACT_SCHEMA, .arg = K_EMPTY), end);
+	REFUSE(ARGUMENT, SET(K_VALUES, 0), end);
+	REFUSE(JUMP, SET(K_EMPTY, 1), end);
+	REFUSE(JUMP, SET(K_STRINGS, 2), I(.op = OP_MATCH), I(.op = OP_MATCH), end);
+	REFUSE(JUMP, SET(K_STRINGS, 3), I(.op = OP_MATCH), I(.op = OP_MATCH), I(.op = OP_FAR), end);
+	REFUSE(JUMP, SET(K_STRINGS, 3), I(.op = OP_MATCH), I(.op = OP_MATCH),
+	       I(.op = OP_MATCH, .skip = 1), end);
+	REFUSE(UNREACHED, SET(K_EMPTY, 1), I(.op = OP_MATCH), end);
+	REFUSE(FLAGS, I(.op = OP_MATCH, .skip = 1), end, end);
+	REFUSE(FLAGS, SET(K_EMPTY, 0), I(.op = OP_MATCH, .skip = 1), end, end);
+	REFUSE(ARGUMENT, I(.op = OP_MATCHED, .arg = N_RULES), end);
 	REFUSE(FLAGS, I(.op = OP_LIST, .skip = 1));
 	img.entry[ENTRY_COMMAND] = (struct image_entry){.code = &list_only, .n = 1};
 	CHECK(!vm_verify(&img, ENTRY_COMMAND, &img.entry[ENTRY_COMMAND], &arena, &err));
@@ -253,6 +303,7 @@ int
 main(void)
 {
 	static const struct test_case cases[] = {TEST(switches), TEST(tests), TEST(on_to_the_list),
+						 TEST(members),
 						 TEST(far), TEST(refusals)};
 
 	arena_init(&arena, 0);
