@@ -55,8 +55,7 @@ try_mutant(struct bench *b)
 	const struct image_trust trust = {.allow_unsigned = true};
 	const struct parse_loader loader = {.load = load, .ctx = b};
 	struct slice root;
-	struct compile_options options = {
-		.text = &root, .loader = &loader, .list_only = true};
+	struct compile_options options = {.text = &root, .loader = &loader};
 	struct cli_policy m = {0};
 	struct buf ignored = {0};
 	struct image_error err;
