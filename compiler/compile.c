@@ -4,8 +4,6 @@
 #include "compiler/dcode.h"
 #include "compiler/image_build.h"
 
-static const enum vm_entry with_diagram[] = {ENTRY_CONNECT, ENTRY_COMMAND, ENTRY_RESULT};
-
 static struct image *
 load(struct arena *arena, const struct buf *bytes, struct image_error *err)
 {
@@ -19,9 +17,6 @@ warn(struct diag_queue *q, const struct checked *p, enum vm_entry e, const struc
 {
 	struct buf names = {0};
 
-	/* Opening a session takes a thousand times longer than to decide about it, once. */
-	if (e == ENTRY_CONNECT)
-		return;
 	for (enum action a = 0; a < ACTION_COUNT; a++)
 		if (action_set_has(&d->entangled, a))
 			buf_printf(&names, "%s%s", names.n ? ", " : "", action_info[a].name);
@@ -51,8 +46,8 @@ make_diagrams(const struct checked *p, struct diag_queue *q, struct arena *arena
 	if (!img)
 		return;
 	s = space_new(arena, &img, 1, &why);
-	for (size_t i = 0; i < COUNT_OF(with_diagram); i++) {
-		enum vm_entry e = with_diagram[i];
+	for (int i = 0; i < ENTRY_COUNT; i++) {
+		enum vm_entry e = (enum vm_entry) i;
 
 		d = (struct dcode){.too_large = code[e].n > 1};
 		if (s)

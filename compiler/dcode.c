@@ -18,11 +18,6 @@ enum {
 	MAX_UNKNOWN = 4,      /* rules that are worth code for a fact that is not known */
 };
 
-/* A rule that is not decided yet, and what is left of its condition. */
-struct rest {
-	uint32_t outcome, node;
-};
-
 /* A run of values with which a condition does not become false. */
 struct piece {
 	uint32_t first, end;
@@ -38,6 +33,7 @@ struct maker {
 	} *slots;
 	size_t n_slots, n_memo;
 	size_t n_rests, n_all, blocks_before; /* for the limits */
+	struct members members;
 	bool full;
 };
 
@@ -112,7 +108,7 @@ make_matches(struct maker *m, const struct rest *rests, size_t n, unsigned depth
 {
 	struct dcode_blocks *b = &m->b;
 	struct rest *others = ARENA_ARRAY(b->v->arena, struct rest, n);
-	struct block block = {.matches = true, .first = (uint32_t) b->n_rules};
+	struct block block = {.kind = BLOCK_MATCHES, .first = (uint32_t) b->n_rules};
 	size_t n_others = 0;
 
 	ROOM(m, b->rules, b->n_rules, b->rules_cap, n, uint32_t);
@@ -124,6 +120,44 @@ make_matches(struct maker *m, const struct rest *rests, size_t n, unsigned depth
 	block.n = (uint32_t) (n - n_others);
 	block.next = make_block(m, others, n_others, depth);
 	block.depth = b->blocks[block.next].depth;
+	return add_block(m, block);
+}
+
+/* Those that dcode_members has found match by one look, and the others go on. */
+static uint32_t
+make_members(struct maker *m, const struct rest *rests, size_t n, size_t n_found, unsigned depth)
+{
+	struct dcode_blocks *b = &m->b;
+	struct rest *others = ARENA_ARRAY(b->v->arena, struct rest, n - n_found + 1);
+	struct block block = {.kind = BLOCK_MEMBERS, .n = (uint32_t) n_found};
+	const uint32_t *found = m->members.var;
+	uint32_t known = m->members.known, at;
+	size_t n_others = 0;
+
+	ROOM(m, b->members, b->n_members, b->members_cap, n_found, struct member);
+	block.first = (uint32_t) b->n_members;
+	for (size_t i = 0; i < n; i++) {
+		struct rest r = rests[i];
+
+		if (found[i]) {
+			block.var = found[i] - 1;
+			b->members[b->n_members++] = (struct member){r.outcome, block.var};
+			continue;
+		}
+		r.node = dcode_members_told(b->v, &m->members, r.node);
+		if (r.node != DD_FALSE)
+			others[n_others++] = r;
+	}
+	block.next = make_block(m, others, n_others, depth + 1);
+	block.depth = b->blocks[block.next].depth + 1;
+	at = add_block(m, block);
+	if (!known)
+		return at;
+	ROOM(m, b->runs, b->n_runs, b->runs_cap, 2, struct dd_run);
+	block = (struct block){.var = known - 1, .first = (uint32_t) b->n_runs, .n = 2,
+			       .depth = block.depth + 1};
+	b->runs[b->n_runs++] = (struct dd_run){1, BLOCK_LIST};
+	b->runs[b->n_runs++] = (struct dd_run){2, at};
 	return add_block(m, block);
 }
 
@@ -231,6 +265,9 @@ is_unknown(const struct dvar *v, uint32_t value)
 	case DVAR_USES:
 		return value == SPACE_MAYBE_USED;
 	case DVAR_MEMBER:
+	case DVAR_TEXT: /* many a column is NULL, or no number */
+	case DVAR_INT:
+	case DVAR_MATCHED:
 		break;
 	}
 	return false;
@@ -242,6 +279,7 @@ make_actions(struct maker *m, const struct rest *rests, size_t n, uint32_t first
 {
 	struct dcode_blocks *b = &m->b;
 	size_t n_blocks = b->n, n_runs = b->n_runs, n_rules = b->n_rules;
+	size_t n_members = b->n_members;
 	uint32_t block;
 
 	m->blocks_before = n_blocks;
@@ -253,6 +291,7 @@ make_actions(struct maker *m, const struct rest *rests, size_t n, uint32_t first
 	b->n = n_blocks;
 	b->n_runs = n_runs;
 	b->n_rules = n_rules;
+	b->n_members = n_members;
 	rehash(m, m->n_slots, (uint32_t) n_blocks);
 	for (uint32_t i = first; i < end; i++)
 		if (i > 0 && action_is_leaf((enum action) (i - 1)))
@@ -342,12 +381,14 @@ make_block(struct maker *m, const struct rest *rests, size_t n, unsigned depth)
 	uint32_t var = UINT32_MAX, block;
 	const struct memo *memo;
 	bool matches = false;
+	size_t n_members;
 
 	if (n == 0)
 		return BLOCK_END;
 	m->n_rests += n;
 	m->n_all += n;
-	if (m->n_rests > MAX_RESTS || m->n_all > MAX_ALL || depth > MAX_DEPTH)
+	if (m->n_rests > MAX_RESTS || m->n_all > MAX_ALL || depth > MAX_DEPTH ||
+	    dd_full(m->b.v->dd))
 		m->full = true;
 	if (m->full)
 		return BLOCK_LIST;
@@ -359,7 +400,13 @@ make_block(struct maker *m, const struct rest *rests, size_t n, unsigned depth)
 			matches = true;
 		else if (dd_var_of(m->b.v->dd, rests[i].node) < var)
 			var = dd_var_of(m->b.v->dd, rests[i].node);
-	block = matches ? make_matches(m, rests, n, depth) : make_split(m, rests, n, var, depth);
+	n_members = matches ? 0 : dcode_members(m->b.v, &m->members, rests, n);
+	if (matches)
+		block = make_matches(m, rests, n, depth);
+	else if (n_members)
+		block = make_members(m, rests, n, n_members, depth);
+	else
+		block = make_split(m, rests, n, var, depth);
 	if (!m->full)
 		remember(m, rests, n, block);
 	return block;

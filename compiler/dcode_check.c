@@ -68,6 +68,15 @@ test_schema(const struct reading *r, const struct insn *in, bool outcome)
 	return tables_of(r);
 }
 
+/* Where it has by now: code goes forward only, and each input takes one way. */
+static uint32_t
+has_matched(const struct reading *r, size_t rule)
+{
+	bool counts = r->img->ranks[rule] == VM_ALLOW; /* of `may`, as in the machine */
+
+	return counts ? dd_or(r->s->dd, r->match[rule], r->may[rule]) : r->match[rule];
+}
+
 static uint32_t
 test(const struct reading *r, const struct insn *in, bool outcome)
 {
@@ -76,6 +85,8 @@ test(const struct reading *r, const struct insn *in, bool outcome)
 
 	if (in->op == OP_IN_SCHEMA)
 		yes = r->view == VIEW_OUTSIDE ? DD_FALSE : DD_TRUE;
+	else if (in->op == OP_MATCHED)
+		yes = has_matched(r, in->arg);
 	else if (in->op == OP_KNOWN)
 		yes = inside ? DD_TRUE : is_known(r->s, (enum fact) in->fact);
 	else
@@ -92,6 +103,8 @@ test_of_switch(unsigned op)
 		return OP_ACTION_IN;
 	case OP_STR_SWITCH:
 		return OP_STR_IN;
+	case OP_ROW_SWITCH:
+		return OP_ROW_IN;
 	case OP_ENUM_SWITCH:
 		return OP_ENUM_IN;
 	default:
@@ -105,8 +118,9 @@ class_of(const struct reading *r, const struct insn *in, const struct constant *
 {
 	size_t value = 0, n = 0;
 
-	if (in->op == OP_STR_SWITCH)
-		return (uint32_t) partition_find(r->s->facts[in->fact].strings, k->strings.v[nth]);
+	if (in->op == OP_STR_SWITCH || in->op == OP_ROW_SWITCH)
+		return (uint32_t) partition_find(space_domain(r->s, 0, in)->strings,
+						 k->strings.v[nth]);
 	for (; n <= nth; value++)
 		n += in->op == OP_ACTION_SWITCH
 			     ? action_set_has(&k->actions, (enum action) value)
@@ -115,12 +129,13 @@ class_of(const struct reading *r, const struct insn *in, const struct constant *
 }
 
 static uint32_t
-is_class(const struct reading *r, enum fact fact, uint32_t class)
+is_class(const struct reading *r, const struct insn *in, uint32_t class)
 {
 	struct space *s = r->s;
-	uint32_t var = s->fact_var[fact] - 1;
+	bool row = vm_op_reads_row(in->op);
+	uint32_t var = (row ? s->row_text_var[s->row_of[0][in->fact]] : s->fact_var[in->fact]) - 1;
 
-	if (r->view != VIEW_INSIDE || fact != FACT_SCHEMA)
+	if (row || r->view != VIEW_INSIDE || in->fact != FACT_SCHEMA)
 		return dd_between(s->dd, var, class + 1, class + 2);
 	mark_all(r, false);
 	r->marks[class + 1] = true;
@@ -150,7 +165,33 @@ read_switch(struct reading *r, size_t at)
 		uint32_t class = class_of(r, in, k, i);
 
 		way[2 + i] = dd_or(d, way[2 + i],
-				   dd_and(d, here, is_class(r, (enum fact) in->fact, class)));
+				   dd_and(d, here, is_class(r, in, class)));
+	}
+}
+
+/* The matches of each string where the set has it. Their places are read as any code besides: some
+ * way may lead there. */
+static void
+read_members(struct reading *r, size_t at)
+{
+	const struct insn *in = &r->code[at];
+	const struct constant *k = &r->img->constants[in->arg];
+	const struct domain *set = &r->s->facts[in->fact];
+	struct dd *d = r->s->dd;
+	uint32_t known = dd_and(d, r->reached[at], is_known(r->s, (enum fact) in->fact));
+
+	for (size_t i = 0; i < k->n_cases; i++) {
+		const struct insn *match = in + 1 + i;
+		uint32_t var = r->s->member_var[in->fact] - 1 +
+			       (uint32_t) partition_find(set->strings, k->strings.v[i]);
+		uint32_t has = dd_and(d, known, dd_between(d, var, 1, 2));
+
+		for (bool more = true; more; match += match->skip) {
+			uint32_t *of = match->op == OP_MATCH ? r->match : r->may;
+
+			of[match->arg] = dd_or(d, of[match->arg], has);
+			more = match->skip > 0;
+		}
 	}
 }
 
@@ -177,6 +218,9 @@ read_code(struct reading *r, uint32_t start)
 
 			of[in->arg] = dd_or(d, of[in->arg], here);
 			*next = dd_or(d, *next, here);
+		} else if (in->op == OP_SET_MATCH) {
+			read_members(r, i);
+			next[in->skip] = dd_or(d, next[in->skip], here);
 		} else if (vm_switch_ways(r->img, in)) {
 			read_switch(r, i);
 		} else {

@@ -6,6 +6,7 @@
 #include "compiler/dcode_put.h"
 
 #include "vm/match.h"
+#include "vm/verify.h"
 
 size_t
 dcode_put(struct putter *p, struct insn in)
@@ -111,10 +112,32 @@ dcode_branch(struct putter *p, struct insn test, uint32_t yes, uint32_t no)
 	}
 }
 
+uint16_t
+dcode_column(struct putter *p, uint16_t column)
+{
+	return dcode_constant(p, constant_string(p->constants, p->v->img->row_columns[column]));
+}
+
+/* Every text matches "*", and no number is beyond the last. */
+struct insn
+dcode_known(struct putter *p, struct insn test)
+{
+	struct insn known = {.op = OP_KNOWN, .fact = test.fact};
+	bool number = test.op == OP_ROW_LT;
+
+	if (vm_op_reads_row(test.op)) {
+		known.op = number ? OP_ROW_LE : OP_ROW_GLOB;
+		known.arg = dcode_constant(
+			p, number ? constant_number(p->constants, INT64_MAX)
+				  : constant_string(p->constants, SLICE_LIT("*")));
+	}
+	return known;
+}
+
 void
 dcode_branch_known(struct putter *p, struct insn test, uint32_t unknown, uint32_t yes, uint32_t no)
 {
-	const struct insn known = {.op = OP_KNOWN, .fact = test.fact};
+	const struct insn known = dcode_known(p, test);
 
 	if (yes == no) {
 		dcode_branch(p, known, yes, unknown);
@@ -215,13 +238,11 @@ put_enum(struct putter *p, enum fact fact, size_t n)
 			dcode_put_way(p, child[i]);
 }
 
-/* The classes from `first` to before `end` of a number that is known. */
+/* The classes from `first` to before `end` of a known number; `in` asks whether it is less. */
 static void
-put_numbers(struct putter *p, enum fact fact, size_t first, size_t end)
+put_numbers(struct putter *p, const struct domain *d, struct insn in, size_t first, size_t end)
 {
-	const struct domain *d = &p->v->s->facts[fact];
 	const uint32_t *child = p->child + 1;
-	struct insn in = {.op = OP_NUM_LT, .fact = (uint16_t) fact, .flags = INSN_SKIP_TRUE};
 	size_t cuts = 0, middle = first, seen = 0, at;
 
 	for (size_t i = first + 1; i < end; i++)
@@ -237,9 +258,17 @@ put_numbers(struct putter *p, enum fact fact, size_t first, size_t end)
 		}
 	in.arg = dcode_constant(p, constant_number(p->constants, d->cuts[middle - 1]));
 	at = dcode_put(p, in);
-	put_numbers(p, fact, middle, end);
+	put_numbers(p, d, in, middle, end);
 	dcode_land(p, at);
-	put_numbers(p, fact, first, middle);
+	put_numbers(p, d, in, first, middle);
+}
+
+static void
+put_number(struct putter *p, const struct domain *d, struct insn in)
+{
+	dcode_guard(p, dcode_known(p, in), p->child[SPACE_UNKNOWN]);
+	in.flags = INSN_SKIP_TRUE;
+	put_numbers(p, d, in, 0, d->n);
 }
 
 /* The innermost network that has an address is the last that does. One that leads where the one
@@ -285,8 +314,8 @@ put_fact(struct putter *p, enum fact fact)
 		break;
 	case TYPE_INT:
 	case TYPE_TIME:
-		dcode_guard(p, known, p->child[SPACE_UNKNOWN]);
-		put_numbers(p, fact, 0, n);
+		put_number(p, &p->v->s->facts[fact],
+			   (struct insn){.op = OP_NUM_LT, .fact = (uint16_t) fact});
 		break;
 	case TYPE_ADDRESS:
 		if (p->child[SPACE_UNKNOWN] != p->child[1])
@@ -346,8 +375,19 @@ put_split(struct putter *p, const struct block *block)
 	case DVAR_MEMBER:
 		dcode_branch(p, in, p->child[1], p->child[0]);
 		break;
+	case DVAR_TEXT:
+		dcode_put_text(p, var->constant);
+		break;
+	case DVAR_INT:
+		put_number(p, &p->v->s->row_ints[p->v->s->row_of[0][var->constant]],
+			   (struct insn){.op = OP_ROW_LT, .fact = dcode_column(p, var->constant)});
+		break;
 	case DVAR_USES:
 		put_uses(p, in);
+		break;
+	case DVAR_MATCHED:
+		in = (struct insn){.op = OP_MATCHED, .arg = p->v->outcomes[var->constant].rule};
+		dcode_branch(p, in, p->child[1], p->child[0]);
 		break;
 	}
 }
@@ -357,8 +397,12 @@ put_block(struct putter *p, uint32_t at)
 {
 	const struct block *block = &p->b->blocks[at];
 
-	if (!block->matches) {
+	if (block->kind == BLOCK_SPLIT) {
 		put_split(p, block);
+		return;
+	}
+	if (block->kind == BLOCK_MEMBERS) {
+		dcode_put_members(p, block);
 		return;
 	}
 	for (uint32_t i = 0; i < block->n; i++) {
@@ -386,9 +430,9 @@ walk(struct walk *w, uint32_t at)
 	if (at < BLOCK_FIRST || w->seen[at])
 		return;
 	w->seen[at] = true;
-	if (block->matches)
+	if (block->kind != BLOCK_SPLIT)
 		walk(w, block->next);
-	for (uint32_t i = 0; !block->matches && i < block->n; i++)
+	for (uint32_t i = 0; block->kind == BLOCK_SPLIT && i < block->n; i++)
 		walk(w, w->b->runs[block->first + i].child);
 	w->order[w->n++] = at;
 }
@@ -430,12 +474,12 @@ find_spills(const struct putter *p, uint32_t root, struct dcode *out)
 	/* Children stand before those that lead to them. */
 	for (size_t i = BLOCK_FIRST; i < b->n; i++) {
 		block = &b->blocks[i];
-		for (uint32_t k = 0; !block->matches && k < block->n; k++)
+		for (uint32_t k = 0; block->kind == BLOCK_SPLIT && k < block->n; k++)
 			p->spills[i] |= p->spills[b->runs[block->first + k].child];
-		if (block->matches)
+		if (block->kind != BLOCK_SPLIT)
 			p->spills[i] |= p->spills[block->next];
 	}
-	while (b->blocks[root].matches)
+	while (b->blocks[root].kind != BLOCK_SPLIT && root >= BLOCK_FIRST)
 		root = b->blocks[root].next;
 	block = &b->blocks[root];
 	if (root < BLOCK_FIRST || p->v->vars[block->var].kind != DVAR_FACT ||

@@ -27,7 +27,8 @@ struct putter {
 	bool *led_to;	 /* of blocks: some instruction that is put leads there */
 	uint32_t at;	 /* the block at hand */
 	uint32_t *child; /* of its values */
-	struct strings *strings[FACT_COUNT]; /* what is known of their classes */
+	/* What is known of their classes. */
+	struct strings *strings[FACT_COUNT], *row_strings[VM_MAX_ROW_COLUMNS];
 	bool *spills;	 /* of blocks: patterns are left to the list there */
 	bool far;	 /* tests go no further than past the next instruction */
 	bool too_far;	 /* a test would have to */
@@ -48,12 +49,19 @@ void dcode_branch_known(struct putter *p, struct insn test, uint32_t unknown, ui
 			uint32_t no);
 /* The test or `far` at `at` leads to what is put next. */
 void dcode_land(struct putter *p, size_t at);
+/* Asks whether what the test compares is known. */
+struct insn dcode_known(struct putter *p, struct insn test);
+/* What instructions name a column of the row by, until there is an image. */
+uint16_t dcode_column(struct putter *p, uint16_t column);
 /* 0 when there is no room for it. */
 uint16_t dcode_constant(struct putter *p, uint32_t constant);
 uint16_t dcode_constant_strings(struct putter *p, struct slice *v, size_t n);
 
-/* dcode_strings.c: a block that splits by a string, or by table and schema. */
+/* dcode_strings.c: a block that splits by a string, a column of the row, or table and schema. */
 void dcode_put_string(struct putter *p, enum fact fact);
+void dcode_put_text(struct putter *p, uint16_t column);
 void dcode_put_object(struct putter *p);
+/* dcode_members.c: a block of members. */
+void dcode_put_members(struct putter *p, const struct block *block);
 
 #endif

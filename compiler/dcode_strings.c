@@ -22,9 +22,11 @@ struct schema {
 	size_t n_others;
 };
 
-/* Of the strings of a fact. */
+/* Of the strings of a fact, or of a column of the row. */
 struct strings {
 	const struct partition *p;
+	uint8_t in, find, glob; /* the instructions that test it */
+	uint16_t fact;
 	uint32_t *twin; /* of a constant: the other class that matches the same patterns */
 	uint32_t *order;  /* classes in the order of their strings */
 	uint32_t *others; /* those that are not constants */
@@ -107,7 +109,24 @@ strings_of(struct putter *p, enum fact fact)
 	if (t)
 		return t;
 	t = p->strings[fact] = ARENA_NEW(p->arena, struct strings);
-	t->p = p->v->s->facts[fact].strings;
+	*t = (struct strings){.p = p->v->s->facts[fact].strings, .in = OP_STR_IN,
+			      .find = OP_STR_SWITCH, .glob = OP_STR_GLOB, .fact = (uint16_t) fact};
+	find_twins(p, t);
+	return t;
+}
+
+static struct strings *
+strings_of_row(struct putter *p, uint16_t column)
+{
+	const struct space *s = p->v->s;
+	struct strings *t = p->row_strings[column];
+
+	if (t)
+		return t;
+	t = p->row_strings[column] = ARENA_NEW(p->arena, struct strings);
+	*t = (struct strings){.p = s->row_texts[s->row_of[0][column]].strings, .in = OP_ROW_IN,
+			      .find = OP_ROW_SWITCH, .glob = OP_ROW_GLOB,
+			      .fact = dcode_column(p, column)};
 	find_twins(p, t);
 	return t;
 }
@@ -180,9 +199,10 @@ leaf_of(const struct putter *p, const uint32_t *set, size_t n)
 }
 
 static void
-put_tree(struct putter *p, const struct partition *q, enum fact fact, const uint32_t *set, size_t n)
+put_tree(struct putter *p, const struct strings *t, const uint32_t *set, size_t n)
 {
-	struct insn in = {.op = OP_STR_GLOB, .flags = INSN_SKIP_TRUE, .fact = (uint16_t) fact};
+	const struct partition *q = t->p;
+	struct insn in = {.op = t->glob, .flags = INSN_SKIP_TRUE, .fact = t->fact};
 	uint32_t leaf = leaf_of(p, set, n), sides[2][MAX_TREE];
 	size_t count[2] = {0, 0}, g, at;
 
@@ -199,9 +219,9 @@ put_tree(struct putter *p, const struct partition *q, enum fact fact, const uint
 	}
 	in.arg = dcode_constant(p, constant_string(p->constants, q->globs[g]));
 	at = dcode_put(p, in);
-	put_tree(p, q, fact, sides[0], count[0]);
+	put_tree(p, t, sides[0], count[0]);
 	dcode_land(p, at);
-	put_tree(p, q, fact, sides[1], count[1]);
+	put_tree(p, t, sides[1], count[1]);
 }
 
 /* ---- Constants ---- */
@@ -220,11 +240,11 @@ is_listed(const struct putter *p, const struct strings *t, uint32_t class, uint3
 /* The constants among `classes`, which are in the order of their strings, and the classes of `set`;
  * `unknown` is NOWHERE when the string is known. */
 static void
-put_strings(struct putter *p, const struct strings *t, enum fact fact, uint32_t unknown,
+put_strings(struct putter *p, const struct strings *t, uint32_t unknown,
 	    const uint32_t *classes, size_t n_classes, const uint32_t *set, size_t n_set)
 {
 	uint32_t leaf = leaf_of(p, set, n_set), *listed, yes;
-	struct insn in = {.op = OP_STR_SWITCH, .fact = (uint16_t) fact};
+	struct insn in = {.op = t->find, .fact = t->fact};
 	size_t n = 0, none;
 	struct slice *v;
 
@@ -237,16 +257,15 @@ put_strings(struct putter *p, const struct strings *t, enum fact fact, uint32_t 
 		}
 	if (n == 0) {
 		if (unknown != NOWHERE && unknown != leaf)
-			dcode_guard(p, (struct insn){.op = OP_KNOWN, .fact = (uint16_t) fact},
-				    unknown);
-		put_tree(p, t->p, fact, set, n_set);
+			dcode_guard(p, dcode_known(p, in), unknown);
+		put_tree(p, t, set, n_set);
 		return;
 	}
 	in.arg = dcode_constant_strings(p, v, n);
 	yes = p->child[listed[0] + 1];
 	if (leaf != NOWHERE && is_uniform(p, listed, n) &&
 	    (unknown == NOWHERE || unknown == leaf || unknown == yes)) {
-		in.op = OP_STR_IN;
+		in.op = t->in;
 		dcode_branch_known(p, in, unknown == NOWHERE ? leaf : unknown, yes, leaf);
 		return;
 	}
@@ -261,7 +280,7 @@ put_strings(struct putter *p, const struct strings *t, enum fact fact, uint32_t 
 		dcode_put_way(p, p->child[listed[i] + 1]);
 	if (leaf == NOWHERE) {
 		dcode_land(p, none);
-		put_tree(p, t->p, fact, set, n_set);
+		put_tree(p, t, set, n_set);
 	}
 }
 
@@ -270,8 +289,15 @@ dcode_put_string(struct putter *p, enum fact fact)
 {
 	const struct strings *t = strings_of(p, fact);
 
-	put_strings(p, t, fact, p->child[SPACE_UNKNOWN], t->order, t->p->n, t->others,
-		    t->n_others);
+	put_strings(p, t, p->child[SPACE_UNKNOWN], t->order, t->p->n, t->others, t->n_others);
+}
+
+void
+dcode_put_text(struct putter *p, uint16_t column)
+{
+	const struct strings *t = strings_of_row(p, column);
+
+	put_strings(p, t, p->child[SPACE_UNKNOWN], t->order, t->p->n, t->others, t->n_others);
 }
 
 /* ---- Tables in schemas ---- */
@@ -390,7 +416,7 @@ put_schema(struct putter *p, const struct strings *t, const struct schema *s, bo
 
 	if (!last)
 		p->next = BLOCK_END;
-	put_strings(p, t, FACT_TABLE, NOWHERE, t->order + s->first, s->end - s->first, s->others,
+	put_strings(p, t, NOWHERE, t->order + s->first, s->end - s->first, s->others,
 		    s->n_others);
 	p->next = next;
 }
@@ -432,7 +458,7 @@ dcode_put_object(struct putter *p)
 		}
 	}
 	if (n == 0) {
-		put_tree(p, t->p, FACT_TABLE, t->elsewhere, t->n_elsewhere);
+		put_tree(p, t, t->elsewhere, t->n_elsewhere);
 		return;
 	}
 	dcode_put(p, (struct insn){.op = OP_STR_SWITCH,
@@ -445,7 +471,7 @@ dcode_put_object(struct putter *p)
 		put_way_to(p, leaf[i]);
 	if (elsewhere == NOWHERE) {
 		dcode_land(p, slots + 1);
-		put_tree(p, t->p, FACT_TABLE, t->elsewhere, t->n_elsewhere);
+		put_tree(p, t, t->elsewhere, t->n_elsewhere);
 	}
 	for (size_t i = 0; i < n; i++)
 		if (leaf[i] == NOWHERE) {

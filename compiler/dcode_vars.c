@@ -11,18 +11,19 @@
 #include "vm/verify.h"
 
 
-/* What divides rules most comes first, as in space.c. */
+/* What divides rules most comes first, as in space.c; groups last, where one look tells which of
+ * the rules that ask for nothing else match (dcode_members.c). */
 static const enum fact fact_order[] = {
 	FACT_ACTION,	   FACT_TARGET_PROTOCOL, FACT_TARGET_NAME,	  FACT_TABLE,
 	FACT_SCHEMA,	   FACT_FUNCTION,	 FACT_SETTING,		  FACT_SQL_WHERE,
 	FACT_COLUMNS,	   FACT_SQL_WHERE_CONSTANT, FACT_SQL_STATEMENTS,  FACT_SQL_PARAMETERS,
 	FACT_SQL_IN_TRANSACTION, FACT_SQL_TEXT,	 FACT_USER_KIND,	  FACT_USER_NAME,
-	FACT_USER_GROUPS,  FACT_CLIENT_ADDRESS,	 FACT_CLIENT_APPLICATION, FACT_CLIENT_TLS,
-	FACT_TIME_WEEKDAY, FACT_TIME_OF_DAY,
+	FACT_CLIENT_ADDRESS, FACT_CLIENT_APPLICATION, FACT_CLIENT_TLS,	  FACT_TIME_WEEKDAY,
+	FACT_TIME_OF_DAY,    FACT_USER_GROUPS,
 };
 static_assert(COUNT_OF(fact_order) == FACT_COUNT, "every fact has its place in the order");
 
-enum { MAX_VARS = 1 << 14, MAX_RUNS = 1 << 22 };
+enum { MAX_VARS = 1 << 15, MAX_RUNS = 1 << 22 };
 
 struct slice
 dcode_schema_of(struct slice table)
@@ -173,10 +174,28 @@ add_tests(struct dcode_vars *v, enum fact fact)
 }
 
 static void
-add_vars(struct dcode_vars *v)
+add_rows(struct dcode_vars *v)
+{
+	for (uint16_t i = 0; i < v->img->n_row_columns; i++) {
+		uint32_t column = v->s->row_of[0][i];
+
+		if (v->s->row_texts[column].used)
+			v->text_var[i] =
+				add_var(v, (struct dvar){.kind = DVAR_TEXT, .constant = i},
+					v->s->row_texts[column].n + 1);
+		if (v->s->row_ints[column].used)
+			v->int_var[i] = add_var(v, (struct dvar){.kind = DVAR_INT, .constant = i},
+						v->s->row_ints[column].n + 1);
+	}
+}
+
+static void
+add_vars(struct dcode_vars *v, enum vm_entry e)
 {
 	bool read[FACT_COUNT] = {0};
 
+	if (e == ENTRY_ROW)
+		add_rows(v);
 	for (size_t i = 0; i < v->entry->n; i++)
 		if (vm_op_reads_fact(v->entry->code[i].op))
 			read[v->entry->code[i].fact] = true;
@@ -201,6 +220,21 @@ add_vars(struct dcode_vars *v)
 			v->fact_var[f] = add_var(v, var, width);
 		}
 	}
+}
+
+/* Whether they have matched comes last of all. */
+static void
+add_outcomes(struct dcode_vars *v)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->entry->n; i++)
+		n += v->entry->code[i].op == OP_MATCH || v->entry->code[i].op == OP_MAY;
+	if (v->n + n > MAX_VARS)
+		return;
+	v->matched_var = (uint32_t) v->n + 1;
+	for (size_t i = 0; i < n; i++)
+		add_var(v, (struct dvar){.kind = DVAR_MATCHED, .constant = (uint16_t) i}, 2);
 }
 
 /* ---- Tests ---- */
@@ -259,6 +293,16 @@ test_fact(struct dcode_vars *v, const struct insn *in, struct outcomes o)
 }
 
 static uint32_t
+test_row(struct dcode_vars *v, const struct insn *in, struct outcomes o)
+{
+	bool number = v->img->constants[in->arg].kind == CONSTANT_NUMBER;
+	size_t n_hits;
+	const uint32_t *hits = space_hits(v->s, 0, in, &n_hits);
+
+	return test_classes(v, (number ? v->int_var : v->text_var)[in->fact] - 1, hits, n_hits, o);
+}
+
+static uint32_t
 test_set(struct dcode_vars *v, const struct insn *in, struct outcomes o)
 {
 	const struct dd_run member[] = {{1, o.no}, {2, o.yes}};
@@ -279,6 +323,8 @@ test_of(struct dcode_vars *v, const struct insn *in, bool outcome)
 
 	if (in->op == OP_USES)
 		return dd_node(v->dd, find_test(v, in) - 1, uses, 3);
+	if (vm_op_reads_row(in->op))
+		return test_row(v, in, o);
 	if (fact_info[in->fact].type == TYPE_SET)
 		return test_set(v, in, o);
 	return test_fact(v, in, o);
@@ -331,20 +377,26 @@ find_outcomes(struct dcode_vars *v)
 bool
 dcode_vars_init(struct dcode_vars *v, struct space *s, enum vm_entry e, struct arena *arena)
 {
-	size_t widest = 3, memo = 1024, n_constants = s->images[0]->n_constants;
+	size_t widest = 3, memo = 1024, n_constants = s->images[0]->n_constants, most;
 
 	*v = (struct dcode_vars){
 		.arena = arena, .s = s, .img = s->images[0], .entry = &s->images[0]->entry[e]};
-	for (size_t i = 0; i < v->entry->n; i++)
-		if (vm_op_reads_row(v->entry->code[i].op))
-			return false;
-	v->vars = ARENA_ARRAY(arena, struct dvar, MAX_VARS);
-	v->dd_vars = ARENA_ARRAY(arena, struct dd_var, MAX_VARS);
-	v->next = ARENA_ARRAY(arena, uint32_t, MAX_VARS + 1);
+	if (v->entry->n < 2)
+		return false;
+	most = 2 * (v->entry->n + FACT_COUNT + VM_MAX_ROW_COLUMNS);
+	most = most < MAX_VARS ? most : MAX_VARS;
+	v->vars = ARENA_ARRAY(arena, struct dvar, most);
+	v->dd_vars = ARENA_ARRAY(arena, struct dd_var, most);
+	v->next = ARENA_ARRAY(arena, uint32_t, most + 1);
 	v->test_var = ARENA_ARRAY(arena, uint32_t, n_constants + 1);
-	add_vars(v);
+	add_vars(v, e);
+	add_outcomes(v);
 	for (int f = 0; f < FACT_COUNT; f++)
 		widest = s->facts[f].n > widest ? s->facts[f].n : widest;
+	for (size_t i = 0; i < s->n_row_columns; i++) {
+		widest = s->row_texts[i].n > widest ? s->row_texts[i].n : widest;
+		widest = s->row_ints[i].n > widest ? s->row_ints[i].n : widest;
+	}
 	if (v->inside_var) {
 		v->schema_of = dcode_schemas(s);
 		v->marks = ARENA_ARRAY(arena, bool, s->facts[FACT_SCHEMA].n + 1);

@@ -330,16 +330,28 @@ test_uses(struct space *s, size_t image, const struct constant *k, struct outcom
 	return sure;
 }
 
+const struct domain *
+space_domain(const struct space *s, size_t image, const struct insn *in)
+{
+	bool number;
+	uint32_t column;
+
+	if (!vm_op_reads_row(in->op))
+		return &s->facts[in->fact];
+	column = s->row_of[image][in->fact];
+	number = s->images[image]->constants[in->arg].kind == CONSTANT_NUMBER;
+	return number ? &s->row_ints[column] : &s->row_texts[column];
+}
+
 static uint32_t
 test_row(struct space *s, size_t image, const struct insn *in, const struct constant *k,
 	 struct outcomes o)
 {
 	uint32_t column = s->row_of[image][in->fact];
 	bool number = k->kind == CONSTANT_NUMBER;
-	const struct domain *d = number ? &s->row_ints[column] : &s->row_texts[column];
 
 	return test_value(s, (number ? s->row_int_var : s->row_text_var)[column] - 1,
-			  find_hits(s, d, in, k), o);
+			  find_hits(s, space_domain(s, image, in), in, k), o);
 }
 
 static uint32_t
@@ -363,7 +375,7 @@ space_hits(struct space *s, size_t image, const struct insn *in, size_t *n)
 {
 	const struct constant *k = in->op == OP_BOOL ? NULL : &s->images[image]->constants[in->arg];
 
-	*n = find_hits(s, &s->facts[in->fact], in, k);
+	*n = find_hits(s, space_domain(s, image, in), in, k);
 	return s->hits;
 }
 

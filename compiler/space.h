@@ -83,7 +83,9 @@ struct space *space_new(struct arena *arena, const struct image *const *images, 
 			const char **why);
 /* Where the test of a fact comes out as `outcome`, as the machine would have it. */
 uint32_t space_test(struct space *s, size_t image, const struct insn *in, bool outcome);
-/* The classes of a fact that pass a test, ascending, when it is neither inverted nor unknown. */
+/* What an instruction compares: of a fact, or of a column of the row. */
+const struct domain *space_domain(const struct space *s, size_t image, const struct insn *in);
+/* The classes of that which pass a test, ascending, when it is neither inverted nor unknown. */
 const uint32_t *space_hits(struct space *s, size_t image, const struct insn *in, size_t *n);
 /* What holds between facts whatever the policy: no input that cannot be is left in it. */
 uint32_t space_feasible(struct space *s);

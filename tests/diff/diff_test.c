@@ -622,6 +622,7 @@ print_case(const struct buf *text, const struct image *img)
 }
 
 static uint64_t verdicts[3], matched, witnesses, indexed;
+static uint64_t with_op[OP_COUNT]; /* diagrams that have it */
 
 /* These policies are so small that the machine would run all of each. */
 static void
@@ -632,6 +633,20 @@ make_indexes(struct image *img, struct arena *arena)
 	for (int e = 0; e < ENTRY_COUNT; e++) {
 		img->entry[e].index = vm_index_build(img, (enum vm_entry) e, 1, arena, &too_big);
 		indexed += img->entry[e].index != NULL;
+	}
+}
+
+static void
+count_ops(const struct image *img)
+{
+	for (int e = 0; e < ENTRY_COUNT; e++) {
+		const struct image_entry *entry = &img->entry[e];
+		bool has[OP_COUNT] = {0};
+
+		for (size_t i = 0; i < entry->n_diagram; i++)
+			has[entry->diagram[i].op] = true;
+		for (int op = 0; op < OP_COUNT; op++)
+			with_op[op] += has[op];
 	}
 }
 
@@ -675,6 +690,8 @@ one_policy(uint64_t *pairs)
 			print_case(&text, NULL);
 			test_failures++;
 		}
+	if (img)
+		count_ops(img);
 	if (img && rnd(2))
 		make_indexes(img, &arena);
 	if (img && !test_failures && !diagram_check_witnesses(&diagram, &witnesses)) {
@@ -730,6 +747,8 @@ the_machine_agrees_with_the_reference(void)
 		CHECK(verdicts[v] > pairs / 50);
 	CHECK(witnesses > pairs / FACTS_PER_POLICY);
 	CHECK(ways > pairs && to_list > ways / 100 && to_list < ways * 3 / 4);
+	for (int op = OP_KNOWN; op < OP_END && pairs >= 200 * FACTS_PER_POLICY; op++)
+		CHECK(with_op[op] > 0);
 	CHECK(indexed > pairs / FACTS_PER_POLICY / 2);
 }
 
