@@ -87,17 +87,16 @@ describe_value(struct buf *out, enum fact f, const struct value *v)
 
 /* first: a class that is wanted. Of thousands of patterns few match it, or the next that is. */
 static bool
-glob_inside(const struct partition *p, struct slice glob, const bool *values, bool wanted,
-	    size_t first)
+is_inside(const struct partition *p, size_t sign, const bool *values, bool wanted, size_t first)
 {
 	size_t i = first;
 
-	while (i < p->n && (values[i + 1] != wanted || !match_glob(glob, p->classes[i].text)))
+	while (i < p->n && (values[i + 1] != wanted || !partition_has(p, i, sign)))
 		i++;
 	if (i == p->n)
 		return false;
 	for (i = 0; i < p->n; i++)
-		if (values[i + 1] != wanted && match_glob(glob, p->classes[i].text))
+		if (values[i + 1] != wanted && partition_has(p, i, sign))
 			return false;
 	return true;
 }
@@ -113,18 +112,22 @@ put_strings(struct buf *out, const char *name, const struct partition *p, const 
 	while (first < p->n && values[first + 1] != wanted)
 		first++;
 	memset(covered, 0, p->n * sizeof(*covered));
-	for (size_t g = 0; g < p->n_globs; g++) {
+	for (size_t g = 0; g < p->n_signs; g++) {
+		const struct pattern *r = g < p->n_globs ? NULL : &p->regexes[g - p->n_globs];
 		bool news = false;
 
-		if (!glob_inside(p, p->globs[g], values, wanted, first))
+		if ((r && r->derived) || !is_inside(p, g, values, wanted, first))
 			continue;
 		for (size_t i = 0; i < p->n; i++)
-			if (match_glob(p->globs[g], p->classes[i].text) && !covered[i])
+			if (partition_has(p, i, g) && !covered[i])
 				news = covered[i] = true;
 		if (!news)
 			continue;
 		buf_printf(out, "%s%s%s matches ", sep, wanted ? "" : "not ", name);
-		describe_string(out, p->globs[g]);
+		if (r)
+			buf_put_slice(out, r->text);
+		else
+			describe_string(out, p->globs[g]);
 		sep = wanted ? " or " : " and ";
 	}
 	for (size_t i = 0; i < p->n; i++)

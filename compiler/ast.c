@@ -146,10 +146,8 @@ ast_dump_expr(const struct expr *e, struct buf *out)
 		buf_printf(out, "%lld", (long long) e->number);
 		break;
 	case X_DURATION:
-		buf_printf(out, "%lldms", (long long) e->number);
-		break;
 	case X_SIZE:
-		buf_printf(out, "%lldB", (long long) e->number);
+		buf_printf(out, "%lld%s", (long long) e->number, e->kind == X_SIZE ? "B" : "ms");
 		break;
 	case X_TIME:
 		buf_printf(out, "%lld:%02lld", (long long) e->number / 3600,
@@ -157,6 +155,9 @@ ast_dump_expr(const struct expr *e, struct buf *out)
 		break;
 	case X_STRING:
 		buf_json_string(out, e->string);
+		break;
+	case X_REGEX:
+		buf_put_slice(out, e->string);
 		break;
 	case X_ADDRESS:
 		dump_address(&e->address, out);

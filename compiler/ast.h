@@ -42,7 +42,7 @@ enum expr_kind {
 	X_NOT,	    /* not l */
 	X_COMPARE,  /* l op r */
 	X_IN,	    /* l in r; r is X_SET or X_NAME */
-	X_MATCHES,  /* l matches r, a glob; r is X_STRING */
+	X_MATCHES,  /* l matches r: X_STRING, a glob, or X_REGEX */
 	X_STARTS,   /* l starts with r; r is X_STRING */
 	X_ENDS,	    /* l ends with r; r is X_STRING */
 	X_CALL,	    /* name(args); args in l, linked by next; an arg may be X_ALT */
@@ -56,6 +56,7 @@ enum expr_kind {
 	X_TIME,	    /* number, second of the day */
 	X_STRING,   /* string */
 	X_ADDRESS,  /* address; a plain address has the full prefix length */
+	X_REGEX,    /* string: as it is written, with its slashes; empty: reported already */
 	X_NULL,	    /* SQL's null; only in test rows, expected rows and parameters */
 };
 

@@ -126,6 +126,7 @@ build_literal(struct builder *b, const struct token *t)
 		enum expr_kind kind;
 	} kinds[] = {
 		{TK_STRING, X_STRING}, {TK_INT, X_INT},	      {TK_DURATION, X_DURATION},
+		{TK_REGEX, X_REGEX},
 		{TK_SIZE, X_SIZE},     {TK_CLOCK, X_TIME},    {TK_ADDRESS, X_ADDRESS},
 		{TK_TRUE, X_BOOL},     {TK_FALSE, X_BOOL},
 	};

@@ -262,6 +262,52 @@ check_name(struct check *c, enum fact fact, const struct expr *v, bool pattern)
 	must_have(c, &w, v->at);
 }
 
+/* Some name of the catalog is one of an expression's texts. */
+static bool
+has_like(const struct check *c, enum fact fact, const struct regex *dfa)
+{
+	for (size_t i = 0; i < catalog_count(c->catalog); i++) {
+		const struct catalog_relation *r = catalog_at(c->catalog, i);
+
+		if (fact == FACT_COLUMNS && ddl_is_vague(c->ddl, r->oid))
+			return true;
+		if (fact == FACT_SCHEMA && match_regex(dfa, r->schema))
+			return true;
+		if (fact == FACT_TABLE &&
+		    match_regex(dfa, slice_str(arena_printf(c->arena, "%.*s.%.*s",
+							    SLICE_ARG(r->schema),
+							    SLICE_ARG(r->name)))))
+			return true;
+		for (uint32_t k = 0; fact == FACT_COLUMNS && k < r->n_columns; k++)
+			if (match_regex(dfa, r->columns[k].name))
+				return true;
+	}
+	return false;
+}
+
+/* The server's own schemas are in no catalog. */
+static void
+check_regex_names(struct check *c, enum fact fact, const struct expr *e)
+{
+	static const char *const own[] = {"pg_catalog", "pg_catalog.pg_class", "information_schema",
+					  "information_schema.tables"};
+	uint32_t constant;
+	const struct regex *dfa = check_regex(c, e, &constant);
+	const char *text = arena_str(c->arena, e->string);
+
+	if (!dfa || has_like(c, fact, dfa))
+		return;
+	for (size_t i = 0; i < COUNT_OF(own); i++)
+		if (match_regex(dfa, slice_str(own[i])))
+			return;
+	if (fact == FACT_SCHEMA)
+		diag(c->q, NO_SCHEMA, e->at, text);
+	else if (fact == FACT_TABLE)
+		diag(c->q, NO_TABLE, e->at, text);
+	else
+		diag(c->q, NO_COLUMN, e->at, text);
+}
+
 static void
 check_names_in(struct check *c, const struct expr *e)
 {
@@ -287,6 +333,8 @@ check_names_in(struct check *c, const struct expr *e)
 		       : -1;
 	if (fact == FACT_TABLE || fact == FACT_SCHEMA || fact == FACT_COLUMNS) {
 		r = r ? check_value_of(c, r) : NULL;
+		if (r && r->kind == X_REGEX)
+			check_regex_names(c, (enum fact)fact, r);
 		for (const struct expr *v = r && r->kind == X_SET ? r->l : r; v;
 		     v = r->kind == X_SET ? v->next : NULL)
 			check_name(c, (enum fact)fact, v, e->kind == X_MATCHES);

@@ -155,6 +155,8 @@ what_is(const struct expr *e)
 		return "a string";
 	case X_ADDRESS:
 		return "an address";
+	case X_REGEX:
+		return "a regular expression";
 	case X_SET:
 		return "a set";
 	case X_NAME:
@@ -496,7 +498,22 @@ check_in(struct check *c, const struct expr *e)
 	return fact_in(c, (enum fact) lf, r->l, e->at);
 }
 
-/* matches, starts with, ends with: all of them globs in the end. */
+/* FACT matches /PATTERN/, or a column of the row. */
+static struct cond *
+check_regex_test(struct check *c, const struct expr *l, const struct expr *r)
+{
+	int f = fact_of(l);
+	uint32_t k;
+
+	if (!check_regex(c, r, &k))
+		return cond_const(c, false);
+	if (f < 0)
+		return check_row_regex(c, check_row_column(l), k);
+	return test(c, fact_info[f].type == TYPE_SET ? OP_SET_REGEX : OP_STR_REGEX, (enum fact) f,
+		    k);
+}
+
+/* matches, starts with, ends with: all of them globs in the end, or a regular expression. */
 static struct cond *
 check_pattern(struct check *c, const struct expr *e)
 {
@@ -514,6 +531,8 @@ check_pattern(struct check *c, const struct expr *e)
 								 cond_const(c, false));
 	if (f >= 0 && fact_info[f].type != TYPE_STRING && fact_info[f].type != TYPE_SET)
 		return bad_operator(c, (enum fact) f, e->at, words[e->kind], NULL);
+	if (r->kind == X_REGEX)
+		return check_regex_test(c, l, r);
 	if (r->kind != X_STRING)
 		return f < 0 ? cond_const(c, false) : wrong_type(c, (enum fact) f, r);
 	if (e->kind != X_MATCHES) {

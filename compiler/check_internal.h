@@ -62,6 +62,8 @@ struct check {
 	/* Columns of rows that conditions read: the constants of their names. */
 	uint32_t row_columns[VM_MAX_ROW_COLUMNS];
 	size_t n_row_columns;
+	struct known_regex *regexes;
+	size_t regex_work; /* that was done for all of them */
 };
 
 /* check_names.c: all declarations by name, each of them once. */
@@ -106,7 +108,10 @@ struct cond *check_row_compare(struct check *c, const struct expr *e, const stru
 			       const struct expr *r);
 struct cond *check_row_in(struct check *c, const struct expr *l, const struct expr *set);
 struct cond *check_row_pattern(struct check *c, const char *column, struct slice glob);
+struct cond *check_row_regex(struct check *c, const char *column, uint32_t constant);
 struct cond *check_row_flag(struct check *c, const struct expr *e);
+/* check_regex.c: the automaton of a literal, and its constant; NULL: it has been reported. */
+const struct regex *check_regex(struct check *c, const struct expr *e, uint32_t *constant);
 /* Members of groups: some name in user.groups is one of theirs. */
 struct cond *check_who(struct check *c, const struct ref *names);
 struct cond *check_on(struct check *c, const struct ref *names);

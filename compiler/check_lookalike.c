@@ -90,7 +90,7 @@ look_through(struct check *c, const struct decl_list *l, const char *what)
 
 /* The string in ASCII, if that can be told and needs no escapes. */
 static void
-suggest_latin(struct check *c, struct diag *d, struct slice s, struct span at)
+suggest_latin(struct check *c, struct diag *d, struct slice s, struct span at, const char *quote)
 {
 	char *text = arena_alloc(c->arena, s.n + 1);
 	size_t k = 0, n;
@@ -104,11 +104,11 @@ suggest_latin(struct check *c, struct diag *d, struct slice s, struct span at)
 		text[k++] = code < 0x80 ? (char) code : meant[0];
 	}
 	text[k] = '\0';
-	diag_edit(c->q, d, at, "\"%s\"", text);
+	diag_edit(c->q, d, at, "%s%s%s", quote, text, quote);
 }
 
 static void
-look_at_string(struct check *c, struct slice s, struct span at)
+look_at_quoted(struct check *c, struct slice s, struct span at, const char *quote)
 {
 	const char *meant = NULL;
 	uint32_t code, foreign = 0;
@@ -130,7 +130,13 @@ look_at_string(struct check *c, struct slice s, struct span at)
 	}
 	if (latin && meant)
 		suggest_latin(c, diag(c->q, LOOKALIKE_STRING, at, SLICE_ARG(s), foreign, meant), s,
-			      at);
+			      at, quote);
+}
+
+static void
+look_at_string(struct check *c, struct slice s, struct span at)
+{
+	look_at_quoted(c, s, at, "\"");
 }
 
 static void
@@ -139,6 +145,8 @@ look_at_strings(struct check *c, const struct expr *e)
 	for (; e; e = e->next) {
 		if (e->kind == X_STRING)
 			look_at_string(c, e->string, e->at);
+		else if (e->kind == X_REGEX)
+			look_at_quoted(c, e->string, e->at, "");
 		look_at_strings(c, e->l);
 		look_at_strings(c, e->r);
 	}

@@ -123,6 +123,12 @@ check_row_pattern(struct check *c, const char *column, struct slice glob)
 }
 
 struct cond *
+check_row_regex(struct check *c, const char *column, uint32_t constant)
+{
+	return row_test(c, OP_ROW_REGEX, column, constant);
+}
+
+struct cond *
 check_row_flag(struct check *c, const struct expr *e)
 {
 	struct expr yes = {.kind = X_BOOL, .number = 1, .at = e->at};

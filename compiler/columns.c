@@ -63,7 +63,8 @@ split_part(const struct columns *c, struct arena *arena, int which, size_t n_pat
 
 	for (size_t i = 0; i < c->n_data; i++)
 		for (size_t k = 0; k < c->data[i]->n_columns; k++)
-			v[n++] = (struct pattern){part_of(&c->data[i]->columns[k], which), true};
+			v[n++] = (struct pattern){.text = part_of(&c->data[i]->columns[k], which),
+						  .glob = true};
 	out->names = partition_new(arena, v, n, false);
 	if (!out->names)
 		return false;

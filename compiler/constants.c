@@ -189,6 +189,23 @@ constant_network(struct constants *c, const uint8_t addr[16], uint8_t prefix)
 }
 
 uint32_t
+constant_regex(struct constants *c, struct slice text, const struct regex *r)
+{
+	struct buf b = {0}, table = {0};
+
+	for (uint32_t i = 0; i < r->n_states * r->n_classes; i++)
+		buf_be16(&table, (uint16_t) (r->next[i] / r->n_classes));
+	start(&b, CONSTANT_REGEX);
+	cbor_text(&b, text);
+	cbor_array(&b, 3);
+	cbor_bytes(&b, slice_of(r->class_of, 256));
+	cbor_bytes(&b, buf_slice(&table));
+	cbor_bytes(&b, slice_of(r->accepts, r->n_states));
+	buf_fini(&table);
+	return add(c, &b);
+}
+
+uint32_t
 constant_uses(struct constants *c, unsigned data, unsigned contexts)
 {
 	struct buf b = {0};

@@ -24,6 +24,8 @@ uint32_t constant_strings(struct constants *c, struct slice *v, size_t n);
 uint32_t constant_actions(struct constants *c, const struct action_set *set);
 uint32_t constant_values(struct constants *c, enum type type, uint32_t mask);
 uint32_t constant_network(struct constants *c, const uint8_t addr[16], uint8_t prefix);
+/* `text` is how it is written. */
+uint32_t constant_regex(struct constants *c, struct slice text, const struct regex *r);
 uint32_t constant_uses(struct constants *c, unsigned data, unsigned contexts);
 
 #endif

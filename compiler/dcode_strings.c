@@ -25,7 +25,7 @@ struct schema {
 /* Of the strings of a fact, or of a column of the row. */
 struct strings {
 	const struct partition *p;
-	uint8_t in, find, glob; /* the instructions that test it */
+	uint8_t in, find, glob, regex; /* the instructions that test it */
 	uint16_t fact;
 	uint32_t *twin; /* of a constant: the other class that matches the same patterns */
 	uint32_t *order;  /* classes in the order of their strings */
@@ -36,12 +36,6 @@ struct strings {
 	uint32_t *elsewhere; /* of `others`, those that tables of no such schema can be in */
 	size_t n_elsewhere;
 };
-
-static bool
-has_bit(const struct partition *p, uint32_t class, size_t glob)
-{
-	return p->signs[class * p->sign_words + glob / 64] >> glob % 64 & 1;
-}
 
 static const struct partition *sorting;
 
@@ -110,7 +104,8 @@ strings_of(struct putter *p, enum fact fact)
 		return t;
 	t = p->strings[fact] = ARENA_NEW(p->arena, struct strings);
 	*t = (struct strings){.p = p->v->s->facts[fact].strings, .in = OP_STR_IN,
-			      .find = OP_STR_SWITCH, .glob = OP_STR_GLOB, .fact = (uint16_t) fact};
+			      .find = OP_STR_SWITCH, .glob = OP_STR_GLOB, .regex = OP_STR_REGEX,
+			      .fact = (uint16_t) fact};
 	find_twins(p, t);
 	return t;
 }
@@ -125,7 +120,7 @@ strings_of_row(struct putter *p, uint16_t column)
 		return t;
 	t = p->row_strings[column] = ARENA_NEW(p->arena, struct strings);
 	*t = (struct strings){.p = s->row_texts[s->row_of[0][column]].strings, .in = OP_ROW_IN,
-			      .find = OP_ROW_SWITCH, .glob = OP_ROW_GLOB,
+			      .find = OP_ROW_SWITCH, .glob = OP_ROW_GLOB, .regex = OP_ROW_REGEX,
 			      .fact = dcode_column(p, column)};
 	find_twins(p, t);
 	return t;
@@ -148,18 +143,25 @@ n_children(const struct putter *p, const uint32_t *set, size_t n)
 	return different;
 }
 
+/* No test asks for a regular expression that another fact's was made into. */
+static bool
+is_askable(const struct partition *q, size_t sign)
+{
+	return sign < q->n_globs || !q->regexes[sign - q->n_globs].derived;
+}
+
 /* The pattern that leaves the fewest ways on either side. */
 static size_t
-best_glob(const struct putter *p, const struct partition *q, const uint32_t *set, size_t n)
+best_sign(const struct putter *p, const struct partition *q, const uint32_t *set, size_t n)
 {
 	uint32_t sides[2][MAX_TREE];
-	size_t best = q->n_globs, least = SIZE_MAX;
+	size_t best = q->n_signs, least = SIZE_MAX;
 
-	for (size_t g = 0; g < q->n_globs; g++) {
+	for (size_t g = 0; g < q->n_signs; g++) {
 		size_t count[2] = {0, 0}, ways;
 
-		for (size_t i = 0; i < n; i++) {
-			bool side = has_bit(q, set[i], g);
+		for (size_t i = 0; i < n && is_askable(q, g); i++) {
+			bool side = partition_has(q, set[i], g);
 
 			sides[side][count[side]++] = set[i];
 		}
@@ -199,10 +201,21 @@ leaf_of(const struct putter *p, const uint32_t *set, size_t n)
 }
 
 static void
+ask_for(struct putter *p, const struct strings *t, size_t sign, struct insn *in)
+{
+	const struct partition *q = t->p;
+	const struct pattern *r = sign < q->n_globs ? NULL : &q->regexes[sign - q->n_globs];
+
+	in->op = r ? t->regex : t->glob;
+	in->arg = dcode_constant(p, r ? constant_regex(p->constants, r->text, r->regex)
+				      : constant_string(p->constants, q->globs[sign]));
+}
+
+static void
 put_tree(struct putter *p, const struct strings *t, const uint32_t *set, size_t n)
 {
 	const struct partition *q = t->p;
-	struct insn in = {.op = t->glob, .flags = INSN_SKIP_TRUE, .fact = t->fact};
+	struct insn in = {.flags = INSN_SKIP_TRUE, .fact = t->fact};
 	uint32_t leaf = leaf_of(p, set, n), sides[2][MAX_TREE];
 	size_t count[2] = {0, 0}, g, at;
 
@@ -210,14 +223,14 @@ put_tree(struct putter *p, const struct strings *t, const uint32_t *set, size_t 
 		dcode_put_way(p, leaf);
 		return;
 	}
-	g = best_glob(p, q, set, n);
-	assert(g < q->n_globs); /* classes that no pattern tells apart are one */
+	g = best_sign(p, q, set, n);
+	assert(g < q->n_signs); /* classes that no pattern tells apart are one */
 	for (size_t i = 0; i < n; i++) {
-		bool side = has_bit(q, set[i], g);
+		bool side = partition_has(q, set[i], g);
 
 		sides[side][count[side]++] = set[i];
 	}
-	in.arg = dcode_constant(p, constant_string(p->constants, q->globs[g]));
+	ask_for(p, t, g, &in);
 	at = dcode_put(p, in);
 	put_tree(p, t, sides[0], count[0]);
 	dcode_land(p, at);
@@ -344,7 +357,7 @@ static bool
 is_elsewhere(const struct strings *t, const bool *literal, uint32_t class)
 {
 	for (size_t g = 0; g < t->p->n_globs; g++)
-		if (literal[g] && has_bit(t->p, class, g))
+		if (literal[g] && partition_has(t->p, class, g))
 			return false;
 	return true;
 }

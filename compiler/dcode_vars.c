@@ -41,7 +41,7 @@ dcode_schemas_plain(const struct space *s)
 {
 	const struct domain *d = &s->facts[FACT_SCHEMA];
 
-	if (!d->used || !s->facts[FACT_TABLE].used)
+	if (!d->used || !s->facts[FACT_TABLE].used || d->strings->n_regexes > 0)
 		return false;
 	for (size_t i = 0; i < d->strings->n_constants; i++) {
 		struct slice c = d->strings->constants[i];

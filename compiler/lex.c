@@ -478,6 +478,22 @@ lex_open_string(struct lexer *lx, struct slice s)
 	string_push(lx, s, slice_of(s.p + 1, s.n - 1));
 }
 
+/* What is between the slashes is read where it is used (check_regex.c). */
+void
+lex_regex(struct lexer *lx, struct slice s)
+{
+	push(lx, TK_REGEX, s)->string = s;
+}
+
+void
+lex_open_regex(struct lexer *lx, struct slice s)
+{
+	struct token *t = push(lx, TK_REGEX, s);
+
+	diag_note(lx->q, diag(lx->q, REGEX_NOT_CLOSED, t->at), SPAN_NONE,
+		  "a '/' in it is written \\/; the path of a file is written in quotes");
+}
+
 /* ---- The text as a whole ---- */
 
 /* Length of a valid UTF-8 sequence at p (RFC 3629), 0 if it is none. */

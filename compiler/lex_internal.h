@@ -29,6 +29,8 @@ void lex_clock(struct lexer *lx, struct slice s);
 void lex_address(struct lexer *lx, struct slice s);
 void lex_string(struct lexer *lx, struct slice s);
 void lex_open_string(struct lexer *lx, struct slice s);
+void lex_regex(struct lexer *lx, struct slice s);
+void lex_open_regex(struct lexer *lx, struct slice s);
 void lex_mark(struct lexer *lx, int code, struct slice s);
 void lex_bad_character(struct lexer *lx, struct slice s);
 

@@ -1,26 +1,43 @@
 /* SPDX-License-Identifier: MIT
  *
  * A state is the list of places in patterns that are alive after some string, each (pattern << 16 |
- * offset); a breadth-first walk over the states finds the shortest string of every class. A pattern
- * that has passed a * never needs the places before it again, and one that can only match from here
- * on is one place, so lists stay as short as there are patterns alive.
+ * offset, or row of a regular expression's automaton); a breadth-first walk over the states finds
+ * the shortest string of every class. A pattern that has passed a * never needs the places before
+ * it again, and one that can only match from here on is one place, so lists stay as short as there
+ * are patterns alive. Where there are regular expressions a state also knows how far it is in a
+ * character, so that strings are shown in UTF-8 where they can be.
  */
 #include "compiler/partition.h"
 
+#include "compiler/regex.h"
 #include "vm/match.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
 
 enum { MAX_STATES = 1 << 16, MAX_WALK = 1 << 15, MAX_PLACES = 1 << 23, MAX_PATTERN = 0xffff };
+enum { MAX_WORK = 1 << 26 }; /* places looked at, where there are regular expressions: 0.3 s */
 
 /* How far a string is on its way to two parts with a dot between them; the second may have more. */
 enum shape { SHAPE_EMPTY, SHAPE_FIRST, SHAPE_DOT, SHAPE_SECOND, SHAPE_BAD };
 
+/* Of a character: no byte, or which are to follow; UTF8_BAD: there is none such. */
+enum utf8 {
+	UTF8_WHOLE,
+	UTF8_ONE,
+	UTF8_TWO,
+	UTF8_THREE,
+	UTF8_E0,
+	UTF8_ED,
+	UTF8_F0,
+	UTF8_F4,
+	UTF8_BAD
+};
+
 struct state {
 	uint32_t first, n; /* places */
 	uint32_t parent;
-	uint8_t byte, shape;
+	uint8_t byte, shape, utf8;
 };
 
 struct walk {
@@ -36,6 +53,9 @@ struct walk {
 	size_t n_slots;
 	size_t classes_cap;
 	uint8_t other; /* a byte that no pattern has */
+	uint8_t order[256]; /* bytes, those first that are good to read */
+	bool apart[256];    /* for regular expressions: of bytes that nothing tells apart, one */
+	size_t work;
 	bool full;
 };
 
@@ -73,6 +93,36 @@ shape_after(enum shape shape, uint8_t byte)
 	}
 }
 
+static enum utf8
+utf8_after(enum utf8 at, uint8_t b)
+{
+	static const struct {
+		uint8_t lo, hi, to;
+	} goes_on[] = {
+		[UTF8_ONE] = {0x80, 0xbf, UTF8_WHOLE},	[UTF8_TWO] = {0x80, 0xbf, UTF8_ONE},
+		[UTF8_THREE] = {0x80, 0xbf, UTF8_TWO},	[UTF8_E0] = {0xa0, 0xbf, UTF8_ONE},
+		[UTF8_ED] = {0x80, 0x9f, UTF8_ONE},	[UTF8_F0] = {0x90, 0xbf, UTF8_TWO},
+		[UTF8_F4] = {0x80, 0x8f, UTF8_TWO},
+	};
+
+	if (at == UTF8_BAD)
+		return at;
+	if (at != UTF8_WHOLE)
+		return b >= goes_on[at].lo && b <= goes_on[at].hi ? (enum utf8) goes_on[at].to
+								   : UTF8_BAD;
+	if (b < 0x80)
+		return UTF8_WHOLE;
+	if (b < 0xc2 || b > 0xf4)
+		return UTF8_BAD;
+	return b < 0xe0	   ? UTF8_ONE
+	       : b == 0xe0 ? UTF8_E0
+	       : b == 0xed ? UTF8_ED
+	       : b < 0xf0  ? UTF8_TWO
+	       : b == 0xf0 ? UTF8_F0
+	       : b == 0xf4 ? UTF8_F4
+			   : UTF8_THREE;
+}
+
 static bool
 is_possible(const struct partition *p, struct slice s)
 {
@@ -91,6 +141,33 @@ only_stars(struct slice s, size_t at)
 	return at == s.n;
 }
 
+static void
+make_room(struct walk *w)
+{
+	uint32_t *grown;
+
+	if (w->n_places + 2 <= w->places_cap)
+		return;
+	grown = ARENA_ARRAY(w->arena, uint32_t, w->places_cap * 2);
+	memcpy(grown, w->places, w->n_places * sizeof(*grown));
+	w->places = grown;
+	w->places_cap *= 2;
+	if (w->places_cap > MAX_PLACES)
+		w->full = true;
+}
+
+/* A row that leads nowhere is none. */
+static void
+add_row(struct walk *w, size_t pattern, uint32_t row)
+{
+	const struct regex *r = w->patterns[pattern].regex;
+
+	if (row >= r->sinks && !r->accepts[row / r->n_classes])
+		return;
+	make_room(w);
+	w->places[w->n_places++] = (uint32_t) (pattern << 16 | row);
+}
+
 /* Adds a place to the state under way, whose places of the same pattern begin at `own`. */
 static void
 add_place(struct walk *w, size_t *own, size_t pattern, size_t at)
@@ -98,15 +175,11 @@ add_place(struct walk *w, size_t *own, size_t pattern, size_t at)
 	const struct pattern *p = &w->patterns[pattern];
 	uint32_t place = (uint32_t) (pattern << 16 | at);
 
-	if (w->n_places + 2 > w->places_cap) {
-		uint32_t *grown = ARENA_ARRAY(w->arena, uint32_t, w->places_cap * 2);
-
-		memcpy(grown, w->places, w->n_places * sizeof(*grown));
-		w->places = grown;
-		w->places_cap *= 2;
-		if (w->places_cap > MAX_PLACES)
-			w->full = true;
+	if (p->regex) {
+		add_row(w, pattern, (uint32_t) at);
+		return;
 	}
+	make_room(w);
 	if (w->n_places > *own && w->places[w->n_places - 1] >= place)
 		return;
 	if (!p->glob || at == p->text.n || p->text.p[at] != '*') {
@@ -121,21 +194,24 @@ add_place(struct walk *w, size_t *own, size_t pattern, size_t at)
 }
 
 static size_t
-hash_places(const struct walk *w, size_t first, size_t n, enum shape shape)
+hash_places(const struct walk *w, size_t first, size_t n, enum shape shape, enum utf8 utf8)
 {
-	return (size_t) XXH3_64bits_withSeed(&w->places[first], n * sizeof(*w->places), shape);
+	return (size_t) XXH3_64bits_withSeed(&w->places[first], n * sizeof(*w->places),
+					     (unsigned) shape | (unsigned) utf8 << 8);
 }
 
 /* The places from `first` on become a state, if there is none like it. */
 static void
-add_state(struct walk *w, size_t first, uint32_t parent, uint8_t byte, enum shape shape)
+add_state(struct walk *w, size_t first, uint32_t parent, uint8_t byte, enum shape shape,
+	  enum utf8 utf8)
 {
-	size_t n = w->n_places - first, at = hash_places(w, first, n, shape) & (w->n_slots - 1);
+	size_t n = w->n_places - first;
+	size_t at = hash_places(w, first, n, shape, utf8) & (w->n_slots - 1);
 
 	for (; w->slots[at]; at = (at + 1) & (w->n_slots - 1)) {
 		const struct state *s = &w->states[w->slots[at] - 1];
 
-		if (s->n == n && s->shape == shape &&
+		if (s->n == n && s->shape == shape && s->utf8 == utf8 &&
 		    memcmp(&w->places[s->first], &w->places[first], n * sizeof(*w->places)) == 0) {
 			w->n_places = first;
 			return;
@@ -152,8 +228,9 @@ add_state(struct walk *w, size_t first, uint32_t parent, uint8_t byte, enum shap
 		w->states = grown;
 		w->states_cap *= 2;
 	}
-	w->states[w->n_states] =
-		(struct state){(uint32_t) first, (uint32_t) n, parent, byte, (uint8_t) shape};
+	w->states[w->n_states] = (struct state){(uint32_t) first, (uint32_t) n,
+						parent,		  byte,
+						(uint8_t) shape,  (uint8_t) utf8};
 	w->slots[at] = (uint32_t) ++w->n_states;
 }
 
@@ -163,7 +240,10 @@ step(struct walk *w, uint32_t from, uint8_t byte)
 	struct state s = w->states[from];
 	size_t first = w->n_places, own = first;
 	uint32_t pattern = UINT32_MAX;
+	bool regexes = w->p->n_regexes > 0;
 
+	w->work += s.n + 1;
+	w->full |= regexes && w->work > MAX_WORK;
 	for (uint32_t i = 0; i < s.n && !w->full; i++) {
 		uint32_t place = w->places[s.first + i], at = place & 0xffff;
 		const struct pattern *p = &w->patterns[place >> 16];
@@ -171,13 +251,16 @@ step(struct walk *w, uint32_t from, uint8_t byte)
 		if (place >> 16 != pattern)
 			own = w->n_places;
 		pattern = place >> 16;
-		if (at < p->text.n && p->glob && p->text.p[at] == '*')
+		if (p->regex)
+			add_row(w, pattern, p->regex->next[at + p->regex->class_of[byte]]);
+		else if (at < p->text.n && p->glob && p->text.p[at] == '*')
 			add_place(w, &own, pattern, at);
 		else if (at < p->text.n && p->text.p[at] == byte)
 			add_place(w, &own, pattern, at + 1);
 	}
 	add_state(w, first, from, byte,
-		  w->p->dotted ? shape_after((enum shape) s.shape, byte) : SHAPE_EMPTY);
+		  w->p->dotted ? shape_after((enum shape) s.shape, byte) : SHAPE_EMPTY,
+		  regexes ? utf8_after((enum utf8) s.utf8, byte) : UTF8_WHOLE);
 }
 
 static struct slice
@@ -203,6 +286,15 @@ same_signs(const struct partition *p, size_t a, size_t b)
 	return memcmp(&p->signs[a * p->sign_words], &p->signs[b * p->sign_words], n) == 0;
 }
 
+/* Does a string that ends at this place match? */
+static bool
+is_match(const struct pattern *p, uint32_t at)
+{
+	if (p->regex)
+		return p->regex->accepts[at / p->regex->n_classes];
+	return only_stars(p->text, at) && (p->glob || at == p->text.n);
+}
+
 /* The class that the strings of a state are in, unless it is that of a constant of this walk. */
 static void
 note_class(struct walk *w, uint32_t state)
@@ -210,19 +302,18 @@ note_class(struct walk *w, uint32_t state)
 	const struct state *s = &w->states[state];
 	struct partition *p = w->p;
 	uint64_t *signs = &p->signs[p->n * p->sign_words];
-	bool possible = !p->dotted || s->shape == SHAPE_SECOND;
+	bool possible = (!p->dotted || s->shape == SHAPE_SECOND) && s->utf8 == UTF8_WHOLE;
 
 	memset(signs, 0, p->sign_words * sizeof(*signs));
 	for (uint32_t i = 0; i < s->n; i++) {
 		uint32_t place = w->places[s->first + i];
-		size_t pattern = place >> 16, glob = pattern - w->n_constants;
+		size_t pattern = place >> 16, sign = pattern - w->n_constants;
 
-		if (!only_stars(w->patterns[pattern].text, place & 0xffff) ||
-		    (!w->patterns[pattern].glob && (place & 0xffff) < w->patterns[pattern].text.n))
+		if (!is_match(&w->patterns[pattern], place & 0xffff))
 			continue;
 		if (pattern < w->n_constants)
 			return;
-		signs[glob / 64] |= UINT64_C(1) << glob % 64;
+		signs[sign / 64] |= UINT64_C(1) << sign % 64;
 	}
 	for (size_t i = p->n_constants; i < p->n; i++)
 		if (same_signs(p, i, p->n)) {
@@ -238,6 +329,22 @@ note_class(struct walk *w, uint32_t state)
 	p->classes[p->n++] = (struct class){string_of(w, state), possible, false};
 }
 
+/* Which bytes to go on with where an automaton, or a character, is on its way: one of each kind. */
+static void
+add_bytes(const struct walk *w, const struct state *s, bool next[256])
+{
+	bool under_way = s->utf8 != UTF8_WHOLE && s->utf8 != UTF8_BAD;
+
+	for (uint32_t k = 0; k < s->n && !under_way; k++) {
+		uint32_t place = w->places[s->first + k];
+		const struct regex *r = w->patterns[place >> 16].regex;
+
+		under_way = r && (place & 0xffff) < r->sinks;
+	}
+	for (int b = 0; b < 256 && under_way; b++)
+		next[b] |= w->apart[b];
+}
+
 static void
 explore(struct walk *w)
 {
@@ -247,7 +354,7 @@ explore(struct walk *w)
 		own = w->n_places;
 		add_place(w, &own, i, 0);
 	}
-	add_state(w, 0, 0, 0, SHAPE_EMPTY);
+	add_state(w, 0, 0, 0, SHAPE_EMPTY, UTF8_WHOLE);
 	for (uint32_t i = 0; i < w->n_states && !w->full; i++) {
 		memset(next, 0, sizeof(next));
 		next[w->other] = true;
@@ -256,14 +363,71 @@ explore(struct walk *w)
 			uint32_t place = w->places[w->states[i].first + k], at = place & 0xffff;
 			const struct pattern *p = &w->patterns[place >> 16];
 
-			if (at < p->text.n && !(p->glob && p->text.p[at] == '*'))
+			if (!p->regex && at < p->text.n && !(p->glob && p->text.p[at] == '*'))
 				next[p->text.p[at]] = true;
 		}
+		if (w->p->n_regexes)
+			add_bytes(w, &w->states[i], next);
 		note_class(w, i);
 		for (int b = 0; b < 256 && !w->full; b++)
-			if (next[b])
-				step(w, i, (uint8_t) b);
+			if (next[w->order[b]])
+				step(w, i, w->order[b]);
 	}
+}
+
+static bool
+is_told_apart(const struct partition *p, const bool used[256], uint8_t a, uint8_t b)
+{
+	if (used[a] || used[b])
+		return true;
+	for (int at = UTF8_WHOLE; at < UTF8_BAD; at++)
+		if (utf8_after((enum utf8) at, a) != utf8_after((enum utf8) at, b))
+			return true;
+	for (size_t i = 0; i < p->n_regexes; i++)
+		if (p->regexes[i].regex->class_of[a] != p->regexes[i].regex->class_of[b])
+			return true;
+	return false;
+}
+
+static void
+order_bytes(struct walk *w)
+{
+	static const char nice[] = "xzqjkvwybhs0123456789_.- \xc3\xa9"; /* the last two: an accent */
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(nice) - 1; i++)
+		w->order[n++] = (uint8_t) nice[i];
+	for (unsigned k = 0; k < 256; k++) {
+		uint8_t b = (uint8_t) (k + '!'); /* what can be read before controls */
+
+		if (b == 0 || !memchr(nice, b, sizeof(nice) - 1))
+			w->order[n++] = b;
+	}
+}
+
+/* One byte of each kind; of all that stand in other patterns each is one. Never NUL, which no text
+ * has. */
+static void
+find_kinds(struct walk *w, const struct pattern *v, size_t n)
+{
+	bool used[256] = {['.'] = w->p->dotted};
+	uint8_t kinds[256];
+	size_t n_kinds = 0;
+
+	order_bytes(w);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < v[i].text.n && !v[i].regex; k++)
+			used[v[i].text.p[k]] = true;
+	for (size_t i = 0; i < 256; i++) {
+		size_t k = 0;
+
+		while (k < n_kinds && is_told_apart(w->p, used, kinds[k], w->order[i]))
+			k++;
+		if (k == n_kinds && w->order[i])
+			kinds[n_kinds++] = w->order[i];
+	}
+	for (size_t i = 0; i < n_kinds; i++)
+		w->apart[kinds[i]] = true;
 }
 
 static uint8_t
@@ -318,19 +482,48 @@ sort_classes(struct arena *arena, struct partition *p)
 }
 
 static void
+add_regex(struct partition *p, struct pattern pattern)
+{
+	for (size_t i = 0; i < p->n_regexes; i++)
+		if (regex_same(p->regexes[i].regex, pattern.regex)) {
+			p->regexes[i].derived &= pattern.derived;
+			return;
+		}
+	p->regexes[p->n_regexes++] = pattern;
+}
+
+static void
 split(struct arena *arena, struct partition *p, const struct pattern *patterns, size_t n)
 {
 	p->constants = ARENA_ARRAY(arena, struct slice, n + 1);
 	p->globs = ARENA_ARRAY(arena, struct slice, n + 1);
+	p->regexes = ARENA_ARRAY(arena, struct pattern, n + 1);
 	for (size_t i = 0; i < n; i++)
-		if (patterns[i].glob && match_is_glob(patterns[i].text))
+		if (patterns[i].regex)
+			add_regex(p, patterns[i]);
+		else if (patterns[i].glob && match_is_glob(patterns[i].text))
 			p->globs[p->n_globs++] = patterns[i].text;
 		else
 			p->constants[p->n_constants++] = patterns[i].text;
 	p->n_constants = unique(p->constants, p->n_constants);
 	p->n_globs = unique(p->globs, p->n_globs);
-	p->sign_words = (p->n_globs + 64) / 64;
+	p->n_signs = p->n_globs + p->n_regexes;
+	p->sign_words = (p->n_signs + 64) / 64;
 	p->found = ARENA_ARRAY(arena, uint64_t, p->sign_words);
+}
+
+bool
+partition_matches(const struct partition *p, size_t sign, struct slice s)
+{
+	if (sign < p->n_globs)
+		return match_glob(p->globs[sign], s);
+	return match_regex(p->regexes[sign - p->n_globs].regex, s);
+}
+
+bool
+partition_has(const struct partition *p, size_t class, size_t sign)
+{
+	return p->signs[class * p->sign_words + sign / 64] >> sign % 64 & 1;
 }
 
 static bool
@@ -343,10 +536,8 @@ is_constant(const struct partition *p, struct slice s)
 static bool
 has_signs(const struct partition *p, size_t class, struct slice s)
 {
-	const uint64_t *signs = &p->signs[class * p->sign_words];
-
-	for (size_t g = 0; g < p->n_globs; g++)
-		if (match_glob(p->globs[g], s) != (bool) (signs[g / 64] >> g % 64 & 1))
+	for (size_t g = 0; g < p->n_signs; g++)
+		if (partition_matches(p, g, s) != partition_has(p, class, g))
 			return false;
 	return true;
 }
@@ -380,15 +571,17 @@ walk(struct walk *w, const bool *with)
 {
 	struct partition *p = w->p;
 	struct pattern *all =
-		ARENA_ARRAY(w->arena, struct pattern, p->n_constants + p->n_globs + 1);
+		ARENA_ARRAY(w->arena, struct pattern, p->n_constants + p->n_signs + 1);
 	size_t n = 0;
 
 	for (size_t i = 0; with && i < p->n_constants; i++)
 		if (with[i])
-			all[n++] = (struct pattern){p->constants[i], false};
+			all[n++] = (struct pattern){.text = p->constants[i]};
 	w->n_constants = n;
 	for (size_t i = 0; i < p->n_globs; i++)
-		all[n++] = (struct pattern){p->globs[i], true};
+		all[n++] = (struct pattern){.text = p->globs[i], .glob = true};
+	for (size_t i = 0; i < p->n_regexes; i++)
+		all[n++] = p->regexes[i];
 	if (n > MAX_WALK)
 		return false;
 	w->patterns = all;
@@ -442,17 +635,21 @@ partition_new(struct arena *arena, const struct pattern *patterns, size_t n, boo
 	p->classes = ARENA_ARRAY(arena, struct class, w.classes_cap);
 	p->signs = ARENA_ARRAY(arena, uint64_t, w.classes_cap * p->sign_words);
 	for (size_t i = 0; i < n; i++)
-		if (patterns[i].text.n >= MAX_PATTERN)
+		if (!patterns[i].regex && patterns[i].text.n >= MAX_PATTERN)
 			return NULL;
 	for (size_t i = 0; i < p->n_constants; i++) {
 		p->classes[p->n++] =
 			(struct class){p->constants[i], is_possible(p, p->constants[i]), true};
-		for (size_t g = 0; g < p->n_globs; g++)
-			if (match_glob(p->globs[g], p->constants[i]))
+		for (size_t g = 0; g < p->n_signs; g++)
+			if (partition_matches(p, g, p->constants[i]))
 				p->signs[i * p->sign_words + g / 64] |= UINT64_C(1) << g % 64;
 	}
-	w.n_slots = p->n_globs ? MAX_STATES * 2 : 64;
+	w.n_slots = p->n_signs ? MAX_STATES * 2 : 64;
+	for (unsigned b = 0; b < 256; b++)
+		w.order[b] = (uint8_t) b;
 	w.other = unused_byte(patterns, n);
+	if (p->n_regexes)
+		find_kinds(&w, patterns, n);
 	if (!walk(&w, NULL) || !give_strings(&w))
 		return NULL;
 	sort_classes(arena, p);
@@ -469,8 +666,8 @@ partition_find(const struct partition *p, struct slice s)
 	if (c)
 		return p->constant_class[c - p->constants];
 	memset(p->found, 0, p->sign_words * sizeof(*p->found));
-	for (size_t g = 0; g < p->n_globs; g++)
-		if (match_glob(p->globs[g], s))
+	for (size_t g = 0; g < p->n_signs; g++)
+		if (partition_matches(p, g, s))
 			p->found[g / 64] |= UINT64_C(1) << g % 64;
 	for (size_t i = 0; i < p->n; i++)
 		if (!p->classes[i].constant && memcmp(&p->signs[i * p->sign_words], p->found,

@@ -8,16 +8,20 @@
 #define WEIR_COMPILER_PARTITION_H
 
 #include "base/arena.h"
+#include "vm/match.h"
 
 struct pattern {
 	struct slice text;
 	bool glob; /* has a * that stands for any run of bytes */
+	const struct regex *regex; /* the text is how it is written then */
+	bool derived; /* made of another fact's pattern: no test asks for it */
 };
 
 struct class
 {
 	struct slice text; /* one of its strings */
-	bool possible;	   /* the text can occur: in a dotted partition it has two parts */
+	bool possible;	   /* the text can occur: in a dotted partition it has two parts; if there
+			    * are regular expressions, and it is not the policy's, it is UTF-8 */
 	bool constant;	   /* the class is this string alone */
 };
 
@@ -26,10 +30,13 @@ struct partition {
 	size_t n;
 	struct slice *globs;
 	size_t n_globs;
+	struct pattern *regexes;
+	size_t n_regexes;
+	size_t n_signs; /* globs, then regular expressions */
 	struct slice *constants; /* ascending */
 	uint32_t *constant_class;
 	size_t n_constants;
-	uint64_t *signs; /* per class: which globs match */
+	uint64_t *signs; /* per class: which globs and regular expressions match */
 	size_t sign_words;
 	uint64_t *found; /* room for the signs of one string */
 	bool dotted;
@@ -39,6 +46,9 @@ struct partition {
  * than can be listed. */
 struct partition *partition_new(struct arena *arena, const struct pattern *patterns, size_t n,
 				bool dotted);
+bool partition_matches(const struct partition *p, size_t sign, struct slice s);
+/* Whether the strings of a class do. */
+bool partition_has(const struct partition *p, size_t class, size_t sign);
 size_t partition_find(const struct partition *p, struct slice s);
 /* The string stands for its class from now on; its class. */
 size_t partition_prefer(struct partition *p, struct slice s);

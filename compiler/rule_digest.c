@@ -52,6 +52,9 @@ put_constant(struct buf *out, const struct image *img, const struct constant *k)
 		put_text(out, slice_of(k->network.addr, 16));
 		buf_printf(out, "/%u", k->network.prefix);
 		break;
+	case CONSTANT_REGEX:
+		put_text(out, k->regex.text);
+		break;
 	case CONSTANT_USES:
 		put_data(out, &img->data[k->uses.data]);
 		for (int i = 0; i < N_CONTEXTS; i++)

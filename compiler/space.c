@@ -225,6 +225,10 @@ holds(const struct insn *in, const struct value *v, const struct constant *k)
 	case OP_SET_GLOB:
 	case OP_ROW_GLOB:
 		return match_glob(k->string, v->s);
+	case OP_STR_REGEX:
+	case OP_SET_REGEX:
+	case OP_ROW_REGEX:
+		return match_regex(&k->regex.dfa, v->s);
 	case OP_STR_IN:
 	case OP_SET_ANY:
 	case OP_ROW_IN:

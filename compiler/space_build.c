@@ -6,6 +6,7 @@
 #include "compiler/space.h"
 
 #include "compiler/known.h"
+#include "compiler/regex.h"
 #include "vm/match.h"
 #include "vm/verify.h"
 
@@ -132,11 +133,15 @@ add_constant(struct space *s, struct list *l, const struct insn *in, const struc
 			l->numbers[l->n++] = k->number + 1;
 		break;
 	case CONSTANT_STRING:
-		l->patterns[l->n++] = (struct pattern){k->string, true};
+		l->patterns[l->n++] = (struct pattern){.text = k->string, .glob = true};
+		break;
+	case CONSTANT_REGEX:
+		l->patterns[l->n++] =
+			(struct pattern){.text = k->regex.text, .regex = &k->regex.dfa};
 		break;
 	case CONSTANT_STRINGS:
 		for (size_t i = 0; i < k->strings.n; i++)
-			l->patterns[l->n++] = (struct pattern){k->strings.v[i], false};
+			l->patterns[l->n++] = (struct pattern){.text = k->strings.v[i]};
 		break;
 	case CONSTANT_NETWORK:
 		memcpy(l->networks[l->n].addr, k->network.addr, 16);
@@ -374,9 +379,10 @@ prefer_known_name(const struct space *s, struct domain *d, enum fact fact, struc
 	return (uint32_t) i;
 }
 
+/* `bytes`: the strings are whatever somebody sent, and not UTF-8 for sure. */
 static bool
 make_strings(struct space *s, struct domain *d, const struct list *l, struct slice nice,
-	     bool dotted)
+	     bool dotted, bool bytes)
 {
 	struct partition *p = partition_new(s->arena, l->patterns, l->n, dotted);
 
@@ -395,7 +401,7 @@ make_strings(struct space *s, struct domain *d, const struct list *l, struct sli
 	for (size_t i = 0; i < d->n; i++) {
 		d->values[i] =
 			(struct value){.type = TYPE_STRING, .known = true, .s = p->classes[i].text};
-		d->possible[i] = p->classes[i].possible;
+		d->possible[i] = p->classes[i].possible || (bytes && !dotted);
 	}
 	return true;
 }
@@ -414,7 +420,8 @@ make_domain(struct space *s, enum fact fact, struct list *l)
 	else if (type == TYPE_ADDRESS)
 		make_networks(s, d, l);
 	else if (type == TYPE_STRING || type == TYPE_SET)
-		good = make_strings(s, d, l, slice_str(u.text), fact == FACT_TABLE);
+		good = make_strings(s, d, l, slice_str(u.text), fact == FACT_TABLE,
+				    fact_info[fact].phase == PHASE_CONNECT);
 	else
 		make_words(s, d, type, u.number);
 	if (good && (fact == FACT_SCHEMA || fact == FACT_COLUMNS))
@@ -422,16 +429,28 @@ make_domain(struct space *s, enum fact fact, struct list *l)
 	return good;
 }
 
-/* The table's name begins with its schema, so what tells schemas apart tells tables apart. */
-static void
+/* The table's name begins with its schema, so what tells schemas apart tells tables apart. False:
+ * too large. */
+static bool
 add_schemas(struct space *s, struct list *schemas, struct list *tables)
 {
 	make_room(s, tables, schemas->n + 1);
-	for (size_t i = 0; i < schemas->n; i++)
-		tables->patterns[tables->n++] = (struct pattern){
-			slice_str(arena_printf(s->arena, "%.*s.*",
-					       SLICE_ARG(schemas->patterns[i].text))),
-			true};
+	for (size_t i = 0; i < schemas->n; i++) {
+		const struct pattern *p = &schemas->patterns[i];
+		struct pattern *out = &tables->patterns[tables->n++];
+
+		*out = (struct pattern){.text = p->text, .derived = true};
+		if (p->regex) {
+			out->regex = regex_before_dot(s->arena, p->regex);
+			if (!out->regex)
+				return false;
+			continue;
+		}
+		*out = (struct pattern){.text = slice_str(arena_printf(s->arena, "%.*s.*",
+								       SLICE_ARG(p->text))),
+					.glob = true};
+	}
+	return true;
 }
 
 /* Which data a table has is told apart as well: analyses ask who may read it. */
@@ -445,10 +464,10 @@ add_data_tables(struct space *s, struct list *tables)
 			make_room(s, tables, d->n_columns + 1);
 			for (size_t c = 0; c < d->n_columns; c++)
 				tables->patterns[tables->n++] = (struct pattern){
-					slice_str(arena_printf(s->arena, "%.*s.%.*s",
-							       SLICE_ARG(d->columns[c].schema),
-							       SLICE_ARG(d->columns[c].table))),
-					true};
+					.text = slice_str(arena_printf(
+						s->arena, "%.*s.%.*s", SLICE_ARG(d->columns[c].schema),
+						SLICE_ARG(d->columns[c].table))),
+					.glob = true};
 		}
 }
 
@@ -511,14 +530,17 @@ space_collect(struct space *s, const char **why)
 {
 	const struct usual any = {.least = INT64_MIN, .most = INT64_MAX};
 	struct list facts[FACT_COUNT] = {0}, *texts, *ints;
+	bool good;
 
 	number_columns(s);
 	texts = ARENA_ARRAY(s->arena, struct list, s->n_row_columns + 1);
 	ints = ARENA_ARRAY(s->arena, struct list, s->n_row_columns + 1);
 	for (size_t i = 0; i < s->n_images; i++)
 		collect_code(s, i, facts, texts, ints);
-	if (facts[FACT_SCHEMA].used && facts[FACT_TABLE].used)
-		add_schemas(s, &facts[FACT_SCHEMA], &facts[FACT_TABLE]);
+	*why = fact_info[FACT_SCHEMA].name;
+	if (facts[FACT_SCHEMA].used && facts[FACT_TABLE].used &&
+	    !add_schemas(s, &facts[FACT_SCHEMA], &facts[FACT_TABLE]))
+		return false;
 	if (facts[FACT_TABLE].used)
 		add_data_tables(s, &facts[FACT_TABLE]);
 	for (int f = 0; f < FACT_COUNT; f++)
@@ -532,8 +554,11 @@ space_collect(struct space *s, const char **why)
 			s->row_ints[i].used = true;
 			make_numbers(s, &s->row_ints[i], &ints[i], any, TYPE_INT);
 		}
-		if (texts[i].used &&
-		    !make_strings(s, &s->row_texts[i], &texts[i], (struct slice){0}, false)) {
+		good = !texts[i].used || make_strings(s, &s->row_texts[i], &texts[i],
+						      (struct slice){0}, false, true);
+		/* Which numbers have a text like that, probes would only guess. */
+		if (!good || (texts[i].used && ints[i].used &&
+			      s->row_texts[i].strings->n_regexes > 0)) {
 			*why = arena_printf(s->arena, "row.%.*s", SLICE_ARG(s->row_columns[i]));
 			return false;
 		}

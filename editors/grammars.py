@@ -51,6 +51,7 @@ def textmate(rows):
         {"name": "string.quoted.double.weir", "begin": '"', "end": '"|$',
          "patterns": [one(r'\\["\\n]', "constant.character.escape.weir"),
                       one(r"\\.", "invalid.illegal.escape.weir")]},
+        several(r"(?<![\w.-])(matches)\s+(/(?:\\.|[^/\\])*/\w*)", operator, "string.regexp.weir"),
         several(rf"(?<![\w.-])(expect)\s+({NAME})(?:\s+(by)\s+({NAME}))?", clause, VERDICT, operator,
                 "entity.name.function.weir"),
         several(rf"(?<![\w.-])(default)\s+({NAME})", decl, VERDICT),
@@ -115,11 +116,12 @@ def vim(rows):
            r"syn match weirNumber /\<\d\{1,2}:\d\d\>/",
            r"syn match weirNumber /\<\d\{1,3}\(\.\d\{1,3}\)\{3}\(\/\d\+\)\?/",
            r'syn region weirString start=/"/ skip=/\\./ end=/"/ oneline contains=@Spell',
+           r"syn match weirRegex ,\(\<matches\s\+\)\@<=/\(\\.\|[^/\\]\)*/\w*,",
            r"syn match weirComment /#.*$/ contains=@Spell",
            r"syn region weirUses matchgroup=weirFunction start=/\<sql\.uses(/ end=/)/ oneline "
            "contains=weirPlace",
            *keywords("weirPlace", w.places, " contained"), ""]
-    for group, like in (("Comment", "Comment"), ("String", "String"),
+    for group, like in (("Comment", "Comment"), ("String", "String"), ("Regex", "String"),
                         ("Number", "Number"), ("Declaration", "Keyword"), ("Clause", "Statement"),
                         ("Operator", "Operator"), ("Name", "Identifier"), ("Verdict", "Constant"),
                         ("Fact", "Type"), ("Action", "Function"), ("Function", "Function"),
@@ -178,6 +180,7 @@ def tree_sitter(rows):
            *one_of([m for m in marks if re.search("[(){}]", m)], "@punctuation.bracket"),
            *one_of([m for m in marks if m in ",:|"], "@punctuation.delimiter"),
            "", "(comment) @comment", "(string) @string", "(escape_sequence) @string.escape",
+           "(regex) @string.regexp",
            "[(int) (duration) (size) (clock) (address)] @constant.numeric", ""]
     for capture, places in PLACES.items():
         out += [f"({node} {field}: (name) {capture})" for node, field in map(str.split, places)]

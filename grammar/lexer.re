@@ -42,6 +42,8 @@ lex_scan(struct lexer *lx)
 		clock    = digit{1,2} ":" digit{2};
 		char     = [^"\\\n\x00] | "\\" [^\n\x00];
 
+		rechar   = [^/\\\n\x00] | "\\" [^\n\x00];
+
 		$                    { return; }
 		[ \t\r]+             { continue; }
 		"\n"                 { lex_newline(lx); continue; }
@@ -55,6 +57,8 @@ lex_scan(struct lexer *lx)
 		dotted               { lex_bad_number(lx, HERE); continue; }
 		"\"" char* "\""      { lex_string(lx, HERE); continue; }
 		"\"" char* "\\"?     { lex_open_string(lx, HERE); continue; }
+		"/" rechar* "/" [a-zA-Z0-9_]* { lex_regex(lx, HERE); continue; }
+		"/" rechar* "\\"?     { lex_open_regex(lx, HERE); continue; }
 		"="                  { lex_mark(lx, TK_EQ, HERE); continue; }
 		"!="                 { lex_mark(lx, TK_NE, HERE); continue; }
 		"<"                  { lex_mark(lx, TK_LT, HERE); continue; }

@@ -244,6 +244,7 @@ expr(A) ::= operand(L) IN set(R).                 { A = build_binary(b, X_IN, L,
 expr(A) ::= operand(L) IN name_x(R).              { A = build_binary(b, X_IN, L, R); }
 expr(A) ::= operand(L) IN ADDRESS(T).             { A = build_binary(b, X_IN, L, build_literal(b, T)); }
 expr(A) ::= operand(L) MATCHES STRING(T).         { A = build_binary(b, X_MATCHES, L, build_literal(b, T)); }
+expr(A) ::= operand(L) MATCHES REGEX(T).          { A = build_binary(b, X_MATCHES, L, build_literal(b, T)); }
 expr(A) ::= operand(L) STARTS WITH STRING(T).     { A = build_binary(b, X_STARTS, L, build_literal(b, T)); }
 expr(A) ::= operand(L) ENDS WITH STRING(T).       { A = build_binary(b, X_ENDS, L, build_literal(b, T)); }
 operand(A) ::= name_x(X).                         { A = X; }

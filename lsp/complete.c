@@ -465,7 +465,7 @@ is_word_byte(uint8_t b)
 	       b == '_' || b == '-' || b == '.' || b >= 0x80;
 }
 
-/* Whether the text ends inside a comment or string. */
+/* Whether the text ends inside a comment, a string or a regular expression. */
 static bool
 is_inert(const struct probe *p, struct slice text)
 {
@@ -474,6 +474,8 @@ is_inert(const struct probe *p, struct slice text)
 
 	if (t && t->code == TK_COMMENT)
 		return !memchr(text.p + t->at.off, '\n', text.n - t->at.off);
+	if (t && t->code == TK_REGEX && t->at.off + t->at.len == text.n)
+		return true;
 	if (!t || t->code != TK_STRING || t->at.off + t->at.len != text.n)
 		return false;
 	while (escapes + 2 < t->at.len && text.p[text.n - 2 - escapes] == '\\')

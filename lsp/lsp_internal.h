@@ -130,6 +130,8 @@ json_t *lsp_semantic_legend(void);
 const char *lsp_about_builtin(struct arena *arena, enum symbol_kind kind, enum type type,
 			      const char *name);
 const char *lsp_about_keyword(struct arena *arena, int code);
+/* Of a regular expression as it is written; NULL: it is none. */
+const char *lsp_about_regex(struct arena *arena, struct slice literal);
 
 #define LSP_REQUEST(method, handler) json_t *handler(struct lsp *s, const json_t *params);
 #define LSP_NOTIFICATION(method, handler) void handler(struct lsp *s, const json_t *params);

@@ -97,6 +97,9 @@ lsp_hover(struct lsp *s, const json_t *params)
 	if (t && probe.word[t - probe.v]) {
 		at = (struct span){spot.file, t->at.off, t->at.len};
 		text = lsp_about_keyword(&s->scratch, t->code);
+	} else if (t && t->code == TK_REGEX) {
+		at = (struct span){spot.file, t->at.off, t->at.len};
+		text = lsp_about_regex(&s->scratch, t->string);
 	}
 	if (!text)
 		return NULL;

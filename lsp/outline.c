@@ -175,16 +175,16 @@ lsp_folding_range(struct lsp *s, const json_t *params)
 
 /* ---- Semantic tokens ---- */
 
-enum { TOKEN_KEYWORD, TOKEN_STRING, TOKEN_NUMBER, TOKEN_COMMENT, TOKEN_CLASS, TOKEN_NAMESPACE,
-       TOKEN_STRUCT, TOKEN_VARIABLE, TOKEN_FUNCTION, TOKEN_PROPERTY, TOKEN_ENUM_MEMBER,
-       TOKEN_NONE = -1 };
+enum { TOKEN_KEYWORD, TOKEN_STRING, TOKEN_REGEXP, TOKEN_NUMBER, TOKEN_COMMENT, TOKEN_CLASS,
+       TOKEN_NAMESPACE, TOKEN_STRUCT, TOKEN_VARIABLE, TOKEN_FUNCTION, TOKEN_PROPERTY,
+       TOKEN_ENUM_MEMBER, TOKEN_NONE = -1 };
 
 json_t *
 lsp_semantic_legend(void)
 {
 	/* In the order of the enumeration above. */
 	json_t *out = json_loads("{\"full\":true,\"legend\":{\"tokenModifiers\":[\"declaration\"],"
-				 "\"tokenTypes\":[\"keyword\",\"string\",\"number\",\"comment\","
+				 "\"tokenTypes\":[\"keyword\",\"string\",\"regexp\",\"number\",\"comment\","
 				 "\"class\",\"namespace\",\"struct\",\"variable\",\"function\","
 				 "\"property\",\"enumMember\"]}}", 0, NULL);
 
@@ -216,6 +216,8 @@ token_type(const struct probe *p, size_t i, const struct symbol_at *name)
 		return TOKEN_COMMENT;
 	case TK_STRING:
 		return TOKEN_STRING;
+	case TK_REGEX:
+		return TOKEN_REGEXP;
 	case TK_INT:
 	case TK_DURATION:
 	case TK_SIZE:

@@ -18,7 +18,7 @@ function make(tag, className, ...content) {
 // ---- Colours, by the words of the language (words.js is made of its tables) ----
 
 const KINDS = new Map(Object.entries(WORDS).flatMap(([kind, words]) => words.map((w) => [w, kind])));
-const TOKEN = /(#.*)|("(?:\\.|[^"\\\n])*"?)|([A-Za-z_][\w.-]*)|(\d[\w.:/]*)|[^]/g;
+const TOKEN = /(#.*)|("(?:\\.|[^"\\\n])*"?|\/(?:\\.|[^\/\\\n])*\/\w*)|([A-Za-z_][\w.-]*)|(\d[\w.:/]*)|[^]/g;
 
 function kindOf(m) {
   return m[1] ? "comment" : m[2] ? "string" : m[3] ? KINDS.get(m[3]) : m[4] ? "number" : undefined;

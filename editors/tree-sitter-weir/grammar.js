@@ -114,8 +114,9 @@ module.exports = grammar({
     membership: $ => seq(
       field('left', $._operand), 'in', field('right', choice($.set, $._reference, $.address))),
     text_match: $ => seq(
-      field('left', $._operand), choice('matches', seq(choice('starts', 'ends'), 'with')),
-      field('right', $.string)),
+      field('left', $._operand), choice(
+        seq('matches', field('right', choice($.string, $.regex))),
+        seq(choice('starts', 'ends'), 'with', field('right', $.string)))),
 
     _operand: $ => choice($._reference, $._literal, $.call),
     call: $ => seq(field('function', $.name), '(', list(choice($._argument, $.alternatives)), ')'),
@@ -159,6 +160,7 @@ module.exports = grammar({
     string_content: $ => repeat1(choice(
       token.immediate(prec(1, /[^"\\\n\x00]+/)), $.escape_sequence)),
     escape_sequence: $ => token.immediate(/\\["\\n]/),
+    regex: $ => /\/([^\/\\\n\x00]|\\[^\n\x00])*\/[a-zA-Z0-9_]*/,
     int: $ => /-?[0-9]+/,
     duration: $ => /-?[0-9]+(ms|s|m|h|d)/,
     size: $ => /-?[0-9]+(B|[KMG]i?B)/,

@@ -86,6 +86,10 @@ put_constant(struct buf *out, const struct image *img, const struct constant *k)
 	case CONSTANT_NETWORK:
 		put_network(out, k);
 		break;
+	case CONSTANT_REGEX:
+		buf_printf(out, "%.*s (%u states)", SLICE_ARG(k->regex.text),
+			   k->regex.dfa.n_states);
+		break;
 	case CONSTANT_USES:
 		put_uses(out, img, k);
 		break;

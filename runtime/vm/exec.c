@@ -132,6 +132,15 @@ set_glob(const struct value *v, const struct constant *k)
 	return false;
 }
 
+static bool
+set_regex(const struct value *v, const struct constant *k)
+{
+	for (size_t i = 0; i < v->set.n; i++)
+		if (match_regex(&k->regex.dfa, v->set.v[i]))
+			return true;
+	return false;
+}
+
 /* The only dot of the table's name stands behind its schema, so where to cut is not in doubt. */
 static bool
 in_schema(const struct facts *f)
@@ -292,6 +301,12 @@ vm_run(const struct image *img, const struct insn *pc, const struct facts *f, st
 		TEST(R && R[pc->fact].is_int, R[pc->fact].i < K->number);
 	CASE(ROW_LE):
 		TEST(R && R[pc->fact].is_int, R[pc->fact].i <= K->number);
+	CASE(STR_REGEX):
+		TEST(V->known, match_regex(&K->regex.dfa, V->s));
+	CASE(SET_REGEX):
+		TEST(V->known, set_regex(V, K));
+	CASE(ROW_REGEX):
+		TEST(R && R[pc->fact].known, match_regex(&K->regex.dfa, R[pc->fact].s));
 	CASE(KNOWN):
 		TEST(true, V->known);
 	CASE(IN_SCHEMA):

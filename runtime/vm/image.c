@@ -19,6 +19,8 @@
  *   catalog [digest or nothing, [[schema, name, [column ...]] ...]]
  *   constant [kind, ...]       number: n; string: bytes; strings: [bytes ...]; actions: [name ...];
  *                              values: type, [name ...]; network: bytes, prefix;
+ *                              regex: text, [class of each byte, next state (16 bits) of each
+ *                              state and class, for each state whether it accepts], all bytes;
  *                              uses: data, [context ...]
  *
  * Everything is checked, signature or not: a signer's compiler may have bugs too.

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/crypto.h"
+#include "vm/match.h"
 #include "vm/names.h"
 
 enum { IMAGE_FORMAT = 6, IMAGE_MAX_BYTES = 16 << 20 };
@@ -72,6 +73,10 @@ struct constant {
 			uint8_t addr[16];
 			uint8_t prefix; /* 0 to 128; IPv4 networks are mapped: 96 to 128 */
 		} network;
+		struct {
+			struct slice text; /* "/^app/i", as it is written */
+			struct regex dfa;
+		} regex;
 		struct {
 			uint16_t data, contexts;
 		} uses;

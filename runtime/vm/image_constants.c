@@ -4,6 +4,8 @@
  */
 #include "vm/image_load.h"
 
+#include "base/endian.h"
+
 static int
 constant_find(struct slice name)
 {
@@ -88,6 +90,56 @@ load_network(struct loader *l, struct constant *k)
 		memcpy(k->network.addr, addr.p, 16);
 }
 
+/* What would lead out of the table is refused, so that a match needs no checks. */
+static void
+check_automaton(struct loader *l, const struct regex *r, struct slice table)
+{
+	for (int b = 0; b < 256; b++)
+		if (r->class_of[b] >= r->n_classes)
+			BAD(l, VALUE, "byte %d of an expression is of class %u of %u", b,
+			    r->class_of[b], r->n_classes);
+	for (size_t i = 0; i < table.n; i += 2)
+		if (get_be16(table.p + i) >= r->n_states)
+			BAD(l, VALUE, "an expression leads to state %u of %u",
+			    get_be16(table.p + i), r->n_states);
+	for (uint32_t i = 0; i < r->n_states; i++)
+		if (r->accepts[i] > 1)
+			BAD(l, VALUE, "state %u of an expression accepts or not: %u", i,
+			    r->accepts[i]);
+}
+
+static void
+load_regex(struct loader *l, struct constant *k)
+{
+	struct regex *r = &k->regex.dfa;
+	struct slice classes, table, accepts;
+	uint16_t *next;
+
+	k->regex.text = cbor_get_text(&l->r);
+	tuple(l, 3);
+	classes = cbor_get_bytes(&l->r);
+	table = cbor_get_bytes(&l->r);
+	accepts = cbor_get_bytes(&l->r);
+	if (!ok(l))
+		return;
+	if (classes.n != 256 || accepts.n < 1 || accepts.n > REGEX_MAX_STATES || table.n == 0 ||
+	    table.n > 2 * REGEX_MAX_CELLS || table.n > 512 * accepts.n ||
+	    table.n % (2 * accepts.n)) {
+		BAD(l, VALUE, "an expression of %zu classes, %zu states, %zu bytes", classes.n,
+		    accepts.n, table.n);
+		return;
+	}
+	r->class_of = classes.p;
+	r->accepts = accepts.p;
+	r->n_states = (uint32_t) accepts.n;
+	r->n_classes = (uint32_t) (table.n / 2 / accepts.n);
+	check_automaton(l, r, table);
+	r->next = next = ARENA_ARRAY(l->arena, uint16_t, table.n / 2);
+	for (size_t i = 0; i < table.n / 2; i++)
+		next[i] = (uint16_t) (get_be16(table.p + 2 * i) * r->n_classes);
+	regex_find_sinks(r);
+}
+
 static void
 load_uses(struct loader *l, struct constant *k)
 {
@@ -137,6 +189,9 @@ load_constant(struct loader *l, struct constant *k)
 		break;
 	case CONSTANT_NETWORK:
 		load_network(l, k);
+		break;
+	case CONSTANT_REGEX:
+		load_regex(l, k);
 		break;
 	case CONSTANT_USES:
 		load_uses(l, k);

@@ -35,6 +35,34 @@ match_glob(struct slice pattern, struct slice text)
 	return p == pattern.n;
 }
 
+/* Nothing that follows changes the outcome of a sink: a long text is not read to its end. */
+bool
+match_regex(const struct regex *r, struct slice text)
+{
+	uint32_t row = 0;
+
+	for (size_t i = 0; i < text.n && row < r->sinks; i++)
+		row = r->next[row + r->class_of[text.p[i]]];
+	return r->accepts[row / r->n_classes];
+}
+
+static bool
+is_sink(const struct regex *r, uint32_t row)
+{
+	for (uint32_t c = 0; c < r->n_classes; c++)
+		if (r->next[row + c] != row)
+			return false;
+	return true;
+}
+
+void
+regex_find_sinks(struct regex *r)
+{
+	r->sinks = r->n_states * r->n_classes;
+	while (r->sinks && is_sink(r, r->sinks - r->n_classes))
+		r->sinks -= r->n_classes;
+}
+
 size_t
 match_find(const struct slice *v, size_t n, struct slice s)
 {

@@ -32,6 +32,7 @@ static const char *const usual =
 	"deny far unless client.address in 10.0.0.0/8 or client.address in 10.1.0.0/16\n"
 	"deny night do sql.ddl when time.of-day < 06:00 or time.of-day >= 22:00\n"
 	"hold ddl do sql.ddl for 1 of dba not self within 5m\n"
+	"deny old do sql.insert when table matches /^app(-eu)?\\.t[2-9]$|old/\n"
 	"limit much who app do sql.select when sql.statements > 3 rows 10 per command\n"
 	"allow all who dba do sql.select\n"
 	"allow work who app, ops do sql.select, sql.delete\n"

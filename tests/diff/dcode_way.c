@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/diff/dcode_way.h"
 
+#include "tests/diff/regex_ref.h"
+
 #include "vm/match.h"
 #include "vm/verify.h"
 
@@ -72,6 +74,8 @@ outcome_of_row(const struct insn *in, const struct constant *k, const struct row
 		return v->i <= k->number;
 	case OP_ROW_GLOB:
 		return match_glob(k->string, v->s);
+	case OP_ROW_REGEX:
+		return regex_ref_literal(k->regex.text, v->s);
 	default:
 		return string_case(k, v->s) >= 0;
 	}
@@ -106,6 +110,13 @@ outcome_of(const struct image *img, const struct insn *in, const struct facts *f
 		return member(v, k, in->op == OP_SET_GLOB);
 	case OP_STR_GLOB:
 		return match_glob(k->string, v->s);
+	case OP_SET_REGEX:
+		for (size_t i = 0; i < v->set.n; i++)
+			if (regex_ref_literal(k->regex.text, v->set.v[i]))
+				return YES;
+		return NO;
+	case OP_STR_REGEX:
+		return regex_ref_literal(k->regex.text, v->s);
 	case OP_BOOL:
 		return v->b;
 	case OP_NUM_EQ:

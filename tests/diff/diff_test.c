@@ -41,6 +41,10 @@ static const char *const columns[] = {"id", "pan", "email", "card_number", "Card
 static const char *const patterns[] = {
 	"*", "app.*", "*.orders", "o*s*", "people.contacts", "e*l", "*-eu.*", "*.*.*", "*.", ".*",
 	"*..*", "**", "App.*", "* *", "*\u00d6*", "*-*", "a*.*a", "*.*", "*'*"};
+static const char *const regexes[] = {
+	"/app/",	    "/^app\\./",   "/^[a-z]+$/", "/s$/",  "/^(app|people)\\..*s$/",
+	"/ORDERS(-eu)?$/i", "/^.{3,4}$/", "/[^a-z.]/",	"/^$/",	 "/a|e.*l/",
+	"/^people\\.contacts$/", "/\\d/"};
 static const char *const networks[] = {"10.0.0.0/8", "10.1.0.0/16", "192.168.1.7", "::1",
 				       "2001:db8::/32", "0.0.0.0/0", "::/0"};
 static const uint8_t addresses[][16] = {
@@ -75,7 +79,10 @@ fact_fits(int f, enum where where)
 static void
 gen_string_test(struct buf *b, const char *name)
 {
-	switch (rnd(5)) {
+	switch (rnd(6)) {
+	case 5:
+		buf_printf(b, "%s matches %s", name, PICK(regexes));
+		break;
 	case 0:
 		buf_printf(b, "%s %s \"%s\"", name, compares[rnd(2)], PICK(words));
 		break;
@@ -139,26 +146,29 @@ gen_uses(struct buf *b)
 }
 
 static void
-gen_row_value(struct buf *b)
+gen_row_value(struct buf *b, bool text)
 {
 	static const char *const values[] = {"1",		 "2",	 "\"1\"", "\"t\"",
 					     "\"orders\"", "true", "false"};
 
-	buf_puts(b, PICK(values));
+	buf_puts(b, values[text ? 2 + rnd(5) : rnd(COUNT_OF(values))]);
 }
 
 static void
 gen_row_test(struct buf *b)
 {
-	const char *column = PICK(ref_row_columns);
+	uint32_t nth = rnd(REF_ROW_COLUMNS);
+	const char *column = ref_row_columns[nth];
+	bool text = nth == REF_ROW_COLUMNS - 1; /* never compared with numbers */
+	uint32_t what = rnd(6);
 
-	switch (rnd(6)) {
+	switch (text && (what == 2 || what == 3) ? 5 : what) {
 	case 0:
 		buf_printf(b, "row.%s", column);
 		break;
 	case 1:
 		buf_printf(b, "row.%s %s ", column, compares[rnd(2)]);
-		gen_row_value(b);
+		gen_row_value(b, text);
 		break;
 	case 2:
 		buf_printf(b, "row.%s %s %u", column, PICK(compares), rnd(4));
@@ -168,17 +178,20 @@ gen_row_test(struct buf *b)
 		break;
 	case 4:
 		buf_printf(b, "row.%s in {", column);
-		gen_row_value(b);
+		gen_row_value(b, text);
 		buf_puts(b, ", ");
-		gen_row_value(b);
+		gen_row_value(b, text);
 		buf_putc(b, '}');
 		break;
 	default: {
 		char name[16];
 
 		snprintf(name, sizeof(name), "row.%s", column);
-		buf_printf(b, rnd(2) ? "%s matches \"%s\"" : "%s starts with \"%.1s\"", name,
-			   rnd(2) ? "o*s" : "1");
+		if (text && rnd(2))
+			buf_printf(b, "%s matches %s", name, rnd(2) ? PICK(regexes) : "/^[1t]/");
+		else
+			buf_printf(b, rnd(2) ? "%s matches \"%s\"" : "%s starts with \"%.1s\"",
+				   name, rnd(2) ? "o*s" : "1");
 	}
 	}
 }
@@ -220,8 +233,10 @@ gen_test(struct buf *b, enum where where)
 		else if (rnd(2))
 			buf_printf(b, "\"%s\" in %s", f == FACT_COLUMNS ? PICK(columns) : PICK(idps),
 				   name);
-		else
+		else if (rnd(2))
 			buf_printf(b, "%s matches \"%s\"", name, PICK(patterns));
+		else
+			buf_printf(b, "%s matches %s", name, PICK(regexes));
 		break;
 	case TYPE_ADDRESS:
 		if (rnd(2))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/diff/reference.h"
 
+#include "tests/diff/regex_ref.h"
+
 #include <string.h>
 
 /* Kleene's three values, in their order. */
@@ -186,6 +188,8 @@ matches(const struct expr *e, struct slice s)
 {
 	struct slice w = e->r->string;
 
+	if (e->r->kind == X_REGEX)
+		return regex_ref_literal(w, s);
 	switch (e->kind) {
 	case X_STARTS:
 		return s.n >= w.n && memcmp(s.p, w.p, w.n) == 0;

@@ -15,6 +15,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 DUMP = f"{ROOT}/build/asan/tests/lang_dump"
 WEIR = os.environ.get("WEIR", f"{ROOT}/build/weir")
 UPDATE = os.environ.get("UPDATE") == "1"
+# What may have a # in it.
+STRINGS = r'"(?:[^"\\\n]|\\.)*"|matches\s+/(?:[^/\\\n]|\\.)*/'
 results = []
 
 
@@ -110,7 +112,7 @@ def fmt_files():
 
 def mutate(rng, text):
     """White space, comments and line breaks put where they change nothing."""
-    parts = re.split(r'("(?:[^"\\\n]|\\.)*"|#[^\n]*|\s+)', text)
+    parts = re.split(rf'({STRINGS}|#[^\n]*|\s+)', text)
     out = []
     for p in filter(None, parts):
         if p.isspace() and rng.random() < 0.3:
@@ -136,9 +138,8 @@ def fmt_properties():
             if code != 0:
                 bad.append(f"{path}, mutation {i}: exit {code}\n{err.decode()}")
                 continue
-            strings = r'"(?:[^"\\\n]|\\.)*"'
-            was = [c.rstrip() for c in re.findall(r"#.*", re.sub(strings, '""', text))]
-            now = [c.rstrip() for c in re.findall(r"#.*", re.sub(strings, '""', out.decode()))]
+            was = [c.rstrip() for c in re.findall(r"#.*", re.sub(STRINGS, '""', text))]
+            now = [c.rstrip() for c in re.findall(r"#.*", re.sub(STRINGS, '""', out.decode()))]
             if was != now and '"' not in "".join(was):
                 bad.append(f"{path}, mutation {i}: comments changed")
             if any(l != l.rstrip() for l in out.decode().split("\n")):

@@ -303,8 +303,8 @@ def test_texts_that_are_too_large():
 
 # -- names -----------------------------------------------------------------------------------------
 
-def hover(e, marked):
-    found = e.ask("textDocument/hover", e.at("a.weir", marked))
+def hover(e, marked, name="a.weir"):
+    found = e.ask("textDocument/hover", e.at(name, marked))
     return found and found["contents"]["value"]
 
 
@@ -325,6 +325,13 @@ def test_hover():
                 ("who agen^ts   on orders\n  do", ['group agents = idp "ai"']),
                 ("not week^end", ["let weekend = time.weekday in {sat, sun}"])):
             h.has(hover(e, marked), *parts)
+        e.open("r.weir", HEAD + "deny old when table matches /a(b|c)_\\d$/i\n"
+               "deny any when table matches /x*/\ndeny bad when table matches /(/\n")
+        for marked, parts in (
+                ("/a(^b|c)", ["in either case", "5 states", "It matches `Ab_0`", "the empty text"]),
+                ("/x^*/", ["1 state.", "It matches any text", "It matches the empty text"])):
+            h.has(hover(e, marked, "r.weir"), *parts)
+        h.eq(hover(e, "/^(/", "r.weir"), None)
         for nothing in ('"drop ^table', "15^m", "= i^dp \"ai"):
             h.eq(hover(e, nothing), None, nothing)
 

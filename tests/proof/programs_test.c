@@ -39,6 +39,10 @@ exact_text(const char *s)
 static void
 make_constants(void)
 {
+	static const uint16_t next[] = {0, 2, 2, 2}; /* /d/ */
+	static const uint8_t class_of[256] = {['d'] = 1}, accepts[] = {0, 1};
+	const struct regex dfa = {exact(next, sizeof(next)), exact(class_of, sizeof(class_of)),
+				  exact(accepts, sizeof(accepts)), 2, 2, 2};
 	struct slice strings[] = {exact_text("a"), exact_text("dba")};
 	const struct constant k[CONSTANT_COUNT] = {
 		[CONSTANT_NUMBER] = {.kind = CONSTANT_NUMBER, .number = INT64_MIN},
@@ -50,6 +54,7 @@ make_constants(void)
 		[CONSTANT_VALUES] = {.kind = CONSTANT_VALUES, .n_cases = 32,
 				     .values = {TYPE_ENUM_WEEKDAY, UINT32_MAX}},
 		[CONSTANT_NETWORK] = {.kind = CONSTANT_NETWORK, .network = {{0}, 128}},
+		[CONSTANT_REGEX] = {.kind = CONSTANT_REGEX, .regex = {exact_text("/d/"), dfa}},
 		[CONSTANT_USES] = {.kind = CONSTANT_USES, .n_cases = 1,
 				   .uses = {0, UINT16_MAX}},
 	};
@@ -155,8 +160,8 @@ static const uint16_t boundary_facts[] = {
 	64, UINT16_MAX};
 static const uint16_t boundary_args[] = {
 	CONSTANT_NUMBER, CONSTANT_STRING, CONSTANT_STRINGS, CONSTANT_ACTIONS, CONSTANT_VALUES,
-	CONSTANT_NETWORK, CONSTANT_USES, CONSTANT_COUNT, VM_RULE_COUNT + VM_DENY, N_RULES - 1,
-	N_RULES, UINT16_MAX};
+	CONSTANT_NETWORK, CONSTANT_REGEX, CONSTANT_USES, CONSTANT_COUNT,
+	VM_RULE_COUNT + VM_DENY, N_RULES - 1, N_RULES, UINT16_MAX};
 static const uint16_t boundary_skips[] = {0, 1, 2, UINT16_MAX};
 static const uint8_t boundary_flags[] = {0,	      INSN_NOT,	      INSN_UNKNOWN,
 					 INSN_SKIP_TRUE, INSN_FLAGS, INSN_FLAGS + 1, UINT8_MAX};

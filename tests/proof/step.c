@@ -18,7 +18,7 @@
 
 #include <__fc_builtin.h>
 
-enum { TEXT = 3, ELEMENTS = 2 };
+enum { TEXT = 3, ELEMENTS = 2, STATES = 3, KINDS = 2 };
 #ifndef FIRST_OP
 #define FIRST_OP 0
 #endif
@@ -38,6 +38,8 @@ const struct named entry_info[ENTRY_COUNT];
 static struct insn code[LENGTH];
 static uint8_t text[TEXT];
 static struct slice slices[ELEMENTS];
+static uint16_t rows[STATES * KINDS];
+static uint8_t kinds[256], accepts[STATES];
 static struct constant constants[CONSTANT_COUNT];
 static struct image_rule rules[VM_MAX_RULES];
 static int8_t ranks[VM_MAX_RULES];
@@ -95,6 +97,12 @@ any_constant(struct constant *k)
 		Frama_C_make_unknown((char *) k->network.addr, 16);
 		k->network.prefix = (uint8_t) up_to(128);
 		break;
+	case CONSTANT_REGEX: /* what load_regex lets through: rows and classes of the table */
+		k->regex.text = any_slice();
+		k->regex.dfa = (struct regex){.next = rows, .class_of = kinds, .accepts = accepts,
+					      .n_states = STATES, .n_classes = KINDS,
+					      .sinks = (uint32_t) up_to(STATES * KINDS)};
+		break;
 	default:
 		k->uses.data = (uint16_t) up_to(ELEMENTS - 1);
 		k->uses.contexts = (uint16_t) up_to(UINT16_MAX);
@@ -135,6 +143,10 @@ static void
 any_lists(void)
 {
 	Frama_C_make_unknown((char *) text, sizeof(text));
+	/* In a place that is not known: for Eva all of them may have got it. */
+	kinds[up_to(255)] = (uint8_t) up_to(KINDS - 1);
+	rows[up_to(STATES * KINDS - 1)] = (uint16_t) (KINDS * up_to(STATES - 1));
+	Frama_C_make_unknown((char *) accepts, sizeof(accepts));
 	//@ loop unroll ELEMENTS;
 	for (int i = 0; i < ELEMENTS; i++) {
 		slices[i] = any_slice();

@@ -6,7 +6,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 # What parse.c puts between the tokens of a file with mistakes.
 NOT_WRITTEN = {"error", "RESUME", "REOPEN_RULE", "REOPEN_TEST"}
 SAMPLES = {"NAME": "some-name", "PATTERN": "some.*", "STRING": '"text"', "INT": "7",
-           "DURATION": "15m", "SIZE": "50MB", "CLOCK": "08:30", "ADDRESS": "10.0.0.0/8"}
+           "DURATION": "15m", "SIZE": "50MB", "CLOCK": "08:30", "ADDRESS": "10.0.0.0/8", "REGEX": "/^a/i"}
 
 
 def read(path):

@@ -13,9 +13,15 @@
 #include "tests/unit/test.h"
 
 static const struct pattern overlapping[] = {
-	{SLICE_LIT("app.orders"), false}, {SLICE_LIT("a"), false},    {SLICE_LIT("app.*"), true},
-	{SLICE_LIT("*.orders"), true},	  {SLICE_LIT("*s*o*"), true}, {SLICE_LIT("a*"), true},
-	{SLICE_LIT("*a"), true},	  {SLICE_LIT("a*a"), true},   {SLICE_LIT(""), false},
+	{.text = SLICE_LIT("app.orders")},
+	{.text = SLICE_LIT("a")},
+	{.text = SLICE_LIT("app.*"), .glob = true},
+	{.text = SLICE_LIT("*.orders"), .glob = true},
+	{.text = SLICE_LIT("*s*o*"), .glob = true},
+	{.text = SLICE_LIT("a*"), .glob = true},
+	{.text = SLICE_LIT("*a"), .glob = true},
+	{.text = SLICE_LIT("a*a"), .glob = true},
+	{.text = SLICE_LIT("")},
 };
 
 static bool
@@ -94,8 +100,9 @@ what_overlaps_too_much_is_refused(void)
 	arena_init(&arena, 0);
 	for (size_t i = 0; i < COUNT_OF(v); i++)
 		v[i] = (struct pattern){
-			slice_str(arena_printf(&arena, "*%c%c*", (int) ('a' + i), (int) ('b' + i))),
-			true};
+			.text = slice_str(arena_printf(&arena, "*%c%c*", (int) ('a' + i),
+						       (int) ('b' + i))),
+			.glob = true};
 	CHECK(partition_new(&arena, v, 6, false) != NULL);
 	CHECK(partition_new(&arena, v, COUNT_OF(v), false) == NULL);
 	arena_fini(&arena);

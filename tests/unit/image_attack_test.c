@@ -28,6 +28,7 @@ static const char source[] =
 	"hold h do sql.alter for 1 of g not self within 5m\n"
 	"mask d with null when client.address in {10.0.0.0/8} and time.of-day < 12:00\n"
 	"drop e of d when row.x = 1\n"
+	"deny v when table matches /^a+(b|c)$/i\n"
 	"deny u when sql.uses(d, join) or user.kind = agent\n";
 
 static struct buf
@@ -306,6 +307,37 @@ oversized_counts(void)
 	buf_fini(&u);
 }
 
+/* The table of a regular expression is followed without checks: none may lead out of it. */
+static void
+an_automaton_that_leads_outside(void)
+{
+	static const char text[] = "/^a+(b|c)$/i";
+	const uint8_t far[] = {0xff, 0xff}, two = 2, less = 0x57;
+	struct buf u = build(NULL, 9);
+	struct slice body = body_of(&u);
+	size_t n = sizeof(text) - 1, at = 0, classes, table, accepts;
+
+	/* It is in the source of the policy as well, where no array follows. */
+	while (memcmp(body.p + at, text, n) != 0 || body.p[at + n] != 0x83)
+		REQUIRE(++at + n + 300 < body.n);
+	at += n;
+	classes = at + 4;
+	table = classes + 256 + 2;
+	accepts = table + body.p[table - 1] + 1;
+	REQUIRE(body.p[at + 1] == 0x59 && body.p[table - 2] == 0x58);
+	REQUIRE(body.p[accepts - 1] == 0x44); /* four states */
+	CHECK_INT(load_patched(body, classes, 0, SLICE_LIT("")), IMAGE_OK);
+	CHECK_INT(load_patched(body, classes, 1, slice_of(far, 1)), IMAGE_ERROR_VALUE);
+	CHECK_INT(load_patched(body, table, 2, slice_of(far, 2)), IMAGE_ERROR_VALUE);
+	CHECK_INT(load_patched(body, table + 1, 1, slice_of("\4", 1)), IMAGE_ERROR_VALUE);
+	CHECK_INT(load_patched(body, accepts, 1, slice_of(&two, 1)), IMAGE_ERROR_VALUE);
+	/* A state less than the table has. */
+	CHECK_INT(load_patched(body, accepts - 1, 2, SLICE_LIT("\x43")), IMAGE_ERROR_VALUE);
+	CHECK_INT(load_patched(body, accepts - 1, 5, SLICE_LIT("\x40")), IMAGE_ERROR_VALUE);
+	CHECK(load_patched(body, table - 2, 1, slice_of(&less, 1)) != IMAGE_OK);
+	buf_fini(&u);
+}
+
 int
 main(void)
 {
@@ -320,6 +352,7 @@ main(void)
 		TEST(keys_twice_or_missing),
 		TEST(another_spelling),
 		TEST(oversized_counts),
+		TEST(an_automaton_that_leads_outside),
 	};
 
 	ed25519_public(owner_public[0], owner);

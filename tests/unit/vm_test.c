@@ -16,7 +16,12 @@ static const struct image_column card_columns[] = {
 static const struct image_data datas[] = {{SLICE_LIT("card"), card_columns, 2, 0}};
 static const struct slice two_strings[] = {SLICE_LIT("ai-agents"), SLICE_LIT("dba")};
 
-enum { K_NUMBER, K_STRING, K_STRINGS, K_ACTIONS, K_VALUES, K_NETWORK, K_USES, K_COUNT };
+enum { K_NUMBER, K_STRING, K_STRINGS, K_ACTIONS, K_VALUES, K_NETWORK, K_USES, K_REGEX, K_COUNT };
+/* /^app\./: a, p, the dot, and other bytes */
+static const uint16_t app_next[] = {20, 4,  20, 20, 20, 20, 8,	20, 20, 20, 12, 20,
+				    20, 20, 20, 16, 16, 16, 16, 16, 20, 20, 20, 20};
+static const uint8_t app_classes[256] = {['a'] = 1, ['p'] = 2, ['.'] = 3};
+static const uint8_t app_accepts[] = {0, 0, 0, 0, 1, 0};
 static struct constant constants[K_COUNT] = {
 	[K_NUMBER] = {.kind = CONSTANT_NUMBER, .number = 5},
 	[K_STRING] = {.kind = CONSTANT_STRING, .string = SLICE_LIT("app.*")},
@@ -26,6 +31,9 @@ static struct constant constants[K_COUNT] = {
 		      .values = {TYPE_ENUM_USER_KIND, 1u << USER_KIND_AGENT}},
 	[K_NETWORK] = {.kind = CONSTANT_NETWORK,
 		       .network = {{[10] = 0xff, [11] = 0xff, [12] = 10}, 104}},
+	[K_REGEX] = {.kind = CONSTANT_REGEX,
+		     .regex = {SLICE_LIT("/^app\\./"),
+			       {app_next, app_classes, app_accepts, 6, 4, 16}}},
 	[K_USES] = {.kind = CONSTANT_USES, .uses = {0, CONTEXT_BIT(JOIN) | CONTEXT_BIT(ORDER)}},
 };
 
@@ -153,6 +161,26 @@ set_glob(void)
 	check_flags(OP_SET_GLOB, FACT_COLUMNS, K_STRING, &f, 1);
 	facts_set(&f, FACT_COLUMNS, out, 1);
 	check_flags(OP_SET_GLOB, FACT_COLUMNS, K_STRING, &f, 0);
+}
+
+static void
+regexes(void)
+{
+	const struct slice in[] = {SLICE_LIT("x"), SLICE_LIT("app.y")}, out[] = {SLICE_LIT("app")};
+	struct facts f = {0};
+
+	check_flags(OP_SET_REGEX, FACT_COLUMNS, K_REGEX, &f, -1);
+	facts_set(&f, FACT_COLUMNS, in, 2);
+	check_flags(OP_SET_REGEX, FACT_COLUMNS, K_REGEX, &f, 1);
+	facts_set(&f, FACT_COLUMNS, out, 1);
+	check_flags(OP_SET_REGEX, FACT_COLUMNS, K_REGEX, &f, 0);
+	check_flags(OP_STR_REGEX, FACT_TABLE, K_REGEX, &f, -1);
+	facts_string(&f, FACT_TABLE, SLICE_LIT("app.orders"));
+	check_flags(OP_STR_REGEX, FACT_TABLE, K_REGEX, &f, 1);
+	facts_string(&f, FACT_TABLE, SLICE_LIT("crm.app."));
+	check_flags(OP_STR_REGEX, FACT_TABLE, K_REGEX, &f, 0);
+	facts_string(&f, FACT_TABLE, SLICE_LIT(""));
+	check_flags(OP_STR_REGEX, FACT_TABLE, K_REGEX, &f, 0);
 }
 
 static void
@@ -386,7 +414,7 @@ row_passes(enum opcode op, uint16_t constant, const struct row_value *row)
 	struct image_error err;
 	struct arena scratch;
 	struct decision d;
-	bool unknown;
+	bool unknown, as_text;
 
 	arena_init(&scratch, 0);
 	img.row_columns = columns;
@@ -403,7 +431,8 @@ row_passes(enum opcode op, uint16_t constant, const struct row_value *row)
 	code[0].flags = INSN_UNKNOWN | INSN_NOT;
 	vm_decide(&img, ENTRY_ROW, &f, &d);
 	/* What is unknown matches either way. */
-	CHECK(!row || (row[1].known && (op == OP_ROW_IN || op == OP_ROW_GLOB)) || row[1].is_int
+	as_text = op == OP_ROW_IN || op == OP_ROW_GLOB || op == OP_ROW_REGEX;
+	CHECK(!row || (row[1].known && as_text) || row[1].is_int
 		      ? (decision_next(&d, -1) == DROP_RULE) != unknown || !row
 		      : unknown && decision_next(&d, -1) == DROP_RULE);
 	return unknown;
@@ -425,6 +454,9 @@ rows(void)
 	CHECK(row_passes(OP_ROW_IN, K_STRINGS, NULL));
 	CHECK(row_passes(OP_ROW_GLOB, K_STRING, app));
 	CHECK(!row_passes(OP_ROW_GLOB, K_STRING, text));
+	CHECK(row_passes(OP_ROW_REGEX, K_REGEX, app));
+	CHECK(!row_passes(OP_ROW_REGEX, K_REGEX, text));
+	CHECK(row_passes(OP_ROW_REGEX, K_REGEX, none));
 	CHECK(row_passes(OP_ROW_EQ, K_NUMBER, number));
 	CHECK(!row_passes(OP_ROW_LT, K_NUMBER, number));
 	CHECK(row_passes(OP_ROW_LE, K_NUMBER, number));
@@ -739,7 +771,8 @@ names(void)
 		CHECK_INT(action_set_has(&set, a), action_is_leaf(a));
 }
 
-TEST_MAIN(TEST(action_in), TEST(set_any), TEST(set_glob), TEST(strings), TEST(flags_and_values),
+TEST_MAIN(TEST(action_in), TEST(set_any), TEST(set_glob), TEST(regexes), TEST(strings),
+	  TEST(flags_and_values),
 	  TEST(numbers), TEST(addresses), TEST(uses), TEST(jump_and_end), TEST(verdicts),
 	  TEST(limits_have_no_verdict), TEST(shadow_rules_stay_apart), TEST(rows), TEST(may),
 	  TEST(joins), TEST(masks), TEST(modes), TEST(verifier), TEST(cost), TEST(globs),

@@ -16,6 +16,7 @@
 (comment) @comment
 (string) @string
 (escape_sequence) @string.escape
+(regex) @string.regexp
 [(int) (duration) (size) (clock) (address)] @constant.numeric
 
 (policy_declaration name: (name) @function)

@@ -8,9 +8,9 @@
 #define LANGUAGE_VERSION 14
 #define STATE_COUNT 326
 #define LARGE_STATE_COUNT 2
-#define SYMBOL_COUNT 185
+#define SYMBOL_COUNT 186
 #define ALIAS_COUNT 2
-#define TOKEN_COUNT 98
+#define TOKEN_COUNT 99
 #define EXTERNAL_TOKEN_COUNT 0
 #define FIELD_COUNT 35
 #define MAX_ALIAS_SEQUENCE_LENGTH 8
@@ -106,103 +106,104 @@ enum {
   anon_sym_DQUOTE2 = 87,
   aux_sym_string_content_token1 = 88,
   sym_escape_sequence = 89,
-  sym_int = 90,
-  sym_duration = 91,
-  sym_size = 92,
-  sym_clock = 93,
-  sym_address = 94,
-  anon_sym_true = 95,
-  anon_sym_false = 96,
-  sym_comment = 97,
-  sym_source_file = 98,
-  sym__declaration = 99,
-  sym_policy_declaration = 100,
-  sym_import_declaration = 101,
-  sym_group_declaration = 102,
-  sym_target_declaration = 103,
-  sym_catalog_declaration = 104,
-  sym_data_declaration = 105,
-  sym_let_declaration = 106,
-  sym_trust_declaration = 107,
-  sym_default_declaration = 108,
-  sym_prove_only = 109,
-  sym_prove_nobody = 110,
-  sym_column_pattern = 111,
-  sym_values_pattern = 112,
-  sym__pattern = 113,
-  sym_rule = 114,
-  sym_notify_rule = 115,
-  sym__clause = 116,
-  sym_who_clause = 117,
-  sym_on_clause = 118,
-  sym_do_clause = 119,
-  sym_of_clause = 120,
-  sym_when_clause = 121,
-  sym_unless_clause = 122,
-  sym_for_clause = 123,
-  sym_quorum = 124,
-  sym_within_clause = 125,
-  sym_expires_clause = 126,
-  sym_once_clause = 127,
-  sym_reason_clause = 128,
-  sym_ticket_clause = 129,
-  sym_notify_clause = 130,
-  sym_with_clause = 131,
-  sym_allowing = 132,
-  sym_mode = 133,
-  sym_amount_clause = 134,
-  sym__expression = 135,
-  sym_or_expression = 136,
-  sym_and_expression = 137,
-  sym_not_expression = 138,
-  sym_parenthesized_expression = 139,
-  sym_comparison = 140,
-  sym_membership = 141,
-  sym_text_match = 142,
-  sym__operand = 143,
-  sym_call = 144,
-  sym_alternatives = 145,
-  sym__argument = 146,
-  sym_set = 147,
-  sym__value = 148,
-  sym__reference = 149,
-  sym_test = 150,
-  sym__test_clause = 151,
-  sym_as_clause = 152,
-  sym__test_on = 153,
-  sym__test_with = 154,
-  sym_fact = 155,
-  sym_run_clause = 156,
-  sym_row_clause = 157,
-  sym_expect_clause = 158,
-  sym__cells = 159,
-  sym_cell = 160,
-  sym__literal = 161,
-  sym_string = 162,
-  sym_string_content = 163,
-  sym_boolean = 164,
-  aux_sym_source_file_repeat1 = 165,
-  aux_sym_data_declaration_repeat1 = 166,
-  aux_sym_prove_only_repeat1 = 167,
-  aux_sym_prove_only_repeat2 = 168,
-  aux_sym_prove_nobody_repeat1 = 169,
-  aux_sym_column_pattern_repeat1 = 170,
-  aux_sym_rule_repeat1 = 171,
-  aux_sym_on_clause_repeat1 = 172,
-  aux_sym_for_clause_repeat1 = 173,
-  aux_sym_with_clause_repeat1 = 174,
-  aux_sym_with_clause_repeat2 = 175,
-  aux_sym_allowing_repeat1 = 176,
-  aux_sym_call_repeat1 = 177,
-  aux_sym_alternatives_repeat1 = 178,
-  aux_sym_set_repeat1 = 179,
-  aux_sym_test_repeat1 = 180,
-  aux_sym__test_with_repeat1 = 181,
-  aux_sym_run_clause_repeat1 = 182,
-  aux_sym__cells_repeat1 = 183,
-  aux_sym_string_content_repeat1 = 184,
-  alias_sym_argument = 185,
-  alias_sym_reference = 186,
+  sym_regex = 90,
+  sym_int = 91,
+  sym_duration = 92,
+  sym_size = 93,
+  sym_clock = 94,
+  sym_address = 95,
+  anon_sym_true = 96,
+  anon_sym_false = 97,
+  sym_comment = 98,
+  sym_source_file = 99,
+  sym__declaration = 100,
+  sym_policy_declaration = 101,
+  sym_import_declaration = 102,
+  sym_group_declaration = 103,
+  sym_target_declaration = 104,
+  sym_catalog_declaration = 105,
+  sym_data_declaration = 106,
+  sym_let_declaration = 107,
+  sym_trust_declaration = 108,
+  sym_default_declaration = 109,
+  sym_prove_only = 110,
+  sym_prove_nobody = 111,
+  sym_column_pattern = 112,
+  sym_values_pattern = 113,
+  sym__pattern = 114,
+  sym_rule = 115,
+  sym_notify_rule = 116,
+  sym__clause = 117,
+  sym_who_clause = 118,
+  sym_on_clause = 119,
+  sym_do_clause = 120,
+  sym_of_clause = 121,
+  sym_when_clause = 122,
+  sym_unless_clause = 123,
+  sym_for_clause = 124,
+  sym_quorum = 125,
+  sym_within_clause = 126,
+  sym_expires_clause = 127,
+  sym_once_clause = 128,
+  sym_reason_clause = 129,
+  sym_ticket_clause = 130,
+  sym_notify_clause = 131,
+  sym_with_clause = 132,
+  sym_allowing = 133,
+  sym_mode = 134,
+  sym_amount_clause = 135,
+  sym__expression = 136,
+  sym_or_expression = 137,
+  sym_and_expression = 138,
+  sym_not_expression = 139,
+  sym_parenthesized_expression = 140,
+  sym_comparison = 141,
+  sym_membership = 142,
+  sym_text_match = 143,
+  sym__operand = 144,
+  sym_call = 145,
+  sym_alternatives = 146,
+  sym__argument = 147,
+  sym_set = 148,
+  sym__value = 149,
+  sym__reference = 150,
+  sym_test = 151,
+  sym__test_clause = 152,
+  sym_as_clause = 153,
+  sym__test_on = 154,
+  sym__test_with = 155,
+  sym_fact = 156,
+  sym_run_clause = 157,
+  sym_row_clause = 158,
+  sym_expect_clause = 159,
+  sym__cells = 160,
+  sym_cell = 161,
+  sym__literal = 162,
+  sym_string = 163,
+  sym_string_content = 164,
+  sym_boolean = 165,
+  aux_sym_source_file_repeat1 = 166,
+  aux_sym_data_declaration_repeat1 = 167,
+  aux_sym_prove_only_repeat1 = 168,
+  aux_sym_prove_only_repeat2 = 169,
+  aux_sym_prove_nobody_repeat1 = 170,
+  aux_sym_column_pattern_repeat1 = 171,
+  aux_sym_rule_repeat1 = 172,
+  aux_sym_on_clause_repeat1 = 173,
+  aux_sym_for_clause_repeat1 = 174,
+  aux_sym_with_clause_repeat1 = 175,
+  aux_sym_with_clause_repeat2 = 176,
+  aux_sym_allowing_repeat1 = 177,
+  aux_sym_call_repeat1 = 178,
+  aux_sym_alternatives_repeat1 = 179,
+  aux_sym_set_repeat1 = 180,
+  aux_sym_test_repeat1 = 181,
+  aux_sym__test_with_repeat1 = 182,
+  aux_sym_run_clause_repeat1 = 183,
+  aux_sym__cells_repeat1 = 184,
+  aux_sym_string_content_repeat1 = 185,
+  alias_sym_argument = 186,
+  alias_sym_reference = 187,
 };
 
 static const char * const ts_symbol_names[] = {
@@ -296,6 +297,7 @@ static const char * const ts_symbol_names[] = {
   [anon_sym_DQUOTE2] = "\"",
   [aux_sym_string_content_token1] = "string_content_token1",
   [sym_escape_sequence] = "escape_sequence",
+  [sym_regex] = "regex",
   [sym_int] = "int",
   [sym_duration] = "duration",
   [sym_size] = "size",
@@ -486,6 +488,7 @@ static const TSSymbol ts_symbol_map[] = {
   [anon_sym_DQUOTE2] = anon_sym_DQUOTE,
   [aux_sym_string_content_token1] = aux_sym_string_content_token1,
   [sym_escape_sequence] = sym_escape_sequence,
+  [sym_regex] = sym_regex,
   [sym_int] = sym_int,
   [sym_duration] = sym_duration,
   [sym_size] = sym_size,
@@ -943,6 +946,10 @@ static const TSSymbolMetadata ts_symbol_metadata[] = {
     .named = false,
   },
   [sym_escape_sequence] = {
+    .visible = true,
+    .named = true,
+  },
+  [sym_regex] = {
     .visible = true,
     .named = true,
   },
@@ -1918,22 +1925,22 @@ static const TSStateId ts_primary_state_ids[STATE_COUNT] = {
   [214] = 214,
   [215] = 215,
   [216] = 216,
-  [217] = 217,
+  [217] = 207,
   [218] = 218,
   [219] = 219,
   [220] = 220,
   [221] = 221,
-  [222] = 217,
+  [222] = 220,
   [223] = 223,
   [224] = 224,
-  [225] = 216,
+  [225] = 219,
   [226] = 226,
   [227] = 227,
   [228] = 228,
   [229] = 229,
   [230] = 230,
   [231] = 231,
-  [232] = 212,
+  [232] = 216,
   [233] = 233,
   [234] = 234,
   [235] = 235,
@@ -1946,16 +1953,16 @@ static const TSStateId ts_primary_state_ids[STATE_COUNT] = {
   [242] = 242,
   [243] = 243,
   [244] = 244,
-  [245] = 77,
+  [245] = 245,
   [246] = 246,
   [247] = 247,
   [248] = 248,
-  [249] = 241,
-  [250] = 250,
-  [251] = 243,
+  [249] = 249,
+  [250] = 77,
+  [251] = 251,
   [252] = 252,
   [253] = 253,
-  [254] = 254,
+  [254] = 251,
   [255] = 255,
   [256] = 256,
   [257] = 257,
@@ -2034,1032 +2041,1054 @@ static bool ts_lex(TSLexer *lexer, TSStateId state) {
   eof = lexer->eof(lexer);
   switch (state) {
     case 0:
-      if (eof) ADVANCE(42);
-      if (lookahead == '!') ADVANCE(23);
-      if (lookahead == '"') ADVANCE(65);
-      if (lookahead == '#') ADVANCE(140);
-      if (lookahead == '(') ADVANCE(47);
-      if (lookahead == ')') ADVANCE(48);
-      if (lookahead == '*') ADVANCE(63);
-      if (lookahead == ',') ADVANCE(44);
-      if (lookahead == '-') ADVANCE(29);
-      if (lookahead == '.') ADVANCE(26);
-      if (lookahead == '2') ADVANCE(75);
-      if (lookahead == ':') ADVANCE(56);
-      if (lookahead == '<') ADVANCE(50);
-      if (lookahead == '=') ADVANCE(43);
-      if (lookahead == '>') ADVANCE(52);
-      if (lookahead == '\\') ADVANCE(27);
-      if (lookahead == '{') ADVANCE(55);
-      if (lookahead == '|') ADVANCE(54);
-      if (lookahead == '}') ADVANCE(46);
+      if (eof) ADVANCE(44);
+      if (lookahead == '!') ADVANCE(24);
+      if (lookahead == '"') ADVANCE(67);
+      if (lookahead == '#') ADVANCE(143);
+      if (lookahead == '(') ADVANCE(49);
+      if (lookahead == ')') ADVANCE(50);
+      if (lookahead == '*') ADVANCE(65);
+      if (lookahead == ',') ADVANCE(46);
+      if (lookahead == '-') ADVANCE(30);
+      if (lookahead == '.') ADVANCE(27);
+      if (lookahead == '/') ADVANCE(13);
+      if (lookahead == '2') ADVANCE(78);
+      if (lookahead == ':') ADVANCE(58);
+      if (lookahead == '<') ADVANCE(52);
+      if (lookahead == '=') ADVANCE(45);
+      if (lookahead == '>') ADVANCE(54);
+      if (lookahead == '\\') ADVANCE(28);
+      if (lookahead == '{') ADVANCE(57);
+      if (lookahead == '|') ADVANCE(56);
+      if (lookahead == '}') ADVANCE(48);
       if (lookahead == '0' ||
-          lookahead == '1') ADVANCE(77);
+          lookahead == '1') ADVANCE(80);
       if (lookahead == '\t' ||
           lookahead == '\n' ||
           lookahead == '\r' ||
-          lookahead == ' ') SKIP(40)
-      if (('3' <= lookahead && lookahead <= '9')) ADVANCE(76);
+          lookahead == ' ') SKIP(42)
+      if (('3' <= lookahead && lookahead <= '9')) ADVANCE(79);
       if (('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(61);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(63);
       END_STATE();
     case 1:
       if (lookahead == '\n') SKIP(4)
-      if (lookahead == '"') ADVANCE(65);
-      if (lookahead == '#') ADVANCE(67);
-      if (lookahead == '\\') ADVANCE(27);
+      if (lookahead == '"') ADVANCE(67);
+      if (lookahead == '#') ADVANCE(69);
+      if (lookahead == '\\') ADVANCE(28);
       if (lookahead == '\t' ||
           lookahead == '\r' ||
-          lookahead == ' ') ADVANCE(66);
+          lookahead == ' ') ADVANCE(68);
       if (lookahead != 0 &&
-          lookahead != 0) ADVANCE(67);
+          lookahead != 0) ADVANCE(69);
       END_STATE();
     case 2:
-      if (lookahead == '"') ADVANCE(65);
-      if (lookahead == '#') ADVANCE(140);
+      if (lookahead == '"') ADVANCE(67);
+      if (lookahead == '#') ADVANCE(143);
       if (lookahead == '\t' ||
           lookahead == '\n' ||
           lookahead == '\r' ||
           lookahead == ' ') SKIP(4)
       END_STATE();
     case 3:
-      if (lookahead == '"') ADVANCE(64);
-      if (lookahead == '#') ADVANCE(140);
-      if (lookahead == '(') ADVANCE(47);
-      if (lookahead == '*') ADVANCE(63);
-      if (lookahead == '-') ADVANCE(29);
-      if (lookahead == '2') ADVANCE(71);
-      if (lookahead == ':') ADVANCE(22);
-      if (lookahead == '{') ADVANCE(55);
+      if (lookahead == '"') ADVANCE(66);
+      if (lookahead == '#') ADVANCE(143);
+      if (lookahead == '(') ADVANCE(49);
+      if (lookahead == '*') ADVANCE(65);
+      if (lookahead == '-') ADVANCE(30);
+      if (lookahead == '2') ADVANCE(74);
+      if (lookahead == ':') ADVANCE(23);
+      if (lookahead == '{') ADVANCE(57);
       if (lookahead == '0' ||
-          lookahead == '1') ADVANCE(73);
+          lookahead == '1') ADVANCE(76);
       if (lookahead == '\t' ||
           lookahead == '\n' ||
           lookahead == '\r' ||
           lookahead == ' ') SKIP(3)
-      if (('3' <= lookahead && lookahead <= '9')) ADVANCE(72);
+      if (('3' <= lookahead && lookahead <= '9')) ADVANCE(75);
       if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(59);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(61);
       if (('G' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('g' <= lookahead && lookahead <= 'z')) ADVANCE(61);
+          ('g' <= lookahead && lookahead <= 'z')) ADVANCE(63);
       END_STATE();
     case 4:
-      if (lookahead == '#') ADVANCE(140);
+      if (lookahead == '#') ADVANCE(143);
       if (lookahead == '\t' ||
           lookahead == '\n' ||
           lookahead == '\r' ||
           lookahead == ' ') SKIP(4)
       END_STATE();
     case 5:
-      if (lookahead == '*') ADVANCE(63);
+      if (lookahead == '*') ADVANCE(65);
       if (('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(61);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(63);
       END_STATE();
     case 6:
-      if (lookahead == '*') ADVANCE(63);
+      if (lookahead == '*') ADVANCE(65);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(61);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(63);
       END_STATE();
     case 7:
-      if (lookahead == '.') ADVANCE(34);
+      if (lookahead == '.') ADVANCE(35);
       END_STATE();
     case 8:
-      if (lookahead == '.') ADVANCE(34);
+      if (lookahead == '.') ADVANCE(35);
       if (('0' <= lookahead && lookahead <= '9')) ADVANCE(7);
       END_STATE();
     case 9:
-      if (lookahead == '.') ADVANCE(34);
+      if (lookahead == '.') ADVANCE(35);
       if (('0' <= lookahead && lookahead <= '9')) ADVANCE(8);
       END_STATE();
     case 10:
-      if (lookahead == '.') ADVANCE(35);
+      if (lookahead == '.') ADVANCE(36);
       END_STATE();
     case 11:
-      if (lookahead == '.') ADVANCE(35);
+      if (lookahead == '.') ADVANCE(36);
       if (('0' <= lookahead && lookahead <= '9')) ADVANCE(10);
       END_STATE();
     case 12:
-      if (lookahead == '.') ADVANCE(35);
+      if (lookahead == '.') ADVANCE(36);
       if (('0' <= lookahead && lookahead <= '9')) ADVANCE(11);
       END_STATE();
     case 13:
-      if (lookahead == ':') ADVANCE(22);
+      if (lookahead == '/') ADVANCE(71);
+      if (lookahead == '\\') ADVANCE(41);
+      if (lookahead != 0 &&
+          lookahead != 0 &&
+          lookahead != '\n') ADVANCE(13);
       END_STATE();
     case 14:
-      if (lookahead == ':') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(13);
+      if (lookahead == ':') ADVANCE(23);
       END_STATE();
     case 15:
-      if (lookahead == ':') ADVANCE(22);
+      if (lookahead == ':') ADVANCE(23);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(14);
       END_STATE();
     case 16:
-      if (lookahead == ':') ADVANCE(129);
+      if (lookahead == ':') ADVANCE(23);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(15);
       END_STATE();
     case 17:
-      if (lookahead == ':') ADVANCE(129);
-      if (('0' <= lookahead && lookahead <= '5')) ADVANCE(18);
-      if (('6' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(21);
+      if (lookahead == ':') ADVANCE(132);
       END_STATE();
     case 18:
-      if (lookahead == ':') ADVANCE(129);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(91);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(20);
+      if (lookahead == ':') ADVANCE(132);
+      if (('0' <= lookahead && lookahead <= '5')) ADVANCE(19);
+      if (('6' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(22);
       END_STATE();
     case 19:
-      if (lookahead == ':') ADVANCE(129);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(16);
+      if (lookahead == ':') ADVANCE(132);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(94);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(21);
       END_STATE();
     case 20:
-      if (lookahead == ':') ADVANCE(129);
+      if (lookahead == ':') ADVANCE(132);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(19);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(17);
       END_STATE();
     case 21:
-      if (lookahead == ':') ADVANCE(129);
+      if (lookahead == ':') ADVANCE(132);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(20);
       END_STATE();
     case 22:
-      if (lookahead == ':') ADVANCE(129);
+      if (lookahead == ':') ADVANCE(132);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(21);
       END_STATE();
     case 23:
-      if (lookahead == '=') ADVANCE(49);
+      if (lookahead == ':') ADVANCE(132);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(22);
       END_STATE();
     case 24:
-      if (lookahead == 'B') ADVANCE(86);
+      if (lookahead == '=') ADVANCE(51);
       END_STATE();
     case 25:
-      if (lookahead == 'B') ADVANCE(86);
-      if (lookahead == 'i') ADVANCE(24);
+      if (lookahead == 'B') ADVANCE(89);
       END_STATE();
     case 26:
-      if (lookahead == '{') ADVANCE(45);
+      if (lookahead == 'B') ADVANCE(89);
+      if (lookahead == 'i') ADVANCE(25);
       END_STATE();
     case 27:
-      if (lookahead == '"' ||
-          lookahead == '\\' ||
-          lookahead == 'n') ADVANCE(68);
+      if (lookahead == '{') ADVANCE(47);
       END_STATE();
     case 28:
-      if (('0' <= lookahead && lookahead <= '5')) ADVANCE(30);
+      if (lookahead == '"' ||
+          lookahead == '\\' ||
+          lookahead == 'n') ADVANCE(70);
       END_STATE();
     case 29:
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(79);
+      if (('0' <= lookahead && lookahead <= '5')) ADVANCE(31);
       END_STATE();
     case 30:
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(90);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(82);
       END_STATE();
     case 31:
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(80);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(93);
       END_STATE();
     case 32:
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(12);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(83);
       END_STATE();
     case 33:
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(139);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(12);
       END_STATE();
     case 34:
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(134);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(142);
       END_STATE();
     case 35:
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(9);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(137);
       END_STATE();
     case 36:
-      if (('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(62);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(9);
       END_STATE();
     case 37:
+      if (('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(64);
+      END_STATE();
+    case 38:
       if (lookahead == '*' ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(63);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(65);
       END_STATE();
-    case 38:
+    case 39:
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(62);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(64);
       END_STATE();
-    case 39:
+    case 40:
       if (lookahead == '*' ||
           ('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(63);
-      END_STATE();
-    case 40:
-      if (eof) ADVANCE(42);
-      if (lookahead == '!') ADVANCE(23);
-      if (lookahead == '"') ADVANCE(64);
-      if (lookahead == '#') ADVANCE(140);
-      if (lookahead == '(') ADVANCE(47);
-      if (lookahead == ')') ADVANCE(48);
-      if (lookahead == '*') ADVANCE(63);
-      if (lookahead == ',') ADVANCE(44);
-      if (lookahead == '-') ADVANCE(29);
-      if (lookahead == '.') ADVANCE(26);
-      if (lookahead == '2') ADVANCE(75);
-      if (lookahead == ':') ADVANCE(56);
-      if (lookahead == '<') ADVANCE(50);
-      if (lookahead == '=') ADVANCE(43);
-      if (lookahead == '>') ADVANCE(52);
-      if (lookahead == '{') ADVANCE(55);
-      if (lookahead == '|') ADVANCE(54);
-      if (lookahead == '}') ADVANCE(46);
-      if (lookahead == '0' ||
-          lookahead == '1') ADVANCE(77);
-      if (lookahead == '\t' ||
-          lookahead == '\n' ||
-          lookahead == '\r' ||
-          lookahead == ' ') SKIP(40)
-      if (('3' <= lookahead && lookahead <= '9')) ADVANCE(76);
-      if (('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(61);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(65);
       END_STATE();
     case 41:
-      if (eof) ADVANCE(42);
-      if (lookahead == '"') ADVANCE(64);
-      if (lookahead == '#') ADVANCE(140);
-      if (lookahead == '-') ADVANCE(31);
+      if (lookahead != 0 &&
+          lookahead != 0 &&
+          lookahead != '\n') ADVANCE(13);
+      END_STATE();
+    case 42:
+      if (eof) ADVANCE(44);
+      if (lookahead == '!') ADVANCE(24);
+      if (lookahead == '"') ADVANCE(66);
+      if (lookahead == '#') ADVANCE(143);
+      if (lookahead == '(') ADVANCE(49);
+      if (lookahead == ')') ADVANCE(50);
+      if (lookahead == '*') ADVANCE(65);
+      if (lookahead == ',') ADVANCE(46);
+      if (lookahead == '-') ADVANCE(30);
+      if (lookahead == '.') ADVANCE(27);
+      if (lookahead == '/') ADVANCE(13);
+      if (lookahead == '2') ADVANCE(78);
+      if (lookahead == ':') ADVANCE(58);
+      if (lookahead == '<') ADVANCE(52);
+      if (lookahead == '=') ADVANCE(45);
+      if (lookahead == '>') ADVANCE(54);
+      if (lookahead == '{') ADVANCE(57);
+      if (lookahead == '|') ADVANCE(56);
+      if (lookahead == '}') ADVANCE(48);
+      if (lookahead == '0' ||
+          lookahead == '1') ADVANCE(80);
       if (lookahead == '\t' ||
           lookahead == '\n' ||
           lookahead == '\r' ||
-          lookahead == ' ') SKIP(41)
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(80);
+          lookahead == ' ') SKIP(42)
+      if (('3' <= lookahead && lookahead <= '9')) ADVANCE(79);
       if (('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(62);
-      END_STATE();
-    case 42:
-      ACCEPT_TOKEN(ts_builtin_sym_end);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(63);
       END_STATE();
     case 43:
-      ACCEPT_TOKEN(anon_sym_EQ);
+      if (eof) ADVANCE(44);
+      if (lookahead == '"') ADVANCE(66);
+      if (lookahead == '#') ADVANCE(143);
+      if (lookahead == '-') ADVANCE(32);
+      if (lookahead == '/') ADVANCE(13);
+      if (lookahead == '\t' ||
+          lookahead == '\n' ||
+          lookahead == '\r' ||
+          lookahead == ' ') SKIP(43)
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(83);
+      if (('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(64);
       END_STATE();
     case 44:
-      ACCEPT_TOKEN(anon_sym_COMMA);
+      ACCEPT_TOKEN(ts_builtin_sym_end);
       END_STATE();
     case 45:
-      ACCEPT_TOKEN(anon_sym_DOT_LBRACE);
+      ACCEPT_TOKEN(anon_sym_EQ);
       END_STATE();
     case 46:
-      ACCEPT_TOKEN(anon_sym_RBRACE);
+      ACCEPT_TOKEN(anon_sym_COMMA);
       END_STATE();
     case 47:
-      ACCEPT_TOKEN(anon_sym_LPAREN);
+      ACCEPT_TOKEN(anon_sym_DOT_LBRACE);
       END_STATE();
     case 48:
-      ACCEPT_TOKEN(anon_sym_RPAREN);
+      ACCEPT_TOKEN(anon_sym_RBRACE);
       END_STATE();
     case 49:
-      ACCEPT_TOKEN(anon_sym_BANG_EQ);
+      ACCEPT_TOKEN(anon_sym_LPAREN);
       END_STATE();
     case 50:
-      ACCEPT_TOKEN(anon_sym_LT);
-      if (lookahead == '=') ADVANCE(51);
+      ACCEPT_TOKEN(anon_sym_RPAREN);
       END_STATE();
     case 51:
-      ACCEPT_TOKEN(anon_sym_LT_EQ);
+      ACCEPT_TOKEN(anon_sym_BANG_EQ);
       END_STATE();
     case 52:
-      ACCEPT_TOKEN(anon_sym_GT);
+      ACCEPT_TOKEN(anon_sym_LT);
       if (lookahead == '=') ADVANCE(53);
       END_STATE();
     case 53:
-      ACCEPT_TOKEN(anon_sym_GT_EQ);
+      ACCEPT_TOKEN(anon_sym_LT_EQ);
       END_STATE();
     case 54:
-      ACCEPT_TOKEN(anon_sym_PIPE);
+      ACCEPT_TOKEN(anon_sym_GT);
+      if (lookahead == '=') ADVANCE(55);
       END_STATE();
     case 55:
-      ACCEPT_TOKEN(anon_sym_LBRACE);
+      ACCEPT_TOKEN(anon_sym_GT_EQ);
       END_STATE();
     case 56:
-      ACCEPT_TOKEN(anon_sym_COLON);
+      ACCEPT_TOKEN(anon_sym_PIPE);
       END_STATE();
     case 57:
+      ACCEPT_TOKEN(anon_sym_LBRACE);
+      END_STATE();
+    case 58:
+      ACCEPT_TOKEN(anon_sym_COLON);
+      END_STATE();
+    case 59:
       ACCEPT_TOKEN(sym_name);
-      if (lookahead == '*') ADVANCE(63);
+      if (lookahead == '*') ADVANCE(65);
       if (lookahead == '-') ADVANCE(6);
       if (lookahead == '.') ADVANCE(5);
-      if (lookahead == ':') ADVANCE(22);
+      if (lookahead == ':') ADVANCE(23);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(62);
+      if (('G' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('g' <= lookahead && lookahead <= 'z')) ADVANCE(63);
+      END_STATE();
+    case 60:
+      ACCEPT_TOKEN(sym_name);
+      if (lookahead == '*') ADVANCE(65);
+      if (lookahead == '-') ADVANCE(6);
+      if (lookahead == '.') ADVANCE(5);
+      if (lookahead == ':') ADVANCE(23);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(59);
+      if (('G' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('g' <= lookahead && lookahead <= 'z')) ADVANCE(63);
+      END_STATE();
+    case 61:
+      ACCEPT_TOKEN(sym_name);
+      if (lookahead == '*') ADVANCE(65);
+      if (lookahead == '-') ADVANCE(6);
+      if (lookahead == '.') ADVANCE(5);
+      if (lookahead == ':') ADVANCE(23);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(60);
       if (('G' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('g' <= lookahead && lookahead <= 'z')) ADVANCE(61);
-      END_STATE();
-    case 58:
-      ACCEPT_TOKEN(sym_name);
-      if (lookahead == '*') ADVANCE(63);
-      if (lookahead == '-') ADVANCE(6);
-      if (lookahead == '.') ADVANCE(5);
-      if (lookahead == ':') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(57);
-      if (('G' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('g' <= lookahead && lookahead <= 'z')) ADVANCE(61);
-      END_STATE();
-    case 59:
-      ACCEPT_TOKEN(sym_name);
-      if (lookahead == '*') ADVANCE(63);
-      if (lookahead == '-') ADVANCE(6);
-      if (lookahead == '.') ADVANCE(5);
-      if (lookahead == ':') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(58);
-      if (('G' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('g' <= lookahead && lookahead <= 'z')) ADVANCE(61);
-      END_STATE();
-    case 60:
-      ACCEPT_TOKEN(sym_name);
-      if (lookahead == '*') ADVANCE(63);
-      if (lookahead == '-') ADVANCE(6);
-      if (lookahead == '.') ADVANCE(5);
-      if (lookahead == ':') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(61);
-      END_STATE();
-    case 61:
-      ACCEPT_TOKEN(sym_name);
-      if (lookahead == '*') ADVANCE(63);
-      if (lookahead == '-') ADVANCE(6);
-      if (lookahead == '.') ADVANCE(5);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'Z') ||
-          lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(61);
+          ('g' <= lookahead && lookahead <= 'z')) ADVANCE(63);
       END_STATE();
     case 62:
       ACCEPT_TOKEN(sym_name);
-      if (lookahead == '-') ADVANCE(38);
-      if (lookahead == '.') ADVANCE(36);
+      if (lookahead == '*') ADVANCE(65);
+      if (lookahead == '-') ADVANCE(6);
+      if (lookahead == '.') ADVANCE(5);
+      if (lookahead == ':') ADVANCE(23);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
-          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(62);
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(63);
       END_STATE();
     case 63:
-      ACCEPT_TOKEN(sym_pattern);
-      if (lookahead == '-') ADVANCE(39);
-      if (lookahead == '.') ADVANCE(37);
-      if (lookahead == '*' ||
-          ('0' <= lookahead && lookahead <= '9') ||
+      ACCEPT_TOKEN(sym_name);
+      if (lookahead == '*') ADVANCE(65);
+      if (lookahead == '-') ADVANCE(6);
+      if (lookahead == '.') ADVANCE(5);
+      if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'Z') ||
           lookahead == '_' ||
           ('a' <= lookahead && lookahead <= 'z')) ADVANCE(63);
       END_STATE();
     case 64:
-      ACCEPT_TOKEN(anon_sym_DQUOTE);
+      ACCEPT_TOKEN(sym_name);
+      if (lookahead == '-') ADVANCE(39);
+      if (lookahead == '.') ADVANCE(37);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(64);
       END_STATE();
     case 65:
-      ACCEPT_TOKEN(anon_sym_DQUOTE2);
+      ACCEPT_TOKEN(sym_pattern);
+      if (lookahead == '-') ADVANCE(40);
+      if (lookahead == '.') ADVANCE(38);
+      if (lookahead == '*' ||
+          ('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(65);
       END_STATE();
     case 66:
-      ACCEPT_TOKEN(aux_sym_string_content_token1);
-      if (lookahead == '#') ADVANCE(67);
-      if (lookahead == '\t' ||
-          lookahead == '\r' ||
-          lookahead == ' ') ADVANCE(66);
-      if (lookahead != 0 &&
-          lookahead != 0 &&
-          lookahead != '\n' &&
-          lookahead != '"' &&
-          lookahead != '\\') ADVANCE(67);
+      ACCEPT_TOKEN(anon_sym_DQUOTE);
       END_STATE();
     case 67:
+      ACCEPT_TOKEN(anon_sym_DQUOTE2);
+      END_STATE();
+    case 68:
+      ACCEPT_TOKEN(aux_sym_string_content_token1);
+      if (lookahead == '#') ADVANCE(69);
+      if (lookahead == '\t' ||
+          lookahead == '\r' ||
+          lookahead == ' ') ADVANCE(68);
+      if (lookahead != 0 &&
+          lookahead != 0 &&
+          lookahead != '\n' &&
+          lookahead != '"' &&
+          lookahead != '\\') ADVANCE(69);
+      END_STATE();
+    case 69:
       ACCEPT_TOKEN(aux_sym_string_content_token1);
       if (lookahead != 0 &&
           lookahead != 0 &&
           lookahead != '\n' &&
           lookahead != '"' &&
-          lookahead != '\\') ADVANCE(67);
-      END_STATE();
-    case 68:
-      ACCEPT_TOKEN(sym_escape_sequence);
-      END_STATE();
-    case 69:
-      ACCEPT_TOKEN(sym_int);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == ':') ADVANCE(22);
-      if (lookahead == 'B') ADVANCE(87);
-      if (lookahead == 'd') ADVANCE(82);
-      if (lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
-      if (lookahead == 'G' ||
-          lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(13);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(78);
+          lookahead != '\\') ADVANCE(69);
       END_STATE();
     case 70:
-      ACCEPT_TOKEN(sym_int);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == ':') ADVANCE(22);
-      if (lookahead == 'B') ADVANCE(88);
-      if (lookahead == 'd') ADVANCE(83);
-      if (lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
-      if (lookahead == 'G' ||
-          lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(14);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(69);
+      ACCEPT_TOKEN(sym_escape_sequence);
       END_STATE();
     case 71:
-      ACCEPT_TOKEN(sym_int);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == ':') ADVANCE(17);
-      if (lookahead == 'B') ADVANCE(89);
-      if (lookahead == 'd') ADVANCE(84);
-      if (lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
-      if (lookahead == 'G' ||
-          lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
-      if (('0' <= lookahead && lookahead <= '3')) ADVANCE(74);
-      if (('4' <= lookahead && lookahead <= '9')) ADVANCE(70);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(15);
+      ACCEPT_TOKEN(sym_regex);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'Z') ||
+          lookahead == '_' ||
+          ('a' <= lookahead && lookahead <= 'z')) ADVANCE(71);
       END_STATE();
     case 72:
       ACCEPT_TOKEN(sym_int);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == ':') ADVANCE(17);
-      if (lookahead == 'B') ADVANCE(89);
-      if (lookahead == 'd') ADVANCE(84);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == ':') ADVANCE(23);
+      if (lookahead == 'B') ADVANCE(90);
+      if (lookahead == 'd') ADVANCE(85);
       if (lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
       if (lookahead == 'G' ||
           lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
+          lookahead == 'M') ADVANCE(26);
       if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(15);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(70);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(14);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(81);
       END_STATE();
     case 73:
       ACCEPT_TOKEN(sym_int);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == ':') ADVANCE(17);
-      if (lookahead == 'B') ADVANCE(89);
-      if (lookahead == 'd') ADVANCE(84);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == ':') ADVANCE(23);
+      if (lookahead == 'B') ADVANCE(91);
+      if (lookahead == 'd') ADVANCE(86);
       if (lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
       if (lookahead == 'G' ||
           lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
+          lookahead == 'M') ADVANCE(26);
       if (('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(15);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(74);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(72);
       END_STATE();
     case 74:
       ACCEPT_TOKEN(sym_int);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == ':') ADVANCE(17);
-      if (lookahead == 'B') ADVANCE(88);
-      if (lookahead == 'd') ADVANCE(83);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == ':') ADVANCE(18);
+      if (lookahead == 'B') ADVANCE(92);
+      if (lookahead == 'd') ADVANCE(87);
       if (lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
       if (lookahead == 'G' ||
           lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
+          lookahead == 'M') ADVANCE(26);
+      if (('0' <= lookahead && lookahead <= '3')) ADVANCE(77);
+      if (('4' <= lookahead && lookahead <= '9')) ADVANCE(73);
       if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(14);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(69);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(16);
       END_STATE();
     case 75:
       ACCEPT_TOKEN(sym_int);
-      if (lookahead == ':') ADVANCE(28);
-      if (lookahead == 'B') ADVANCE(86);
-      if (lookahead == 'd' ||
-          lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == ':') ADVANCE(18);
+      if (lookahead == 'B') ADVANCE(92);
+      if (lookahead == 'd') ADVANCE(87);
+      if (lookahead == 'h' ||
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
       if (lookahead == 'G' ||
           lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
-      if (('0' <= lookahead && lookahead <= '3')) ADVANCE(76);
-      if (('4' <= lookahead && lookahead <= '9')) ADVANCE(79);
+          lookahead == 'M') ADVANCE(26);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(16);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(73);
       END_STATE();
     case 76:
       ACCEPT_TOKEN(sym_int);
-      if (lookahead == ':') ADVANCE(28);
-      if (lookahead == 'B') ADVANCE(86);
-      if (lookahead == 'd' ||
-          lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == ':') ADVANCE(18);
+      if (lookahead == 'B') ADVANCE(92);
+      if (lookahead == 'd') ADVANCE(87);
+      if (lookahead == 'h' ||
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
       if (lookahead == 'G' ||
           lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(79);
+          lookahead == 'M') ADVANCE(26);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(16);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(77);
       END_STATE();
     case 77:
       ACCEPT_TOKEN(sym_int);
-      if (lookahead == ':') ADVANCE(28);
-      if (lookahead == 'B') ADVANCE(86);
-      if (lookahead == 'd' ||
-          lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == ':') ADVANCE(18);
+      if (lookahead == 'B') ADVANCE(91);
+      if (lookahead == 'd') ADVANCE(86);
+      if (lookahead == 'h' ||
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
       if (lookahead == 'G' ||
           lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(76);
+          lookahead == 'M') ADVANCE(26);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(15);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(72);
       END_STATE();
     case 78:
       ACCEPT_TOKEN(sym_int);
-      if (lookahead == ':') ADVANCE(22);
-      if (lookahead == 'B') ADVANCE(86);
+      if (lookahead == ':') ADVANCE(29);
+      if (lookahead == 'B') ADVANCE(89);
       if (lookahead == 'd' ||
           lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
       if (lookahead == 'G' ||
           lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(79);
+          lookahead == 'M') ADVANCE(26);
+      if (('0' <= lookahead && lookahead <= '3')) ADVANCE(79);
+      if (('4' <= lookahead && lookahead <= '9')) ADVANCE(82);
       END_STATE();
     case 79:
       ACCEPT_TOKEN(sym_int);
-      if (lookahead == 'B') ADVANCE(86);
+      if (lookahead == ':') ADVANCE(29);
+      if (lookahead == 'B') ADVANCE(89);
       if (lookahead == 'd' ||
           lookahead == 'h' ||
-          lookahead == 's') ADVANCE(81);
-      if (lookahead == 'm') ADVANCE(85);
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
       if (lookahead == 'G' ||
           lookahead == 'K' ||
-          lookahead == 'M') ADVANCE(25);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(79);
+          lookahead == 'M') ADVANCE(26);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(82);
       END_STATE();
     case 80:
       ACCEPT_TOKEN(sym_int);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(80);
+      if (lookahead == ':') ADVANCE(29);
+      if (lookahead == 'B') ADVANCE(89);
+      if (lookahead == 'd' ||
+          lookahead == 'h' ||
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
+      if (lookahead == 'G' ||
+          lookahead == 'K' ||
+          lookahead == 'M') ADVANCE(26);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(79);
       END_STATE();
     case 81:
-      ACCEPT_TOKEN(sym_duration);
+      ACCEPT_TOKEN(sym_int);
+      if (lookahead == ':') ADVANCE(23);
+      if (lookahead == 'B') ADVANCE(89);
+      if (lookahead == 'd' ||
+          lookahead == 'h' ||
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
+      if (lookahead == 'G' ||
+          lookahead == 'K' ||
+          lookahead == 'M') ADVANCE(26);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(82);
       END_STATE();
     case 82:
-      ACCEPT_TOKEN(sym_duration);
-      if (lookahead == ':') ADVANCE(22);
+      ACCEPT_TOKEN(sym_int);
+      if (lookahead == 'B') ADVANCE(89);
+      if (lookahead == 'd' ||
+          lookahead == 'h' ||
+          lookahead == 's') ADVANCE(84);
+      if (lookahead == 'm') ADVANCE(88);
+      if (lookahead == 'G' ||
+          lookahead == 'K' ||
+          lookahead == 'M') ADVANCE(26);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(82);
       END_STATE();
     case 83:
-      ACCEPT_TOKEN(sym_duration);
-      if (lookahead == ':') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(13);
+      ACCEPT_TOKEN(sym_int);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(83);
       END_STATE();
     case 84:
       ACCEPT_TOKEN(sym_duration);
-      if (lookahead == ':') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(14);
       END_STATE();
     case 85:
       ACCEPT_TOKEN(sym_duration);
-      if (lookahead == 's') ADVANCE(81);
+      if (lookahead == ':') ADVANCE(23);
       END_STATE();
     case 86:
-      ACCEPT_TOKEN(sym_size);
-      END_STATE();
-    case 87:
-      ACCEPT_TOKEN(sym_size);
-      if (lookahead == ':') ADVANCE(22);
-      END_STATE();
-    case 88:
-      ACCEPT_TOKEN(sym_size);
-      if (lookahead == ':') ADVANCE(22);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(13);
-      END_STATE();
-    case 89:
-      ACCEPT_TOKEN(sym_size);
-      if (lookahead == ':') ADVANCE(22);
+      ACCEPT_TOKEN(sym_duration);
+      if (lookahead == ':') ADVANCE(23);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(14);
       END_STATE();
+    case 87:
+      ACCEPT_TOKEN(sym_duration);
+      if (lookahead == ':') ADVANCE(23);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(15);
+      END_STATE();
+    case 88:
+      ACCEPT_TOKEN(sym_duration);
+      if (lookahead == 's') ADVANCE(84);
+      END_STATE();
+    case 89:
+      ACCEPT_TOKEN(sym_size);
+      END_STATE();
     case 90:
-      ACCEPT_TOKEN(sym_clock);
+      ACCEPT_TOKEN(sym_size);
+      if (lookahead == ':') ADVANCE(23);
       END_STATE();
     case 91:
-      ACCEPT_TOKEN(sym_clock);
-      if (lookahead == ':') ADVANCE(129);
+      ACCEPT_TOKEN(sym_size);
+      if (lookahead == ':') ADVANCE(23);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(19);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(14);
       END_STATE();
     case 92:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(138);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(94);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(110);
-      END_STATE();
-    case 93:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(138);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(92);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(111);
-      END_STATE();
-    case 94:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(138);
+      ACCEPT_TOKEN(sym_size);
+      if (lookahead == ':') ADVANCE(23);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(108);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(15);
+      END_STATE();
+    case 93:
+      ACCEPT_TOKEN(sym_clock);
+      END_STATE();
+    case 94:
+      ACCEPT_TOKEN(sym_clock);
+      if (lookahead == ':') ADVANCE(132);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(20);
       END_STATE();
     case 95:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(109);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(141);
       if (('0' <= lookahead && lookahead <= '9')) ADVANCE(97);
       if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(115);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(113);
       END_STATE();
     case 96:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(109);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(141);
       if (('0' <= lookahead && lookahead <= '9')) ADVANCE(95);
       if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(116);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(114);
       END_STATE();
     case 97:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(109);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(113);
-      END_STATE();
-    case 98:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(114);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(100);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(120);
-      END_STATE();
-    case 99:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(114);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(98);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(121);
-      END_STATE();
-    case 100:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(114);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(118);
-      END_STATE();
-    case 101:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(119);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(103);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(125);
-      END_STATE();
-    case 102:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(119);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(101);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(126);
-      END_STATE();
-    case 103:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(119);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(123);
-      END_STATE();
-    case 104:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(124);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(106);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(130);
-      END_STATE();
-    case 105:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(124);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(104);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(131);
-      END_STATE();
-    case 106:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '.') ADVANCE(32);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(124);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(128);
-      END_STATE();
-    case 107:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      END_STATE();
-    case 108:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(138);
-      END_STATE();
-    case 109:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(138);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(93);
-      if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(112);
-      END_STATE();
-    case 110:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(138);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(108);
-      END_STATE();
-    case 111:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(138);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(110);
-      END_STATE();
-    case 112:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(138);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(141);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(111);
       END_STATE();
-    case 113:
+    case 98:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(109);
-      END_STATE();
-    case 114:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(109);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(96);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(112);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(100);
       if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(117);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(118);
       END_STATE();
-    case 115:
+    case 99:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(109);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(113);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(112);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(98);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(119);
       END_STATE();
-    case 116:
+    case 100:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(109);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(115);
-      END_STATE();
-    case 117:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(109);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(112);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(116);
       END_STATE();
-    case 118:
+    case 101:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(114);
-      END_STATE();
-    case 119:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(114);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(99);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(117);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(103);
       if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(122);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(123);
       END_STATE();
-    case 120:
+    case 102:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(114);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(118);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(117);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(101);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(124);
       END_STATE();
-    case 121:
+    case 103:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(114);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(120);
-      END_STATE();
-    case 122:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(114);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(117);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(121);
       END_STATE();
-    case 123:
+    case 104:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(119);
-      END_STATE();
-    case 124:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(119);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(102);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(122);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(106);
       if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(127);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(128);
       END_STATE();
-    case 125:
+    case 105:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(119);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(123);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(122);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(104);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(129);
       END_STATE();
-    case 126:
+    case 106:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(119);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(125);
-      END_STATE();
-    case 127:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(119);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(122);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(126);
       END_STATE();
-    case 128:
+    case 107:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(124);
-      END_STATE();
-    case 129:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(124);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(105);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(127);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(109);
       if (('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(132);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(133);
       END_STATE();
-    case 130:
+    case 108:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(124);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(128);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(127);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(107);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(134);
       END_STATE();
-    case 131:
+    case 109:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(124);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(130);
-      END_STATE();
-    case 132:
-      ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (lookahead == ':') ADVANCE(124);
+      if (lookahead == '.') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(127);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
           ('a' <= lookahead && lookahead <= 'f')) ADVANCE(131);
       END_STATE();
+    case 110:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      END_STATE();
+    case 111:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(141);
+      END_STATE();
+    case 112:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(141);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(96);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(115);
+      END_STATE();
+    case 113:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(141);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(111);
+      END_STATE();
+    case 114:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(141);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(113);
+      END_STATE();
+    case 115:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(141);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(114);
+      END_STATE();
+    case 116:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(112);
+      END_STATE();
+    case 117:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(112);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(99);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(120);
+      END_STATE();
+    case 118:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(112);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(116);
+      END_STATE();
+    case 119:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(112);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(118);
+      END_STATE();
+    case 120:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(112);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(119);
+      END_STATE();
+    case 121:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(117);
+      END_STATE();
+    case 122:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(117);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(102);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(125);
+      END_STATE();
+    case 123:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(117);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(121);
+      END_STATE();
+    case 124:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(117);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(123);
+      END_STATE();
+    case 125:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(117);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(124);
+      END_STATE();
+    case 126:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(122);
+      END_STATE();
+    case 127:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(122);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(105);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(130);
+      END_STATE();
+    case 128:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(122);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(126);
+      END_STATE();
+    case 129:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(122);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(128);
+      END_STATE();
+    case 130:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(122);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(129);
+      END_STATE();
+    case 131:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(127);
+      END_STATE();
+    case 132:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(127);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(108);
+      if (('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(135);
+      END_STATE();
     case 133:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(107);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(127);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(131);
       END_STATE();
     case 134:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(133);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(127);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(133);
       END_STATE();
     case 135:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
+      if (lookahead == ':') ADVANCE(127);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(107);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(134);
       END_STATE();
     case 136:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(135);
+      if (lookahead == '/') ADVANCE(34);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(110);
       END_STATE();
     case 137:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
-      if (('0' <= lookahead && lookahead <= '9') ||
-          ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(136);
+      if (lookahead == '/') ADVANCE(34);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(136);
       END_STATE();
     case 138:
       ACCEPT_TOKEN(sym_address);
-      if (lookahead == '/') ADVANCE(33);
+      if (lookahead == '/') ADVANCE(34);
       if (('0' <= lookahead && lookahead <= '9') ||
           ('A' <= lookahead && lookahead <= 'F') ||
-          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(137);
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(110);
       END_STATE();
     case 139:
       ACCEPT_TOKEN(sym_address);
-      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(139);
+      if (lookahead == '/') ADVANCE(34);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(138);
       END_STATE();
     case 140:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(139);
+      END_STATE();
+    case 141:
+      ACCEPT_TOKEN(sym_address);
+      if (lookahead == '/') ADVANCE(34);
+      if (('0' <= lookahead && lookahead <= '9') ||
+          ('A' <= lookahead && lookahead <= 'F') ||
+          ('a' <= lookahead && lookahead <= 'f')) ADVANCE(140);
+      END_STATE();
+    case 142:
+      ACCEPT_TOKEN(sym_address);
+      if (('0' <= lookahead && lookahead <= '9')) ADVANCE(142);
+      END_STATE();
+    case 143:
       ACCEPT_TOKEN(sym_comment);
       if (lookahead != 0 &&
           lookahead != 0 &&
-          lookahead != '\n') ADVANCE(140);
+          lookahead != '\n') ADVANCE(143);
       END_STATE();
     default:
       return false;
@@ -3908,8 +3937,8 @@ static bool ts_lex_keywords(TSLexer *lexer, TSStateId state) {
 static const TSLexMode ts_lex_modes[STATE_COUNT] = {
   [0] = {.lex_state = 0},
   [1] = {.lex_state = 0},
-  [2] = {.lex_state = 41},
-  [3] = {.lex_state = 41},
+  [2] = {.lex_state = 43},
+  [3] = {.lex_state = 43},
   [4] = {.lex_state = 0},
   [5] = {.lex_state = 0},
   [6] = {.lex_state = 0},
@@ -4049,7 +4078,7 @@ static const TSLexMode ts_lex_modes[STATE_COUNT] = {
   [140] = {.lex_state = 0},
   [141] = {.lex_state = 0},
   [142] = {.lex_state = 0},
-  [143] = {.lex_state = 41},
+  [143] = {.lex_state = 43},
   [144] = {.lex_state = 0},
   [145] = {.lex_state = 0},
   [146] = {.lex_state = 0},
@@ -4092,11 +4121,11 @@ static const TSLexMode ts_lex_modes[STATE_COUNT] = {
   [183] = {.lex_state = 1},
   [184] = {.lex_state = 0},
   [185] = {.lex_state = 0},
-  [186] = {.lex_state = 41},
+  [186] = {.lex_state = 43},
   [187] = {.lex_state = 0},
   [188] = {.lex_state = 0},
   [189] = {.lex_state = 1},
-  [190] = {.lex_state = 41},
+  [190] = {.lex_state = 43},
   [191] = {.lex_state = 0},
   [192] = {.lex_state = 0},
   [193] = {.lex_state = 0},
@@ -4106,24 +4135,24 @@ static const TSLexMode ts_lex_modes[STATE_COUNT] = {
   [197] = {.lex_state = 0},
   [198] = {.lex_state = 0},
   [199] = {.lex_state = 0},
-  [200] = {.lex_state = 41},
-  [201] = {.lex_state = 41},
+  [200] = {.lex_state = 43},
+  [201] = {.lex_state = 43},
   [202] = {.lex_state = 0},
   [203] = {.lex_state = 0},
   [204] = {.lex_state = 0},
   [205] = {.lex_state = 0},
   [206] = {.lex_state = 0},
-  [207] = {.lex_state = 0},
+  [207] = {.lex_state = 43},
   [208] = {.lex_state = 0},
   [209] = {.lex_state = 0},
   [210] = {.lex_state = 0},
   [211] = {.lex_state = 0},
   [212] = {.lex_state = 0},
-  [213] = {.lex_state = 41},
+  [213] = {.lex_state = 43},
   [214] = {.lex_state = 0},
   [215] = {.lex_state = 0},
   [216] = {.lex_state = 0},
-  [217] = {.lex_state = 0},
+  [217] = {.lex_state = 43},
   [218] = {.lex_state = 0},
   [219] = {.lex_state = 0},
   [220] = {.lex_state = 0},
@@ -4139,36 +4168,36 @@ static const TSLexMode ts_lex_modes[STATE_COUNT] = {
   [230] = {.lex_state = 0},
   [231] = {.lex_state = 0},
   [232] = {.lex_state = 0},
-  [233] = {.lex_state = 41},
-  [234] = {.lex_state = 41},
-  [235] = {.lex_state = 41},
-  [236] = {.lex_state = 41},
-  [237] = {.lex_state = 0},
-  [238] = {.lex_state = 41},
+  [233] = {.lex_state = 0},
+  [234] = {.lex_state = 0},
+  [235] = {.lex_state = 43},
+  [236] = {.lex_state = 43},
+  [237] = {.lex_state = 43},
+  [238] = {.lex_state = 43},
   [239] = {.lex_state = 0},
-  [240] = {.lex_state = 41},
-  [241] = {.lex_state = 41},
-  [242] = {.lex_state = 41},
-  [243] = {.lex_state = 41},
-  [244] = {.lex_state = 41},
-  [245] = {.lex_state = 0},
+  [240] = {.lex_state = 0},
+  [241] = {.lex_state = 43},
+  [242] = {.lex_state = 43},
+  [243] = {.lex_state = 0},
+  [244] = {.lex_state = 0},
+  [245] = {.lex_state = 43},
   [246] = {.lex_state = 0},
-  [247] = {.lex_state = 41},
-  [248] = {.lex_state = 0},
-  [249] = {.lex_state = 41},
+  [247] = {.lex_state = 0},
+  [248] = {.lex_state = 43},
+  [249] = {.lex_state = 0},
   [250] = {.lex_state = 0},
-  [251] = {.lex_state = 41},
+  [251] = {.lex_state = 43},
   [252] = {.lex_state = 0},
-  [253] = {.lex_state = 41},
-  [254] = {.lex_state = 0},
-  [255] = {.lex_state = 0},
-  [256] = {.lex_state = 41},
+  [253] = {.lex_state = 43},
+  [254] = {.lex_state = 43},
+  [255] = {.lex_state = 43},
+  [256] = {.lex_state = 43},
   [257] = {.lex_state = 0},
   [258] = {.lex_state = 0},
   [259] = {.lex_state = 0},
   [260] = {.lex_state = 0},
   [261] = {.lex_state = 0},
-  [262] = {.lex_state = 41},
+  [262] = {.lex_state = 43},
   [263] = {.lex_state = 0},
   [264] = {.lex_state = 0},
   [265] = {.lex_state = 0},
@@ -4324,6 +4353,7 @@ static const uint16_t ts_parse_table[LARGE_STATE_COUNT][SYMBOL_COUNT] = {
     [anon_sym_DQUOTE] = ACTIONS(1),
     [anon_sym_DQUOTE2] = ACTIONS(1),
     [sym_escape_sequence] = ACTIONS(1),
+    [sym_regex] = ACTIONS(1),
     [sym_int] = ACTIONS(1),
     [sym_duration] = ACTIONS(1),
     [sym_size] = ACTIONS(1),
@@ -11559,7 +11589,7 @@ static const uint16_t ts_small_parse_table[] = {
       sym_pattern,
     ACTIONS(752), 1,
       sym_name,
-    STATE(255), 1,
+    STATE(247), 1,
       sym__value,
     ACTIONS(612), 2,
       anon_sym_true,
@@ -11586,7 +11616,7 @@ static const uint16_t ts_small_parse_table[] = {
       sym_pattern,
     ACTIONS(752), 1,
       sym_name,
-    STATE(212), 1,
+    STATE(216), 1,
       sym__value,
     ACTIONS(612), 2,
       anon_sym_true,
@@ -11667,7 +11697,7 @@ static const uint16_t ts_small_parse_table[] = {
       sym_name,
     ACTIONS(756), 1,
       sym_pattern,
-    STATE(250), 1,
+    STATE(246), 1,
       sym_alternatives,
     ACTIONS(612), 2,
       anon_sym_true,
@@ -11694,7 +11724,7 @@ static const uint16_t ts_small_parse_table[] = {
       sym_pattern,
     ACTIONS(752), 1,
       sym_name,
-    STATE(254), 1,
+    STATE(244), 1,
       sym__value,
     ACTIONS(612), 2,
       anon_sym_true,
@@ -12011,7 +12041,7 @@ static const uint16_t ts_small_parse_table[] = {
       anon_sym_RPAREN,
     STATE(185), 1,
       aux_sym_alternatives_repeat1,
-    STATE(217), 1,
+    STATE(220), 1,
       aux_sym_call_repeat1,
   [8770] = 4,
     ACTIONS(3), 1,
@@ -12155,7 +12185,7 @@ static const uint16_t ts_small_parse_table[] = {
       anon_sym_COMMA,
     ACTIONS(790), 1,
       anon_sym_RPAREN,
-    STATE(217), 1,
+    STATE(220), 1,
       aux_sym_call_repeat1,
   [8972] = 4,
     ACTIONS(3), 1,
@@ -12200,7 +12230,7 @@ static const uint16_t ts_small_parse_table[] = {
       anon_sym_COMMA,
     ACTIONS(835), 1,
       anon_sym_unmasked,
-    STATE(209), 1,
+    STATE(210), 1,
       aux_sym_prove_only_repeat2,
   [9037] = 4,
     ACTIONS(3), 1,
@@ -12223,72 +12253,72 @@ static const uint16_t ts_small_parse_table[] = {
   [9063] = 4,
     ACTIONS(3), 1,
       sym_comment,
+    ACTIONS(68), 1,
+      anon_sym_DQUOTE,
     ACTIONS(842), 1,
-      sym_name,
-    ACTIONS(844), 1,
-      sym_pattern,
-    STATE(237), 1,
-      sym__pattern,
+      sym_regex,
+    STATE(43), 1,
+      sym_string,
   [9076] = 4,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(432), 1,
       anon_sym_without,
-    ACTIONS(846), 1,
+    ACTIONS(844), 1,
       anon_sym_COMMA,
     STATE(208), 1,
       aux_sym_prove_nobody_repeat1,
   [9089] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(367), 1,
-      anon_sym_COMMA,
+    ACTIONS(847), 1,
+      sym_name,
     ACTIONS(849), 1,
-      anon_sym_unmasked,
-    STATE(41), 1,
-      aux_sym_prove_only_repeat2,
+      sym_pattern,
+    STATE(239), 1,
+      sym__pattern,
   [9102] = 4,
     ACTIONS(3), 1,
       sym_comment,
+    ACTIONS(367), 1,
+      anon_sym_COMMA,
     ACTIONS(851), 1,
-      sym_name,
-    ACTIONS(853), 1,
-      anon_sym_LPAREN,
-    STATE(121), 1,
-      sym__cells,
+      anon_sym_unmasked,
+    STATE(41), 1,
+      aux_sym_prove_only_repeat2,
   [9115] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(855), 1,
+    ACTIONS(853), 1,
       anon_sym_COMMA,
-    ACTIONS(857), 1,
+    ACTIONS(855), 1,
       anon_sym_without,
     STATE(208), 1,
       aux_sym_prove_nobody_repeat1,
   [9128] = 4,
     ACTIONS(3), 1,
       sym_comment,
+    ACTIONS(857), 1,
+      sym_name,
     ACTIONS(859), 1,
-      anon_sym_COMMA,
-    ACTIONS(861), 1,
-      anon_sym_RBRACE,
-    STATE(225), 1,
-      aux_sym_set_repeat1,
+      anon_sym_LPAREN,
+    STATE(121), 1,
+      sym__cells,
   [9141] = 4,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(681), 1,
       anon_sym_DQUOTE,
-    ACTIONS(863), 1,
+    ACTIONS(861), 1,
       anon_sym_to,
     STATE(257), 1,
       sym_string,
   [9154] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(865), 1,
+    ACTIONS(863), 1,
       anon_sym_COMMA,
-    ACTIONS(868), 1,
+    ACTIONS(866), 1,
       anon_sym_RBRACE,
     STATE(214), 1,
       aux_sym_set_repeat1,
@@ -12297,28 +12327,28 @@ static const uint16_t ts_small_parse_table[] = {
       sym_comment,
     ACTIONS(367), 1,
       anon_sym_COMMA,
-    ACTIONS(870), 1,
+    ACTIONS(868), 1,
       anon_sym_unmasked,
     STATE(203), 1,
       aux_sym_prove_only_repeat2,
   [9180] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(859), 1,
+    ACTIONS(870), 1,
       anon_sym_COMMA,
     ACTIONS(872), 1,
       anon_sym_RBRACE,
-    STATE(214), 1,
+    STATE(225), 1,
       aux_sym_set_repeat1,
   [9193] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(774), 1,
-      anon_sym_COMMA,
-    ACTIONS(874), 1,
-      anon_sym_RPAREN,
-    STATE(228), 1,
-      aux_sym_call_repeat1,
+    ACTIONS(681), 1,
+      anon_sym_DQUOTE,
+    ACTIONS(842), 1,
+      sym_regex,
+    STATE(43), 1,
+      sym_string,
   [9206] = 4,
     ACTIONS(3), 1,
       sym_comment,
@@ -12326,104 +12356,104 @@ static const uint16_t ts_small_parse_table[] = {
       anon_sym_and,
     ACTIONS(687), 1,
       anon_sym_or,
-    ACTIONS(876), 1,
+    ACTIONS(874), 1,
       anon_sym_RPAREN,
   [9219] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(878), 1,
-      sym_name,
-    ACTIONS(880), 1,
-      sym_pattern,
-    STATE(140), 1,
-      sym__pattern,
+    ACTIONS(870), 1,
+      anon_sym_COMMA,
+    ACTIONS(876), 1,
+      anon_sym_RBRACE,
+    STATE(214), 1,
+      aux_sym_set_repeat1,
   [9232] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(882), 1,
+    ACTIONS(774), 1,
       anon_sym_COMMA,
-    ACTIONS(884), 1,
-      anon_sym_RBRACE,
-    STATE(221), 1,
-      aux_sym_column_pattern_repeat1,
+    ACTIONS(878), 1,
+      anon_sym_RPAREN,
+    STATE(228), 1,
+      aux_sym_call_repeat1,
   [9245] = 4,
     ACTIONS(3), 1,
       sym_comment,
+    ACTIONS(880), 1,
+      sym_name,
     ACTIONS(882), 1,
-      anon_sym_COMMA,
-    ACTIONS(886), 1,
-      anon_sym_RBRACE,
-    STATE(196), 1,
-      aux_sym_column_pattern_repeat1,
+      sym_pattern,
+    STATE(140), 1,
+      sym__pattern,
   [9258] = 4,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(774), 1,
       anon_sym_COMMA,
-    ACTIONS(888), 1,
+    ACTIONS(884), 1,
       anon_sym_RPAREN,
     STATE(228), 1,
       aux_sym_call_repeat1,
   [9271] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(890), 1,
+    ACTIONS(886), 1,
       anon_sym_COMMA,
-    ACTIONS(892), 1,
-      anon_sym_RPAREN,
-    STATE(205), 1,
-      aux_sym__cells_repeat1,
+    ACTIONS(888), 1,
+      anon_sym_RBRACE,
+    STATE(231), 1,
+      aux_sym_column_pattern_repeat1,
   [9284] = 4,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(393), 1,
       anon_sym_COMMA,
-    ACTIONS(894), 1,
+    ACTIONS(890), 1,
       anon_sym_see,
     STATE(230), 1,
       aux_sym_prove_only_repeat1,
   [9297] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(859), 1,
+    ACTIONS(870), 1,
       anon_sym_COMMA,
-    ACTIONS(896), 1,
+    ACTIONS(892), 1,
       anon_sym_RBRACE,
     STATE(214), 1,
       aux_sym_set_repeat1,
   [9310] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(890), 1,
+    ACTIONS(894), 1,
       anon_sym_COMMA,
-    ACTIONS(898), 1,
+    ACTIONS(896), 1,
       anon_sym_RPAREN,
-    STATE(223), 1,
+    STATE(233), 1,
       aux_sym__cells_repeat1,
   [9323] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(900), 1,
+    ACTIONS(898), 1,
       sym_name,
-    ACTIONS(902), 1,
+    ACTIONS(900), 1,
       sym_pattern,
-    STATE(220), 1,
+    STATE(223), 1,
       sym__pattern,
   [9336] = 4,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(805), 1,
       anon_sym_RPAREN,
-    ACTIONS(904), 1,
+    ACTIONS(902), 1,
       anon_sym_COMMA,
     STATE(228), 1,
       aux_sym_call_repeat1,
   [9349] = 4,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(855), 1,
+    ACTIONS(853), 1,
       anon_sym_COMMA,
-    ACTIONS(907), 1,
+    ACTIONS(905), 1,
       anon_sym_without,
     STATE(211), 1,
       aux_sym_prove_nobody_repeat1,
@@ -12432,11 +12462,38 @@ static const uint16_t ts_small_parse_table[] = {
       sym_comment,
     ACTIONS(393), 1,
       anon_sym_COMMA,
-    ACTIONS(909), 1,
+    ACTIONS(907), 1,
       anon_sym_see,
     STATE(40), 1,
       aux_sym_prove_only_repeat1,
   [9375] = 4,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(886), 1,
+      anon_sym_COMMA,
+    ACTIONS(909), 1,
+      anon_sym_RBRACE,
+    STATE(196), 1,
+      aux_sym_column_pattern_repeat1,
+  [9388] = 4,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(870), 1,
+      anon_sym_COMMA,
+    ACTIONS(911), 1,
+      anon_sym_RBRACE,
+    STATE(219), 1,
+      aux_sym_set_repeat1,
+  [9401] = 4,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(894), 1,
+      anon_sym_COMMA,
+    ACTIONS(913), 1,
+      anon_sym_RPAREN,
+    STATE(205), 1,
+      aux_sym__cells_repeat1,
+  [9414] = 4,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(831), 1,
@@ -12445,521 +12502,498 @@ static const uint16_t ts_small_parse_table[] = {
       sym_fact,
     STATE(281), 1,
       sym__reference,
-  [9388] = 4,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(859), 1,
-      anon_sym_COMMA,
-    ACTIONS(911), 1,
-      anon_sym_RBRACE,
-    STATE(216), 1,
-      aux_sym_set_repeat1,
-  [9401] = 3,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(681), 1,
-      anon_sym_DQUOTE,
-    STATE(95), 1,
-      sym_string,
-  [9411] = 3,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(681), 1,
-      anon_sym_DQUOTE,
-    STATE(149), 1,
-      sym_string,
-  [9421] = 3,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(681), 1,
-      anon_sym_DQUOTE,
-    STATE(150), 1,
-      sym_string,
-  [9431] = 3,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(681), 1,
-      anon_sym_DQUOTE,
-    STATE(111), 1,
-      sym_string,
-  [9441] = 2,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(913), 2,
-      anon_sym_COMMA,
-      anon_sym_RBRACE,
-  [9449] = 3,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(681), 1,
-      anon_sym_DQUOTE,
-    STATE(161), 1,
-      sym_string,
-  [9459] = 3,
+  [9427] = 3,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(915), 1,
-      sym_name,
-    STATE(33), 1,
-      sym_call,
-  [9469] = 3,
+      anon_sym_DQUOTE,
+    STATE(280), 1,
+      sym_string,
+  [9437] = 3,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(681), 1,
       anon_sym_DQUOTE,
     STATE(160), 1,
       sym_string,
-  [9479] = 3,
+  [9447] = 3,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(681), 1,
       anon_sym_DQUOTE,
-    STATE(43), 1,
+    STATE(150), 1,
       sym_string,
-  [9489] = 3,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(917), 1,
-      anon_sym_DQUOTE,
-    STATE(280), 1,
-      sym_string,
-  [9499] = 3,
+  [9457] = 3,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(681), 1,
       anon_sym_DQUOTE,
-    STATE(48), 1,
+    STATE(111), 1,
       sym_string,
-  [9509] = 3,
+  [9467] = 2,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(919), 1,
-      sym_int,
-    STATE(31), 1,
-      sym_quorum,
-  [9519] = 2,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(460), 2,
+    ACTIONS(917), 2,
       anon_sym_COMMA,
-      anon_sym_without,
-  [9527] = 3,
+      anon_sym_RBRACE,
+  [9475] = 3,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(853), 1,
+    ACTIONS(859), 1,
       anon_sym_LPAREN,
     STATE(126), 1,
       sym__cells,
-  [9537] = 3,
+  [9485] = 3,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(681), 1,
       anon_sym_DQUOTE,
-    STATE(119), 1,
+    STATE(161), 1,
       sym_string,
-  [9547] = 3,
+  [9495] = 3,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(681), 1,
+      anon_sym_DQUOTE,
+    STATE(149), 1,
+      sym_string,
+  [9505] = 3,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(919), 1,
+      sym_name,
+    STATE(33), 1,
+      sym_call,
+  [9515] = 2,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(866), 2,
+      anon_sym_COMMA,
+      anon_sym_RBRACE,
+  [9523] = 3,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(921), 1,
-      anon_sym_only,
-    ACTIONS(923), 1,
-      anon_sym_nobody,
-  [9557] = 3,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(68), 1,
-      anon_sym_DQUOTE,
-    STATE(43), 1,
-      sym_string,
-  [9567] = 2,
+      sym_int,
+    STATE(31), 1,
+      sym_quorum,
+  [9533] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(805), 2,
       anon_sym_COMMA,
       anon_sym_RPAREN,
-  [9575] = 3,
+  [9541] = 2,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(923), 2,
+      anon_sym_COMMA,
+      anon_sym_RPAREN,
+  [9549] = 3,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(681), 1,
+      anon_sym_DQUOTE,
+    STATE(95), 1,
+      sym_string,
+  [9559] = 3,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(925), 1,
+      anon_sym_only,
+    ACTIONS(927), 1,
+      anon_sym_nobody,
+  [9569] = 2,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(460), 2,
+      anon_sym_COMMA,
+      anon_sym_without,
+  [9577] = 3,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(68), 1,
       anon_sym_DQUOTE,
     STATE(48), 1,
       sym_string,
-  [9585] = 2,
+  [9587] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(840), 2,
       anon_sym_COMMA,
       anon_sym_RPAREN,
-  [9593] = 3,
+  [9595] = 3,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(681), 1,
       anon_sym_DQUOTE,
     STATE(155), 1,
       sym_string,
-  [9603] = 2,
+  [9605] = 3,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(868), 2,
-      anon_sym_COMMA,
-      anon_sym_RBRACE,
-  [9611] = 2,
+    ACTIONS(681), 1,
+      anon_sym_DQUOTE,
+    STATE(48), 1,
+      sym_string,
+  [9615] = 3,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(925), 2,
-      anon_sym_COMMA,
-      anon_sym_RPAREN,
-  [9619] = 3,
+    ACTIONS(681), 1,
+      anon_sym_DQUOTE,
+    STATE(119), 1,
+      sym_string,
+  [9625] = 3,
     ACTIONS(3), 1,
       sym_comment,
-    ACTIONS(919), 1,
+    ACTIONS(921), 1,
       sym_int,
     STATE(67), 1,
       sym_quorum,
-  [9629] = 2,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(927), 1,
-      anon_sym_to,
-  [9636] = 2,
+  [9635] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(929), 1,
-      sym_name,
-  [9643] = 2,
+      anon_sym_to,
+  [9642] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(931), 1,
       sym_name,
-  [9650] = 2,
+  [9649] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(933), 1,
-      anon_sym_self,
-  [9657] = 2,
+      sym_name,
+  [9656] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(935), 1,
-      anon_sym_required,
-  [9664] = 2,
+      anon_sym_self,
+  [9663] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(937), 1,
-      sym_int,
-  [9671] = 2,
+      anon_sym_required,
+  [9670] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(939), 1,
-      anon_sym_hold,
-  [9678] = 2,
+      sym_int,
+  [9677] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(941), 1,
-      anon_sym_required,
-  [9685] = 2,
+      anon_sym_hold,
+  [9684] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(943), 1,
-      sym_name,
-  [9692] = 2,
+      anon_sym_required,
+  [9691] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(945), 1,
-      anon_sym_like,
-  [9699] = 2,
+      sym_name,
+  [9698] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(947), 1,
-      sym_name,
-  [9706] = 2,
+      anon_sym_like,
+  [9705] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(949), 1,
       sym_name,
-  [9713] = 2,
+  [9712] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(951), 1,
       sym_name,
-  [9720] = 2,
+  [9719] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(953), 1,
-      anon_sym_of,
-  [9727] = 2,
+      sym_name,
+  [9726] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(955), 1,
-      sym_name,
-  [9734] = 2,
+      anon_sym_of,
+  [9733] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(957), 1,
       sym_name,
-  [9741] = 2,
+  [9740] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(959), 1,
       sym_name,
-  [9748] = 2,
+  [9747] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(961), 1,
-      anon_sym_to,
-  [9755] = 2,
+      sym_name,
+  [9754] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(963), 1,
-      sym_name,
-  [9762] = 2,
+      anon_sym_to,
+  [9761] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(965), 1,
       sym_name,
-  [9769] = 2,
+  [9768] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(967), 1,
       sym_name,
-  [9776] = 2,
+  [9775] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(969), 1,
       sym_name,
-  [9783] = 2,
+  [9782] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(971), 1,
       sym_name,
-  [9790] = 2,
+  [9789] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(973), 1,
       sym_name,
-  [9797] = 2,
+  [9796] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(975), 1,
-      anon_sym_EQ,
-  [9804] = 2,
+      sym_name,
+  [9803] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(977), 1,
-      sym_name,
-  [9811] = 2,
+      anon_sym_EQ,
+  [9810] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(979), 1,
       sym_name,
-  [9818] = 2,
+  [9817] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(981), 1,
       sym_name,
-  [9825] = 2,
+  [9824] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(983), 1,
       sym_name,
-  [9832] = 2,
+  [9831] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(985), 1,
-      anon_sym_over,
-  [9839] = 2,
+      sym_name,
+  [9838] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(987), 1,
-      anon_sym_with,
-  [9846] = 2,
+      anon_sym_over,
+  [9845] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(989), 1,
+      anon_sym_with,
+  [9852] = 2,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(991), 1,
       anon_sym_self,
-  [9853] = 2,
+  [9859] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(210), 1,
       sym_name,
-  [9860] = 2,
+  [9866] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(214), 1,
       sym_name,
-  [9867] = 2,
-    ACTIONS(3), 1,
-      sym_comment,
-    ACTIONS(991), 1,
-      anon_sym_DQUOTE2,
-  [9874] = 2,
+  [9873] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(993), 1,
-      sym_name,
-  [9881] = 2,
+      anon_sym_DQUOTE2,
+  [9880] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(995), 1,
       sym_name,
-  [9888] = 2,
+  [9887] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(997), 1,
       sym_name,
-  [9895] = 2,
+  [9894] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(999), 1,
-      anon_sym_runs,
-  [9902] = 2,
+      sym_name,
+  [9901] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1001), 1,
-      sym_name,
-  [9909] = 2,
+      anon_sym_runs,
+  [9908] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1003), 1,
       sym_name,
-  [9916] = 2,
+  [9915] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1005), 1,
-      anon_sym_EQ,
-  [9923] = 2,
+      sym_name,
+  [9922] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1007), 1,
       anon_sym_EQ,
-  [9930] = 2,
+  [9929] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1009), 1,
       anon_sym_EQ,
-  [9937] = 2,
+  [9936] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1011), 1,
       anon_sym_EQ,
-  [9944] = 2,
+  [9943] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1013), 1,
-      ts_builtin_sym_end,
-  [9951] = 2,
+      anon_sym_EQ,
+  [9950] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1015), 1,
-      sym_name,
-  [9958] = 2,
+      ts_builtin_sym_end,
+  [9957] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1017), 1,
       sym_name,
-  [9965] = 2,
+  [9964] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1019), 1,
-      anon_sym_DQUOTE2,
-  [9972] = 2,
+      sym_name,
+  [9971] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1021), 1,
-      sym_name,
-  [9979] = 2,
+      anon_sym_DQUOTE2,
+  [9978] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1023), 1,
       sym_name,
-  [9986] = 2,
+  [9985] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1025), 1,
       sym_name,
-  [9993] = 2,
+  [9992] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1027), 1,
       sym_name,
-  [10000] = 2,
+  [9999] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1029), 1,
       sym_name,
-  [10007] = 2,
+  [10006] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1031), 1,
       sym_name,
-  [10014] = 2,
+  [10013] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1033), 1,
       sym_name,
-  [10021] = 2,
+  [10020] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1035), 1,
       sym_name,
-  [10028] = 2,
+  [10027] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1037), 1,
       sym_name,
-  [10035] = 2,
+  [10034] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1039), 1,
       sym_name,
-  [10042] = 2,
+  [10041] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1041), 1,
-      anon_sym_hold,
-  [10049] = 2,
+      sym_name,
+  [10048] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1043), 1,
-      sym_name,
-  [10056] = 2,
+      anon_sym_hold,
+  [10055] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1045), 1,
       sym_name,
-  [10063] = 2,
+  [10062] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1047), 1,
-      anon_sym_COLON,
-  [10070] = 2,
+      sym_name,
+  [10069] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1049), 1,
-      sym_name,
-  [10077] = 2,
+      anon_sym_COLON,
+  [10076] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1051), 1,
-      anon_sym_DQUOTE2,
-  [10084] = 2,
+      sym_name,
+  [10083] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1053), 1,
-      sym_name,
-  [10091] = 2,
+      anon_sym_DQUOTE2,
+  [10090] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1055), 1,
       sym_name,
-  [10098] = 2,
+  [10097] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1057), 1,
-      anon_sym_with,
-  [10105] = 2,
+      sym_name,
+  [10104] = 2,
     ACTIONS(3), 1,
       sym_comment,
     ACTIONS(1059), 1,
+      anon_sym_with,
+  [10111] = 2,
+    ACTIONS(3), 1,
+      sym_comment,
+    ACTIONS(1061), 1,
       sym_name,
 };
 
@@ -13196,98 +13230,98 @@ static const uint32_t ts_small_parse_table_map[] = {
   [SMALL_STATE(231)] = 9375,
   [SMALL_STATE(232)] = 9388,
   [SMALL_STATE(233)] = 9401,
-  [SMALL_STATE(234)] = 9411,
-  [SMALL_STATE(235)] = 9421,
-  [SMALL_STATE(236)] = 9431,
-  [SMALL_STATE(237)] = 9441,
-  [SMALL_STATE(238)] = 9449,
-  [SMALL_STATE(239)] = 9459,
-  [SMALL_STATE(240)] = 9469,
-  [SMALL_STATE(241)] = 9479,
-  [SMALL_STATE(242)] = 9489,
-  [SMALL_STATE(243)] = 9499,
-  [SMALL_STATE(244)] = 9509,
-  [SMALL_STATE(245)] = 9519,
-  [SMALL_STATE(246)] = 9527,
-  [SMALL_STATE(247)] = 9537,
-  [SMALL_STATE(248)] = 9547,
-  [SMALL_STATE(249)] = 9557,
-  [SMALL_STATE(250)] = 9567,
-  [SMALL_STATE(251)] = 9575,
-  [SMALL_STATE(252)] = 9585,
-  [SMALL_STATE(253)] = 9593,
-  [SMALL_STATE(254)] = 9603,
-  [SMALL_STATE(255)] = 9611,
-  [SMALL_STATE(256)] = 9619,
-  [SMALL_STATE(257)] = 9629,
-  [SMALL_STATE(258)] = 9636,
-  [SMALL_STATE(259)] = 9643,
-  [SMALL_STATE(260)] = 9650,
-  [SMALL_STATE(261)] = 9657,
-  [SMALL_STATE(262)] = 9664,
-  [SMALL_STATE(263)] = 9671,
-  [SMALL_STATE(264)] = 9678,
-  [SMALL_STATE(265)] = 9685,
-  [SMALL_STATE(266)] = 9692,
-  [SMALL_STATE(267)] = 9699,
-  [SMALL_STATE(268)] = 9706,
-  [SMALL_STATE(269)] = 9713,
-  [SMALL_STATE(270)] = 9720,
-  [SMALL_STATE(271)] = 9727,
-  [SMALL_STATE(272)] = 9734,
-  [SMALL_STATE(273)] = 9741,
-  [SMALL_STATE(274)] = 9748,
-  [SMALL_STATE(275)] = 9755,
-  [SMALL_STATE(276)] = 9762,
-  [SMALL_STATE(277)] = 9769,
-  [SMALL_STATE(278)] = 9776,
-  [SMALL_STATE(279)] = 9783,
-  [SMALL_STATE(280)] = 9790,
-  [SMALL_STATE(281)] = 9797,
-  [SMALL_STATE(282)] = 9804,
-  [SMALL_STATE(283)] = 9811,
-  [SMALL_STATE(284)] = 9818,
-  [SMALL_STATE(285)] = 9825,
-  [SMALL_STATE(286)] = 9832,
-  [SMALL_STATE(287)] = 9839,
-  [SMALL_STATE(288)] = 9846,
-  [SMALL_STATE(289)] = 9853,
-  [SMALL_STATE(290)] = 9860,
-  [SMALL_STATE(291)] = 9867,
-  [SMALL_STATE(292)] = 9874,
-  [SMALL_STATE(293)] = 9881,
-  [SMALL_STATE(294)] = 9888,
-  [SMALL_STATE(295)] = 9895,
-  [SMALL_STATE(296)] = 9902,
-  [SMALL_STATE(297)] = 9909,
-  [SMALL_STATE(298)] = 9916,
-  [SMALL_STATE(299)] = 9923,
-  [SMALL_STATE(300)] = 9930,
-  [SMALL_STATE(301)] = 9937,
-  [SMALL_STATE(302)] = 9944,
-  [SMALL_STATE(303)] = 9951,
-  [SMALL_STATE(304)] = 9958,
-  [SMALL_STATE(305)] = 9965,
-  [SMALL_STATE(306)] = 9972,
-  [SMALL_STATE(307)] = 9979,
-  [SMALL_STATE(308)] = 9986,
-  [SMALL_STATE(309)] = 9993,
-  [SMALL_STATE(310)] = 10000,
-  [SMALL_STATE(311)] = 10007,
-  [SMALL_STATE(312)] = 10014,
-  [SMALL_STATE(313)] = 10021,
-  [SMALL_STATE(314)] = 10028,
-  [SMALL_STATE(315)] = 10035,
-  [SMALL_STATE(316)] = 10042,
-  [SMALL_STATE(317)] = 10049,
-  [SMALL_STATE(318)] = 10056,
-  [SMALL_STATE(319)] = 10063,
-  [SMALL_STATE(320)] = 10070,
-  [SMALL_STATE(321)] = 10077,
-  [SMALL_STATE(322)] = 10084,
-  [SMALL_STATE(323)] = 10091,
-  [SMALL_STATE(324)] = 10098,
-  [SMALL_STATE(325)] = 10105,
+  [SMALL_STATE(234)] = 9414,
+  [SMALL_STATE(235)] = 9427,
+  [SMALL_STATE(236)] = 9437,
+  [SMALL_STATE(237)] = 9447,
+  [SMALL_STATE(238)] = 9457,
+  [SMALL_STATE(239)] = 9467,
+  [SMALL_STATE(240)] = 9475,
+  [SMALL_STATE(241)] = 9485,
+  [SMALL_STATE(242)] = 9495,
+  [SMALL_STATE(243)] = 9505,
+  [SMALL_STATE(244)] = 9515,
+  [SMALL_STATE(245)] = 9523,
+  [SMALL_STATE(246)] = 9533,
+  [SMALL_STATE(247)] = 9541,
+  [SMALL_STATE(248)] = 9549,
+  [SMALL_STATE(249)] = 9559,
+  [SMALL_STATE(250)] = 9569,
+  [SMALL_STATE(251)] = 9577,
+  [SMALL_STATE(252)] = 9587,
+  [SMALL_STATE(253)] = 9595,
+  [SMALL_STATE(254)] = 9605,
+  [SMALL_STATE(255)] = 9615,
+  [SMALL_STATE(256)] = 9625,
+  [SMALL_STATE(257)] = 9635,
+  [SMALL_STATE(258)] = 9642,
+  [SMALL_STATE(259)] = 9649,
+  [SMALL_STATE(260)] = 9656,
+  [SMALL_STATE(261)] = 9663,
+  [SMALL_STATE(262)] = 9670,
+  [SMALL_STATE(263)] = 9677,
+  [SMALL_STATE(264)] = 9684,
+  [SMALL_STATE(265)] = 9691,
+  [SMALL_STATE(266)] = 9698,
+  [SMALL_STATE(267)] = 9705,
+  [SMALL_STATE(268)] = 9712,
+  [SMALL_STATE(269)] = 9719,
+  [SMALL_STATE(270)] = 9726,
+  [SMALL_STATE(271)] = 9733,
+  [SMALL_STATE(272)] = 9740,
+  [SMALL_STATE(273)] = 9747,
+  [SMALL_STATE(274)] = 9754,
+  [SMALL_STATE(275)] = 9761,
+  [SMALL_STATE(276)] = 9768,
+  [SMALL_STATE(277)] = 9775,
+  [SMALL_STATE(278)] = 9782,
+  [SMALL_STATE(279)] = 9789,
+  [SMALL_STATE(280)] = 9796,
+  [SMALL_STATE(281)] = 9803,
+  [SMALL_STATE(282)] = 9810,
+  [SMALL_STATE(283)] = 9817,
+  [SMALL_STATE(284)] = 9824,
+  [SMALL_STATE(285)] = 9831,
+  [SMALL_STATE(286)] = 9838,
+  [SMALL_STATE(287)] = 9845,
+  [SMALL_STATE(288)] = 9852,
+  [SMALL_STATE(289)] = 9859,
+  [SMALL_STATE(290)] = 9866,
+  [SMALL_STATE(291)] = 9873,
+  [SMALL_STATE(292)] = 9880,
+  [SMALL_STATE(293)] = 9887,
+  [SMALL_STATE(294)] = 9894,
+  [SMALL_STATE(295)] = 9901,
+  [SMALL_STATE(296)] = 9908,
+  [SMALL_STATE(297)] = 9915,
+  [SMALL_STATE(298)] = 9922,
+  [SMALL_STATE(299)] = 9929,
+  [SMALL_STATE(300)] = 9936,
+  [SMALL_STATE(301)] = 9943,
+  [SMALL_STATE(302)] = 9950,
+  [SMALL_STATE(303)] = 9957,
+  [SMALL_STATE(304)] = 9964,
+  [SMALL_STATE(305)] = 9971,
+  [SMALL_STATE(306)] = 9978,
+  [SMALL_STATE(307)] = 9985,
+  [SMALL_STATE(308)] = 9992,
+  [SMALL_STATE(309)] = 9999,
+  [SMALL_STATE(310)] = 10006,
+  [SMALL_STATE(311)] = 10013,
+  [SMALL_STATE(312)] = 10020,
+  [SMALL_STATE(313)] = 10027,
+  [SMALL_STATE(314)] = 10034,
+  [SMALL_STATE(315)] = 10041,
+  [SMALL_STATE(316)] = 10048,
+  [SMALL_STATE(317)] = 10055,
+  [SMALL_STATE(318)] = 10062,
+  [SMALL_STATE(319)] = 10069,
+  [SMALL_STATE(320)] = 10076,
+  [SMALL_STATE(321)] = 10083,
+  [SMALL_STATE(322)] = 10090,
+  [SMALL_STATE(323)] = 10097,
+  [SMALL_STATE(324)] = 10104,
+  [SMALL_STATE(325)] = 10111,
 };
 
 static const TSParseActionEntry ts_parse_actions[] = {
@@ -13296,7 +13330,7 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [3] = {.entry = {.count = 1, .reusable = true}}, SHIFT_EXTRA(),
   [5] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_source_file, 0),
   [7] = {.entry = {.count = 1, .reusable = true}}, SHIFT(283),
-  [9] = {.entry = {.count = 1, .reusable = true}}, SHIFT(238),
+  [9] = {.entry = {.count = 1, .reusable = true}}, SHIFT(241),
   [11] = {.entry = {.count = 1, .reusable = true}}, SHIFT(323),
   [13] = {.entry = {.count = 1, .reusable = true}}, SHIFT(322),
   [15] = {.entry = {.count = 1, .reusable = true}}, SHIFT(253),
@@ -13304,11 +13338,11 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [19] = {.entry = {.count = 1, .reusable = true}}, SHIFT(314),
   [21] = {.entry = {.count = 1, .reusable = true}}, SHIFT(310),
   [23] = {.entry = {.count = 1, .reusable = true}}, SHIFT(309),
-  [25] = {.entry = {.count = 1, .reusable = true}}, SHIFT(248),
+  [25] = {.entry = {.count = 1, .reusable = true}}, SHIFT(249),
   [27] = {.entry = {.count = 1, .reusable = true}}, SHIFT(306),
   [29] = {.entry = {.count = 1, .reusable = true}}, SHIFT(178),
   [31] = {.entry = {.count = 1, .reusable = true}}, SHIFT(304),
-  [33] = {.entry = {.count = 1, .reusable = true}}, SHIFT(233),
+  [33] = {.entry = {.count = 1, .reusable = true}}, SHIFT(248),
   [35] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_rule, 2, .production_id = 4),
   [37] = {.entry = {.count = 2, .reusable = true}}, REDUCE(sym_rule, 2, .production_id = 4), SHIFT(277),
   [40] = {.entry = {.count = 1, .reusable = true}}, SHIFT(276),
@@ -13317,13 +13351,13 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [46] = {.entry = {.count = 1, .reusable = true}}, SHIFT(272),
   [48] = {.entry = {.count = 1, .reusable = true}}, SHIFT(133),
   [50] = {.entry = {.count = 1, .reusable = true}}, SHIFT(97),
-  [52] = {.entry = {.count = 1, .reusable = true}}, SHIFT(244),
+  [52] = {.entry = {.count = 1, .reusable = true}}, SHIFT(245),
   [54] = {.entry = {.count = 1, .reusable = true}}, SHIFT(176),
   [56] = {.entry = {.count = 1, .reusable = true}}, SHIFT(177),
   [58] = {.entry = {.count = 1, .reusable = true}}, SHIFT(83),
   [60] = {.entry = {.count = 1, .reusable = true}}, SHIFT(264),
   [62] = {.entry = {.count = 1, .reusable = true}}, SHIFT(261),
-  [64] = {.entry = {.count = 1, .reusable = false}}, SHIFT(239),
+  [64] = {.entry = {.count = 1, .reusable = false}}, SHIFT(243),
   [66] = {.entry = {.count = 1, .reusable = true}}, SHIFT(175),
   [68] = {.entry = {.count = 1, .reusable = true}}, SHIFT(181),
   [70] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_rule, 3, .production_id = 8),
@@ -13368,13 +13402,13 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [167] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(272),
   [170] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(133),
   [173] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(97),
-  [176] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(244),
+  [176] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(245),
   [179] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(176),
   [182] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(177),
   [185] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(83),
   [188] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(264),
   [191] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(261),
-  [194] = {.entry = {.count = 2, .reusable = false}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(239),
+  [194] = {.entry = {.count = 2, .reusable = false}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(243),
   [197] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_rule_repeat1, 2), SHIFT_REPEAT(175),
   [200] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__reference, 1, .production_id = 10),
   [202] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym__reference, 1, .production_id = 10),
@@ -13392,7 +13426,7 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [226] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym__expression, 1),
   [228] = {.entry = {.count = 1, .reusable = false}}, SHIFT(172),
   [230] = {.entry = {.count = 1, .reusable = true}}, SHIFT(179),
-  [232] = {.entry = {.count = 1, .reusable = true}}, SHIFT(249),
+  [232] = {.entry = {.count = 1, .reusable = true}}, SHIFT(207),
   [234] = {.entry = {.count = 1, .reusable = true}}, SHIFT(324),
   [236] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_with_clause, 2, .production_id = 19),
   [238] = {.entry = {.count = 1, .reusable = true}}, SHIFT(259),
@@ -13528,7 +13562,7 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [506] = {.entry = {.count = 1, .reusable = false}}, REDUCE(sym_ticket_clause, 2),
   [508] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2),
   [510] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(283),
-  [513] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(238),
+  [513] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(241),
   [516] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(323),
   [519] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(322),
   [522] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(253),
@@ -13536,30 +13570,30 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [528] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(314),
   [531] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(310),
   [534] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(309),
-  [537] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(248),
+  [537] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(249),
   [540] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(306),
   [543] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(178),
   [546] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(304),
-  [549] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(233),
+  [549] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_source_file_repeat1, 2), SHIFT_REPEAT(248),
   [552] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_source_file, 1),
   [554] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_test, 3, .production_id = 1),
   [556] = {.entry = {.count = 1, .reusable = true}}, SHIFT(201),
   [558] = {.entry = {.count = 1, .reusable = true}}, SHIFT(202),
   [560] = {.entry = {.count = 1, .reusable = true}}, SHIFT(265),
-  [562] = {.entry = {.count = 1, .reusable = true}}, SHIFT(247),
-  [564] = {.entry = {.count = 1, .reusable = true}}, SHIFT(246),
-  [566] = {.entry = {.count = 1, .reusable = true}}, SHIFT(210),
+  [562] = {.entry = {.count = 1, .reusable = true}}, SHIFT(255),
+  [564] = {.entry = {.count = 1, .reusable = true}}, SHIFT(240),
+  [566] = {.entry = {.count = 1, .reusable = true}}, SHIFT(212),
   [568] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2),
   [570] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2), SHIFT_REPEAT(201),
   [573] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2), SHIFT_REPEAT(202),
   [576] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2), SHIFT_REPEAT(265),
-  [579] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2), SHIFT_REPEAT(247),
-  [582] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2), SHIFT_REPEAT(246),
-  [585] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2), SHIFT_REPEAT(210),
+  [579] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2), SHIFT_REPEAT(255),
+  [582] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2), SHIFT_REPEAT(240),
+  [585] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_test_repeat1, 2), SHIFT_REPEAT(212),
   [588] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_test, 2, .production_id = 1),
   [590] = {.entry = {.count = 1, .reusable = true}}, SHIFT(171),
   [592] = {.entry = {.count = 1, .reusable = false}}, SHIFT(171),
-  [594] = {.entry = {.count = 1, .reusable = true}}, SHIFT(241),
+  [594] = {.entry = {.count = 1, .reusable = true}}, SHIFT(217),
   [596] = {.entry = {.count = 1, .reusable = true}}, SHIFT(287),
   [598] = {.entry = {.count = 1, .reusable = false}}, SHIFT(21),
   [600] = {.entry = {.count = 1, .reusable = false}}, SHIFT(276),
@@ -13572,7 +13606,7 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [614] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__value, 1),
   [616] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_prove_only_repeat1, 2, .production_id = 28), SHIFT_REPEAT(307),
   [619] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__test_with, 3),
-  [621] = {.entry = {.count = 1, .reusable = true}}, SHIFT(231),
+  [621] = {.entry = {.count = 1, .reusable = true}}, SHIFT(234),
   [623] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_run_clause, 5, .production_id = 57),
   [625] = {.entry = {.count = 1, .reusable = true}}, SHIFT(166),
   [627] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_as_clause, 6, .production_id = 63),
@@ -13581,7 +13615,7 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [633] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__test_with, 2),
   [635] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_run_clause, 4, .production_id = 49),
   [637] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym__test_with_repeat1, 2),
-  [639] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym__test_with_repeat1, 2), SHIFT_REPEAT(231),
+  [639] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym__test_with_repeat1, 2), SHIFT_REPEAT(234),
   [642] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_run_clause_repeat1, 2, .production_id = 65),
   [644] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_run_clause_repeat1, 2, .production_id = 65), SHIFT_REPEAT(166),
   [647] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_run_clause_repeat1, 2, .production_id = 64),
@@ -13665,11 +13699,11 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [805] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_call_repeat1, 2),
   [807] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_alternatives_repeat1, 2),
   [809] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_alternatives_repeat1, 2), SHIFT_REPEAT(174),
-  [812] = {.entry = {.count = 1, .reusable = true}}, SHIFT(219),
+  [812] = {.entry = {.count = 1, .reusable = true}}, SHIFT(221),
   [814] = {.entry = {.count = 1, .reusable = true}}, SHIFT(266),
   [816] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_string_content, 1),
   [818] = {.entry = {.count = 1, .reusable = true}}, SHIFT(189),
-  [820] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_column_pattern_repeat1, 2, .production_id = 67), SHIFT_REPEAT(207),
+  [820] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_column_pattern_repeat1, 2, .production_id = 67), SHIFT_REPEAT(209),
   [823] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_column_pattern_repeat1, 2, .production_id = 67),
   [825] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym__argument, 1, .production_id = 37),
   [827] = {.entry = {.count = 1, .reusable = true}}, SHIFT(271),
@@ -13679,114 +13713,115 @@ static const TSParseActionEntry ts_parse_actions[] = {
   [835] = {.entry = {.count = 1, .reusable = true}}, SHIFT(156),
   [837] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym__cells_repeat1, 2), SHIFT_REPEAT(190),
   [840] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym__cells_repeat1, 2),
-  [842] = {.entry = {.count = 1, .reusable = false}}, SHIFT(237),
-  [844] = {.entry = {.count = 1, .reusable = true}}, SHIFT(237),
-  [846] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_prove_nobody_repeat1, 2, .production_id = 41), SHIFT_REPEAT(297),
-  [849] = {.entry = {.count = 1, .reusable = true}}, SHIFT(158),
-  [851] = {.entry = {.count = 1, .reusable = true}}, SHIFT(116),
-  [853] = {.entry = {.count = 1, .reusable = true}}, SHIFT(186),
-  [855] = {.entry = {.count = 1, .reusable = true}}, SHIFT(297),
-  [857] = {.entry = {.count = 1, .reusable = true}}, SHIFT(313),
-  [859] = {.entry = {.count = 1, .reusable = true}}, SHIFT(168),
-  [861] = {.entry = {.count = 1, .reusable = true}}, SHIFT(50),
-  [863] = {.entry = {.count = 1, .reusable = true}}, SHIFT(258),
-  [865] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_set_repeat1, 2), SHIFT_REPEAT(168),
-  [868] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_set_repeat1, 2),
-  [870] = {.entry = {.count = 1, .reusable = true}}, SHIFT(148),
-  [872] = {.entry = {.count = 1, .reusable = true}}, SHIFT(110),
-  [874] = {.entry = {.count = 1, .reusable = true}}, SHIFT(22),
-  [876] = {.entry = {.count = 1, .reusable = true}}, SHIFT(51),
-  [878] = {.entry = {.count = 1, .reusable = false}}, SHIFT(140),
-  [880] = {.entry = {.count = 1, .reusable = true}}, SHIFT(140),
-  [882] = {.entry = {.count = 1, .reusable = true}}, SHIFT(207),
-  [884] = {.entry = {.count = 1, .reusable = true}}, SHIFT(145),
-  [886] = {.entry = {.count = 1, .reusable = true}}, SHIFT(146),
-  [888] = {.entry = {.count = 1, .reusable = true}}, SHIFT(78),
-  [890] = {.entry = {.count = 1, .reusable = true}}, SHIFT(190),
-  [892] = {.entry = {.count = 1, .reusable = true}}, SHIFT(123),
-  [894] = {.entry = {.count = 1, .reusable = true}}, SHIFT(268),
-  [896] = {.entry = {.count = 1, .reusable = true}}, SHIFT(39),
-  [898] = {.entry = {.count = 1, .reusable = true}}, SHIFT(125),
-  [900] = {.entry = {.count = 1, .reusable = false}}, SHIFT(220),
-  [902] = {.entry = {.count = 1, .reusable = true}}, SHIFT(220),
-  [904] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_call_repeat1, 2), SHIFT_REPEAT(167),
-  [907] = {.entry = {.count = 1, .reusable = true}}, SHIFT(303),
-  [909] = {.entry = {.count = 1, .reusable = true}}, SHIFT(292),
+  [842] = {.entry = {.count = 1, .reusable = true}}, SHIFT(43),
+  [844] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_prove_nobody_repeat1, 2, .production_id = 41), SHIFT_REPEAT(297),
+  [847] = {.entry = {.count = 1, .reusable = false}}, SHIFT(239),
+  [849] = {.entry = {.count = 1, .reusable = true}}, SHIFT(239),
+  [851] = {.entry = {.count = 1, .reusable = true}}, SHIFT(158),
+  [853] = {.entry = {.count = 1, .reusable = true}}, SHIFT(297),
+  [855] = {.entry = {.count = 1, .reusable = true}}, SHIFT(313),
+  [857] = {.entry = {.count = 1, .reusable = true}}, SHIFT(116),
+  [859] = {.entry = {.count = 1, .reusable = true}}, SHIFT(186),
+  [861] = {.entry = {.count = 1, .reusable = true}}, SHIFT(258),
+  [863] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_set_repeat1, 2), SHIFT_REPEAT(168),
+  [866] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_set_repeat1, 2),
+  [868] = {.entry = {.count = 1, .reusable = true}}, SHIFT(148),
+  [870] = {.entry = {.count = 1, .reusable = true}}, SHIFT(168),
+  [872] = {.entry = {.count = 1, .reusable = true}}, SHIFT(50),
+  [874] = {.entry = {.count = 1, .reusable = true}}, SHIFT(51),
+  [876] = {.entry = {.count = 1, .reusable = true}}, SHIFT(110),
+  [878] = {.entry = {.count = 1, .reusable = true}}, SHIFT(22),
+  [880] = {.entry = {.count = 1, .reusable = false}}, SHIFT(140),
+  [882] = {.entry = {.count = 1, .reusable = true}}, SHIFT(140),
+  [884] = {.entry = {.count = 1, .reusable = true}}, SHIFT(78),
+  [886] = {.entry = {.count = 1, .reusable = true}}, SHIFT(209),
+  [888] = {.entry = {.count = 1, .reusable = true}}, SHIFT(145),
+  [890] = {.entry = {.count = 1, .reusable = true}}, SHIFT(268),
+  [892] = {.entry = {.count = 1, .reusable = true}}, SHIFT(39),
+  [894] = {.entry = {.count = 1, .reusable = true}}, SHIFT(190),
+  [896] = {.entry = {.count = 1, .reusable = true}}, SHIFT(125),
+  [898] = {.entry = {.count = 1, .reusable = false}}, SHIFT(223),
+  [900] = {.entry = {.count = 1, .reusable = true}}, SHIFT(223),
+  [902] = {.entry = {.count = 2, .reusable = true}}, REDUCE(aux_sym_call_repeat1, 2), SHIFT_REPEAT(167),
+  [905] = {.entry = {.count = 1, .reusable = true}}, SHIFT(303),
+  [907] = {.entry = {.count = 1, .reusable = true}}, SHIFT(292),
+  [909] = {.entry = {.count = 1, .reusable = true}}, SHIFT(146),
   [911] = {.entry = {.count = 1, .reusable = true}}, SHIFT(109),
-  [913] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_column_pattern_repeat1, 2, .production_id = 26),
-  [915] = {.entry = {.count = 1, .reusable = true}}, SHIFT(29),
-  [917] = {.entry = {.count = 1, .reusable = true}}, SHIFT(183),
-  [919] = {.entry = {.count = 1, .reusable = true}}, SHIFT(270),
-  [921] = {.entry = {.count = 1, .reusable = true}}, SHIFT(296),
-  [923] = {.entry = {.count = 1, .reusable = true}}, SHIFT(295),
-  [925] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_cell, 3, .production_id = 58),
-  [927] = {.entry = {.count = 1, .reusable = true}}, SHIFT(279),
-  [929] = {.entry = {.count = 1, .reusable = true}}, SHIFT(14),
-  [931] = {.entry = {.count = 1, .reusable = true}}, SHIFT(74),
-  [933] = {.entry = {.count = 1, .reusable = true}}, SHIFT(84),
-  [935] = {.entry = {.count = 1, .reusable = true}}, SHIFT(90),
-  [937] = {.entry = {.count = 1, .reusable = true}}, SHIFT(61),
-  [939] = {.entry = {.count = 1, .reusable = true}}, SHIFT(159),
-  [941] = {.entry = {.count = 1, .reusable = true}}, SHIFT(89),
-  [943] = {.entry = {.count = 1, .reusable = true}}, SHIFT(236),
-  [945] = {.entry = {.count = 1, .reusable = true}}, SHIFT(285),
-  [947] = {.entry = {.count = 1, .reusable = true}}, SHIFT(68),
-  [949] = {.entry = {.count = 1, .reusable = true}}, SHIFT(215),
-  [951] = {.entry = {.count = 1, .reusable = true}}, SHIFT(103),
-  [953] = {.entry = {.count = 1, .reusable = true}}, SHIFT(317),
-  [955] = {.entry = {.count = 1, .reusable = true}}, SHIFT(7),
-  [957] = {.entry = {.count = 1, .reusable = true}}, SHIFT(69),
-  [959] = {.entry = {.count = 1, .reusable = true}}, SHIFT(70),
-  [961] = {.entry = {.count = 1, .reusable = true}}, SHIFT(320),
-  [963] = {.entry = {.count = 1, .reusable = true}}, SHIFT(53),
-  [965] = {.entry = {.count = 1, .reusable = true}}, SHIFT(71),
-  [967] = {.entry = {.count = 1, .reusable = true}}, SHIFT(80),
-  [969] = {.entry = {.count = 1, .reusable = true}}, SHIFT(229),
-  [971] = {.entry = {.count = 1, .reusable = true}}, SHIFT(19),
-  [973] = {.entry = {.count = 1, .reusable = true}}, SHIFT(235),
-  [975] = {.entry = {.count = 1, .reusable = true}}, SHIFT(162),
-  [977] = {.entry = {.count = 1, .reusable = true}}, SHIFT(240),
-  [979] = {.entry = {.count = 1, .reusable = true}}, SHIFT(143),
-  [981] = {.entry = {.count = 1, .reusable = true}}, SHIFT(234),
-  [983] = {.entry = {.count = 1, .reusable = true}}, SHIFT(144),
-  [985] = {.entry = {.count = 1, .reusable = true}}, SHIFT(262),
-  [987] = {.entry = {.count = 1, .reusable = true}}, SHIFT(243),
-  [989] = {.entry = {.count = 1, .reusable = true}}, SHIFT(81),
-  [991] = {.entry = {.count = 1, .reusable = true}}, SHIFT(28),
-  [993] = {.entry = {.count = 1, .reusable = true}}, SHIFT(204),
-  [995] = {.entry = {.count = 1, .reusable = true}}, SHIFT(200),
-  [997] = {.entry = {.count = 1, .reusable = true}}, SHIFT(3),
-  [999] = {.entry = {.count = 1, .reusable = true}}, SHIFT(278),
-  [1001] = {.entry = {.count = 1, .reusable = true}}, SHIFT(224),
-  [1003] = {.entry = {.count = 1, .reusable = true}}, SHIFT(245),
-  [1005] = {.entry = {.count = 1, .reusable = true}}, SHIFT(132),
-  [1007] = {.entry = {.count = 1, .reusable = true}}, SHIFT(193),
-  [1009] = {.entry = {.count = 1, .reusable = true}}, SHIFT(282),
-  [1011] = {.entry = {.count = 1, .reusable = true}}, SHIFT(284),
-  [1013] = {.entry = {.count = 1, .reusable = true}},  ACCEPT_INPUT(),
-  [1015] = {.entry = {.count = 1, .reusable = true}}, SHIFT(316),
-  [1017] = {.entry = {.count = 1, .reusable = true}}, SHIFT(213),
-  [1019] = {.entry = {.count = 1, .reusable = true}}, SHIFT(290),
-  [1021] = {.entry = {.count = 1, .reusable = true}}, SHIFT(2),
-  [1023] = {.entry = {.count = 1, .reusable = true}}, SHIFT(118),
-  [1025] = {.entry = {.count = 1, .reusable = true}}, SHIFT(75),
-  [1027] = {.entry = {.count = 1, .reusable = true}}, SHIFT(152),
-  [1029] = {.entry = {.count = 1, .reusable = true}}, SHIFT(242),
-  [1031] = {.entry = {.count = 1, .reusable = true}}, SHIFT(64),
-  [1033] = {.entry = {.count = 1, .reusable = true}}, SHIFT(77),
-  [1035] = {.entry = {.count = 1, .reusable = true}}, SHIFT(263),
-  [1037] = {.entry = {.count = 1, .reusable = true}}, SHIFT(298),
-  [1039] = {.entry = {.count = 1, .reusable = true}}, SHIFT(299),
-  [1041] = {.entry = {.count = 1, .reusable = true}}, SHIFT(157),
-  [1043] = {.entry = {.count = 1, .reusable = true}}, SHIFT(65),
-  [1045] = {.entry = {.count = 1, .reusable = true}}, SHIFT(120),
-  [1047] = {.entry = {.count = 1, .reusable = true}}, SHIFT(163),
-  [1049] = {.entry = {.count = 1, .reusable = true}}, SHIFT(13),
-  [1051] = {.entry = {.count = 1, .reusable = true}}, SHIFT(24),
-  [1053] = {.entry = {.count = 1, .reusable = true}}, SHIFT(300),
-  [1055] = {.entry = {.count = 1, .reusable = true}}, SHIFT(301),
-  [1057] = {.entry = {.count = 1, .reusable = true}}, SHIFT(251),
-  [1059] = {.entry = {.count = 1, .reusable = true}}, SHIFT(86),
+  [913] = {.entry = {.count = 1, .reusable = true}}, SHIFT(123),
+  [915] = {.entry = {.count = 1, .reusable = true}}, SHIFT(183),
+  [917] = {.entry = {.count = 1, .reusable = true}}, REDUCE(aux_sym_column_pattern_repeat1, 2, .production_id = 26),
+  [919] = {.entry = {.count = 1, .reusable = true}}, SHIFT(29),
+  [921] = {.entry = {.count = 1, .reusable = true}}, SHIFT(270),
+  [923] = {.entry = {.count = 1, .reusable = true}}, REDUCE(sym_cell, 3, .production_id = 58),
+  [925] = {.entry = {.count = 1, .reusable = true}}, SHIFT(296),
+  [927] = {.entry = {.count = 1, .reusable = true}}, SHIFT(295),
+  [929] = {.entry = {.count = 1, .reusable = true}}, SHIFT(279),
+  [931] = {.entry = {.count = 1, .reusable = true}}, SHIFT(14),
+  [933] = {.entry = {.count = 1, .reusable = true}}, SHIFT(74),
+  [935] = {.entry = {.count = 1, .reusable = true}}, SHIFT(84),
+  [937] = {.entry = {.count = 1, .reusable = true}}, SHIFT(90),
+  [939] = {.entry = {.count = 1, .reusable = true}}, SHIFT(61),
+  [941] = {.entry = {.count = 1, .reusable = true}}, SHIFT(159),
+  [943] = {.entry = {.count = 1, .reusable = true}}, SHIFT(89),
+  [945] = {.entry = {.count = 1, .reusable = true}}, SHIFT(238),
+  [947] = {.entry = {.count = 1, .reusable = true}}, SHIFT(285),
+  [949] = {.entry = {.count = 1, .reusable = true}}, SHIFT(68),
+  [951] = {.entry = {.count = 1, .reusable = true}}, SHIFT(215),
+  [953] = {.entry = {.count = 1, .reusable = true}}, SHIFT(103),
+  [955] = {.entry = {.count = 1, .reusable = true}}, SHIFT(317),
+  [957] = {.entry = {.count = 1, .reusable = true}}, SHIFT(7),
+  [959] = {.entry = {.count = 1, .reusable = true}}, SHIFT(69),
+  [961] = {.entry = {.count = 1, .reusable = true}}, SHIFT(70),
+  [963] = {.entry = {.count = 1, .reusable = true}}, SHIFT(320),
+  [965] = {.entry = {.count = 1, .reusable = true}}, SHIFT(53),
+  [967] = {.entry = {.count = 1, .reusable = true}}, SHIFT(71),
+  [969] = {.entry = {.count = 1, .reusable = true}}, SHIFT(80),
+  [971] = {.entry = {.count = 1, .reusable = true}}, SHIFT(229),
+  [973] = {.entry = {.count = 1, .reusable = true}}, SHIFT(19),
+  [975] = {.entry = {.count = 1, .reusable = true}}, SHIFT(237),
+  [977] = {.entry = {.count = 1, .reusable = true}}, SHIFT(162),
+  [979] = {.entry = {.count = 1, .reusable = true}}, SHIFT(236),
+  [981] = {.entry = {.count = 1, .reusable = true}}, SHIFT(143),
+  [983] = {.entry = {.count = 1, .reusable = true}}, SHIFT(242),
+  [985] = {.entry = {.count = 1, .reusable = true}}, SHIFT(144),
+  [987] = {.entry = {.count = 1, .reusable = true}}, SHIFT(262),
+  [989] = {.entry = {.count = 1, .reusable = true}}, SHIFT(254),
+  [991] = {.entry = {.count = 1, .reusable = true}}, SHIFT(81),
+  [993] = {.entry = {.count = 1, .reusable = true}}, SHIFT(28),
+  [995] = {.entry = {.count = 1, .reusable = true}}, SHIFT(204),
+  [997] = {.entry = {.count = 1, .reusable = true}}, SHIFT(200),
+  [999] = {.entry = {.count = 1, .reusable = true}}, SHIFT(3),
+  [1001] = {.entry = {.count = 1, .reusable = true}}, SHIFT(278),
+  [1003] = {.entry = {.count = 1, .reusable = true}}, SHIFT(224),
+  [1005] = {.entry = {.count = 1, .reusable = true}}, SHIFT(250),
+  [1007] = {.entry = {.count = 1, .reusable = true}}, SHIFT(132),
+  [1009] = {.entry = {.count = 1, .reusable = true}}, SHIFT(193),
+  [1011] = {.entry = {.count = 1, .reusable = true}}, SHIFT(282),
+  [1013] = {.entry = {.count = 1, .reusable = true}}, SHIFT(284),
+  [1015] = {.entry = {.count = 1, .reusable = true}},  ACCEPT_INPUT(),
+  [1017] = {.entry = {.count = 1, .reusable = true}}, SHIFT(316),
+  [1019] = {.entry = {.count = 1, .reusable = true}}, SHIFT(213),
+  [1021] = {.entry = {.count = 1, .reusable = true}}, SHIFT(290),
+  [1023] = {.entry = {.count = 1, .reusable = true}}, SHIFT(2),
+  [1025] = {.entry = {.count = 1, .reusable = true}}, SHIFT(118),
+  [1027] = {.entry = {.count = 1, .reusable = true}}, SHIFT(75),
+  [1029] = {.entry = {.count = 1, .reusable = true}}, SHIFT(152),
+  [1031] = {.entry = {.count = 1, .reusable = true}}, SHIFT(235),
+  [1033] = {.entry = {.count = 1, .reusable = true}}, SHIFT(64),
+  [1035] = {.entry = {.count = 1, .reusable = true}}, SHIFT(77),
+  [1037] = {.entry = {.count = 1, .reusable = true}}, SHIFT(263),
+  [1039] = {.entry = {.count = 1, .reusable = true}}, SHIFT(298),
+  [1041] = {.entry = {.count = 1, .reusable = true}}, SHIFT(299),
+  [1043] = {.entry = {.count = 1, .reusable = true}}, SHIFT(157),
+  [1045] = {.entry = {.count = 1, .reusable = true}}, SHIFT(65),
+  [1047] = {.entry = {.count = 1, .reusable = true}}, SHIFT(120),
+  [1049] = {.entry = {.count = 1, .reusable = true}}, SHIFT(163),
+  [1051] = {.entry = {.count = 1, .reusable = true}}, SHIFT(13),
+  [1053] = {.entry = {.count = 1, .reusable = true}}, SHIFT(24),
+  [1055] = {.entry = {.count = 1, .reusable = true}}, SHIFT(300),
+  [1057] = {.entry = {.count = 1, .reusable = true}}, SHIFT(301),
+  [1059] = {.entry = {.count = 1, .reusable = true}}, SHIFT(251),
+  [1061] = {.entry = {.count = 1, .reusable = true}}, SHIFT(86),
 };
 
 #ifdef __cplusplus

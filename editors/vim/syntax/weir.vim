@@ -41,6 +41,7 @@ syn match weirNumber /\<-\?\d\+[A-Za-z]*\>/
 syn match weirNumber /\<\d\{1,2}:\d\d\>/
 syn match weirNumber /\<\d\{1,3}\(\.\d\{1,3}\)\{3}\(\/\d\+\)\?/
 syn region weirString start=/"/ skip=/\\./ end=/"/ oneline contains=@Spell
+syn match weirRegex ,\(\<matches\s\+\)\@<=/\(\\.\|[^/\\]\)*/\w*,
 syn match weirComment /#.*$/ contains=@Spell
 syn region weirUses matchgroup=weirFunction start=/\<sql\.uses(/ end=/)/ oneline contains=weirPlace
 syn keyword weirPlace output expression predicate join group order distinct function contained
@@ -48,6 +49,7 @@ syn keyword weirPlace whole-row write-source count explain contained
 
 hi def link weirComment Comment
 hi def link weirString String
+hi def link weirRegex String
 hi def link weirNumber Number
 hi def link weirDeclaration Keyword
 hi def link weirClause Statement
