@@ -25,15 +25,20 @@ end;
 """
 
 
+def play(proxy, *options):
+    """Nothing is measured: a machine that is too busy for one answer in time has run the code all the same."""
+    load = stage.Load(proxy.dsn, *options)
+    load.go()
+    h.eq(load.result()["errors"], 0)
+    load.end()
+
+
 def canned(up):
     for name in stage.POLICIES:
         proxy = stage.start_weir(name, up)
         for connections, sql, unit in stage.SAMPLES.values():
-            stage.sample(proxy, up, connections, sql, unit, SECONDS[unit])
-        load = stage.Load(proxy.dsn, "--cycles", 200, "--sql", stage.POINT)
-        load.go()
-        load.result()
-        load.end()
+            play(proxy, "-c", connections, "--seconds", SECONDS[unit], "--sql", sql)
+        play(proxy, "--cycles", 200, "--sql", stage.POINT)
         h.check(h.end(proxy.p) in (0, None), f"{name} did not end by itself")
 
 
