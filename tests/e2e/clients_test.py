@@ -221,4 +221,6 @@ def test_sqlsmith():
     h.lacks(weir.log(), "protocol violation", "lineage")
 
 
-h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
+# The pg_dump at hand is of 15, and refuses newer servers.
+h.main(*[f for n, f in list(globals().items()) if n.startswith("test_") and not (FOLDER and "_dump_" in n)],
+       setup=setup)
