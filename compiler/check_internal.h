@@ -62,7 +62,7 @@ struct check {
 	/* Columns of rows that conditions read: the constants of their names. */
 	uint32_t row_columns[VM_MAX_ROW_COLUMNS];
 	size_t n_row_columns;
-	struct known_regex *regexes;
+	struct known_regex **regexes; /* lists, by the hash of the text; NULL: no such yet */
 	size_t regex_work; /* that was done for all of them */
 };
 

@@ -481,26 +481,39 @@ sort_classes(struct arena *arena, struct partition *p)
 	p->signs = signs;
 }
 
+/* slots: of regexes + 1, more of them than there are patterns; a power of two. */
 static void
-add_regex(struct partition *p, struct pattern pattern)
+add_regex(struct partition *p, struct pattern pattern, uint32_t *slots, size_t n_slots)
 {
-	for (size_t i = 0; i < p->n_regexes; i++)
-		if (regex_same(p->regexes[i].regex, pattern.regex)) {
-			p->regexes[i].derived &= pattern.derived;
+	const struct regex *r = pattern.regex;
+	size_t cells = (size_t) r->n_states * r->n_classes;
+	size_t at = XXH3_64bits_withSeed(r->next, cells * sizeof(*r->next), r->n_states);
+
+	at ^= XXH3_64bits(r->class_of, 256);
+	for (at &= n_slots - 1; slots[at]; at = (at + 1) & (n_slots - 1))
+		if (regex_same(p->regexes[slots[at] - 1].regex, r)) {
+			p->regexes[slots[at] - 1].derived &= pattern.derived;
 			return;
 		}
 	p->regexes[p->n_regexes++] = pattern;
+	slots[at] = (uint32_t) p->n_regexes;
 }
 
 static void
 split(struct arena *arena, struct partition *p, const struct pattern *patterns, size_t n)
 {
+	size_t n_slots = 2;
+	uint32_t *slots;
+
+	while (n_slots < 2 * n)
+		n_slots *= 2;
+	slots = ARENA_ARRAY(arena, uint32_t, n_slots);
 	p->constants = ARENA_ARRAY(arena, struct slice, n + 1);
 	p->globs = ARENA_ARRAY(arena, struct slice, n + 1);
 	p->regexes = ARENA_ARRAY(arena, struct pattern, n + 1);
 	for (size_t i = 0; i < n; i++)
 		if (patterns[i].regex)
-			add_regex(p, patterns[i]);
+			add_regex(p, patterns[i], slots, n_slots);
 		else if (patterns[i].glob && match_is_glob(patterns[i].text))
 			p->globs[p->n_globs++] = patterns[i].text;
 		else
@@ -623,6 +636,16 @@ give_strings(struct walk *w)
 	return true;
 }
 
+/* Each constant against each pattern: only once it is known that there are not too many of them. */
+static void
+sign_constants(struct partition *p)
+{
+	for (size_t i = 0; i < p->n_constants; i++)
+		for (size_t g = 0; g < p->n_signs; g++)
+			if (partition_matches(p, g, p->constants[i]))
+				p->signs[i * p->sign_words + g / 64] |= UINT64_C(1) << g % 64;
+}
+
 struct partition *
 partition_new(struct arena *arena, const struct pattern *patterns, size_t n, bool dotted)
 {
@@ -637,20 +660,19 @@ partition_new(struct arena *arena, const struct pattern *patterns, size_t n, boo
 	for (size_t i = 0; i < n; i++)
 		if (!patterns[i].regex && patterns[i].text.n >= MAX_PATTERN)
 			return NULL;
-	for (size_t i = 0; i < p->n_constants; i++) {
+	for (size_t i = 0; i < p->n_constants; i++)
 		p->classes[p->n++] =
 			(struct class){p->constants[i], is_possible(p, p->constants[i]), true};
-		for (size_t g = 0; g < p->n_signs; g++)
-			if (partition_matches(p, g, p->constants[i]))
-				p->signs[i * p->sign_words + g / 64] |= UINT64_C(1) << g % 64;
-	}
 	w.n_slots = p->n_signs ? MAX_STATES * 2 : 64;
 	for (unsigned b = 0; b < 256; b++)
 		w.order[b] = (uint8_t) b;
 	w.other = unused_byte(patterns, n);
 	if (p->n_regexes)
 		find_kinds(&w, patterns, n);
-	if (!walk(&w, NULL) || !give_strings(&w))
+	if (!walk(&w, NULL))
+		return NULL;
+	sign_constants(p);
+	if (!give_strings(&w))
 		return NULL;
 	sort_classes(arena, p);
 	return p;

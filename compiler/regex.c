@@ -289,8 +289,9 @@ find_blocks(struct subsets *s, struct blocks *b)
 	b->of = ARENA_ARRAY(s->arena, uint32_t, s->n);
 	b->other = ARENA_ARRAY(s->arena, uint32_t, s->n);
 	b->sample = ARENA_ARRAY(s->arena, uint32_t, s->n);
-	b->mask = 2 * MAX_SETS - 1;
 	b->slots = s->slots;
+	for (b->mask = 15; b->mask < 2 * (size_t) s->n;)
+		b->mask = 2 * b->mask + 1; /* at most that of s->slots: clearing all is dear */
 	for (uint32_t x = 0; x < s->n; x++)
 		b->of[x] = s->sets[x].accepts;
 	do {

@@ -54,6 +54,17 @@ CASES = [
     ("a statement of a megabyte", HEAD + f'test "x" {AS} run "select ' + ",".join(["1"] * 500000)
      + '" expect allow\n', None),
     ("a line of 8 MB", HEAD + "# " + "x" * 8000000 + "\n deny @ do\n", "E0101"),
+    ("60,000 regular expressions", HEAD + many("allow r% do sql.select when " + " or ".join(
+        f"table matches /^a%-{j}y/" for j in range(6)) + "\n", 10000), "E0620"),
+    ("50,000 names beside 5,000 regular expressions", HEAD
+     + many("allow r% do sql.drop when table matches /^a%y.*z/\n", 5000) + "deny names do sql.drop when table in {"
+     + ", ".join(f'"a{i}y.b"' for i in range(50000)) + "}\n", "W1226"),
+    ("2,000 regular expressions of many states", HEAD
+     + many("allow r% do sql.select when table matches /(a|b)*a(a|b){11}c%/\n", 2000), "E0511"),
+    ("a regular expression of 64 KiB", HEAD + "allow r when table matches /" + "[a-z]" * 13107 + "/\n", "E0511"),
+    ("repetitions of repetitions", HEAD + "allow r when table matches /((((a?){1000}){1000}){1000}){1000}/\n", "E0511"),
+    ("repetitions of nothing", HEAD + "allow r when table matches /((((){1000}){1000}){1000}){1000}/\n", "E0511"),
+    ("200,000 brackets in a regular expression", HEAD + "allow r when table matches /" + "(" * 200000 + "/\n", "E0511"),
     ("a million stray characters", HEAD + "@ " * 1000000, "E0101"),
     ("17 MB", HEAD + "# much\n" * (17 << 20 >> 3) + "#" * (2 << 20), "at most 16777216 are read"),
     ("bytes that are no UTF-8", HEAD.encode() + b"\xff" * 5000000, "E0102"),
