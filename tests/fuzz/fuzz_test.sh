@@ -16,7 +16,7 @@ seeds=build/fuzz/seeds/image
 mkdir -p $seeds
 printf 'policy s\ndata d = column *.c.p\nmask d with null when row.x = 1\n%s\n' \
 	'deny u do sql.drop when sql.uses(d, join) or user.kind = agent' >$seeds/short.weir
-for policy in $seeds/short.weir policies-examples/*.weir; do
+for policy in $seeds/short.weir tests/fuzz/corpus/compile/regex.weir policies-examples/*.weir; do
 	build/weir build --no-tests "$policy" -o "$seeds/$(basename "$policy" .weir)" >build/fuzz/seeds.log 2>&1
 done
 rm $seeds/*.weir
