@@ -29,31 +29,39 @@ static struct arena arena;
 
 /* Of an image whose list matches rule 7. */
 static enum image_error_code
-load(struct image *img, const struct insn *code, size_t n)
+load_at(struct image *img, enum vm_entry e, const struct insn *code, size_t n)
 {
 	static const struct insn list[] = {{.op = OP_MATCH, .arg = 7}, {.op = OP_END}};
+	static const struct slice columns[] = {SLICE_LIT("a"), SLICE_LIT("b")};
 	struct image_error err = {0};
 
 	for (int i = 0; i < N_RULES; i++) {
-		rules[i].kind = VM_DENY;
-		ranks[i] = VM_DENY;
+		rules[i].kind = e == ENTRY_ROW ? VM_DROP : VM_DENY;
+		ranks[i] = e == ENTRY_ROW ? -1 : VM_DENY;
 	}
 	action_set_add(&constants[K_ACTIONS].actions, ACTION_SQL_SELECT);
 	action_set_add(&constants[K_ACTIONS].actions, ACTION_SQL_DROP);
 	*img = (struct image){.rules = rules, .ranks = ranks, .n_rules = N_RULES, .data = &data,
-			      .n_data = 1, .constants = constants, .n_constants = K_COUNT};
-	img->entry[ENTRY_COMMAND] =
-		(struct image_entry){.code = list, .n = 2, .diagram = code, .n_diagram = n};
-	if (vm_verify(img, ENTRY_COMMAND, &img->entry[ENTRY_COMMAND], &arena, &err))
+			      .n_data = 1, .constants = constants, .n_constants = K_COUNT,
+			      .row_columns = columns, .n_row_columns = 2};
+	img->entry[e] = (struct image_entry){.code = list, .n = 2, .diagram = code, .n_diagram = n};
+	if (vm_verify(img, e, &img->entry[e], &arena, &err))
 		return IMAGE_OK;
 	CHECK(strncmp(err.text, image_error_name(err.code), 5) == 0);
 	return err.code;
+}
+
+static enum image_error_code
+load(struct image *img, const struct insn *code, size_t n)
+{
+	return load_at(img, ENTRY_COMMAND, code, n);
 }
 
 /* The way that a switch takes: behind each stands a match of the rule of its number. */
 static int
 way(struct insn in, const struct facts *f)
 {
+	enum vm_entry e = vm_op_reads_row(in.op) ? ENTRY_ROW : ENTRY_COMMAND;
 	size_t ways = constants[in.arg].n_cases + 2;
 	struct insn code[1 + 5 + 5 * 2] = {in};
 	struct image img;
@@ -64,9 +72,9 @@ way(struct insn in, const struct facts *f)
 		code[1 + ways + 2 * i] = (struct insn){.op = OP_MATCH, .arg = (uint16_t) i};
 		code[2 + ways + 2 * i] = end;
 	}
-	CHECK_INT(load(&img, code, 1 + 3 * ways), IMAGE_OK);
-	CHECK_INT(img.entry[ENTRY_COMMAND].cost, 4);
-	vm_decide(&img, ENTRY_COMMAND, f, &d);
+	CHECK_INT(load_at(&img, e, code, 1 + 3 * ways), IMAGE_OK);
+	CHECK_INT(img.entry[e].cost, 4);
+	vm_decide(&img, e, f, &d);
 	CHECK_INT(d.ops, 4);
 	CHECK_INT(decision_next(&d, decision_next(&d, -1)), -1);
 	return decision_next(&d, -1);
@@ -112,6 +120,31 @@ switches(void)
 	f.uses = &use;
 	f.n_uses = 1;
 	CHECK_INT(way(by_use, &f), 2);
+}
+
+/* By the value's text, whether it is a number besides or not. */
+static void
+switch_of_rows(void)
+{
+	const struct insn in = {.op = OP_ROW_SWITCH, .fact = 1, .arg = K_STRINGS};
+	struct row_value row[2] = {{.known = true, .s = strings[0]}, {.known = false}};
+	struct facts f = {0};
+	struct image img;
+
+	CHECK_INT(way(in, &f), 0);
+	f.row = row;
+	CHECK_INT(way(in, &f), 0);
+	row[1].known = true;
+	for (size_t i = 0; i < COUNT_OF(strings); i++) {
+		row[1].s = strings[i];
+		CHECK_INT(way(in, &f), (int) i + 2);
+	}
+	row[1] = (struct row_value){.known = true, .is_int = true, .i = 1, .s = SLICE_LIT("1")};
+	CHECK_INT(way(in, &f), 1);
+	CHECK_INT(load(&img, &in, 1), IMAGE_ERROR_FACT);
+	CHECK_INT(load_at(&img, ENTRY_ROW,
+			  &(struct insn){.op = OP_ROW_SWITCH, .fact = 2, .arg = K_STRINGS}, 1),
+		  IMAGE_ERROR_FACT);
 }
 
 /* Does the test pass? When not, the list is asked. */
@@ -302,9 +335,9 @@ refusals(void)
 int
 main(void)
 {
-	static const struct test_case cases[] = {TEST(switches), TEST(tests), TEST(on_to_the_list),
-						 TEST(members),
-						 TEST(far), TEST(refusals)};
+	static const struct test_case cases[] = {TEST(switches), TEST(switch_of_rows),
+						 TEST(tests), TEST(on_to_the_list),
+						 TEST(members), TEST(far), TEST(refusals)};
 
 	arena_init(&arena, 0);
 	return test_run(cases, COUNT_OF(cases));
