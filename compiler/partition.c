@@ -127,10 +127,13 @@ static bool
 is_possible(const struct partition *p, struct slice s)
 {
 	enum shape shape = SHAPE_EMPTY;
+	enum utf8 utf8 = UTF8_WHOLE;
 
-	for (size_t i = 0; i < s.n; i++)
+	for (size_t i = 0; i < s.n; i++) {
 		shape = shape_after(shape, s.p[i]);
-	return !p->dotted || shape == SHAPE_SECOND;
+		utf8 = utf8_after(utf8, s.p[i]);
+	}
+	return (!p->dotted || shape == SHAPE_SECOND) && (!p->n_regexes || utf8 == UTF8_WHOLE);
 }
 
 static bool
@@ -329,11 +332,12 @@ note_class(struct walk *w, uint32_t state)
 	p->classes[p->n++] = (struct class){string_of(w, state), possible, false};
 }
 
-/* Which bytes to go on with where an automaton, or a character, is on its way: one of each kind. */
+/* Which bytes to go on with where an automaton, or a character, is on its way: one of each kind. So
+ * everywhere, when the byte that no pattern has is no character by itself. */
 static void
 add_bytes(const struct walk *w, const struct state *s, bool next[256])
 {
-	bool under_way = s->utf8 != UTF8_WHOLE && s->utf8 != UTF8_BAD;
+	bool under_way = (s->utf8 != UTF8_WHOLE && s->utf8 != UTF8_BAD) || w->other >= 0x80;
 
 	for (uint32_t k = 0; k < s->n && !under_way; k++) {
 		uint32_t place = w->places[s->first + k];
@@ -442,6 +446,10 @@ unused_byte(const struct pattern *v, size_t n)
 	for (size_t i = 0; i < sizeof(nice) - 1; i++)
 		if (!used[(uint8_t) nice[i]])
 			return (uint8_t) nice[i];
+	/* Letters, and what else is a character by itself, before what is none. */
+	for (int k = 0, b = 'z'; k < 128; k++, b = (b + 127) % 128)
+		if (!used[b])
+			return (uint8_t) b;
 	for (int b = 255; b > 0; b--)
 		if (!used[b])
 			return (uint8_t) b;

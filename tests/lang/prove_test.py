@@ -73,6 +73,13 @@ CASES = [
     ("nobody runs sql.ddl without a hold",
      r'allow names do sql.drop when table matches /^app\.é?[^\x00-~]?$/'.replace(r"\x00-~", " -~") +
      r' and not table matches /[a-z ]$/', "app."),
+    # All letters and digits that are tried first are in use; no character is a byte of another.
+    ("nobody runs sql.ddl without a hold",
+     r'allow names do sql.drop when table matches /^app\./ and not table matches "app.*k" and not table'
+     ' matches "*.*.*"\ndeny other do sql.insert when table = "xzqjkvwybh.0123456789"', "app."),
+    ("nobody runs sql.ddl without a hold",
+     r'allow names do sql.drop when table matches /^app\./ and not table matches /^app\.[^é]/ and not '
+     'table = "app.é"', "app."),
     ("nobody runs sql.ddl without a hold",
      'allow names do sql.drop when user.name matches /^a.b$/ and user.name matches /^..$/', True),
     ("nobody runs sql.ddl without a hold",
