@@ -98,6 +98,11 @@ bool name_may_cast(const struct catalog *cat, char kind, struct slice name);
 /* A cast in the statement that a function may make which is neither PostgreSQL's nor vouched for;
  * NULL: there is none. */
 const struct catalog_cast *cast_in_doubt(struct call_look *l);
+struct typing;
+/* gate_casts.c: code may make that cast for the statement, though it is written out nowhere. */
+bool cast_is_unasked(const struct typing *t, const struct catalog_cast *c, bool own_parameters);
+/* It is, or gives, a type that is not PostgreSQL's. */
+bool call_is_foreign(const struct catalog *cat, const struct sql_call *c);
 /* The call means pg_catalog's. */
 bool call_is_built_in(struct call_look *l, const struct sql_call *call);
 

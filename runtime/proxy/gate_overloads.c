@@ -85,16 +85,15 @@ uses_own_column(const struct sql_facts *f, const struct catalog_relation *r)
 	return false;
 }
 
-/* It is, or gives, a type that is not PostgreSQL's. */
-static bool
-is_foreign(const struct catalog *cat, const struct sql_call *c)
+bool
+call_is_foreign(const struct catalog *cat, const struct sql_call *c)
 {
 	bool schema = c->schema.n && !slice_is(c->schema, "pg_catalog");
 
 	if (c->flags & SQL_CALL_OPERATOR)
 		return schema;
 	/* type(x) is a cast as well. */
-	if (schema || catalog_shadows(cat, 't', c->name))
+	if (schema || (!c->schema.n && catalog_shadows(cat, 't', c->name)))
 		return true;
 	return c->flags & SQL_CALL_TYPE ? !catalog_shadows(cat, 'p', c->name)
 					: !func_listed(c->name);
@@ -113,7 +112,7 @@ has_own_types(const struct catalog *cat, const struct sql_facts *f,
 		    (!relations[i] || uses_own_column(f, relations[i])))
 			return true;
 	for (uint32_t i = 0; i < f->n_calls; i++)
-		if (is_foreign(cat, &f->calls[i]))
+		if (call_is_foreign(cat, &f->calls[i]))
 			return true;
 	return false;
 }
@@ -148,13 +147,18 @@ cast_in_doubt(struct call_look *l)
 	struct typing t = typing_of(l);
 	const bool *made;
 
-	if (!l->facts->n_types || !types->n_casts)
+	if (!types->n_casts)
 		return NULL;
-	made = typing_casts(&t, l->own_parameters || has_own_types(cat, l->facts, l->relations));
-	for (size_t k = 0; made && k < types->n_casts; k++)
-		if (made[k] && !class_vouches(l->class, types->casts[k].schema,
-					      types->casts[k].function))
-			return &types->casts[k];
+	made = l->facts->n_types ? typing_casts(&t, l->own_parameters ||
+						  has_own_types(cat, l->facts, l->relations))
+				 : NULL;
+	for (size_t k = 0; k < types->n_casts; k++) {
+		const struct catalog_cast *c = &types->casts[k];
+
+		if (c->own && ((made && made[k]) || cast_is_unasked(&t, c, l->own_parameters)) &&
+		    !class_vouches(l->class, c->schema, c->function))
+			return c;
+	}
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
  * calls what is not known. A policy may name a view's column itself: then what that column is
  * computed from is the policy's concern. Of a materialized view, which keeps the rows, it must.
  */
+#include "proxy/gate_internal.h"
 #include "proxy/gate_lineage.h"
 
 #include "sql/typing.h"
@@ -98,17 +99,18 @@ check_casts(struct views *v, const struct sql_facts *f, const struct catalog_rel
 	    struct arena *scratch)
 {
 	const struct catalog_types *types = catalog_types(v->catalog);
-	const bool *made = typing_casts(&(struct typing){.catalog = v->catalog,
-							 .facts = f,
-							 .relations = relations,
-							 .arena = scratch},
-					true);
+	struct typing t = {
+		.catalog = v->catalog, .facts = f, .relations = relations, .arena = scratch};
+	const bool *made = typing_casts(&t, true);
 
-	for (size_t k = 0; made && k < types->n_casts; k++)
-		if (made[k] && !class_vouches(v->class, types->casts[k].schema,
-					      types->casts[k].function))
+	for (size_t k = 0; k < types->n_casts; k++) {
+		const struct catalog_cast *c = &types->casts[k];
+
+		if (c->own && ((made && made[k]) || cast_is_unasked(&t, c, false)) &&
+		    !class_vouches(v->class, c->schema, c->function))
 			return arena_printf(&v->class->arena, "a cast by %.*s could read masked columns "
-					    "unseen", SLICE_ARG(types->casts[k].function));
+					    "unseen", SLICE_ARG(c->function));
+	}
 	return NULL;
 }
 

@@ -39,7 +39,8 @@ enum catalog_query {
 	CATALOG_Q_TYPES,     /* oid, schema, name, category, preferred, typtype, base type oid,
 			      * element's oid, array's oid; no rows of relations */
 	CATALOG_Q_CASTS,     /* source, target, castcontext of those that are made unasked, or by a
-			      * function that is not PostgreSQL's: its schema and name */
+			      * function that is not PostgreSQL's: its schema and name.
+			      * I, A: such a one, in a language other than C */
 	CATALOG_Q_OVERLOADS, /* f or o, oid, schema, name, argument types, result, variadic, number
 			      * of defaults: all that expressions can call */
 	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in

@@ -187,12 +187,17 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " where p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace",
 		 4},
 	[CATALOG_Q_TYPES] = {TYPES, 9},
-	[CATALOG_Q_CASTS] = {"select c.castsource, c.casttarget, c.castcontext,"
+	[CATALOG_Q_CASTS] = {"select c.castsource, c.casttarget, case when c.castfunc >= "
+			     FIRST_NORMAL_OID " and l.lanname not in ('c', 'internal')"
+			     " and c.castcontext <> 'e'"
+			     " then pg_catalog.upper(c.castcontext::pg_catalog.text)"
+			     " else c.castcontext::pg_catalog.text end,"
 			     " case when c.castfunc >= " FIRST_NORMAL_OID " then n.nspname end,"
 			     " case when c.castfunc >= " FIRST_NORMAL_OID " then p.proname end"
 			     " from pg_catalog.pg_cast c"
 			     " left join pg_catalog.pg_proc p on p.oid = c.castfunc"
 			     " left join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
+			     " left join pg_catalog.pg_language l on l.oid = p.prolang"
 			     " where (c.castcontext = 'i' or c.castfunc >= " FIRST_NORMAL_OID
 			     ") and " OVERLOADED,
 			     5},

@@ -115,8 +115,10 @@ catalog_types_add(struct catalog_types *t, struct arena *a, enum catalog_query q
 	else if (q == CATALOG_Q_CASTS)
 		t->casts[t->n_casts++] = (struct catalog_cast){.source = number(f[0]),
 							       .target = number(f[1]),
-							       .implicit = f[2].p[0] == 'i',
+							       .implicit = f[2].p[0] == 'i' ||
+									   f[2].p[0] == 'I',
 							       .own = f[4].n > 0,
+							       .unasked = f[2].p[0] < 'a',
 							       .schema = f[3],
 							       .function = f[4]};
 	return q != CATALOG_Q_OVERLOADS || add_overload(t, a, f);
@@ -162,6 +164,22 @@ catalog_type(const struct catalog_types *t, uint32_t oid)
 	struct catalog_type key = {.oid = oid};
 
 	return bsearch(&key, t->types, t->n_types, sizeof(key), type_order);
+}
+
+bool
+catalog_type_is_of(const struct catalog_types *t, uint32_t type, uint32_t wanted)
+{
+	for (unsigned depth = 0; depth < 4; depth++) {
+		const struct catalog_type *info = catalog_type(t, type);
+
+		if (type == wanted || (info && info->base == wanted))
+			return true;
+		info = info ? catalog_type(t, info->base) : NULL;
+		if (!info || !info->element)
+			return false;
+		type = info->element;
+	}
+	return false;
 }
 
 const struct catalog_cast *

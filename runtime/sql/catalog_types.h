@@ -42,6 +42,7 @@ struct catalog_cast {
 	uint32_t source, target;
 	bool implicit;
 	bool own; /* a function that is not PostgreSQL's makes it: this one */
+	bool unasked; /* ... written in SQL or the like, and nobody need ask for it */
 	struct slice schema, function;
 };
 
@@ -62,6 +63,8 @@ bool catalog_types_add(struct catalog_types *t, struct arena *a, enum catalog_qu
 void catalog_types_sort(struct catalog_types *t);
 
 const struct catalog_type *catalog_type(const struct catalog_types *t, uint32_t oid);
+/* It is the type wanted, is over it, or its elements are. */
+bool catalog_type_is_of(const struct catalog_types *t, uint32_t type, uint32_t wanted);
 const struct catalog_cast *catalog_cast(const struct catalog_types *t, uint32_t source,
 					uint32_t target);
 const struct catalog_overload *catalog_overloads(const struct catalog_types *t, char kind,

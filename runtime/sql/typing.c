@@ -233,28 +233,11 @@ typing_own(const struct typing *t)
 
 /* ---- casts ----------------------------------------------------------------------------------- */
 
-/* The type itself, what it is over, or what its elements are. */
-static bool
-is_of(const struct walk *w, uint32_t type, uint32_t wanted)
-{
-	for (unsigned depth = 0; depth < 4; depth++) {
-		const struct catalog_type *t = catalog_type(w->types, type);
-
-		if (type == wanted || (t && t->base == wanted))
-			return true;
-		t = t ? catalog_type(w->types, t->base) : NULL;
-		if (!t || !t->element)
-			return false;
-		type = t->element;
-	}
-	return false;
-}
-
 static bool
 some_is_of(const struct walk *w, const struct overload_set *s, uint32_t wanted)
 {
 	for (uint32_t i = 0; i < s->n; i++)
-		if (is_of(w, s->types[i], wanted))
+		if (catalog_type_is_of(w->types, s->types[i], wanted))
 			return true;
 	return false;
 }
