@@ -147,11 +147,17 @@ load_image(const struct config *c, struct slice bytes, bool allow_unsigned, uint
 static void
 note_slow(const struct image *img, const char *path, struct buf *text)
 {
-	for (int e = 0; e < ENTRY_COUNT; e++)
+	for (int e = 0; e < ENTRY_COUNT; e++) {
 		if (img->entry[e].index_too_big)
 			buf_printf(text, "%s: an index for its %s rules would take more than %d MiB; "
 					 "each decision runs all of them\n", path,
 				   entry_info[e].name, VM_INDEX_BYTES >> 20);
+		if (img->entry[e].index_wrong)
+			buf_printf(text, "%s: the index for its %s rules could leave rules out and is "
+					 "not used; each decision runs all of them. This is a mistake "
+					 "of weir: please report it with the policy\n", path,
+				   entry_info[e].name);
+	}
 }
 
 static bool

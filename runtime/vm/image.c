@@ -645,6 +645,17 @@ image_is_image(struct slice bytes)
 	       memcmp(bytes.p + 3, IMAGE_MAGIC, sizeof(IMAGE_MAGIC) - 1) == 0;
 }
 
+static void
+add_index(struct image *img, enum vm_entry e, struct arena *a)
+{
+	struct image_entry *entry = &img->entry[e];
+
+	entry->index = vm_index_build(img, e, VM_INDEX_LEAST, a, &entry->index_too_big);
+	entry->index_wrong = entry->index && !vm_index_leaves_nothing_out(entry->index, img, e);
+	if (entry->index_wrong)
+		entry->index = NULL;
+}
+
 struct image *
 image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 	   struct image_error *err)
@@ -693,7 +704,6 @@ image_load(struct arena *a, struct slice bytes, const struct image_trust *trust,
 			return NULL;
 		}
 	for (int e = 0; e < ENTRY_COUNT; e++)
-		img->entry[e].index = vm_index_build(img, (enum vm_entry) e, VM_INDEX_LEAST, a,
-						     &img->entry[e].index_too_big);
+		add_index(img, (enum vm_entry) e, a);
 	return img;
 }

@@ -193,6 +193,7 @@ struct image_entry {
 	bool stable;    /* reads stable facts only: a decision may be remembered */
 	const struct vm_index *index; /* of this very code; NULL: all of it runs */
 	bool index_too_big;	      /* so there is none, though the rules are many */
+	bool index_wrong;	      /* there was one that may leave rules out */
 };
 static_assert(FACT_COUNT <= 64, "facts fit image_entry.facts");
 

@@ -5,8 +5,9 @@
  *
  * It is made when an image is loaded, from code that is verified already, and is no part of the
  * image. It only leaves code out: code that would have skipped itself, because one of its first
- * tests cannot pass by the value that a fact has. All other code runs as it is written, its tests
- * included, on the same machine; so a decision is the same with and without.
+ * tests cannot pass by the value that a fact has. That is shown of every index before it is used
+ * (index_check.c). All other code runs as it is written, its tests included, on the same machine;
+ * so a decision is the same with and without.
  */
 #ifndef WEIR_VM_INDEX_H
 #define WEIR_VM_INDEX_H
@@ -22,6 +23,9 @@ enum {
  * VM_INDEX_BYTES: the code runs whole then. In the second case *too_big is set. */
 const struct vm_index *vm_index_build(const struct image *img, enum vm_entry e, size_t least,
 				      struct arena *a, bool *too_big);
+/* Whether, whatever the facts, the index runs all code that could do something, and no other. */
+bool vm_index_leaves_nothing_out(const struct vm_index *x, const struct image *img,
+				 enum vm_entry e);
 size_t vm_index_bytes(const struct vm_index *x);
 /* Runs what may match; as vm_run over the whole code. */
 int vm_index_run(const struct vm_index *x, const struct image *img, const struct facts *f,

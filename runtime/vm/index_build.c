@@ -331,6 +331,7 @@ put_table(struct build *b, struct index_split *s, const struct key *const *keys,
 		bits++;
 	s->slots = slots = take(b, (size_t) 1 << bits, sizeof(*slots));
 	s->refs = refs = slots ? take(b, total, sizeof(*refs)) : NULL;
+	s->n_refs = total;
 	if (!refs)
 		return false;
 	s->mask = (UINT32_C(1) << bits) - 1;
@@ -399,6 +400,7 @@ put_split(struct build *b, struct index_split *s, const struct pick *picks, size
 			keys[n_keys++] = &b->keys[picks[i].key];
 	}
 	s->children = children = take(b, n_keys, sizeof(*children));
+	s->n_children = (uint32_t) n_keys;
 	if (!children)
 		return false;
 	for (size_t k = 0; k < n_keys; k++) {

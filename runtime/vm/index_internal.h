@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What index.c walks and index_build.c makes.
+ * What index.c walks, index_build.c makes and index_check.c checks.
  *
  * A node has code that runs in any case, and splits. A split looks one fact up and goes to those of
  * its children whose code asks for the value. Each piece of code stands in one child of one split,
@@ -37,7 +37,7 @@ struct index_slot {
 struct index_split {
 	enum fact fact;
 	unsigned shift;
-	uint32_t mask;
+	uint32_t mask, n_children, n_refs;
 	uint64_t prefixes; /* bit per length of a pattern's beginning among the ids */
 	const struct index_slot *slots; /* open-addressed */
 	const uint32_t *refs;

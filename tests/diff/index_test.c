@@ -3,12 +3,13 @@
  * Policies of many rules over many tables, groups and targets: by the code of the diagram, by the
  * list with the index that the loader makes, and by the list without it a decision must be the
  * same, for whatever is known of a command. diff_test.c compares small policies with the reference.
+ * Each index is then broken in every way, which the check at load must notice where it matters.
  *
  *   DIFF_SEED=N   another sequence (printed); DIFF_PAIRS=N  how many pairs of policy and facts
  */
 #include "base/clock.h"
 #include "compiler/compile.h"
-#include "vm/index.h"
+#include "vm/index_internal.h"
 
 #include "tests/unit/test.h"
 #include "tests/diff/random.h"
@@ -245,6 +246,219 @@ diagram_agrees(const struct image *img, const struct image *list, enum vm_entry 
 	return same(&got, &want) && got.ops <= img->entry[e].cost;
 }
 
+/* ---- Indexes that are wrong ---- */
+
+enum { BREAKS_PER_INDEX = 25, FACTS_PER_BREAK = 12 };
+
+enum way {
+	LOSE_VALUE,
+	CHANGE_VALUE,
+	CHANGE_CHILD,
+	CHANGE_COUNT,
+	CHANGE_REF,
+	SWAP_CONSTANTS,
+	SWAP_NODES,
+	LOSE_UNKNOWN,
+	LOSE_PREFIX,
+	CHANGE_FACT,
+	CHANGE_CODE,
+	CUT_CODE,
+	LOSE_SPLIT,
+	WAYS
+};
+
+static uint64_t broken[WAYS], noticed[WAYS];
+
+struct parts {
+	struct index_node *nodes[4096];
+	struct index_split *splits[4096];
+	size_t n_nodes, n_splits;
+};
+
+static void
+add_parts(struct parts *p, const struct index_node *n)
+{
+	if (p->n_nodes == COUNT_OF(p->nodes))
+		return;
+	p->nodes[p->n_nodes++] = (struct index_node *) (uintptr_t) n;
+	for (uint32_t i = 0; i < n->n_splits && p->n_splits < COUNT_OF(p->splits); i++) {
+		const struct index_split *s = &n->splits[i];
+
+		p->splits[p->n_splits++] = (struct index_split *) (uintptr_t) s;
+		for (uint32_t k = 0; k < s->n_children; k++)
+			add_parts(p, &s->children[k].node);
+		if (s->unknown)
+			add_parts(p, s->unknown);
+	}
+}
+
+static struct insn *
+some_insn(const struct index_node *n)
+{
+	size_t len = 0;
+
+	while (n->code && n->code[len].op != OP_END)
+		len++;
+	return len ? (struct insn *) (uintptr_t) &n->code[rnd((uint32_t) len)] : NULL;
+}
+
+static void
+change_insn(struct insn *in)
+{
+	switch (rnd(3)) {
+	case 0:
+		in->flags ^= (uint8_t) (1u << rnd(3));
+		break;
+	case 1:
+		in->op = OP_JUMP;
+		break;
+	default:
+		in->skip = 0;
+	}
+}
+
+/* False where there is nothing of the kind. */
+static bool
+break_split(struct index_split *s, struct index_slot *slot, struct index_child *a,
+	    struct index_child *b, uint32_t *ref, enum way way)
+{
+	struct index_child old = *a;
+
+	switch (way) {
+	case LOSE_VALUE:
+		slot->id = 0;
+		return true;
+	case CHANGE_VALUE:
+		slot->id = slot->id % 3 + 1;
+		return true;
+	case CHANGE_CHILD:
+		slot->first = rnd(s->n_children + 1);
+		return slot->n == 1;
+	case CHANGE_COUNT:
+		slot->n = rnd(3);
+		return true;
+	case CHANGE_REF:
+		*ref = rnd(s->n_children + 1);
+		return true;
+	case SWAP_CONSTANTS:
+		a->constant = b->constant;
+		b->constant = old.constant;
+		return true;
+	case SWAP_NODES:
+		a->node = b->node;
+		b->node = old.node;
+		return true;
+	case LOSE_UNKNOWN:
+		s->unknown = NULL;
+		return true;
+	case LOSE_PREFIX:
+		s->prefixes &= s->prefixes - 1;
+		return true;
+	default:
+		s->fact = s->fact == FACT_TABLE ? FACT_USER_NAME : FACT_TABLE;
+		return fact_info[s->fact].type == TYPE_STRING;
+	}
+}
+
+static bool
+break_node(struct index_node *n, struct insn *in, enum way way)
+{
+	if (way == LOSE_SPLIT) {
+		n->n_splits--;
+		return true;
+	}
+	if (way == CUT_CODE)
+		*in = (struct insn){.op = OP_END};
+	else
+		change_insn(in);
+	return true;
+}
+
+/* What the check does not notice must make no difference. */
+static void
+judge_break(const struct image *img, const struct image *plain, enum vm_entry e, enum way way)
+{
+	struct decision got, want;
+	struct scene scene;
+
+	broken[way]++;
+	if (!vm_index_leaves_nothing_out(img->entry[e].index, img, e)) {
+		noticed[way]++;
+		return;
+	}
+	for (int i = 0; i < FACTS_PER_BREAK; i++) {
+		gen_facts(&scene, img);
+		vm_decide(img, e, &scene.f, &got);
+		vm_decide(plain, e, &scene.f, &want);
+		CHECK(same(&got, &want));
+		if (test_failures) {
+			printf("# way %d\n", (int) way);
+			return;
+		}
+	}
+}
+
+static void
+break_one(const struct image *img, const struct image *plain, enum vm_entry e,
+	  const struct parts *p, enum way way)
+{
+	struct index_node *n = p->nodes[rnd((uint32_t) p->n_nodes)], old_node = *n;
+	struct index_split *s = p->splits[rnd((uint32_t) p->n_splits)], old_split = *s;
+	struct index_slot *slot = (struct index_slot *) (uintptr_t) &s->slots[rnd(s->mask + 1)];
+	struct index_child *a = (struct index_child *) (uintptr_t) s->children, *b = a;
+	uint32_t *ref = (uint32_t *) (uintptr_t) &s->refs[rnd(s->n_refs)], old_ref = *ref;
+	struct index_slot old_slot = *slot;
+	struct insn *in = some_insn(n), old_insn = in ? *in : (struct insn){0};
+	struct index_child old_a, old_b;
+
+	a += rnd(s->n_children);
+	b += rnd(s->n_children);
+	old_a = *a;
+	old_b = *b;
+	if (way >= CHANGE_CODE) {
+		if ((way == LOSE_SPLIT ? n->n_splits > 0 : in != NULL) && break_node(n, in, way))
+			judge_break(img, plain, e, way);
+	} else if (slot->id && break_split(s, slot, a, b, ref, way)) {
+		judge_break(img, plain, e, way);
+	}
+	*n = old_node;
+	*s = old_split;
+	*slot = old_slot;
+	*ref = old_ref;
+	*b = old_b;
+	*a = old_a;
+	if (in)
+		*in = old_insn;
+}
+
+static void
+break_indexes(const struct image *img, const struct image *plain)
+{
+	static struct parts parts;
+
+	for (int i = 0; i < ENTRY_COUNT; i++) {
+		enum vm_entry e = (enum vm_entry) i;
+		const struct vm_index *x = img->entry[e].index;
+
+		parts.n_nodes = parts.n_splits = 0;
+		if (x)
+			add_parts(&parts, &x->root);
+		CHECK(!x || vm_index_leaves_nothing_out(x, img, e));
+		for (int k = 0; parts.n_splits && k < BREAKS_PER_INDEX && !test_failures; k++)
+			break_one(img, plain, e, &parts, (enum way) rnd(WAYS));
+	}
+}
+
+static void
+every_way_to_break_it_was_noticed(void)
+{
+	for (int i = 0; i < WAYS; i++) {
+		printf("# %d: %llu broken, %llu noticed\n", i, (unsigned long long) broken[i],
+		       (unsigned long long) noticed[i]);
+		CHECK(broken[i] && noticed[i]);
+	}
+}
+
 static void
 one_policy(uint64_t *pairs)
 {
@@ -272,7 +486,7 @@ one_policy(uint64_t *pairs)
 		gen_facts(&scene, img);
 		list = plain = *img;
 		for (int e = 0; e < ENTRY_COUNT; e++) {
-			CHECK(!img->entry[e].index_too_big);
+			CHECK(!img->entry[e].index_too_big && !img->entry[e].index_wrong);
 			indexes += img->entry[e].index != NULL;
 			list.entry[e].n_diagram = plain.entry[e].n_diagram = 0;
 			plain.entry[e].index = NULL;
@@ -284,6 +498,8 @@ one_policy(uint64_t *pairs)
 			}
 		}
 	}
+	if (img)
+		break_indexes(&list, &plain);
 	buf_fini(&text);
 	buf_fini(&bytes);
 	arena_fini(&arena);
@@ -398,6 +614,7 @@ any_code(void)
 			gen_facts(&scene, &img);
 			CHECK(agree(&img, &plain, ENTRY_CONNECT, &scene.f));
 		}
+		break_indexes(&img, &plain);
 	}
 	arena_fini(&arena);
 }
@@ -490,4 +707,5 @@ an_index_is_bounded(void)
 }
 
 TEST_MAIN(TEST(the_index_leaves_nothing_out), TEST(any_code),
-	  TEST(beginnings_of_any_length), TEST(an_index_is_bounded))
+	  TEST(every_way_to_break_it_was_noticed), TEST(beginnings_of_any_length),
+	  TEST(an_index_is_bounded))
