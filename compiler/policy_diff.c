@@ -44,7 +44,7 @@ put_deciding(struct buf *b, const struct work *w, const struct difference *x)
 		const struct image *img = image_of(w, side);
 		const struct decision *d = &w->decisions[side];
 
-		buf_printf(b, "\n%d %d %d", side, x->verdict[side], x->kind);
+		buf_printf(b, "\n%d %d", side, x->verdict[side]);
 		for (int r = decision_next_deciding(img, d, -1); r >= 0 && x->kind <= DIFF_APPROVAL;
 		     r = decision_next_deciding(img, d, r))
 			rule_bytes(b, img, (size_t) r);
@@ -61,8 +61,8 @@ name_difference(struct work *w, struct difference *x)
 	uint8_t digest[SHA256_LEN];
 	struct buf b = {0}, hex = {0};
 
-	buf_printf(&b, "%s %s %d %d", difference_names[x->kind], entry_info[x->entry].name, x->unit,
-		   x->per);
+	buf_printf(&b, "%s %s %s %s", difference_names[x->kind], entry_info[x->entry].name,
+		   limit_unit_info[x->unit].name, limit_per_info[x->per].name);
 	put_deciding(&b, w, x);
 	assert(!b.failed);
 	sha256(digest, buf_slice(&b));

@@ -6,6 +6,13 @@
 
 #include <xxhash.h>
 
+/* Ids of differences hang on them (policy_diff.c), and numbers change with new instructions. */
+static const char *const names_of_ops[OP_COUNT] = {
+#define OP(id, name, fact, constant, sentence) [OP_##id] = name,
+#include "grammar/opcodes.def"
+#undef OP
+};
+
 static void
 put_text(struct buf *out, struct slice s)
 {
@@ -80,7 +87,7 @@ put_code(struct buf *out, const struct image *img, const struct image_entry *ent
 		for (size_t k = first; end->arg == rule && k <= i; k++) {
 			const struct insn *in = &entry->code[k];
 
-			buf_printf(out, "\n%u %u %u", in->op, in->flags, in->skip);
+			buf_printf(out, "\n%s %u %u", names_of_ops[in->op], in->flags, in->skip);
 			if (vm_op_reads_row(in->op))
 				put_text(out, img->row_columns[in->fact]);
 			else if (vm_op_reads_fact(in->op))
