@@ -2,6 +2,7 @@
 #include "cli/policy_run.h"
 
 #include "sql/contexts.h"
+#include "sql/dotted.h"
 
 /* "orders*" stands for a resource named "orders". */
 static struct slice
@@ -174,16 +175,10 @@ fill_uses(struct run *r)
 	r->base.uses_known = r->sql->status == SQL_OK && c.known;
 }
 
-static struct slice
-dotted(struct run *r, struct slice schema, struct slice name)
-{
-	return slice_str(arena_printf(&r->arena, "%.*s.%.*s", SLICE_ARG(schema), SLICE_ARG(name)));
-}
-
 static void
 fill_effect(struct run *r, const struct sql_effect *e, struct facts *f)
 {
-	struct slice schema = run_schema(e->schema);
+	struct slice schema = run_schema(e->schema), name;
 
 	/* As in the gateway, what an effect does not have is not known. */
 	facts_int(f, FACT_ACTION, e->action);
@@ -191,13 +186,12 @@ fill_effect(struct run *r, const struct sql_effect *e, struct facts *f)
 	facts_unknown(f, FACT_TABLE);
 	facts_unknown(f, FACT_FUNCTION);
 	facts_unknown(f, FACT_SETTING);
-	if (e->object.n) {
+	if (e->object.n && sql_dotted(&r->arena, schema, e->object, &name)) {
 		facts_string(f, FACT_SCHEMA, schema);
-		facts_string(f, FACT_TABLE, dotted(r, schema, e->object));
+		facts_string(f, FACT_TABLE, name);
 	}
-	if (e->function.n)
-		facts_string(f, FACT_FUNCTION,
-			     e->schema.n ? dotted(r, e->schema, e->function) : e->function);
+	if (e->function.n && sql_dotted_function(&r->arena, e->schema, e->function, &name))
+		facts_string(f, FACT_FUNCTION, name);
 	if (e->setting.n)
 		facts_string(f, FACT_SETTING, e->setting);
 	facts_set(f, FACT_COLUMNS, e->columns, e->n_columns);

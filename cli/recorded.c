@@ -4,6 +4,7 @@
 #include "audit/idmap.h"
 #include "base/clock.h"
 #include "cli/audit_reader.h"
+#include "sql/dotted.h"
 #include "vm/match.h"
 #include "vm/verify.h"
 
@@ -137,12 +138,6 @@ command_facts(struct recorded *c, const json_t *start)
 	return missing | never_on_record();
 }
 
-static struct slice
-dotted(struct recorded *c, struct slice schema, struct slice name)
-{
-	return slice_str(arena_printf(c->arena, "%.*s.%.*s", SLICE_ARG(schema), SLICE_ARG(name)));
-}
-
 /* As judge() in gate_decide.c fills them. */
 static uint64_t
 effect_facts(struct recorded *c, const json_t *object, struct facts *f)
@@ -151,18 +146,18 @@ effect_facts(struct recorded *c, const json_t *object, struct facts *f)
 	struct slice function = text_of(object, "function"), setting = text_of(object, "setting");
 	int action = action_find(text_of(object, "mode"));
 	uint64_t missing = action > 0 ? 0 : bit(FACT_ACTION); /* of another version */
-	struct slice *columns;
+	struct slice *columns, name;
 	size_t n;
 
 	*f = c->base;
 	if (action > 0)
 		facts_int(f, FACT_ACTION, action);
-	if (table.n && schema.n) {
-		facts_string(f, FACT_TABLE, dotted(c, schema, table));
+	if (table.n && sql_dotted(c->arena, schema, table, &name)) {
+		facts_string(f, FACT_TABLE, name);
 		facts_string(f, FACT_SCHEMA, schema);
 	}
-	if (function.n)
-		facts_string(f, FACT_FUNCTION, schema.n ? dotted(c, schema, function) : function);
+	if (function.n && sql_dotted_function(c->arena, schema, function, &name))
+		facts_string(f, FACT_FUNCTION, name);
 	if (setting.n)
 		facts_string(f, FACT_SETTING, setting);
 	facts_bool(f, FACT_SQL_WHERE, is_true(object, "where"));

@@ -424,6 +424,9 @@ make_domain(struct space *s, enum fact fact, struct list *l)
 				    fact_info[fact].phase == PHASE_CONNECT);
 	else
 		make_words(s, d, type, u.number);
+	for (size_t i = 0; good && fact == FACT_SCHEMA && i < d->strings->n_constants; i++)
+		if (memchr(d->values[i].s.p, '.', d->values[i].s.n)) /* sql/dotted.h */
+			d->possible[i] = false;
 	if (good && (fact == FACT_SCHEMA || fact == FACT_COLUMNS))
 		d->prefer = prefer_known_name(s, d, fact, slice_str(u.text));
 	return good;

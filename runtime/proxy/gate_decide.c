@@ -7,6 +7,7 @@
 
 #include "sql/catalog_types.h"
 #include "sql/contexts.h"
+#include "sql/dotted.h"
 
 enum {
 	USES_MAX = 1 << 20, /* of one message, a table each */
@@ -53,18 +54,6 @@ note_names(struct look *l)
 		l->v->names = gate_names_of(l->v->names, l->facts, l->relations);
 }
 
-static struct slice
-dotted(struct arena *a, struct slice schema, struct slice name)
-{
-	uint8_t *p = arena_alloc(a, schema.n + name.n + 1);
-
-	memcpy(p, schema.p, schema.n);
-	p[schema.n] = '.';
-	if (name.n)
-		memcpy(p + schema.n + 1, name.p, name.n);
-	return slice_of(p, schema.n + name.n + 1);
-}
-
 /* ---- effects --------------------------------------------------------------------------------- */
 
 static void
@@ -72,6 +61,7 @@ table_facts(struct look *l, const struct sql_effect *e, const struct catalog_rel
 {
 	struct facts *f = &l->f;
 	struct arena *a = l->ask->arena;
+	struct slice schema = {0}, name = {0}, table;
 
 	if (l->renamed) {
 		facts_unknown(f, FACT_TABLE);
@@ -80,14 +70,18 @@ table_facts(struct look *l, const struct sql_effect *e, const struct catalog_rel
 		return;
 	}
 	if (e->object.n && e->flags & SQL_EFFECT_TEMPORARY) {
-		facts_string(f, FACT_TABLE, dotted(a, SLICE_LIT("pg_temp"), e->object));
-		facts_string(f, FACT_SCHEMA, SLICE_LIT("pg_temp"));
+		schema = SLICE_LIT("pg_temp");
+		name = e->object;
 	} else if (r) {
-		facts_string(f, FACT_TABLE, dotted(a, r->schema, r->name));
-		facts_string(f, FACT_SCHEMA, r->schema);
-	} else if (e->object.n && e->schema.n) {
-		facts_string(f, FACT_TABLE, dotted(a, e->schema, e->object));
-		facts_string(f, FACT_SCHEMA, e->schema);
+		schema = r->schema;
+		name = r->name;
+	} else if (e->object.n) {
+		schema = e->schema;
+		name = e->object;
+	}
+	if (sql_dotted(a, schema, name, &table)) {
+		facts_string(f, FACT_TABLE, table);
+		facts_string(f, FACT_SCHEMA, schema);
 	} else {
 		/* Whatever the name will mean: unknown never helps to allow. */
 		facts_unknown(f, FACT_TABLE);
@@ -112,13 +106,13 @@ static void
 judge(struct look *l, const struct sql_effect *e, const struct catalog_relation *r)
 {
 	struct facts *f = &l->f;
+	struct slice function;
 
 	facts_int(f, FACT_ACTION, e->action);
 	table_facts(l, e, r);
-	if (e->function.n)
-		facts_string(f, FACT_FUNCTION,
-			     e->schema.n ? dotted(l->ask->arena, e->schema, e->function)
-					 : e->function);
+	if (e->function.n &&
+	    sql_dotted_function(l->ask->arena, e->schema, e->function, &function))
+		facts_string(f, FACT_FUNCTION, function);
 	else
 		facts_unknown(f, FACT_FUNCTION);
 	if (e->setting.n)
