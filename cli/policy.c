@@ -2,6 +2,7 @@
 #include "cli/policy.h"
 
 #include "cli/cli.h"
+#include "compiler/image_diagrams.h"
 #include "proxy/epoch.h"
 
 #include <stdio.h>
@@ -43,6 +44,26 @@ load_image(struct cli_policy *p, const char *command, const char *path, struct s
 		return EXIT_OK;
 	fprintf(stderr, "weir %s: '%s' is refused: %s\n", command, path, err.text);
 	return EXIT_NEGATIVE;
+}
+
+/* Of a file: nobody here has seen it made. */
+static int
+open_image(struct cli_policy *p, const char *command, const char *path, struct slice bytes)
+{
+	int code = load_image(p, command, path, bytes);
+	struct buf why = {0};
+	bool dropped = false;
+
+	if (code == EXIT_OK && !image_diagrams_agree(p->image, &why, &dropped)) {
+		fprintf(stderr, "weir %s: '%s' is refused: %.*s\n", command, path,
+			SLICE_ARG(buf_slice(&why)));
+		code = EXIT_NEGATIVE;
+	}
+	if (dropped)
+		fprintf(stderr, "weir %s: the diagram of '%s' is too large to be compared with its "
+				"rules: it is not used, the list of rules is\n", command, path);
+	buf_fini(&why);
+	return code;
 }
 
 static void
@@ -101,7 +122,7 @@ cli_policy_open(struct cli_policy *p, const char *command, const char *path)
 	if (!cli_read_file(command, path, &p->arena, &text))
 		return EXIT_USAGE;
 	if (image_is_image(text))
-		return load_image(p, command, path, text);
+		return open_image(p, command, path, text);
 	options.text = &text;
 	return compile(p, command, path, &options, true);
 }
@@ -115,7 +136,7 @@ cli_image_open(struct cli_policy *p, const char *command, const char *path)
 	if (!cli_read_file(command, path, &p->arena, &bytes))
 		return EXIT_USAGE;
 	if (image_is_image(bytes))
-		return load_image(p, command, path, bytes);
+		return open_image(p, command, path, bytes);
 	fprintf(stderr, "weir %s: '%s' is no image; `weir build` makes one of a policy\n", command,
 		path);
 	return EXIT_USAGE;

@@ -9,6 +9,7 @@
 #include "compiler/compile.h"
 #include "compiler/config_load.h"
 #include "compiler/file_mode.h"
+#include "compiler/image_diagrams.h"
 #include "proxy/server.h"
 #include "vm/index.h"
 
@@ -120,6 +121,22 @@ compile_text(const char *path, struct slice policy, struct reading *r, struct ar
 	return good && passes_its_tests(path, policy, text);
 }
 
+/* A signature says who gave the image away, not that what runs of it is what its rules say. */
+static bool
+check_diagrams(const char *path, struct image *img, struct buf *text)
+{
+	struct buf why = {0};
+	bool dropped, good = image_diagrams_agree(img, &why, &dropped);
+
+	if (!good)
+		buf_printf(text, "%s is refused: %.*s\n", path, SLICE_ARG(buf_slice(&why)));
+	if (dropped)
+		buf_printf(text, "%s: its diagram is too large to be compared with its rules; it is not "
+				 "used, each decision is the list's\n", path);
+	buf_fini(&why);
+	return good;
+}
+
 /* Anybody can sign: a signature is worth something only by a key that the operator named. */
 static bool
 load_image(const struct config *c, struct slice bytes, bool allow_unsigned, uint64_t min_counter,
@@ -141,7 +158,7 @@ load_image(const struct config *c, struct slice bytes, bool allow_unsigned, uint
 	*out = image_load(arena, bytes, &trust, &err);
 	if (!*out)
 		buf_printf(text, "%s is refused: %s\n", c->policy_path, err.text);
-	return *out != NULL;
+	return *out && check_diagrams(c->policy_path, *out, text);
 }
 
 static void
