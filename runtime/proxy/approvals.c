@@ -482,6 +482,17 @@ expire_one(struct approvals *s, uint64_t now, struct approval_event *ev)
 	return false;
 }
 
+static void
+tell_closed(struct approvals *s, struct approval_event *ev,
+	    void (*closed)(void *ctx, const struct approval_event *ev), void *ctx)
+{
+	if (closed)
+		closed(ctx, ev);
+	if (s->hooks.changed)
+		s->hooks.changed(s->hooks.ctx, ev->approval->id, ev->approval->ask.waiter);
+	approval_event_done(ev);
+}
+
 uint64_t
 approvals_sweep(struct approvals *s, uint64_t now,
 		void (*closed)(void *ctx, const struct approval_event *ev), void *ctx)
@@ -494,14 +505,8 @@ approvals_sweep(struct approvals *s, uint64_t now,
 		pthread_mutex_lock(&s->lock);
 		found = expire_one(s, now, &ev);
 		pthread_mutex_unlock(&s->lock);
-		if (found) {
-			if (closed)
-				closed(ctx, &ev);
-			if (s->hooks.changed)
-				s->hooks.changed(s->hooks.ctx, ev.approval->id,
-						 ev.approval->ask.waiter);
-			approval_event_done(&ev);
-		}
+		if (found)
+			tell_closed(s, &ev, closed, ctx);
 	} while (found);
 
 	pthread_mutex_lock(&s->lock);
@@ -514,6 +519,63 @@ approvals_sweep(struct approvals *s, uint64_t now,
 	}
 	pthread_mutex_unlock(&s->lock);
 	return next;
+}
+
+/* Who may not give a vote any more has not given it: should that change again, so may the vote. */
+static void
+recount(struct approval *a,
+	bool (*find)(void *ctx, struct slice name, struct approval_decider *who), void *ctx)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < a->n_votes; i++) {
+		struct approval_vote *v = &a->votes[i];
+		struct approval_decider who = {0};
+
+		if (v->approve)
+			v->needs &= find(ctx, slice_str(v->by), &who) && approval_eligible(a, &who)
+					    ? approval_serves(a, &who)
+					    : 0;
+		if (v->approve && !v->needs)
+			free((char *) v->by);
+		else
+			a->votes[kept++] = *v;
+	}
+	a->n_votes = kept;
+}
+
+static bool
+revoke_one(struct approvals *s, uint64_t now, struct approval_event *ev)
+{
+	for (struct approval *a = s->first; a; a = a->next) {
+		if (a->state != APPROVAL_APPROVED || approval_is_complete(a))
+			continue;
+		close_as(s, a, APPROVAL_CANCELLED, "who approved it may not any more", now);
+		event_fill(s, a, APPROVAL_EV_CLOSE, now, ev);
+		return true;
+	}
+	return false;
+}
+
+void
+approvals_review(struct approvals *s, uint64_t now,
+		 bool (*find)(void *ctx, struct slice name, struct approval_decider *who),
+		 void (*closed)(void *ctx, const struct approval_event *ev), void *ctx)
+{
+	struct approval_event ev;
+
+	pthread_mutex_lock(&s->decide);
+	pthread_mutex_lock(&s->lock);
+	for (struct approval *a = s->first; a; a = a->next)
+		if (is_open(a))
+			recount(a, find, ctx);
+	while (revoke_one(s, now, &ev)) {
+		pthread_mutex_unlock(&s->lock);
+		tell_closed(s, &ev, closed, ctx);
+		pthread_mutex_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->decide);
 }
 
 static enum approval_error

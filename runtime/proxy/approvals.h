@@ -209,6 +209,13 @@ struct approval_decider {
 	struct slice reason, ticket; /* may be empty */
 };
 
+/* Others may decide now: `find` fills in what somebody is (false: nobody that is known). A vote that
+ * its voter could not give any more does not count any more, and a release that lacks it ends, which
+ * `closed` is told of as by approvals_sweep. Waits for a decision that is being recorded. */
+void approvals_review(struct approvals *s, uint64_t now,
+		      bool (*find)(void *ctx, struct slice name, struct approval_decider *who),
+		      void (*closed)(void *ctx, const struct approval_event *ev), void *ctx);
+
 /* Approves or rejects. Blocks until the decision is durable. NOT_FOUND also when the decider may
  * not see the request. A rejection needs a reason, is possible until the release is used, and
  * whoever asked may always reject, which withdraws the request. Reason and ticket are UTF-8 of at

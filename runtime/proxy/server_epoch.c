@@ -157,6 +157,7 @@ install(struct server *s, struct epoch *e, struct config_text *text)
 	pthread_mutex_lock(&s->epoch_lock);
 	s->epoch = e;
 	pthread_mutex_unlock(&s->epoch_lock);
+	server_review_approvals(s);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_post_epoch(s->workers[i], epoch_ref(e));
 	catalog_reader_interval(s->reader, e->config.catalog_seconds);

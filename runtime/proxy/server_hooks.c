@@ -160,19 +160,59 @@ server_catalog_posted(void *ctx, size_t target, struct catalog_ref *ref, const c
 
 /* ---- Of the approvals ---------------------------------------------------------------------- */
 
+/* Who can prove to be somebody, as which it may approve what others ask for. */
+static bool
+decider_of(const struct config *c, struct slice name, struct approval_decider *who)
+{
+	const struct config_principal *p = config_principal_find(c, name);
+
+	if (!p || !p->key)
+		return false;
+	*who = (struct approval_decider){.name = name, .kind = p->kind, .groups = p->groups,
+					 .n_groups = p->n_groups};
+	return true;
+}
+
+/* A reload that came since the request was authenticated has been through the approvals already:
+ * what it takes from somebody is taken from this decision, too. */
+static bool
+decides_still(const struct config *c, const struct approval_event *ev)
+{
+	struct approval_decider who;
+
+	return ev->type != APPROVAL_EV_APPROVE ||
+	       (decider_of(c, slice_str(ev->by), &who) && approval_eligible(ev->approval, &who));
+}
+
 static int
 record_decision(void *ctx, const struct approval_event *ev)
 {
 	struct server *s = ctx;
 	struct epoch *e = server_epoch(s);
 	struct approval_record r;
-	bool ok;
+	bool ok = decides_still(&e->config, ev);
 
-	approval_record_fill(&r, ev, config_principal_find(&e->config, slice_str(ev->by)),
-			     clock_mono_ns());
-	ok = server_record(s, &s->admin_lane, &r.record, true);
+	if (ok) {
+		approval_record_fill(&r, ev, config_principal_find(&e->config, slice_str(ev->by)),
+				     clock_mono_ns());
+		ok = server_record(s, &s->admin_lane, &r.record, true);
+	}
 	epoch_unref(e);
 	return ok ? 0 : -EIO;
+}
+
+static bool
+find_decider(void *ctx, struct slice name, struct approval_decider *who)
+{
+	struct server *s = ctx;
+
+	return decider_of(&s->epoch->config, name, who);
+}
+
+void
+server_review_approvals(struct server *s)
+{
+	approvals_review(s->approvals, clock_wall_ns(), find_decider, server_record_expiry, s);
 }
 
 static void

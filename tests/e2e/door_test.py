@@ -313,6 +313,44 @@ def test_a_reload_decides_again():
     h.eq(r.code, 0, repr(r)[:900])
 
 
+def test_who_may_not_approve_any_more_has_not_approved():
+    w = gateway()
+    with open(w.conf_path) as f:
+        conf = f.read()
+    reloads = 0
+
+    def ana(line):
+        nonlocal reloads
+        with open(w.conf_path, "w") as f:
+            f.write("".join(line if x.startswith("principal ana") else x
+                            for x in conf.splitlines(True)))
+        w.reload()
+        reloads += 1
+        h.wait_for(lambda: w.log().count("reloaded") == reloads, 10, "the reload")
+    was = next(x for x in conf.splitlines(True) if x.startswith("principal ana"))
+    for line in ("", was.replace("dba-oncall, ", ""), was.replace("human", "agent"),
+                 was.split("key")[0] + "\n"):
+        i = psql(options="-c weir.approval=async", w=w).wait().err.split("approval=")[1][:8]
+        approve(i, w=w)
+        ana(was)  # nothing of it has changed
+        h.eq(shown(i, w)["state"], "approved")
+        ana(line)
+        h.eq([shown(i, w, "bo")[k] for k in ("state", "closed_why")],
+             ["cancelled", "who approved it may not any more"])
+        r = psql(options="-c weir.approval=async", w=w).wait()
+        h.has(r.err, "code WEIR-HELD")  # asked again, of somebody else
+        approve(r.err.split("approval=")[1][:8], w=w, user="bo", verb="reject")
+        ana(was)
+    # Neither does a window that stands open.
+    client, i = at_the_door(w=w, app="window")
+    approve(i, "--reason", "x", "--ticket", "OPS-3", w=w)
+    h.eq(client.wait().out, "42")
+    ana("")
+    h.has(psql(options="-c weir.approval=async", app="window", w=w).wait().err, "code WEIR-HELD")
+    h.eq(w.stop(), 0)
+    h.eq(w.audit("verify", f"{w.state}/audit").code, 0)
+
+
 def test_a_drain_ends_the_wait():
     w = gateway()
     client, i = at_the_door(w=w)

@@ -392,6 +392,90 @@ expires(void)
 	approvals_close(store);
 }
 
+static const struct slice *now_in;
+static size_t n_now_in;
+static enum principal_kind now_kind;
+
+/* bo is as he was; ana is what the test says. */
+static bool
+find(void *ctx UNUSED, struct slice name, struct approval_decider *who)
+{
+	bool ana = slice_is(name, "ana");
+
+	*who = (struct approval_decider){.name = name,
+					 .kind = ana ? now_kind : PRINCIPAL_HUMAN,
+					 .groups = ana ? now_in : g_dba,
+					 .n_groups = ana ? n_now_in : 1};
+	return !ana || now_in;
+}
+
+static void
+on_revoked(void *ctx UNUSED, const struct approval_event *ev)
+{
+	closed.n++;
+	CHECK_INT(ev->type, APPROVAL_EV_CLOSE);
+	CHECK_INT(ev->state, APPROVAL_CANCELLED);
+	snprintf(closed.why, sizeof(closed.why), "%s", ev->why);
+}
+
+static enum approval_state
+review(enum principal_kind kind, const struct slice *groups, size_t n)
+{
+	now_kind = kind;
+	now_in = groups;
+	n_now_in = n;
+	closed.n = 0;
+	approvals_review(store, T0 + MINUTE, find, on_revoked, NULL);
+	REQUIRE(approvals_peek(store, st.id, &st));
+	return st.state;
+}
+
+/* Who could not give an approval any more has not given it. */
+static void
+who_may_not_any_more(void)
+{
+	static const struct {
+		enum principal_kind kind;
+		const struct slice *groups;
+	} lost[] = {{PRINCIPAL_HUMAN, NULL},	  /* gone */
+		    {PRINCIPAL_HUMAN, g_agents}, /* not in the group any more */
+		    {PRINCIPAL_AGENT, g_dba}};
+
+	for (size_t i = 0; i < COUNT_OF(lost); i++) {
+		set_up();
+		create(T0);
+		CHECK_INT(HUMAN("ana", g_dba, true, ""), APPROVAL_ERR_NONE);
+		CHECK_INT(review(PRINCIPAL_HUMAN, g_dba, 1), APPROVAL_APPROVED);
+		CHECK_INT(closed.n, 0);
+		CHECK_INT(review(lost[i].kind, lost[i].groups, 1), APPROVAL_CANCELLED);
+		CHECK_INT(closed.n, 1);
+		CHECK_INT(seen.changed, 2);
+		CHECK(strcmp(closed.why, "who approved it may not any more") == 0);
+		CHECK_INT(use(st.id, T0 + MINUTE), APPROVAL_ERR_NOT_APPROVED);
+		approvals_close(store);
+	}
+	/* What was not complete yet lacks it again, and has it again when it is given again. */
+	set_up();
+	needs[0].n = 2;
+	create(T0);
+	CHECK_INT(HUMAN("ana", g_dba, true, ""), APPROVAL_ERR_NONE);
+	CHECK_INT(review(PRINCIPAL_HUMAN, NULL, 0), APPROVAL_PENDING);
+	CHECK_INT(HUMAN("bo", g_dba, true, ""), APPROVAL_ERR_NONE);
+	CHECK(strcmp(st.tally, "1 of 2 dba") == 0);
+	CHECK_INT(HUMAN("ana", g_dba, true, ""), APPROVAL_ERR_NONE);
+	CHECK_INT(st.state, APPROVAL_APPROVED);
+	approvals_close(store);
+	/* Of two places the one that she has left is empty. */
+	set_up();
+	ask.n_needs = 2;
+	needs[1].rule = 1;
+	create(T0);
+	CHECK_INT(HUMAN("ana", g_both, true, ""), APPROVAL_ERR_NONE);
+	CHECK_INT(review(PRINCIPAL_HUMAN, g_dba, 1), APPROVAL_CANCELLED);
+	CHECK(strcmp(st.tally, "1 of 1 dba, 0 of 1 security") == 0);
+	approvals_close(store);
+}
+
 static void
 cancel_is_final(void)
 {
@@ -621,7 +705,7 @@ TEST_MAIN(TEST(approve_and_use_once), TEST(binding_covers_every_part), TEST(bind
 	  TEST(required_reason_and_ticket), TEST(two_people_fill_two_places),
 	  TEST(one_person_serves_two_rules), TEST(two_of_one_group), TEST(one_rejection_ends_it),
 	  TEST(a_release_can_be_taken_back_until_used), TEST(nothing_happens_without_a_record),
-	  TEST(expires), TEST(cancel_is_final), TEST(async_finds_the_same_bytes),
+	  TEST(expires), TEST(who_may_not_any_more), TEST(cancel_is_final), TEST(async_finds_the_same_bytes),
 	  TEST(many_uses_within_a_window), TEST(floods_are_bounded),
 	  TEST(what_cannot_be_shown_cannot_be_approved), TEST(visible_text),
 	  TEST(parameters_have_one_digest), TEST(one_use_under_a_race), TEST(names))
