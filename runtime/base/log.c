@@ -55,6 +55,22 @@ log_line(enum log_level level, const char *fmt, ...)
 		return;
 }
 
+struct log_value
+log_quote(const char *text)
+{
+	struct log_value out = {.text = "\""};
+	size_t n = 1;
+
+	/* Room for an escaped character, the closing quote and the end. */
+	for (; *text && n < sizeof(out.text) - 3; text++) {
+		if (*text == '"' || *text == '\\')
+			out.text[n++] = '\\';
+		out.text[n++] = *text;
+	}
+	out.text[n] = '"';
+	return out;
+}
+
 bool
 log_whole(struct slice text)
 {

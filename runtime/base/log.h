@@ -18,6 +18,12 @@ extern enum log_level log_min_level;
 bool log_whole(struct slice text) MUST_CHECK;
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* What somebody else wrote, as a value of a line: in quotes, which it cannot end. */
+struct log_value {
+	char text[256];
+};
+struct log_value log_quote(const char *text);
+
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...) log_line(LOG_INFO, __VA_ARGS__)
 #define log_warn(...) log_line(LOG_WARN, __VA_ARGS__)

@@ -65,8 +65,8 @@ tell(const struct reader_target *t, const struct fetch_trouble *was, bool is_new
 
 	if (t->trouble.text) {
 		if (!was->text || strcmp(was->detail, t->trouble.detail) != 0)
-			log_warn("catalog target=%s trouble=\"%s\" detail=\"%s\"", name,
-				 t->trouble.text, t->trouble.detail);
+			log_warn("catalog target=%s trouble=\"%s\" detail=%s", name,
+				 t->trouble.text, log_quote(t->trouble.detail).text);
 		return;
 	}
 	if (was->text || is_new) {

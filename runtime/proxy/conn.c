@@ -287,7 +287,7 @@ canceller_close(void *ctx, int error, const char *reason)
 	bool settled = k->settled;
 
 	if (error)
-		log_warn("cancel request not delivered cause=%s", reason);
+		log_warn("cancel request not delivered cause=%s", log_quote(reason).text);
 	ring_timer_stop(k->ring, &k->timer);
 	for (struct canceller **at = c ? &c->cancellers : NULL; at && *at; at = &(*at)->next)
 		if (*at == k) {
@@ -436,7 +436,7 @@ client_closed(void *ctx, int error UNUSED, const char *reason)
 	c->client = NULL;
 	if (!c->closing) {
 		session_eof(c->session, CLIENT);
-		log_debug("client connection lost cause=%s", reason);
+		log_debug("client connection lost cause=%s", log_quote(reason).text);
 		if (!session_lingers(c->session))
 			session_close(c->session, "client closed the connection");
 	}

@@ -375,7 +375,7 @@ pooled_refused(struct pooled *c, const char *cause, struct slice word)
 	c->state = POOLED_CLEANING; /* no longer among those that open */
 	log_error("target connection failed target=%s address=%s cause=%s",
 		  pool_target_config(k->pool, k->target)->name,
-		  pool_target_config(k->pool, k->target)->address.text, cause);
+		  pool_target_config(k->pool, k->target)->address.text, log_quote(cause).text);
 	if (!w)
 		return;
 	pool_withdraw(k->pool, w);

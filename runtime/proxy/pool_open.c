@@ -56,7 +56,7 @@ give_up(struct pooled *c, const char *cause, struct slice word)
 	if (c->state < POOLED_IDLE)
 		pooled_refused(c, cause, word);
 	else
-		log_debug("pooled connection closed cause=%s", cause);
+		log_debug("pooled connection closed cause=%s", log_quote(cause).text);
 	pooled_close(c);
 }
 

@@ -242,7 +242,7 @@ session_close(struct session *s, const char *cause)
 	s->end_cause = cause;
 	if (s->sseq)
 		record_session_end(s);
-	log_debug("session ends cause=%s", cause);
+	log_debug("session ends cause=%s", log_quote(cause).text);
 	session_pool_end(s);
 	s->phase = SESSION_CLOSED;
 	s->host->timer(s->host_ctx, 0);
@@ -663,7 +663,7 @@ session_server_down(struct session *s, const char *reason)
 		return;
 	log_warn("target connection lost target=%s address=%s cause=%s",
 		 s->gate ? gate_target(s->gate)->name : "-",
-		 s->gate ? gate_target(s->gate)->address.text : "-", reason);
+		 s->gate ? gate_target(s->gate)->address.text : "-", log_quote(reason).text);
 	if (s->phase == SESSION_READY)
 		session_fatal(s, "08006", "WEIR-TARGET-GONE", "the connection to the target was lost",
 			      "connect again; the gateway's log may say more");

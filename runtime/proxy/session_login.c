@@ -332,7 +332,8 @@ session_tls_done(struct session *s, enum pg_side side)
 static void
 server_login_failed(struct session *s, const char *what)
 {
-	log_error("target login failed target=%s cause=%s", gate_target(s->gate)->name, what);
+	log_error("target login failed target=%s cause=%s", gate_target(s->gate)->name,
+		  log_quote(what).text);
 	session_fatal(s, "08001", "WEIR-TARGET-LOGIN", "the target refused the gateway's login",
 		      "the gateway's log says why; its operator must look at the target's login");
 }

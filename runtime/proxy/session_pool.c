@@ -307,7 +307,7 @@ void
 session_pool_lost(struct session *s, const char *cause)
 {
 	log_error("the settings of a session cannot be restored target=%s cause=%s",
-		  gate_target(s->gate)->name, cause);
+		  gate_target(s->gate)->name, log_quote(cause).text);
 	s->backend->spoiled = true;
 	session_fatal(s, "08006", "WEIR-POOL-SETTINGS",
 		      "the settings of this session could not be restored on the target",
@@ -511,7 +511,7 @@ session_unlent(struct session *s, const char *cause, struct slice word)
 		session_close(s, "WEIR-STARTUP-PARAMETER");
 		return;
 	}
-	log_debug("no connection for a session cause=%s", cause);
+	log_debug("no connection for a session cause=%s", log_quote(cause).text);
 	fail(s, &unreachable);
 	session_kick(s);
 }

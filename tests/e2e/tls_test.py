@@ -412,7 +412,7 @@ def test_target_with_a_certificate_for_another_name():
     said(by_name, "ostname mismatch")
     w = gateway(server, target_tls=mode)
     fails(w, "", "FATAL", "log says why")
-    said(w, 'certificate for "db.example"', "does not match host name")
+    said(w, 'certificate for \\"db.example\\"', "does not match host name")
     ok(gateway(server, target_tls="require"))
     # The right name, signed by somebody else.
     replace_certificate(server, *other.sign("db3", "DNS:localhost,IP:127.0.0.1"))
@@ -457,8 +457,19 @@ def test_scram_md5_and_trust():
 def test_wrong_password():
     w = gateway(password='password "wrong-secret"')
     fails(w, "", "FATAL")
-    said(w, "password authentication failed")
+    # The server's words, in quotes that they cannot end.
+    said(w, 'password authentication failed for user \\"app\\""')
     h.lacks(w.log(), "wrong-secret")
+
+
+def test_a_password_that_was_changed():
+    server = h.Postgres(sql="create table t (a int); insert into t values (1)")
+    w = gateway(server)
+    ok(w)
+    server.super("alter role app password 'another'")
+    fails(w, "", "FATAL")
+    said(w, 'cause="28P01 password authentication failed for user \\"app\\""')
+    server.stop()
 
 
 def test_no_password_for_a_server_that_asks():
