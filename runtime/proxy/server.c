@@ -260,14 +260,15 @@ print(struct slice text)
 static int
 check(struct server *s, struct buf *said)
 {
-	bool ok = load_first(s, said);
+	bool ok = load_first(s, said) && state_folder_check(s->epoch->config.state_path, said);
 	struct buf policy = {0};
 
 	print(buf_slice(said));
 	if (ok) {
 		server_describe_policy(s->epoch, &policy);
-		printf("%s: ok, %zu targets, %.*s\n", s->options->config_path,
-		       s->epoch->config.n_targets, SLICE_ARG(buf_slice(&policy)));
+		printf("%s: ok, %zu target%s, %.*s\n", s->options->config_path,
+		       s->epoch->config.n_targets, s->epoch->config.n_targets == 1 ? "" : "s",
+		       SLICE_ARG(buf_slice(&policy)));
 	}
 	buf_fini(&policy);
 	server_close(s);

@@ -10,6 +10,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool
+is_private(const char *path, const struct stat *st, struct buf *error)
+{
+	if (st->st_uid != geteuid())
+		buf_printf(error,
+			   "the folder %s belongs to user %u, not to the gateway's user %u: "
+			   "give it another `state` folder, or chown it\n",
+			   path, st->st_uid, geteuid());
+	else if (st->st_mode & 077)
+		buf_printf(error,
+			   "the folder %s is open to others (mode %04o): it holds keys and the "
+			   "audit log; look at who could have changed it, then `chmod 700 %s`\n",
+			   path, st->st_mode & 07777, path);
+	else
+		return true;
+	return false;
+}
+
 /* Opened once and checked by descriptor, so that nobody swaps it between check and use. */
 static int
 open_private(const char *path, struct buf *error)
@@ -24,17 +42,7 @@ open_private(const char *path, struct buf *error)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		buf_printf(error, "cannot open the folder %s: %s\n", path, strerror(errno));
-	} else if (st.st_uid != geteuid()) {
-		buf_printf(error,
-			   "the folder %s belongs to user %u, not to the gateway's user %u: "
-			   "give it another `state` folder, or chown it\n",
-			   path, st.st_uid, geteuid());
-	} else if (st.st_mode & 077) {
-		buf_printf(error,
-			   "the folder %s is open to others (mode %04o): it holds keys and the "
-			   "audit log; look at who could have changed it, then `chmod 700 %s`\n",
-			   path, st.st_mode & 07777, path);
-	} else {
+	} else if (is_private(path, &st, error)) {
 		return fd;
 	}
 	if (fd >= 0)
@@ -60,6 +68,44 @@ state_folder_open(const char *path, struct buf *error)
 		return false;
 	close(fd);
 	return true;
+}
+
+/* The folder in which `path` would be made. */
+static bool
+can_be_made(const char *path, struct buf *error)
+{
+	char parent[PATH_MAX];
+	const char *end = strrchr(path, '/');
+	int n = end ? (int) (end - path) : 0;
+
+	if (snprintf(parent, sizeof(parent), "%.*s/.", end ? n : 1, end ? path : ".") <
+		    (int) sizeof(parent) &&
+	    faccessat(AT_FDCWD, parent, W_OK | X_OK, AT_EACCESS) == 0)
+		return true;
+	buf_printf(error, "cannot create the folder %s: %s\n", path, strerror(errno));
+	return false;
+}
+
+bool
+state_folder_check(const char *path, struct buf *error)
+{
+	char keys[PATH_MAX];
+	struct stat st;
+
+	int err = stat(path, &st) < 0 ? errno : S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+
+	if (err == ENOENT)
+		return can_be_made(path, error);
+	if (err) {
+		buf_printf(error, "cannot open the folder %s: %s\n", path, strerror(err));
+		return false;
+	}
+	if (!is_private(path, &st, error))
+		return false;
+	if (snprintf(keys, sizeof(keys), "%s/keys", path) >= (int) sizeof(keys) ||
+	    stat(keys, &st) < 0)
+		return true; /* it is yet to be made */
+	return is_private(keys, &st, error);
 }
 
 /* Written beside its place, made durable, then linked: the key is there whole or not at all, and

@@ -13,6 +13,8 @@
 /* Creates the folder (0700) and keys/ below it if they are missing; the parent must exist. False:
  * the reason and what to do are appended to error. */
 bool state_folder_open(const char *path, struct buf *error) MUST_CHECK;
+/* Whether that would succeed, for all that can be told without making anything. */
+bool state_folder_check(const char *path, struct buf *error) MUST_CHECK;
 /* Reads keys/mask.key or makes it: 32 random bytes, 0600, durable before it is used, because
  * pseudonyms of a key that is lost can never be matched again. */
 bool state_mask_secret(const char *state_path, uint8_t secret[SHA256_LEN],

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """`weir run` as a process: start, reload, counters, drain, what it leaves on disk and what it keeps
 to itself. Needs no client that speaks PostgreSQL."""
-import base64, ctypes, glob, json, os, re, resource, select, signal, socket, stat, time, urllib.error
-import urllib.request
+import base64, ctypes, glob, json, os, re, resource, select, shutil, signal, socket, stat, time
+import urllib.error, urllib.request
 
 import harness as h
 
@@ -132,7 +132,7 @@ def test_check():
     w = gateway(start=False)
     r = run("-c", w.conf_path, "--check")
     h.eq(r.code, 0, repr(r))
-    h.has(r.out, "ok", "policy=p", "1 targets")
+    h.has(r.out, "ok", "policy=p", "1 target,")
     h.check(not os.path.exists(w.state), "--check made the state folder")
     with open(w.conf_path, "a") as f:
         f.write("\nprincipal dup kind human key\n")
@@ -184,6 +184,37 @@ def test_files_of_secrets_and_rules_are_looked_at():
         h.eq(found(), [("W0913", "part.weir", "belongs")])
         os.lchown(w.policy, 12345, -1)
         h.eq(sorted(found()), [("W0913", "part.weir", "belongs"), ("W0913", "policy.weir", "link")])
+
+
+def test_the_state_folder_is_looked_at():
+    """What `weir run` would refuse, --check says, and makes nothing."""
+    w = gateway(start=False)
+
+    def refused(*parts):
+        for args in (("--check",), ()):
+            r = run("-c", w.conf_path, *args)
+            h.eq(r.code, 1, repr(r))
+            h.has(r.err, *parts)
+            h.lacks(r.out, "ok")
+    os.mkdir(w.state, 0o700)
+    h.eq(run("-c", w.conf_path, "--check").code, 0)
+    h.eq(os.listdir(w.state), [])
+    for mode in (0o750, 0o701, 0o722):
+        os.chmod(w.state, mode)
+        refused(f"the folder {w.state} is open to others", "chmod 700")
+    os.chmod(w.state, 0o700)
+    os.mkdir(f"{w.state}/keys", 0o755)
+    refused(f"the folder {w.state}/keys is open to others")
+    os.chmod(f"{w.state}/keys", 0o700)
+    if os.geteuid() == 0:
+        os.chown(w.state, 12345, -1)
+        refused("belongs to user 12345, not to the gateway's user 0", "chown")
+    shutil.rmtree(w.state)
+    with open(w.state, "w"):
+        pass
+    refused(f"the folder {w.state}: Not a directory")
+    w = gateway(start=False, state=f"{w.dir}/not/there")
+    refused(f"cannot create the folder {w.state}: No such file or directory")
 
 
 def test_files_of_other_systems():
