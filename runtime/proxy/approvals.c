@@ -544,13 +544,18 @@ recount(struct approval *a,
 	a->n_votes = kept;
 }
 
+/* Who waits for people asks them anew; a release would be there again with its policy. */
 static bool
-revoke_one(struct approvals *s, uint64_t now, struct approval_event *ev)
+revoke_one(struct approvals *s, uint64_t now, const uint8_t policy[SHA256_LEN],
+	   struct approval_event *ev)
 {
 	for (struct approval *a = s->first; a; a = a->next) {
-		if (a->state != APPROVAL_APPROVED || approval_is_complete(a))
+		bool moved = memcmp(a->ask.subject.policy_sha256, policy, SHA256_LEN) != 0;
+
+		if (a->state != APPROVAL_APPROVED || (!moved && approval_is_complete(a)))
 			continue;
-		close_as(s, a, APPROVAL_CANCELLED, "who approved it may not any more", now);
+		close_as(s, a, APPROVAL_CANCELLED,
+			 moved ? "the policy changed" : "who approved it may not any more", now);
 		event_fill(s, a, APPROVAL_EV_CLOSE, now, ev);
 		return true;
 	}
@@ -558,7 +563,7 @@ revoke_one(struct approvals *s, uint64_t now, struct approval_event *ev)
 }
 
 void
-approvals_review(struct approvals *s, uint64_t now,
+approvals_review(struct approvals *s, uint64_t now, const uint8_t policy[SHA256_LEN],
 		 bool (*find)(void *ctx, struct slice name, struct approval_decider *who),
 		 void (*closed)(void *ctx, const struct approval_event *ev), void *ctx)
 {
@@ -569,7 +574,7 @@ approvals_review(struct approvals *s, uint64_t now,
 	for (struct approval *a = s->first; a; a = a->next)
 		if (is_open(a))
 			recount(a, find, ctx);
-	while (revoke_one(s, now, &ev)) {
+	while (revoke_one(s, now, policy, &ev)) {
 		pthread_mutex_unlock(&s->lock);
 		tell_closed(s, &ev, closed, ctx);
 		pthread_mutex_lock(&s->lock);

@@ -209,10 +209,11 @@ struct approval_decider {
 	struct slice reason, ticket; /* may be empty */
 };
 
-/* Others may decide now: `find` fills in what somebody is (false: nobody that is known). A vote that
- * its voter could not give any more does not count any more, and a release that lacks it ends, which
- * `closed` is told of as by approvals_sweep. Waits for a decision that is being recorded. */
-void approvals_review(struct approvals *s, uint64_t now,
+/* Another policy is in force, and others may decide: `find` fills in what somebody is (false:
+ * nobody that is known). A vote that its voter could not give any more does not count any more. A
+ * release that lacks it, or is of another policy, ends, which `closed` is told of as by
+ * approvals_sweep. Waits for a decision that is being recorded. */
+void approvals_review(struct approvals *s, uint64_t now, const uint8_t policy_sha256[SHA256_LEN],
 		      bool (*find)(void *ctx, struct slice name, struct approval_decider *who),
 		      void (*closed)(void *ctx, const struct approval_event *ev), void *ctx);
 

@@ -212,7 +212,8 @@ find_decider(void *ctx, struct slice name, struct approval_decider *who)
 void
 server_review_approvals(struct server *s)
 {
-	approvals_review(s->approvals, clock_wall_ns(), find_decider, server_record_expiry, s);
+	approvals_review(s->approvals, clock_wall_ns(), s->epoch->image->digest, find_decider,
+			 server_record_expiry, s);
 }
 
 static void

@@ -115,7 +115,7 @@ void server_admin_hooks(struct server *s, struct admin_hooks *h);
 void server_pool_sum(struct server *s, size_t target, struct pool_stats *sum);
 void server_pools(void *server, struct buf *out); /* admin_hooks.pools */
 void server_approval_hooks(struct server *s, struct approvals_hooks *h);
-/* The principals of the epoch in force are others: their approvals are looked at again. */
+/* Another epoch is in force: what was approved is looked at again. */
 void server_review_approvals(struct server *s);
 catalog_posted_fn server_catalog_posted;
 /* False: the gateway is being taken down and nothing may be touched. */

@@ -351,6 +351,20 @@ def test_who_may_not_approve_any_more_has_not_approved():
     h.eq(w.audit("verify", f"{w.state}/audit").code, 0)
 
 
+def test_a_window_does_not_come_back_with_its_policy():
+    w = gateway()
+    client, i = at_the_door(w=w, app="window")
+    approve(i, "--reason", "x", "--ticket", "OPS-4", w=w)
+    h.eq(client.wait().out, "42")
+    for n, policy in enumerate((POLICY + "# another text\n", POLICY), 1):
+        rewrite(w, policy)
+        h.wait_for(lambda: w.log().count("reloaded") == n, 10, "the reload")
+        h.has(psql(options="-c weir.approval=async", app="window", w=w).wait().err, "code WEIR-HELD")
+    h.eq([shown(i, w)[k] for k in ("state", "closed_why")], ["cancelled", "the policy changed"])
+    h.eq(w.stop(), 0)
+    h.eq(w.audit("verify", f"{w.state}/audit").code, 0)
+
+
 def test_a_drain_ends_the_wait():
     w = gateway()
     client, i = at_the_door(w=w)

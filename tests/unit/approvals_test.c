@@ -425,7 +425,7 @@ review(enum principal_kind kind, const struct slice *groups, size_t n)
 	now_in = groups;
 	n_now_in = n;
 	closed.n = 0;
-	approvals_review(store, T0 + MINUTE, find, on_revoked, NULL);
+	approvals_review(store, T0 + MINUTE, ask.subject.policy_sha256, find, on_revoked, NULL);
 	REQUIRE(approvals_peek(store, st.id, &st));
 	return st.state;
 }
@@ -473,6 +473,28 @@ who_may_not_any_more(void)
 	CHECK_INT(HUMAN("ana", g_both, true, ""), APPROVAL_ERR_NONE);
 	CHECK_INT(review(PRINCIPAL_HUMAN, g_dba, 1), APPROVAL_CANCELLED);
 	CHECK(strcmp(st.tally, "1 of 1 dba, 0 of 1 security") == 0);
+	approvals_close(store);
+}
+
+/* A release does not come back with its policy. */
+static void
+another_policy_ends_a_release(void)
+{
+	uint8_t other[SHA256_LEN] = {1};
+
+	set_up();
+	now_in = g_dba;
+	n_now_in = 1;
+	now_kind = PRINCIPAL_HUMAN;
+	create(T0);
+	approvals_review(store, T0, other, find, on_revoked, NULL);
+	CHECK_INT(HUMAN("ana", g_dba, true, ""), APPROVAL_ERR_NONE);
+	CHECK_INT(st.state, APPROVAL_APPROVED); /* of what still waits in its session */
+	closed.n = 0;
+	approvals_review(store, T0 + MINUTE, other, find, on_revoked, NULL);
+	CHECK_INT(closed.n, 1);
+	CHECK(strcmp(closed.why, "the policy changed") == 0);
+	CHECK_INT(use(st.id, T0 + MINUTE), APPROVAL_ERR_NOT_APPROVED);
 	approvals_close(store);
 }
 
@@ -705,7 +727,8 @@ TEST_MAIN(TEST(approve_and_use_once), TEST(binding_covers_every_part), TEST(bind
 	  TEST(required_reason_and_ticket), TEST(two_people_fill_two_places),
 	  TEST(one_person_serves_two_rules), TEST(two_of_one_group), TEST(one_rejection_ends_it),
 	  TEST(a_release_can_be_taken_back_until_used), TEST(nothing_happens_without_a_record),
-	  TEST(expires), TEST(who_may_not_any_more), TEST(cancel_is_final), TEST(async_finds_the_same_bytes),
+	  TEST(expires), TEST(who_may_not_any_more), TEST(another_policy_ends_a_release),
+	  TEST(cancel_is_final), TEST(async_finds_the_same_bytes),
 	  TEST(many_uses_within_a_window), TEST(floods_are_bounded),
 	  TEST(what_cannot_be_shown_cannot_be_approved), TEST(visible_text),
 	  TEST(parameters_have_one_digest), TEST(one_use_under_a_race), TEST(names))
