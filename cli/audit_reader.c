@@ -6,6 +6,7 @@
 #include "audit/segment.h"
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -33,6 +34,44 @@ audit_reader_close(struct audit_reader *r)
 	buf_fini(&r->origin);
 }
 
+static bool
+any_size(void *arg UNUSED, const struct merkle *tree UNUSED)
+{
+	return true;
+}
+
+/* What is left of one segment, but for the texts. */
+static bool
+read_remains(const struct audit_reader *r, uint64_t first, struct pruned *p)
+{
+	struct buf file = {0};
+	struct merkle tree;
+	char name[32];
+	bool ok;
+
+	folder_pruned_name(name, first);
+	ok = folder_read(&file, r->dir, name, PRUNED_FILE_MAX) == 0 &&
+	     pruned_read(p, &tree, buf_slice(&file), any_size, NULL) == NULL;
+	p->by = p->policy = (struct slice){0};
+	buf_fini(&file);
+	return ok;
+}
+
+/* What was listed is gone by now, if a gateway prunes while this reads. True: it does, and this
+ * says of which. */
+static bool
+went_meanwhile(const struct audit_reader *r, uint64_t first)
+{
+	struct pruned p;
+
+	if (!read_remains(r, first, &p))
+		return false;
+	fprintf(stderr, "weir %s: records %llu to %llu are not here: they were pruned while this was "
+		"reading (`weir audit verify` says by whom)\n", r->command,
+		(unsigned long long) first, (unsigned long long) (first + p.records - 1));
+	return true;
+}
+
 /* Where the next segment starts over after a write error, records of this one stop counting.
  * Records count when their batch has its trailer: that is what was durable. 1: enough, 0: go on. */
 static int
@@ -44,11 +83,13 @@ read_segment(struct audit_reader *r, uint64_t first, uint64_t limit)
 	struct frame f;
 	size_t n = 0;
 	char name[32];
-	int enough = 0;
+	int enough = 0, rc;
 
 	folder_segment_name(name, first);
-	if (folder_read(&file, r->dir, name, SEGMENT_BYTES_MAX) != 0 ||
-	    segment_header_get(&h, buf_slice(&file)) != NULL) {
+	rc = folder_read(&file, r->dir, name, SEGMENT_BYTES_MAX);
+	if (rc == -ENOENT && went_meanwhile(r, first))
+		return 0;
+	if (rc != 0 || segment_header_get(&h, buf_slice(&file)) != NULL) {
 		fprintf(stderr, "weir %s: %s cannot be read; run `weir audit verify`\n", r->command,
 			name);
 		buf_fini(&file);
@@ -93,29 +134,6 @@ audit_reader_run(struct audit_reader *r)
 	}
 	free(firsts);
 	return rc < 0 ? -1 : 0;
-}
-
-static bool
-any_size(void *arg UNUSED, const struct merkle *tree UNUSED)
-{
-	return true;
-}
-
-/* What is left of one segment, but for the texts. */
-static bool
-read_remains(const struct audit_reader *r, uint64_t first, struct pruned *p)
-{
-	struct buf file = {0};
-	struct merkle tree;
-	char name[32];
-	bool ok;
-
-	folder_pruned_name(name, first);
-	ok = folder_read(&file, r->dir, name, PRUNED_FILE_MAX) == 0 &&
-	     pruned_read(p, &tree, buf_slice(&file), any_size, NULL) == NULL;
-	p->by = p->policy = (struct slice){0};
-	buf_fini(&file);
-	return ok;
 }
 
 void

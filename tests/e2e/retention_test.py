@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """`retention` of a running gateway: what is old goes from the audit log, killed or not, and nothing
 else is lost by it: who works, what waits for people, what a budget has left."""
-import shutil, time
+import shutil, subprocess, time
 
 import harness as h
 
@@ -188,6 +188,27 @@ def test_a_hold_keeps_and_somebody_else_releases():
     h.has(verify(w, 2), 'are kept by the hold "case-18"')
 
 
+def test_what_goes_while_it_is_exported():
+    """The export has the first segment in its hands, and its reader takes its time."""
+    w = h.Weir(pg, POLICY)
+    w.psql(input="update t set a = 1;\n" * 300, options=("-v", "ON_ERROR_STOP=0"))
+    w.stop()
+    for _ in range(2):
+        w.start()
+        w.stop()
+    w.configure(extra="retention 1s\n")
+    export = subprocess.Popen([h.WEIR, "audit", "export", w.state], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
+    h.has(export.stdout.readline(), '"log.state"')
+    w.start()
+    pruned(w)
+    out, err = export.stdout.read(), export.stderr.read()
+    h.eq((export.wait(20), out.count('"type":"command"')), (0, 300), err)
+    h.has(err, "are not here: they were pruned while this was reading")
+    w.stop()
+    verify(w, 2)
+
+
 def test_usage_of_holds():
     for args in ((), ("set",), ("set", "a"), ("list", "a"), ("release", "a"), ("set", "a/b", "--reason", "x"),
                  ("set", "a", "--reason", "x", "--from", "x"), ("list", "--frob"), ("list", "--reason"),
@@ -198,5 +219,6 @@ def test_usage_of_holds():
 
 h.main(test_what_is_old_goes_and_work_goes_on, test_without_it_nothing_goes,
        test_what_waits_and_what_is_used_up_stays_so, test_killed_at_any_time_it_starts_again,
-       test_a_hold_keeps_and_somebody_else_releases, test_usage_of_holds,
+       test_a_hold_keeps_and_somebody_else_releases, test_what_goes_while_it_is_exported,
+       test_usage_of_holds,
        setup=setup)

@@ -32,10 +32,16 @@ def said(w, text):
 
 def test_a_removed_folder_refuses_everything():
     w = h.Weir(pg)
-    s = session(w)
+    s, other = session(w), session(w)
     shutil.rmtree(w.state)
     s.write("insert into t values (1);\n")
     s.saw("WEIR-AUDIT")
+    # What waited for its record ends with its session; all others go on, and are refused.
+    other.write("insert into t values (2);\nselect 1;\n")
+    h.wait_for(lambda: other.err.count("ERROR:  58030") == 2, 10, other.err)
+    h.lacks(other.err, "FATAL")
+    other.write("\\q\n")
+    h.eq(other.wait().code, 0, "it is there still")
     h.eq(rows(), "0", "nothing unrecorded has run")
     said(w, "every command is refused until")
     r = w.psql("select 1")
