@@ -3,7 +3,7 @@
  * The thread that removes what is older than the configuration's `retention` from the audit log:
  * reading segments again takes too long for the main thread. It looks once an hour (under a
  * retention of a few days more often), the first time after as long: a clock that is wrong when the
- * machine starts has until then to be set right.
+ * machine starts has until then to be set right. One that is set forward later has as long.
  */
 #include "audit/prune.h"
 #include "base/clock.h"
@@ -15,7 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HOUR = 3600, LOOKS = 100 /* in the time of the retention, at least */ };
+enum {
+	HOUR = 3600,
+	LOOKS = 100,  /* in the time of the retention, at least */
+	LEAP_S = 60, /* that a clock goes ahead by itself between two looks, at the very most */
+};
 
 struct retention {
 	struct server *s;
@@ -25,6 +29,7 @@ struct retention {
 	atomic_bool stop;
 	bool changed; /* with lock: the configuration has, or it is to stop */
 	/* The thread's own. */
+	uint64_t wall_ns, mono_ns; /* of the last look */
 	uint64_t stays_ns; /* newest record of the oldest segment; 0: not known */
 	uint64_t told_until; /* what a hold keeps, as recorded last */
 	struct buf trouble;  /* as told last */
@@ -50,6 +55,22 @@ tell(struct retention *t, const struct prune_report *r, struct slice trouble)
 	buf_put_slice(&t->trouble, trouble);
 }
 
+/* Whether the time of day is ahead of the time that went by since the last look: what is new would
+ * look old. It counts when nobody has set it back until the next. */
+static bool
+leapt(struct retention *t, uint64_t wall, uint64_t mono)
+{
+	uint64_t due = t->wall_ns + (mono - t->mono_ns);
+	bool leap = wall > due + LEAP_S * NS_PER_S;
+
+	if (leap)
+		log_warn("retention: the clock was set forward by %llu s; nothing is removed before "
+			 "the next look", (unsigned long long) ((wall - due) / NS_PER_S));
+	t->wall_ns = wall;
+	t->mono_ns = mono;
+	return leap;
+}
+
 static void
 look(struct retention *t, const struct config *c)
 {
@@ -63,7 +84,8 @@ look(struct retention *t, const struct config *c)
 	struct prune_report r;
 	struct buf error = {0};
 
-	if (age >= now || (t->stays_ns && t->stays_ns >= now - age))
+	if (leapt(t, now, clock_mono_ns()) || age >= now ||
+	    (t->stays_ns && t->stays_ns >= now - age))
 		return;
 	snprintf(policy, sizeof(policy), "retention %.40s", c->retention);
 	q.cutoff_ns = now - age;
@@ -128,6 +150,8 @@ server_open_retention(struct server *s, struct buf *error)
 
 	assert(t != NULL);
 	t->s = s;
+	t->wall_ns = clock_wall_ns();
+	t->mono_ns = clock_mono_ns();
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """`retention` of a running gateway: what is old goes from the audit log, killed or not, and nothing
 else is lost by it: who works, what waits for people, what a budget has left."""
-import shutil, subprocess, time
+import os, shutil, struct, subprocess, time
 
 import harness as h
 
@@ -209,6 +209,30 @@ def test_what_goes_while_it_is_exported():
     verify(w, 2)
 
 
+def test_a_clock_that_is_set_forward_has_time_to_be_set_back():
+    preload, ahead = f"{h.tmp()}/clock_ahead.so", f"{h.tmp()}/ahead"
+    r = h.run(["cc", "-shared", "-fPIC", "-o", preload, f"{h.ROOT}/tests/e2e/clock_ahead.c"])
+    h.eq(r.code, 0, repr(r))
+    with open(ahead, "wb") as f:
+        f.write(struct.pack("=q", 0))
+    w = old_log()
+    w.configure(extra="retention 300s\n")  # it looks every 3 s
+    w.env = {"LD_PRELOAD": preload, "CLOCK_AHEAD": ahead}
+    ready = w.log().count("ready version") if os.path.exists(f"{w.dir}/log") else 0
+    w.start()
+    h.wait_for(lambda: w.log().count("ready version") == ready + 1, 20, "it has started")
+    with open(ahead, "r+b") as f:
+        f.write(struct.pack("=q", 3600))
+    h.wait_for(lambda: "retention: the clock was set forward by " in w.log() or
+               "retention pruned" in w.log(), 20, "it looks")
+    h.lacks(w.log(), "retention pruned")
+    h.eq(w.psql("select 1").out, "1")
+    pruned(w)  # nobody has set it back
+    h.eq(w.log().count("the clock was set forward"), 1)
+    w.stop()
+    verify(w, 2)
+
+
 def test_usage_of_holds():
     for args in ((), ("set",), ("set", "a"), ("list", "a"), ("release", "a"), ("set", "a/b", "--reason", "x"),
                  ("set", "a", "--reason", "x", "--from", "x"), ("list", "--frob"), ("list", "--reason"),
@@ -220,5 +244,5 @@ def test_usage_of_holds():
 h.main(test_what_is_old_goes_and_work_goes_on, test_without_it_nothing_goes,
        test_what_waits_and_what_is_used_up_stays_so, test_killed_at_any_time_it_starts_again,
        test_a_hold_keeps_and_somebody_else_releases, test_what_goes_while_it_is_exported,
-       test_usage_of_holds,
+       test_a_clock_that_is_set_forward_has_time_to_be_set_back, test_usage_of_holds,
        setup=setup)
