@@ -144,9 +144,17 @@ leads_to(const struct index_split *s, uint64_t id, uint32_t child)
 		i = (i + 1) & s->mask;
 	if (!s->slots[i].id || s->slots[i].n == 1)
 		return s->slots[i].id && s->slots[i].first == child;
-	for (uint32_t k = 0; k < s->slots[i].n; k++)
-		if (s->refs[s->slots[i].first + k] == child)
+	/* They are ascending as they are made; of others this finds less. */
+	for (uint32_t low = 0, high = s->slots[i].n; low < high;) {
+		uint32_t middle = low + (high - low) / 2, at = s->refs[s->slots[i].first + middle];
+
+		if (at == child)
 			return true;
+		if (at < child)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return false;
 }
 
