@@ -109,7 +109,7 @@ def test_a_wrong_password_says_so_without_it():
     pg = h.Postgres(sql=SQL)
     pg.password = "not-the-password"
     w = h.Weir(pg, policy=POLICY)
-    h.has(said(w, "trouble="), 'authentication failed for user "app"')
+    h.has(said(w, "trouble="), 'authentication failed for user \\"app\\"')
     h.lacks(w.log(), "not-the-password")
     h.eq(w.stop(), 0)
 
