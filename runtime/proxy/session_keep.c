@@ -199,9 +199,10 @@ session_keep_reads(struct session *s, struct slice reading)
 static void
 put_question(struct buf *b, bool first, struct slice name, bool own)
 {
-	char cut[16];
+	char cut[16] = "";
 
-	snprintf(cut, sizeof(cut), own ? ", %d)" : "", POOL_OWN_VALUE + 1);
+	if (own)
+		snprintf(cut, sizeof(cut), ", %d)", POOL_OWN_VALUE + 1);
 	buf_printf(b, "%s %spg_catalog.current_setting('%.*s', true)%s, case when "
 		   "pg_catalog.current_setting('%.*s', true) is not null then "
 		   "%spg_catalog.set_config('%.*s', null, true)%s end", first ? "select" : ",",
