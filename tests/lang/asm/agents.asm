@@ -23,7 +23,7 @@ rule 9 mask found  # agents.weir:58:6
 rule 10 limit reading  # agents.weir:60:7
   rows 1000 per command  rows 20000 per hour  bytes 2000000 per command  time 10000ms per command
 rule 11 allow sessions  # agents.weir:64:7
-entry connect  # at most 27 instructions, stable
+entry connect  # at most 33 instructions, stable
      0  enum-in target.protocol {postgres}; false -> 5
      1  set-any user.groups {"agent-fleet"}; false -> 5
      2  enum-in target.protocol {postgres}; false -> 5
@@ -60,17 +60,16 @@ diagram of connect
      5  end
      6  far -> 7
      7  known user.groups; true -> 9
-     8  end
-     9  set-any user.groups {"agent-fleet"}; false -> 15
-    10  may read
-    11  may change
-    12  may delete-rows
-    13  may schema-change
-    14  may sessions
-    15  set-any user.groups {"agent-fleet", "team-leads"}; true -> 17
-    16  end
-    17  may rights
-    18  end
+     8  list
+     9  set-match user.groups {"agent-fleet", "team-leads"}; each -> 10 to 11, then -> 17
+    10  may read; and 12
+    11  may rights
+    12  may change; and 13
+    13  may delete-rows; and 14
+    14  may schema-change; and 15
+    15  may rights; and 16
+    16  may sessions
+    17  end
 entry command  # at most 57 instructions, stable
      0  enum-in target.protocol {postgres}; false -> 7
      1  set-any user.groups {"agent-fleet"}; false -> 7

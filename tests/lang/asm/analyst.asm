@@ -34,25 +34,29 @@ diagram of connect
      1  end
      2  str-in target.name {"warehouse"}; true -> 4
      3  end
-     4  known user.groups; true -> 6
-     5  end
-     6  set-any user.groups {"analysts"}; true -> 8
-     7  end
-     8  addr-in client.address 00000000000000000000ffff7f000001/128; true -> 11
-     9  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 11
-    10  end
-    11  may read-reporting
-    12  enum-in time.weekday {sat, sun}; false -> 14; unknown is true
-    13  end
-    14  known time.of-day; true -> 16
+     4  addr-in client.address 00000000000000000000ffff7f000001/128; true -> 7
+     5  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 7
+     6  end
+     7  enum-in time.weekday {sat, sun}; true -> 21; unknown is true
+     8  known time.of-day; false -> 21
+     9  num-lt time.of-day 72000; true -> 11
+    10  far -> 21
+    11  num-lt time.of-day 25200; true -> 13
+    12  far -> 14
+    13  far -> 21
+    14  known user.groups; true -> 16
     15  end
-    16  num-lt time.of-day 72000; true -> 18
+    16  set-any user.groups {"analysts"}; true -> 18
     17  end
-    18  num-lt time.of-day 25200; true -> 20
-    19  far -> 21
+    18  may connect-by-day
+    19  may read-reporting
     20  end
-    21  may connect-by-day
+    21  known user.groups; true -> 23
     22  end
+    23  set-any user.groups {"analysts"}; true -> 25
+    24  end
+    25  may read-reporting
+    26  end
 entry command  # at most 24 instructions, varying
      0  set-any user.groups {"analysts"}; false -> 10
      1  enum-in target.protocol {postgres}; false -> 10
@@ -120,21 +124,21 @@ diagram of command
     40  end
     41  str-in target.name {"warehouse"}; true -> 43
     42  end
-    43  known user.groups; true -> 45
-    44  end
-    45  set-any user.groups {"analysts"}; true -> 47
-    46  end
-    47  addr-in client.address 00000000000000000000ffff7f000001/128; true -> 50
-    48  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 50
+    43  addr-in client.address 00000000000000000000ffff7f000001/128; true -> 46
+    44  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 46
+    45  end
+    46  enum-in time.weekday {sat, sun}; false -> 48; unknown is true
+    47  end
+    48  known time.of-day; true -> 50
     49  end
-    50  enum-in time.weekday {sat, sun}; false -> 52; unknown is true
+    50  num-lt time.of-day 72000; true -> 52
     51  end
-    52  known time.of-day; true -> 54
-    53  end
-    54  num-lt time.of-day 72000; true -> 56
-    55  end
-    56  num-lt time.of-day 25200; true -> 58
-    57  far -> 59
+    52  num-lt time.of-day 25200; true -> 54
+    53  far -> 55
+    54  end
+    55  known user.groups; true -> 57
+    56  end
+    57  set-any user.groups {"analysts"}; true -> 59
     58  end
     59  match connect-by-day
     60  end
@@ -144,12 +148,12 @@ diagram of command
     64  end
     65  str-in schema {"reporting"}; true -> 67
     66  end
-    67  known user.groups; true -> 69
-    68  end
-    69  set-any user.groups {"analysts"}; true -> 71
-    70  end
-    71  addr-in client.address 00000000000000000000ffff7f000001/128; true -> 74
-    72  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 74
+    67  addr-in client.address 00000000000000000000ffff7f000001/128; true -> 70
+    68  addr-in client.address 00000000000000000000ffff0a140000/112; true -> 70
+    69  end
+    70  known user.groups; true -> 72
+    71  end
+    72  set-any user.groups {"analysts"}; true -> 74
     73  end
     74  match read-reporting
     75  end

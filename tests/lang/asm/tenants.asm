@@ -71,7 +71,7 @@ diagram of result
      3  end
      4  match foreign
      5  end
-entry row  # at most 10 instructions, varying
+entry row  # at most 11 instructions, varying
      0  enum-in target.protocol {postgres}; false -> 4; unknown is true
      1  row-eq row.tenant 7, inverted; false -> 4; unknown is true
      2  set-any user.groups {"finance"}, inverted; false -> 4; unknown is true
@@ -82,6 +82,26 @@ entry row  # at most 10 instructions, varying
      7  row-in row.country {"AT"}, inverted; false -> 9; unknown is true
      8  match card
      9  end
+diagram of row
+     0  row-le row.tenant 9223372036854775807; false -> 11
+     1  row-lt row.tenant 8; true -> 3
+     2  far -> 11
+     3  row-lt row.tenant 7; true -> 5
+     4  far -> 6
+     5  far -> 11
+     6  row-in row.consent {"t"}; false -> 9
+     7  row-in row.country {"AT", "DE"}; false -> 9
+     8  end
+     9  match card
+    10  end
+    11  row-in row.consent {"t"}; false -> 13
+    12  row-in row.country {"AT", "DE"}; true -> 14
+    13  match card
+    14  known user.groups; false -> 17
+    15  set-any user.groups {"finance"}; false -> 17
+    16  end
+    17  match foreign
+    18  end
 entry watch  # at most 1 instructions, stable
      0  end
 entry watch-connect  # at most 1 instructions, stable
