@@ -354,19 +354,17 @@ open_record(const char *path)
 	}
 }
 
-/* The disk begins to write, the server is sent what came, and then both are waited for. */
 static void
 record(void)
 {
 	static char bytes[RECORD_BYTES];
+	struct iovec v = {bytes, sizeof(bytes)};
 
 	asked = false;
 	if (record_at + RECORD_BYTES > RECORD_FILE_BYTES)
 		record_at = 0;
 	memset(bytes, (int) record_at, sizeof(bytes));
-	if (pwrite(record_fd, bytes, sizeof(bytes), record_at) != RECORD_BYTES ||
-	    sync_file_range(record_fd, record_at, RECORD_BYTES, SYNC_FILE_RANGE_WRITE) < 0 ||
-	    io_uring_submit(&ring) < 0 || fdatasync(record_fd) < 0) {
+	if (pwritev2(record_fd, &v, 1, record_at, RWF_DSYNC) != RECORD_BYTES) {
 		perror("relay: record");
 		exit(1);
 	}
@@ -414,8 +412,10 @@ main(int argc, char **argv)
 		struct io_uring_cqe *cqe;
 		unsigned head, n = 0;
 
-		if (asked && record_fd >= 0)
+		if (asked && record_fd >= 0) {
+			io_uring_submit(&ring);
 			record();
+		}
 		io_uring_submit_and_wait(&ring, 1);
 		io_uring_for_each_cqe(&ring, head, cqe)
 		{

@@ -75,13 +75,10 @@ bool audit_arm(struct audit *a, unsigned lane, uint64_t seen) MUST_CHECK;
 int audit_eventfd(const struct audit *a, unsigned lane);
 enum audit_state audit_state(const struct audit *a);
 
-/* Commits what all lanes hold on the calling thread: for a worker that has nothing else to do. The
- * first half sets the disk to work and returns, the second blocks for the flush; it must follow if
- * the first was true, soon, and nothing that waits for the log may come between. False: nothing was
- * committed, because the committer is at work or has something unusual to do first, or because the
- * log failed; audit_arm as always then. */
-bool audit_commit_start(struct audit *a) MUST_CHECK;
-bool audit_commit_finish(struct audit *a) MUST_CHECK;
+/* Commits what all lanes hold on the calling thread, which blocks for the flush: for a worker that
+ * has nothing else to do. False: nothing was committed, because the committer is at work or has
+ * something unusual to do first; audit_arm as always then. */
+bool audit_commit_now(struct audit *a) MUST_CHECK;
 
 /* Blocks until the ticket is durable; false when the log failed first. For control threads. */
 bool audit_wait(struct audit *a, unsigned lane, uint64_t ticket) MUST_CHECK;
@@ -98,7 +95,7 @@ struct audit_stats {
 	uint64_t tree_size, signed_size, checkpoint_wall_ns;
 	uint64_t commit_ns; /* summed over batches: write + fdatasync */
 	uint64_t cpu_ns;    /* of the committer thread */
-	uint64_t alone_batches, alone_cpu_ns; /* of audit_commit_...: on the workers' threads */
+	uint64_t alone_batches, alone_cpu_ns; /* of audit_commit_now: on the workers' threads */
 };
 void audit_stats(const struct audit *a, struct audit_stats *s);
 

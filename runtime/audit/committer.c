@@ -76,9 +76,7 @@ struct audit {
 	char node[NOTE_NAME_MAX + 1];
 	_Atomic uint64_t records, bytes, batches, tree_size, checkpoint_wall_ns, commit_ns,
 		segments, checkpoints, sync_errors, alone_batches, alone_cpu_ns, signed_size;
-	uint64_t started_ns; /* 0: no write is under way */
 	unsigned alone_turns;
-	bool alone_timed;
 };
 
 /* --- the producer's side --- */
@@ -297,12 +295,11 @@ release(struct audit *a)
 static int
 commit(struct audit *a)
 {
-	uint64_t start = a->started_ns ? a->started_ns : clock_mono_ns();
+	uint64_t start = clock_mono_ns();
 	uint64_t errors = a->log.sync_errors;
 	unsigned n = a->log.batch_records;
 	int rc = alog_commit(&a->log);
 
-	a->started_ns = 0;
 	if (rc == 0 && a->log.sync_errors > errors)
 		log_error("audit log: its file could not be written (%s), or was deleted; another one "
 			  "is begun: weir audit verify tells what is missing",
@@ -490,49 +487,31 @@ thread_cpu_ns(void)
 	return (uint64_t) t.tv_sec * NS_PER_S + (uint64_t) t.tv_nsec;
 }
 
-/* To read the clock of a thread is a system call. */
-static uint64_t
-alone_clock(const struct audit *a)
-{
-	return a->alone_timed ? thread_cpu_ns() : 0;
-}
-
 bool
-audit_commit_start(struct audit *a)
+audit_commit_now(struct audit *a)
 {
-	uint64_t cpu;
-	bool ok;
+	uint64_t cpu = 0;
+	bool ok = false, timed;
 
 	if (pthread_mutex_trylock(&a->turn_lock) != 0)
 		return false;
-	a->alone_timed = a->alone_turns++ % ALONE_SAMPLE == 0;
-	cpu = alone_clock(a);
+	/* To read the clock of a thread is a system call. */
+	timed = a->alone_turns++ % ALONE_SAMPLE == 0;
+	if (timed)
+		cpu = thread_cpu_ns();
 	/* New segments, zeroing ahead and everything unusual are the committer's. */
-	ok = audit_state(a) == AUDIT_OPEN && alog_is_smooth(&a->log) &&
-	     alog_begin(&a->log) == 0 && gather(a) > 0;
-	if (ok) {
-		a->started_ns = clock_mono_ns();
-		alog_start(&a->log);
+	if (audit_state(a) == AUDIT_OPEN && alog_is_smooth(&a->log) && alog_begin(&a->log) == 0 &&
+	    gather(a) > 0) {
+		ok = commit_and_release(a);
+		if (a->wakes_ns > clock_mono_ns() + NS_PER_S) {
+			/* It went to sleep with nothing to sign. */
+			a->wakes_ns = 0;
+			wake_committer(a);
+		}
+		atomic_fetch_add(&a->alone_batches, 1);
 	}
-	atomic_fetch_add(&a->alone_cpu_ns, (alone_clock(a) - cpu) * ALONE_SAMPLE);
-	if (!ok)
-		pthread_mutex_unlock(&a->turn_lock);
-	return ok;
-}
-
-bool
-audit_commit_finish(struct audit *a)
-{
-	uint64_t cpu = alone_clock(a);
-	bool ok = commit_and_release(a);
-
-	if (a->wakes_ns > clock_mono_ns() + NS_PER_S) {
-		/* It went to sleep with nothing to sign. */
-		a->wakes_ns = 0;
-		wake_committer(a);
-	}
-	atomic_fetch_add(&a->alone_batches, 1);
-	atomic_fetch_add(&a->alone_cpu_ns, (alone_clock(a) - cpu) * ALONE_SAMPLE);
+	if (timed)
+		atomic_fetch_add(&a->alone_cpu_ns, (thread_cpu_ns() - cpu) * ALONE_SAMPLE);
 	pthread_mutex_unlock(&a->turn_lock);
 	return ok;
 }

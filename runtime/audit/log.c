@@ -58,24 +58,12 @@ still_there(int fd)
 	return st.stx_nlink ? 0 : -ENOENT;
 }
 
-/* The rest of what alog_start began. */
-static int
-sync_started(struct alog *l)
-{
-	if (fdatasync(l->fd) != 0)
-		return -errno;
-	l->zeros_dirty = false;
-	return 0;
-}
-
 static int
 sync_at(struct alog *l, const uint8_t *p, size_t n)
 {
-	int rc = l->started	 ? sync_started(l)
-		 : l->write_sync ? l->write_sync(l->write_arg, l->fd, p, n, l->offset)
-				 : write_sync(l, p, n);
+	int rc = l->write_sync ? l->write_sync(l->write_arg, l->fd, p, n, l->offset)
+			       : write_sync(l, p, n);
 
-	l->started = false;
 	if (rc == 0)
 		rc = still_there(l->fd);
 	if (rc == 0)
@@ -191,7 +179,6 @@ alog_begin(struct alog *l)
 
 	buf_reset(&l->batch);
 	l->batch_records = 0;
-	l->ended = l->started = false;
 	l->pending = l->tree;
 	if (l->fd >= 0 && l->offset + need > l->segment_bytes && segment_seal(l) != 0) {
 		l->sync_errors++;
@@ -249,11 +236,12 @@ reframe(struct alog *l)
 	}
 }
 
-static void
-end_batch(struct alog *l)
+int
+alog_commit(struct alog *l)
 {
 	struct trailer t = {.count = l->batch_records, .size = l->pending.size};
 	uint8_t payload[TRAILER_LEN], *to = buf_reserve(&l->batch, frame_size(TRAILER_LEN));
+	int rc;
 
 	assert(l->batch_records > 0 && to != NULL);
 	merkle_root(t.root, &l->pending);
@@ -262,29 +250,6 @@ end_batch(struct alog *l)
 	frame_put(to, segment_seed(&l->segment), FRAME_TRAILER, t.size,
 		  slice_of(payload, sizeof(payload)));
 	l->batch.n += frame_size(TRAILER_LEN);
-	l->ended = true;
-}
-
-void
-alog_start(struct alog *l)
-{
-	end_batch(l);
-	if (l->write_sync)
-		return;
-	/* What goes wrong here goes wrong again when it is flushed, or is written again. */
-	l->started = pwrite(l->fd, l->batch.p, l->batch.n, (off_t) l->offset) ==
-			     (ssize_t) l->batch.n &&
-		     sync_file_range(l->fd, (off_t) l->offset, (off_t) l->batch.n,
-				     SYNC_FILE_RANGE_WRITE) == 0;
-}
-
-int
-alog_commit(struct alog *l)
-{
-	int rc;
-
-	if (!l->ended)
-		end_batch(l);
 	if (l->zeroed < l->offset + l->batch.n)
 		alog_zero_ahead(l, l->batch.n + ZERO_CHUNK);
 	rc = sync_at(l, l->batch.p, l->batch.n);

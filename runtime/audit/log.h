@@ -42,8 +42,6 @@ struct alog {
 	struct buf batch; /* frames */
 	size_t batch_cap;
 	unsigned batch_records;
-	bool ended;   /* the batch has its trailer */
-	bool started; /* and is written, but not flushed */
 
 	struct note_checkpoint signed_head; /* origin unset */
 	uint64_t signed_wall_ns;
@@ -85,9 +83,6 @@ int alog_begin(struct alog *l) MUST_CHECK;
 bool alog_is_smooth(const struct alog *l);
 bool alog_has_room(const struct alog *l, size_t leaf);
 void alog_add(struct alog *l, struct slice leaf); /* needs room; 1 .. AUDIT_LEAF_MAX bytes */
-/* Begins to write the batch, so that the disk is at work while the caller does something else;
- * alog_commit waits for it. Nothing may be added in between. */
-void alog_start(struct alog *l);
 /* Durable when 0. A first failure is retried in a fresh segment; -errno when that fails too, and
  * then the log must not be used again but for alog_abandon. */
 int alog_commit(struct alog *l) MUST_CHECK;

@@ -19,10 +19,6 @@ enum {
 	SLOT_MASK = 0xffffff,
 	SURPLUS = 32,  /* connections beyond the limit, to be told so, and for cancel requests */
 	ALONE_AFTER = 64, /* deliveries in a row to one session */
-	LATE_NS = 15000, /* so long after the flush the answer is late ... */
-	LATE_WEIGHT = 4, /* ... which counts as much as so many that were there ... */
-	LATE_MAX = 8,	 /* ... and with that many points ... */
-	SEND_FIRST = 256, /* ... so many commits in a row begin when the command is sent */
 	STOP_MS = 200, /* for last words and cancel requests at the end */
 };
 
@@ -63,11 +59,6 @@ struct worker {
 	pthread_mutex_t lock; /* of the inbox and of `started` */
 	pthread_cond_t changed;
 	struct message *inbox, **inbox_end;
-	bool committing; /* finish_alone has a commit to finish */
-	uint64_t sent_before; /* sends, when the commit began */
-	uint64_t flushed_ns; /* and when it was done, if a command was sent in between */
-	unsigned late;	     /* points of answers that came late after such */
-	unsigned send_first; /* commits that are to begin after the command is sent */
 	bool started, failed, stopping, drain_told;
 	char error[256];
 
@@ -426,107 +417,51 @@ arm_records(struct worker *w)
 	}
 }
 
-/* One client has had the worker to itself for a while. */
+/* One client has had the worker to itself for a while, and waits for its record. */
 static bool
 alone(const struct worker_shared *sh)
 {
-	return sh->n_in_a_row >= ALONE_AFTER && (!sh->parked || (sh->parked == sh->last_active &&
-								 !sh->parked->wait_next));
+	return sh->parked && !sh->parked->wait_next && sh->parked == sh->last_active &&
+	       sh->n_in_a_row >= ALONE_AFTER;
 }
 
-/* What nobody waits for, the results, goes with the next batch: a flush of its own would double the
- * flushes of a lone client. */
+/* The two hand-overs between threads cost a lone client more time than anything but the flush, and
+ * while it waits there is nobody else to serve (docs/decisions/0005). */
 static void
-care_for_records(struct worker *w)
-{
-	struct worker_shared *sh = &w->shared;
-
-	if (sh->parked)
-		arm_records(w);
-	else if (sh->unflushed && !w->flush_timer.index &&
-		 ring_timer_at(sh->ring, &w->flush_timer, ring_now(sh->ring) + RESULT_WAIT_NS,
-			       flush_records, w) < 0)
-		flush_records(w);
-}
-
-/* The disk is set to work before the command is sent, which takes as long as a third of a write, if
- * the answer is there before the flush is done. Else the server is what the client waits for, and
- * the worker would have to be woken for its answer by itself. */
-static void
-judge_order(struct worker *w)
-{
-	if (!w->flushed_ns)
-		return;
-	if (ring_now(w->shared.ring) - w->flushed_ns > LATE_NS)
-		w->late += LATE_WEIGHT;
-	else if (w->late)
-		w->late--;
-	w->flushed_ns = 0;
-	if (w->late < LATE_MAX)
-		return;
-	w->late = 0;
-	w->send_first = SEND_FIRST;
-}
-
-static bool
-begin_alone(struct worker *w)
-{
-	if (!w->shared.parked || !audit_commit_start(w->config.audit))
-		return false;
-	w->sent_before = ring_counters(w->shared.ring)->sends;
-	return true;
-}
-
-/* The client's command is on its way, or the answer to it. */
-static void
-finish_alone(void *ctx)
+commit_alone(void *ctx)
 {
 	struct worker *w = ctx;
-	struct worker_shared *sh = &w->shared;
 	const struct worker_config *c = &w->config;
-	bool early = w->committing;
 
-	publish(w);
-	if ((early || begin_alone(w)) && audit_commit_finish(c->audit)) {
-		if (early && ring_counters(sh->ring)->sends != w->sent_before)
-			w->flushed_ns = clock_mono_ns();
-		sh->unflushed = false;
-		ring_timer_stop(sh->ring, &w->flush_timer);
-		sh->durable = audit_durable(c->audit, c->index);
+	if (audit_commit_now(c->audit)) {
+		w->shared.unflushed = false;
+		ring_timer_stop(w->shared.ring, &w->flush_timer);
+		w->shared.durable = audit_durable(c->audit, c->index);
 		release_durable(w);
 	}
-	w->committing = false;
-	care_for_records(w);
+	if (w->shared.parked)
+		arm_records(w);
 }
 
-/* Right before what was queued is sent and the ring waits. The two hand-overs between threads cost
- * a lone client more time than anything but the flush, and while it waits there is nobody else to
- * serve (docs/decisions/0005). */
+/* Right before the ring waits. What nobody waits for, the results, goes with the next batch: a
+ * flush of its own would double the flushes of a lone client. */
 static void
 before_wait(void *ctx)
 {
 	struct worker *w = ctx;
 	struct worker_shared *sh = &w->shared;
-	bool is_alone;
 
 	pool_run(sh->pool);
-	is_alone = alone(sh);
-	ring_send_at_once(sh->ring, is_alone);
-	judge_order(w);
-	if (!is_alone) {
-		publish(w);
-		care_for_records(w);
-		return;
-	}
-	if (!sh->parked) {
-		ring_after_sends(sh->ring, finish_alone, w);
-		return;
-	}
-	if (w->send_first)
-		w->send_first--;
-	else
-		w->committing = begin_alone(w);
-	ring_after_submit(sh->ring, finish_alone, w);
+	publish(w);
+	ring_send_at_once(sh->ring, sh->n_in_a_row >= ALONE_AFTER);
+	if (alone(sh))
+		ring_after_submit(sh->ring, commit_alone, w);
+	else if (sh->parked)
+		arm_records(w);
+	else if (sh->unflushed && !w->flush_timer.index &&
+		 ring_timer_at(sh->ring, &w->flush_timer, ring_now(sh->ring) + RESULT_WAIT_NS,
+			       flush_records, w) < 0)
+		flush_records(w);
 }
 
 static void

@@ -63,8 +63,7 @@ wait_for(struct worker *w, uint64_t ticket)
 	struct pollfd p = {.fd = audit_eventfd(w->audit, w->lane), .events = POLLIN};
 
 	while ((seen = audit_durable(w->audit, w->lane)) < ticket) {
-		if (w->commits && audit_commit_start(w->audit) &&
-		    audit_commit_finish(w->audit))
+		if (w->commits && audit_commit_now(w->audit))
 			continue;
 		if (audit_state(w->audit) == AUDIT_FAILED)
 			exit(3);

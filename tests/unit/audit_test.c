@@ -249,7 +249,7 @@ faulty_write(void *arg, int fd, const uint8_t *p, size_t n, uint64_t offset)
 }
 
 static bool
-fill(struct alog *l, unsigned n)
+append(struct alog *l, unsigned n)
 {
 	struct audit_alert body = {.rule = SLICE_LIT("test")};
 	struct audit_record r;
@@ -264,13 +264,7 @@ fill(struct alog *l, unsigned n)
 		alog_add(l, buf_slice(&leaf));
 	}
 	buf_fini(&leaf);
-	return rc == 0;
-}
-
-static bool
-append(struct alog *l, unsigned n)
-{
-	return fill(l, n) && alog_commit(l) == 0;
+	return rc == 0 && alog_commit(l) == 0;
 }
 
 static enum verify_verdict
@@ -326,46 +320,6 @@ one_write_error_moves_to_a_fresh_segment(void)
 		CHECK(!r.needed);
 		CHECK_INT(alog_close(&l), 0);
 	}
-	buf_fini(&error);
-}
-
-/* A lone worker's commit: what fails of it, the write or the flush, is the commit's to mend. */
-static void
-a_commit_in_two_halves_fails_as_a_whole(void)
-{
-	enum { WELL, WRITE_FAILS, FLUSH_FAILS };
-	struct buf error = {0};
-	int ends[2];
-
-	REQUIRE(pipe(ends) == 0);
-	for (int what = WELL; what <= FLUSH_FAILS; what++) {
-		struct alog_options o;
-		struct alog_recovery r;
-		struct alog l;
-
-		fresh_folder();
-		o = (struct alog_options){.state_path = folder, .origin = "t/audit"};
-		REQUIRE(alog_open(&l, &o, &r, &error) == 0);
-		CHECK(append(&l, 3));
-		REQUIRE(fill(&l, 3));
-		/* A pipe takes no write at an offset, and no flush. */
-		if (what == WRITE_FAILS)
-			REQUIRE(dup2(ends[1], l.fd) == l.fd);
-		alog_start(&l);
-		CHECK_INT(l.started, what != WRITE_FAILS);
-		CHECK_INT(l.tree.size, 3);
-		if (what == FLUSH_FAILS)
-			REQUIRE(dup2(ends[1], l.fd) == l.fd);
-		CHECK_INT(alog_commit(&l), 0);
-		CHECK_INT(l.tree.size, 6);
-		CHECK_INT(l.sync_errors, what != WELL);
-		CHECK_INT(l.segments, 1 + (what != WELL));
-		CHECK(append(&l, 1));
-		CHECK_INT(alog_close(&l), 0);
-		CHECK_INT(verify((struct slice){0}), VERIFY_INTACT);
-	}
-	close(ends[0]);
-	close(ends[1]);
 	buf_fini(&error);
 }
 
@@ -542,17 +496,15 @@ a_lone_lane_commits_by_itself(void)
 	for (int i = 0; i < 200; i++) {
 		uint64_t t = send_one(a, 0, &leaf);
 
-		if (audit_commit_start(a)) {
+		if (audit_commit_now(a)) {
 			alone++;
-			CHECK(audit_durable(a, 0) < t);
-			CHECK(audit_commit_finish(a));
 			CHECK(audit_durable(a, 0) >= t);
 		} else {
 			CHECK(audit_wait(a, 0, t));
 		}
 	}
 	CHECK(alone > 0); /* the committer may be at it, most of the time on a busy machine */
-	CHECK(!audit_commit_start(a)); /* nothing to commit */
+	CHECK(!audit_commit_now(a)); /* nothing to commit */
 	CHECK(audit_wait(a, 1, send_one(a, 1, &leaf)));
 	audit_stats(a, &stats);
 	CHECK_INT(stats.alone_batches, alone);
@@ -561,7 +513,7 @@ a_lone_lane_commits_by_itself(void)
 	for (until = clock_mono_ns() + 5 * NS_PER_S; stats.checkpoints < signed_before + 2 &&
 						     clock_mono_ns() < until;) {
 		(void) poll(NULL, 0, 20);
-		if (send_one(a, 0, &leaf) && !(audit_commit_start(a) && audit_commit_finish(a)))
+		if (send_one(a, 0, &leaf) && !audit_commit_now(a))
 			audit_flush(a, 0);
 		audit_stats(a, &stats);
 	}
@@ -764,7 +716,6 @@ TEST_MAIN(TEST(merkle_matches_certificate_transparency_vectors),
 	  TEST(invalid_utf8_is_kept_as_bytes),
 	  TEST(ids_are_version_7_and_distinct),
 	  TEST(one_write_error_moves_to_a_fresh_segment),
-	  TEST(a_commit_in_two_halves_fails_as_a_whole),
 	  TEST(two_write_errors_close_the_log),
 	  TEST(segments_rotate),
 	  TEST(second_process_is_refused),
