@@ -4,6 +4,7 @@
  */
 #include "cli/audit_hold.h"
 
+#include "audit/holds.h"
 #include "base/clock.h"
 #include "cli/admin_client.h"
 #include "cli/audit_prune.h"
@@ -103,8 +104,9 @@ change(struct options *o, const char *name, bool release)
 	for (const char *p = name; *p; p++)
 		if (*p <= ' ' || strchr("/?#%\\", *p))
 			return cli_usage_error("audit", "'%s' cannot be the name of a hold", name);
-	if (strlen(name) > 128)
-		return cli_usage_error("audit", "a hold's name has at most 64 characters");
+	if (strlen(name) > HOLD_NAME_MAX)
+		return cli_usage_error("audit", "a hold's name has at most %d bytes",
+				       HOLD_NAME_MAX);
 	snprintf(path, sizeof(path), "/v1/audit/holds/%s%s", name, release ? "/release" : "");
 	body = json_object();
 	json_object_set_new(body, "reason", json_string(o->reason));

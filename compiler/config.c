@@ -19,15 +19,9 @@
 #include <unistd.h>
 
 static const struct token *
-peek(const struct config_reader *r)
-{
-	return &r->tokens.v[r->at];
-}
-
-static const struct token *
 next(struct config_reader *r)
 {
-	const struct token *t = peek(r);
+	const struct token *t = config_peek(r);
 
 	if (t->code != TK_END)
 		r->at++;
@@ -40,27 +34,12 @@ is_word(const struct token *t, const char *word)
 	return t->sym && strcmp(t->sym->s, word) == 0;
 }
 
-/* Skips to the next line: after a mistake, and whatever is left of a line. */
-static void
-skip_line(struct config_reader *r)
-{
-	while (peek(r)->code != TK_END && !peek(r)->line_start)
-		r->at++;
-}
-
-static void
-expected(struct config_reader *r, const char *what)
-{
-	diag(r->q, CONFIG_EXPECTED, peek(r)->at, what);
-	skip_line(r);
-}
-
 /* A value on the same line as its setting. */
 static bool
 take(struct config_reader *r, int code, const struct token **t, const char *what)
 {
-	if (peek(r)->code != code || peek(r)->line_start) {
-		expected(r, what);
+	if (config_peek(r)->code != code || config_peek(r)->line_start) {
+		config_expected(r, what);
 		return false;
 	}
 	*t = next(r);
@@ -70,8 +49,8 @@ take(struct config_reader *r, int code, const struct token **t, const char *what
 static bool
 take_word(struct config_reader *r, const struct token **t, const char *what)
 {
-	if (!peek(r)->sym || peek(r)->line_start) {
-		expected(r, what);
+	if (!config_peek(r)->sym || config_peek(r)->line_start) {
+		config_expected(r, what);
 		return false;
 	}
 	*t = next(r);
@@ -129,11 +108,11 @@ take_endpoint(struct config_reader *r, struct endpoint *e, struct span *at)
 {
 	static const char shape[] = "an address and port such as 127.0.0.1:5432, [::1]:5432 or "
 				    "db.internal:5432";
-	const struct token *t = peek(r), *port;
+	const struct token *t = config_peek(r), *port;
 	struct slice host;
 
 	if (t->line_start) {
-		expected(r, shape);
+		config_expected(r, shape);
 		return false;
 	}
 	if (t->code == TK_STRING) {
@@ -151,19 +130,20 @@ take_endpoint(struct config_reader *r, struct endpoint *e, struct span *at)
 	}
 	if (t->code == TK_LBRACKET)
 		next(r);
-	host = source_text(r->q->sources, peek(r)->at);
-	if (peek(r)->line_start || (!peek(r)->sym && peek(r)->code != TK_ADDRESS)) {
-		expected(r, shape);
+	host = source_text(r->q->sources, config_peek(r)->at);
+	if (config_peek(r)->line_start ||
+	    (!config_peek(r)->sym && config_peek(r)->code != TK_ADDRESS)) {
+		config_expected(r, shape);
 		return false;
 	}
 	next(r);
 	if (t->code == TK_LBRACKET && next(r)->code != TK_RBRACKET) {
 		r->at--;
-		expected(r, shape);
+		config_expected(r, shape);
 		return false;
 	}
-	if (peek(r)->code != TK_COLON || r->tokens.v[r->at + 1].code != TK_INT) {
-		expected(r, shape);
+	if (config_peek(r)->code != TK_COLON || r->tokens.v[r->at + 1].code != TK_INT) {
+		config_expected(r, shape);
 		return false;
 	}
 	next(r);
@@ -187,7 +167,7 @@ read_listen(struct config_reader *r)
 		return;
 	if (!is_word(what, "postgres") && !is_word(what, "admin")) {
 		r->at--;
-		expected(r, "`postgres` or `admin`");
+		config_expected(r, "`postgres` or `admin`");
 		return;
 	}
 	if (!take_endpoint(r, &e, &at))
@@ -225,7 +205,7 @@ read_signers(struct config_reader *r)
 					      : "a public key is 64 hex digits: those that `weir "
 						"build --key` prints");
 		buf_fini(&key);
-	} while (peek(r)->code == TK_COMMA);
+	} while (config_peek(r)->code == TK_COMMA);
 	r->out->signers = (const uint8_t(*)[ED25519_PUB_LEN]) keys;
 	r->out->n_signers = n;
 }
@@ -234,19 +214,19 @@ read_signers(struct config_reader *r)
 static void
 read_policy(struct config_reader *r)
 {
-	struct span at = peek(r)->at;
+	struct span at = config_peek(r)->at;
 
 	if (!take_path(r, &r->out->policy_path))
 		return;
 	first_time(r, &r->policy_at, at, "`policy`");
-	if (is_word(peek(r), "signed-by") && !peek(r)->line_start)
+	if (is_word(config_peek(r), "signed-by") && !config_peek(r)->line_start)
 		read_signers(r);
 }
 
 static void
 read_state(struct config_reader *r)
 {
-	struct span at = peek(r)->at;
+	struct span at = config_peek(r)->at;
 
 	if (take_path(r, &r->out->state_path))
 		first_time(r, &r->state_at, at, "`state`");
@@ -266,13 +246,13 @@ read_tls(struct config_reader *r)
 		return;
 	if (!is_word(word, "cert")) {
 		r->at--;
-		expected(r, "`off` or `cert \"...\" key \"...\"`");
+		config_expected(r, "`off` or `cert \"...\" key \"...\"`");
 		return;
 	}
 	if (!take_path(r, &r->out->tls_cert))
 		return;
-	if (!is_word(peek(r), "key")) {
-		expected(r, "`key` and the path of the certificate's private key");
+	if (!is_word(config_peek(r), "key")) {
+		config_expected(r, "`key` and the path of the certificate's private key");
 		r->out->tls_cert = NULL;
 		return;
 	}
@@ -332,11 +312,11 @@ read_limit(struct config_reader *r)
 		names[i] = limits[i].name;
 		if (!is_word(name, limits[i].name))
 			continue;
-		value = peek(r);
+		value = config_peek(r);
 		v = value->number / limits[i].scale;
 		if (value->line_start || value->code != limits[i].code || v < limits[i].min ||
 		    v > limits[i].max || value->number % limits[i].scale) {
-			expected(r, limits[i].what);
+			config_expected(r, limits[i].what);
 			return;
 		}
 		next(r);
@@ -352,7 +332,7 @@ read_limit(struct config_reader *r)
 		  near ? "did you mean `%s`?" : "limits: workers, connections, message, login, "
 						"drain, notice, catalog%s",
 		  near ? near : "");
-	skip_line(r);
+	config_skip_line(r);
 }
 
 /* ---- Targets ---- */
@@ -361,14 +341,14 @@ read_limit(struct config_reader *r)
 static bool
 take_secret(struct config_reader *r, const char *after, const char **secret, struct span k)
 {
-	const struct token *t = peek(r);
+	const struct token *t = config_peek(r);
 
 	if (t->code != TK_STRING || t->line_start) {
 		diag(r->q, CONFIG_EXPECTED, k,
 		     arena_printf(r->arena, "a quoted string after `%s`, on the same line", after));
 		if (t->code != TK_END)
 			next(r);
-		skip_line(r);
+		config_skip_line(r);
 		return false;
 	}
 	next(r);
@@ -392,7 +372,7 @@ read_login(struct config_reader *r, struct config_target *t)
 	if (!take(r, TK_STRING, &s, "a quoted login name"))
 		return;
 	t->login = arena_str(r->arena, s->string);
-	if (peek(r)->line_start || peek(r)->code == TK_END)
+	if (config_peek(r)->line_start || config_peek(r)->code == TK_END)
 		return;
 	how = next(r);
 	if (is_word(how, "password")) {
@@ -401,7 +381,7 @@ read_login(struct config_reader *r, struct config_target *t)
 		if (take_path(r, &path) && r->fetch_secrets)
 			t->password = config_secret_file(r, path, how->at);
 	} else if (is_word(how, "password-env")) {
-		if (peek(r)->code == TK_STRING && !peek(r)->line_start)
+		if (config_peek(r)->code == TK_STRING && !config_peek(r)->line_start)
 			path = (const char *) next(r)->string.p;
 		else if (take_word(r, &s, "the name of an environment variable"))
 			path = s->sym->s;
@@ -414,7 +394,7 @@ read_login(struct config_reader *r, struct config_target *t)
 			t->password = config_secret_command(r, (const char *) s->string.p, how->at);
 	} else {
 		r->at--;
-		expected(r, "`password`, `password-file`, `password-env` or `password-command`");
+		config_expected(r, "`password`, `password-file`, `password-env` or `password-command`");
 	}
 }
 
@@ -444,10 +424,10 @@ read_target_tls(struct config_reader *r, struct target_node *n)
 	n->has_tls = true;
 	if (!known) {
 		r->at--;
-		expected(r, what);
+		config_expected(r, what);
 		return;
 	}
-	if (peek(r)->line_start || !is_word(peek(r), "ca"))
+	if (config_peek(r)->line_start || !is_word(config_peek(r), "ca"))
 		return;
 	word = next(r);
 	if (n->target.tls != TLS_VERIFY_FULL)
@@ -478,14 +458,14 @@ unknown_setting(struct config_reader *r, const struct token *t, const char *cons
 	/* What an excerpt would star out is not named either. */
 	if (!t->sym || !slice_is(source_text(r->q->sources, t->at), t->sym->s)) {
 		diag(r->q, CONFIG_EXPECTED, t->at, "a setting");
-		skip_line(r);
+		config_skip_line(r);
 		return;
 	}
 	near = diag_nearest(slice_str(t->sym->s), words, n);
 	d = diag(r->q, CONFIG_UNKNOWN, t->at, t->sym->s);
 	if (near)
 		diag_note(r->q, d, SPAN_NONE, "did you mean `%s`?", near);
-	skip_line(r);
+	config_skip_line(r);
 }
 
 /* `tls` means the target's in a target block, which ends at the first word that is no setting of
@@ -507,8 +487,8 @@ read_target(struct config_reader *r)
 	n->at = t->at;
 	*r->targets_end = n;
 	r->targets_end = &n->next;
-	while (peek(r)->code != TK_END) {
-		t = peek(r);
+	while (config_peek(r)->code != TK_END) {
+		t = config_peek(r);
 		if (t->line_start && !in_words(t, target_words, COUNT_OF(target_words))) {
 			if (!t->sym || in_words(t, top_words, COUNT_OF(top_words)) ||
 			    !diag_nearest(slice_str(t->sym->s), target_words,
@@ -529,12 +509,12 @@ read_target(struct config_reader *r)
 				continue;
 			if (!is_word(t, "postgres")) {
 				r->at--;
-				expected(r, "`postgres`: other protocols are not supported yet");
+				config_expected(r, "`postgres`: other protocols are not supported yet");
 			}
 		} else if (is_word(t, "address")) {
 			take_endpoint(r, &n->target.address, &at);
 		} else if (is_word(t, "database")) {
-			if (peek(r)->code == TK_STRING && !peek(r)->line_start)
+			if (config_peek(r)->code == TK_STRING && !config_peek(r)->line_start)
 				n->target.database = arena_str(r->arena, next(r)->string);
 			else if (take_word(r, &t, "the database's name"))
 				n->target.database = t->sym->s;
@@ -566,7 +546,7 @@ read_groups(struct config_reader *r, struct config_principal *p)
 	const struct token *t;
 
 	do {
-		if (peek(r)->code == TK_STRING && !peek(r)->line_start)
+		if (config_peek(r)->code == TK_STRING && !config_peek(r)->line_start)
 			t = next(r);
 		else if (!take_word(r, &t, "a group's name"))
 			break;
@@ -580,7 +560,7 @@ read_groups(struct config_reader *r, struct config_principal *p)
 		}
 		groups[n++] = t->code == TK_STRING ? arena_copy(r->arena, t->string)
 						   : slice_str(t->sym->s);
-	} while (peek(r)->code == TK_COMMA && next(r));
+	} while (config_peek(r)->code == TK_COMMA && next(r));
 	if (n)
 		qsort(groups, n, sizeof(*groups), compare_slices);
 	for (size_t i = 1; i < n; i++)
@@ -606,7 +586,7 @@ read_kind(struct config_reader *r, struct config_principal *p)
 			return;
 		}
 	r->at--;
-	expected(r, "`human`, `service` or `agent`");
+	config_expected(r, "`human`, `service` or `agent`");
 }
 
 /* SYNTAX: principal NAME kind KIND [groups A, B] [key "..."] */
@@ -619,7 +599,7 @@ read_principal(struct config_reader *r)
 	unsigned errors = r->q->n_errors;
 	const struct token *t;
 
-	if (peek(r)->code == TK_STRING && !peek(r)->line_start) {
+	if (config_peek(r)->code == TK_STRING && !config_peek(r)->line_start) {
 		t = next(r);
 		n->principal.name = arena_str(r->arena, t->string);
 	} else {
@@ -630,8 +610,8 @@ read_principal(struct config_reader *r)
 	n->at = t->at;
 	*r->principals_end = n;
 	r->principals_end = &n->next;
-	while (peek(r)->code != TK_END &&
-	       (!peek(r)->line_start || in_words(peek(r), words, COUNT_OF(words)))) {
+	while (config_peek(r)->code != TK_END &&
+	       (!config_peek(r)->line_start || in_words(config_peek(r), words, COUNT_OF(words)))) {
 		t = next(r);
 		for (size_t i = 0; i < COUNT_OF(words); i++)
 			if (is_word(t, words[i]))
@@ -665,7 +645,7 @@ read_file(struct config_reader *r)
 	};
 
 	static_assert(COUNT_OF(readers) == COUNT_OF(top_words), "one reader per word");
-	while (peek(r)->code != TK_END) {
+	while (config_peek(r)->code != TK_END) {
 		const struct token *t = next(r);
 		size_t i;
 
@@ -677,9 +657,9 @@ read_file(struct config_reader *r)
 			continue;
 		}
 		readers[i](r);
-		if (peek(r)->code != TK_END && !peek(r)->line_start) {
-			diag(r->q, CONFIG_EXPECTED, peek(r)->at, "the end of the line");
-			skip_line(r);
+		if (config_peek(r)->code != TK_END && !config_peek(r)->line_start) {
+			diag(r->q, CONFIG_EXPECTED, config_peek(r)->at, "the end of the line");
+			config_skip_line(r);
 		}
 	}
 }

@@ -23,15 +23,6 @@ word_of(const struct token *t)
 	return WORDS;
 }
 
-static void
-skip_line(struct config_reader *r)
-{
-	const struct token *v = r->tokens.v;
-
-	while (v[r->at].code != TK_END && !v[r->at].line_start)
-		r->at++;
-}
-
 /* What is left of an address behind its scheme. NULL: it has another. */
 static const char *
 behind(const char *url, const char *scheme)
@@ -177,7 +168,7 @@ value_of(struct config_reader *r, const struct token *word)
 	     arena_printf(r->arena, "a quoted string after `%s`, on the same line", word->sym->s));
 	if (value->code != TK_END)
 		r->at++;
-	skip_line(r);
+	config_skip_line(r);
 	return NULL;
 }
 
@@ -192,8 +183,7 @@ config_read_channel(struct config_reader *r)
 	unsigned set = 0, errors = r->q->n_errors;
 
 	if (!t->sym || t->line_start) {
-		diag(r->q, CONFIG_EXPECTED, t->at, "the channel's name");
-		skip_line(r);
+		config_expected(r, "the channel's name");
 		return;
 	}
 	r->at++;
@@ -210,7 +200,7 @@ config_read_channel(struct config_reader *r)
 		r->at++;
 		if (word == WORDS) {
 			diag(r->q, CONFIG_EXPECTED, t->at, "`webhook`, `syslog`, `log`, `ca` or `secret-file`");
-			skip_line(r);
+			config_skip_line(r);
 			continue;
 		}
 		if (set & bit)

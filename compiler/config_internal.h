@@ -48,6 +48,33 @@ struct config_reader {
 	unsigned limits_set; /* bit per entry of the limits table */
 };
 
+static inline const struct token *
+config_peek(const struct config_reader *r)
+{
+	return &r->tokens.v[r->at];
+}
+
+static inline bool
+config_on_this_line(const struct config_reader *r)
+{
+	return config_peek(r)->code != TK_END && !config_peek(r)->line_start;
+}
+
+/* Skips to the next line: after a mistake, and whatever is left of a line. */
+static inline void
+config_skip_line(struct config_reader *r)
+{
+	while (config_on_this_line(r))
+		r->at++;
+}
+
+static inline void
+config_expected(struct config_reader *r, const char *what)
+{
+	diag(r->q, CONFIG_EXPECTED, config_peek(r)->at, what);
+	config_skip_line(r);
+}
+
 /* The path made absolute against the configuration's folder. */
 const char *config_path(struct config_reader *r, struct slice path);
 /* Resolves host and port; reports at `at`. */

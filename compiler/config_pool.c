@@ -45,50 +45,30 @@ static const struct {
 #undef OPTION
 };
 
-static const struct token *
-peek(const struct config_reader *r)
-{
-	return &r->tokens.v[r->at];
-}
-
-static bool
-on_this_line(const struct config_reader *r)
-{
-	return peek(r)->code != TK_END && !peek(r)->line_start;
-}
-
-static void
-expected(struct config_reader *r, const char *what)
-{
-	diag(r->q, CONFIG_EXPECTED, peek(r)->at, what);
-	while (on_this_line(r))
-		r->at++;
-}
-
 static bool
 read_mode(struct config_reader *r, struct config_pool *p)
 {
-	const struct token *t = peek(r);
+	const struct token *t = config_peek(r);
 
-	for (size_t i = 0; on_this_line(r) && t->sym && i < COUNT_OF(modes); i++)
+	for (size_t i = 0; config_on_this_line(r) && t->sym && i < COUNT_OF(modes); i++)
 		if (strcmp(t->sym->s, modes[i]) == 0) {
 			p->mode = (enum pool_mode) i;
 			r->at++;
 			return true;
 		}
-	expected(r, "`none`, `session` or `transaction`");
+	config_expected(r, "`none`, `session` or `transaction`");
 	return false;
 }
 
 static bool
 read_value(struct config_reader *r, struct config_pool *p, size_t i)
 {
-	const struct token *t = peek(r);
+	const struct token *t = config_peek(r);
 	int64_t v = t->number / options[i].scale;
 
-	if (!on_this_line(r) || t->code != options[i].code || t->number % options[i].scale ||
+	if (!config_on_this_line(r) || t->code != options[i].code || t->number % options[i].scale ||
 	    v < options[i].min || v > options[i].max) {
-		expected(r, options[i].what);
+		config_expected(r, options[i].what);
 		return false;
 	}
 	r->at++;
@@ -105,15 +85,15 @@ config_read_pool(struct config_reader *r, struct config_pool *p)
 
 	if (!read_mode(r, p))
 		return;
-	while (on_this_line(r)) {
-		const struct token *t = peek(r);
+	while (config_on_this_line(r)) {
+		const struct token *t = config_peek(r);
 		size_t i = 0;
 
 		while (i < COUNT_OF(options) &&
 		       !(t->sym && strcmp(t->sym->s, options[i].name) == 0))
 			i++;
 		if (i == COUNT_OF(options)) {
-			expected(r, "`size`, `queue`, `wait`, `idle` or `max-prepared`");
+			config_expected(r, "`size`, `queue`, `wait`, `idle` or `max-prepared`");
 			return;
 		}
 		if (p->mode == POOL_NONE)

@@ -8,26 +8,6 @@
 
 enum { YEARS_100 = 36500 /* days */, GROUPS_MAX = 16 };
 
-static const struct token *
-peek(const struct config_reader *r)
-{
-	return &r->tokens.v[r->at];
-}
-
-static bool
-on_this_line(const struct config_reader *r)
-{
-	return peek(r)->code != TK_END && !peek(r)->line_start;
-}
-
-static void
-expected(struct config_reader *r, const char *what)
-{
-	diag(r->q, CONFIG_EXPECTED, peek(r)->at, what);
-	while (on_this_line(r))
-		r->at++;
-}
-
 /* SYNTAX: holds GROUP {, GROUP} */
 static void
 read_groups(struct config_reader *r)
@@ -39,15 +19,17 @@ read_groups(struct config_reader *r)
 		const struct token *t;
 
 		r->at++; /* holds, or the comma */
-		t = peek(r);
-		if (!on_this_line(r) || (!t->sym && t->code != TK_STRING) || n == GROUPS_MAX) {
-			expected(r, n == GROUPS_MAX ? "at most 16 groups" : "a group's name");
+		t = config_peek(r);
+		if (!config_on_this_line(r) || (!t->sym && t->code != TK_STRING) ||
+		    n == GROUPS_MAX) {
+			config_expected(r, n == GROUPS_MAX ? "at most 16 groups"
+							   : "a group's name");
 			return;
 		}
 		groups[n++] = t->code == TK_STRING ? arena_copy(r->arena, t->string)
 						   : slice_str(t->sym->s);
 		r->at++;
-	} while (peek(r)->code == TK_COMMA);
+	} while (config_peek(r)->code == TK_COMMA);
 	r->out->hold_groups = groups;
 	r->out->n_hold_groups = n;
 }
@@ -55,22 +37,24 @@ read_groups(struct config_reader *r)
 static bool
 is_word(const struct config_reader *r, const char *word)
 {
-	return on_this_line(r) && peek(r)->sym && strcmp(peek(r)->sym->s, word) == 0;
+	const struct token *t = config_peek(r);
+
+	return config_on_this_line(r) && t->sym && strcmp(t->sym->s, word) == 0;
 }
 
 static void
 read_value(struct config_reader *r)
 {
-	const struct token *t = peek(r);
+	const struct token *t = config_peek(r);
 	int64_t seconds = t->number / 1000;
 
 	if (is_word(r, "forever")) {
 		r->at++;
 		return;
 	}
-	if (!on_this_line(r) || t->code != TK_DURATION || t->number % 1000 || seconds < 1 ||
+	if (!config_on_this_line(r) || t->code != TK_DURATION || t->number % 1000 || seconds < 1 ||
 	    seconds > (int64_t) YEARS_100 * 86400) {
-		expected(r, "`forever`, or a duration from 1s to 36500d");
+		config_expected(r, "`forever`, or a duration from 1s to 36500d");
 		return;
 	}
 	r->at++;
@@ -82,7 +66,7 @@ read_value(struct config_reader *r)
 void
 config_read_retention(struct config_reader *r)
 {
-	const struct token *t = peek(r);
+	const struct token *t = config_peek(r);
 
 	if (!span_is_none(r->retention_at))
 		diag_note(r->q, diag(r->q, CONFIG_TWICE, t->at, "`retention`"), r->retention_at,
