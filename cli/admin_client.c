@@ -18,6 +18,27 @@
 
 enum { MAX_ANSWER = 256 << 20, CONNECT_S = 5, TOTAL_S = 60 };
 
+bool
+admin_client_option(struct admin_client *c, int option, const char *value)
+{
+	switch (option) {
+	case ADMIN_OPT_AS: c->principal = value; return true;
+	case ADMIN_OPT_KEY_FILE: c->key_file = value; return true;
+	case ADMIN_OPT_ADMIN: c->url = value; return true;
+	case ADMIN_OPT_CA: c->ca_file = value; return true;
+	case ADMIN_OPT_JSON: c->json = true; return true;
+	case 'c': c->config = value; return true;
+	default: return false;
+	}
+}
+
+void
+admin_client_print(const json_t *answer)
+{
+	json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	putchar('\n');
+}
+
 static int
 trouble(const struct admin_client *c, const char *what, const char *detail, const char *next)
 {

@@ -8,7 +8,6 @@
 #include "cli/cli.h"
 #include "proxy/approvals.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -18,7 +17,6 @@ enum { STATEMENT_COLUMNS = 60 };
 struct options {
 	struct admin_client client;
 	const char *state, *reason, *ticket, *id;
-	bool json;
 };
 
 static void
@@ -349,13 +347,6 @@ print_one(const json_t *a)
 	buf_fini(&b);
 }
 
-static void
-print_json(const json_t *o)
-{
-	json_dumpf(o, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-	putchar('\n');
-}
-
 static int
 do_list(struct options *o)
 {
@@ -376,8 +367,8 @@ do_list(struct options *o)
 	e = admin_client_call(&o->client, "GET", path, NULL, &answer);
 	if (e != EXIT_OK)
 		return e;
-	if (o->json)
-		print_json(answer);
+	if (o->client.json)
+		admin_client_print(answer);
 	else if (json_array_size(json_object_get(answer, "approvals")) == 0)
 		printf("nothing waits for %s\n", o->client.principal);
 	else
@@ -397,8 +388,8 @@ do_show(struct options *o)
 	e = admin_client_call(&o->client, "GET", path, NULL, &answer);
 	if (e != EXIT_OK)
 		return e;
-	if (o->json)
-		print_json(answer);
+	if (o->client.json)
+		admin_client_print(answer);
 	else
 		print_one(answer);
 	json_decref(answer);
@@ -437,8 +428,8 @@ do_decide(struct options *o, const char *verb)
 	json_decref(body);
 	if (e != EXIT_OK)
 		return e;
-	if (o->json) {
-		print_json(answer);
+	if (o->client.json) {
+		admin_client_print(answer);
 	} else {
 		put(&b, str(answer, "id"));
 		buf_puts(&b, "  ");
@@ -452,22 +443,17 @@ do_decide(struct options *o, const char *verb)
 	return EXIT_OK;
 }
 
-enum { OPT_AS = 256, OPT_KEY_FILE, OPT_ADMIN, OPT_CA, OPT_STATE, OPT_REASON, OPT_TICKET, OPT_JSON };
+enum { OPT_STATE = 256, OPT_REASON, OPT_TICKET };
 
 /* -1: go on; else the exit status. */
 static int
 parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"as", required_argument, NULL, OPT_AS},
-		{"key-file", required_argument, NULL, OPT_KEY_FILE},
-		{"config", required_argument, NULL, 'c'},
-		{"admin", required_argument, NULL, OPT_ADMIN},
-		{"ca", required_argument, NULL, OPT_CA},
+		ADMIN_CLIENT_OPTIONS,
 		{"state", required_argument, NULL, OPT_STATE},
 		{"reason", required_argument, NULL, OPT_REASON},
 		{"ticket", required_argument, NULL, OPT_TICKET},
-		{"json", no_argument, NULL, OPT_JSON},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -476,16 +462,12 @@ parse(struct options *o, int argc, char **argv)
 	opterr = 0;
 	optind = 1;
 	while ((c = getopt_long(argc, argv, ":c:h", longs, NULL)) != -1) {
+		if (admin_client_option(&o->client, c, optarg))
+			continue;
 		switch (c) {
-		case OPT_AS: o->client.principal = optarg; break;
-		case OPT_KEY_FILE: o->client.key_file = optarg; break;
-		case OPT_ADMIN: o->client.url = optarg; break;
-		case OPT_CA: o->client.ca_file = optarg; break;
 		case OPT_STATE: o->state = optarg; break;
 		case OPT_REASON: o->reason = optarg; break;
 		case OPT_TICKET: o->ticket = optarg; break;
-		case OPT_JSON: o->json = true; break;
-		case 'c': o->client.config = optarg; break;
 		case 'h': usage(stdout); return EXIT_OK;
 		case ':': return cli_usage_error("approvals", "%s needs a value", argv[optind - 1]);
 		default: return cli_usage_error("approvals", "unknown option %s", argv[optind - 1]);

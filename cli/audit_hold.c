@@ -11,7 +11,6 @@
 #include "cli/cli.h"
 #include "proxy/approvals.h" /* approval_put_visible */
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +18,6 @@ struct options {
 	struct admin_client client;
 	const char *reason;
 	uint64_t from_ns, to_ns;
-	bool json;
 };
 
 static const char *
@@ -80,9 +78,8 @@ ask(struct options *o, const char *method, const char *path, json_t *body /* tak
 	json_decref(body);
 	if (e != EXIT_OK)
 		return e;
-	if (o->json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-		putchar('\n');
+	if (o->client.json) {
+		admin_client_print(answer);
 	} else {
 		json_array_foreach(json_object_get(answer, "holds"), i, hold)
 			print_hold(hold);
@@ -117,22 +114,17 @@ change(struct options *o, const char *name, bool release)
 	return ask(o, "POST", path, body);
 }
 
-enum { OPT_AS = 256, OPT_KEY_FILE, OPT_ADMIN, OPT_CA, OPT_JSON, OPT_REASON, OPT_FROM, OPT_TO };
+enum { OPT_REASON = 256, OPT_FROM, OPT_TO };
 
 /* -1: go on; else the exit status. */
 static int
 parse(struct options *o, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"as", required_argument, NULL, OPT_AS},
-		{"key-file", required_argument, NULL, OPT_KEY_FILE},
-		{"config", required_argument, NULL, 'c'},
-		{"admin", required_argument, NULL, OPT_ADMIN},
-		{"ca", required_argument, NULL, OPT_CA},
+		ADMIN_CLIENT_OPTIONS,
 		{"reason", required_argument, NULL, OPT_REASON},
 		{"from", required_argument, NULL, OPT_FROM},
 		{"to", required_argument, NULL, OPT_TO},
-		{"json", no_argument, NULL, OPT_JSON},
 		{0},
 	};
 	int c;
@@ -140,19 +132,15 @@ parse(struct options *o, int argc, char **argv)
 	opterr = 0;
 	optind = 1;
 	while ((c = getopt_long(argc, argv, ":c:", longs, NULL)) != -1) {
+		if (admin_client_option(&o->client, c, optarg))
+			continue;
 		switch (c) {
-		case OPT_AS: o->client.principal = optarg; break;
-		case OPT_KEY_FILE: o->client.key_file = optarg; break;
-		case OPT_ADMIN: o->client.url = optarg; break;
-		case OPT_CA: o->client.ca_file = optarg; break;
-		case OPT_JSON: o->json = true; break;
 		case OPT_REASON: o->reason = optarg; break;
 		case OPT_FROM:
 		case OPT_TO:
 			if (!audit_parse_time(optarg, c == OPT_FROM ? &o->from_ns : &o->to_ns))
 				return cli_usage_error("audit", "'%s' is not a time", optarg);
 			break;
-		case 'c': o->client.config = optarg; break;
 		case ':': return cli_usage_error("audit", "%s needs a value", argv[optind - 1]);
 		default: return cli_usage_error("audit", "unknown option %s", argv[optind - 1]);
 		}

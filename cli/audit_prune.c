@@ -18,7 +18,6 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,18 +87,6 @@ print_report(const struct options *o, const struct prune_report *r)
 }
 
 static void
-put_time(struct buf *b, const char *name, uint64_t ns)
-{
-	char text[28];
-
-	clock_format(ns, text);
-	if (ns)
-		buf_printf(b, ",\"%s\":\"%s\"", name, text);
-	else
-		buf_printf(b, ",\"%s\":null", name);
-}
-
-static void
 print_json(const struct options *o, const struct prune_report *r)
 {
 	struct buf b = {0};
@@ -109,10 +96,10 @@ print_json(const struct options *o, const struct prune_report *r)
 		   o->dry_run ? "true" : "false", (unsigned long long) r->segments,
 		   (unsigned long long) r->records, (unsigned long long) r->bytes,
 		   (unsigned long long) r->first, (unsigned long long) r->until);
-	put_time(&b, "oldest", r->oldest_ns);
-	put_time(&b, "newest", r->newest_ns);
-	put_time(&b, "before", o->cutoff_ns);
-	put_time(&b, "stays_newest", r->kept_ns);
+	clock_put_json(&b, "oldest", r->oldest_ns);
+	clock_put_json(&b, "newest", r->newest_ns);
+	clock_put_json(&b, "before", o->cutoff_ns);
+	clock_put_json(&b, "stays_newest", r->kept_ns);
 	buf_puts(&b, ",\"held_by\":");
 	if (r->held_until)
 		buf_json_string(&b, slice_str(r->held_by));
@@ -130,17 +117,6 @@ trouble(const char *what, const char *next)
 {
 	fprintf(stderr, "weir audit prune: %s\n  %s\n", what, next);
 	return EXIT_USAGE;
-}
-
-static bool
-is_live(int dir)
-{
-	int fd = openat(dir, "lock", O_RDONLY | O_CLOEXEC);
-	bool live = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-
-	if (fd >= 0)
-		close(fd);
-	return live;
 }
 
 /* The folder above the log's, which also holds its key. */
@@ -243,7 +219,7 @@ run(const struct options *o)
 		 o->before ? o->before : o->older_than);
 	snprintf(by, sizeof(by), "the system's user %.120s", name);
 	q.cutoff_ns = o->cutoff_ns;
-	live = is_live(dir);
+	live = folder_is_live(dir);
 	rc = check_owner(dir);
 	if (rc == 0 && o->dry_run)
 		rc = plan_log(dir, live, &q, &r);

@@ -6,14 +6,8 @@
 #include "cli/cli.h"
 #include "proxy/approvals.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-struct options {
-	struct admin_client client;
-	bool json;
-};
 
 static void
 usage(FILE *to)
@@ -88,36 +82,27 @@ print_table(const json_t *list)
 }
 
 static int
-show(struct options *o)
+show(struct admin_client *c)
 {
 	json_t *answer;
-	int e = admin_client_call(&o->client, "GET", "/v1/pools", NULL, &answer);
+	int e = admin_client_call(c, "GET", "/v1/pools", NULL, &answer);
 
 	if (e != EXIT_OK)
 		return e;
-	if (o->json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
-		putchar('\n');
-	} else {
+	if (c->json)
+		admin_client_print(answer);
+	else
 		print_table(json_object_get(answer, "pools"));
-	}
 	json_decref(answer);
 	return EXIT_OK;
 }
 
-enum { OPT_AS = 256, OPT_KEY_FILE, OPT_ADMIN, OPT_CA, OPT_JSON };
-
 /* -1: go on; else the exit status. */
 static int
-parse(struct options *o, int argc, char **argv)
+parse(struct admin_client *client, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"as", required_argument, NULL, OPT_AS},
-		{"key-file", required_argument, NULL, OPT_KEY_FILE},
-		{"config", required_argument, NULL, 'c'},
-		{"admin", required_argument, NULL, OPT_ADMIN},
-		{"ca", required_argument, NULL, OPT_CA},
-		{"json", no_argument, NULL, OPT_JSON},
+		ADMIN_CLIENT_OPTIONS,
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -126,13 +111,9 @@ parse(struct options *o, int argc, char **argv)
 	opterr = 0;
 	optind = 1;
 	while ((c = getopt_long(argc, argv, ":c:h", longs, NULL)) != -1) {
+		if (admin_client_option(client, c, optarg))
+			continue;
 		switch (c) {
-		case OPT_AS: o->client.principal = optarg; break;
-		case OPT_KEY_FILE: o->client.key_file = optarg; break;
-		case OPT_ADMIN: o->client.url = optarg; break;
-		case OPT_CA: o->client.ca_file = optarg; break;
-		case OPT_JSON: o->json = true; break;
-		case 'c': o->client.config = optarg; break;
 		case 'h': usage(stdout); return EXIT_OK;
 		case ':': return cli_usage_error("pools", "%s needs a value", argv[optind - 1]);
 		default: return cli_usage_error("pools", "unknown option %s", argv[optind - 1]);
@@ -146,14 +127,14 @@ parse(struct options *o, int argc, char **argv)
 int
 cmd_pools(int argc, char **argv)
 {
-	struct options o = {.client = {.command = "pools"}};
-	int e = parse(&o, argc, argv);
+	struct admin_client client = {.command = "pools"};
+	int e = parse(&client, argc, argv);
 
 	if (e >= 0)
 		return e;
-	e = admin_client_open(&o.client);
+	e = admin_client_open(&client);
 	if (e == EXIT_OK)
-		e = show(&o);
-	admin_client_close(&o.client);
+		e = show(&client);
+	admin_client_close(&client);
 	return e;
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -239,4 +240,15 @@ folder_keys(int dirfd, struct note_key **keys, size_t *n)
 	}
 	closedir(d);
 	return rc;
+}
+
+bool
+folder_is_live(int dirfd)
+{
+	int fd = openat(dirfd, "lock", O_RDONLY | O_CLOEXEC);
+	bool live = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	return live;
 }

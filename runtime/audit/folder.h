@@ -36,5 +36,7 @@ void folder_pruned_name(char out[32], uint64_t first); /* "seg/000...0.pruned" *
 int folder_open(const char *path) MUST_CHECK;
 /* Every keys/<id>.vkey; *keys is malloc'd. 0 or -errno, -EINVAL for one that does not parse. */
 int folder_keys(int dirfd, struct note_key **keys, size_t *n) MUST_CHECK;
+/* Whether a gateway writes into it now, and holds its lock. */
+bool folder_is_live(int dirfd);
 
 #endif

@@ -12,7 +12,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -513,17 +512,6 @@ read_records(struct verify *v, const uint8_t origin_sha256[SHA256_LEN], const st
 	buf_fini(&what);
 }
 
-static bool
-is_live(int dir)
-{
-	int fd = openat(dir, "lock", O_RDONLY | O_CLOEXEC);
-	bool live = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-
-	if (fd >= 0)
-		close(fd);
-	return live;
-}
-
 static int
 once(struct verify *v, const struct verify_options *o)
 {
@@ -572,7 +560,7 @@ audit_verify(struct verify_report *r, int dirfd, const struct verify_options *o)
 
 	for (;;) {
 		*r = (struct verify_report){.keys_from_folder = o->n_keys == 0};
-		r->live = is_live(dirfd);
+		r->live = folder_is_live(dirfd);
 		if (o->n_keys == 0) {
 			rc = folder_keys(dirfd, &own, &v.n_keys);
 			v.keys = own;

@@ -40,3 +40,15 @@ clock_format(uint64_t wall_ns, char out[28])
 	assert(n == 19);
 	snprintf(out + n, 28 - n, ".%06uZ", (unsigned) (wall_ns % NS_PER_S / 1000));
 }
+
+void
+clock_put_json(struct buf *out, const char *name, uint64_t wall_ns)
+{
+	char text[28];
+
+	clock_format(wall_ns, text);
+	if (wall_ns)
+		buf_printf(out, ",\"%s\":\"%s\"", name, text);
+	else
+		buf_printf(out, ",\"%s\":null", name);
+}

@@ -306,18 +306,6 @@ hold(void *ctx, const struct approval_decider *who, struct hold_request *q, bool
 	return e;
 }
 
-static void
-put_moment(struct buf *out, const char *name, uint64_t ns)
-{
-	char text[28];
-
-	clock_format(ns, text);
-	if (ns)
-		buf_printf(out, ",\"%s\":\"%s\"", name, text);
-	else
-		buf_printf(out, ",\"%s\":null", name);
-}
-
 static bool
 holds(void *ctx, struct buf *out)
 {
@@ -336,9 +324,9 @@ holds(void *ctx, struct buf *out)
 		buf_json_string(out, b->hold.by);
 		buf_puts(out, ",\"reason\":");
 		buf_json_string(out, b->hold.reason);
-		put_moment(out, "since", b->time);
-		put_moment(out, "from", b->hold.from);
-		put_moment(out, "to", b->hold.to);
+		clock_put_json(out, "since", b->time);
+		clock_put_json(out, "from", b->hold.from);
+		clock_put_json(out, "to", b->hold.to);
 		buf_putc(out, '}');
 	}
 	buf_puts(out, "]}");
