@@ -87,7 +87,12 @@ list(const struct config_target *t, bool json)
 	}
 	f = catalog_functions(c, &n);
 	buf_puts(&out, json ? "[\n" : "");
+	/* Nobody need vouch for a procedure: CALL is an action of its own. */
+	while (n && f[n - 1].procedure)
+		n--;
 	for (size_t i = 0; i < n; i++) {
+		if (f[i].procedure)
+			continue;
 		if (json)
 			put_json(&out, &f[i], i + 1 == n);
 		else

@@ -56,6 +56,7 @@ struct approval_subject {
 	 * zero, and of the rules that hold it. */
 	uint8_t command_sha256[SHA256_LEN], params_sha256[SHA256_LEN];
 	uint8_t policy_sha256[SHA256_LEN];  /* the image under which it was held */
+	uint8_t objects_sha256[SHA256_LEN]; /* the tables and functions it is about; or 0 */
 	struct slice protocol;              /* "postgres" */
 	struct slice principal, target, database, db_role;
 	/* What unqualified names mean: search_path, and the role that "$user" stands for in it. */
@@ -110,7 +111,7 @@ struct approval_vote {
  * without the lock; the second part is read inside approvals_each/approvals_with only. */
 struct approval {
 	char id[APPROVAL_ID_LEN + 1];
-	uint8_t binding[SHA256_LEN]; /* audit.md: SHA-256("weir-approval-v1" || CBOR) */
+	uint8_t binding[SHA256_LEN]; /* audit.md: SHA-256("weir-approval-v2" || CBOR) */
 	uint8_t key[SHA256_LEN];     /* over the subject alone, for the async mode */
 	struct approval_ask ask;     /* slices point into memory of its own */
 	uint64_t created_ns;
@@ -250,7 +251,7 @@ int approval_error_status(enum approval_error e);
 const char *approval_error_text(enum approval_error e);
 const char *approval_error_hint(enum approval_error e);
 
-/* The binding: SHA-256("weir-approval-v1" || CBOR array of the subject, nbf, exp, max_uses). */
+/* The binding: SHA-256("weir-approval-v2" || CBOR array of the subject, nbf, exp, max_uses). */
 void approval_binding(uint8_t out[SHA256_LEN], const struct approval_subject *s, uint64_t nbf_ns,
 		      uint64_t exp_ns, unsigned max_uses);
 /* Digest of the subject alone: what the async mode looks a request up by. */

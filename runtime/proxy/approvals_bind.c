@@ -90,6 +90,7 @@ put_subject(struct buf *b, const struct approval_subject *s)
 	cbor_text(b, s->search_path);
 	cbor_text(b, s->path_user);
 	cbor_bytes(b, slice_of(s->policy_sha256, SHA256_LEN));
+	cbor_bytes(b, slice_of(s->objects_sha256, SHA256_LEN));
 }
 
 static void
@@ -108,12 +109,12 @@ approval_binding(uint8_t out[SHA256_LEN], const struct approval_subject *s, uint
 {
 	struct buf b = {0};
 
-	cbor_array(&b, 13);
+	cbor_array(&b, 14);
 	put_subject(&b, s);
 	cbor_uint(&b, nbf_ns);
 	cbor_uint(&b, exp_ns);
 	cbor_uint(&b, max_uses);
-	digest(out, SLICE_LIT("weir-approval-v1"), &b);
+	digest(out, SLICE_LIT("weir-approval-v2"), &b);
 	buf_fini(&b);
 }
 
@@ -122,9 +123,9 @@ approval_subject_key(uint8_t out[SHA256_LEN], const struct approval_subject *s)
 {
 	struct buf b = {0};
 
-	cbor_array(&b, 10);
+	cbor_array(&b, 11);
 	put_subject(&b, s);
-	digest(out, SLICE_LIT("weir-approval-subject-v1"), &b);
+	digest(out, SLICE_LIT("weir-approval-subject-v2"), &b);
 	buf_fini(&b);
 }
 

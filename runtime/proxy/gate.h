@@ -126,6 +126,10 @@ struct gate_seen {
 };
 /* The changes that the catalog at hand has seen. */
 struct gate_seen gate_seen(const struct gate *g, const struct gate_session *s);
+/* A digest of what the statement is about: its tables and views with their rules and triggers, and
+ * the functions it calls, as the catalog at hand has them. Zero without a catalog. */
+void gate_objects(struct gate_session *s, const struct sql_facts *f, uint8_t out[SHA256_LEN],
+		  struct arena *arena);
 /* Those there were so far. */
 struct gate_seen gate_moves(const struct gate *g, const struct gate_session *s);
 /* Names may mean something else to the server now. own: transactions in which the session itself

@@ -58,7 +58,7 @@ vouched(const struct gate_class *c, struct slice schema, struct slice name,
 	for (size_t i = 0; i < n; i++) {
 		enum vouched v;
 
-		if (schema.n && !slice_eq(f[i].schema, schema))
+		if (f[i].procedure || (schema.n && !slice_eq(f[i].schema, schema)))
 			continue;
 		v = look_up(c->epoch->image, &f[i]);
 		if (v == VOUCHED_CHANGED)

@@ -327,6 +327,7 @@ struct session {
 	struct run *run;        /* what process() gathers right now */
 	uint64_t waiter;     /* what approvals give back to find this session; set by the host */
 	bool approval_async; /* the client asked not to wait for approvals */
+	uint64_t hold_asked; /* for a catalog, by what the command at hand is about; 0: not yet */
 	bool starts_async;   /* it did so in its startup packet: what RESET goes back to */
 	enum approval_mode approval_local; /* SET LOCAL, for the transaction */
 	struct hold *hold;   /* the command that waits for a person; NULL */
@@ -737,6 +738,9 @@ bool session_is_ahead(const struct session *s, const struct pg_frame *f);
 
 /* session_hold.c */
 struct hold;
+/* People are asked about a command, and a release is looked for, by a catalog that is read now:
+ * what the command is about is part of what they approve. True: that is on its way. */
+bool hold_awaits(struct session *s, const struct command *c);
 /* The command waits for people from now on. Takes over c. */
 enum step hold_begin(struct session *s, struct command *c, const struct statement_text *t);
 /* STEP_BLOCK while it waits; STEP_FORWARD when it may run (s->staged); STEP_DONE when it ended. */
@@ -756,7 +760,7 @@ hold_is_async(const struct session *s)
 /* Nobody has decided yet. */
 bool hold_waits(const struct session *s);
 /* The same command was released already, or the client does not wait: no need to look ahead. */
-bool hold_is_settled(struct session *s, const struct statement_text *t);
+bool hold_is_settled(struct session *s, const struct sql_facts *f, const struct statement_text *t);
 bool hold_is_released(const struct session *s);
 /* The hold is of a message that is still to come. */
 void hold_mark_ahead(struct session *s);

@@ -141,7 +141,7 @@ session_ahead(struct session *s, const struct pg_frame *f)
 	if (s->n_replies)
 		return STEP_BLOCK; /* after which there may be a transaction */
 	step = s->tx == 'I' ? read_on(s, &b, f) : STEP_FORWARD;
-	if (step != STEP_DONE || hold_is_settled(s, &b.text))
+	if (step != STEP_DONE || hold_is_settled(s, b.facts, &b.text))
 		return step == STEP_BLOCK ? STEP_BLOCK : STEP_FORWARD;
 	step = session_stage(s, b.facts, &b.text);
 	hold_mark_ahead(s);

@@ -155,7 +155,6 @@ judge(struct session *s, struct command *c, struct slice text)
 		return JUDGE_WAIT;
 	}
 	s->waited_catalog = 0;
-	env->counters.commands++;
 	return JUDGED;
 }
 
@@ -185,10 +184,11 @@ session_stage(struct session *s, const struct sql_facts *facts, const struct sta
 	sql_facts_hold(facts);
 	c->facts = facts;
 	c->own_parameters = gate_own_types(t->types);
-	if (judge(s, c, t->text) == JUDGE_WAIT) {
+	if (judge(s, c, t->text) == JUDGE_WAIT || hold_awaits(s, c)) {
 		command_free(s, c);
 		return STEP_BLOCK;
 	}
+	s->env->counters.commands++;
 	moved = t->portal ? session_portal_again(s, t->portal, &c->verdict) : NULL;
 	if (moved && c->verdict.verdict != VERDICT_DENY)
 		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *moved};
@@ -203,6 +203,7 @@ session_stage(struct session *s, const struct sql_facts *facts, const struct sta
 	session_limit_begin(s, c, t->portal);
 	if (c->verdict.verdict == VERDICT_HOLD)
 		return hold_begin(s, c, t);
+	s->hold_asked = 0;
 	if (!record_command(s, c, t))
 		c->verdict = (struct gate_verdict){
 			.verdict = VERDICT_DENY,
@@ -369,6 +370,7 @@ client_parse(struct session *s, const struct pg_frame *f)
 		command_free(s, c);
 		return STEP_BLOCK;
 	}
+	s->env->counters.commands++;
 	full = session_name_full(s, OBJECT_STATEMENT, m.name);
 	if (full && c->verdict.verdict != VERDICT_DENY)
 		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *full};

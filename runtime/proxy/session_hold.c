@@ -23,7 +23,9 @@ struct hold {
 	struct command *command;
 	char id[APPROVAL_ID_LEN + 1];
 	uint64_t since_mono, decide_by_wall;
-	bool ahead; /* asked before the batch began that its Execute ends */
+	uint64_t asked; /* for a catalog that is read after the release; 0: not yet */
+	bool found;	/* released before it was sent, so not withdrawn with it */
+	bool ahead;	/* asked before the batch began that its Execute ends */
 	bool ended; /* what is below is the answer */
 	char sqlstate[6];
 	char message[512], detail[64];
@@ -33,7 +35,8 @@ struct hold {
 /* ---- what is asked for ----------------------------------------------------------------------- */
 
 static void
-subject_of(struct session *s, const struct statement_text *t, struct approval_subject *out)
+subject_of(struct session *s, const struct sql_facts *f, const struct statement_text *t,
+	   struct approval_subject *out)
 {
 	const struct config_target *target = gate_target(s->gate);
 
@@ -54,6 +57,7 @@ subject_of(struct session *s, const struct statement_text *t, struct approval_su
 		sha256v(out->params_sha256, parts, 3);
 	}
 	memcpy(out->policy_sha256, gate_epoch(s->env->gate)->image->digest, SHA256_LEN);
+	gate_objects(s->gate, f, out->objects_sha256, &s->env->arena);
 }
 
 /* A batch that has begun on a server connection that others wait for. */
@@ -121,7 +125,7 @@ question_of(struct session *s, struct command *c, const struct statement_text *t
 	    struct question *q)
 {
 	*q = (struct question){0};
-	subject_of(s, t, &q->ask.subject);
+	subject_of(s, c->facts, t, &q->ask.subject);
 	q->ask.kind = gate_user_kind(s->gate);
 	q->ask.statement = sql_without_secrets(t->text, &s->env->arena);
 	q->ask.waiter = s->waiter;
@@ -199,8 +203,13 @@ use(struct session *s, struct command *c, const char *id, const struct statement
 	struct approval_event ev;
 	enum approval_error e;
 
-	subject_of(s, t, &subject);
+	subject_of(s, c->facts, t, &subject);
 	e = approvals_use(s->env->approvals, id, &subject, s->host->now_wall(s->host_ctx), &ev);
+	/* Nothing that could run is released by it. */
+	if (e == APPROVAL_ERR_MISMATCH &&
+	    approvals_cancel(s->env->approvals, id, "what it is about changed",
+			     s->host->now_wall(s->host_ctx), &ev))
+		record_event(s, c, &ev);
 	if (e != APPROVAL_ERR_NONE)
 		return refuse_hold(s, c, t->extended,
 				   &(struct gate_refusal){approval_error_code(e),
@@ -232,6 +241,28 @@ answer_async(struct session *s, struct command *c, bool extended, const struct a
 			   &(struct gate_refusal){"WEIR-HELD", message, detail,
 						  "send exactly the same statement again once it is "
 						  "approved", NULL});
+}
+
+static void
+begin(struct session *s, struct command *c, const struct approval_status *st)
+{
+	s->hold = calloc(1, sizeof(*s->hold));
+	assert(s->hold != NULL);
+	s->hold->command = c;
+	memcpy(s->hold->id, st->id, sizeof(st->id));
+	s->hold->since_mono = s->host->now_mono(s->host_ctx);
+	s->hold->decide_by_wall = st->decide_by_ns;
+}
+
+/* Somebody has released exactly this already. */
+static enum step
+find_released(struct session *s, struct command *c, const struct statement_text *t,
+	      const struct approval_status *st, uint64_t asked)
+{
+	begin(s, c, st);
+	s->hold->found = true;
+	s->hold->asked = asked;
+	return hold_check(s, t);
 }
 
 static enum step
@@ -267,12 +298,7 @@ ask_people(struct session *s, struct command *c, const struct statement_text *t,
 	}
 	if (hold_is_async(s))
 		return answer_async(s, c, t->extended, &st);
-	s->hold = calloc(1, sizeof(*s->hold));
-	assert(s->hold != NULL);
-	s->hold->command = c;
-	memcpy(s->hold->id, st.id, sizeof(st.id));
-	s->hold->since_mono = s->host->now_mono(s->host_ctx);
-	s->hold->decide_by_wall = st.decide_by_ns;
+	begin(s, c, &st);
 	first_notice(s, &st, q);
 	arm(s);
 	return STEP_BLOCK;
@@ -286,6 +312,18 @@ runs_by_name(const struct sql_facts *f, const struct statement_text *t)
 		if (f->stmts[i].flags & SQL_EXECUTES)
 			return true;
 	return t->text.n == 0;
+}
+
+bool
+hold_awaits(struct session *s, const struct command *c)
+{
+	if (c->verdict.verdict != VERDICT_HOLD)
+		return false;
+	if (!s->hold_asked) {
+		s->hold_asked = gate_catalog_ask(s->env->gate, s->gate);
+		s->host->want_catalog(s->host_ctx);
+	}
+	return gate_catalog_since(s->env->gate, s->gate, s->hold_asked) == CATALOG_WAIT;
 }
 
 enum step
@@ -302,10 +340,12 @@ hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 		"what is held cannot be run by the name of a prepared statement or cursor", NULL,
 		"send the statement itself: people approve what they can read", NULL};
 	bool named = c->verdict.held_inside || runs_by_name(c->facts, t);
+	uint64_t asked = s->hold_asked;
 	struct approval_status st;
 	struct question q = {0};
 	enum step step;
 
+	s->hold_asked = 0;
 	if (named || !question_of(s, c, t, &q)) {
 		buf_fini(&q.parameters);
 		c->verdict.verdict = VERDICT_DENY;
@@ -321,7 +361,7 @@ hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 	if (approvals_find(s->env->approvals, &q.ask.subject, s->host->now_wall(s->host_ctx),
 			   &st) &&
 	    (st.state == APPROVAL_APPROVED || (hold_is_async(s) && st.state == APPROVAL_PENDING)))
-		step = st.state == APPROVAL_APPROVED ? use(s, c, st.id, t)
+		step = st.state == APPROVAL_APPROVED ? find_released(s, c, t, &st, asked)
 						     : answer_async(s, c, t->extended, &st);
 	else
 		step = ask_people(s, c, t, &q);
@@ -400,14 +440,45 @@ still_held(struct session *s, struct command *c, struct gate_refusal *why)
 	return c->verdict.verdict != VERDICT_DENY;
 }
 
+/* It was released: what it is about may have changed since it was shown, past this gateway too.
+ * So the catalog is read once more, and the binding is computed from that. */
+static enum step
+go_on(struct session *s, const struct statement_text *t, const struct approval_status *st)
+{
+	struct hold *h = s->hold;
+	struct gate_refusal why;
+	char id[APPROVAL_ID_LEN + 1];
+	struct command *c;
+	bool found = h->found;
+
+	if (!h->asked) {
+		h->asked = gate_catalog_ask(s->env->gate, s->gate);
+		s->host->want_catalog(s->host_ctx);
+	}
+	switch (gate_catalog_since(s->env->gate, s->gate, h->asked)) {
+	case CATALOG_WAIT:
+		return STEP_BLOCK;
+	case CATALOG_FAILED:
+		end_with(h, "58000", "WEIR-CATALOG",
+			 "what approval %s is about could not be looked at again", h->id);
+		return give_up(s, t->extended);
+	case CATALOG_READY:
+		break;
+	}
+	memcpy(id, h->id, sizeof(id));
+	c = finish(s);
+	if (!still_held(s, c, &why))
+		return refuse_hold(s, c, t->extended, &why);
+	if (!found)
+		notice(s, arena_printf(&s->env->arena, "approval %s given by %s", id, st->by), "");
+	return use(s, c, id, t);
+}
+
 enum step
 hold_check(struct session *s, const struct statement_text *t)
 {
 	struct hold *h = s->hold;
 	struct approval_status st;
-	struct gate_refusal why;
-	char id[APPROVAL_ID_LEN + 1];
-	struct command *c;
 
 	if (h->ended)
 		return give_up(s, t->extended);
@@ -419,12 +490,7 @@ hold_check(struct session *s, const struct statement_text *t)
 	case APPROVAL_PENDING:
 		return STEP_BLOCK;
 	case APPROVAL_APPROVED:
-		memcpy(id, h->id, sizeof(id));
-		c = finish(s);
-		if (!still_held(s, c, &why))
-			return refuse_hold(s, c, t->extended, &why);
-		notice(s, arena_printf(&s->env->arena, "approval %s given by %s", id, st.by), "");
-		return use(s, c, id, t);
+		return go_on(s, t, &st);
 	case APPROVAL_REJECTED:
 		end_with(h, "42501", "WEIR-HOLD-REJECTED", "approval %s was rejected by %s%s%s", h->id,
 			 st.by, st.reason[0] ? ": " : "", st.reason);
@@ -439,14 +505,14 @@ hold_check(struct session *s, const struct statement_text *t)
 }
 
 bool
-hold_is_settled(struct session *s, const struct statement_text *t)
+hold_is_settled(struct session *s, const struct sql_facts *f, const struct statement_text *t)
 {
 	struct approval_subject subject;
 	struct approval_status st;
 
 	if (hold_is_async(s))
 		return true;
-	subject_of(s, t, &subject);
+	subject_of(s, f, t, &subject);
 	return approvals_find(s->env->approvals, &subject, s->host->now_wall(s->host_ctx), &st) &&
 	       st.state == APPROVAL_APPROVED;
 }
@@ -512,8 +578,8 @@ hold_end(struct session *s, const char *why, const char *sqlstate, const char *c
 
 	if (!s->hold || s->hold->ended)
 		return;
-	if (approvals_cancel(s->env->approvals, s->hold->id, why, s->host->now_wall(s->host_ctx),
-			     &ev))
+	if (!s->hold->found && approvals_cancel(s->env->approvals, s->hold->id, why,
+						s->host->now_wall(s->host_ctx), &ev))
 		record_event(s, s->hold->command, &ev);
 	end_with(s->hold, sqlstate, code, "%s", message);
 }
@@ -525,8 +591,8 @@ hold_cancel(struct session *s, const char *why)
 
 	if (!s->hold)
 		return;
-	if (approvals_cancel(s->env->approvals, s->hold->id, why, s->host->now_wall(s->host_ctx),
-			     &ev))
+	if (!s->hold->found && approvals_cancel(s->env->approvals, s->hold->id, why,
+						s->host->now_wall(s->host_ctx), &ev))
 		record_event(s, s->hold->command, &ev);
 	command_free(s, finish(s));
 }

@@ -175,7 +175,8 @@ valid(const struct row *r)
 	case CATALOG_Q_OVERLOADS:
 		return catalog_types_valid(r->q, f);
 	case CATALOG_Q_BODIES:
-		return f[0].n && f[1].n && (f[3].n == 0 || f[3].n == 2 * SHA256_LEN);
+		return f[0].n && f[1].n && (f[3].n == 0 || f[3].n == 2 * SHA256_LEN) &&
+		       f[5].n == 1;
 	case CATALOG_Q_DEFINITIONS:
 		return number(f[0], UINT32_MAX, &v) && f[1].n;
 	case CATALOG_QUERY_COUNT:
@@ -321,7 +322,7 @@ function_of(struct catalog_build *b, const struct slice *f, struct catalog_funct
 	bool good;
 
 	*out = (struct catalog_function){.schema = f[0], .name = f[1], .arguments = f[2],
-					 .note = f[4]};
+					 .note = f[4], .procedure = slice_is(f[5], "p")};
 	if (!f[3].n)
 		return true;
 	good = hex_get(&digest, f[3]) && digest.n == SHA256_LEN;

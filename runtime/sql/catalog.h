@@ -44,7 +44,8 @@ enum catalog_query {
 	CATALOG_Q_OVERLOADS, /* f or o, oid, schema, name, argument types, result, variadic, number
 			      * of defaults: all that expressions can call */
 	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in
-			      * hex (empty: none, an aggregate), language and flags for people */
+			      * hex (empty: none, an aggregate), language and flags for people,
+			      * prokind */
 	CATALOG_Q_DEFINITIONS, /* view oid, its query with all names qualified */
 	CATALOG_QUERY_COUNT
 };
@@ -155,6 +156,7 @@ const struct catalog_depend *catalog_view_depends(const struct catalog *c,
 struct catalog_function {
 	struct slice schema, name, arguments, note;
 	bool has_digest;
+	bool procedure; /* not called in expressions */
 	uint8_t digest[SHA256_LEN];
 };
 /* By name, then schema and arguments. */

@@ -105,6 +105,17 @@
 	" join pg_catalog.pg_namespace n on n.oid = o.oprnamespace"                                \
 	" where o.oprright <> 0 and o.oprcode <> 0 and " OVERLOADED
 
+/* 32 bits of a hash over the rules and triggers of a relation, and the functions of these: which
+ * version of each, as the number of the transaction that wrote it says. */
+#define CODE                                                                                       \
+	"(select pg_catalog.hashtextextended(pg_catalog.string_agg(x.version, ' '"                 \
+	" order by x.version collate pg_catalog.\"C\"), 0) & 4294967295 from"                      \
+	" (select r.xmin::pg_catalog.text as version from pg_catalog.pg_rewrite r"                 \
+	" where r.ev_class = c.oid union all"                                                      \
+	" select t.xmin::pg_catalog.text || ' ' || p.xmin::pg_catalog.text"                        \
+	" from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid"              \
+	" where t.tgrelid = c.oid and not t.tgisinternal) x)"
+
 #define IS(a, b) a " operator(pg_catalog.=) " b
 #define IS_NOT(a, b) a " operator(pg_catalog.<>) " b
 
@@ -138,8 +149,7 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 	[CATALOG_Q_RELATIONS] =
 		{"select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
 		 " c.relispartition, c.xmin::pg_catalog.text::pg_catalog.int8 * 4294967296"
-		 " + coalesce((select max(r.xmin::pg_catalog.text::pg_catalog.int8)"
-		 " from pg_catalog.pg_rewrite r where r.ev_class = c.oid), 0)"
+		 " + coalesce(" CODE ", 0)"
 		 " from pg_catalog.pg_class c join pg_catalog.pg_namespace n"
 		 " on n.oid = c.relnamespace"
 		 " where c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"
@@ -202,8 +212,7 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 			     ") and " OVERLOADED,
 			     5},
 	[CATALOG_Q_OVERLOADS] = {OVERLOADS, 8},
-	/* textsend: the text's bytes, whatever they are. Procedures are not called in
-	 * expressions. */
+	/* textsend: the text's bytes, whatever they are. */
 	[CATALOG_Q_BODIES] =
 		{"select n.nspname, p.proname,"
 		 " pg_catalog.pg_get_function_identity_arguments(p.oid),"
@@ -212,12 +221,12 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " || pg_catalog.pg_get_userbyid(p.proowner))), 'hex') end,"
 		 " l.lanname || case p.provolatile when 'i' then ', immutable'"
 		 " when 's' then ', stable' else ', volatile' end"
-		 " || case when p.prosecdef then ', security definer' else '' end"
+		 " || case when p.prosecdef then ', security definer' else '' end, p.prokind"
 		 " from pg_catalog.pg_proc p"
 		 " join pg_catalog.pg_namespace n on n.oid = p.pronamespace"
 		 " join pg_catalog.pg_language l on l.oid = p.prolang"
-		 " where n.nspname not in " OURS " and p.prokind <> 'p'",
-		 5},
+		 " where n.nspname not in " OURS,
+		 6},
 	[CATALOG_Q_DEFINITIONS] =
 		{"select v.oid, v.text from (select c.oid,"
 		 " pg_catalog.pg_get_viewdef(c.oid) as text from pg_catalog.pg_class c"

@@ -41,9 +41,9 @@ small(void)
 	CHECK(ROW(b, CATALOG_Q_PARENTS, "13", "11"));
 	CHECK(ROW(b, CATALOG_Q_VIEWS, "14", "11", "3"));
 	CHECK(ROW(b, CATALOG_Q_FUNCTIONS, "public", "lower", "f"));
-	CHECK(ROW(b, CATALOG_Q_BODIES, "s", "net", "a text", DIGEST, "sql, volatile"));
-	CHECK(ROW(b, CATALOG_Q_BODIES, "public", "net", "integer", "", "internal, immutable"));
-	CHECK(ROW(b, CATALOG_Q_BODIES, "public", "lower", "my", DIGEST, "c, stable"));
+	CHECK(ROW(b, CATALOG_Q_BODIES, "s", "net", "a text", DIGEST, "sql, volatile", "f"));
+	CHECK(ROW(b, CATALOG_Q_BODIES, "public", "net", "integer", "", "internal, immutable", "a"));
+	CHECK(ROW(b, CATALOG_Q_BODIES, "public", "lower", "my", DIGEST, "c, stable", "f"));
 	CHECK(ROW(b, CATALOG_Q_DEFINITIONS, "14", "select people.ssn from s.people"));
 	CHECK(ROW(b, CATALOG_Q_DEFINITIONS, "4711", "select 1")); /* gone meanwhile */
 	return b;
@@ -298,8 +298,8 @@ bad_rows_fail_the_build(void)
 		{CATALOG_Q_OVERLOADS, {"f", "1", "s", "n", "23,23", "1", "0", "0"}},
 		{CATALOG_Q_OVERLOADS, {"f", "1", "s", "", "23", "1", "0", "0"}},
 		{CATALOG_Q_OVERLOADS, {"f", "1", "s", "n", "23", "1", "0", "101"}},
-		{CATALOG_Q_BODIES, {"public", "f", "", "5f", ""}},
-		{CATALOG_Q_BODIES, {"public", "f", "", "x" "f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c", ""}},
+		{CATALOG_Q_BODIES, {"public", "f", "", "5f", "", "f"}},
+		{CATALOG_Q_BODIES, {"public", "f", "", "x" "f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c5f1c", "", "f"}},
 	};
 	const char *error;
 	struct catalog *c;

@@ -34,6 +34,8 @@ struct play {
 	uint64_t tickets, durable, wanted; /* wanted: the last that somebody waits for */
 	bool manual_audit, closed, dialled;
 	unsigned cancels, wants_catalog, schema_changes;
+	struct catalog_ref *catalog;
+	bool manual_catalog;
 	uint64_t now, timer_at;
 	/* this run */
 	int cut;
@@ -170,12 +172,23 @@ h_now(void *ctx)
 	return p->now;
 }
 
+/* The target's catalog, as it was from the beginning, has been read again, or could not be. */
+static void
+read_catalog(struct play *p, bool well)
+{
+	struct catalog_age age = {.asked = well ? p->wants_catalog : 0, .tried = p->wants_catalog};
+
+	gate_set_catalog(p->env.gate, 0, catalog_ref_get(p->catalog), NULL, age);
+}
+
 static void
 h_want_catalog(void *ctx)
 {
 	struct play *p = ctx;
 
 	p->wants_catalog++;
+	if (!p->manual_catalog)
+		read_catalog(p, true);
 }
 
 static void
@@ -392,12 +405,27 @@ pool_command(struct play *p, struct slice *w)
 	return true;
 }
 
+static bool
+catalog_command(struct play *p, struct slice *w)
+{
+	if (!slice_is(w[0], "catalog"))
+		return false;
+	p->manual_catalog = true;
+	if (slice_is(w[1], "manual"))
+		return true;
+	if (p->wants_catalog == 0)
+		fail(p, "nobody wants the catalog", NULL);
+	read_catalog(p, slice_is(w[1], "read"));
+	session_kick(p->session);
+	return true;
+}
+
 static void
 command(struct play *p, struct slice *w, size_t n, size_t i)
 {
 	struct buf b = {0};
 
-	if (pool_command(p, w))
+	if (pool_command(p, w) || catalog_command(p, w))
 		return;
 	if (slice_is(w[0], "server-begins") || slice_is(w[0], "server-ends")) {
 		half(p, w, n, i);
@@ -483,6 +511,7 @@ set_out(struct stage *st, struct play *p)
 	limits_detach(st->epoch);
 	limits_attach(st->epoch, NULL);
 	gate_set_epoch(p->env.gate, epoch_ref(st->epoch));
+	p->catalog = st->catalog;
 	gate_set_catalog(p->env.gate, 0, catalog_ref_get(st->catalog), NULL,
 			 (struct catalog_age){0});
 	p->session = session_new(&p->env, &host, p, &client, 1);
