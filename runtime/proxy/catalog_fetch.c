@@ -280,6 +280,19 @@ ask(struct fetch *f, const char *sql, char *value, size_t n)
 	return ok && found;
 }
 
+/* Which server this is, wherever it runs; "": the login may not know. */
+static bool
+ask_identity(struct fetch *f, char *id, size_t n)
+{
+	char may[8];
+
+	id[0] = 0;
+	return ask(f, "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', "
+		      "'EXECUTE')", may, sizeof(may)) &&
+	       (strcmp(may, "t") != 0 ||
+		ask(f, "SELECT system_identifier FROM pg_catalog.pg_control_system()", id, n));
+}
+
 static const char *
 parameter(struct fetch *f, const char *name)
 {
@@ -344,12 +357,16 @@ read_catalog(struct fetch *f)
 	struct catalog_build *b = catalog_build_start();
 	const char *error = "";
 	struct catalog *c;
-	char set[96];
+	char set[96], id[24];
+	struct slice setting[2] = {SLICE_LIT("system_identifier")};
 	bool ok;
 
 	snprintf(set, sizeof(set), "SET LOCAL statement_timeout = %u",
 		 CATALOG_READ_SECONDS * 1000u);
-	ok = run(f, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0) &&
+	ok = ask_identity(f, id, sizeof(id));
+	setting[1] = slice_str(id);
+	ok = ok && catalog_build_row(b, CATALOG_Q_SETTINGS, setting, 2) &&
+	     run(f, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", NULL, 0) &&
 	     run(f, "SET LOCAL search_path = pg_catalog", NULL, 0) && run(f, set, NULL, 0);
 	for (unsigned q = 0; ok && q < CATALOG_Q_DEFINITIONS; q++)
 		ok = run(f, catalog_queries[q].sql, b, q);

@@ -189,5 +189,6 @@ catalog_ref_put(struct catalog_ref *r)
 	if (!r || atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	catalog_free(r->catalog);
+	former_free(r->former);
 	free(r);
 }

@@ -12,6 +12,7 @@
 #include "proto/pg/mask.h"
 #include "proto/pg/scram.h"
 #include "proxy/config.h"
+#include "proxy/former.h"
 #include "proxy/limits.h"
 #include "sql/catalog.h"
 #include "vm/image.h"
@@ -75,6 +76,8 @@ struct catalog_age {
 struct catalog_ref {
 	atomic_uint refs;
 	struct catalog *catalog;
+	/* What its columns were once called; NULL: nothing else. Set before it is shared. */
+	struct former *former;
 };
 struct catalog_ref *catalog_ref_new(struct catalog *c); /* takes it over */
 struct catalog_ref *catalog_ref_get(struct catalog_ref *r);

@@ -166,8 +166,45 @@ class_is_telling(const struct catalog_relation *r)
 	return false;
 }
 
-/* The strictest mask of a column, by its own name or by that of a column it inherits:
- * children and partitions are governed as their parents are. */
+bool
+class_rule_covers(const struct gate_class *c, uint16_t rule, const struct catalog_relation *r,
+		  const struct catalog_column *column)
+{
+	const struct image *img = c->epoch->image;
+	size_t n;
+	const struct former_name *was =
+		former_find(c->catalog->former, r->oid, column->attnum, &n);
+	bool covers = vm_rule_covers(img, &img->rules[rule], r->schema, r->name, column->name);
+
+	for (size_t i = 0; i < n && !covers; i++)
+		covers = vm_rule_covers(img, &img->rules[rule], was[i].schema, was[i].table,
+					was[i].column);
+	return covers;
+}
+
+/* Of two mask rules, either of which may be none (-1). */
+static int
+stricter(const struct image *img, int a, int b)
+{
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return vm_mask_cmp(&img->rules[b].mask, &img->rules[a].mask) > 0 ? b : a;
+}
+
+/* The names that the column of r had, if there is one of that name. */
+static const struct former_name *
+former_names(const struct gate_class *c, const struct catalog_relation *r, struct slice column,
+	     size_t *n)
+{
+	const struct former_name *was = former_find(c->catalog->former, r->oid, 0, n);
+	const struct catalog_column *col = was ? catalog_column_named(r, column) : NULL;
+
+	*n = 0;
+	return col ? former_find(c->catalog->former, r->oid, col->attnum, n) : NULL;
+}
+
+/* The strictest mask of a column, by its own name, by one that it had, or by that of a column it
+ * inherits: children and partitions are governed as their parents are. */
 static int
 mask_rule(const struct gate_class *c, const struct catalog_relation *r, struct slice column,
 	  int depth)
@@ -175,16 +212,17 @@ mask_rule(const struct gate_class *c, const struct catalog_relation *r, struct s
 	const struct image *img = c->epoch->image;
 	int best = vm_mask_for(img, &c->masks, r->schema, r->name, column);
 	const struct catalog_relation *p;
+	size_t n;
+	const struct former_name *was = former_names(c, r, column, &n);
 
+	for (size_t i = 0; i < n; i++)
+		best = stricter(img, best, vm_mask_for(img, &c->masks, was[i].schema,
+						       was[i].table, was[i].column));
 	if (depth == 0)
 		return best;
-	for (uint32_t i = 0; (p = catalog_parent(c->catalog->catalog, r, i)) != NULL; i++) {
-		int up = catalog_column_named(p, column) ? mask_rule(c, p, column, depth - 1) : -1;
-
-		if (up >= 0 && (best < 0 || vm_mask_cmp(&img->rules[up].mask,
-							&img->rules[best].mask) > 0))
-			best = up;
-	}
+	for (uint32_t i = 0; (p = catalog_parent(c->catalog->catalog, r, i)) != NULL; i++)
+		if (catalog_column_named(p, column))
+			best = stricter(img, best, mask_rule(c, p, column, depth - 1));
 	return best;
 }
 
@@ -196,7 +234,12 @@ mask_modes(const struct gate_class *c, const struct catalog_relation *r, struct 
 	struct mask_modes m =
 		vm_modes_for(c->epoch->image, &c->masks, r->schema, r->name, column);
 	const struct catalog_relation *p;
+	size_t n;
+	const struct former_name *was = former_names(c, r, column, &n);
 
+	for (size_t i = 0; i < n; i++)
+		m = vm_modes_join(m, vm_modes_for(c->epoch->image, &c->masks, was[i].schema,
+						  was[i].table, was[i].column));
 	for (uint32_t i = 0; depth && (p = catalog_parent(c->catalog->catalog, r, i)) != NULL; i++)
 		if (catalog_column_named(p, column))
 			m = vm_modes_join(m, mask_modes(c, p, column, depth - 1));

@@ -59,6 +59,10 @@ struct gate_class *class_new(struct epoch *e, struct catalog_ref *c, size_t targ
 			     struct slice user, const struct gate_client *client, uint64_t now);
 void class_unref(struct gate_class *c);
 const struct gate_masked *class_mask(const struct gate_class *c, uint32_t table, int attnum);
+/* A rule's data covers the column by the name it has, or by one that it had (former.h); by its own,
+ * not by what it inherits. */
+bool class_rule_covers(const struct gate_class *c, uint16_t rule, const struct catalog_relation *r,
+		       const struct catalog_column *column);
 /* What a name means to a session of that path (NULL: not known); NULL: nothing that the catalog
  * has. */
 const struct catalog_relation *class_resolve(const struct gate_class *c,

@@ -308,6 +308,26 @@ tables_in(const struct sql_facts *f, uint32_t relation)
 	return n;
 }
 
+/* The same use by the names that the columns had: a data class still has what it had by those. */
+static void
+collect_former(struct look *l, const struct catalog_relation *r, struct slice column, bool row,
+	       uint16_t contexts)
+{
+	size_t n;
+	const struct former_name *was = former_find(l->class->catalog->former, r->oid, 0, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct catalog_column *c = catalog_column(r, was[i].attnum);
+
+		if (!row && column.n && !(c && slice_eq(c->name, column)))
+			continue;
+		l->uses[l->n_uses++] = (struct data_use){
+			.schema = was[i].schema, .table = was[i].table,
+			.column = row || !column.n ? (struct slice){0} : was[i].column,
+			.contexts = contexts};
+	}
+}
+
 static void
 collect_use(struct look *l, uint32_t relation, struct slice column, bool row, uint16_t contexts)
 {
@@ -325,6 +345,8 @@ collect_use(struct look *l, uint32_t relation, struct slice column, bool row, ui
 						 .table = r ? r->name : as->name,
 						 .column = row ? (struct slice){0} : column,
 						 .contexts = contexts};
+	if (r && l->class->catalog->former)
+		collect_former(l, r, column, row, contexts);
 }
 
 static bool
@@ -339,6 +361,7 @@ static void
 collect_uses(struct look *l)
 {
 	const struct sql_facts *f = l->facts;
+	const struct former *former = l->class->catalog ? l->class->catalog->former : NULL;
 	struct sql_contexts contexts;
 	size_t n = 0;
 
@@ -350,7 +373,7 @@ collect_uses(struct look *l)
 	for (uint32_t i = 0; i < f->n_uses; i++)
 		for (uint32_t k = 0; k < f->uses[i].n_candidates; k++)
 			n += tables_in(f, f->candidates[f->uses[i].candidates + k].relation);
-	n += contexts.n_passed;
+	n = (n + contexts.n_passed) * (1 + (former ? former->most : 0));
 	if (n > USES_MAX)
 		n = contexts.known = false;
 	l->uses = ARENA_ARRAY(l->ask->arena, struct data_use, n + 1);

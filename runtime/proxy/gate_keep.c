@@ -10,18 +10,35 @@
 enum { PARENTS_MAX = 32 };
 
 static bool
-has_data(const struct gate_class *c, const struct catalog_relation *r, int depth)
+data_covers(const struct gate_class *c, const struct catalog_relation *r,
+	    const struct catalog_column *column)
 {
 	const struct image *img = c->epoch->image;
+	size_t n;
+	const struct former_name *was =
+		former_find(c->catalog->former, r->oid, column->attnum, &n);
+
+	for (size_t d = 0; d < img->n_data; d++) {
+		if (image_data_matches(img, d, r->schema, r->name, column->name))
+			return true;
+		for (size_t i = 0; i < n; i++)
+			if (image_data_matches(img, d, was[i].schema, was[i].table, was[i].column))
+				return true;
+	}
+	return false;
+}
+
+static bool
+has_data(const struct gate_class *c, const struct catalog_relation *r, int depth)
+{
 	const struct catalog_relation *p;
 
 	/* What a view or a foreign table passes on is not followed here. */
 	if (r->kind != 'r' && r->kind != 'p')
 		return !slice_is(r->schema, "pg_catalog");
 	for (uint32_t k = 0; k < r->n_columns; k++)
-		for (size_t d = 0; d < img->n_data; d++)
-			if (image_data_matches(img, d, r->schema, r->name, r->columns[k].name))
-				return true;
+		if (data_covers(c, r, &r->columns[k]))
+			return true;
 	for (uint32_t i = 0; depth && (p = catalog_parent(c->catalog->catalog, r, i)); i++)
 		if (has_data(c, p, depth - 1))
 			return true;

@@ -229,7 +229,7 @@ check_effect(struct look *l, const struct sql_effect *e)
 		       e->object.n ? "a table with masked columns cannot be altered while masks are "
 					  "in force"
 					: "only tables can be altered while masks are in force",
-		       "masks follow names: let somebody the mask does not apply to change it");
+		       "let somebody change it whom the mask does not apply to: the mask goes with it");
 	look_check_temporary_made(l, e, r);
 	if (catalog_is_temporary(r) &&
 	    !(e->action == ACTION_SQL_CREATE && e->flags & SQL_EFFECT_TABLE))

@@ -42,14 +42,13 @@ static bool
 covers(const struct gate_class *c, uint16_t rule, const struct catalog_relation *r,
        struct slice column, int depth)
 {
-	const struct image *img = c->epoch->image;
 	const struct catalog_relation *p;
 
 	for (uint32_t i = 0; i < r->n_columns; i++) {
 		const struct catalog_column *col = &r->columns[i];
 
 		if (!col->dropped && (!column.n || slice_eq(col->name, column)) &&
-		    vm_rule_covers(img, &img->rules[rule], r->schema, r->name, col->name))
+		    class_rule_covers(c, rule, r, col))
 			return true;
 	}
 	for (uint32_t i = 0; depth && (p = catalog_parent(c->catalog->catalog, r, i)); i++)

@@ -68,7 +68,8 @@ derive_epoch(struct server *s, struct buf *error)
 	config_text_fini(&s->text);
 	config_text_make(&s->text, &s->epoch->config, s->mask_secret);
 	epoch_finish(s->epoch, s->mask_secret, NULL);
-	return budget_state_load(s->epoch, clock_mono_ns(), clock_wall_ns(), error);
+	s->former = former_state_open(path, error);
+	return s->former && budget_state_load(s->epoch, clock_mono_ns(), clock_wall_ns(), error);
 }
 
 static bool

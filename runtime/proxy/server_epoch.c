@@ -161,6 +161,9 @@ install(struct server *s, struct epoch *e, struct config_text *text)
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_post_epoch(s->workers[i], epoch_ref(e));
 	catalog_reader_interval(s->reader, e->config.catalog_seconds);
+	/* What its data classes cover is noted before anybody renames it. */
+	for (size_t i = 0; i < e->config.n_targets; i++)
+		catalog_reader_want(s->reader, i);
 	config_text_fini(&s->text);
 	s->text = *text;
 	*text = (struct config_text){0};

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "proxy/approval_record.h"
-#include "proxy/catalog_drift.h"
 #include "proxy/server_internal.h"
 
 #include <errno.h>
@@ -120,29 +119,6 @@ const struct worker_host server_worker_host = {
 
 /* ---- Of the catalog readers ---------------------------------------------------------------- */
 
-/* Once for each policy and catalog. */
-static void
-tell_drift(struct server *s, size_t target, const struct catalog *live)
-{
-	struct epoch *e = server_epoch(s);
-	struct drift_told *told = &s->drift[target];
-	const uint8_t *digest = catalog_digest(live);
-	struct buf names = {0};
-	size_t n;
-
-	if (told->epoch != e->number || memcmp(told->digest, digest, SHA256_LEN) != 0) {
-		told->epoch = e->number;
-		memcpy(told->digest, digest, SHA256_LEN);
-		n = catalog_drift(e->image, live, &names);
-		if (n)
-			log_warn("catalog target=%s lacks=%zu of what the policy was written for: "
-				 "%.*s", e->config.targets[target].name, n,
-				 SLICE_ARG(buf_slice(&names)));
-	}
-	buf_fini(&names);
-	epoch_unref(e);
-}
-
 /* Not through hooks_enter: the readers are joined before any worker goes, and while the main thread
  * waits for that with the hooks closed they must not be in its way. */
 void
@@ -152,7 +128,7 @@ server_catalog_posted(void *ctx, size_t target, struct catalog_ref *ref, const c
 	struct server *s = ctx;
 
 	if (ref)
-		tell_drift(s, target, ref->catalog);
+		server_look(s, target, ref);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_post_catalog(s->workers[i], target, ref ? catalog_ref_get(ref) : NULL,
 				    trouble, age);

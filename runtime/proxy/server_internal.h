@@ -13,6 +13,7 @@
 #include "proxy/catalog_reader.h"
 #include "proxy/config_text.h"
 #include "proxy/epoch.h"
+#include "proxy/former_state.h"
 #include "proxy/server.h"
 #include "proxy/worker.h"
 
@@ -29,6 +30,7 @@ struct server_lane {
 struct drift_told {
 	uint64_t epoch;
 	uint8_t digest[SHA256_LEN];
+	uint8_t only[SHA256_LEN]; /* of the text on columns that were renamed */
 };
 
 struct server {
@@ -53,6 +55,7 @@ struct server {
 	struct catalog_reader *reader;
 	struct schema_moves *moves; /* by target */
 	struct drift_told *drift; /* by target; of its catalog reader */
+	struct former_state *former;
 	struct endpoint listen; /* where the workers listen: port 0 is resolved */
 	char listen_text[INET6_ADDRSTRLEN + 10];
 	int reserved;           /* socket that keeps the address ours; -1: none */
@@ -100,9 +103,16 @@ bool server_record_policy(struct server *s, const struct epoch *was, const struc
 			  const char *error) MUST_CHECK;
 bool server_record_config(struct server *s, const struct config_text *was,
 			  const struct config_text *is, const char *by, bool refused) MUST_CHECK;
+/* Something that an operator should look at; from any thread, and nothing waits for it. subject: a
+ * channel, a target. */
+bool server_record_alert(struct server *s, struct slice subject, struct slice state,
+			 struct slice text, uint64_t n) MUST_CHECK;
 /* channels_hooks.lost */
 void server_record_lost_notices(void *server, const char *channel, uint64_t n, const char *why);
 void server_record_expiry(void *server, const struct approval_event *ev);
+
+/* server_catalog.c: a target's catalog is about to be given to the workers. */
+void server_look(struct server *s, size_t target, struct catalog_ref *ref);
 
 /* server_retention.c: another configuration is in force. */
 void server_wake_retention(struct server *s);

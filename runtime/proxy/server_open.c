@@ -281,6 +281,7 @@ server_close(struct server *s)
 	pool_quota_free(s->quota);
 	if (s->approvals)
 		approvals_close(s->approvals);
+	former_state_close(s->former);
 	channels_close(s->channels);
 	server_close_retention(s);
 	/* After everybody who records. */

@@ -109,15 +109,15 @@ server_record_expiry(void *server, const struct approval_event *ev)
 			  ev->approval->id);
 }
 
-void
-server_record_lost_notices(void *server, const char *channel, uint64_t n, const char *why)
+bool
+server_record_alert(struct server *s, struct slice subject, struct slice state, struct slice text,
+		    uint64_t n)
 {
-	struct server *s = server;
-	struct audit_alert b = {.rule = slice_str(channel),
+	struct audit_alert b = {.rule = subject,
 				.severity = SLICE_LIT("warning"),
-				.text = slice_str(why),
+				.text = text,
 				.count = n,
-				.state = SLICE_LIT("notices-lost")};
+				.state = state};
 	struct audit_record r;
 	bool recorded;
 
@@ -126,6 +126,15 @@ server_record_lost_notices(void *server, const char *channel, uint64_t n, const 
 	pthread_mutex_lock(&s->channel_lock);
 	recorded = server_record(s, &s->channel_lane, &r, false);
 	pthread_mutex_unlock(&s->channel_lock);
+	return recorded;
+}
+
+void
+server_record_lost_notices(void *server, const char *channel, uint64_t n, const char *why)
+{
+	bool recorded = server_record_alert(server, slice_str(channel), SLICE_LIT("notices-lost"),
+					    slice_str(why), n);
+
 	log_warn("channel=%s lost=%llu why=\"%s\"%s", channel, (unsigned long long) n, why,
 		 recorded ? "" : " (and this could not be recorded)");
 }

@@ -107,7 +107,7 @@ void catalog_free(struct catalog *c);
 const uint8_t *catalog_digest(const struct catalog *c);
 /* "" when unknown: server_version_num, server_encoding, standard_conforming_strings, search_path
  * (with the role's and database's settings applied, as a new session of this role has it),
- * session_user, current_database. */
+ * session_user, current_database, database_oid, system_identifier. */
 struct slice catalog_setting(const struct catalog *c, const char *name);
 
 /* A session's search path, parsed: "$user" replaced, pg_temp and pg_catalog first unless listed.

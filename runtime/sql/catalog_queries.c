@@ -144,7 +144,10 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 				" 'standard_conforming_strings', 'search_path')"
 				" union all select 'session_user', session_user::pg_catalog.text"
 				" union all select 'current_database',"
-				" pg_catalog.current_database()::pg_catalog.text",
+				" pg_catalog.current_database()::pg_catalog.text"
+				" union all select 'database_oid', oid::pg_catalog.text"
+				" from pg_catalog.pg_database"
+				" where datname = pg_catalog.current_database()",
 				2},
 	[CATALOG_Q_RELATIONS] =
 		{"select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"

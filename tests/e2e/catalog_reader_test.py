@@ -30,7 +30,7 @@ def test_schema_changes_through_the_gateway_are_seen():
     h.eq(w.psql("select card from u").out, "x")
     h.eq(w.psql("alter table u rename column card to name").code, 0)
     h.eq(w.psql("select name from u").out, "x")
-    # Masks follow names, so a table that has some is not renamed under them.
+    # A table that has masks is not renamed by whom they are for.
     h.has(w.psql("alter table t rename column card to name").err, "WEIR-MASKED-ALTER")
     # Past the gateway it can be; whatever the snapshot says by then, the number stays inside.
     pg.query("alter table t rename column card to name")
