@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/catalog_drift.h"
 
+#include "vm/match.h"
+
+#include <stdlib.h>
+
 enum { NAMED_MAX = 8 };
 
 static void
@@ -29,6 +33,57 @@ catalog_drift(const struct image *img, const struct catalog *live, struct buf *o
 			if (!catalog_column_named(is, r->columns[k]))
 				name(out, n++, r, r->columns[k]);
 	}
+	if (n > NAMED_MAX)
+		buf_printf(out, " and %zu more", n - NAMED_MAX);
+	return n;
+}
+
+/* Somebody wrote down this very column. */
+static bool
+is_exact(const struct image_column *p)
+{
+	return !match_is_glob(p->table) && !match_is_glob(p->column);
+}
+
+static bool
+is_there(const struct image_column *p, const struct catalog *live, const struct former *moved)
+{
+	for (size_t i = 0; moved && i < moved->n; i++)
+		if (match_glob(p->schema, moved->v[i].schema) &&
+		    slice_eq(p->table, moved->v[i].table) &&
+		    slice_eq(p->column, moved->v[i].column))
+			return true;
+	for (size_t i = 0; i < catalog_count(live); i++) {
+		const struct catalog_relation *r = catalog_at(live, i);
+
+		if (slice_eq(p->table, r->name) && match_glob(p->schema, r->schema) &&
+		    catalog_column_named(r, p->column))
+			return true;
+	}
+	return false;
+}
+
+size_t
+catalog_unmatched(const struct image *img, const struct decision *masks, const struct catalog *live,
+		  const struct former *moved, struct buf *out)
+{
+	bool *masked = calloc(img->n_data + 1, sizeof(*masked));
+	size_t n = 0;
+
+	assert(masked != NULL);
+	for (int r = decision_next(masks, -1); r >= 0; r = decision_next(masks, r))
+		for (size_t i = 0; i < img->rules[r].mask.n_data; i++)
+			masked[img->rules[r].mask.data[i]] = true;
+	for (size_t d = 0; d < img->n_data; d++)
+		for (size_t i = 0; masked[d] && i < img->data[d].n_columns; i++) {
+			const struct image_column *p = &img->data[d].columns[i];
+
+			if (is_exact(p) && !is_there(p, live, moved))
+				name(out, n++, &(struct image_relation){.schema = p->schema,
+									.name = p->table},
+				     p->column);
+		}
+	free(masked);
 	if (n > NAMED_MAX)
 		buf_printf(out, " and %zu more", n - NAMED_MAX);
 	return n;

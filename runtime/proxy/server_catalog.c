@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a look at a target's catalog says about the policy: what the policy was written for and is
- * not there, and columns that were renamed and are covered all the same. By the threads that read
- * catalogs, each of which has a target of its own.
+ * not there, columns that masks name and nobody has, columns that were renamed and are covered all
+ * the same. By the threads that read catalogs, each of which has a target of its own.
  */
 #include "base/log.h"
 #include "proxy/catalog_drift.h"
@@ -16,6 +16,26 @@ tell_drift(const struct epoch *e, const char *target, const struct catalog *live
 
 	if (n)
 		log_warn("catalog target=%s lacks=%zu of what the policy was written for: %.*s",
+			 target, n, SLICE_ARG(buf_slice(&names)));
+	buf_fini(&names);
+}
+
+/* Whoever it is that masks are in force for there. */
+static void
+tell_unmatched(const struct epoch *e, const char *target, const struct catalog_ref *ref)
+{
+	struct buf names = {0};
+	struct facts f = {0};
+	struct decision masks;
+	size_t n;
+
+	facts_string(&f, FACT_TARGET_NAME, slice_str(target));
+	facts_int(&f, FACT_TARGET_PROTOCOL, PROTOCOL_POSTGRES);
+	vm_decide(e->image, ENTRY_RESULT, &f, &masks);
+	n = catalog_unmatched(e->image, &masks, ref->catalog, ref->former, &names);
+	if (n)
+		log_warn("catalog target=%s unmatched=%zu: masks name columns that are not there, "
+			 "and mask nothing by these names: %.*s",
 			 target, n, SLICE_ARG(buf_slice(&names)));
 	buf_fini(&names);
 }
@@ -66,6 +86,7 @@ server_look(struct server *s, size_t target, struct catalog_ref *ref)
 		told->epoch = e->number;
 		memcpy(told->digest, digest, SHA256_LEN);
 		tell_drift(e, name, ref->catalog);
+		tell_unmatched(e, name, ref);
 		tell_only(s, e, target, ref);
 	}
 	epoch_unref(e);

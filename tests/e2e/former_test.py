@@ -144,6 +144,8 @@ def test_a_policy_that_changes():
     # Taken out on purpose, put back, under another name of the class.
     write(w, RULES % "data pan = column pay.cards.other\n")
     seen(w, "pay.cards", "number", SECRET)
+    h.wait_for(lambda: "unmatched=1" in w.log(), 5, "it says that nothing is masked by that")
+    h.has(w.log(), "mask nothing by these names: pay.cards.other")
     write(w, (RULES % PAN).replace("pan  =", "code =").replace("uses(pan", "uses(code").replace("mask pan", "mask code"))
     seen(w, "pay.cards", "number", SHOWN)
     # As it should be: nothing more is said of it, and it goes on from there.
