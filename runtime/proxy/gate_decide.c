@@ -671,6 +671,8 @@ look_closely(struct look *l)
 	gate_note_records(l->g, l->class, l->ask, l->path, l->relations, v);
 	check_status(l);
 	check_settings(l);
+	if (v->verdict == VERDICT_ALLOW)
+		look_check_renames(l);
 	/* The policy's own refusal is the better answer; masks refuse what it would let through. */
 	if (v->verdict == VERDICT_HOLD && l->ask->path_unknown)
 		look_refuse(l, NULL, "WEIR-SEARCH-PATH",

@@ -51,6 +51,9 @@ bool look_type_is_temporary(const struct look *l, const struct sql_call *call);
 /* A definition changes nothing but what is temporary: no catalog shows it. */
 bool look_ddl_is_temporary(const struct look *l, const struct sql_stmt *st);
 
+/* gate_renames.c: refuses what would take a table from under a deny or hold by its name. */
+void look_check_renames(struct look *l);
+
 /* gate_masks.c: refuses what could carry a masked column anywhere but bare into the result, and
  * notes what rows need. run: what runs an outer statement's facts (PREPARE), or NULL; run_by: that
  * statement's number. */

@@ -41,13 +41,14 @@ def setup():
     pgs.append(h.Postgres(sql=SQL))
 
 
-def fresh(policy=POLICY, **kw):
+def fresh(policy=POLICY, look=True, **kw):
     """The tables as they were, and a gateway that has looked at them."""
     pg = pgs[0]
     pg.super("drop schema if exists pay, attic, vault, moved cascade", db=pg.database)
     pg.query(SQL.replace("grant", "-- grant"))
     w = h.Weir(pg, policy=policy, extra="limit catalog 1s\n", **kw)
-    seen(w, "pay.cards", "pan", SHOWN)
+    if look:
+        seen(w, "pay.cards", "pan", SHOWN)
     return pg, w
 
 
@@ -241,6 +242,50 @@ def test_a_file_that_is_damaged():
         f.write(whole)
     w.start()
     seen(w, "pay.cards", "pan", SHOWN)
+    h.eq(w.stop(), 0)
+
+
+BY_NAME = """policy names
+group agents = idp "ai-agents"
+group dba = idp "dba-oncall"
+default allow
+deny cards "cards are the DBA's"
+  who agents
+  do sql.select
+  when table matches "pay.car*"
+hold rows "somebody agrees"
+  who agents
+  do sql.delete
+  for 1 of dba not self within 60s
+  when table = "pay.rows"
+"""
+
+
+def test_nobody_renames_away_what_is_denied_to_them():
+    pg, w = fresh(BY_NAME, look=False)
+    refused = ("alter table pay.cards rename to open", "alter table pay.cards set schema attic",
+               "alter table pay.rows rename to lines", "alter schema pay rename to vault",
+               "begin; alter table pay.rows set schema attic; commit",
+               "set search_path = pay; alter table cards rename to open")
+    for sql in refused:
+        r = w.psql(sql)
+        h.check(r.code != 0, f"{sql}: {r}")
+        h.has(r.err, "WEIR-RENAME", 'rule "')
+    with_path = w.psql(input="set search_path = pay;\nalter table cards rename to open;\n")
+    h.has(with_path.err, "WEIR-RENAME", 'rule "cards" is in force for you by the name of cards')
+    h.has(w.psql("select pan from pay.cards").err, "cards are the DBA's")
+    h.has(w.psql("alter table nothing rename to open").err, "does not exist")
+    # Under the next name it is denied as well; nothing is denied of these, or to her.
+    for sql in ("alter table pay.cards rename to carts", "alter table pay.logs rename to journal",
+                "alter table pay.journal set schema attic", "alter view pay.shown rename to seen"):
+        h.eq(w.psql(sql).code, 0, sql)
+    h.eq(w.psql("alter table pay.carts rename to open", user="ana").code, 0)
+    h.eq(w.psql("select pan from pay.open where id = 1").out, SECRET, "rules on tables are by name")
+    # What people release, they have looked at.
+    write(w, BY_NAME + "hold ddl who agents do sql.alter for 1 of dba not self within 60s\n")
+    b = w.psql_start("alter table pay.rows rename to lines")
+    h.eq(w.approvals("approve", w.pending()[0]["id"], "--reason", "planned").code, 0)
+    h.eq(b.wait().code, 0)
     h.eq(w.stop(), 0)
 
 
