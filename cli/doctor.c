@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { N_PARAMETERS = 3, OID_ARRAY = 1028, INT2_ARRAY = 1005 };
+enum { N_PARAMETERS = 4, OID_ARRAY = 1028, INT2_ARRAY = 1005, TEXT_ARRAY = 1009 };
 
 static const char help[] =
 	"usage: weir doctor postgres TARGET -c FILE [--json | --sql]\n\n"
@@ -143,7 +143,8 @@ ask_policy(struct run *r, size_t target)
 		doctor_unseen(&r->doctor, "grants on masked columns",
 			      "masks of this policy depend on time, address, application or TLS, so "
 			      "that no column is hidden for certain: compare its grants by hand");
-	assert(!r->policy.governed.failed && !r->policy.hidden_columns.failed);
+	assert(!r->policy.unmatched.failed && !r->policy.governed.failed &&
+	       !r->policy.hidden_columns.failed);
 }
 
 /* ---- questions ------------------------------------------------------------------------------- */
@@ -209,11 +210,12 @@ add(struct run *r, enum finding_id id, const PGresult *res, int row)
 static PGresult *
 query(struct run *r, const char *sql)
 {
-	static const Oid types[N_PARAMETERS] = {OID_ARRAY, OID_ARRAY, INT2_ARRAY};
+	static const Oid types[N_PARAMETERS] = {OID_ARRAY, OID_ARRAY, INT2_ARRAY, TEXT_ARRAY};
 	const char *const values[N_PARAMETERS] = {
 		arena_str(&r->doctor.arena, buf_slice(&r->policy.governed)),
 		arena_str(&r->doctor.arena, buf_slice(&r->policy.hidden_tables)),
-		arena_str(&r->doctor.arena, buf_slice(&r->policy.hidden_columns))};
+		arena_str(&r->doctor.arena, buf_slice(&r->policy.hidden_columns)),
+		arena_str(&r->doctor.arena, buf_slice(&r->policy.unmatched))};
 
 	return PQexecParams(r->conn, sql, N_PARAMETERS, types, values, NULL, NULL, 0);
 }
@@ -358,6 +360,7 @@ cmd_doctor(int argc, char **argv)
 	buf_fini(&r.policy.governed);
 	buf_fini(&r.policy.hidden_tables);
 	buf_fini(&r.policy.hidden_columns);
+	buf_fini(&r.policy.unmatched);
 	arena_fini(&r.doctor.arena);
 	return code;
 }

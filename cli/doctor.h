@@ -61,6 +61,7 @@ struct doctor {
 struct doctor_policy {
 	struct buf governed; /* OIDs of relations with masked columns */
 	struct buf hidden_tables, hidden_columns; /* pairs: OID, number; nobody ever sees it */
+	struct buf unmatched; /* names of columns that masks name and nothing has */
 	/* masks depend on more than principal and target: nothing is hidden for certain */
 	bool varies;
 };

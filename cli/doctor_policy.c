@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "cli/doctor.h"
+#include "proxy/catalog_drift.h"
 #include "proxy/gate_class.h"
 
 static const enum fact of_connection[] = {FACT_CLIENT_ADDRESS, FACT_CLIENT_APPLICATION,
@@ -79,6 +80,36 @@ relation(struct doctor_policy *p, struct gate_class *const *classes, size_t n,
 	}
 }
 
+static void
+quoted(struct buf *array, struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			buf_putc(array, '\\');
+		buf_putc(array, s.p[i]);
+	}
+}
+
+static void
+find_unmatched(struct doctor_policy *p, const struct epoch *e, size_t target,
+	       const struct catalog *live, struct arena *a)
+{
+	struct slice name = slice_str(e->config.targets[target].name);
+	size_t n = catalog_unmatched(e->image, name, live, NULL, NULL, 0);
+	const struct image_column **v = ARENA_ARRAY(a, const struct image_column *, n + 1);
+
+	n = catalog_unmatched(e->image, name, live, NULL, v, n);
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(&p->unmatched, i ? ",\"" : "{\"");
+		quoted(&p->unmatched, v[i]->schema);
+		buf_putc(&p->unmatched, '.');
+		quoted(&p->unmatched, v[i]->table);
+		buf_putc(&p->unmatched, '.');
+		quoted(&p->unmatched, v[i]->column);
+		buf_putc(&p->unmatched, '"');
+	}
+}
+
 void
 doctor_policy_ask(struct doctor_policy *p, struct epoch *e, size_t target,
 		  struct catalog_ref *catalog)
@@ -102,6 +133,9 @@ doctor_policy_ask(struct doctor_policy *p, struct epoch *e, size_t target,
 	}
 	for (size_t i = 0; n > 0 && i < catalog_count(catalog->catalog); i++)
 		relation(p, classes, n, catalog_at(catalog->catalog, i));
+	if (catalog)
+		find_unmatched(p, e, target, catalog->catalog, &arena);
+	end_array(&p->unmatched);
 	end_array(&p->governed);
 	end_array(&p->hidden_tables);
 	end_array(&p->hidden_columns);

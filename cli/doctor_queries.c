@@ -5,7 +5,8 @@
  * Grants are read from the access lists, not asked with has_..._privilege: of a superuser these say
  * yes to all, and one would not know what to revoke.
  *
- * Parameters: $1 OIDs of governed relations; $2, $3 tables and numbers of columns that nobody sees.
+ * Parameters: $1 OIDs of governed relations; $2, $3 tables and numbers of columns that nobody sees;
+ * $4 names of columns that masks name and nothing has.
  */
 #include "cli/doctor.h"
 
@@ -281,6 +282,7 @@ const char *const doctor_queries[FINDING_COUNT] = {
 		DATABASE_ACL " and a.privilege_type = 'TEMPORARY' and a.grantee <> d.datdba",
 	[FINDING_OWNS_GOVERNED] = ROLES OWNS_GOVERNED,
 	[FINDING_MASKED_SELECT] = ROLES MASKED_SELECT,
+	[FINDING_UNMATCHED] = "select name || ' is not there' from unnest($4) name order by 1",
 	[FINDING_FUNCTIONS] = ROLES FUNCTIONS,
 	[FINDING_EXTENSION] = "select extname || ' ' || extversion, quote_ident(extname) as extension"
 			      " from pg_extension where extname in " EXTENSIONS " order by 1",

@@ -64,27 +64,32 @@ is_there(const struct image_column *p, const struct catalog *live, const struct 
 }
 
 size_t
-catalog_unmatched(const struct image *img, const struct decision *masks, const struct catalog *live,
-		  const struct former *moved, struct buf *out)
+catalog_unmatched(const struct image *img, struct slice target, const struct catalog *live,
+		  const struct former *moved, const struct image_column **out, size_t max)
 {
 	bool *masked = calloc(img->n_data + 1, sizeof(*masked));
+	struct facts f = {0};
+	struct decision d;
 	size_t n = 0;
 
 	assert(masked != NULL);
-	for (int r = decision_next(masks, -1); r >= 0; r = decision_next(masks, r))
+	/* Who it is, and when, is not known: what may apply does. */
+	facts_string(&f, FACT_TARGET_NAME, target);
+	facts_int(&f, FACT_TARGET_PROTOCOL, PROTOCOL_POSTGRES);
+	vm_decide(img, ENTRY_RESULT, &f, &d);
+	for (int r = decision_next(&d, -1); r >= 0; r = decision_next(&d, r))
 		for (size_t i = 0; i < img->rules[r].mask.n_data; i++)
 			masked[img->rules[r].mask.data[i]] = true;
-	for (size_t d = 0; d < img->n_data; d++)
-		for (size_t i = 0; masked[d] && i < img->data[d].n_columns; i++) {
-			const struct image_column *p = &img->data[d].columns[i];
+	for (size_t k = 0; k < img->n_data; k++)
+		for (size_t i = 0; masked[k] && i < img->data[k].n_columns; i++) {
+			const struct image_column *p = &img->data[k].columns[i];
 
-			if (is_exact(p) && !is_there(p, live, moved))
-				name(out, n++, &(struct image_relation){.schema = p->schema,
-									.name = p->table},
-				     p->column);
+			if (!is_exact(p) || is_there(p, live, moved))
+				continue;
+			if (n < max)
+				out[n] = p;
+			n++;
 		}
 	free(masked);
-	if (n > NAMED_MAX)
-		buf_printf(out, " and %zu more", n - NAMED_MAX);
 	return n;
 }

@@ -13,9 +13,10 @@
 
 /* How many tables and columns are missing; the first of them by name in out. */
 size_t catalog_drift(const struct image *img, const struct catalog *live, struct buf *out);
-/* How many columns the data of these mask and drop rules names without a * in table or column, that
- * no table has, or had (moved); the first of them by name in out. */
-size_t catalog_unmatched(const struct image *img, const struct decision *masks,
-			 const struct catalog *live, const struct former *moved, struct buf *out);
+/* How many columns masks and drops name, without a * in table or column, that no table has, or had
+ * (moved): of those rules that may be in force for somebody on that target. The first `max` in out.
+ */
+size_t catalog_unmatched(const struct image *img, struct slice target, const struct catalog *live,
+			 const struct former *moved, const struct image_column **out, size_t max);
 
 #endif

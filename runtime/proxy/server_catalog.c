@@ -8,6 +8,8 @@
 #include "proxy/catalog_drift.h"
 #include "proxy/server_internal.h"
 
+enum { NAMED_MAX = 8 }; /* in a message */
+
 static void
 tell_drift(const struct epoch *e, const char *target, const struct catalog *live)
 {
@@ -20,19 +22,19 @@ tell_drift(const struct epoch *e, const char *target, const struct catalog *live
 	buf_fini(&names);
 }
 
-/* Whoever it is that masks are in force for there. */
 static void
 tell_unmatched(const struct epoch *e, const char *target, const struct catalog_ref *ref)
 {
+	const struct image_column *v[NAMED_MAX];
 	struct buf names = {0};
-	struct facts f = {0};
-	struct decision masks;
-	size_t n;
+	size_t n = catalog_unmatched(e->image, slice_str(target), ref->catalog, ref->former, v,
+				     NAMED_MAX);
 
-	facts_string(&f, FACT_TARGET_NAME, slice_str(target));
-	facts_int(&f, FACT_TARGET_PROTOCOL, PROTOCOL_POSTGRES);
-	vm_decide(e->image, ENTRY_RESULT, &f, &masks);
-	n = catalog_unmatched(e->image, &masks, ref->catalog, ref->former, &names);
+	for (size_t i = 0; i < n && i < NAMED_MAX; i++)
+		buf_printf(&names, "%s%.*s.%.*s.%.*s", i ? ", " : "", SLICE_ARG(v[i]->schema),
+			   SLICE_ARG(v[i]->table), SLICE_ARG(v[i]->column));
+	if (n > NAMED_MAX)
+		buf_printf(&names, " and %zu more", n - NAMED_MAX);
 	if (n)
 		log_warn("catalog target=%s unmatched=%zu: masks name columns that are not there, "
 			 "and mask nothing by these names: %.*s",

@@ -9,7 +9,7 @@ import harness as h
 POLICY = """policy p
 group agents = idp "ai-agents"
 data pan   = column *.cards.pan, column odd*.*.*secret*
-data phone = column shop.people.phone
+data phone = column *.people.phone*
 allow rows
   do sql
 mask pan with null
@@ -124,7 +124,8 @@ def rename(t, name, quoted):
 
 
 def test_a_bad_login_yields_everything_and_the_script_closes_it():
-    t = Target(settings={"password_encryption": "md5"})
+    gone = POLICY.replace("phone*", "phone*, column shop.people.fax, column public.gone.fax")
+    t = Target(policy=gone, settings={"password_encryption": "md5"})
     t.pg.super("set password_encryption = 'scram-sha-256'; alter role app password 'app-secret'")
     rename(t, ROLE, QUOTED)
     t.pg.super(BAD)
@@ -144,6 +145,7 @@ def test_a_bad_login_yields_everything_and_the_script_closes_it():
          ["SELECT on shop.cards (pan) is granted to PUBLIC",
           f"SELECT on shop.cards (pan) is granted to {ROLE}"])
     h.lacks("\n".join(seen("PG405")), "people")
+    h.eq(seen("PG406"), ["public.gone.fax is not there", "shop.people.fax is not there"])
     h.eq(len(seen("PG702")), 1)
     h.eq(len(seen("PG703")), 2)
     text = t.doctor()
@@ -151,6 +153,10 @@ def test_a_bad_login_yields_everything_and_the_script_closes_it():
     script = t.apply()
     h.lacks(script, "\x1b", "\u202e")
     h.has(script, "\nCOMMIT;\n")
+    # What is the policy's no script mends.
+    h.eq({c for c, _, _ in t.findings()}, {"PG406"})
+    with open(t.weir.policy, "w") as f:
+        f.write(POLICY)
     h.eq(t.findings(), [])
     r = t.doctor()
     h.eq(r.code, 0)
@@ -178,7 +184,7 @@ def works_after(t):
 
 
 def test_a_trusted_extension_can_be_installed():
-    t = Target()
+    t = Target(policy="policy p\nallow rows\n  do sql\n")
     h.eq([s for _, s, _ in t.findings("PG503")], ["tablefunc can be installed by app"])
     t.apply()
     h.eq(t.findings(), [])
