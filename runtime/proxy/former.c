@@ -187,8 +187,8 @@ static void
 note_pattern(struct noting *x, const struct catalog_relation *r, const struct catalog_relation *as,
 	     const struct image_column *p)
 {
-	if (covers_everything(p) || !match_glob(p->schema, as->schema) ||
-	    !match_glob(p->table, as->name))
+	if (covers_everything(p) || !match_glob(p->table, as->name) ||
+	    !match_glob(p->schema, as->schema))
 		return;
 	for (uint32_t k = 0; k < r->n_columns; k++) {
 		const struct catalog_column *c = &r->columns[k];

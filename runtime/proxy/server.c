@@ -258,10 +258,22 @@ print(struct slice text)
 		fprintf(stderr, "%.*s", SLICE_ARG(text));
 }
 
+/* Nothing is made: a folder that is not there yet has no names. */
+static bool
+check_state(struct server *s, struct buf *said)
+{
+	const char *path = s->epoch->config.state_path;
+
+	if (!state_folder_check(path, said))
+		return false;
+	s->former = former_state_open(path, said);
+	return s->former != NULL;
+}
+
 static int
 check(struct server *s, struct buf *said)
 {
-	bool ok = load_first(s, said) && state_folder_check(s->epoch->config.state_path, said);
+	bool ok = load_first(s, said) && check_state(s, said);
 	struct buf policy = {0};
 
 	print(buf_slice(said));
