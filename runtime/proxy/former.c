@@ -227,7 +227,7 @@ former_note(const struct former *was, const struct image *img, const struct cata
 		if (!is_system(r))
 			note_relation(&x, r, r, PARENTS_MAX);
 	}
-	changed = x.all.n > 0;
+	changed = !was || x.all.n > 0;
 	for (size_t i = 0; was && i < was->n; i++)
 		if (column_of(cat, &was->v[i]))
 			add(&x.all, was->v[i]);

@@ -35,7 +35,7 @@ const struct former_name *former_find(const struct former *f, uint32_t oid, int 
 
 /* What is known once the policy has met the catalog: what was, without columns that are gone, and
  * the names that a data class covers now. A pattern that covers a name of the column already adds
- * none. NULL: nothing has changed. */
+ * none. NULL: nothing has changed. was NULL: nothing was known, not even that it is nothing. */
 struct former *former_note(const struct former *was, const struct image *img,
 			   const struct catalog *cat) MUST_CHECK;
 /* Of all that is known, the names that columns of the catalog have no longer; NULL: none. */

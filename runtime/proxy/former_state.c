@@ -73,7 +73,7 @@ section_find(struct former_state *st, struct slice target, struct slice database
 	return NULL;
 }
 
-/* The oldest database of a target makes room for another. */
+/* The target leads to a database that was not seen before. The oldest one makes room. */
 static void
 make_room(struct former_state *st, struct slice target)
 {
@@ -84,6 +84,10 @@ make_room(struct former_state *st, struct slice target)
 			oldest = i;
 			n++;
 		}
+	if (n)
+		log_warn("names target=%.*s: it leads to another database than before, in which "
+			 "columns count by their names alone: name in the policy what was renamed",
+			 SLICE_ARG(target));
 	if (n < DATABASES_MAX)
 		return;
 	log_warn("names target=%.*s: what columns of its database %s were called is forgotten: it "

@@ -239,6 +239,7 @@ def test_another_database():
                 f"alter table t owner to app; insert into t values (1, '{SECRET}', '')", db="orders")
     w2 = h.Weir(other, policy=POLICY, state=w.state)
     h.wait_for(lambda: w2.psql("select a from t").out == SECRET, 10, "it is another column")
+    h.wait_for(lambda: "names target=orders: it leads to another database" in w2.log(), 5, "it says so")
     h.eq(w2.stop(), 0)
     w.start()
     seen(w, "pay.cards", "number", SHOWN)
