@@ -13,6 +13,8 @@ insert into orders select i, 'note ' || i, i * 1.5 from generate_series(1, 100) 
 create schema payments;
 create table payments.cards (id int primary key, holder text not null, pan text not null);
 insert into payments.cards values (1, 'Ada', '{SECRET}'), (2, 'Bob', '5500000000000004');
+create table public.contacts (id int, pan text);
+insert into contacts values (1, 'of a contact');
 create view payments.all_cards as select id, pan || '' as number from payments.cards;
 create table payments.child () inherits (payments.cards);
 insert into payments.child values (3, 'Eve', '{SECRET}');
@@ -151,6 +153,7 @@ select to_tsvector(pan) from payments.cards
 
 def test_same_name_elsewhere_is_not_masked():
     h.eq(weir.psql("select 'x' as pan, note as pan from orders where id = 1").out, "x|note 1")
+    h.eq(weir.psql("select pan, upper(pan) from contacts where pan like 'of%'").out, "of a contact|OF A CONTACT")
 
 
 def test_a_held_statement_waits_and_runs_once_approved():

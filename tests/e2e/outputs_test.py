@@ -64,7 +64,7 @@ tid|(7171,3)|7171
 regclass|pg_type|pg_type
 """.strip().splitlines()
 MASKS = ["null", "last(2)", "first(2)", "partial", "hash", "pseudonym", 'fixed("hidden")', "year", "month",
-         "round(1000)", "bucket(1000)"]
+         "round(1000)", "bucket(1000)", 'fixed("77")', 'fixed("1999-09-09")', 'fixed("true")']
 COPIES = """
 encoding 'LATIN1'
 encoding 'sjis', format csv
