@@ -195,10 +195,12 @@ functions_have_classes(void)
 	CHECK(!func_is_known(16500, SLICE_LIT("plpgsql_call_handler"), SLICE_LIT(""), SLICE_LIT("fcv")));
 }
 
+enum { TEXT_MAX = 4000000 };
+
 static void
 refused(const char *text, size_t n, const char *sqlstate)
 {
-	struct sql_limits limits = {4000000, 500, 1 << 20};
+	struct sql_limits limits = {TEXT_MAX, 500, 1 << 20};
 	const struct sql_facts *f = sql_analyse(slice_of(text, n), &limits, &arena);
 
 	if (strcmp(f->sqlstate, sqlstate) != 0 || f->n_effects != 1 ||
@@ -232,6 +234,11 @@ hostile_texts_are_refused(void)
 	refused("select '\xc0\xaf'", 11, "22021");
 	refused("selec 1", 7, "42601");
 	refused("select 'a' -- x\n'b'", 19, "42601");
+	buf_puts(&big, "select '");
+	for (int i = 0; i < TEXT_MAX; i++)
+		buf_putc(&big, 'x');
+	buf_puts(&big, "'");
+	refused_text(&big, "54000");
 	for (int i = 0; i < N; i++)
 		buf_putc(&big, '(');
 	refused_text(&big, "54001");
