@@ -223,6 +223,30 @@ tampered_messages_are_refused(void)
 	done(&x);
 }
 
+/* Somebody between them took SCRAM-SHA-256-PLUS out of what the server offers. */
+static void
+an_offer_that_was_taken_away_is_noticed(void)
+{
+	struct slice cert = SLICE_LIT("0123456789abcdef0123456789abcdef");
+	struct scram_verifier v;
+	struct scram_server s;
+	struct scram_client c;
+	struct buf first = {0}, out = {0};
+	const char *mechanism;
+
+	scram_verifier_derive(&v, SLICE_LIT("pw"), salt, SCRAM_ITERATIONS);
+	scram_server_init(&s, &v, false, cert, nonce_s);
+	scram_client_init(&c, SLICE_LIT("pw"), NULL, cert, nonce_c);
+	CHECK_INT(scram_client_first(&c, slice_of(SCRAM_NAME "\0", sizeof(SCRAM_NAME)), &mechanism,
+				     &first),
+		  PG_R_OK);
+	CHECK_INT(scram_server_first(&s, slice_str(mechanism), buf_slice(&first), &out),
+		  PG_R_SASL_BINDING);
+	CHECK_INT(out.n, 0);
+	buf_fini(&first);
+	buf_fini(&out);
+}
+
 static enum pg_reason
 client_final(const char *server_first_text)
 {
@@ -272,4 +296,5 @@ md5_response(void)
 
 TEST_MAIN(TEST(rfc7677_vector), TEST(both_sides_agree), TEST(client_keys_are_derived_once),
 	  TEST(a_mock_looks_like_a_user), TEST(hostile_first_messages),
-	  TEST(tampered_messages_are_refused), TEST(hostile_servers), TEST(md5_response))
+	  TEST(tampered_messages_are_refused), TEST(an_offer_that_was_taken_away_is_noticed),
+	  TEST(hostile_servers), TEST(md5_response))
