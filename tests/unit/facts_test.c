@@ -153,6 +153,32 @@ every_statement_is_known(void)
 	CHECK(!an_statement_known(T_ReturnStmt));
 }
 
+/* What a policy sees of a call: values could be put anywhere with most of these. */
+static void
+functions_have_actions(void)
+{
+	static const struct {
+		const char *name;
+		enum action action;
+	} calls[] = {
+		{"lower", ACTION_SQL_SELECT},
+		{"setval", ACTION_SQL_UPDATE},
+		{"set_config", ACTION_SQL_CONFIGURE},
+		{"pg_notify", ACTION_SQL_NOTIFY},
+		{"pg_advisory_lock", ACTION_SQL_LOCK},
+		{"lo_from_bytea", ACTION_SQL_LARGE_OBJECT},
+		{"pg_read_binary_file", ACTION_SQL_FILE},
+		{"dblink_exec", ACTION_SQL_NETWORK},
+		{"pg_terminate_backend", ACTION_SQL_BACKEND},
+		{"pg_logical_emit_message", ACTION_SQL_REPLICATION},
+		{"query_to_xml", ACTION_SQL_OPAQUE_FUNCTION},
+		{"of_somebody", ACTION_SQL_OPAQUE_FUNCTION},
+	};
+
+	for (size_t i = 0; i < COUNT_OF(calls); i++)
+		CHECK_INT(func_action(func_class(slice_str(calls[i].name))), calls[i].action);
+}
+
 static void
 functions_have_classes(void)
 {
@@ -319,9 +345,9 @@ int
 main(void)
 {
 	static const struct test_case tests[] = {
-		TEST(golden_files),	     TEST(every_statement_is_known),
-		TEST(functions_have_classes),     TEST(hostile_texts_are_refused),
-		TEST(threads_parse_at_once),
+		TEST(golden_files),	      TEST(every_statement_is_known),
+		TEST(functions_have_classes), TEST(functions_have_actions),
+		TEST(hostile_texts_are_refused), TEST(threads_parse_at_once),
 	};
 	int rc;
 
