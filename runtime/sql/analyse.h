@@ -42,6 +42,7 @@ struct scope_rel {
 struct scope {
 	struct scope *outer;
 	struct vec rels;		 /* struct scope_rel */
+	uint32_t returning;		 /* RETURNING: the target's index in relations[], plus 1 */
 	uint32_t cached_first, cached_n; /* candidates of unqualified names, valid at cached_gen */
 	uint64_t cached_gen;
 };

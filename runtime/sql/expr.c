@@ -138,38 +138,49 @@ qualified(struct analysis *a, struct sql_use *u, const struct scope *s, struct s
 	return false;
 }
 
-/* t, where t is a relation in scope: maybe its whole row. */
-static void
-maybe_row(struct analysis *a, struct slice name, const struct scope *s, int location)
+/* old, new: by these names PostgreSQL 18 has in RETURNING what was changed, unless something is
+ * called so already. In relations[]; -1: not that. */
+static int32_t
+changed_row(const struct scope *s, struct slice name)
 {
-	for (; s; s = s->outer) {
-		const struct scope_rel *r = s->rels.p;
+	const struct scope_rel *r = s->rels.p;
 
-		for (uint32_t i = 0; i < s->rels.n; i++) {
-			struct sql_use *u;
-
-			if (!in_qualified(&r[i], name, true))
-				continue;
-			u = an_use(a, CONTEXT_WHOLE_ROW, SQL_USE_ROW_UNLESS_COLUMN, location);
-			u->column = name;
-			u->row_relation = (int32_t)r[i].relation;
-			unqualified(a, u, (struct scope *)s);
-		}
-	}
+	if (!slice_is(name, "old") && !slice_is(name, "new"))
+		return -1;
+	for (uint32_t i = 0; i < s->rels.n; i++)
+		if (in_qualified(&r[i], name, true))
+			return -1;
+	return (int32_t)s->returning - 1;
 }
 
-static bool
-names_relation(struct slice name, const struct scope *s)
+static void
+row_of(struct analysis *a, int32_t relation, struct slice name, const struct scope *s, int location)
 {
+	struct sql_use *u;
+
+	u = an_use(a, CONTEXT_WHOLE_ROW, SQL_USE_ROW_UNLESS_COLUMN, location);
+	u->column = name;
+	u->row_relation = relation;
+	unqualified(a, u, (struct scope *)s);
+}
+
+/* t, where t is a relation in scope: maybe its whole row. False: none is called so. */
+static bool
+maybe_row(struct analysis *a, struct slice name, const struct scope *s, int location)
+{
+	uint32_t before = a->uses.n;
+
 	for (; s; s = s->outer) {
 		const struct scope_rel *r = s->rels.p;
+		int32_t changed = changed_row(s, name);
 
-		for (uint32_t i = 0; i < s->rels.n; i++) {
+		for (uint32_t i = 0; i < s->rels.n; i++)
 			if (in_qualified(&r[i], name, true))
-				return true;
-		}
+				row_of(a, (int32_t)r[i].relation, name, s, location);
+		if (changed >= 0)
+			row_of(a, changed, name, s, location);
 	}
-	return false;
+	return a->uses.n > before;
 }
 
 /* Splits [catalog.][schema.][relation.]column or ...*; false when a part is no name. */
@@ -229,11 +240,9 @@ an_column_ref(struct analysis *a, ColumnRef *c, struct scope *s, enum context ct
 		return index;
 	}
 	unqualified(a, u, s);
-	if (names_relation(part[0], s)) {
-		/* Only one of the two is meant: the reader finds out which. */
-		u->flags |= SQL_USE_ROW_OR_COLUMN;
-		maybe_row(a, part[0], s, c->location);
-	}
+	/* Only one of the two is meant: the reader finds out which. */
+	if (maybe_row(a, part[0], s, c->location))
+		((struct sql_use *)a->uses.p)[index].flags |= SQL_USE_ROW_OR_COLUMN;
 	return index;
 }
 

@@ -497,6 +497,7 @@ returning(struct analysis *a, List *l, struct scope *s, const RangeVar *rv, uint
 	if (!l)
 		return;
 	read_target(a, rv, relation);
+	s->returning = relation + 1;
 	target_list(a, l, s, out, query);
 }
 

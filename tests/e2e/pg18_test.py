@@ -195,6 +195,22 @@ def test_a_path_that_a_trigger_sets_is_seen():
     h.eq(r.out, f"{MASKED}\nOPEN CARD\n{MASKED}", repr(r))
 
 
+def test_returning_what_was_and_what_is():
+    """old and new, rows of PostgreSQL 18 that no FROM names."""
+    ways = ("old", "new", "old::text", "to_jsonb(new)", "(old).pan", "(old).*", "pan(old)", "(select new)", "old.*",
+            "old.pan", "new.pan || ''", "(select x from (select old) v(x))", "old is null", "array[new]")
+    h.has(new.psql("update cards set id = id returning old, new").out, SECRET)
+    for name in ("new", "sanitized"):
+        for way in ways:
+            for sql in (f"update cards set id = id returning {way}", f"delete from cards where id = 1 returning {way}",
+                        f"with w as (update cards set id = id returning {way} as x) select x from w",
+                        f"insert into cards select 2 returning {way}"):
+                r = gates[name].psql(sql)
+                h.check("code WEIR-MASK" in r.err and SECRET not in r.out, f"{sql}: {r!r}")
+        h.eq(gates[name].psql("update open.cards set id = id returning old.id, new").out, '1|(1,"open card")')
+        h.eq(gates[name].psql("update cards set id = id returning pan").out, MASKED)
+
+
 def test_the_sanitizers_saw_nothing():
     for name, w in gates.items():
         h.eq(w.stop(), 0, name)
