@@ -308,6 +308,27 @@ mask_parents(struct gate_class *c, const struct catalog_relation *r, struct slic
 	}
 }
 
+/* What the server computes from a masked column is hidden, unless the policy names it as well. */
+static void
+mask_generated(struct gate_class *c)
+{
+	size_t n;
+	const struct catalog_generated *g = catalog_generated(c->catalog->catalog, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct gate_masked *own = class_mask(c, g[i].relation->oid, g[i].attnum);
+		const struct gate_masked *from = class_mask(c, g[i].relation->oid, g[i].from);
+
+		if (!from)
+			continue;
+		/* By whether it can be computed, and what is said of a value when it cannot. */
+		c->computes = c->computes || g[i].when_read;
+		if (!own || own->derived)
+			class_mask_add(c, g[i].relation, g[i].attnum, (struct gate_masked){
+				.rule = from->rule, .derived = true});
+	}
+}
+
 static void
 find_masked(struct gate_class *c)
 {
@@ -329,6 +350,7 @@ find_masked(struct gate_class *c)
 				.modes = mask_modes(c, r, r->columns[k].name, 32)});
 		}
 	}
+	mask_generated(c);
 	for (size_t i = 0; i < n; i++) {
 		const struct catalog_relation *r = catalog_at(cat, i);
 

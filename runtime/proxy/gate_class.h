@@ -14,7 +14,7 @@ struct gate_masked {
 	int16_t attnum;
 	uint16_t rule; /* index of the mask rule in the image */
 	bool used;
-	bool derived; /* of a view: computed from a masked column, so nothing of it is shown */
+	bool derived; /* computed from a masked column: nothing of it is shown */
 	struct mask_modes modes;
 };
 

@@ -273,14 +273,14 @@ lineage_find(struct lineage *l, const struct sql_use *u, struct lineage_column *
 /* ---- relations ------------------------------------------------------------------------------- */
 
 static struct lineage_list
-table_list(struct lineage *l, const struct catalog_relation *r)
+table_list(struct lineage *l, const struct sql_relation *as, const struct catalog_relation *r)
 {
 	struct lineage_list list = list_new(l, r->n_columns);
 
 	for (uint32_t i = 0; i < r->n_columns; i++) {
 		struct lineage_column c;
 
-		if (r->columns[i].dropped)
+		if (r->columns[i].dropped || (as->copied && r->columns[i].generated))
 			continue;
 		c = column_of_table(l, r, &r->columns[i]);
 		list_add(&list, &c);
@@ -389,7 +389,7 @@ lineage_columns(struct lineage *l, uint32_t relation)
 	} else if (r->query >= 0) {
 		made = *query_list(l, (uint32_t) r->query);
 	} else if (l->relations[relation]) {
-		made = table_list(l, l->relations[relation]);
+		made = table_list(l, r, l->relations[relation]);
 	} else if (r->width) {
 		made = list_new(l, r->width);
 		for (uint32_t i = 0; i < r->width; i++)

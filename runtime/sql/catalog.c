@@ -46,11 +46,12 @@ struct catalog {
 	struct catalog_column *columns;
 	const struct catalog_relation **parents;
 	struct catalog_depend *depends;
+	struct catalog_generated *generated;
 	struct shadow *shadows;
 	struct catalog_function *functions;
 	struct setting *settings;
-	uint32_t n_relations, n_columns, n_parents, n_depends, n_shadows, n_functions,
-		n_settings;
+	uint32_t n_relations, n_columns, n_parents, n_depends, n_generated, n_shadows,
+		n_functions, n_settings;
 	uint8_t digest[SHA256_LEN];
 };
 
@@ -174,6 +175,9 @@ valid(const struct row *r)
 	case CATALOG_Q_CASTS:
 	case CATALOG_Q_OVERLOADS:
 		return catalog_types_valid(r->q, f);
+	case CATALOG_Q_GENERATED:
+		return number(f[0], UINT32_MAX, &v) && number(f[1], COLUMNS_MAX, &v) &&
+		       number(f[2], COLUMNS_MAX, &v) && f[3].n == 1;
 	case CATALOG_Q_BODIES:
 		return f[0].n && f[1].n && (f[3].n == 0 || f[3].n == 2 * SHA256_LEN) &&
 		       f[5].n == 1;
@@ -502,6 +506,30 @@ build_links(struct catalog_build *b)
 }
 
 static bool
+build_generated(struct catalog_build *b)
+{
+	struct catalog *c = b->c;
+
+	c->generated = array(b, b->count[CATALOG_Q_GENERATED], sizeof(*c->generated));
+	for (size_t i = 0; !b->error && i < b->n; i++) {
+		const struct slice *f = b->rows[i]->f;
+		const struct catalog_relation *r;
+		uint64_t attnum;
+
+		if (b->rows[i]->q != CATALOG_Q_GENERATED)
+			continue;
+		r = catalog_by_oid(c, (uint32_t)num(f[0]));
+		attnum = num(f[1]);
+		if (!r || !attnum || attnum > r->n_columns) /* it is temporary */
+			continue;
+		c->columns[r->columns - c->columns + (ptrdiff_t)attnum - 1].generated = true;
+		c->generated[c->n_generated++] = (struct catalog_generated){
+			r, (int16_t)attnum, (int16_t)num(f[2]), f[3].p[0] != 's'};
+	}
+	return !b->error;
+}
+
+static bool
 build_rest(struct catalog_build *b)
 {
 	struct catalog *c = b->c;
@@ -583,7 +611,8 @@ catalog_build_finish(struct catalog_build *b, const char **error)
 		qsort(b->rows, b->n, sizeof(struct row *), row_order);
 		digest_rows(b);
 		(void)(build_relations(b) && index_names(b) && build_columns(b) &&
-		       build_links(b) && build_rest(b) && build_types(b) && build_definitions(b));
+		       build_links(b) && build_generated(b) && build_rest(b) && build_types(b) &&
+		       build_definitions(b));
 	}
 	*error = b->error;
 	if (b->error) {
@@ -682,6 +711,13 @@ catalog_view_depends(const struct catalog *c, const struct catalog_relation *r, 
 {
 	*n = r->n_depends;
 	return c->depends + r->first_depend;
+}
+
+const struct catalog_generated *
+catalog_generated(const struct catalog *c, size_t *n)
+{
+	*n = c->n_generated;
+	return c->generated;
 }
 
 const struct catalog_function *

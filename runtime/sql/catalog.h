@@ -43,6 +43,8 @@ enum catalog_query {
 			      * I, A: such a one, in a language other than C */
 	CATALOG_Q_OVERLOADS, /* f or o, oid, schema, name, argument types, result, variadic, number
 			      * of defaults: all that expressions can call */
+	CATALOG_Q_GENERATED, /* relation, attnum, attnum of what it is computed from (0: none),
+			      * attgenerated: s stored, v when it is read */
 	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in
 			      * hex (empty: none, an aggregate), language and flags for people,
 			      * prokind */
@@ -63,7 +65,7 @@ struct catalog_column {
 	uint32_t base_type; /* OID after unwrapping domains */
 	int32_t typmod;	    /* of base_type, as varchar(n) and the like declare it; -1: none */
 	int16_t attnum;	    /* from 1; system columns are not listed */
-	bool dropped;
+	bool dropped, generated;
 };
 
 struct catalog_relation {
@@ -86,6 +88,13 @@ struct catalog_relation {
 struct catalog_depend {
 	const struct catalog_relation *relation;
 	int16_t attnum; /* 0: the relation, columns unknown: take all */
+};
+
+/* A column that the server computes, and one of its table's that it does that from (0: none). */
+struct catalog_generated {
+	const struct catalog_relation *relation;
+	int16_t attnum, from;
+	bool when_read;
 };
 
 struct catalog;
@@ -150,6 +159,7 @@ const struct catalog_relation *catalog_parent(const struct catalog *c,
 /* What a view or materialized view reads, through views below it as well; n = 0 for a table. */
 const struct catalog_depend *catalog_view_depends(const struct catalog *c,
 						  const struct catalog_relation *r, uint32_t *n);
+const struct catalog_generated *catalog_generated(const struct catalog *c, size_t *n);
 /* A function outside pg_catalog and information_schema. The digest is the server's SHA-256 over
  * what pg_get_functiondef says (body, language, volatility, SECURITY DEFINER, SET ...) and its
  * owner. */

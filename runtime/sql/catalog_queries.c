@@ -116,6 +116,19 @@
 	" from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid"              \
 	" where t.tgrelid = c.oid and not t.tgisinternal) x)"
 
+/* It depends on what it reads by itself, or (from PostgreSQL 15 on) by its expression. */
+#define GENERATED                                                                                  \
+	"select distinct a.attrelid, a.attnum, coalesce(d.refobjsubid, 0), a.attgenerated"         \
+	" from pg_catalog.pg_attribute a"                                                          \
+	" left join pg_catalog.pg_attrdef e on e.adrelid = a.attrelid and e.adnum = a.attnum"      \
+	" left join pg_catalog.pg_depend d on d.refobjid = a.attrelid"                             \
+	" and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass"                           \
+	" and d.refobjsubid > 0 and d.refobjsubid <> a.attnum"                                     \
+	" and (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass"                             \
+	" and d.objid = a.attrelid and d.objsubid = a.attnum"                                      \
+	" or d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass and d.objid = e.oid)"        \
+	" where a.attgenerated <> '' and not a.attisdropped"
+
 #define IS(a, b) a " operator(pg_catalog.=) " b
 #define IS_NOT(a, b) a " operator(pg_catalog.<>) " b
 
@@ -215,6 +228,7 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 			     ") and " OVERLOADED,
 			     5},
 	[CATALOG_Q_OVERLOADS] = {OVERLOADS, 8},
+	[CATALOG_Q_GENERATED] = {GENERATED, 4},
 	/* textsend: the text's bytes, whatever they are. */
 	[CATALOG_Q_BODIES] =
 		{"select n.nspname, p.proname,"

@@ -123,6 +123,8 @@ relation(struct analysis *a, CopyStmt *n, enum context ctx)
 	e->relation = (int32_t)index;
 	e = an_effect_var(a, ACTION_SQL_SELECT, n->relation);
 	e->relation = (int32_t)index;
+	if (a->status == SQL_OK)
+		((struct sql_relation *)a->relations.p)[index].copied = !n->attlist;
 	columns_out(a, n, &s, ctx);
 }
 

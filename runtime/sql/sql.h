@@ -195,6 +195,7 @@ struct sql_relation {
 	bool renamed; /* alias with a column list: names here are not the table's */
 	bool only;
 	bool natural;	  /* JOIN: what both sides have is merged */
+	bool copied;	  /* by COPY, without a column list: what is generated stays behind */
 	bool only_merged; /* JOIN: the alias of USING, which reaches the merged columns alone */
 	struct slice catalog, schema, name; /* as written */
 	struct slice alias;		    /* what references use: alias or name */

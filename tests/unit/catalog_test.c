@@ -40,6 +40,10 @@ small(void)
 	CHECK(ROW(b, CATALOG_Q_COLUMNS, "11", "2", "...dropped", "0", "t", "", "", "0", "-1"));
 	CHECK(ROW(b, CATALOG_Q_PARENTS, "13", "11"));
 	CHECK(ROW(b, CATALOG_Q_VIEWS, "14", "11", "3"));
+	CHECK(ROW(b, CATALOG_Q_GENERATED, "11", "3", "1", "s"));
+	CHECK(ROW(b, CATALOG_Q_GENERATED, "11", "3", "2", "v"));
+	CHECK(ROW(b, CATALOG_Q_GENERATED, "4711", "2", "1", "s")); /* temporary */
+	CHECK(ROW(b, CATALOG_Q_GENERATED, "11", "4", "0", "s"));   /* of a column that came later */
 	CHECK(ROW(b, CATALOG_Q_FUNCTIONS, "public", "lower", "f"));
 	CHECK(ROW(b, CATALOG_Q_BODIES, "s", "net", "a text", DIGEST, "sql, volatile", "f"));
 	CHECK(ROW(b, CATALOG_Q_BODIES, "public", "net", "integer", "", "internal, immutable", "a"));
@@ -56,7 +60,9 @@ names_resolve(void)
 	struct catalog *c = catalog_build_finish(small(), &error);
 	const struct catalog_relation *r;
 	const struct catalog_depend *d;
+	const struct catalog_generated *g;
 	struct catalog_path path;
+	size_t n_generated;
 	struct arena a;
 	uint32_t n;
 
@@ -87,6 +93,11 @@ names_resolve(void)
 	d = catalog_view_depends(c, catalog_by_oid(c, 14), &n);
 	REQUIRE(n == 1);
 	CHECK(d->relation == r && d->attnum == 3);
+	g = catalog_generated(c, &n_generated);
+	REQUIRE(n_generated == 2);
+	CHECK(r->columns[2].generated && !r->columns[0].generated);
+	CHECK(g[0].relation == r && g[0].attnum == 3 && g[0].from == 1 && !g[0].when_read);
+	CHECK(g[1].relation == r && g[1].attnum == 3 && g[1].from == 2 && g[1].when_read);
 	CHECK(catalog_shadows(c, 'f', SLICE_LIT("lower")));
 	CHECK(!catalog_shadows(c, 'o', SLICE_LIT("lower")));
 	CHECK(!catalog_shadows(c, 'f', SLICE_LIT("upper")));
