@@ -280,6 +280,7 @@ struct session {
 	struct reply *replies; /* ring of cap_replies, a power of two */
 	uint32_t first_reply, n_replies, cap_replies;
 	struct name_map statements, portals;
+	size_t names_bytes;  /* what they own, and those on their way to or from the server */
 	uint64_t names;      /* goes up whenever a name comes to mean something else */
 
 	char tx;             /* 'I', 'T', 'E' as the last ReadyForQuery said */

@@ -389,8 +389,10 @@ client_parse(struct session *s, const struct pg_frame *f)
 	sql_facts_hold(c->facts);
 	st = statement_new(m.name, m.text, slice_of(m.types, m.n_types * sizeof(uint32_t)),
 			   c->facts);
-	if (st)
+	if (st) {
+		object_count(&st->object, &s->names_bytes);
 		st->leaves_state = session_pool_spoils(s, c);
+	}
 	command_free(s, c);
 	step = st ? session_names_parse(s, &m, st) : STEP_FORWARD;
 	if (step != STEP_FORWARD) {
@@ -454,6 +456,8 @@ client_bind(struct session *s, const struct pg_frame *f)
 	section = slice_of(m.statement.p + m.statement.n + 1,
 			   (size_t) (f->body.p + f->body.n - (m.statement.p + m.statement.n + 1)));
 	p = portal_new(m.portal, (struct statement *) o, section, &m.result_formats);
+	if (p)
+		object_count(&p->object, &s->names_bytes);
 	reply = p ? reply_push(s, REPLY_BIND) : NULL;
 	if (too_many(s, reply)) {
 		portal_unref(p);

@@ -110,6 +110,19 @@ static const struct gate_refusal full = {
 	"WEIR-NAMES", "too many prepared statements, cursors or portals are open", NULL,
 	"close those that are no longer needed", "54000"};
 
+static const struct gate_refusal heavy = {
+	"WEIR-NAMES", "prepared statements, cursors and portals that are open hold too much", NULL,
+	"close those that are no longer needed, or send shorter texts and parameters", "54000"};
+
+/* They have room, but texts and parameters can be long. */
+static bool
+too_heavy(const struct session *s)
+{
+	size_t room = 4 * s->env->max_message;
+
+	return s->names_bytes > (room > NAMES_BYTES_MAX ? room : NAMES_BYTES_MAX);
+}
+
 /* Those in flight count: most become what they ask for. The unnamed have a place of their own. */
 const struct gate_refusal *
 session_name_full(struct session *s, enum object_kind kind, struct slice name)
@@ -119,7 +132,11 @@ session_name_full(struct session *s, enum object_kind kind, struct slice name)
 	const struct name_map *map = statement ? &s->statements : &s->portals;
 	uint32_t n = map->n, max = statement ? STATEMENTS_MAX : PORTALS_MAX;
 
-	if (!name.n || n + s->n_replies < max || names_get(map, name))
+	if (!name.n || names_get(map, name))
+		return NULL;
+	if (too_heavy(s))
+		return &heavy;
+	if (n + s->n_replies < max)
 		return NULL;
 	for (uint32_t i = 0; i < s->n_replies; i++) {
 		const struct reply *r = reply_at(s, i);
@@ -138,6 +155,8 @@ session_names_full(const struct session *s, const struct sql_facts *f)
 		statements += f->stmts[i].kind == SQL_KIND_PREPARE;
 		portals += f->stmts[i].kind == SQL_KIND_DECLARE;
 	}
+	if (statements + portals > s->statements.n + s->portals.n && too_heavy(s))
+		return &heavy;
 	return (statements > s->statements.n && statements > STATEMENTS_MAX) ||
 			       (portals > s->portals.n && portals > PORTALS_MAX)
 		       ? &full
@@ -158,8 +177,9 @@ session_cursor_keep(struct session *s, const struct command *c, const struct sql
 	sql_facts_hold(c->facts);
 	query = statement_new((struct slice){0}, (struct slice){0}, (struct slice){0}, c->facts);
 	p = query ? portal_new(st->name, query, (struct slice){0}, &none) : NULL;
-	statement_unref(query);
 	if (p) {
+		object_count(&query->object, &s->names_bytes);
+		object_count(&p->object, &s->names_bytes);
 		p->path = unknown ? UINT64_MAX : c->path;
 		p->meant = session_limit_withholds(c) ? UINT64_MAX : c->verdict.meant;
 		p->released = c->approved ? c->epoch : 0;
@@ -168,6 +188,7 @@ session_cursor_keep(struct session *s, const struct command *c, const struct sql
 		 * knows. */
 		p->sql_only = st->flags & SQL_BINARY;
 	}
+	statement_unref(query);
 	if (!p || !names_put(&s->portals, &p->object, PORTALS_MAX))
 		log_warn("cursor not kept: too many");
 }

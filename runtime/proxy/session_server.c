@@ -193,6 +193,8 @@ keep_prepared(struct session *s, const struct command *c, const struct sql_stmt 
 
 	sql_facts_hold(c->facts);
 	made = statement_new(st->name, (struct slice){0}, (struct slice){0}, c->facts);
+	if (made)
+		object_count(&made->object, &s->names_bytes);
 	if (!made || !names_put(&s->statements, &made->object, STATEMENTS_MAX))
 		log_warn("prepared statement not kept: too many");
 }

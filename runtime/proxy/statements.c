@@ -42,6 +42,23 @@ hash_name(struct slice name)
 	return (uint32_t) XXH3_64bits_withSeed(name.p, name.n, seed);
 }
 
+static void
+account(struct object *n, size_t bytes)
+{
+	if (n->account)
+		*n->account += bytes - n->bytes;
+	n->bytes = bytes;
+}
+
+void
+object_count(struct object *n, size_t *to)
+{
+	if (!n)
+		return;
+	n->account = to;
+	*to += n->bytes;
+}
+
 struct statement *
 statement_new(struct slice name, struct slice text, struct slice types,
 	      const struct sql_facts *facts)
@@ -55,6 +72,7 @@ statement_new(struct slice name, struct slice text, struct slice types,
 	s->facts = facts;
 	if (!own(&s->object.name, name) || !own(&s->text, text) || !own(&s->types, types))
 		goto fail;
+	s->object.bytes = sizeof(*s) + name.n + text.n + types.n + sql_facts_bytes(facts);
 	return s;
 fail:
 	if (s)
@@ -71,6 +89,7 @@ statement_describe(struct statement *s, struct slice row_description)
 
 	if (!own(&copy, row_description))
 		return false;
+	account(&s->object, s->object.bytes - s->description.n + copy.n);
 	disown(&s->description);
 	s->description = copy;
 	s->described = true;
@@ -95,6 +114,7 @@ portal_new(struct slice name, struct statement *s, struct slice params,
 		return NULL;
 	}
 	p->formats = (struct pg_formats){formats->n, codes.p};
+	p->object.bytes = sizeof(*p) + name.n + params.n + codes.n;
 	return p;
 }
 
@@ -103,6 +123,7 @@ statement_unref(struct statement *s)
 {
 	if (!s || --s->object.refs)
 		return;
+	account(&s->object, 0);
 	sql_facts_release(s->facts);
 	disown(&s->object.name);
 	disown(&s->text);
@@ -117,6 +138,7 @@ portal_unref(struct portal *p)
 {
 	if (!p || --p->object.refs)
 		return;
+	account(&p->object, 0);
 	statement_unref(p->statement);
 	disown(&p->object.name);
 	disown(&p->params);

@@ -16,7 +16,7 @@
 #include "sql/sql.h"
 
 /* Bounds of one session; a request beyond them is refused with 54000. */
-enum { STATEMENTS_MAX = 4096, PORTALS_MAX = 1024 };
+enum { STATEMENTS_MAX = 4096, PORTALS_MAX = 1024, NAMES_BYTES_MAX = 64 << 20 };
 
 /* What a map holds: counted, named, and freed by its kind. */
 struct object {
@@ -24,6 +24,8 @@ struct object {
 	unsigned refs;
 	uint32_t hash;
 	struct slice name; /* owned */
+	size_t bytes;	   /* of what it owns */
+	size_t *account;   /* ... counted there while it lives; NULL: nowhere */
 };
 
 struct statement {
@@ -83,6 +85,8 @@ portal_ref(struct portal *p)
 	return p;
 }
 
+/* Counts what it owns until it is freed. NULL is fine. */
+void object_count(struct object *n, size_t *account);
 void object_unref(struct object *n); /* NULL is fine */
 void statement_unref(struct statement *s);
 void portal_unref(struct portal *p);

@@ -562,6 +562,12 @@ sql_facts_id(const struct sql_facts *f)
 	return ((const struct entry *)f)->id;
 }
 
+size_t
+sql_facts_bytes(const struct sql_facts *f)
+{
+	return ((const struct entry *)f)->bytes;
+}
+
 struct sql_cache_stats
 sql_cache_stats(const struct sql_cache *c)
 {

@@ -433,6 +433,8 @@ void sql_facts_release(const struct sql_facts *f); /* on the cache's worker */
 /* A number that names the shape's facts while held or cached: equal ids, equal facts. Never reused.
  */
 uint64_t sql_facts_id(const struct sql_facts *f);
+/* What they take, whoever else holds them. */
+size_t sql_facts_bytes(const struct sql_facts *f);
 struct sql_cache_stats sql_cache_stats(const struct sql_cache *c);
 
 #endif

@@ -250,6 +250,36 @@ def flood_of_portals():
     c.close()
 
 
+def test_long_names_are_bounded():
+    """Few names whose texts or parameters are long: what a session holds of them has a bound."""
+    import raw
+    c = raw.Raw(weir.conninfo())
+    long = b"x" * (12 << 20)
+    portal = raw.z("s") + struct.pack("!hhi", 0, 1, len(long)) + long + bytes(2)
+    c.send(raw.query("begin")).ready()
+    c.send(raw.parse("s", "select length($1::text)") + raw.SYNC).ready()
+    for i in range(12):
+        got = c.send(raw.frame("B", raw.z(f"p{i}") + portal) + raw.SYNC).ready()
+        if got[0][0] == "E":
+            break
+    h.check(4 < i < 8, f"{i} portals of 12 MB")
+    h.has(" ".join(raw.code(got[0][1])), "54000", "WEIR-NAMES", "hold too much")
+    c.send(raw.query("rollback")).ready()
+    for i in range(100):
+        got = c.send(raw.parse(f"t{i}", f"select '{'y' * 1000000}', {i}") + raw.SYNC).ready()
+        if got[0][0] == "E":
+            break
+    h.check(50 < i < 75, f"{i} statements of 1 MB")
+    h.has(" ".join(raw.code(got[0][1])), "54000", "WEIR-NAMES", "hold too much")
+    # What is closed makes room, and the unnamed have always had it.
+    got = c.send(raw.parse("", "select 7") + raw.bind() + raw.execute() + raw.SYNC).ready()
+    h.eq([raw.row(b) for t, b in got if t == "D"], [("7",)])
+    c.send(b"".join(raw.frame("C", b"S" + raw.z(f"t{k}")) for k in range(i)) + raw.SYNC).ready()
+    h.eq(c.send(raw.parse("again", "select 1") + raw.SYNC).ready()[0][0], "1")
+    h.eq(c.send(raw.query("prepare p as select 2; execute p")).ready()[-1], ("Z", b"I"))
+    c.close()
+
+
 def test_floods_of_names_are_bounded():
     """They are refused from some number on, and the session goes on. Nobody else is disturbed."""
     import psycopg
