@@ -401,6 +401,18 @@ gate_reads_names(struct gate *g, struct gate_session *s, uint64_t now)
 	return gate_class_of(g, s, now)->reads_names;
 }
 
+bool
+gate_may_read_path(const struct gate *g)
+{
+	return g->epoch->reads_names || g->epoch->image->n_rules;
+}
+
+bool
+gate_reads_path(struct gate *g, struct gate_session *s, uint64_t now)
+{
+	return gate_class_of(g, s, now)->reads_path;
+}
+
 struct gate_stats
 gate_stats(const struct gate *g)
 {

@@ -227,6 +227,9 @@ bool setting_blinds(struct slice name, struct slice value);
 /* What unqualified names mean can change a verdict: the session's own path must be known. */
 bool gate_may_read_names(const struct gate *g); /* for somebody: a cheap no */
 bool gate_reads_names(struct gate *g, struct gate_session *s, uint64_t now_wall_ns);
+/* So does what the search path is: also by which function of a built-in's name a call means. */
+bool gate_may_read_path(const struct gate *g);
+bool gate_reads_path(struct gate *g, struct gate_session *s, uint64_t now_wall_ns);
 /* The session's search_path, the role that "$user" stands for and its temporary relations (rows for
  * catalog_temporary_read), as the server said them. Until then the catalog's word on new sessions
  * of the login counts. */

@@ -2,6 +2,7 @@
 #include "proxy/gate_class.h"
 
 #include "base/clock.h"
+#include "sql/catalog_types.h"
 
 #include <stdlib.h>
 
@@ -485,6 +486,8 @@ class_new(struct epoch *e, struct catalog_ref *cat, size_t target, struct slice 
 	}
 	c->masks_number = masks_number(c);
 	c->reads_names = c->any_masks || epoch_reads_names(e, false);
+	c->reads_path = c->reads_names ||
+			(e->image->n_rules && catalog_types(cat->catalog)->n_overloads);
 	return c;
 }
 

@@ -37,6 +37,7 @@ struct gate_class {
 	struct facts facts; /* the session's part; strings in the epoch or `application` */
 	struct catalog_path path; /* of a session that was not told its own */
 	bool reads_names; /* what unqualified names mean can change a verdict */
+	bool reads_path;  /* ... those of tables, or of functions that built-ins are beside */
 	struct arena arena;
 
 	struct decision masks; /* of ENTRY_RESULT */

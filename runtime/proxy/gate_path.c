@@ -129,6 +129,23 @@ gate_path_number(const struct gate_session *s, const struct sql_facts *f)
 									       : p->number;
 }
 
+/* Which function or operator a call means hangs on the path: others have a built-in's name. */
+static bool
+calls_by_path(const struct gate_session *s, const struct sql_facts *f)
+{
+	const struct catalog_ref *ref = s->class ? s->class->catalog : NULL;
+
+	for (uint32_t i = 0; ref && i < f->n_calls; i++) {
+		const struct sql_call *c = &f->calls[i];
+		bool type = c->flags & SQL_CALL_TYPE;
+		char kind = c->flags & SQL_CALL_OPERATOR ? 'o' : type ? 't' : 'f';
+
+		if (!c->schema.n && name_is_taken(ref->catalog, kind, c->name))
+			return true;
+	}
+	return false;
+}
+
 bool
 gate_path_holds(const struct gate_session *s, const struct sql_facts *f, uint64_t number)
 {
@@ -142,7 +159,7 @@ gate_path_holds(const struct gate_session *s, const struct sql_facts *f, uint64_
 			      ((!r->schema.n || slice_is(r->schema, "pg_temp")) &&
 			       (r->kind == SQL_REL_TABLE || r->kind == SQL_REL_EXCLUDED));
 	}
-	return !unqualified || number == (p ? p->number : 0) ||
+	return (!unqualified && !calls_by_path(s, f)) || number == (p ? p->number : 0) ||
 	       (p && p->plain && number == p->plain->number && !names_temporary(p, f));
 }
 

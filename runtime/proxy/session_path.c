@@ -67,8 +67,8 @@ ask(struct session *s)
 static bool
 matters(const struct session *s)
 {
-	return s->path.dirty && gate_may_read_names(s->env->gate) &&
-	       gate_reads_names(s->env->gate, s->gate, s->host->now_wall(s->host_ctx));
+	return s->path.dirty && gate_may_read_path(s->env->gate) &&
+	       gate_reads_path(s->env->gate, s->gate, s->host->now_wall(s->host_ctx));
 }
 
 void
@@ -148,9 +148,9 @@ session_path_moved(struct session *s, const struct sql_facts *f, uint64_t path)
 		"34000",
 	};
 
-	return !gate_path_holds(s->gate, f, path) && gate_may_read_names(s->env->gate) &&
-			       gate_reads_names(s->env->gate, s->gate,
-						s->host->now_wall(s->host_ctx))
+	return !gate_path_holds(s->gate, f, path) && gate_may_read_path(s->env->gate) &&
+			       gate_reads_path(s->env->gate, s->gate,
+					       s->host->now_wall(s->host_ctx))
 		       ? &moved
 		       : NULL;
 }

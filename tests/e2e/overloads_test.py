@@ -297,4 +297,61 @@ def test_generated():
     h.check(own > 30 and passed > 100, f"{valid} {own} {passed}")
 
 
+SHADOWS = """
+create schema mine;
+create function mine.lower(text) returns text language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
+create function mine.cat(text, text) returns text language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
+create operator mine.|| (leftarg = text, rightarg = text, procedure = mine.cat);
+"""
+RULES = """
+policy p
+group agents = idp "ai-agents"
+allow work who agents do sql.basics, sql.select, sql.set, sql.configure
+"""
+
+
+def told(c, sql):
+    try:
+        r = c.execute(sql)
+        return r.fetchone()[0] if r.description else ""
+    except psycopg.Error as e:
+        return str(e)
+
+
+def test_a_search_path_that_no_rule_on_tables_asks_for():
+    """No rule is about tables, and still which function is called hangs on the path."""
+    shadowed = h.Postgres(sql=SHADOWS)
+    for pool in (None, "transaction size 2"):
+        w = h.Weir(shadowed, policy=RULES, pool=pool)
+        for by in ("set search_path = mine, pg_catalog", "",
+                   "select set_config('search_path', 'mine, pg_catalog', false)"):
+            c = psycopg.connect(w.conninfo() + ("" if by else " options='-c search_path=mine,pg_catalog'"),
+                                autocommit=True)
+            if by:
+                h.eq(told(c, "select lower('X')"), "x")
+                c.execute(by)
+            for sql in ("select lower('X'::text)", "select 'a'::text || 'b'::text"):
+                h.has(told(c, sql), "code WEIR-NO-RULE")
+            c.execute("set search_path = public")
+            h.eq(told(c, "select lower('X'::text) || 'b'"), "xb")
+            c.close()
+
+
+def test_a_portal_keeps_the_path_it_was_bound_under():
+    import raw
+    w = h.Weir(h.Postgres(sql=SHADOWS), policy=RULES)
+    c = raw.Raw(w.conninfo())
+    c.send(raw.parse("s", "select lower('X'::text)") + raw.parse("t", "select abs(-7)") + raw.SYNC).ready()
+    c.send(raw.query("begin")).ready()
+    c.send(raw.query("set search_path = mine, pg_catalog")).ready()
+    got = c.send(raw.bind("p", "s") + raw.bind("q", "t") + raw.SYNC).ready()
+    h.eq("".join(t for t, _ in got), "22Z")
+    c.send(raw.query("set search_path = pg_catalog, mine")).ready()
+    got = c.send(raw.execute("q") + raw.SYNC).ready()
+    h.eq([raw.row(b) for t, b in got if t == "D"], [("7",)])
+    got = c.send(raw.execute("p") + raw.SYNC).ready()
+    h.has(" ".join(raw.code(got[0][1])), "34000", "WEIR-SEARCH-PATH")
+    c.close()
+
+
 h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
