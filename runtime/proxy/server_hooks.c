@@ -51,9 +51,10 @@ schema_changed(void *ctx, size_t target)
 	if (!hooks_enter(s))
 		return;
 	e = server_epoch(s);
-	/* A policy that reads no names can wait: the target is spared a read after each CREATE. */
+	/* Without rules it can wait: the target is spared a read after each CREATE. With any, a new
+	 * function may have the name of a built-in. */
 	if (s->reader)
-		catalog_reader_changed(s->reader, target, e->reads_names);
+		catalog_reader_changed(s->reader, target, e->image->n_rules > 0);
 	epoch_unref(e);
 	hooks_leave(s);
 }

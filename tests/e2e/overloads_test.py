@@ -337,6 +337,18 @@ def test_a_search_path_that_no_rule_on_tables_asks_for():
             c.close()
 
 
+def test_a_function_that_comes_to_a_built_in_is_seen():
+    """Long before the catalog is read by its age."""
+    w = h.Weir(h.Postgres(), policy=RULES + 'group dba = idp "dba-oncall"\nallow all who dba do sql\n')
+    h.wait_for(lambda: "info catalog" in w.log(), what="the catalog was read")
+    h.eq(w.psql("select lower('X')").out, "x")
+    h.eq(w.psql(SHADOWS, user="ana").code, 0)
+    c = psycopg.connect(w.conninfo(), autocommit=True)
+    c.execute("set search_path = mine, pg_catalog")
+    h.wait_for(lambda: "WEIR-NO-RULE" in told(c, "select lower('X'::text)"), 20, "the function is known")
+    c.close()
+
+
 def test_a_portal_keeps_the_path_it_was_bound_under():
     import raw
     w = h.Weir(h.Postgres(sql=SHADOWS), policy=RULES)
