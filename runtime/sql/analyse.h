@@ -70,6 +70,7 @@ struct analysis {
 	struct vec stmts, effects, relations, candidates, uses, outputs, queries, calls, names,
 		members, applies, values, types;
 	struct sql_value value; /* of the expression that was walked last */
+	struct sql_value selected; /* the only column of the query that was walked last */
 	uint32_t *token_at; /* byte at which each token begins */
 	uint32_t n_tokens;
 
@@ -158,9 +159,26 @@ bool an_constant(Node *n, const RangeVar *target, bool others);
 /* ---- values.c ---- */
 /* What a call is given; its result is a->value then. */
 void an_apply(struct analysis *a, uint32_t apply, const struct sql_value *values, uint32_t n);
+/* What becomes one value. A place for it comes before those of what it is made of. */
+struct an_values {
+	struct sql_value v[32];
+	uint32_t n; /* SQL_APPLY_ANY: more than there is room for */
+};
+void an_values_add(struct an_values *l, struct sql_value v);
+uint32_t an_become(struct analysis *a, enum sql_apply_kind kind);
 struct sql_value an_constant_value(const A_Const *c);
 struct sql_value an_cast_value(struct analysis *a, const TypeName *t, struct sql_value from);
 struct sql_value an_function_value(struct analysis *a, const SQLValueFunction *f);
+
+/* ---- choice.c ---- */
+/* Each leaves what it gives in a->value. */
+void an_case(struct analysis *a, CaseExpr *c, struct scope *s, enum context in);
+void an_coalesce(struct analysis *a, CoalesceExpr *n, struct scope *s, enum context in);
+void an_become_list(struct analysis *a, enum sql_apply_kind kind, List *l, struct scope *s,
+		    enum context in);
+/* Walks the right of a BETWEEN: what the left is compared with. */
+void an_bounds(struct analysis *a, const A_Expr *e, struct scope *s, enum context ctx,
+	       struct sql_value bounds[2]);
 
 /* ---- derive.c ---- */
 /* Evaluating it says nothing about the values of its columns. */

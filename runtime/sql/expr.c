@@ -372,16 +372,6 @@ aggregate(struct analysis *a, ColumnRef *c, struct scope *s, enum context ctx, u
 		((struct sql_use *)a->uses.p)[use].over = over;
 }
 
-static void
-coalesce(struct analysis *a, CoalesceExpr *n, struct scope *s, enum context ctx)
-{
-	bool outer = a->coalesced;
-
-	a->coalesced = outer || list_length(n->args) > 1;
-	an_expr_list(a, n->args, s, ctx);
-	a->coalesced = outer;
-}
-
 /* Walks the arguments in the context. What the call is given by their places is noted. */
 static void
 arguments(struct analysis *a, const FuncCall *f, struct scope *s, enum context ctx, uint32_t apply)
@@ -501,7 +491,7 @@ expression(struct analysis *a, const A_Expr *e, struct scope *s, enum context ct
 	bool both = one || e->kind == AEXPR_DISTINCT || e->kind == AEXPR_NOT_DISTINCT ||
 		    e->kind == AEXPR_NULLIF;
 	uint32_t apply, second = 0;
-	struct sql_value values[2];
+	struct sql_value values[2], bounds[2];
 
 	if (between) {
 		apply = an_operator(a, not ? "<" : ">=", e->location);
@@ -511,13 +501,17 @@ expression(struct analysis *a, const A_Expr *e, struct scope *s, enum context ct
 	}
 	an_expr(a, e->lexpr, s, ctx);
 	values[0] = a->value;
-	an_expr(a, e->rexpr, s, ctx);
-	values[1] = both ? a->value : (struct sql_value){SQL_VALUE_ANY, 0};
+	if (between) {
+		an_bounds(a, e, s, ctx, bounds);
+		an_apply(a, second, (struct sql_value[]){values[0], bounds[1]}, 2);
+		values[1] = bounds[0];
+	} else {
+		an_expr(a, e->rexpr, s, ctx);
+		values[1] = both ? a->value : (struct sql_value){SQL_VALUE_ANY, 0};
+	}
 	an_apply(a, apply, e->lexpr ? values : values + 1, e->lexpr ? 2 : 1);
-	if (between)
-		an_apply(a, second, values, 2);
 	if (!one)
-		a->value.kind = e->kind == AEXPR_NULLIF ? SQL_VALUE_ANY : SQL_VALUE_BOOLEAN;
+		a->value.kind = e->kind == AEXPR_NULLIF ? SQL_VALUE_LEFT : SQL_VALUE_BOOLEAN;
 }
 
 void
@@ -615,33 +609,28 @@ static void
 sublink(struct analysis *a, SubLink *l, struct scope *s, enum context ctx)
 {
 	enum context out = deeper(ctx);
-	struct sql_value values[2] = {{SQL_VALUE_ANY, 0}, {SQL_VALUE_ANY, 0}};
-	uint32_t apply;
+	bool array = l->subLinkType == ARRAY_SUBLINK, exists = l->subLinkType == EXISTS_SUBLINK;
+	struct sql_value sides[2];
+	uint32_t compare = 0, given;
 
+	if (l->testexpr)
+		compare = l->operName ? operator_name(a, l->operName, l->location)
+				      : an_operator(a, "=", l->location); /* IN */
+	given = an_become(a, array ? SQL_APPLY_ARRAY : SQL_APPLY_COMMON);
 	an_expr(a, l->testexpr, s, deeper(ctx));
-	if (l->testexpr) {
-		values[0] = a->value;
-		apply = l->operName ? operator_name(a, l->operName, l->location)
-				    : an_operator(a, "=", l->location); /* IN */
-		an_apply(a, apply, values, 2);
-	}
+	sides[0] = a->value;
 	/* EXISTS looks at no column of its select list, only at whether there is a row. */
-	if (l->subLinkType == EXISTS_SUBLINK && IsA(l->subselect, SelectStmt))
+	if (exists && IsA(l->subselect, SelectStmt))
 		out = CONTEXT_COUNT;
 	an_query(a, l->subselect, s, out, -1);
-}
-
-/* What is compared with each WHEN; an untyped one is text. */
-static void
-case_argument(struct analysis *a, const CaseExpr *c, struct scope *s, enum context ctx)
-{
-	uint32_t apply = an_operator(a, "=", c->location);
-	struct sql_value values[2] = {{SQL_VALUE_ANY, 0}, {SQL_VALUE_ANY, 0}};
-
-	an_expr(a, (Node *)c->arg, s, ctx);
-	if (a->value.kind != SQL_VALUE_UNTYPED)
-		values[0] = a->value;
-	an_apply(a, apply, values, 2);
+	an_apply(a, given, &a->selected, 1);
+	sides[1] = a->value;
+	if (l->testexpr)
+		an_apply(a, compare, sides, 2);
+	if (exists || l->testexpr)
+		a->value = (struct sql_value){SQL_VALUE_BOOLEAN, 0};
+	else if (!array && l->subLinkType != EXPR_SUBLINK)
+		a->value = (struct sql_value){SQL_VALUE_ANY, 0};
 }
 
 /* One case per node kind: long, but there is nothing to gain from spreading it. */
@@ -701,6 +690,9 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 	case T_TypeCast:
 		an_type(a, ((TypeCast *)n)->typeName, s);
 		an_expr(a, ((TypeCast *)n)->arg, s, in);
+		/* Of an array that is put together each element is cast by itself. */
+		if (((TypeCast *)n)->arg && IsA(((TypeCast *)n)->arg, A_ArrayExpr))
+			a->value = value;
 		value = an_cast_value(a, ((TypeCast *)n)->typeName, a->value);
 		break;
 	case T_CollateClause:
@@ -720,7 +712,8 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		an_expr(a, ((A_Indices *)n)->uidx, s, in);
 		break;
 	case T_A_ArrayExpr:
-		an_expr_list(a, ((A_ArrayExpr *)n)->elements, s, in);
+		an_become_list(a, SQL_APPLY_ARRAY, ((A_ArrayExpr *)n)->elements, s, in);
+		value = a->value;
 		break;
 	case T_RowExpr:
 		an_expr_list(a, ((RowExpr *)n)->args, s, in);
@@ -729,21 +722,16 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		an_expr_list(a, (List *)n, s, in);
 		break;
 	case T_CaseExpr:
-		if (((CaseExpr *)n)->arg)
-			case_argument(a, (CaseExpr *)n, s, in);
-		foreach (lc, ((CaseExpr *)n)->args) {
-			CaseWhen *w = lfirst(lc);
-
-			an_expr(a, (Node *)w->expr, s, CONTEXT_PREDICATE);
-			an_expr(a, (Node *)w->result, s, in);
-		}
-		an_expr(a, (Node *)((CaseExpr *)n)->defresult, s, in);
+		an_case(a, (CaseExpr *)n, s, in);
+		value = a->value;
 		break;
 	case T_CoalesceExpr:
-		coalesce(a, (CoalesceExpr *)n, s, in);
+		an_coalesce(a, (CoalesceExpr *)n, s, in);
+		value = a->value;
 		break;
 	case T_MinMaxExpr:
-		an_expr_list(a, ((MinMaxExpr *)n)->args, s, in);
+		an_become_list(a, SQL_APPLY_COMMON, ((MinMaxExpr *)n)->args, s, in);
+		value = a->value;
 		break;
 	case T_GroupingFunc:
 		an_expr_list(a, ((GroupingFunc *)n)->args, s, in);
@@ -753,6 +741,7 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		break;
 	case T_SubLink:
 		sublink(a, (SubLink *)n, s, ctx);
+		value = a->value;
 		break;
 	case T_XmlExpr:
 		an_expr_list(a, ((XmlExpr *)n)->named_args, s, argument(ctx));

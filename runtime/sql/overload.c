@@ -8,8 +8,6 @@
  */
 #include "sql/overload.h"
 
-enum fit { FIT_NOT, FIT_MAYBE, FIT_SURE };
-
 enum polymorphic {
 	ANYARRAY = 2277,
 	ANYELEMENT = 2283,
@@ -34,6 +32,7 @@ struct choosing {
 	const struct overload_set *arguments;
 	uint32_t n_arguments;
 	bool built_ins_first; /* in the search path */
+	bool path_known;
 	uint8_t fits[OVERLOAD_CANDIDATES_MAX];
 	bool exact[OVERLOAD_CANDIDATES_MAX];
 	/* An argument is made fit by a cast that is not PostgreSQL's. */
@@ -64,8 +63,8 @@ base_of(const struct catalog_types *t, uint32_t type)
 	return info && info->base ? info->base : type;
 }
 
-static bool
-is_polymorphic(uint32_t type)
+bool
+overload_is_polymorphic(uint32_t type)
 {
 	switch (type) {
 	case ANYARRAY: case ANYELEMENT: case ANYNONARRAY: case ANYENUM: case ANYRANGE:
@@ -98,8 +97,8 @@ fits_polymorphic(const struct catalog_types *t, uint32_t type, uint32_t target)
 }
 
 /* Types are made of others unasked by a cast, and arrays as their elements are. */
-static enum fit
-casts(const struct catalog_types *t, uint32_t type, uint32_t target, bool *own)
+enum fit
+overload_casts(const struct catalog_types *t, uint32_t type, uint32_t target, bool *own)
 {
 	const struct catalog_type *from, *to;
 	const struct catalog_cast *cast;
@@ -121,7 +120,7 @@ casts(const struct catalog_types *t, uint32_t type, uint32_t target, bool *own)
 	if (!to || !from->element || !to->element || target == TYPE_OID_OIDVECTOR ||
 	    target == TYPE_OID_INT2VECTOR)
 		return FIT_NOT;
-	return casts(t, from->element, to->element, own);
+	return overload_casts(t, from->element, to->element, own);
 }
 
 static enum fit
@@ -129,11 +128,11 @@ fits_one(const struct catalog_types *t, uint32_t type, uint32_t target, bool *ow
 {
 	if (type == target || target == TYPE_OID_ANY)
 		return FIT_SURE;
-	if (is_polymorphic(target))
+	if (overload_is_polymorphic(target))
 		return fits_polymorphic(t, type, target);
 	if (type == TYPE_OID_UNKNOWN)
 		return FIT_SURE;
-	return casts(t, type, target, own);
+	return overload_casts(t, type, target, own);
 }
 
 static enum fit
@@ -235,8 +234,14 @@ is_exactly(const struct choosing *ch, const struct catalog_overload *c, const ui
 	return true;
 }
 
-/* Those of exactly these types are all there are, if one of them is PostgreSQL's. Any other, the
- * server takes where it sees it, however well the rest fits. */
+/* The server has it, and it fits. */
+static bool
+is_sure(const struct choosing *ch, size_t k)
+{
+	return ch->fits[k] == FIT_SURE && (!ch->c[k].own || ch->path_known);
+}
+
+/* Those of exactly these types are all there are, if the server is sure to see one of them. */
 static bool
 keep_exact(struct choosing *ch, const uint32_t *types)
 {
@@ -248,8 +253,7 @@ keep_exact(struct choosing *ch, const uint32_t *types)
 		if (!ch->fits[k] || !is_exactly(ch, c, types))
 			continue;
 		ch->exact[k] = true;
-		found = found || (ch->fits[k] == FIT_SURE && !c->own &&
-				  is_plain(c, ch->n_arguments));
+		found = found || (is_sure(ch, k) && is_plain(c, ch->n_arguments));
 	}
 	for (size_t k = 0; found && k < ch->n; k++)
 		if (!ch->exact[k])
@@ -386,7 +390,7 @@ choose(struct choosing *ch)
 	keep_most(ch, true);
 	keep_categories(ch);
 	for (size_t k = 0; k < ch->n; k++)
-		sure = sure || (ch->fits[k] == FIT_SURE && !ch->c[k].own);
+		sure = sure || is_sure(ch, k);
 	if (!sure)
 		memcpy(ch->fits, all, ch->n);
 }
@@ -400,6 +404,12 @@ begins_with_built_ins(const struct catalog_path *path)
 	return false;
 }
 
+static bool
+add_concrete(struct overload_set *s, uint32_t type)
+{
+	return !overload_is_polymorphic(type) && type != TYPE_OID_ANY && overload_set_add(s, type);
+}
+
 void
 overload_choose(const struct catalog_types *t, const struct catalog_path *path, char kind,
 		struct slice name, const struct overload_set *arguments, uint32_t n,
@@ -409,8 +419,9 @@ overload_choose(const struct catalog_types *t, const struct catalog_path *path, 
 			      .kind = kind,
 			      .arguments = arguments,
 			      .n_arguments = n,
-			      .built_ins_first = begins_with_built_ins(path)};
-	bool known = true;
+			      .built_ins_first = begins_with_built_ins(path),
+			      .path_known = path && !path->truncated};
+	bool known = true, left = n > 0 && n != SQL_APPLY_ANY;
 
 	*out = (struct overload_choice){.own = true};
 	ch.c = catalog_overloads(t, kind, name, &ch.n);
@@ -430,10 +441,12 @@ overload_choose(const struct catalog_types *t, const struct catalog_path *path, 
 			oids[out->n] = ch.c[k].oid;
 		out->n++;
 		out->own = out->own || ch.c[k].own || ch.by_own_cast[k];
-		known = known && !is_polymorphic(result) && result != TYPE_OID_ANY &&
-			overload_set_add(&out->result, result);
+		left = left && add_concrete(&out->left, argument(&ch.c[k], 0));
+		known = known && add_concrete(&out->result, result);
 	}
 	out->own = out->own || !out->n;
 	if (!known)
 		out->result.n = 0;
+	if (!left)
+		out->left.n = 0;
 }

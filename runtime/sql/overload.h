@@ -23,6 +23,7 @@ struct overload_choice {
 	bool own;   /* it can be something that is not PostgreSQL's, or nothing that was found */
 	uint32_t n; /* as many of the name can be meant; see `oids` */
 	struct overload_set result;
+	struct overload_set left; /* what its first argument is made, as an operator's operand */
 };
 
 /* An unqualified call. n: SQL_APPLY_ANY, or how many arguments it has. path: NULL when that is not
@@ -31,5 +32,22 @@ enum { OVERLOAD_CANDIDATES_MAX = 512 };
 void overload_choose(const struct catalog_types *t, const struct catalog_path *path, char kind,
 		     struct slice name, const struct overload_set *arguments, uint32_t n,
 		     struct overload_choice *out, uint32_t *oids);
+
+enum fit { FIT_NOT, FIT_MAYBE, FIT_SURE };
+/* Whether a type becomes another unasked; *own: by a cast that is not PostgreSQL's. */
+enum fit overload_casts(const struct catalog_types *t, uint32_t type, uint32_t target, bool *own);
+bool overload_is_polymorphic(uint32_t type);
+
+/* common_type.c: values that become one, given in their order (zeroed in the beginning). */
+struct common_type {
+	struct overload_set so_far, same; /* same: what all of them can be */
+	bool begun, unknown, several; /* several: some can be more than one */
+};
+void common_type_add(const struct catalog_types *t, struct common_type *c,
+		     const struct overload_set *value);
+void common_type_get(const struct common_type *c, struct overload_set *out);
+/* What arrays of such elements are of. */
+void common_type_array(const struct catalog_types *t, const struct overload_set *elements,
+		       struct overload_set *out);
 
 #endif

@@ -106,13 +106,19 @@ output(struct analysis *a, Node *val, struct scope *s, enum context ctx, int32_t
 
 		o.kind = IsA(last, A_Star) ? SQL_OUTPUT_STAR : SQL_OUTPUT_COLUMN;
 		o.use = an_column_ref(a, (ColumnRef *)val, s, ctx, 0);
-		if (o.kind == SQL_OUTPUT_COLUMN)
+		a->value = (struct sql_value){SQL_VALUE_ANY, 0};
+		if (o.kind == SQL_OUTPUT_COLUMN) {
 			o.name = an_str(a, strVal(last));
+			a->value = (struct sql_value){SQL_VALUE_COLUMN, (uint32_t)o.use};
+		}
 	} else if (val && IsA(val, SubLink) && l->subLinkType == EXPR_SUBLINK && query >= 0 &&
 		   ctx == CONTEXT_OUTPUT) {
+		uint32_t given = an_become(a, SQL_APPLY_COMMON);
+
 		o.kind = SQL_OUTPUT_QUERY;
 		o.query = an_slot(a);
 		an_query(a, l->subselect, s, ctx, o.query);
+		an_apply(a, given, &a->selected, 1);
 	} else {
 		if (is_star(val))
 			o.kind = SQL_OUTPUT_STAR;
@@ -330,10 +336,14 @@ set_operation(struct analysis *a, SelectStmt *n, struct scope *outer, enum conte
 {
 	enum context ctx = arm(n, out, query);
 	int32_t left = query >= 0 ? an_slot(a) : -1, right = query >= 0 ? an_slot(a) : -1;
+	uint32_t both = an_become(a, SQL_APPLY_COMMON);
+	struct sql_value sides[2];
 	ListCell *lc;
 
 	an_query(a, (Node *)n->larg, outer, ctx, left);
+	sides[0] = a->selected;
 	an_query(a, (Node *)n->rarg, outer, ctx, right);
+	sides[1] = a->selected;
 	*query_at(a, query) = (struct sql_query){
 		.kind = SQL_QUERY_UNION, .left = (uint32_t)left, .right = (uint32_t)right};
 	/* Nobody sees the rows, and no output of the arms is bare. */
@@ -347,6 +357,8 @@ set_operation(struct analysis *a, SelectStmt *n, struct scope *outer, enum conte
 	limits(a, n, outer);
 	if (n->lockingClause)
 		an_effect(a, ACTION_SQL_LOCK, -1);
+	an_apply(a, both, sides, 2);
+	a->selected = a->value;
 }
 
 static bool
@@ -434,6 +446,7 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 	const SelectStmt *around = a->select;
 	struct scope s = {.outer = outer};
 	enum context ctx = out;
+	struct sql_value selected = {SQL_VALUE_ANY, 0};
 	ListCell *lc;
 
 	an_sort_operators(a, n->sortClause);
@@ -447,6 +460,7 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 	an_prove(a, n);
 	a->select = n;
 	target_list(a, n->targetList, &s, ctx, query);
+	selected = list_length(n->targetList) == 1 ? a->value : selected;
 	a->select = around;
 	foreach (lc, n->distinctClause) {
 		if (lfirst(lc))
@@ -463,6 +477,7 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 		key(a, ((SortBy *)lfirst(lc))->node, n->targetList, &s, CONTEXT_ORDER, query);
 	limits(a, n, &s);
 	locking(a, n->lockingClause, &s);
+	a->selected = selected;
 }
 
 static void
@@ -685,6 +700,7 @@ an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, int
 {
 	struct cte *ctes = a->ctes;
 	const struct proven *proven = a->proven;
+	bool selects = false;
 
 	if (!n || !an_enter(a)) {
 		if (n)
@@ -695,6 +711,7 @@ an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, int
 	switch (nodeTag(n)) {
 	case T_SelectStmt:
 		select_stmt(a, (SelectStmt *)n, outer, out, query);
+		selects = !((SelectStmt *)n)->valuesLists;
 		break;
 	case T_InsertStmt:
 		insert(a, (InsertStmt *)n, outer, out, query);
@@ -713,5 +730,7 @@ an_query(struct analysis *a, Node *n, struct scope *outer, enum context out, int
 	}
 	a->ctes = ctes;
 	a->proven = proven;
+	if (!selects)
+		a->selected = (struct sql_value){SQL_VALUE_ANY, 0};
 	an_leave(a);
 }

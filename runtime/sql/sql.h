@@ -302,6 +302,7 @@ enum sql_value_kind {
 	SQL_VALUE_COLUMN, /* of uses[of], if that names a column */
 	SQL_VALUE_TYPE,	  /* types[of] */
 	SQL_VALUE_RESULT, /* what applies[of] gives */
+	SQL_VALUE_LEFT,	  /* the left side of the operator of applies[of], as that takes it */
 };
 
 struct sql_value {
@@ -316,9 +317,16 @@ struct sql_type {
 	struct sql_value from;
 };
 
-/* One place where a function or an operator is called, and what with. */
+enum sql_apply_kind {
+	SQL_APPLY_CALL,
+	SQL_APPLY_COMMON, /* one of the values, of a type that all are made of (CASE, UNION) */
+	SQL_APPLY_ARRAY,  /* of such values */
+};
+
+/* One place where a function or an operator is called, or values become one, and what with. */
 struct sql_apply {
-	uint32_t call; /* index in calls[] */
+	enum sql_apply_kind kind;
+	uint32_t call; /* CALL: index in calls[] */
 	uint32_t values, n_values; /* range in values[]; n_values SQL_APPLY_ANY: not known */
 };
 #define SQL_APPLY_ANY UINT32_MAX

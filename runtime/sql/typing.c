@@ -8,17 +8,27 @@ enum {
 	APPLIES_MAX = 2000,   /* beyond, nobody waits for it */
 	NAMES_MAX = 4000000,  /* compared, of columns and types */
 	QUERIES_MAX = 16,     /* within each other, on the way of a column */
+	AHEAD_MAX = 16,	      /* applies that others need before their turn */
+};
+
+/* What comes of an apply. */
+struct given {
+	bool done;
+	struct overload_set result, left;
 };
 
 struct walk {
 	const struct typing *t;
 	const struct catalog_types *types;
-	struct overload_set *results; /* of applies[] */
+	struct given *given; /* of applies[] */
+	bool *own;	     /* by index in calls[] */
+	unsigned depth; /* of applies that were not looked at in their turn */
 	uint64_t names;
 };
 
 static void column_types(struct walk *w, const struct sql_use *u, struct overload_set *out,
 			 unsigned depth);
+static const struct given *given(struct walk *w, uint32_t apply);
 
 enum found { FOUND_NOT, FOUND_SOMETHING, FOUND };
 
@@ -181,16 +191,34 @@ value_types(struct walk *w, const struct sql_value *v, struct overload_set *out)
 	case SQL_VALUE_BOOLEAN: *out = (struct overload_set){1, {TYPE_OID_BOOL}}; break;
 	case SQL_VALUE_COLUMN: column_types(w, &f->uses[v->of], out, 0); break;
 	case SQL_VALUE_TYPE: named_type(w, &f->types[v->of], out); break;
-	case SQL_VALUE_RESULT: *out = w->results[v->of]; break;
+	case SQL_VALUE_RESULT: *out = given(w, v->of)->result; break;
+	case SQL_VALUE_LEFT: *out = given(w, v->of)->left; break;
 	}
 }
 
+static void
+become_one(struct walk *w, const struct sql_apply *ap, struct given *out)
+{
+	const struct sql_facts *f = w->t->facts;
+	struct common_type common = {.unknown = ap->n_values == SQL_APPLY_ANY};
+	struct overload_set value, elements;
+
+	for (uint32_t i = 0; !common.unknown && i < ap->n_values; i++) {
+		value_types(w, &f->values[ap->values + i], &value);
+		common_type_add(w->types, &common, &value);
+	}
+	common_type_get(&common, &elements);
+	if (ap->kind == SQL_APPLY_COMMON)
+		out->result = elements;
+	else
+		common_type_array(w->types, &elements, &out->result);
+}
+
 static bool
-may_be_own(struct walk *w, uint32_t apply)
+may_be_own(struct walk *w, const struct sql_apply *ap, struct given *out)
 {
 	enum { ARGUMENTS = 8 };
 	const struct sql_facts *f = w->t->facts;
-	const struct sql_apply *ap = &f->applies[apply];
 	const struct sql_call *call = &f->calls[ap->call];
 	struct overload_set arguments[ARGUMENTS];
 	uint32_t oids[OVERLOAD_CANDIDATES_MAX];
@@ -203,26 +231,55 @@ may_be_own(struct walk *w, uint32_t apply)
 		value_types(w, &f->values[ap->values + i], &arguments[i]);
 	overload_choose(w->types, w->t->path, call->flags & SQL_CALL_OPERATOR ? 'o' : 'f',
 			call->name, arguments, n, &choice, oids);
-	w->results[apply] = choice.result;
+	out->result = choice.result;
+	out->left = choice.left;
 	if (w->t->chosen)
 		w->t->chosen(w->t->ctx, ap, &choice, oids);
 	return choice.own;
+}
+
+static void
+look_at(struct walk *w, uint32_t apply)
+{
+	const struct sql_apply *ap = &w->t->facts->applies[apply];
+	struct given *g = &w->given[apply];
+
+	if (g->done)
+		return;
+	g->done = true; /* what needs itself gets nothing */
+	if (ap->kind == SQL_APPLY_CALL)
+		w->own[ap->call] |= may_be_own(w, ap, g);
+	else
+		become_one(w, ap, g);
+}
+
+/* Mostly it has been looked at: what a call is given comes behind it. */
+static const struct given *
+given(struct walk *w, uint32_t apply)
+{
+	static const struct given nothing;
+
+	if (!w->given[apply].done && w->depth == AHEAD_MAX)
+		return &nothing;
+	w->depth++;
+	look_at(w, apply);
+	w->depth--;
+	return &w->given[apply];
 }
 
 static const bool *
 look(struct walk *w)
 {
 	const struct sql_facts *f = w->t->facts;
-	bool *own;
 
 	w->types = catalog_types(w->t->catalog);
 	if (!w->types->n_overloads || f->n_applies > APPLIES_MAX)
 		return NULL;
-	own = ARENA_ARRAY(w->t->arena, bool, f->n_calls + 1);
-	w->results = ARENA_ARRAY(w->t->arena, struct overload_set, f->n_applies + 1);
+	w->own = ARENA_ARRAY(w->t->arena, bool, f->n_calls + 1);
+	w->given = ARENA_ARRAY(w->t->arena, struct given, f->n_applies + 1);
 	for (uint32_t i = f->n_applies; i-- > 0;)
-		own[f->applies[i].call] |= may_be_own(w, i);
-	return own;
+		look_at(w, i);
+	return w->own;
 }
 
 const bool *
@@ -266,13 +323,15 @@ typing_casts(const struct typing *t, bool own_types)
 	for (uint32_t i = 0; own && i < t->facts->n_types; i++) {
 		const struct sql_type *type = &t->facts->types[i];
 		struct overload_set from = {0}, to = {0};
+		bool applied;
 
 		if (!type->cast)
 			continue;
-		if (type->from.kind == SQL_VALUE_RESULT && !w.results)
+		applied = type->from.kind == SQL_VALUE_RESULT || type->from.kind == SQL_VALUE_LEFT;
+		if (applied && !w.given)
 			(void)look(&w);
 		named_type(&w, type, &to);
-		if (type->from.kind != SQL_VALUE_RESULT || w.results)
+		if (!applied || w.given)
 			value_types(&w, &type->from, &from);
 		for (size_t k = 0; k < types->n_casts; k++) {
 			if (!may_make(&w, &types->casts[k], &from, &to, own_types))

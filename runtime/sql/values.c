@@ -10,16 +10,40 @@ void
 an_apply(struct analysis *a, uint32_t apply, const struct sql_value *values, uint32_t n)
 {
 	uint32_t first = a->values.n;
-	struct sql_apply *to;
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; n != SQL_APPLY_ANY && i < n; i++)
 		*(struct sql_value *)an_push(a, &a->values, sizeof(*values)) = values[i];
+	a->value = (struct sql_value){SQL_VALUE_RESULT, apply}; /* it may be among the values */
 	if (a->status != SQL_OK)
 		return;
-	to = &((struct sql_apply *)a->applies.p)[apply];
-	to->values = first;
-	to->n_values = n;
-	a->value = (struct sql_value){SQL_VALUE_RESULT, apply};
+	((struct sql_apply *)a->applies.p)[apply].values = first;
+	((struct sql_apply *)a->applies.p)[apply].n_values = n;
+}
+
+/* A value of a kind that has one type adds nothing to one before it. */
+static bool
+repeats(struct sql_value v, struct sql_value before)
+{
+	return v.kind == before.kind && v.of == before.of && v.kind != SQL_VALUE_NUMBER;
+}
+
+void
+an_values_add(struct an_values *l, struct sql_value v)
+{
+	if (l->n == SQL_APPLY_ANY || (l->n && repeats(v, l->v[l->n - 1])))
+		return;
+	if (l->n == COUNT_OF(l->v))
+		l->n = SQL_APPLY_ANY;
+	else
+		l->v[l->n++] = v;
+}
+
+uint32_t
+an_become(struct analysis *a, enum sql_apply_kind kind)
+{
+	*(struct sql_apply *)an_push(a, &a->applies, sizeof(struct sql_apply)) =
+		(struct sql_apply){.kind = kind, .n_values = SQL_APPLY_ANY};
+	return a->applies.n - 1;
 }
 
 struct sql_value

@@ -123,7 +123,27 @@ static const struct {
 	{"select lower(m::text), lower(id::varchar) from t", ""},
 	{"select lower(m::nothing) from t", "own"},
 	{"select lower('x'::soft)", "own"},	    /* by a cast that somebody made */
-	{"select lower(case when true then 'x' end)", "own"},
+	{"select lower(case when true then 'x' end)", ""},
+	{"select lower(case when true then m end) from t", "own"},
+	{"select lower(case id when 1 then w else 'x' end) from t where 1 is null", "own"}, /* = */
+	{"select lower(coalesce(w, 'x')), lower(greatest('x', w)) from t", ""},
+	{"select lower(coalesce(null, m)) from t", "own"},
+	{"select lower(coalesce(id, m)) from t", "own"}, /* an error at the server */
+	{"select lower((select w from t)), lower((select 'x'))", ""},
+	{"select lower((select m from t))", "own"},
+	{"select lower((select w, id from t)) from t", "own"},
+	{"select lower((select w from t where m is null)) from t", ""},
+	{"select lower((select 'x' union select null))", ""},
+	{"select lower((select null union select m from t))", "own"},
+	{"select lower((values ('x')))", "own"},
+	{"select lower((select lower(m) from t))", "own"},
+	{"select lower((select coalesce((select m from t), (select null))))", "own"},
+	{"select upper(coalesce(w, w)) from t", "own"}, /* all of the domain: it stays that */
+	{"select upper(coalesce(w, 'x')) from t", ""},
+	{"select array[1, id] + 1 from t", "own"},
+	{"select array[1.5, id] + 1 from t", "own"},
+	{"select array(select id from t) + 1 from t", "own"},
+	{"select array['x', w] + 1 from t", "own"},	/* nothing fits */
 	{"select lower(a => 'x')", "own"},
 	{"select lower(variadic array['x'])", "own"},
 	{"select left(w, 1) from t", ""},	    /* pg_catalog comes first */
