@@ -337,7 +337,8 @@ gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdi
 {
 	const struct gate_memory *m = memory_slot(g, key);
 
-	if (m->class != key->class || m->facts != key->facts || m->path != key->path)
+	if (m->class != key->class || m->facts != key->facts || m->path != key->path ||
+	    memcmp(m->parameters, key->parameters, sizeof(m->parameters)) != 0)
 		return false;
 	*v = m->verdict;
 	g->stats.remembered++;

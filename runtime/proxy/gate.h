@@ -180,6 +180,14 @@ struct gate_cursor {
 };
 typedef struct gate_cursor gate_cursor_fn(void *ctx, struct slice name);
 
+/* Of what types a command's parameters are declared. */
+struct gate_parameters {
+	bool own;  /* some are of a type that is not PostgreSQL's */
+	bool many; /* there are more than here */
+	uint32_t n; /* 0: none is of a type */
+	uint32_t types[8];
+};
+
 struct gate_ask {
 	const struct sql_facts *facts;
 	struct slice text; /* as sent: shadow rules may read it */
@@ -191,7 +199,7 @@ struct gate_ask {
 	unsigned renamed; /* names may mean something else: session_lookup.c's `renaming` */
 	struct gate_seen need; /* what the catalog must have seen, or nothing is decided */
 	bool temporary; /* the session may have temporary relations */
-	bool own_parameters; /* some are declared as of a type that is not PostgreSQL's */
+	const struct gate_parameters *parameters; /* NULL: there are none */
 	/* Its temporary tables were filled when other masks were in force, or none. */
 	bool temporary_foreign;
 	uint64_t now_wall_ns;
@@ -201,8 +209,8 @@ struct gate_ask {
 	gate_judged_fn *judged; /* for who explains; NULL: nobody */
 	struct arena *arena;     /* texts of a refusal */
 };
-/* Types that Parse declares, 4 bytes each (0: left to the server): gate_ask.own_parameters. */
-bool gate_own_types(struct slice types);
+/* The types that Parse declares, 4 bytes each (0: left to the server). */
+void gate_parameters_read(struct slice types, struct gate_parameters *out);
 /* What weir.approval is set to; in any case, as the server's own words are. */
 enum approval_mode { APPROVAL_MODE_UNSET, APPROVAL_MODE_WAIT, APPROVAL_MODE_ASYNC };
 enum approval_mode setting_approval(struct slice value);

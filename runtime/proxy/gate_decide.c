@@ -215,7 +215,7 @@ judge_calls(struct look *l)
 				  .path = l->path,
 				  .facts = f,
 				  .relations = l->relations,
-				  .own_parameters = l->ask->own_parameters,
+				  .parameters = gate_parameters_of(l->ask, f),
 				  .arena = l->ask->arena};
 
 	for (uint32_t i = 0; i < f->n_calls; i++) {
@@ -711,6 +711,17 @@ watch_again(struct look *l)
 	gate_note_watched(l->g, l->class->epoch->image, l->own, v);
 }
 
+/* Where something is overloaded their types can matter. False: there are too many. */
+static bool
+key_parameters(const struct gate_class *c, const struct gate_parameters *p,
+	       struct gate_memory *key)
+{
+	if (!p || !p->n || !c->catalog || !catalog_types(c->catalog->catalog)->n_overloads)
+		return true;
+	memcpy(key->parameters, p->types, sizeof(key->parameters));
+	return !p->many;
+}
+
 void
 gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	    struct gate_verdict *v)
@@ -723,8 +734,9 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	const struct gate_refusal *wait;
 	const struct image *img = g->epoch->image;
 	bool remember = img->entry[ENTRY_COMMAND].stable && !ask->renamed &&
+			key_parameters(c, ask->parameters, &key) &&
 			!ask->schema_moving && !ask->schema_changed_in_tx && !ask->path_unknown &&
-			!ask->temporary_foreign && !ask->own_parameters &&
+			!ask->temporary_foreign && !(ask->parameters && ask->parameters->own) &&
 			!sql_runs_other(ask->facts);
 
 	l.path = gate_path_for(s, c, ask);

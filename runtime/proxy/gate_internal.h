@@ -19,6 +19,7 @@ struct gate_target_state {
 
 struct gate_memory {
 	uint64_t class, facts, path;
+	uint32_t parameters[COUNT_OF(((struct gate_parameters *)0)->types)];
 	struct gate_verdict verdict;
 };
 
@@ -86,11 +87,15 @@ struct call_look {
 	const struct catalog_path *path;
 	const struct sql_facts *facts;
 	const struct catalog_relation *const *relations;
-	bool own_parameters; /* some are of a type that is not PostgreSQL's */
+	const struct gate_parameters *parameters; /* of the command; NULL: not known */
 	struct arena *arena;
 	bool typed;
 	const bool *own; /* typing_own, once asked for */
 };
+/* What the command that is asked about declares. Of others (a cursor's, what EXECUTE runs) nobody
+ * knows it: NULL. */
+const struct gate_parameters *gate_parameters_of(const struct gate_ask *ask,
+						 const struct sql_facts *f);
 /* Something that is not PostgreSQL's has the name, of a function (f), operator (o) or type (t), or
  * of a type to which what looks like the call of a function casts. */
 bool name_is_taken(const struct catalog *cat, char kind, struct slice name);

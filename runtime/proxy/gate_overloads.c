@@ -22,14 +22,38 @@
 
 enum { FIRST_NORMAL_OID = 16384 };
 
-bool
-gate_own_types(struct slice types)
+void
+gate_parameters_read(struct slice types, struct gate_parameters *out)
 {
-	bool own = false;
+	*out = (struct gate_parameters){0};
+	for (size_t i = 0; i < types.n / sizeof(uint32_t); i++) {
+		uint32_t type = get_be32(types.p + i * sizeof(uint32_t));
 
-	for (size_t i = 0; i + sizeof(uint32_t) <= types.n; i += sizeof(uint32_t))
-		own = own || get_be32(types.p + i) >= FIRST_NORMAL_OID;
-	return own;
+		out->own = out->own || type >= FIRST_NORMAL_OID;
+		if (type && i >= COUNT_OF(out->types))
+			out->many = true;
+		else if (type)
+			out->n = (uint32_t)i + 1;
+		if (type && i < COUNT_OF(out->types))
+			out->types[i] = type;
+	}
+}
+
+const struct gate_parameters *
+gate_parameters_of(const struct gate_ask *ask, const struct sql_facts *f)
+{
+	static const struct gate_parameters none;
+
+	if (f != ask->facts)
+		return NULL;
+	return ask->parameters ? ask->parameters : &none;
+}
+
+/* Of what EXECUTE or FETCH goes on with they may be of any type. */
+static bool
+own_parameters(const struct call_look *l)
+{
+	return l->parameters ? l->parameters->own : l->facts->max_param > 0;
 }
 
 static bool
@@ -132,8 +156,13 @@ name_is_taken(const struct catalog *cat, char kind, struct slice name)
 static struct typing
 typing_of(const struct call_look *l)
 {
+	const struct gate_parameters *p = l->parameters;
+
 	return (struct typing){.catalog = l->class->catalog->catalog,
 			       .path = l->path,
+			       .parameters_known = p && !p->many,
+			       .parameters = p ? p->types : NULL,
+			       .n_parameters = p ? p->n : 0,
 			       .facts = l->facts,
 			       .relations = l->relations,
 			       .arena = l->arena};
@@ -149,13 +178,13 @@ cast_in_doubt(struct call_look *l)
 
 	if (!types->n_casts)
 		return NULL;
-	made = l->facts->n_types ? typing_casts(&t, l->own_parameters ||
+	made = l->facts->n_types ? typing_casts(&t, own_parameters(l) ||
 						  has_own_types(cat, l->facts, l->relations))
 				 : NULL;
 	for (size_t k = 0; k < types->n_casts; k++) {
 		const struct catalog_cast *c = &types->casts[k];
 
-		if (c->own && ((made && made[k]) || cast_is_unasked(&t, c, l->own_parameters)) &&
+		if (c->own && ((made && made[k]) || cast_is_unasked(&t, c, own_parameters(l))) &&
 		    !class_vouches(l->class, c->schema, c->function))
 			return c;
 	}
@@ -181,7 +210,7 @@ call_is_built_in(struct call_look *l, const struct sql_call *call)
 	if (call->schema.n || call->flags & SQL_CALL_TYPE)
 		return false;
 	return means_built_in(l, call) ||
-	       (!l->own_parameters &&
+	       (!own_parameters(l) &&
 		catalog_shadows(cat, call->flags & SQL_CALL_OPERATOR ? 'O' : 'F', call->name) &&
 		begins_with_built_ins(l->path) && !has_own_types(cat, l->facts, l->relations));
 }

@@ -65,7 +65,7 @@ gate_call_judged(const struct gate_session *s, const struct gate_ask *ask,
 	char kind = call->flags & SQL_CALL_OPERATOR ? 'o' : call->flags & SQL_CALL_TYPE ? 't' : 'f';
 	struct call_look l = {.class = c,
 			      .facts = ask->facts,
-			      .own_parameters = ask->own_parameters,
+			      .parameters = gate_parameters_of(ask, ask->facts),
 			      .arena = ask->arena};
 
 	if (!c || !c->catalog || slice_is(call->schema, "pg_catalog") ||

@@ -197,7 +197,7 @@ struct command {
 	uint64_t path;        /* gate_path_number when it was judged */
 	bool path_told;       /* ... and that was the server's word */
 	bool schema_moving, path_unknown; /* likewise */
-	bool own_parameters; /* gate_ask */
+	struct gate_parameters parameters;
 	struct gate_seen seen; /* what the catalog had seen then */
 	uint64_t asked;	      /* a catalog for its names is on its way; 0: none */
 	bool looked_up;	      /* the names of its current statement mean what was judged */
@@ -486,7 +486,8 @@ void session_drop_to_sync(struct session *s);
 enum step session_for_head(struct session *s, struct reply *head, const struct pg_frame *f);
 bool command_durable(struct session *s, const struct command *c);
 /* What the gate is to be asked about a command as things stand for the session. */
-struct gate_ask session_ask(struct session *s, const struct sql_facts *f, bool own_parameters);
+struct gate_ask session_ask(struct session *s, const struct sql_facts *f,
+			    const struct gate_parameters *parameters);
 
 /* session_pool.c */
 /* After the login at the gateway: asks for a connection. */

@@ -76,9 +76,11 @@ take_first(struct session *s, struct batch *b, const struct pg_frame *f)
 static bool
 is_held(struct session *s, const struct batch *b)
 {
-	struct gate_ask ask = session_ask(s, b->facts, gate_own_types(b->text.types));
+	struct gate_parameters parameters;
+	struct gate_ask ask = session_ask(s, b->facts, &parameters);
 	struct gate_verdict v;
 
+	gate_parameters_read(b->text.types, &parameters);
 	ask.text = b->text.text;
 	gate_decide(s->env->gate, s->gate, &ask, &v);
 	return v.verdict == VERDICT_HOLD;

@@ -96,12 +96,13 @@ changes_schema(struct session *s)
 }
 
 struct gate_ask
-session_ask(struct session *s, const struct sql_facts *f, bool own_parameters)
+session_ask(struct session *s, const struct sql_facts *f,
+	    const struct gate_parameters *parameters)
 {
 	bool path_unknown = session_path_unknown(s); /* may say more of s->path */
 
 	return (struct gate_ask){.facts = f,
-				 .own_parameters = own_parameters,
+				 .parameters = parameters,
 				 .tx = s->tx,
 				 .schema_changed_in_tx = s->schema_changed_in_tx,
 				 .schema_moving = changes_schema(s),
@@ -124,7 +125,7 @@ static enum judged
 judge(struct session *s, struct command *c, struct slice text)
 {
 	struct session_env *env = s->env;
-	struct gate_ask ask = session_ask(s, c->facts, c->own_parameters);
+	struct gate_ask ask = session_ask(s, c->facts, &c->parameters);
 	uint64_t number = gate_catalog_number(env->gate, s->gate);
 	const struct gate_refusal *refused;
 
@@ -183,7 +184,7 @@ session_stage(struct session *s, const struct sql_facts *facts, const struct sta
 
 	sql_facts_hold(facts);
 	c->facts = facts;
-	c->own_parameters = gate_own_types(t->types);
+	gate_parameters_read(t->types, &c->parameters);
 	if (judge(s, c, t->text) == JUDGE_WAIT || hold_awaits(s, c)) {
 		command_free(s, c);
 		return STEP_BLOCK;
@@ -365,7 +366,7 @@ client_parse(struct session *s, const struct pg_frame *f)
 	c = command_new(s);
 	c->facts = gate_facts(s->env->gate, m.text);
 	sql_facts_hold(c->facts);
-	c->own_parameters = gate_own_types(slice_of(m.types, m.n_types * sizeof(uint32_t)));
+	gate_parameters_read(slice_of(m.types, m.n_types * sizeof(uint32_t)), &c->parameters);
 	if (judge(s, c, m.text) == JUDGE_WAIT) {
 		command_free(s, c);
 		return STEP_BLOCK;

@@ -418,7 +418,7 @@ give_up(struct session *s, bool extended)
 static bool
 still_held(struct session *s, struct command *c, struct gate_refusal *why)
 {
-	struct gate_ask ask = session_ask(s, c->facts, c->own_parameters);
+	struct gate_ask ask = session_ask(s, c->facts, &c->parameters);
 	struct gate_verdict v;
 
 	c->seen = gate_seen(s->env->gate, s->gate);

@@ -91,7 +91,7 @@ elsewhere(struct session *s, const struct reply *head, const struct pg_frame *f,
 static bool
 still_allowed(struct session *s, struct command *c)
 {
-	struct gate_ask ask = session_ask(s, c->facts, c->own_parameters);
+	struct gate_ask ask = session_ask(s, c->facts, &c->parameters);
 	struct gate_verdict v;
 
 	arena_reset(&s->env->arena);

@@ -275,7 +275,7 @@ add_effects(struct session *s, const struct command *c, struct intent *in)
 	const struct gate_ask ask = {.facts = f,
 				     .schema_moving = c->schema_moving,
 				     .path_unknown = c->path_unknown,
-				     .own_parameters = c->own_parameters,
+				     .parameters = &c->parameters,
 				     .arena = &s->env->arena};
 
 	for (uint32_t i = 0; i < f->n_effects; i++)

@@ -208,6 +208,15 @@ an_call(struct analysis *a, struct slice schema, struct slice name, uint32_t fla
 	return a->applies.n - 1;
 }
 
+static void
+parameter_seen(struct analysis *a, uint32_t number)
+{
+	uint64_t bit = number >= 1 && number <= 64 ? UINT64_C(1) << (number - 1) : 0;
+
+	a->params_again |= a->params & bit;
+	a->params |= bit;
+}
+
 bool
 an_enter(struct analysis *a)
 {
@@ -355,6 +364,7 @@ scan(struct analysis *a, struct sql_facts *f)
 			for (uint32_t i = 1; i < t.n; i++)
 				v = v * 10 + (uint32_t)(a->text.p[t.at + i] - '0');
 			f->max_param = v > f->max_param ? v : f->max_param;
+			parameter_seen(a, v);
 		}
 		if (a->n_tokens == cap) {
 			uint32_t *more;

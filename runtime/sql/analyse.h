@@ -78,6 +78,10 @@ struct analysis {
 	struct cte *ctes;      /* visible here, innermost first */
 	uint64_t gen;	       /* counts changes to scopes */
 	uint32_t depth;
+	uint64_t params, params_again; /* of the first 64, bit n - 1: it occurs; more than once */
+	const List *declared; /* types of the parameters in a PREPARE */
+	bool preparing;
+	bool twice; /* in what the server looks at twice */
 	const struct proven *proven; /* of the groups of the SELECT whose list is walked */
 	const SelectStmt *select; /* ... and that SELECT; NULL: no list is walked */
 	bool derives; /* in an output expression that `allowing derived` may open */
@@ -166,6 +170,7 @@ struct an_values {
 };
 void an_values_add(struct an_values *l, struct sql_value v);
 uint32_t an_become(struct analysis *a, enum sql_apply_kind kind);
+struct sql_value an_parameter_value(struct analysis *a, int number);
 struct sql_value an_constant_value(const A_Const *c);
 struct sql_value an_cast_value(struct analysis *a, const TypeName *t, struct sql_value from);
 struct sql_value an_function_value(struct analysis *a, const SQLValueFunction *f);

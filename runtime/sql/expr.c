@@ -490,6 +490,7 @@ expression(struct analysis *a, const A_Expr *e, struct scope *s, enum context ct
 		   e->kind == AEXPR_SIMILAR;
 	bool both = one || e->kind == AEXPR_DISTINCT || e->kind == AEXPR_NOT_DISTINCT ||
 		    e->kind == AEXPR_NULLIF;
+	bool twice = a->twice;
 	uint32_t apply, second = 0;
 	struct sql_value values[2], bounds[2];
 
@@ -499,8 +500,10 @@ expression(struct analysis *a, const A_Expr *e, struct scope *s, enum context ct
 	} else {
 		apply = operator_name(a, e->name, e->location);
 	}
+	a->twice = twice || between;
 	an_expr(a, e->lexpr, s, ctx);
 	values[0] = a->value;
+	a->twice = twice || e->kind == AEXPR_BETWEEN_SYM || e->kind == AEXPR_NOT_BETWEEN_SYM;
 	if (between) {
 		an_bounds(a, e, s, ctx, bounds);
 		an_apply(a, second, (struct sql_value[]){values[0], bounds[1]}, 2);
@@ -509,6 +512,7 @@ expression(struct analysis *a, const A_Expr *e, struct scope *s, enum context ct
 		an_expr(a, e->rexpr, s, ctx);
 		values[1] = both ? a->value : (struct sql_value){SQL_VALUE_ANY, 0};
 	}
+	a->twice = twice;
 	an_apply(a, apply, e->lexpr ? values : values + 1, e->lexpr ? 2 : 1);
 	if (!one)
 		a->value.kind = e->kind == AEXPR_NULLIF ? SQL_VALUE_LEFT : SQL_VALUE_BOOLEAN;
@@ -659,6 +663,8 @@ node(struct analysis *a, Node *n, struct scope *s, enum context ctx)
 		value = an_function_value(a, (SQLValueFunction *)n);
 		break;
 	case T_ParamRef:
+		value = an_parameter_value(a, ((ParamRef *)n)->number);
+		break;
 	case T_SetToDefault:
 	case T_String:
 	case T_Integer:

@@ -303,6 +303,8 @@ enum sql_value_kind {
 	SQL_VALUE_TYPE,	  /* types[of] */
 	SQL_VALUE_RESULT, /* what applies[of] gives */
 	SQL_VALUE_LEFT,	  /* the left side of the operator of applies[of], as that takes it */
+	SQL_VALUE_PARAMETER, /* number `of`; if nobody declares its type: UNTYPED */
+	SQL_VALUE_PARAMETER_AGAIN, /* likewise; then of what it was taken for elsewhere: ANY */
 };
 
 struct sql_value {

@@ -176,6 +176,19 @@ named_type(struct walk *w, const struct sql_type *type, struct overload_set *out
 }
 
 static void
+parameter_types(const struct typing *t, const struct sql_value *v, struct overload_set *out)
+{
+	uint32_t type = v->of >= 1 && v->of <= t->n_parameters ? t->parameters[v->of - 1] : 0;
+
+	if (!t->parameters_known)
+		return;
+	if (type && type != TYPE_OID_UNKNOWN)
+		*out = (struct overload_set){1, {type}};
+	else if (v->kind == SQL_VALUE_PARAMETER)
+		*out = (struct overload_set){1, {TYPE_OID_UNKNOWN}};
+}
+
+static void
 value_types(struct walk *w, const struct sql_value *v, struct overload_set *out)
 {
 	const struct sql_facts *f = w->t->facts;
@@ -193,6 +206,8 @@ value_types(struct walk *w, const struct sql_value *v, struct overload_set *out)
 	case SQL_VALUE_TYPE: named_type(w, &f->types[v->of], out); break;
 	case SQL_VALUE_RESULT: *out = given(w, v->of)->result; break;
 	case SQL_VALUE_LEFT: *out = given(w, v->of)->left; break;
+	case SQL_VALUE_PARAMETER:
+	case SQL_VALUE_PARAMETER_AGAIN: parameter_types(w->t, v, out); break;
 	}
 }
 

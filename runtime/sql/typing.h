@@ -11,6 +11,10 @@ struct typing {
 	const struct catalog *catalog;
 	const struct catalog_path *path; /* NULL: not known */
 	const struct sql_facts *facts;
+	/* Of what types they are declared, from $1; 0: left to the server. */
+	bool parameters_known;
+	const uint32_t *parameters;
+	uint32_t n_parameters;
 	const struct catalog_relation *const *relations; /* by index; NULL: not known, or none */
 	struct arena *arena;
 	/* Told of each call, if set; what is chosen is oids[0 ... choice->n). */

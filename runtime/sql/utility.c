@@ -143,7 +143,10 @@ prepare(struct analysis *a, PrepareStmt *n)
 	an_kind(a, SQL_KIND_PREPARE, n->name);
 	an_effect(a, ACTION_SQL_PREPARE, -1);
 	a->inner = true;
+	a->declared = n->argtypes;
+	a->preparing = true;
 	query(a, n->query, CONTEXT_OUTPUT);
+	a->preparing = false;
 	a->impure = true;
 }
 

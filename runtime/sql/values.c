@@ -46,6 +46,50 @@ an_become(struct analysis *a, enum sql_apply_kind kind)
 	return a->applies.n - 1;
 }
 
+static struct sql_value
+of_type(struct analysis *a, struct slice schema, struct slice name, bool array)
+{
+	*(struct sql_type *)an_push(a, &a->types, sizeof(struct sql_type)) =
+		(struct sql_type){.schema = schema, .name = name, .array = array};
+	return (struct sql_value){SQL_VALUE_TYPE, a->types.n - 1};
+}
+
+static struct sql_value
+named_value(struct analysis *a, const TypeName *t)
+{
+	int n = t ? list_length(t->names) : 0;
+
+	if (n < 1 || n > 2 || t->setof || t->pct_type)
+		return (struct sql_value){SQL_VALUE_ANY, 0};
+	return of_type(a, n == 2 ? an_str(a, strVal(linitial(t->names))) : (struct slice){0},
+		       an_str(a, strVal(llast(t->names))), t->arrayBounds != NIL);
+}
+
+/* Of type unknown is what is not declared. */
+static struct sql_value
+declared_value(struct analysis *a, const TypeName *t)
+{
+	if (t && t->names && strcmp(strVal(llast(t->names)), "unknown") == 0)
+		return (struct sql_value){SQL_VALUE_ANY, 0};
+	return named_value(a, t);
+}
+
+/* What is used once and of no declared type is to the server what a literal without a type is;
+ * used again it is of the type that it was taken for before. */
+struct sql_value
+an_parameter_value(struct analysis *a, int number)
+{
+	bool once = number >= 1 && number <= 64 && !a->twice &&
+		    !(a->params_again >> (number - 1) & 1);
+
+	if (!a->preparing)
+		return (struct sql_value){once ? SQL_VALUE_PARAMETER : SQL_VALUE_PARAMETER_AGAIN,
+					  (uint32_t)number};
+	if (number >= 1 && number <= list_length(a->declared))
+		return declared_value(a, list_nth(a->declared, number - 1));
+	return (struct sql_value){once ? SQL_VALUE_UNTYPED : SQL_VALUE_ANY, 0};
+}
+
 struct sql_value
 an_constant_value(const A_Const *c)
 {
@@ -62,26 +106,13 @@ an_constant_value(const A_Const *c)
 	return v;
 }
 
-static struct sql_value
-of_type(struct analysis *a, struct slice schema, struct slice name, bool array)
-{
-	*(struct sql_type *)an_push(a, &a->types, sizeof(struct sql_type)) =
-		(struct sql_type){.schema = schema, .name = name, .array = array};
-	return (struct sql_value){SQL_VALUE_TYPE, a->types.n - 1};
-}
-
 struct sql_value
 an_cast_value(struct analysis *a, const TypeName *t, struct sql_value from)
 {
-	int n = t ? list_length(t->names) : 0;
-	struct sql_value to;
+	struct sql_value to = named_value(a, t);
 	struct sql_type *type;
 
-	if (n < 1 || n > 2 || t->setof || t->pct_type)
-		return (struct sql_value){SQL_VALUE_ANY, 0};
-	to = of_type(a, n == 2 ? an_str(a, strVal(linitial(t->names))) : (struct slice){0},
-		     an_str(a, strVal(llast(t->names))), t->arrayBounds != NIL);
-	if (a->status != SQL_OK)
+	if (a->status != SQL_OK || to.kind != SQL_VALUE_TYPE)
 		return to;
 	type = &((struct sql_type *)a->types.p)[to.of];
 	type->cast = true;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Overloads of built-ins: an extension that brings `=` or replace() for its own types closes nothing that does
 not touch these types; and nothing is open that the server could resolve to what somebody defined."""
-import os, random, sys
+import os, random, re, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -364,6 +364,54 @@ def test_a_portal_keeps_the_path_it_was_bound_under():
     got = c.send(raw.execute("p") + raw.SYNC).ready()
     h.has(" ".join(raw.code(got[0][1])), "34000", "WEIR-SEARCH-PATH")
     c.close()
+
+
+def with_parameters(c, sql, oids, prepared):
+    """What the server says about a statement with parameters, all of them NULL."""
+    if not prepared:
+        r = c.pgconn.exec_params(sql.encode(), [None] * len(oids), param_types=oids)
+        return r.error_message.decode(), r.ntuples
+    names = ", ".join("unknown" if o == 0 else f"{c.names[o]}" for o in oids)
+    declared = f"({names})" if oids and any(oids) else ""
+    r = c.pgconn.exec_(f"prepare generated{declared} as {sql}".encode())
+    if not r.error_message:
+        r = c.pgconn.exec_(f"execute generated({', '.join(['null'] * len(oids))})".encode())
+        c.pgconn.exec_(b"deallocate generated")
+    return r.error_message.decode(), r.ntuples
+
+
+def test_generated_parameters():
+    """Of declared types, of none, used once and again: nothing that is let through runs what somebody defined."""
+    r = random.Random(int(os.environ.get("SEED", "4")))
+    direct = psycopg.connect(f"host=127.0.0.1 port={pg.port} user={pg.login} password={pg.password} dbname={pg.database}",
+                             autocommit=True)
+    c = psycopg.connect(weir.conninfo(), autocommit=True)
+    names = {int(row[0]): row[1] for row in direct.execute(
+        "select oid, oid::regtype::text from pg_type where typname in ('text', 'int4', 'int8', 'varchar', '_int4', 'mood', 'word',"
+        " 'citext', 'numeric', 'soft', '_text')")}
+    direct.names = c.names = names
+    valid = own = passed = 0
+    for _ in range(int(os.environ.get("STATEMENTS", "2500")) // 2):
+        call = r.choice(CALLS)
+        n = r.randint(1, 2)
+        oids = [0 if r.random() < 0.5 else r.choice(list(names)) for _ in range(n)]
+        slots = [f"${r.randint(1, n)}" if r.random() < 0.6 else r.choice(VALUES[:22]) for _ in range(call.count("{}"))]
+        source = r.choice(["", "plain p", "users u"])
+        extra = "".join(f", ${k + 1}::int" if r.random() < 0.1 else "" for k in range(n))
+        sql = f"select {call.format(*slots)}{extra}" + (f" from {source}" if source else "")
+        used = max([int(m) for m in re.findall(r"\$(\d)", sql)] or [0])
+        prepared = r.random() < 0.3
+        a = with_parameters(direct, sql, oids[:used], prepared)
+        if a[0] and "CHOSEN" not in a[0]:
+            continue
+        valid += 1
+        own += a[0] != ""
+        b = with_parameters(c, sql, oids[:used], prepared)
+        h.check("CHOSEN" not in b[0], f"it was chosen: {sql} {oids} {prepared}")
+        passed += not b[0]
+        h.check(b[0] or b == a, f"{sql} {oids}")
+    print(f"# {valid} valid statements, of which {own} run what somebody defined; {passed} of the others were let through")
+    h.check(own > 10 and passed > 150, f"{valid} {own} {passed}")
 
 
 h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)

@@ -30,7 +30,9 @@ create function md5(soft, int default 1) returns text language sql as 'select ch
 create function ascii(word, int default 1) returns int language sql as 'select length(chosen())';
 create function array_length(mood[], int) returns int language sql as 'select length(chosen())';
 create function numbered(int, bigint) returns boolean language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
-create operator ~ (leftarg = int, rightarg = bigint, procedure = numbered);
+create operator # (leftarg = int, rightarg = bigint, procedure = numbered);
+create function below(numeric, int) returns boolean language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
+create operator <= (leftarg = numeric, rightarg = int, procedure = below);
 create function same(mood, text) returns boolean language plpgsql as $$ begin raise exception 'CHOSEN'; end $$;
 create operator = (leftarg = mood, rightarg = text, procedure = same);
 """
@@ -99,11 +101,52 @@ select array_length(array[feeling], 1) from users
 select array_length(array['sad', feeling], 1) from users
 select array_length(array(select feeling from users), 1)
 select array['sad']::mood[] = array[feeling], lower((array[feeling])[1]) from users
-select coalesce(id, 1) ~ coalesce(n, 1) from plain
+select coalesce(id, 1) # coalesce(n, 1) from plain
 select case feeling when 'sad'::text then 1 end from users
 select lower(coalesce(feeling, id)) from users
 select lower((values ('sad'::mood)))
 """)
+
+
+def test_parameters():
+    """Declared by Parse or PREPARE; else as a literal without a type, where it is used once."""
+    for pg, weir in servers:
+        d, c = (psycopg.connect(x, autocommit=True) for x in (direct(pg), weir.conninfo()))
+        oid = {n: int(pg.super(f"select '{n}'::regtype::oid::int", db=pg.database))
+               for n in ("mood", "soft", "word", "text", "int", "bigint", "moods")}
+        for sql, types, state in (
+                ("select lower($1)", [], None), ("select lower($1)", ["text"], None),
+                ("select lower($1)", [None, "int"], None), ("select id from plain where note = $1 and id = $2", [], None),
+                ("select lower(coalesce($1, $2))", [], None), ("select lower(coalesce($1, $2))", ["text"], None),
+                ("select lower($1), upper($1)", ["text"], None), ("select 1 # $1", ["int"], None),
+                ("select id # $1 from plain", [], None), ("select n = $1, id # $2 from plain", [], None),
+                ("select lower($1)", ["mood"], "42501"), ("select lower($1)", ["moods"], "42501"),
+                ("select n = $1, id # $1 from plain", [], "42501"), ("select coalesce(n, $1), id # $1 from plain", [], "42501"),
+                ("select $1 between 1.5::numeric and 1", [], "42501"), ("select $1 <= 1", [], None),
+                ("select n between $1 and 1, id # $1 from plain", [], "42501"),
+                ("select lower(coalesce($1, $2))", ["mood"], "42501"), ("select lower(coalesce($2, $1))", ["mood"], "42501"),
+                ("select 1 # $1", ["bigint"], "42501"), ("select $1 = $2", ["mood", "text"], "42501"),
+                ("select ascii($1)", ["word"], "42501"), ("select lower((select $1))", ["mood"], "42501")):
+            params = [None] * max(int(x[1:]) for x in sql.replace(")", " ").replace(",", " ").replace(":", " ").split()
+                                  for x in [x[x.find("$"):]] if x[0] == "$")
+            oids = [oid[t] if t else 0 for t in types] + [0] * (len(params) - len(types))
+            a, b = (x.pgconn.exec_params(sql.encode(), params, param_types=oids[:len(params)]) for x in (d, c))
+            states = [r.error_field(psycopg.pq.DiagnosticField.SQLSTATE) for r in (a, b)]
+            h.check((states[0] is None) == (state is None), f"{sql}: the server says {states[0]}")
+            h.eq(states[1].decode() if states[1] else None, state, f"{sql} {types}: {b.error_message}")
+        for sql, open_ in (("prepare a as select lower($1)", True), ("prepare b(text) as select lower($1), upper($1)", True),
+                           ("prepare c(mood) as select lower($1)", False), ("prepare d as select n = $1, id # $1 from plain", False),
+                           ("prepare e(mood[]) as select array_length($1, 1)", False),
+                           ("prepare f(unknown) as select n = $1, id # $1 from plain", False),
+                           ("prepare g(int) as select id # $1 from plain where n = $1", True)):
+            d.execute(sql)
+            r = c.pgconn.exec_(sql.encode())
+            h.eq(r.error_message == b"", open_, f"{sql}: {r.error_message}")
+        # What EXECUTE runs may have been declared otherwise by Parse.
+        c.pgconn.prepare(b"wire", b"select lower($1)", param_types=[oid["text"]])
+        h.check(c.pgconn.exec_prepared(b"wire", [None]).error_message == b"", "declared by Parse")
+        h.has(c.pgconn.exec_(b"execute wire(null)").error_message.decode(), "user-defined")
+        c.close()
 
 
 h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)

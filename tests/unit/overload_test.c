@@ -73,6 +73,12 @@ made(void)
 	return c;
 }
 
+/* What is declared of parameters. */
+static struct {
+	bool known;
+	uint32_t types[2];
+} declared;
+
 /* "own" and "" as typing_own says for the calls in question, or "?" */
 static const char *
 meant(const struct catalog *c, const char *search_path, const char *sql)
@@ -82,7 +88,12 @@ meant(const struct catalog *c, const char *search_path, const char *sql)
 	const struct catalog_relation *relations[10] = {0};
 	struct catalog_path path;
 	struct arena a;
-	struct typing t = {.catalog = c, .path = search_path ? &path : NULL, .arena = &a};
+	struct typing t = {.catalog = c,
+			   .path = search_path ? &path : NULL,
+			   .parameters_known = declared.known,
+			   .parameters = declared.types,
+			   .n_parameters = COUNT_OF(declared.types),
+			   .arena = &a};
 	const bool *own;
 	bool any = false;
 
@@ -233,6 +244,34 @@ calls_mean(void)
 	catalog_free(c);
 }
 
+static void
+parameters_are_of_types(void)
+{
+	struct catalog *c = made();
+
+	declared.known = true;
+	CHECK_SLICE(slice_str(meant(c, "public", "select lower($1), upper($3)")), "");
+	CHECK_SLICE(slice_str(meant(c, "public", "select lower($1), upper($1)")), "own");
+	CHECK_SLICE(slice_str(meant(c, "public", "select lower($65)")), "own");
+	CHECK_SLICE(slice_str(meant(c, "public", "prepare p as select lower($1)")), "");
+	CHECK_SLICE(slice_str(meant(c, "public", "prepare p(text) as select lower($1), lower($1)")),
+		    "");
+	CHECK_SLICE(slice_str(meant(c, "public", "prepare p(mood) as select lower($1)")), "own");
+	CHECK_SLICE(slice_str(meant(c, "public", "prepare p(unknown) as select lower($1)")), "own");
+	declared.types[0] = 25;
+	CHECK_SLICE(slice_str(meant(c, "public", "select lower($1), upper($1)")), "");
+	CHECK_SLICE(slice_str(meant(c, "public", "prepare p as select lower($1), upper($1)")),
+		    "own");
+	declared.types[0] = 16400;
+	CHECK_SLICE(slice_str(meant(c, "public", "select lower($1)")), "own");
+	CHECK_SLICE(slice_str(meant(c, "public", "select lower($2)")), "");
+	declared.types[0] = 705;
+	CHECK_SLICE(slice_str(meant(c, "public", "select lower($1), upper($1)")), "own");
+	declared.types[0] = 0;
+	declared.known = false;
+	catalog_free(c);
+}
+
 /* A statement of thousands of calls is not looked at, and takes no time. */
 static void
 too_many_calls(void)
@@ -256,4 +295,5 @@ too_many_calls(void)
 	catalog_free(c);
 }
 
-TEST_MAIN(TEST(calls_mean), TEST(casts_call), TEST(too_many_calls))
+TEST_MAIN(TEST(calls_mean), TEST(casts_call), TEST(parameters_are_of_types),
+	  TEST(too_many_calls))
