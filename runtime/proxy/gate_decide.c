@@ -46,11 +46,13 @@ resolve_relations(struct look *l)
 	l->relations = class_relations(l->class, l->path, l->facts, l->ask->arena);
 }
 
-/* What they mean is part of the verdict, where it can change one. */
+/* What they mean is part of the verdict, where it can change one. Under masks so is which function
+ * a call means: somebody may define another while the command waits. */
 static void
 note_names(struct look *l)
 {
-	if (l->class->reads_names && l->facts->n_relations)
+	if (l->class->reads_names &&
+	    (l->facts->n_relations || (l->class->any_masks && l->facts->n_calls)))
 		l->v->names = gate_names_of(l->v->names, l->facts, l->relations);
 }
 

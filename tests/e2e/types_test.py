@@ -149,4 +149,34 @@ def test_parameters():
         c.close()
 
 
+def test_a_function_that_others_define_meanwhile():
+    """Judged as a built-in's, looked up by the server when there is another: its result does not go on."""
+    for pg, weir in servers:
+        own = ("create function public.lower(varchar) returns text security definer language sql set search_path = public "
+               "as 'select pan from cards where id = 1'")
+        for sql, ext in (("select lower('x'::varchar)", False), ("select lower('x'::varchar)", True),
+                         ("select lower(note::varchar) from plain", False)):
+            c, locks = g.Client(weir.conninfo()), psycopg.connect(f"host=127.0.0.1 port={pg.port} user=postgres password=pw "
+                                                                  f"dbname={pg.database}")
+            dba = psycopg.connect(weir.conninfo("ana", "k-ana"), autocommit=True)
+            h.eq(c.run(sql).error, None, "it is the built-in")
+            locks.execute("lock table orders in access exclusive mode")
+            c.sock.sendall(g._frame(b"Q", g._z("select count(*) from orders")) + (
+                g._frame(b"P", g._z("") + g._z(sql) + bytes(2)) + g._frame(b"B", bytes(8)) +
+                g._frame(b"E", bytes(5)) + g._frame(b"S") if ext else g._frame(b"Q", g._z(sql))))
+            h.wait_for(lambda: pg.super("select count(*) from pg_stat_activity where wait_event_type = 'Lock'") != "0",
+                       20, "the wait")
+            dba.execute(own)
+            locks.commit()
+            raw = b""
+            while raw.count(b"Z\0\0\0\5I") < 2:
+                raw += c.sock.recv(65536)
+            h.check(b"SELECT 1\0" in raw, raw)  # the one that waited
+            h.check(g.PANS[0].encode() not in raw and b"55006" in raw, f"{sql}: {raw}")
+            h.eq(c.run(sql).state, "42501", "it is judged by what it means now")
+            dba.execute("drop function public.lower(varchar)")
+            dba.close()
+            locks.close()
+
+
 h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
