@@ -34,6 +34,7 @@ struct reader_target {
 	uint64_t changed; /* `asked` as the last schema change made it */
 
 	/* The thread's own. */
+	struct epoch *epoch;
 	uint64_t answered;       /* `asked` when the last attempt began */
 	struct catalog_ref *good; /* the last snapshot read */
 	uint64_t good_for;        /* `asked` when that read began */
@@ -47,6 +48,7 @@ struct reader_target {
 };
 
 struct catalog_reader {
+	pthread_mutex_t lock; /* guards the pointer */
 	struct epoch *epoch;
 	struct schema_moves *moves; /* by target */
 	struct reader_target *targets;
@@ -58,10 +60,16 @@ struct catalog_reader {
 	atomic_ulong reads, failures, changes;
 };
 
+static const struct config_target *
+target_config(const struct reader_target *t)
+{
+	return &t->epoch->config.targets[t->index];
+}
+
 static void
 tell(const struct reader_target *t, const struct fetch_trouble *was, bool is_new)
 {
-	const char *name = t->reader->epoch->config.targets[t->index].name;
+	const char *name = target_config(t)->name;
 
 	if (t->trouble.text) {
 		if (!was->text || strcmp(was->detail, t->trouble.detail) != 0)
@@ -141,9 +149,7 @@ listen_or_not(struct reader_target *t, bool announces)
 	if (announces == (t->ears != NULL))
 		return;
 	catalog_ears_close(t->ears);
-	t->ears = announces ? catalog_ears_open(&t->reader->epoch->config.targets[t->index],
-						t->reader->stop)
-			    : NULL;
+	t->ears = announces ? catalog_ears_open(target_config(t), t->reader->stop) : NULL;
 	if (t->ears)
 		ask_again(t);
 }
@@ -179,8 +185,7 @@ attempt(struct reader_target *t)
 	age.changed = atomic_load(&r->moves[t->index].changed);
 	age.renamed = atomic_load(&r->moves[t->index].renamed);
 	age.asked = atomic_load(&r->moves[t->index].asked);
-	c = catalog_fetch(&r->epoch->config.targets[t->index], r->stop, &t->trouble,
-			  &announces);
+	c = catalog_fetch(target_config(t), r->stop, &t->trouble, &announces);
 	if (!c && !t->trouble.text)
 		return false;
 	if (c)
@@ -200,6 +205,21 @@ attempt(struct reader_target *t)
 	t->ended = clock_mono_ns();
 	post(t, read_changed(t), t->ended);
 	return true;
+}
+
+/* The one in force now. What another could not read it may: the login's password is new. */
+static void
+take_epoch(struct reader_target *t)
+{
+	struct catalog_reader *r = t->reader;
+	struct epoch *was = t->epoch;
+
+	pthread_mutex_lock(&r->lock);
+	t->epoch = epoch_ref(r->epoch);
+	pthread_mutex_unlock(&r->lock);
+	if (was != t->epoch && t->trouble.text)
+		ask_again(t);
+	epoch_unref(was);
 }
 
 /* When the next attempt is due: never two without a pause, so that no client can make us hammer
@@ -234,8 +254,10 @@ sleep_until_due(struct reader_target *t)
 			return false;
 		if (fds[2].revents)
 			hear(t);
-		if (fds[0].revents && read(t->wake, &n, sizeof(n)) == sizeof(n))
+		if (fds[0].revents && read(t->wake, &n, sizeof(n)) == sizeof(n)) {
+			take_epoch(t);
 			continue;
+		}
 		if (clock_mono_ns() >= due)
 			return true;
 	}
@@ -247,6 +269,7 @@ reader_main(void *arg)
 	struct reader_target *t = arg;
 
 	pthread_setname_np(pthread_self(), "weir-catalog");
+	take_epoch(t);
 	while (attempt(t) && sleep_until_due(t))
 		;
 	return NULL;
@@ -272,6 +295,7 @@ catalog_reader_open(struct catalog_reader **out, struct epoch *e, struct schema_
 	*out = NULL;
 	if (!r)
 		return -ENOMEM;
+	pthread_mutex_init(&r->lock, NULL);
 	r->epoch = epoch_ref(e);
 	r->moves = moves;
 	r->posted = posted;
@@ -323,9 +347,15 @@ catalog_reader_changed(struct catalog_reader *r, size_t target, bool now)
 }
 
 void
-catalog_reader_interval(struct catalog_reader *r, unsigned seconds)
+catalog_reader_epoch(struct catalog_reader *r, struct epoch *e)
 {
-	atomic_store(&r->interval_s, seconds ? seconds : 1);
+	struct epoch *was = r->epoch;
+
+	pthread_mutex_lock(&r->lock);
+	r->epoch = epoch_ref(e);
+	pthread_mutex_unlock(&r->lock);
+	epoch_unref(was);
+	atomic_store(&r->interval_s, e->config.catalog_seconds ? e->config.catalog_seconds : 1);
 	for (size_t i = 0; i < r->n; i++)
 		wake(r->targets[i].wake);
 }
@@ -343,12 +373,14 @@ catalog_reader_close(struct catalog_reader *r)
 			close(t->wake);
 		catalog_ref_put(t->good);
 		catalog_ears_close(t->ears);
+		epoch_unref(t->epoch);
 		pthread_mutex_destroy(&t->lock);
 	}
 	if (r->stop >= 0)
 		close(r->stop);
 	free(r->targets);
 	epoch_unref(r->epoch);
+	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
 

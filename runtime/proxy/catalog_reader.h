@@ -33,8 +33,9 @@ int catalog_reader_open(struct catalog_reader **out, struct epoch *e, struct sch
 void catalog_reader_want(struct catalog_reader *r, size_t target);
 /* now: at once, else when next asked, at the latest with the next interval. */
 void catalog_reader_changed(struct catalog_reader *r, size_t target, bool now);
-/* A reload changed catalog_seconds. */
-void catalog_reader_interval(struct catalog_reader *r, unsigned seconds);
+/* A reload: reads that begin from now on use this (a reference of its own is taken), and what could
+ * not be read is tried again at once. */
+void catalog_reader_epoch(struct catalog_reader *r, struct epoch *e);
 /* Abandons reads under way, joins the threads. No `posted` comes after it returns. */
 void catalog_reader_close(struct catalog_reader *r);
 

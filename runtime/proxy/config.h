@@ -46,7 +46,7 @@ struct config_target {
 	const char *password; /* NULL: none */
 	enum tls_mode tls;
 	const char *ca_file; /* NULL: the system's */
-	struct config_pool pool; /* a reload may change it, and nothing else of a target */
+	struct config_pool pool; /* a reload may change it and the password, and nothing else */
 };
 
 struct config_principal {

@@ -52,7 +52,7 @@ put_channels(struct buf *out, const struct config *c, const uint8_t key[SHA256_L
 }
 
 static void
-put_fixed(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
+put_fixed(struct buf *out, const struct config *c)
 {
 	static const char *const tls[] = {"off", "prefer", "require", "verify-full"};
 
@@ -66,10 +66,9 @@ put_fixed(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN]
 	for (size_t i = 0; i < c->n_targets; i++) {
 		const struct config_target *t = &c->targets[i];
 
-		buf_printf(out, "target %s address %s database %s login %s password ", t->name,
-			   t->address.text, t->database, or_none(t->login));
-		put_secret(out, key, "target", t->name, t->password);
-		buf_printf(out, " tls %s ca %s\n", tls[t->tls], or_none(t->ca_file));
+		buf_printf(out, "target %s address %s database %s login %s tls %s ca %s\n", t->name,
+			   t->address.text, t->database, or_none(t->login), tls[t->tls],
+			   or_none(t->ca_file));
 	}
 }
 
@@ -104,7 +103,9 @@ put_live(struct buf *out, const struct config *c, const uint8_t key[SHA256_LEN])
 	for (size_t i = 0; i < c->n_targets; i++) {
 		const struct config_pool *p = &c->targets[i].pool;
 
-		buf_printf(out, "target %s pool %s", c->targets[i].name, pools[p->mode]);
+		buf_printf(out, "target %s password ", c->targets[i].name);
+		put_secret(out, key, "target", c->targets[i].name, c->targets[i].password);
+		buf_printf(out, "\ntarget %s pool %s", c->targets[i].name, pools[p->mode]);
 		if (p->mode != POOL_NONE)
 			buf_printf(out, " size %u queue %u wait %u idle %u max-prepared %u", p->size,
 				   p->queue, p->wait_seconds, p->idle_seconds, p->max_prepared);
@@ -127,7 +128,7 @@ void
 config_text_make(struct config_text *t, const struct config *c, const uint8_t key[SHA256_LEN])
 {
 	*t = (struct config_text){0};
-	put_fixed(&t->fixed, c, key);
+	put_fixed(&t->fixed, c);
 	put_live(&t->live, c, key);
 	assert(!t->fixed.failed && !t->live.failed);
 }

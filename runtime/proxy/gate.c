@@ -6,6 +6,7 @@
 #include "proxy/gate_internal.h"
 
 #include "base/clock.h"
+#include "base/secret.h"
 #include "sql/functions.h"
 
 #include <stdlib.h>
@@ -67,9 +68,23 @@ gate_close(struct gate *g)
 	free(g);
 }
 
+/* What was made of a target's password is of no use with another one. */
+static void
+forget_passwords(struct gate *g, const struct epoch *e)
+{
+	for (size_t i = 0; g->epoch && i < g->n_targets; i++) {
+		const char *was = g->epoch->config.targets[i].password;
+		const char *is = e->config.targets[i].password;
+
+		if (!was || !is || !secret_eq(slice_str(was), slice_str(is)))
+			secret_wipe(&g->targets[i].scram_keys, sizeof(g->targets[i].scram_keys));
+	}
+}
+
 void
 gate_set_epoch(struct gate *g, struct epoch *e)
 {
+	forget_passwords(g, e);
 	drop_classes(g);
 	epoch_unref(g->epoch);
 	g->epoch = e;

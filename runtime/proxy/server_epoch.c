@@ -160,7 +160,7 @@ install(struct server *s, struct epoch *e, struct config_text *text)
 	server_review_approvals(s);
 	for (unsigned i = 0; i < s->n_workers; i++)
 		worker_post_epoch(s->workers[i], epoch_ref(e));
-	catalog_reader_interval(s->reader, e->config.catalog_seconds);
+	catalog_reader_epoch(s->reader, e);
 	/* What its data classes cover is noted before anybody renames it. */
 	for (size_t i = 0; i < e->config.n_targets; i++)
 		catalog_reader_want(s->reader, i);

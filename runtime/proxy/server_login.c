@@ -51,6 +51,8 @@ sasl(struct server_login *l, const struct config_target *t, struct scram_client_
 	} else if (!l->scram_started) {
 		r = PG_R_SASL_MESSAGE;
 	} else if (m->kind == PG_AUTH_SASL_CONTINUE) {
+		/* A reload may have brought another one since. */
+		l->scram.password = slice_str(t->password);
 		r = scram_client_final(&l->scram, m->data, &said);
 		if (r == PG_R_OK)
 			pg_put_sasl_response(out, buf_slice(&said));

@@ -425,11 +425,11 @@ def test_reload_refuses_what_needs_a_restart():
     with open(w.conf_path) as f:
         good = f.read()
     with open(w.conf_path, "w") as f:
-        f.write(good.replace("app-secret", "other-secret"))
+        f.write(good.replace('login     "app"', 'login     "other"'))
     w.reload()
     log = said(w, "reload refused")
-    h.has(log, "needs a restart", "-target orders", "+target orders")
-    h.lacks(log, "other-secret", "app-secret")
+    h.has(log, "needs a restart", "-target orders", "+target orders", "login other")
+    h.lacks(log, "app-secret")
     # A principal comes and goes without one.
     with open(w.conf_path, "w") as f:
         f.write(good + '\nprincipal dee kind human groups dba-oncall key "k-dee"\n')
