@@ -45,8 +45,8 @@ folder_read(struct buf *out, int dirfd, const char *name, size_t max)
 	return rc;
 }
 
-static int
-write_all(int fd, struct slice s)
+int
+folder_write(int fd, struct slice s)
 {
 	while (s.n) {
 		ssize_t n = write(fd, s.p, s.n);
@@ -70,7 +70,7 @@ folder_replace(int dirfd, const char *name, mode_t mode, struct slice data)
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
-	rc = write_all(fd, data);
+	rc = folder_write(fd, data);
 	if (rc == 0 && fdatasync(fd) != 0)
 		rc = -errno;
 	close(fd);

@@ -21,6 +21,7 @@ enum { FOLDER_PATH_MAX = 4096, SEGMENT_BYTES_MAX = 1 << 30 };
 int folder_read(struct buf *out, int dirfd, const char *name, size_t max) MUST_CHECK;
 /* Writes name by way of a temporary file, fdatasync and rename, then syncs the folder. */
 int folder_replace(int dirfd, const char *name, mode_t mode, struct slice data) MUST_CHECK;
+int folder_write(int fd, struct slice s) MUST_CHECK; /* all of it; 0 or -errno */
 int folder_mkdir(int dirfd, const char *name) MUST_CHECK; /* 0700; there already is fine */
 
 /* The first indexes of seg/, ascending; *v is malloc'd. 0 or -errno. -EINVAL: a file that is not a

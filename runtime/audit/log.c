@@ -2,6 +2,7 @@
 #include "audit/log.h"
 
 #include "audit/folder.h"
+#include "audit/heads.h"
 #include "base/clock.h"
 #include "base/endian.h"
 #include "base/secret.h"
@@ -276,7 +277,7 @@ alog_checkpoint(struct alog *l, uint64_t wall_ns, bool always)
 {
 	struct note_checkpoint c = {.origin = slice_str(l->key.name), .size = l->tree.size};
 	struct buf text = {0}, note = {0};
-	int rc, fd;
+	int rc;
 
 	if (!always && l->tree.size == l->signed_head.size)
 		return 0;
@@ -287,13 +288,7 @@ alog_checkpoint(struct alog *l, uint64_t wall_ns, bool always)
 	rc = folder_replace(l->dir, "checkpoint", 0644, buf_slice(&note));
 	if (rc == 0) {
 		buf_putc(&note, '\n');
-		fd = openat(l->dir, "checkpoints.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-		/* One write, not synced: a torn end is mended from `checkpoint` at the next
-		 * start. */
-		if (fd < 0 || write(fd, note.p, note.n) != (ssize_t) note.n)
-			rc = -errno;
-		if (fd >= 0)
-			close(fd);
+		rc = heads_append(l->dir, buf_slice(&note));
 	}
 	if (rc == 0) {
 		l->signed_head = c;
@@ -467,48 +462,27 @@ static int
 mend_heads(struct alog *l, const struct note_checkpoint *head, struct slice head_note,
 	   struct buf *error)
 {
-	struct note_checkpoint c = {0};
-	struct buf b = {0};
-	struct slice rest;
-	struct note n;
-	bool any = false, same;
-	int rc = folder_read(&b, l->dir, "checkpoints.log", (size_t) 1 << 32);
+	struct note_checkpoint last;
+	struct buf note = {0};
+	bool any;
+	int rc = heads_mend(l->dir, &last, &any);
 
-	if (rc != 0 && rc != -ENOENT) {
-		buf_fini(&b);
-		return fail(error, "checkpoints.log", -rc, "");
-	}
-	rest = buf_slice(&b);
-	for (size_t took; (took = note_split(&n, rest)) != 0; any = true) {
-		if (!note_checkpoint_get(&c, n.text))
-			break;
-		rest = slice_of(rest.p + took, rest.n - took);
-	}
-	if (any && c.size > head->size) {
+	if (rc == 0 && any && last.size > head->size) {
 		buf_printf(error, "audit log: integrity: `checkpoint` signs %llu records but "
 			   "checkpoints.log has signed %llu. Somebody put an older head back. Keep the "
 			   "folder as evidence, run `weir audit verify` on it, and start with a new "
 			   "state folder", (unsigned long long) head->size,
-			   (unsigned long long) c.size);
-		buf_fini(&b);
+			   (unsigned long long) last.size);
 		return -1;
 	}
-	same = any && c.size == head->size && memcmp(c.root, head->root, SHA256_LEN) == 0;
-	if (rest.n || !same) {
-		b.n -= rest.n;
-		if (!same) {
-			buf_put_slice(&b, head_note);
-			buf_putc(&b, '\n');
-		}
-		rc = b.failed ? -ENOMEM
-			      : folder_replace(l->dir, "checkpoints.log", 0644, buf_slice(&b));
-		if (rc != 0)
-			fail(error, "checkpoints.log", -rc, "");
-	} else {
-		rc = 0;
+	if (rc == 0 && !(any && last.size == head->size &&
+			 memcmp(last.root, head->root, SHA256_LEN) == 0)) {
+		buf_put_slice(&note, head_note);
+		buf_putc(&note, '\n');
+		rc = note.failed ? -ENOMEM : heads_append(l->dir, buf_slice(&note));
+		buf_fini(&note);
 	}
-	buf_fini(&b);
-	return rc == 0 ? 0 : -1;
+	return rc == 0 ? 0 : fail(error, "checkpoints.log", -rc, "");
 }
 
 static int

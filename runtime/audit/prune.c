@@ -3,6 +3,7 @@
 
 #include "audit/brief.h"
 #include "audit/folder.h"
+#include "audit/heads.h"
 #include "audit/walk.h"
 #include "base/clock.h"
 
@@ -24,8 +25,9 @@ struct prune {
 	struct buf *error;
 	int dir;
 	uint64_t size; /* of the log, when this began */
-	struct note_checkpoint *heads; /* as written, not verified; sizes ascending */
-	size_t n_heads, next_head;
+	struct heads heads; /* as written, not verified; sizes ascending */
+	struct note_checkpoint head; /* the last one read of them; its texts are gone */
+	int heads_rc;		     /* 0: there may be more, 1: no more, or -errno */
 	struct walk walk;
 	struct holds holds;
 	uint8_t before[SHA256_LEN]; /* what is left of the segment before */
@@ -64,39 +66,24 @@ step(const struct prune *p)
 
 /* --- heads --- */
 
-static void
-add_head(struct prune *p, const struct note_checkpoint *c)
+/* Reads on to the next one that signs so many records. Their sizes are where the kept hashes are
+ * parted. One that somebody slipped in can only part them further, or make the segment look
+ * damaged. */
+static bool
+head_at(struct prune *p, uint64_t size)
 {
-	if ((p->n_heads & (p->n_heads - 1)) == 0) {
-		p->heads = realloc(p->heads,
-				   (p->n_heads ? p->n_heads * 2 : 1) * sizeof(*p->heads));
-		assert(p->heads != NULL);
-	}
-	p->heads[p->n_heads] = *c;
-	p->heads[p->n_heads++].origin = (struct slice){0};
-}
-
-/* Their sizes are where the kept hashes are parted. One that somebody slipped in can only part them
- * further, or make the segment look damaged. */
-static int
-read_heads(struct prune *p)
-{
-	struct buf log = {0};
-	struct slice rest;
 	struct note n;
-	int rc = folder_read(&log, p->dir, "checkpoints.log", (size_t) 1 << 32);
 
-	rest = buf_slice(&log);
-	for (size_t took; rc == 0 && (took = note_split(&n, rest)) != 0;) {
+	while (p->heads_rc == 0 && p->head.size < size) {
 		struct note_checkpoint c;
+		int rc = heads_next(&p->heads, &n);
 
-		if (note_checkpoint_get(&c, n.text) &&
-		    (p->n_heads == 0 || c.size >= p->heads[p->n_heads - 1].size))
-			add_head(p, &c);
-		rest = slice_of(rest.p + took, rest.n - took);
+		if (rc != 1)
+			p->heads_rc = rc < 0 ? rc : 1;
+		else if (note_checkpoint_get(&c, n.text) && c.size >= p->head.size)
+			p->head = c;
 	}
-	buf_fini(&log);
-	return rc == 0 ? 0 : fail(p, "checkpoints.log", -rc);
+	return p->head.size == size && size;
 }
 
 static bool
@@ -105,12 +92,10 @@ at_size(void *arg, const struct merkle *tree)
 	struct prune *p = arg;
 	uint8_t root[SHA256_LEN];
 
-	while (p->next_head < p->n_heads && p->heads[p->next_head].size < tree->size)
-		p->next_head++;
-	if (p->next_head == p->n_heads || p->heads[p->next_head].size != tree->size)
+	if (!head_at(p, tree->size))
 		return true;
 	merkle_root(root, tree);
-	return memcmp(root, p->heads[p->next_head].root, SHA256_LEN) == 0;
+	return memcmp(root, p->head.root, SHA256_LEN) == 0;
 }
 
 static bool
@@ -174,7 +159,7 @@ on_record(void *arg, uint64_t index, struct slice leaf)
 		p->about.to_ns = b.time;
 	merkle_leaf(hash, leaf);
 	merkle_range_append(&p->range, hash);
-	if (p->next_head < p->n_heads && p->heads[p->next_head].size == index + 1)
+	if (head_at(p, index + 1))
 		put_range(p);
 }
 
@@ -192,6 +177,8 @@ read_segment(struct prune *p, const uint64_t *firsts, size_t n)
 	walked = walk_segment(&p->walk, firsts, n);
 	if (walked == WALK_IO)
 		return -1;
+	if (p->heads_rc < 0)
+		return fail(p, "checkpoints.log", -p->heads_rc);
 	if (walked != WALK_OK || p->damaged) {
 		if (p->damaged)
 			buf_printf(p->error, "audit log: segment %020llu has damaged records",
@@ -484,6 +471,30 @@ each(struct prune *p, const uint64_t *firsts, size_t n, size_t last, struct audi
 	return rc;
 }
 
+/* Of the heads of what is gone. */
+static int
+thin_heads(struct prune *p)
+{
+	uint64_t *ends;
+	size_t n;
+	int rc;
+
+	step(p);
+	rc = folder_pruned(p->dir, &ends, &n);
+	if (rc == 0 && n) {
+		/* Each ends where the next one begins. */
+		memmove(ends, ends + 1, (n - 1) * sizeof(*ends));
+		ends[n - 1] = p->r->until;
+		rc = heads_thin(p->dir, ends, n);
+	}
+	free(ends);
+	if (rc != -EBADMSG)
+		return rc == 0 ? 0 : fail(p, "checkpoints.log", -rc);
+	buf_puts(p->error, "audit log: integrity: checkpoints.log has something else than signed heads, "
+		 "so it stays as it is. Keep the folder as evidence and run `weir audit verify` on it");
+	return -1;
+}
+
 static int
 run(struct prune *p, size_t last, struct audit *a, unsigned lane)
 {
@@ -497,7 +508,10 @@ run(struct prune *p, size_t last, struct audit *a, unsigned lane)
 	if (rc == 0 && origin.n)
 		sha256(p->walk.origin_sha256, slice_of(origin.p, origin.n - 1));
 	buf_fini(&origin);
-	rc = rc != 0 ? fail(p, "origin", -rc) : read_heads(p);
+	if (rc != 0)
+		rc = fail(p, "origin", -rc);
+	else if ((rc = heads_open(&p->heads, p->dir)) != 0)
+		rc = fail(p, "checkpoints.log", -rc);
 	if (rc == 0)
 		rc = holds_read(&p->holds, p->dir, p->error);
 	if (rc == 0 && (rc = folder_segments(p->dir, &firsts, &n, strange)) != 0)
@@ -506,8 +520,10 @@ run(struct prune *p, size_t last, struct audit *a, unsigned lane)
 		rc = begin(p, firsts[0]);
 	if (rc == 0)
 		rc = each(p, firsts, n, last, a, lane);
+	if (rc == 0 && a && p->r->segments)
+		rc = thin_heads(p);
 	free(firsts);
-	free(p->heads);
+	heads_close(&p->heads);
 	holds_fini(&p->holds);
 	buf_fini(&p->nodes);
 	buf_fini(&p->frames);
@@ -520,7 +536,7 @@ prune_new(const struct prune_request *q, struct prune_report *r, struct buf *err
 	struct prune *p = calloc(1, sizeof(*p));
 
 	assert(p != NULL);
-	*p = (struct prune){.q = q, .r = r, .error = error, .dir = dir};
+	*p = (struct prune){.q = q, .r = r, .error = error, .dir = dir, .heads = {.fd = -1}};
 	p->walk = (struct walk){.dir = dir, .at_size = at_size, .record = on_record,
 				.opened = on_opened, .arg = p, .error = error};
 	return p;

@@ -2,6 +2,7 @@
 #include "audit/verify.h"
 
 #include "audit/folder.h"
+#include "audit/heads.h"
 #include "audit/meaning.h"
 #include "audit/verify_holds.h"
 #include "audit/walk.h"
@@ -126,19 +127,21 @@ check_head(struct verify *v, const struct note *n, const char *where)
 static void
 read_heads(struct verify *v)
 {
-	struct buf log = {0}, last = {0};
+	struct buf last = {0};
+	struct heads log;
 	struct slice rest;
 	struct note n;
-	int rc = folder_read(&log, v->dir, "checkpoints.log", (size_t) 1 << 32);
-	size_t took = 0;
+	int rc = heads_open(&log, v->dir), took = 0;
 
+	while (rc == 0 && (took = heads_next(&log, &n)) == 1 &&
+	       check_head(v, &n, "checkpoints.log"))
+		;
+	rc = rc == 0 && took < 0 ? took : rc;
 	if (rc != 0)
 		say(v->r, rc == -ENOENT ? VERIFY_INCOMPLETE : VERIFY_TAMPERED,
 		    "checkpoints.log: %s", strerror(-rc));
 	rc = folder_read(&last, v->dir, "checkpoint", 1 << 16);
-	rest = buf_slice(&log);
-	while ((took = note_split(&n, rest)) != 0 && check_head(v, &n, "checkpoints.log"))
-		rest = slice_of(rest.p + took, rest.n - took);
+	rest = heads_rest(&log);
 	if (rc != 0) {
 		say(v->r, VERIFY_TAMPERED, "checkpoint: %s", strerror(-rc));
 	} else if (note_split(&n, buf_slice(&last)) != last.n) {
@@ -148,11 +151,11 @@ read_heads(struct verify *v)
 	}
 	/* Half a note at the end is a crash while the newest one was being appended. */
 	if (took == 0 && rest.n && (rest.n >= last.n || memcmp(rest.p, last.p, rest.n) != 0))
-		say(v->r, VERIFY_TAMPERED, "checkpoints.log: %zu bytes at its end are no signed note",
-		    rest.n);
+		say(v->r, VERIFY_TAMPERED, "checkpoints.log: %llu bytes at its end are no signed note",
+		    (unsigned long long) heads_left(&log));
 	v->r->heads = v->n_heads;
 	v->r->signed_records = v->n_heads ? v->heads[v->n_heads - 1].size : 0;
-	buf_fini(&log);
+	heads_close(&log);
 	buf_fini(&last);
 }
 

@@ -6,6 +6,7 @@
 #include "tests/unit/test.h"
 
 #include "audit/folder.h"
+#include "audit/heads.h"
 #include "audit/log.h"
 #include "audit/prune.h"
 #include "audit/pruned.h"
@@ -281,6 +282,65 @@ old_segments_go_and_the_heads_still_hold(void)
 	CHECK_INT(verdict("were pruned on", &pruned), VERIFY_INCOMPLETE);
 }
 
+/* The sizes that heads sign. */
+static size_t
+heads(uint64_t v[64], char texts[64][512])
+{
+	struct heads h;
+	struct note n;
+	size_t got = 0;
+	int dir = open_folder();
+
+	if (heads_open(&h, dir) != 0)
+		abort();
+	while (heads_next(&h, &n) == 1) {
+		struct note_checkpoint c;
+
+		REQUIRE(got < 64 && note_checkpoint_get(&c, n.text));
+		v[got] = c.size;
+		snprintf(texts[got++], 512, "%.*s\n%.*s", SLICE_ARG(n.text), SLICE_ARG(n.signatures));
+	}
+	heads_close(&h);
+	close(dir);
+	return got;
+}
+
+/* One for each segment that is gone; and a copy of another, kept elsewhere, still is one of the
+ * log. */
+static void
+heads_of_what_is_gone_are_thinned(void)
+{
+	static char texts[64][512], later[64][512];
+	static struct verify_report r;
+	uint64_t was[64], is[64];
+	size_t n_was, n_is, live = 0;
+
+	build();
+	n_was = heads(was, texts);
+	prune(2, 2);
+	n_is = heads(is, later);
+	while (was[live] <= 2 * RECORDS + 2)
+		live++;
+	CHECK(live > 4);
+	/* The prune itself is signed. */
+	REQUIRE(n_is > n_was - live + 2);
+	CHECK(is[0] > RECORDS - 3 && is[0] <= RECORDS + 2);
+	CHECK(is[1] > is[0] && is[1] <= 2 * RECORDS + 2);
+	for (size_t i = live; i < n_was; i++)
+		CHECK(strcmp(texts[i], later[i - live + 2]) == 0);
+	for (size_t i = 0; i < n_was; i++) {
+		struct verify_options o = {.head = slice_str(texts[i])};
+		int dir = open_folder();
+
+		CHECK_INT(audit_verify(&r, dir, &o), 0);
+		CHECK_INT(r.verdict, VERIFY_INCOMPLETE);
+		for (size_t k = 0; k < r.n_problems; k++)
+			CHECK(!strstr(r.problems[k].text, "--head"));
+		verify_report_fini(&r);
+		close(dir);
+	}
+}
+
 static void
 a_plan_changes_nothing(void)
 {
@@ -362,13 +422,13 @@ recovers(bool recorded)
 	CHECK_INT(pruned, 3 * RECORDS + 2);
 }
 
-/* Steps: three files, the record, durable, signed. */
+/* Steps: three files, the record, durable, signed; then the heads are thinned. */
+enum { RECORDED = 5, THINNED = 6, STEPS };
+
 static void
 killed_at_each_step_it_is_all_or_nothing(void)
 {
-	enum { RECORDED = 5, STEPS = 6 };
-
-	for (int n = 0; n < STEPS; n++) {
+	for (int n = 0; n < THINNED; n++) {
 		build();
 		CHECK(!prune_until(n));
 		/* The log was not closed; otherwise nothing is wrong with it. The record that is
@@ -378,9 +438,12 @@ killed_at_each_step_it_is_all_or_nothing(void)
 			  VERIFY_INTACT);
 		recovers(n >= RECORDED - 1);
 	}
-	build();
-	CHECK(prune_until(STEPS));
-	recovers(true);
+	for (int n = THINNED; n <= STEPS; n++) {
+		build();
+		CHECK_INT(prune_until(n), n == STEPS);
+		CHECK_INT(verdict("were pruned on", NULL), VERIFY_INCOMPLETE);
+		recovers(true);
+	}
 }
 
 static void
@@ -406,7 +469,7 @@ killed_between_two_removals_the_rest_goes_too(void)
 {
 	for (size_t n = 1; n <= 3; n++) {
 		build();
-		CHECK(!prune_until(5));
+		CHECK(!prune_until(RECORDED));
 		for (size_t i = 0; i < n; i++)
 			remove_file(false, 0);
 		CHECK_INT(verdict(n < 3 ? "not removed yet" : "were pruned on", NULL),
@@ -458,7 +521,7 @@ fewer_hashes_that_hide_a_head_are_found(void)
 	int dir;
 
 	build();
-	prune(1, 1);
+	CHECK(!prune_until(THINNED)); /* with all heads */
 	dir = open_folder();
 	folder_pruned_name(name, 0);
 	REQUIRE(folder_read(&file, dir, name, PRUNED_FILE_MAX) == 0);
@@ -510,7 +573,7 @@ what_no_record_says_is_tampering(void)
 	}
 	/* The gateway does not end what somebody else began. */
 	build();
-	CHECK(!prune_until(6 - 1));
+	CHECK(!prune_until(RECORDED));
 	remove_file(true, 1);
 	CHECK_INT(verdict("is not what record", NULL), VERIFY_TAMPERED);
 	CHECK(open_log() == NULL);
@@ -610,6 +673,7 @@ a_hold_that_somebody_takes_away_is_missed(void)
 
 TEST_MAIN(TEST(a_range_of_leaves_joins_the_tree),
 	  TEST(old_segments_go_and_the_heads_still_hold),
+	  TEST(heads_of_what_is_gone_are_thinned),
 	  TEST(a_plan_changes_nothing),
 	  TEST(killed_at_each_step_it_is_all_or_nothing),
 	  TEST(killed_between_two_removals_the_rest_goes_too),

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The list of signed heads: read piece by piece, its end mended, thinned while others append.
+ */
+#include "tests/unit/test.h"
+
+#include "audit/heads.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MANY = 1500 }; /* more than is read at once */
+
+static char folder[64];
+static int dir = -1;
+static struct note_key key;
+static uint8_t seed[ED25519_SEED_LEN];
+
+static void
+fresh_folder(void)
+{
+	uint8_t pub[ED25519_PUB_LEN];
+
+	snprintf(folder, sizeof(folder), "/tmp/weir-heads-test.XXXXXX");
+	if (!mkdtemp(folder) || (dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		abort();
+	ed25519_public(pub, seed);
+	note_key_make(&key, "test/audit", pub);
+}
+
+static void
+gone(void)
+{
+	unlinkat(dir, "checkpoints.log", 0);
+	close(dir);
+	CHECK_INT(rmdir(folder), 0); /* nothing is left beside it */
+}
+
+static void
+append(uint64_t size)
+{
+	struct note_checkpoint c = {.origin = slice_str(key.name), .size = size};
+	struct buf text = {0}, note = {0};
+
+	note_checkpoint_put(&text, &c);
+	note_sign(&note, buf_slice(&text), &key, seed);
+	buf_putc(&note, '\n');
+	if (heads_append(dir, buf_slice(&note)) != 0)
+		abort();
+	buf_fini(&text);
+	buf_fini(&note);
+}
+
+/* Appends bytes as they are. */
+static void
+append_raw(const void *p, size_t n)
+{
+	if (heads_append(dir, slice_of(p, n)) != 0)
+		abort();
+}
+
+/* The sizes there are. */
+static size_t
+sizes(uint64_t *v, size_t max, uint64_t *left)
+{
+	struct heads h;
+	struct note n;
+	size_t got = 0;
+
+	if (heads_open(&h, dir) != 0)
+		abort();
+	while (heads_next(&h, &n) == 1) {
+		struct note_checkpoint c;
+
+		REQUIRE(note_verify(&n, &key, 1) == NOTE_GOOD && note_checkpoint_get(&c, n.text));
+		REQUIRE(got < max);
+		v[got++] = c.size;
+	}
+	*left = heads_left(&h);
+	heads_close(&h);
+	return got;
+}
+
+static void
+many_are_read_one_by_one(void)
+{
+	static uint64_t v[MANY];
+	uint64_t left;
+
+	fresh_folder();
+	for (unsigned i = 0; i < MANY; i++)
+		append(i + 1);
+	CHECK_INT(sizes(v, MANY, &left), MANY);
+	for (unsigned i = 0; i < MANY; i++)
+		REQUIRE(v[i] == i + 1);
+	CHECK_INT(left, 0);
+	append_raw("torn", 4);
+	CHECK_INT(sizes(v, MANY, &left), MANY);
+	CHECK_INT(left, 4);
+	gone();
+}
+
+static void
+mended(uint64_t want, bool want_any)
+{
+	struct note_checkpoint last = {0};
+	bool any;
+
+	CHECK_INT(heads_mend(dir, &last, &any), 0);
+	CHECK_INT(any, want_any);
+	CHECK_INT(last.size, want);
+}
+
+static void
+what_a_crash_tore_is_cut_off(void)
+{
+	static uint64_t v[MANY];
+	static uint8_t zeros[100 << 10];
+	uint64_t left;
+
+	fresh_folder();
+	mended(0, false);
+	append_raw("torn", 4);
+	mended(0, false);
+	CHECK_INT(sizes(v, MANY, &left), 0);
+	CHECK_INT(left, 0);
+	for (unsigned i = 1; i <= MANY; i++) {
+		append(i);
+		if (i != 3 && i != MANY)
+			continue;
+		mended(i, true);
+		append_raw("test/audit\n5\n", 13);
+		mended(i, true);
+		append_raw(zeros, 999);
+		mended(i, true);
+		append_raw(zeros, sizeof(zeros));
+		mended(i, true);
+		CHECK_INT(sizes(v, MANY, &left), i);
+		CHECK_INT(left, 0);
+	}
+	gone();
+}
+
+/* A head each second comes to more than 4 GiB in half a year: not a byte more than is needed is
+ * read of it. */
+static void
+the_end_of_a_huge_one_is_found(void)
+{
+	const off_t huge = (off_t) 5 << 30;
+	struct stat st;
+	char path[128];
+
+	fresh_folder();
+	append(1);
+	snprintf(path, sizeof(path), "%s/checkpoints.log", folder);
+	REQUIRE(truncate(path, huge) == 0);
+	append_raw("\n", 1);
+	append_raw("\n", 1);
+	for (unsigned i = 2; i < 9; i++)
+		append(i);
+	mended(8, true);
+	REQUIRE(stat(path, &st) == 0);
+	append_raw("torn", 4);
+	mended(8, true);
+	CHECK(st.st_size > huge);
+	CHECK_INT(st.st_size, (stat(path, &st), st.st_size));
+	gone();
+}
+
+static void *
+append_more(void *arg)
+{
+	for (unsigned i = 1000; i < 1000 + MANY; i++)
+		append(i);
+	atomic_store((atomic_bool *) arg, true);
+	return NULL;
+}
+
+static void
+thinned_while_others_append(void)
+{
+	static const uint64_t ends[] = {10, 20, 20, 35, 900};
+	static const uint64_t want[] = {10, 20, 34, 899, 901, 902};
+	static uint64_t v[MANY + 16];
+	atomic_bool done = false;
+	pthread_t thread;
+	uint64_t left;
+
+	fresh_folder();
+	for (unsigned i = 1; i <= 902; i++)
+		if (i != 35 && i != 900)
+			append(i);
+	append(902); /* two may sign the same */
+	REQUIRE(pthread_create(&thread, NULL, append_more, &done) == 0);
+	do
+		CHECK_INT(heads_thin(dir, ends, COUNT_OF(ends)), 0);
+	while (!atomic_load(&done));
+	pthread_join(thread, NULL);
+	REQUIRE(sizes(v, COUNT_OF(v), &left) == MANY + COUNT_OF(want) + 1);
+	CHECK_INT(left, 0);
+	for (size_t i = 0; i < COUNT_OF(want); i++)
+		CHECK_INT(v[i], want[i]);
+	CHECK_INT(v[COUNT_OF(want)], 902);
+	for (unsigned i = 0; i < MANY; i++)
+		REQUIRE(v[COUNT_OF(want) + 1 + i] == 1000 + i);
+	gone();
+}
+
+static void
+what_is_no_head_is_left_as_it_is(void)
+{
+	static const uint64_t ends[] = {10};
+	static uint64_t v[32];
+	uint64_t left;
+
+	fresh_folder();
+	for (unsigned i = 1; i <= 20; i++)
+		append(i);
+	append_raw("something else\n", 15);
+	CHECK_INT(heads_thin(dir, ends, 1), -EBADMSG);
+	CHECK_INT(sizes(v, COUNT_OF(v), &left), 20);
+	CHECK_INT(left, 15);
+	gone();
+}
+
+TEST_MAIN(TEST(many_are_read_one_by_one), TEST(what_a_crash_tore_is_cut_off),
+	  TEST(the_end_of_a_huge_one_is_found), TEST(thinned_while_others_append),
+	  TEST(what_is_no_head_is_left_as_it_is))
