@@ -360,10 +360,13 @@ open_folders(struct alog *l, const struct alog_options *o, int *keys, struct buf
 	if (rc != 0)
 		return fail(error, o->state_path, -rc, "cannot create its folders");
 	l->lock = openat(l->dir, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (l->lock < 0 || flock(l->lock, LOCK_EX | LOCK_NB) != 0)
-		return fail(error, o->state_path, errno,
-			    "another gateway is using this state folder; stop it or configure another");
-	return 0;
+	if (l->lock >= 0 && flock(l->lock, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (l->lock < 0 || errno != EWOULDBLOCK)
+		return fail(error, o->state_path, errno, "cannot lock its audit log");
+	buf_printf(error, "audit log: another gateway is using the state folder %s; stop it or "
+		   "configure another", o->state_path);
+	return -1;
 }
 
 /* The origin names the log for ever; it is written once. */

@@ -378,6 +378,17 @@ def test_an_address_in_use_is_refused():
     h.eq(w.stop(), 0)
 
 
+def test_a_state_folder_has_one_gateway():
+    w = gateway()
+    ready(w)
+    other = gateway(start=False, state=w.state)
+    r = run("-c", other.conf_path)
+    h.eq(r.code, 1)
+    h.has(r.err, f"another gateway is using the state folder {w.state}; stop it")
+    h.lacks(r.err, "temporarily")
+    h.eq(w.stop(), 0)
+
+
 def test_reload_takes_the_new_policy():
     w = gateway()
     first = re.search("digest=([0-9a-f]{64})", ready(w))[1]
