@@ -77,6 +77,59 @@ host_queued(void *ctx, enum pg_side to)
 	return s ? stream_queued(s) : 0;
 }
 
+/* ---- who has not logged in ------------------------------------------------------------------- */
+
+/* Nobody who means it takes longer to log in. */
+enum { LOGS_IN_S = 2 };
+
+static void
+logins_add(struct conn *c)
+{
+	struct worker_shared *sh = worker_shared(c->worker);
+
+	c->login_prev = sh->logins.last;
+	*(c->login_prev ? &c->login_prev->login_next : &sh->logins.first) = c;
+	sh->logins.last = c;
+	c->in_logins = true;
+}
+
+static void
+logins_drop(struct conn *c)
+{
+	struct worker_shared *sh = worker_shared(c->worker);
+
+	if (!c->in_logins)
+		return;
+	*(c->login_prev ? &c->login_prev->login_next : &sh->logins.first) = c->login_next;
+	*(c->login_next ? &c->login_next->login_prev : &sh->logins.last) = c->login_prev;
+	c->login_next = c->login_prev = NULL;
+	c->in_logins = false;
+}
+
+/* All places are taken: who has held one for longest without logging in gives way. So nobody keeps
+ * others out who has no key, from however many addresses. */
+static bool
+make_room(struct worker_shared *sh)
+{
+	struct conn *c;
+
+	while ((c = sh->logins.first) != NULL) {
+		bool logs_in = !c->closing && session_is_logging_in(c->session);
+
+		if (logs_in && ring_now(sh->ring) - c->session->started_mono < LOGS_IN_S * NS_PER_S)
+			return false;
+		logins_drop(c);
+		if (!logs_in)
+			continue;
+		if (sh->gave_way++ == 0)
+			log_warn("all connections are taken, and those that do not log in give way");
+		c->hurries = true;
+		session_give_way(c->session);
+		return true;
+	}
+	return false;
+}
+
 static void maybe_free(struct conn *c);
 
 static void
@@ -92,7 +145,7 @@ host_close(void *ctx)
 	struct ring *ring = worker_shared(c->worker)->ring;
 
 	c->closing = true;
-	if (c->client && worker_shared(c->worker)->draining)
+	if (c->client && (worker_shared(c->worker)->draining || c->hurries))
 		stream_hang_up(c->client);
 	else if (c->client)
 		stream_close(c->client);
@@ -418,6 +471,7 @@ maybe_free(struct conn *c)
 	if (c->client || c->server || !c->closing)
 		return;
 	unpark(c);
+	logins_drop(c);
 	pool_withdraw(worker_shared(c->worker)->pool, &c->waiter);
 	pool_key_put(c->key);
 	for (struct canceller *k = c->cancellers; k; k = k->next)
@@ -678,17 +732,21 @@ conn_open(struct worker *w, int fd)
 			log_debug("full, and the client is gone");
 		buf_reset(b);
 		close(fd);
+		(void) make_room(sh); /* for the next one */
 		return;
 	}
 	c->worker = w;
 	c->slot = sh->free_slots[--sh->n_free];
 	describe_client(fd, &client);
-	client.surplus = atomic_fetch_add(wc->n_connections, 1) >= wc->max_connections;
+	client.surplus = atomic_fetch_add(wc->n_connections, 1) >= wc->max_connections &&
+			 !make_room(sh);
+	c->hurries = client.surplus;
 	c->session = session_new(&sh->env, &host, c, &client, wc->index << 24 | (c->slot + 1));
 	assert(c->session != NULL);
 	c->session->waiter = (uint64_t) wc->index << 32 | c->slot;
 	sh->conns[c->slot] = c;
 	sh->n_conns++;
+	logins_add(c);
 	if (stream_open(sh->ring, fd, &client_ops, c, &c->client) < 0) {
 		c->client = NULL;
 		c->closing = true;

@@ -21,8 +21,11 @@ struct conn {
 	struct canceller *cancellers; /* CancelRequests on their way */
 	struct pool_key *key; /* of the shared server connections it uses; NULL: none yet */
 	struct pool_waiter waiter;
+	struct conn *login_next, *login_prev; /* of worker_shared.logins */
 	uint32_t slot;
+	bool in_logins;
 	bool closing;
+	bool hurries; /* who it is told to is not waited for */
 	bool direct_tls; /* the client began with the TLS handshake */
 	/* Parked until a record is durable. */
 	uint64_t wait_ticket; /* 0: not parked */
@@ -45,6 +48,10 @@ struct worker_shared {
 	struct conn **conns; /* by slot */
 	uint32_t *free_slots;
 	uint32_t n_free, n_conns;
+	struct {
+		struct conn *first, *last; /* in the order in which they came */
+	} logins; /* who has not logged in; and may have, since */
+	uint64_t gave_way; /* connections, for others to log in */
 	struct conn *parked;
 	const struct conn *last_active; /* whose bytes came last; only compared: it may be gone */
 	unsigned n_in_a_row;		/* deliveries to it with no other in between */

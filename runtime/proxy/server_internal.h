@@ -66,6 +66,7 @@ struct server {
 	struct worker **workers;
 	atomic_uint n_connections;
 	struct pool_quota *quota;
+	struct knocks *knocks;
 
 	uint64_t certificate_at; /* mono: look at the certificate's end again */
 	int signals, news;       /* signalfd; eventfd that wakes the main loop */

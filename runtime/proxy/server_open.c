@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "proxy/knocks.h"
 #include "proxy/server_internal.h"
 #include "proxy/server_steps.h"
 #include "proxy/state_folder.h"
@@ -225,10 +226,11 @@ server_open_workers(struct server *s, struct worker_host *host, struct buf *erro
 		.max_connections = s->max_connections,
 		.n_connections = &s->n_connections,
 		.quota = s->quota = pool_quota_new(s->epoch->config.n_targets, s->n_workers),
+		.knocks = s->knocks = knocks_new(),
 		.n_workers = s->n_workers,
 	};
 
-	assert(s->quota != NULL);
+	assert(s->quota != NULL && s->knocks != NULL);
 
 	*host = server_worker_host;
 	host->ctx = s;
@@ -279,6 +281,7 @@ server_close(struct server *s)
 		if (s->workers[i])
 			worker_stop(s->workers[i]);
 	pool_quota_free(s->quota);
+	knocks_free(s->knocks);
 	if (s->approvals)
 		approvals_close(s->approvals);
 	former_state_close(s->former);

@@ -43,6 +43,8 @@ sum_workers(struct server *s, struct worker_stats *sum)
 		sum->gate.sql.bytes += w.gate.sql.bytes;
 		sum->gate.sql.entries += w.gate.sql.entries;
 		sum->connections += w.connections;
+		sum->accepted += w.accepted;
+		sum->gave_way += w.gave_way;
 		sum->sessions += w.sessions;
 		sum->commands += w.commands;
 		sum->allowed += w.allowed;
@@ -67,7 +69,10 @@ worker_counters(struct server *s, counter_fn *fn, void *ctx)
 
 	sum_workers(s, &w);
 #define C(name, labels, help, kind, value) fn(ctx, name, labels, help, kind, (double) (value))
-	C("weir_connections_total", "", "client connections accepted", SUM, w.connections);
+	C("weir_connections", "", "client connections open", GAUGE, w.connections);
+	C("weir_connections_total", "", "client connections accepted", SUM, w.accepted);
+	C("weir_connections_gave_way_total", "", "ended without a log-in, for others when full", SUM,
+	  w.gave_way);
 	C("weir_sessions_total", "", "sessions that were let in", SUM, w.sessions);
 	C("weir_commands_total", "", "commands judged", SUM, w.commands);
 	C("weir_decisions_total", "decision=\"allow\"", "commands by verdict", SUM, w.allowed);

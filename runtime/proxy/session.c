@@ -20,6 +20,7 @@ enum {
 	QUEUED_HIGH = 256 * 1024, /* bytes on their way out at which the other side waits */
 	REPLIES_MAX = 4096,
 	ROW_MAX = 16 << 20, /* a masked row is held whole */
+	SURPLUS_MS = 2000,  /* to hear that there is no connection left, or to cancel */
 };
 
 struct session *
@@ -46,7 +47,7 @@ session_new(struct session_env *env, const struct session_host *host, void *ctx,
 	s->tx = 'I';
 	now = host->now_mono(ctx);
 	s->started_mono = now;
-	host->timer(ctx, now + env->login_ms * NS_PER_MS);
+	host->timer(ctx, now + (client->surplus ? SURPLUS_MS : env->login_ms) * NS_PER_MS);
 	return s;
 }
 
@@ -500,7 +501,8 @@ adjust_flow(struct session *s, enum pg_side from)
 		    s->host->queued(s->host_ctx, to) > QUEUED_HIGH;
 
 	/* A message that must be read whole may be larger than any mark. */
-	if (!in->blocked && in->pending.n && s->host->queued(s->host_ctx, to) <= QUEUED_HIGH)
+	if (!in->blocked && may_process(s, from) && in->pending.n &&
+	    s->host->queued(s->host_ctx, to) <= QUEUED_HIGH)
 		stop = false;
 	if (stop == in->flow_off || s->phase == SESSION_CLOSED)
 		return;
@@ -747,8 +749,7 @@ session_tick(struct session *s)
 		return;
 	}
 	if (s->phase != SESSION_READY) {
-		session_fatal(s, "08006", "WEIR-LOGIN-TIMEOUT", "login took too long",
-			      "the gateway gives a client a bounded time from connect to ready");
+		login_tick(s);
 		return;
 	}
 	s->tick_at = 0;

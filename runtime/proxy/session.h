@@ -120,6 +120,7 @@ enum session_phase {
 	SESSION_CANCELS, /* it was a CancelRequest, and is not with its session yet */
 	SESSION_CLIENT_TLS,
 	SESSION_AUTH,    /* SCRAM with the client */
+	SESSION_WRONG_KEY, /* it was the wrong one, and the answer waits (knocks.h) */
 	SESSION_HELD,    /* people decide whether there will be a session (session_door.c) */
 	SESSION_WAITING, /* for the catalog, then for the server to answer the dial */
 	SESSION_SERVER_TLS,
@@ -359,6 +360,7 @@ struct session_env {
 	struct prepared_table prepared;
 	uint64_t own_readings;
 	struct approvals *approvals;
+	struct knocks *knocks; /* NULL: wrong keys are answered at once */
 	struct buf scratch, record, rows; /* reused by every call; empty between calls */
 	struct command *free_commands;
 	struct limit_run *free_limits;
@@ -369,6 +371,7 @@ struct session_env {
 	unsigned notice_ms, login_ms;
 	size_t max_message;
 	uint64_t auth_recorded, auth_unrecorded; /* when a refused login was; since then */
+	uint64_t knocks_logged; /* when the log last told of somebody who guesses */
 	struct {
 		uint64_t sessions, commands, allowed, denied, held, rows_masked, cells_masked,
 			auth_failures, protocol_errors, limited, lookups, rows_dropped, allocs;
@@ -388,6 +391,10 @@ void session_deliver(struct session *s, enum pg_side from, uint8_t *p, size_t n)
 void session_eof(struct session *s, enum pg_side from);
 /* What the client sent before its Terminate still runs, as the server would run it. */
 bool session_lingers(const struct session *s);
+/* No right key was given yet. */
+bool session_is_logging_in(const struct session *s);
+/* Others have no place, and this one has not logged in: it ends. */
+void session_give_way(struct session *s);
 void session_tls_done(struct session *s, enum pg_side side);
 void session_server_up(struct session *s);
 void session_server_down(struct session *s, const char *reason);
@@ -464,6 +471,7 @@ enum step login_client_message(struct session *s, const struct pg_frame *f);
 enum step login_server_message(struct session *s, const struct pg_frame *f);
 bool login_server_ssl_answer(struct session *s, uint8_t answer);
 void login_progress(struct session *s);
+void login_tick(struct session *s);
 void login_done(struct session *s);
 
 /* session_client.c, session_server.c */

@@ -168,8 +168,8 @@ set_uses(const struct image *img, const struct gate_verdict *v, struct approval_
 		a->release_ns = a->within_ns;
 }
 
-static void
-put_address(const struct session_client *c, char *out, size_t size)
+void
+session_address(const struct session_client *c, char *out, size_t size)
 {
 	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	bool v4 = memcmp(c->address, mapped, sizeof(mapped)) == 0;
@@ -189,7 +189,7 @@ question_of(struct session *s, const struct gate_verdict *v, struct question *q)
 	if (!question_join(img, v, q))
 		return false;
 	set_uses(img, v, &q->ask);
-	put_address(&s->client, q->client, sizeof(q->client));
+	session_address(&s->client, q->client, sizeof(q->client));
 	q->ask.connects = true;
 	q->ask.kind = gate_user_kind(s->gate);
 	q->ask.client = slice_str(q->client);

@@ -8,7 +8,9 @@
 #include "proxy/session_login.h"
 
 #include "base/log.h"
+#include "base/clock.h"
 #include "base/secret.h"
+#include "proxy/knocks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,12 +74,18 @@ ask_sasl(struct session *s, const struct pg_startup *st)
 }
 
 static void
+refuse_surplus(struct session *s)
+{
+	session_fatal(s, "53300", "WEIR-FULL", "the gateway has no connection left",
+		      "close idle connections, or raise \"limit connections\"");
+}
+
+static void
 start_session(struct session *s, const struct pg_startup *st)
 {
 	login_of(s);
 	if (s->client.surplus) {
-		session_fatal(s, "53300", "WEIR-FULL", "the gateway has no connection left",
-			      "close idle connections, or raise \"limit connections\"");
+		refuse_surplus(s);
 		return;
 	}
 	if (!s->client_tls && !s->client.loopback) {
@@ -168,20 +176,92 @@ login_client_bytes(struct session *s, const uint8_t *p, size_t n)
 	return n;
 }
 
+/* The answer to a wrong key. */
 static void
-auth_failed(struct session *s, const char *cause)
+refuse_login(struct session *s)
 {
 	struct login *l = s->login;
 	struct buf m = {0};
 
-	s->env->counters.auth_failures++;
-	record_auth_fail(s, slice_str(l->user), cause);
 	buf_printf(&m, "authentication failed for \"%s\"", l->user);
 	buf_putc(&m, 0);
 	session_fatal(s, "28P01", "WEIR-AUTH", (char *) m.p,
 		      "the user is the principal's name, the password its key, as the gateway's "
 		      "configuration has them");
 	buf_fini(&m);
+}
+
+/* At most once a second: somebody who guesses could else fill the disk. */
+static void
+log_guessing(struct session *s, unsigned failures, uint64_t wait, uint64_t now)
+{
+	struct session_env *env = s->env;
+	char from[SESSION_ADDRESS_MAX];
+
+	if (env->knocks_logged && now - env->knocks_logged < NS_PER_S)
+		return;
+	env->knocks_logged = now;
+	session_address(&s->client, from, sizeof(from));
+	log_warn("wrong keys from=%s principal=%s failures=%u delay=%llums", from,
+		 log_quote(s->login->user).text, failures, (unsigned long long) (wait / NS_PER_MS));
+}
+
+static void
+auth_failed(struct session *s, const char *cause)
+{
+	uint64_t now = s->host->now_mono(s->host_ctx), wait = 0;
+	uint64_t end = s->started_mono + s->env->login_ms * NS_PER_MS;
+	unsigned failures;
+
+	s->env->counters.auth_failures++;
+	record_auth_fail(s, slice_str(s->login->user), cause);
+	if (s->env->knocks)
+		wait = knocks_wrong(s->env->knocks, s->client.address, slice_str(s->login->user),
+				    now, &failures);
+	if (!wait) {
+		refuse_login(s);
+		return;
+	}
+	log_guessing(s, failures, wait, now);
+	s->phase = SESSION_WRONG_KEY;
+	s->host->timer(s->host_ctx, now + wait < end ? now + wait : end);
+}
+
+bool
+session_is_logging_in(const struct session *s)
+{
+	return s->phase == SESSION_STARTUP || s->phase == SESSION_CLIENT_TLS ||
+	       s->phase == SESSION_AUTH || s->phase == SESSION_WRONG_KEY;
+}
+
+void
+session_give_way(struct session *s)
+{
+	if (s->phase == SESSION_WRONG_KEY)
+		refuse_login(s);
+	else
+		session_fatal(s, "53300", "WEIR-FULL",
+			      "the gateway is full, and others wait to log in",
+			      "log in at once after connecting, or raise \"limit connections\"");
+}
+
+/* Time is up. */
+void
+login_tick(struct session *s)
+{
+	if (s->phase == SESSION_WRONG_KEY) {
+		refuse_login(s);
+	} else if (s->login && s->login->authenticated && s->gate) {
+		log_warn("target does not answer target=%s at=%s", gate_target(s->gate)->name,
+			 s->login->dialled ? "login" : "catalog");
+		session_fatal(s, "08006", "WEIR-LOGIN-TIMEOUT", "the target does not answer",
+			      "the gateway's log may say more; try again later");
+	} else if (s->client.surplus) {
+		refuse_surplus(s);
+	} else {
+		session_fatal(s, "08006", "WEIR-LOGIN-TIMEOUT", "login took too long",
+			      "the gateway gives a client a bounded time from connect to ready");
+	}
 }
 
 /* Who it is is proven: what may it reach? */
@@ -354,6 +434,7 @@ login_done(struct session *s)
 	login_free(l);
 	s->login = NULL;
 	s->tx = 'I';
+	s->env->counters.sessions++;
 	s->phase = SESSION_READY;
 	s->tick_pool = 0;
 	s->host->timer(s->host_ctx, s->tick_at = 0);

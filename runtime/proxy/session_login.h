@@ -28,6 +28,10 @@ struct login {
 	struct server_login server;
 };
 
+enum { SESSION_ADDRESS_MAX = 64 };
+/* "192.0.2.7:5432", "[2001:db8::7]:5432" */
+void session_address(const struct session_client *c, char *out, size_t size);
+
 /* Who it is, which target, what is set. False: refused, and the session is over. */
 bool startup_take(struct session *s, const struct pg_startup *st) MUST_CHECK;
 /* What is set, before the policy; as startup_take. */

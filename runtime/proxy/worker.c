@@ -372,7 +372,9 @@ publish(struct worker *w)
 	st->ring = *ring_counters(sh->ring);
 	st->gate = gate_stats(sh->env.gate);
 	st->connections = sh->n_conns;
-	st->sessions = sh->accepted;
+	st->accepted = sh->accepted;
+	st->gave_way = sh->gave_way;
+	st->sessions = sh->env.counters.sessions;
 	st->commands = sh->env.counters.commands;
 	st->allowed = sh->env.counters.allowed;
 	st->denied = sh->env.counters.denied;
@@ -499,6 +501,7 @@ open_env(struct worker *w)
 	sh->env = (struct session_env){
 		.gate = gate_open(FACTS_CACHE, cfg->n_targets, w->config.moves),
 		.approvals = w->config.approvals,
+		.knocks = w->config.knocks,
 	};
 	arena_init(&sh->env.arena, 0);
 	sh->conns = calloc(n, sizeof(*sh->conns));

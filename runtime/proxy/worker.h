@@ -49,6 +49,7 @@ struct worker_config {
 	struct schema_moves *moves;   /* by target, of all workers */
 	unsigned max_connections;     /* of all workers: the kernel deals them out unevenly */
 	atomic_uint *n_connections;   /* of all workers, outlives them */
+	struct knocks *knocks;        /* of all workers */
 	struct pool_quota *quota;     /* of server connections that sessions share */
 	unsigned n_workers;
 };
@@ -87,7 +88,8 @@ struct worker_stats {
 	struct ring_counters ring;
 	struct gate_stats gate;
 	uint64_t connections, sessions, commands, allowed, denied, held, limited, lookups,
-		rows_dropped, cells_masked, auth_failures, protocol_errors, command_allocs;
+		rows_dropped, cells_masked, auth_failures, protocol_errors, command_allocs,
+		accepted, gave_way;
 };
 /* By target; at most a turn old. */
 const struct pool_stats *worker_pools(const struct worker *w);
