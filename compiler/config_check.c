@@ -7,6 +7,8 @@
 #include <netdb.h>
 #include <stdio.h>
 
+enum { ADDRESSES_MAX = 7 }; /* of a name, besides the first */
+
 const char *
 config_path(struct config_reader *r, struct slice path)
 {
@@ -27,6 +29,24 @@ is_loopback(const struct sockaddr_storage *a)
 		return false;
 	return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) ||
 	       (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
+}
+
+static void
+take_addresses(struct config_reader *r, struct endpoint *e, const struct addrinfo *found)
+{
+	struct endpoint_more *more = ARENA_ARRAY(r->arena, struct endpoint_more, ADDRESSES_MAX);
+
+	memcpy(&e->addr, found->ai_addr, found->ai_addrlen);
+	e->addr_len = found->ai_addrlen;
+	e->loopback = is_loopback(&e->addr);
+	e->others = more;
+	while ((found = found->ai_next) != NULL && e->n_others < ADDRESSES_MAX) {
+		struct endpoint_more *m = &more[e->n_others++];
+
+		memcpy(&m->addr, found->ai_addr, found->ai_addrlen);
+		m->addr_len = found->ai_addrlen;
+		e->loopback = e->loopback && is_loopback(&m->addr);
+	}
 }
 
 void
@@ -54,9 +74,7 @@ config_resolve(struct config_reader *r, struct endpoint *e, struct slice host, i
 			diag(r->q, CONFIG_UNRESOLVED, at, e->host, gai_strerror(rc));
 		return;
 	}
-	memcpy(&e->addr, found->ai_addr, found->ai_addrlen);
-	e->addr_len = found->ai_addrlen;
-	e->loopback = is_loopback(&e->addr);
+	take_addresses(r, e, found);
 	freeaddrinfo(found);
 }
 

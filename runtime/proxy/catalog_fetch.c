@@ -106,16 +106,16 @@ root_file(const struct config_target *t)
 }
 
 static bool
-numeric_address(const struct endpoint *e, char host[INET6_ADDRSTRLEN], char port[8])
+numeric_address(const struct sockaddr_storage *a, char host[INET6_ADDRSTRLEN], char port[8])
 {
-	if (e->addr.ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *) &e->addr;
+	if (a->ss_family == AF_INET) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *) a;
 
 		snprintf(port, 8, "%u", ntohs(in->sin_port));
 		return inet_ntop(AF_INET, &in->sin_addr, host, INET6_ADDRSTRLEN) != NULL;
 	}
-	if (e->addr.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *) &e->addr;
+	if (a->ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const struct sockaddr_in6 *) a;
 
 		snprintf(port, 8, "%u", ntohs(in->sin6_port));
 		return inet_ntop(AF_INET6, &in->sin6_addr, host, INET6_ADDRSTRLEN) != NULL;
@@ -130,11 +130,12 @@ drop_notice(void *ctx UNUSED, const PGresult *r UNUSED)
 }
 
 static bool
-start_connection(struct fetch *f, const struct config_target *t)
+start_connection(struct fetch *f, const struct config_target *t,
+		 const struct sockaddr_storage *to)
 {
 	char host[INET6_ADDRSTRLEN], port[8];
 
-	if (!numeric_address(&t->address, host, port))
+	if (!numeric_address(to, host, port))
 		return fail(f, UNREACHABLE, "its address is not IPv4 or IPv6");
 
 	const char *const options[][2] = {
@@ -176,11 +177,11 @@ start_connection(struct fetch *f, const struct config_target *t)
 }
 
 static bool
-connect_target(struct fetch *f, const struct config_target *t)
+connect_address(struct fetch *f, const struct config_target *t, const struct sockaddr_storage *to)
 {
 	PostgresPollingStatusType st = PGRES_POLLING_WRITING;
 
-	if (!start_connection(f, t))
+	if (!start_connection(f, t, to))
 		return false;
 	if (PQstatus(f->conn) == CONNECTION_BAD)
 		return fail(f, UNREACHABLE, PQerrorMessage(f->conn));
@@ -192,6 +193,26 @@ connect_target(struct fetch *f, const struct config_target *t)
 		st = PQconnectPoll(f->conn);
 	}
 	return true;
+}
+
+/* Each of its addresses has the time that one has. The trouble is that of the last one. */
+static bool
+connect_target(struct fetch *f, const struct config_target *t)
+{
+	struct sockaddr_storage to;
+	socklen_t len;
+
+	for (size_t i = 0; endpoint_address(&t->address, i, &to, &len); i++) {
+		PQfinish(f->conn);
+		f->conn = NULL;
+		f->why->text = NULL;
+		f->deadline = clock_mono_ns() + CATALOG_CONNECT_SECONDS * NS_PER_S;
+		if (connect_address(f, t, &to))
+			return true;
+		if (!f->why->text)
+			return false;
+	}
+	return f->why->text ? false : fail(f, UNREACHABLE, "it has no address");
 }
 
 /* The next result of the query under way, NULL after the last one; *ok tells it from trouble. */
@@ -410,7 +431,6 @@ catalog_fetch(const struct config_target *target, int stop_fd, struct fetch_trou
 	char triggers[24] = "0";
 	struct fetch f = {
 		.stop_fd = stop_fd,
-		.deadline = clock_mono_ns() + CATALOG_CONNECT_SECONDS * NS_PER_S,
 		.why = why,
 		.phase = UNREACHABLE,
 	};
@@ -435,7 +455,6 @@ catalog_ears_open(const struct config_target *target, int stop_fd)
 	struct fetch_trouble why = {0};
 	struct fetch f = {
 		.stop_fd = stop_fd,
-		.deadline = clock_mono_ns() + CATALOG_CONNECT_SECONDS * NS_PER_S,
 		.why = &why,
 		.phase = UNREACHABLE,
 	};
@@ -473,7 +492,6 @@ catalog_fetch_connect(const struct config_target *target, struct fetch_trouble *
 {
 	struct fetch f = {
 		.stop_fd = -1, /* which poll overlooks */
-		.deadline = clock_mono_ns() + CATALOG_CONNECT_SECONDS * NS_PER_S,
 		.why = why,
 		.phase = UNREACHABLE,
 	};

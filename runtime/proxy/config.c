@@ -3,6 +3,16 @@
 
 #include "base/secret.h"
 
+bool
+endpoint_address(const struct endpoint *e, size_t i, struct sockaddr_storage *out, socklen_t *len)
+{
+	if (!e->addr_len || i > e->n_others)
+		return false;
+	*out = i ? e->others[i - 1].addr : e->addr;
+	*len = i ? e->others[i - 1].addr_len : e->addr_len;
+	return true;
+}
+
 /* Configurations have tens of entries, and a session looks each up once: a scan is enough. */
 const struct config_target *
 config_target_find(const struct config *c, struct slice name)

@@ -23,7 +23,14 @@ struct endpoint {
 	const char *host;
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
-	bool loopback;
+	const struct endpoint_more *others; /* addresses of the same name, to be tried next */
+	size_t n_others;
+	bool loopback; /* all of them are */
+};
+
+struct endpoint_more {
+	struct sockaddr_storage addr;
+	socklen_t addr_len;
 };
 
 /* Whether clients share server connections: for a session each, or for a transaction each. */
@@ -98,6 +105,9 @@ struct config {
 	unsigned catalog_seconds;  /* age at which the catalog is read again */
 };
 
+/* The i-th of its addresses; false: it has no more. */
+bool endpoint_address(const struct endpoint *e, size_t i, struct sockaddr_storage *out,
+		      socklen_t *len);
 const struct config_target *config_target_find(const struct config *c, struct slice name);
 const struct config_principal *config_principal_find(const struct config *c, struct slice name);
 int config_channel_find(const struct config *c, struct slice name); /* its number, or -1 */

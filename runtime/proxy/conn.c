@@ -361,8 +361,8 @@ static bool
 host_cancel_upstream(void *ctx, struct slice packet)
 {
 	struct conn *c = ctx;
-	const struct endpoint *to = &gate_target(c->session->gate)->address;
 	struct canceller *k;
+	socklen_t len = sizeof(k->addr);
 
 	assert(packet.n <= sizeof(k->packet));
 	k = calloc(1, sizeof(*k));
@@ -370,9 +370,14 @@ host_cancel_upstream(void *ctx, struct slice packet)
 		return false;
 	memcpy(k->packet, packet.p, packet.n);
 	k->n = packet.n;
-	k->addr = to->addr;
+	/* Of several addresses it is the one that the command runs at. */
+	if (!c->server ||
+	    getpeername(stream_fd(c->server), (struct sockaddr *) &k->addr, &len) < 0) {
+		free(k);
+		return false;
+	}
 	k->ring = worker_shared(c->worker)->ring;
-	if (stream_connect(k->ring, (struct sockaddr *) &k->addr, to->addr_len, &canceller_ops, k,
+	if (stream_connect(k->ring, (struct sockaddr *) &k->addr, len, &canceller_ops, k,
 			   &k->stream) < 0) {
 		free(k);
 		return false;
@@ -462,6 +467,7 @@ server_connected(void *ctx)
 {
 	struct conn *c = ctx;
 
+	c->server_up = true;
 	session_server_up(c->session);
 }
 
@@ -497,12 +503,26 @@ client_closed(void *ctx, int error UNUSED, const char *reason)
 	maybe_free(c);
 }
 
+static const struct stream_ops server_ops;
+
+static int
+dial(struct conn *c)
+{
+	return dial_next(&c->dial, worker_shared(c->worker)->ring,
+			 &gate_target(c->session->gate)->address, &server_ops, c, &c->server);
+}
+
 static void
 server_closed(void *ctx, int error UNUSED, const char *reason)
 {
 	struct conn *c = ctx;
 
 	c->server = NULL;
+	if (!c->closing && !c->server_up && dial(c) == 0) {
+		log_warn("target address not reached target=%s cause=%s",
+			 gate_target(c->session->gate)->name, log_quote(reason).text);
+		return;
+	}
 	if (!c->closing) {
 		session_server_down(c->session, reason);
 		host_close(c);
@@ -553,16 +573,10 @@ static void
 host_dial(void *ctx)
 {
 	struct conn *c = ctx;
-	const struct endpoint *to = &gate_target(c->session->gate)->address;
-	int rc;
+	int rc = dial(c);
 
-	c->server_addr = to->addr;
-	rc = stream_connect(worker_shared(c->worker)->ring, (struct sockaddr *) &c->server_addr,
-			    to->addr_len, &server_ops, c, &c->server);
-	if (rc < 0) {
-		c->server = NULL;
+	if (rc < 0)
 		session_server_down(c->session, strerror(-rc));
-	}
 }
 
 /* ---- shared server connections --------------------------------------------------------------- */
@@ -579,6 +593,7 @@ lent(struct pool_waiter *w, struct backend *b, struct stream *stream)
 	struct conn *c = conn_of(w);
 
 	c->server = stream;
+	c->server_up = true;
 	stream_set_owner(stream, &server_ops, c);
 	session_lent(c->session, b);
 }
@@ -623,6 +638,7 @@ host_borrow(void *ctx, struct slice startup, uint16_t minor, bool *waits)
 	if (!b)
 		return NULL;
 	c->server = stream;
+	c->server_up = true;
 	stream_set_owner(stream, &server_ops, c);
 	return b;
 }

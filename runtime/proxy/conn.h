@@ -7,6 +7,7 @@
 #define WEIR_PROXY_CONN_H
 
 #include "io/stream.h"
+#include "proxy/dial.h"
 #include "proxy/pool.h"
 #include "proxy/session.h"
 #include "proxy/worker.h"
@@ -17,7 +18,8 @@ struct conn {
 	struct stream *client, *server;
 	struct iobuf *delivery; /* the chunk being delivered: what `forward` refers to */
 	struct ring_timer timer;
-	struct sockaddr_storage server_addr;
+	struct dial dial;
+	bool server_up; /* it came to a connection */
 	struct canceller *cancellers; /* CancelRequests on their way */
 	struct pool_key *key; /* of the shared server connections it uses; NULL: none yet */
 	struct pool_waiter waiter;

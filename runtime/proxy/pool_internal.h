@@ -6,6 +6,7 @@
 #ifndef WEIR_PROXY_POOL_INTERNAL_H
 #define WEIR_PROXY_POOL_INTERNAL_H
 
+#include "proxy/dial.h"
 #include "proxy/pool.h"
 #include "proxy/server_login.h"
 
@@ -47,7 +48,7 @@ struct pooled {
 	struct server_login login;
 	struct pg_framer framer;
 	struct buf pending;
-	struct sockaddr_storage addr;
+	struct dial dial;
 };
 
 struct pool_target {

@@ -142,15 +142,13 @@ bool
 pooled_open(struct pool_key *k, const char **cause)
 {
 	struct pool *p = k->pool;
-	const struct endpoint *to = &pool_target_config(p, k->target)->address;
 	struct pooled *c = calloc(1, sizeof(*c));
 	int rc;
 
 	assert(c != NULL);
-	c->addr = to->addr;
 	pg_framer_init(&c->framer, PG_FROM_SERVER, MESSAGE_MAX);
-	rc = stream_connect(p->config.ring, (struct sockaddr *) &c->addr, to->addr_len, &pooled_ops,
-			    c, &c->stream);
+	rc = dial_next(&c->dial, p->config.ring, &pool_target_config(p, k->target)->address,
+		       &pooled_ops, c, &c->stream);
 	if (rc < 0) {
 		*cause = strerror(-rc);
 		free(c);
@@ -389,7 +387,16 @@ on_eof(void *ctx)
 static void
 on_close(void *ctx, int error UNUSED, const char *reason)
 {
-	pooled_gone(ctx, reason);
+	struct pooled *c = ctx;
+	struct pool *p = pool_of(c);
+	const struct config_target *t = pool_target_config(p, c->key->target);
+
+	if (c->state == POOLED_CONNECTING && !p->draining &&
+	    dial_next(&c->dial, p->config.ring, &t->address, &pooled_ops, c, &c->stream) == 0)
+		log_warn("target address not reached target=%s cause=%s", t->name,
+			 log_quote(reason).text);
+	else
+		pooled_gone(c, reason);
 }
 
 const struct stream_ops pooled_ops = {.on_data = on_data,
