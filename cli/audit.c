@@ -289,7 +289,7 @@ cmd_tail(const struct options *o, struct audit_reader *r)
 			return EXIT_USAGE;
 		fflush(stdout);
 		if (!o->follow || ferror(stdout))
-			return EXIT_OK;
+			return r->gaps ? EXIT_NEGATIVE : EXIT_OK;
 		nanosleep(&(struct timespec){0, 200 * 1000 * 1000}, NULL);
 	}
 }
@@ -579,7 +579,7 @@ cmd_export(const struct options *o, struct audit_reader *r)
 	}
 	if (e.bad)
 		fprintf(stderr, "weir audit export: some records are damaged; run `weir audit verify`\n");
-	return e.bad ? EXIT_NEGATIVE : EXIT_OK;
+	return e.bad || r->gaps ? EXIT_NEGATIVE : EXIT_OK;
 }
 
 /* --- arguments --- */

@@ -60,7 +60,7 @@ read_remains(const struct audit_reader *r, uint64_t first, struct pruned *p)
 /* What was listed is gone by now, if a gateway prunes while this reads. True: it does, and this
  * says of which. */
 static bool
-went_meanwhile(const struct audit_reader *r, uint64_t first)
+went_meanwhile(struct audit_reader *r, uint64_t first)
 {
 	struct pruned p;
 
@@ -69,6 +69,8 @@ went_meanwhile(const struct audit_reader *r, uint64_t first)
 	fprintf(stderr, "weir %s: records %llu to %llu are not here: they were pruned while this was "
 		"reading (`weir audit verify` says by whom)\n", r->command,
 		(unsigned long long) first, (unsigned long long) (first + p.records - 1));
+	if (r->next < first + p.records)
+		r->next = first + p.records;
 	return true;
 }
 
@@ -117,11 +119,40 @@ read_segment(struct audit_reader *r, uint64_t first, uint64_t limit)
 	return enough;
 }
 
+/* What a head was signed for is there, or was. */
+static uint64_t
+signed_size(const struct audit_reader *r)
+{
+	struct note_checkpoint c = {0};
+	struct buf b = {0};
+	struct note n;
+	uint64_t size = 0;
+
+	if (folder_read(&b, r->dir, "checkpoint", 1 << 16) == 0 && note_split(&n, buf_slice(&b)) &&
+	    note_checkpoint_get(&c, n.text))
+		size = c.size;
+	buf_fini(&b);
+	return size;
+}
+
+/* The next record that can be read is `next`, if any. */
+static void
+look_for_gap(struct audit_reader *r, uint64_t next)
+{
+	if (r->next >= next)
+		return;
+	if (!r->gaps)
+		fprintf(stderr, "weir %s: records %llu to %llu are damaged or missing; run `weir audit "
+			"verify`\n", r->command, (unsigned long long) r->next,
+			(unsigned long long) next - 1);
+	r->gaps = true;
+}
+
 int
 audit_reader_run(struct audit_reader *r)
 {
 	char strange[256] = "";
-	uint64_t *firsts;
+	uint64_t *firsts, until = signed_size(r);
 	size_t n;
 	int rc = folder_segments(r->dir, &firsts, &n, strange);
 
@@ -131,6 +162,8 @@ audit_reader_run(struct audit_reader *r)
 		if (i + 1 < n && firsts[i + 1] <= r->next)
 			continue;
 		rc = read_segment(r, firsts[i], i + 1 < n ? firsts[i + 1] : UINT64_MAX);
+		if (rc == 0)
+			look_for_gap(r, i + 1 < n ? firsts[i + 1] : until);
 	}
 	free(firsts);
 	return rc < 0 ? -1 : 0;

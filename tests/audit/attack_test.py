@@ -363,6 +363,22 @@ def refuses_to_start_on_a_tampered_log():
 
 
 @test
+def what_cannot_be_read_is_told_to_who_reads():
+    folder = copy()
+    for args in (["export"], ["tail", "-n", "100000"]):
+        p = run(WEIR, "audit", *args, folder)
+        assert p.returncode == 0 and "damaged or missing" not in p.stdout, p
+    path = segments(folder)[0]
+    flip(path, list(frames(read(path)))[3][0] + 30)
+    cut = copy()
+    os.unlink(segments(cut)[-1])
+    for where in (folder, cut):
+        for args in (["export"], ["tail", "-n", "100000"]):
+            p = run(WEIR, "audit", *args, where)
+            assert p.returncode == 1 and "are damaged or missing" in p.stdout, p
+
+
+@test
 def torn_tail_is_incomplete_then_recovered():
     folder = f"{tmp}/torn"
     p = subprocess.Popen([LOAD, folder, "-t", "1", "-n", "4", "-s", "30", "-a"], stdout=subprocess.PIPE)
