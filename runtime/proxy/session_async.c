@@ -39,6 +39,37 @@ own_notification(const struct session *s, const struct pg_frame *f)
 		put_be32(pid, s->cancel_pid);
 }
 
+/* Anybody may send one, a trigger too, and say in it what it read. Which channel it came on the
+ * session knows, having asked for that; what is masked for it, it is not told in words. */
+static enum step
+notification(struct session *s, const struct pg_frame *f)
+{
+	struct buf *b = &s->env->scratch;
+	const uint8_t *end;
+	size_t at;
+
+	/* No session has asked for any: LISTEN is refused. */
+	if (s->pool.mode == POOL_TRANSACTION)
+		return STEP_DONE;
+	own_notification(s, f);
+	(void) gate_masks_number(s->env->gate, s->gate, s->host->now_wall(s->host_ctx));
+	if (!gate_has_masks(s->gate))
+		return STEP_FORWARD;
+	end = f->body.n > 4 ? memchr(f->body.p + 4, 0, f->body.n - 4) : NULL;
+	if (!end) {
+		session_bad(s, SERVER, PG_R_STRING_NOT_TERMINATED);
+		return STEP_DONE;
+	}
+	session_flush_run(s);
+	session_rows_flush(s);
+	at = pg_begin(b, PG_B_NOTIFICATION_RESPONSE);
+	buf_put(b, f->body.p, (size_t) (end + 1 - f->body.p));
+	buf_putc(b, 0);
+	pg_end(b, at);
+	session_emit(s, CLIENT, b);
+	return STEP_DONE;
+}
+
 enum step
 session_asynchronous(struct session *s, const struct pg_frame *f)
 {
@@ -59,8 +90,7 @@ session_asynchronous(struct session *s, const struct pg_frame *f)
 		return own && (s->login || s->pool.mode == POOL_TRANSACTION) ? STEP_DONE
 									     : STEP_FORWARD;
 	case PG_B_NOTIFICATION_RESPONSE:
-		own_notification(s, f);
-		return STEP_FORWARD;
+		return notification(s, f);
 	case PG_B_NOTICE_RESPONSE:
 		if (own)
 			return STEP_DONE; /* by the client_min_messages of whoever was before */
