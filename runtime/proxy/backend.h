@@ -29,6 +29,10 @@ struct backend {
 	/* It began under a role (ALTER ROLE ... SET role, or as it was opened) that DISCARD ALL
 	 * does not go back to. */
 	bool role_set;
+	/* Code that nobody saw may have left something since the last undoing (session_undo.c), and
+	 * for whom it is nobody else's: the session that has it, or had it last; 0: none. */
+	bool unseen;
+	uint64_t holder;
 	struct buf reported; /* settings, as below */
 	struct buf kept; /* those that sessions carry (grammar/carried.def) and that are not what it
 			  * began with */

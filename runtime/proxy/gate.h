@@ -54,6 +54,8 @@ struct gate_verdict {
 	bool held_inside; /* VERDICT_HOLD: because of what a cursor goes on with */
 	bool leaves_state; /* in the server's session: nothing undoes all of it for sure */
 	bool leaves_name;  /* there, but only that a setting of that name exists */
+	bool quiet; /* ... and nothing at all, but settings that it names: no code runs unseen */
+	bool keeps; /* ... but some that does may keep what nothing undoes */
 	uint32_t lookups; /* comparisons of masked columns with a value, each time it runs */
 	uint8_t masked_outputs; /* columns that the statement names and a row plan must cover */
 	uint8_t masked_by[VERDICT_STATEMENTS]; /* the same of each of several statements */

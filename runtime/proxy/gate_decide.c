@@ -663,6 +663,9 @@ look_closely(struct look *l)
 	begin(l);
 	judge_effects(l, 0, l->facts->n_effects);
 	gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
+	v->quiet = !sql_runs_other(f) && !v->schema_change && !v->leaves_state && l->path &&
+		   catalog_facts_quiet(l->class->catalog->catalog, f, l->relations);
+	v->keeps = !v->quiet && catalog_keeps(l->class->catalog->catalog);
 	if (sql_runs_other(f)) {
 		judge_prepared(l);
 		judge_cursors(l);
@@ -753,6 +756,7 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		*v = (struct gate_verdict){.verdict = VERDICT_ALLOW,
 					   .pure_read = true,
 					   .leaves_name = ask->facts->n_stmts > 0,
+					   .quiet = true,
 					   .detects = c->detect.wanted != 0};
 		l.facts = ask->facts;
 		check_settings(&l);

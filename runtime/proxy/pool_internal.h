@@ -38,7 +38,7 @@ struct pooled {
 		POOLED_CLEANING,
 		POOLED_CLOSING,
 	} state;
-	bool reset; /* CLEANING: its settings are reset, and DISCARD ALL under way */
+	unsigned cleaned; /* CLEANING: how many of its steps are done */
 	bool answered; /* ASKING, CLEANING: what was asked for came; ReadyForQuery is to follow */
 	struct pooled *next, *prev;	    /* among the idle ones of its key */
 	struct pooled *all_next, **all_at;  /* among all of the pool */

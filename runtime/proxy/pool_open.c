@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "proxy/pool_rules.h"
 
 #include <stdlib.h>
 
@@ -269,27 +270,49 @@ login_message(struct pooled *c, const struct pg_frame *f)
 
 /* ---- cleaning, and idle ---------------------------------------------------------------------- */
 
+/* First what would let DISCARD ALL wait or break off: how the session began transactions, and how
+ * long it gave them. RESET alone needs no snapshot. A seed is all that DISCARD ALL leaves. */
+static const char *const cleaning[] = {"RESET", "SELECT 1", "DISCARD ALL"};
+
 void
 pooled_clean(struct pooled *c)
 {
+	struct pool *p = pool_of(c);
+	size_t at;
+
 	c->state = POOLED_CLEANING;
-	c->answered = c->reset = false;
+	c->answered = c->backend.unseen = false;
+	c->cleaned = 0;
 	prepared_clear(&c->backend.names);
 	buf_reset(&c->backend.kept);
 	buf_reset(&c->backend.path);
-	/* First what would let DISCARD ALL wait or break off: how the session began transactions,
-	 * and how long it gave them. RESET alone needs no snapshot. */
-	pg_put_query(&pool_of(c)->scratch, SLICE_LIT("reset all"));
-	pg_put_query(&pool_of(c)->scratch, SLICE_LIT("discard all"));
+	pg_put_query(&p->scratch, SLICE_LIT("reset all"));
+	at = pg_begin(&p->scratch, PG_F_QUERY);
+	buf_puts(&p->scratch, "select ");
+	pool_put_seed(&p->scratch);
+	buf_putc(&p->scratch, 0);
+	pg_end(&p->scratch, at);
+	pg_put_query(&p->scratch, SLICE_LIT("discard all"));
 	send_scratch(c);
 	deadline(c, CLEAN_S * NS_PER_S);
+}
+
+static bool
+is_clean(struct pooled *c)
+{
+	c->answered = false;
+	if (++c->cleaned < COUNT_OF(cleaning))
+		return false;
+	ring_timer_stop(pool_of(c)->config.ring, &c->timer);
+	pool_of(c)->targets[c->key->target].stats.cleaned++;
+	return true;
 }
 
 /* False: not what a connection between two sessions says. */
 static bool
 message_between(struct pooled *c, const struct pg_frame *f)
 {
-	bool cleaning = c->state == POOLED_CLEANING;
+	bool cleans = c->state == POOLED_CLEANING;
 	struct slice tag;
 	uint8_t status;
 
@@ -299,26 +322,23 @@ message_between(struct pooled *c, const struct pg_frame *f)
 	case PG_B_NOTICE_RESPONSE:
 		return true;
 	case PG_B_NOTIFICATION_RESPONSE:
-		return cleaning; /* from before UNLISTEN */
+		return cleans; /* from before UNLISTEN */
+	case PG_B_ROW_DESCRIPTION:
+	case PG_B_DATA_ROW:
+		return cleans && c->cleaned == 1;
 	case PG_B_COMMAND_COMPLETE:
-		if (!cleaning || c->answered ||
+		if (!cleans || c->answered ||
 		    pg_read_command_complete(f->body, &tag) != PG_R_OK ||
-		    !slice_is(tag, c->reset ? "DISCARD ALL" : "RESET"))
+		    !slice_is(tag, cleaning[c->cleaned]))
 			return false;
 		c->answered = true;
 		return true;
 	case PG_B_READY_FOR_QUERY:
-		if (!cleaning || !c->answered || pg_read_ready(f->body, &status) != PG_R_OK ||
+		if (!cleans || !c->answered || pg_read_ready(f->body, &status) != PG_R_OK ||
 		    status != 'I')
 			return false;
-		if (!c->reset) {
-			c->reset = true;
-			c->answered = false;
-			return true;
-		}
-		ring_timer_stop(pool_of(c)->config.ring, &c->timer);
-		pool_of(c)->targets[c->key->target].stats.cleaned++;
-		pooled_idle(c);
+		if (is_clean(c))
+			pooled_idle(c);
 		return true;
 	default:
 		return false;

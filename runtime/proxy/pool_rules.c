@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/pool_rules.h"
 
+#include "base/crypto.h"
 #include "proxy/backend.h"
 
 /* Reported, but the server's own. */
@@ -55,6 +56,16 @@ pool_kept(struct slice name)
 			hi = mid;
 	}
 	return lo < POOL_KEPT && slice_is(name, pool_kept_info[lo].name) ? lo : -1;
+}
+
+void
+pool_put_seed(struct buf *b)
+{
+	uint64_t seed;
+
+	random_bytes(&seed, sizeof(seed));
+	buf_printf(b, "pg_catalog.setseed(0.%015llu)",
+		   (unsigned long long) (seed % UINT64_C(1000000000000000)));
 }
 
 const char pool_own_hint[] =

@@ -43,4 +43,7 @@ bool pool_path_is_temporary(struct slice search_path);
 bool pool_allows(const struct sql_facts *f, const struct buf *reported, struct arena *a,
 		 struct gate_refusal *why) MUST_CHECK;
 
+/* A call that gives random() a new seed: who set the old one could foresee what it gives. */
+void pool_put_seed(struct buf *b);
+
 #endif

@@ -253,6 +253,8 @@ struct session_pool {
 	bool untagged; /* the connection does not say whose it is any more */
 	bool answered; /* the question at hand */
 	bool too_long; /* what it answered */
+	bool undoing; /* ... what code that ran unseen may have left (session_undo.c) */
+	uint64_t number; /* of the session, among those of its worker; from 1 */
 	unsigned tries;
 	char failure[6]; /* SQLSTATE of the server's answer to what is the gateway's own */
 	uint64_t touched[2]; /* which, by pool_kept */
@@ -358,7 +360,7 @@ struct session {
 struct session_env {
 	struct gate *gate;
 	struct prepared_table prepared;
-	uint64_t own_readings;
+	uint64_t own_readings, pooled; /* how many there were so far */
 	struct approvals *approvals;
 	struct knocks *knocks; /* NULL: wrong keys are answered at once */
 	struct buf scratch, record, rows; /* reused by every call; empty between calls */
@@ -526,6 +528,19 @@ bool session_pool_again(struct session *s);
 void session_pool_await(struct session *s);
 /* The server said so while it had the connection. */
 void session_pool_reported(struct session *s, const struct pg_param *p);
+
+/* session_undo.c */
+/* The command goes to the connection: code may run unseen with it. */
+void session_undo_follow(struct session *s, const struct command *c);
+/* It has judged the statement, which may be bound again: then the planner runs some. */
+void session_undo_judged(struct session *s, struct statement *st, const struct command *c);
+void session_undo_bound(struct session *s, const struct statement *st);
+/* Some may have, for another session. */
+bool session_undo_due(const struct session *s);
+/* It is about to be sent. */
+void session_undo_begin(struct session *s);
+/* waits: for its answer, before anything else is sent; else an error ends the connection. */
+void session_undo_put(struct buf *b, bool waits);
 enum step session_carry_answer(struct session *s, const struct pg_frame *f);
 
 /* session_keep.c: settings that the server does not report. */

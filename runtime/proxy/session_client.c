@@ -255,6 +255,7 @@ release(struct session *s, const struct sql_facts *facts, const struct statement
 	session_path_follow(s, *out);
 	session_lookup_follow(s, *out);
 	session_pool_follow(s, session_pool_spoils(s, *out));
+	session_undo_follow(s, *out);
 	session_keep_follow(s, (*out)->facts);
 	return STEP_FORWARD;
 }
@@ -393,6 +394,7 @@ client_parse(struct session *s, const struct pg_frame *f)
 	if (st) {
 		object_count(&st->object, &s->names_bytes);
 		st->leaves_state = session_pool_spoils(s, c);
+		session_undo_judged(s, st, c);
 	}
 	command_free(s, c);
 	step = st ? session_names_parse(s, &m, st) : STEP_FORWARD;
@@ -467,6 +469,7 @@ client_bind(struct session *s, const struct pg_frame *f)
 	p->path = session_path_now(s, p->statement->facts);
 	/* The planner runs what it takes for constant. */
 	session_pool_follow(s, p->statement->leaves_state);
+	session_undo_bound(s, p->statement);
 	reply->object = &p->object;
 	s->unsynced = true;
 	s->env->counters.allocs++;
@@ -589,6 +592,7 @@ client_execute(struct session *s, const struct pg_frame *f)
 	step = release(s, p->statement->facts, &t, &c);
 	if (step != STEP_FORWARD)
 		return step;
+	session_undo_judged(s, p->statement, c);
 	if (needs_description(s, &c->verdict, p) && !ask_description(s, p)) {
 		command_free(s, c);
 		return STEP_DONE;

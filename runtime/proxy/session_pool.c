@@ -120,6 +120,7 @@ session_pool_login(struct session *s)
 	struct slice path;
 
 	s->pool.minor = s->login->minor;
+	s->pool.number = ++s->env->pooled;
 	startup_text(s, &s->pool.startup);
 	path = settings_get(&s->pool.startup, SLICE_LIT("search_path"));
 	if (by_transaction(s) && pool_path_is_temporary(path)) {
@@ -195,23 +196,25 @@ session_pool_refuses(struct session *s, const struct sql_facts *f)
 
 /* ---- its settings ---------------------------------------------------------------------------- */
 
+/* first: what RESET ALL goes back to; NULL: it is not in front. */
 static bool
-is_set(const struct session *s, const struct pg_param *p)
+is_set(const struct session *s, const struct buf *first, const struct pg_param *p)
 {
-	return slice_eq(settings_get(&s->backend->reported, p->name), p->value);
+	return slice_eq(settings_get(&s->backend->reported, p->name), p->value) &&
+	       (!first || slice_eq(settings_get(first, p->name), p->value));
 }
 
 /* Values as lists are written: set_config takes them as they are reported. */
 static unsigned
-put_settings(struct session *s, struct buf *b, bool *in_the_way)
+put_settings(struct session *s, struct buf *b, const struct buf *first, bool *in_the_way)
 {
 	struct pg_param p;
 	size_t at = 0;
-	unsigned n = session_keep_put(s, b, 0);
+	unsigned begun = first != NULL, n = session_keep_put(s, b, begun);
 
-	*in_the_way = n > 0;
+	*in_the_way = n > begun;
 	while (settings_next(&s->pool.settings, &at, &p)) {
-		if (is_set(s, &p) ||
+		if (is_set(s, first, &p) ||
 		    (by_transaction(s) && !pool_carries(&s->pool.settings, p.name)))
 			continue;
 		buf_puts(b, n++ ? ", " : "select ");
@@ -234,25 +237,59 @@ begins_otherwise(const struct backend *b)
 	       settings_get(&b->kept, SLICE_LIT("default_transaction_deferrable")).p;
 }
 
+/* Behind what undoes what is there. */
+static void
+put_undone(struct session *s, struct buf *b)
+{
+	static const struct buf nothing;
+	const struct buf *first =
+		s->host->welcome(s->host_ctx, buf_slice(&s->pool.startup), s->pool.minor);
+	bool waits = s->pool.carrying ||
+		     settings_get(&s->backend->kept, SLICE_LIT("statement_timeout")).p;
+	size_t at = b->n;
+
+	session_undo_begin(s);
+	first = first ? first : &nothing;
+	(void) put_settings(s, b, first, &s->pool.carrying);
+	b->n = at;
+	waits = s->pool.carrying = waits || s->pool.carrying;
+	session_undo_put(b, waits);
+	(void) put_settings(s, b, first, &waits);
+	buf_puts(b, "; commit");
+}
+
+/* False: there is nothing to be set. */
+static bool
+put_carried(struct session *s, struct buf *b)
+{
+	bool wrapped = begins_otherwise(s->backend);
+
+	if (session_undo_due(s)) {
+		put_undone(s, b);
+		return true;
+	}
+	if (slice_eq(buf_slice(&s->pool.settings), buf_slice(&s->backend->reported)) &&
+	    slice_eq(buf_slice(&s->pool.kept), buf_slice(&s->backend->kept)))
+		return false;
+	buf_puts(b, wrapped ? session_keep_begin : "");
+	if (!put_settings(s, b, NULL, &s->pool.carrying))
+		return false;
+	buf_puts(b, wrapped ? "; commit" : "");
+	return true;
+}
+
 /* False: the connection has them already. status: of its transaction. */
 static bool
 carry(struct session *s, uint8_t status)
 {
 	struct buf *b = &s->env->scratch;
-	bool wrapped = begins_otherwise(s->backend);
-	size_t message;
+	size_t message = pg_begin(b, PG_F_QUERY);
 
-	if (slice_eq(buf_slice(&s->pool.settings), buf_slice(&s->backend->reported)) &&
-	    slice_eq(buf_slice(&s->pool.kept), buf_slice(&s->backend->kept)))
-		return false;
-	message = pg_begin(b, PG_F_QUERY);
 	buf_puts(b, status == 'E' ? "rollback; " : "");
-	buf_puts(b, wrapped ? session_keep_begin : "");
-	if (!put_settings(s, b, &s->pool.carrying)) {
+	if (!put_carried(s, b)) {
 		buf_reset(b);
 		return false;
 	}
-	buf_puts(b, wrapped ? "; commit" : "");
 	buf_putc(b, 0);
 	pg_end(b, message);
 	if (!reply_push(s, REPLY_CARRY)) {
@@ -318,6 +355,7 @@ static void
 carried(struct session *s)
 {
 	reply_pop(s);
+	s->pool.undoing = false;
 	if (by_transaction(s) && !settled(s))
 		session_pool_lost(s, "other values than before");
 	else if (s->login)
@@ -376,6 +414,9 @@ session_carry_answer(struct session *s, const struct pg_frame *f)
 		if (pg_read_error(f->body, &e) != PG_R_OK || e.sqlstate.n != 5)
 			break;
 		memcpy(s->pool.failure, e.sqlstate.p, 5);
+		if (s->pool.undoing && !s->pool.carrying)
+			log_error("what was left on a connection cannot be undone target=%s cause=%s",
+				  gate_target(s->gate)->name, log_quote(s->pool.failure).text);
 		return STEP_DONE;
 	default:
 		break;
@@ -446,6 +487,7 @@ on_another(struct session *s)
 	carries = carry(s, 'I');
 	if (s->phase == SESSION_CLOSED)
 		return;
+	s->backend->holder = s->pool.number;
 	session_path_taken(s);
 	if (!carries)
 		(void) settled(s); /* nothing of its own is to be set: at most to be told */
@@ -465,7 +507,7 @@ enter(struct session *s, struct backend *b)
 	s->backend = b;
 	s->pool.borrowed = true;
 	s->pool.waits = false;
-	s->pool.carrying = false;
+	s->pool.carrying = s->pool.undoing = false;
 	s->pool.unnamed = NULL;
 	s->in[SERVER].flow_off = false;
 	s->tick_pool = 0;
@@ -593,7 +635,8 @@ session_pool_spoils(const struct session *s, const struct command *c)
 	for (uint32_t i = 0; by_transaction(s) && i < c->facts->n_stmts; i++)
 		if (c->facts->stmts[i].kind == SQL_KIND_PREPARE)
 			return true;
-	return c->verdict.leaves_state || (c->verdict.leaves_name && !by_transaction(s));
+	return c->verdict.leaves_state || c->verdict.keeps ||
+	       (c->verdict.leaves_name && !by_transaction(s));
 }
 
 void

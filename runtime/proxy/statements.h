@@ -37,6 +37,8 @@ struct statement {
 	uint64_t described_at; /* catalog number when it was */
 	bool described;
 	bool leaves_state; /* session_pool_spoils, when it was parsed */
+	bool quiet; /* gate_verdict's, when it was parsed or run last ... */
+	uint64_t quiet_at, quiet_path; /* ... in the class and search path of these numbers */
 	/* As it is carried between server connections; counted. NULL: it is not, or unnamed. */
 	struct prepared_text *carried;
 };

@@ -52,6 +52,7 @@ struct catalog {
 	struct setting *settings;
 	uint32_t n_relations, n_columns, n_parents, n_depends, n_generated, n_shadows,
 		n_functions, n_settings;
+	bool keeps;
 	uint8_t digest[SHA256_LEN];
 };
 
@@ -181,6 +182,8 @@ valid(const struct row *r)
 	case CATALOG_Q_BODIES:
 		return f[0].n && f[1].n && (f[3].n == 0 || f[3].n == 2 * SHA256_LEN) &&
 		       f[5].n == 1;
+	case CATALOG_Q_CODE:
+		return number(f[0], UINT32_MAX, &v) && f[1].n == 1;
 	case CATALOG_Q_DEFINITIONS:
 		return number(f[0], UINT32_MAX, &v) && f[1].n;
 	case CATALOG_QUERY_COUNT:
@@ -573,6 +576,26 @@ build_types(struct catalog_build *b)
 	return true;
 }
 
+/* A row about what is not listed (a temporary table) says nothing. */
+static bool
+build_code(struct catalog_build *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		const struct slice *f = b->rows[i]->f;
+		struct catalog_relation *r;
+
+		if (b->rows[i]->q != CATALOG_Q_CODE)
+			continue;
+		b->c->keeps = b->c->keeps || f[1].p[0] == 'k';
+		r = relation_mut(b->c, (uint32_t)num(f[0]));
+		if (!r)
+			continue;
+		r->write_runs = true;
+		r->read_runs = f[1].p[0] == 'r';
+	}
+	return true;
+}
+
 /* Views are read as statements are. What cannot be is not a reason to refuse the catalog: nobody
  * under a mask can read such a view. */
 static bool
@@ -610,7 +633,7 @@ catalog_build_finish(struct catalog_build *b, const char **error)
 	if (!b->error) {
 		qsort(b->rows, b->n, sizeof(struct row *), row_order);
 		digest_rows(b);
-		(void)(build_relations(b) && index_names(b) && build_columns(b) &&
+		(void)(build_relations(b) && build_code(b) && index_names(b) && build_columns(b) &&
 		       build_links(b) && build_generated(b) && build_rest(b) && build_types(b) &&
 		       build_definitions(b));
 	}
@@ -630,6 +653,12 @@ const uint8_t *
 catalog_digest(const struct catalog *c)
 {
 	return c->digest;
+}
+
+bool
+catalog_keeps(const struct catalog *c)
+{
+	return c->keeps;
 }
 
 struct slice

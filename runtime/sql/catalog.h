@@ -48,6 +48,9 @@ enum catalog_query {
 	CATALOG_Q_BODIES,    /* schema, name, argument types, digest of the definition and owner in
 			      * hex (empty: none, an aggregate), language and flags for people,
 			      * prokind */
+	CATALOG_Q_CODE,	     /* oid of a relation that runs code which nobody sees when it is (r)
+			      * read or (w) only written, besides what a view's definition tells;
+			      * 0, k: some code keeps variables or connections in the process */
 	CATALOG_Q_DEFINITIONS, /* view oid, its query with all names qualified */
 	CATALOG_QUERY_COUNT
 };
@@ -74,6 +77,7 @@ struct catalog_relation {
 	char kind;	  /* pg_class.relkind: r v m p f S t c ... */
 	char persistence; /* p permanent, u unlogged, t temporary */
 	bool partition;
+	bool read_runs, write_runs; /* code that may leave something in the server's session */
 	bool inherits;	  /* temporary: from a table that is not */
 	uint64_t version; /* changes when the relation or its rewrite rule does */
 	const struct catalog_column *columns; /* by attnum, without gaps: columns[attnum - 1] */
@@ -160,6 +164,15 @@ const struct catalog_relation *catalog_parent(const struct catalog *c,
 const struct catalog_depend *catalog_view_depends(const struct catalog *c,
 						  const struct catalog_relation *r, uint32_t *n);
 const struct catalog_generated *catalog_generated(const struct catalog *c, size_t *n);
+/* Reading it (or writing it, too) runs no code that may leave something in the server's session:
+ * triggers, defaults, constraints, policies and the like, and the views that it is made of. */
+bool catalog_is_quiet(const struct catalog *c, const struct catalog_relation *r, bool written);
+/* Nor does the statement, but for settings and locks of its own that it names. relations: by index
+ * what its tables are; NULL: not known. Calls must mean PostgreSQL's own functions. */
+bool catalog_facts_quiet(const struct catalog *c, const struct sql_facts *f,
+			 const struct catalog_relation *const *relations);
+/* Some code could keep what no SQL takes away: variables of its language, connections. */
+bool catalog_keeps(const struct catalog *c);
 /* A function outside pg_catalog and information_schema. The digest is the server's SHA-256 over
  * what pg_get_functiondef says (body, language, volatility, SECURITY DEFINER, SET ...) and its
  * owner. */

@@ -75,6 +75,58 @@
 	" where a.attnum > 0 and c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"                      \
 	" and c.relpersistence <> 't'"
 
+/* Where code runs that no statement names: what is not PostgreSQL's, or is volatile (set_config,
+ * nextval, what runs text as SQL). The stored form of an expression names functions and operators
+ * by number. A partition's code is its parent's, and writing a table may write those that refer to
+ * it. Types and methods of access are taken for code whatever they do, but for enums. */
+#define CODE                                                                                       \
+	"with recursive expression(rel, tree, kind) as ("                                          \
+	" select adrelid, adbin::pg_catalog.text, 'w' from pg_catalog.pg_attrdef"                  \
+	" union all select conrelid, conbin::pg_catalog.text, 'w' from pg_catalog.pg_constraint"   \
+	" where conrelid <> 0 and conbin is not null"                                              \
+	" union all select indrelid, coalesce(indexprs::pg_catalog.text, '')"                      \
+	" || coalesce(indpred::pg_catalog.text, ''), 'w' from pg_catalog.pg_index"                 \
+	" where indexprs is not null or indpred is not null"                                       \
+	" union all select partrelid, partexprs::pg_catalog.text, 'w'"                             \
+	" from pg_catalog.pg_partitioned_table where partexprs is not null"                        \
+	" union all select polrelid, coalesce(polqual::pg_catalog.text, '')"                       \
+	" || coalesce(polwithcheck::pg_catalog.text, ''), 'r' from pg_catalog.pg_policy"           \
+	"), own(rel, kind) as ("                                                                   \
+	" select e.rel, e.kind from expression e cross join lateral pg_catalog.regexp_matches("    \
+	"e.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid|opno) ([0-9]+)', 'g') m(n)"                \
+	" left join pg_catalog.pg_proc p on p.oid = m.n[1]::pg_catalog.oid"                        \
+	" where m.n[1]::pg_catalog.oid >= " FIRST_NORMAL_OID                                       \
+	" or (p.provolatile = 'v' and p.proname not in ('gen_random_uuid', 'uuidv4', 'uuidv7',"    \
+	" 'random', 'clock_timestamp', 'timeofday'))"                                              \
+	" union select rel, kind from expression where kind = 'r' and tree ~ 'SUBLINK'"            \
+	" union select tgrelid, 'w' from pg_catalog.pg_trigger"                                    \
+	" where tgfoid >= " FIRST_NORMAL_OID                                                       \
+	" union select ev_class, 'w' from pg_catalog.pg_rewrite where ev_type <> '1'"              \
+	" union select a.attrelid, case when a.attidentity <> '' then 'w' else 'r' end"            \
+	" from pg_catalog.pg_attribute a left join pg_catalog.pg_type t on t.oid = a.atttypid"     \
+	" where a.attnum > 0 and not a.attisdropped and (a.attidentity <> ''"                      \
+	" or (a.atttypid >= " FIRST_NORMAL_OID " and t.typtype <> 'e'))"                           \
+	" union select c.oid, 'r' from pg_catalog.pg_class c where c.relkind = 'f'"                \
+	" or (c.relam >= " FIRST_NORMAL_OID " and c.relkind <> 'i')"                               \
+	" union select i.indrelid, 'r' from pg_catalog.pg_index i"                                 \
+	" join pg_catalog.pg_class c on c.oid = i.indexrelid"                                      \
+	" where c.relam >= " FIRST_NORMAL_OID " or exists (select"                                 \
+	" from pg_catalog.unnest(i.indclass::pg_catalog.oid[]) o(oid)"                             \
+	" where o.oid >= " FIRST_NORMAL_OID ")"                                                    \
+	"), edge(rel, onto, kind) as ("                                                            \
+	" select inhrelid, inhparent, 'r' from pg_catalog.pg_inherits"                             \
+	" union all select conrelid, confrelid, 'w' from pg_catalog.pg_constraint"                 \
+	" where contype = 'f' and (confupdtype in ('c', 'n', 'd')"                                 \
+	" or confdeltype in ('c', 'n', 'd'))"                                                      \
+	"), every(rel, kind) as (select rel, kind from own union"                                  \
+	" select g.onto, case when g.kind = 'w' then 'w' else e.kind end"                          \
+	" from every e join edge g on g.rel = e.rel"                                               \
+	") select rel, pg_catalog.min(kind) from every group by rel"                               \
+	" union all select 0, 'k' where exists (select from pg_catalog.pg_proc p"                  \
+	" join pg_catalog.pg_language l on l.oid = p.prolang"                                      \
+	" where l.lanname not in ('internal', 'c', 'sql', 'plpgsql')"                              \
+	" or p.proname = 'dblink_connect')"
+
 /* There is something that a built-in's name can mean besides it, or a cast. */
 #define OVERLOADED                                                                                 \
 	"(select exists (select from pg_catalog.pg_operator o where o.oid >= " FIRST_NORMAL_OID ")"     \
@@ -107,7 +159,7 @@
 
 /* 32 bits of a hash over the rules and triggers of a relation, and the functions of these: which
  * version of each, as the number of the transaction that wrote it says. */
-#define CODE                                                                                       \
+#define VERSION                                                                                       \
 	"(select pg_catalog.hashtextextended(pg_catalog.string_agg(x.version, ' '"                 \
 	" order by x.version collate pg_catalog.\"C\"), 0) & 4294967295 from"                      \
 	" (select r.xmin::pg_catalog.text as version from pg_catalog.pg_rewrite r"                 \
@@ -165,7 +217,7 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 	[CATALOG_Q_RELATIONS] =
 		{"select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
 		 " c.relispartition, c.xmin::pg_catalog.text::pg_catalog.int8 * 4294967296"
-		 " + coalesce(" CODE ", 0)"
+		 " + coalesce(" VERSION ", 0)"
 		 " from pg_catalog.pg_class c join pg_catalog.pg_namespace n"
 		 " on n.oid = c.relnamespace"
 		 " where c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"
@@ -244,6 +296,7 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 		 " join pg_catalog.pg_language l on l.oid = p.prolang"
 		 " where n.nspname not in " OURS,
 		 6},
+	[CATALOG_Q_CODE] = {CODE, 2},
 	[CATALOG_Q_DEFINITIONS] =
 		{"select v.oid, v.text from (select c.oid,"
 		 " pg_catalog.pg_get_viewdef(c.oid) as text from pg_catalog.pg_class c"
