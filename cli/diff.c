@@ -195,40 +195,17 @@ put_verdict(const struct report *r, const struct difference *x, int side, struct
 	}
 }
 
-/* A limit rule that sets the amount, or -1. */
-static int
-limit_rule(const struct report *r, const struct difference *x, int side)
-{
-	const struct image *img = r->policies[side].image;
-	struct decision d;
-
-	decide(r, x, side, &d);
-	for (size_t i = 0; i < img->n_rules && x->amount[side]; i++) {
-		const struct image_limit *l = &img->rules[i].limit;
-
-		if (img->rules[i].kind != VM_LIMIT || !decision_has(&d, i))
-			continue;
-		for (size_t k = 0; k < l->n_amounts; k++)
-			if (l->amounts[k].unit == x->unit && l->amounts[k].per == x->per &&
-			    l->amounts[k].n == x->amount[side])
-				return (int) i;
-	}
-	return -1;
-}
-
 static void
 put_limit(const struct report *r, const struct difference *x, int side, struct buf *out)
 {
-	int rule = limit_rule(r, x, side);
-
-	if (rule < 0) {
+	if (x->rule[side] < 0) {
 		buf_puts(out, "no limit");
 		return;
 	}
 	buf_printf(out, "%s %llu%s per %s by ", limit_unit_info[x->unit].name,
 		   (unsigned long long) x->amount[side], x->unit == LIMIT_TIME ? " ms" : "",
 		   limit_per_info[x->per].name);
-	put_rule(out, r->policies[side].image, rule);
+	put_rule(out, r->policies[side].image, x->rule[side]);
 }
 
 static void
@@ -308,7 +285,7 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 	t.connects = x->entry == ENTRY_CONNECT;
 	if (x->kind == DIFF_LIMIT) {
 		t.shows = SHOWS_LIMIT;
-		t.limited_by = passes->rules[limit_rule(r, x, side)].name;
+		t.limited_by = passes->rules[x->rule[side]].name;
 	}
 	if (is_data(x->kind)) {
 		t.shows = x->kind >= DIFF_SHOWN ? SHOWS_ROW : SHOWS_CELL;

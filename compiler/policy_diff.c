@@ -4,7 +4,7 @@
  * then all that the same rules (or the same two masks, or amounts) decide is taken away, until
  * nothing is left.
  */
-#include "compiler/policy_diff.h"
+#include "compiler/policy_diff_internal.h"
 
 #include "base/buf.h"
 #include "compiler/known.h"
@@ -20,43 +20,41 @@ const char *const difference_names[DIFF_KINDS] = {
 	"rows newly shown", "rows newly dropped", "limit changed",
 };
 
-struct work {
-	struct arena *arena;
-	struct space *s;
-	struct policy_diff *out;
-	struct difference **end;
-	struct decision decisions[DIFF_SIDES];
-	uint32_t scope; /* of commands: their verdicts can differ there only */
-};
-
-static const struct image *
-image_of(const struct work *w, int side)
-{
-	return w->out->sides[side]->img;
-}
-
 /* ---- One difference ---- */
 
+/* A rule, and what the other policy has under its name: how much a rule was narrowed. */
 static void
-put_deciding(struct buf *b, const struct work *w, const struct difference *x)
+put_rule(struct buf *b, const struct diff_work *w, int side, int rule)
+{
+	const struct image *img = diff_image(w, side), *other = diff_image(w, 1 - side);
+	int same = image_rule_find(other, img->rules[rule].name);
+
+	rule_bytes(b, img, (size_t) rule);
+	buf_putc(b, '\n');
+	if (same >= 0)
+		rule_bytes(b, other, (size_t) same);
+}
+
+static void
+put_deciding(struct buf *b, const struct diff_work *w, const struct difference *x)
 {
 	for (int side = 0; side < DIFF_SIDES; side++) {
-		const struct image *img = image_of(w, side);
+		const struct image *img = diff_image(w, side);
 		const struct decision *d = &w->decisions[side];
 
 		buf_printf(b, "\n%d %d", side, x->verdict[side]);
 		for (int r = decision_next_deciding(img, d, -1); r >= 0 && x->kind <= DIFF_APPROVAL;
 		     r = decision_next_deciding(img, d, r))
-			rule_bytes(b, img, (size_t) r);
+			put_rule(b, w, side, r);
 		if (x->rule[side] >= 0)
-			rule_bytes(b, img, (size_t) x->rule[side]);
+			put_rule(b, w, side, x->rule[side]);
 		buf_printf(b, " %llu %d %d %u", (unsigned long long) x->amount[side],
 			   x->modes[side].lookup, x->modes[side].derived, x->modes[side].over);
 	}
 }
 
 static void
-name_difference(struct work *w, struct difference *x)
+name_difference(struct diff_work *w, struct difference *x)
 {
 	uint8_t digest[SHA256_LEN];
 	struct buf b = {0}, hex = {0};
@@ -73,8 +71,8 @@ name_difference(struct work *w, struct difference *x)
 }
 
 /* Which values of the variable for the action lead anywhere. */
-static void
-note_actions(struct work *w, uint32_t root, struct action_set *out)
+void
+diff_note_actions(struct diff_work *w, uint32_t root, struct action_set *out)
 {
 	uint32_t var = w->s->fact_var[FACT_ACTION], first = 0;
 	const struct dd_run *runs;
@@ -90,8 +88,8 @@ note_actions(struct work *w, uint32_t root, struct action_set *out)
 }
 
 /* The next difference of a kind; NULL: there is none (left). */
-static struct difference *
-find(struct work *w, enum difference_kind kind, enum vm_entry entry, uint32_t root)
+struct difference *
+diff_find(struct diff_work *w, enum difference_kind kind, enum vm_entry entry, uint32_t root)
 {
 	struct difference x = {.kind = kind, .entry = entry, .rule = {-1, -1}, .mask = {-1, -1}},
 			  *kept;
@@ -101,7 +99,7 @@ find(struct work *w, enum difference_kind kind, enum vm_entry entry, uint32_t ro
 		return NULL;
 	for (int side = 0; side < DIFF_SIDES; side++) {
 		witness_facts(w->s, &x.witness, (size_t) side, &f);
-		vm_decide(image_of(w, side), entry, &f, &w->decisions[side]);
+		vm_decide(diff_image(w, side), entry, &f, &w->decisions[side]);
 		x.verdict[side] = w->decisions[side].verdict;
 	}
 	kept = ARENA_NEW(w->arena, struct difference);
@@ -110,8 +108,8 @@ find(struct work *w, enum difference_kind kind, enum vm_entry entry, uint32_t ro
 }
 
 /* What the same rules do to several columns or tables is said once. */
-static void
-keep(struct work *w, struct difference *x)
+void
+diff_keep(struct diff_work *w, struct difference *x)
 {
 	name_difference(w, x);
 	for (const struct difference *o = w->out->first; o; o = o->next)
@@ -126,7 +124,7 @@ keep(struct work *w, struct difference *x)
 
 /* Where the rules that decided the last witness match, on both sides. */
 static uint32_t
-same_deciders(struct work *w, enum vm_entry e)
+same_deciders(struct diff_work *w, enum vm_entry e)
 {
 	struct dd *d = w->s->dd;
 	uint32_t region = DD_TRUE;
@@ -148,10 +146,10 @@ same_deciders(struct work *w, enum vm_entry e)
 }
 
 static void
-list_verdicts(struct work *w, enum difference_kind kind, enum vm_entry e, uint32_t root)
+list_verdicts(struct diff_work *w, enum difference_kind kind, enum vm_entry e, uint32_t root)
 {
 	for (int i = 0; root != DD_FALSE; i++) {
-		struct difference *x = i < DIFF_MAX_EACH ? find(w, kind, e, root) : NULL;
+		struct difference *x = i < DIFF_MAX_EACH ? diff_find(w, kind, e, root) : NULL;
 		uint32_t region;
 
 		w->out->more |= i == DIFF_MAX_EACH;
@@ -159,15 +157,15 @@ list_verdicts(struct work *w, enum difference_kind kind, enum vm_entry e, uint32
 			return;
 		region = dd_and(w->s->dd, root, same_deciders(w, e));
 		if (e == ENTRY_COMMAND)
-			note_actions(w, dd_and(w->s->dd, region, space_feasible(w->s)),
+			diff_note_actions(w, dd_and(w->s->dd, region, space_feasible(w->s)),
 				     &x->actions);
-		keep(w, x);
+		diff_keep(w, x);
 		root = dd_without(w->s->dd, root, region);
 	}
 }
 
 static void
-compare_verdicts(struct work *w, enum vm_entry e)
+compare_verdicts(struct diff_work *w, enum vm_entry e)
 {
 	static const enum difference_kind kinds[] = {[VERDICT_ALLOW] = DIFF_ALLOWED,
 						     [VERDICT_HOLD] = DIFF_HELD,
@@ -183,7 +181,7 @@ compare_verdicts(struct work *w, enum vm_entry e)
 
 /* Different terms of holds get numbers that both policies share. */
 static uint32_t
-term_number(struct work *w, struct slice *terms, size_t *n, const struct image *img,
+term_number(struct diff_work *w, struct slice *terms, size_t *n, const struct image *img,
 	    const struct image_rule *rule)
 {
 	struct buf b = {0};
@@ -199,10 +197,10 @@ term_number(struct work *w, struct slice *terms, size_t *n, const struct image *
 }
 
 static void
-compare_holds(struct work *w, enum vm_entry e)
+compare_holds(struct diff_work *w, enum vm_entry e)
 {
 	struct dd *d = w->s->dd;
-	size_t n = 0, max = image_of(w, 0)->n_rules + image_of(w, 1)->n_rules + 1;
+	size_t n = 0, max = diff_image(w, 0)->n_rules + diff_image(w, 1)->n_rules + 1;
 	struct slice *terms = ARENA_ARRAY(w->arena, struct slice, max);
 	uint32_t both = DD_TRUE, *one = ARENA_ARRAY(w->arena, uint32_t, max);
 	uint32_t root = DD_FALSE, *other = ARENA_ARRAY(w->arena, uint32_t, max);
@@ -231,8 +229,8 @@ compare_holds(struct work *w, enum vm_entry e)
 
 /* ---- Masks and drops ---- */
 
-static uint32_t
-not_denied(const struct work *w)
+uint32_t
+diff_not_denied(const struct diff_work *w)
 {
 	return dd_not(w->s->dd,
 		      dd_or(w->s->dd, w->out->sides[0]->verdict[ENTRY_COMMAND][VERDICT_DENY],
@@ -240,15 +238,33 @@ not_denied(const struct work *w)
 }
 
 static uint32_t
-allowed(const struct work *w)
+allowed(const struct diff_work *w)
 {
 	return dd_and(w->s->dd, w->out->sides[0]->verdict[ENTRY_COMMAND][VERDICT_ALLOW],
 		      w->out->sides[1]->verdict[ENTRY_COMMAND][VERDICT_ALLOW]);
 }
 
+/* Where the masks that are in force at the last witness match: what others do is another thing. */
+static uint32_t
+same_rules(struct diff_work *w, const struct difference *x)
+{
+	uint32_t region = DD_TRUE;
+
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		const struct diagram *g = w->out->sides[side];
+		int r = x->rule[side];
+
+		if (r >= 0)
+			region = dd_and(w->s->dd, region,
+					g->match[g->img->rules[r].by_row ? ENTRY_ROW
+									 : ENTRY_RESULT][r]);
+	}
+	return region;
+}
+
 /* Preferably of what runs at once, of a column that there is: a test shows that. */
 static struct difference *
-find_shown(struct work *w, enum difference_kind kind, size_t column, uint32_t root, int i)
+find_shown(struct diff_work *w, enum difference_kind kind, size_t column, uint32_t root, int i)
 {
 	struct dd *d = w->s->dd;
 	uint32_t runs = dd_and(d, root, allowed(w)), known = reading_known(w->s, column);
@@ -256,13 +272,13 @@ find_shown(struct work *w, enum difference_kind kind, size_t column, uint32_t ro
 	struct difference *x = NULL;
 
 	for (size_t k = 0; k < COUNT_OF(roots) && i < DIFF_MAX_EACH && !x; k++)
-		x = find(w, kind, ENTRY_COMMAND, roots[k]);
+		x = diff_find(w, kind, ENTRY_COMMAND, roots[k]);
 	w->out->more |= i == DIFF_MAX_EACH && root != DD_FALSE;
 	return x;
 }
 
 static void
-compare_masks(struct work *w, size_t kind, uint32_t read)
+compare_masks(struct diff_work *w, size_t kind, uint32_t read)
 {
 	struct dd *d = w->s->dd;
 	uint32_t one = reading_masks(w->out->sides[0], kind);
@@ -280,15 +296,19 @@ compare_masks(struct work *w, size_t kind, uint32_t read)
 			int r = x->rule[side] = x->mask[side] =
 				reading_mask_at(w->out->sides[side], &x->witness, kind);
 
+			const struct image *img = diff_image(w, side);
+
 			leaves[side] = dd_leaf(
-				r < 0 ? 0 : reading_rank(w->s, &image_of(w, side)->rules[r].mask));
+				r < 0 ? 0 : reading_rank(w->s, &img->rules[r].mask));
 		}
 		if (x->rule[0] < 0 || x->rule[1] < 0)
 			x->kind = x->rule[1] < 0 ? DIFF_UNMASKED : DIFF_MASKED;
-		keep(w, x);
+		diff_keep(w, x);
 		root = dd_without(
 			d, root,
-			dd_and(d, dd_where(d, one, leaves[0]), dd_where(d, other, leaves[1])));
+			dd_and(d, same_rules(w, x),
+			       dd_and(d, dd_where(d, one, leaves[0]),
+				      dd_where(d, other, leaves[1]))));
 	}
 }
 
@@ -306,7 +326,7 @@ closes(const struct image_mask *m, int mode)
 }
 
 static uint32_t
-modes_of(struct work *w, int side, size_t kind, int mode)
+modes_of(struct diff_work *w, int side, size_t kind, int mode)
 {
 	const struct diagram *g = w->out->sides[side];
 	uint32_t *v = ARENA_ARRAY(w->arena, uint32_t, g->img->n_rules + 1);
@@ -323,21 +343,21 @@ modes_of(struct work *w, int side, size_t kind, int mode)
 }
 
 static void
-note_modes(struct work *w, struct difference *x)
+note_modes(struct diff_work *w, struct difference *x)
 {
 	for (int side = 0; side < DIFF_SIDES; side++) {
 		struct decision result;
 		struct facts f;
 
 		witness_facts(w->s, &x->witness, (size_t) side, &f);
-		vm_decide(image_of(w, side), ENTRY_RESULT, &f, &result);
-		x->modes[side] = vm_modes_for(image_of(w, side), &result, x->place.schema,
+		vm_decide(diff_image(w, side), ENTRY_RESULT, &f, &result);
+		x->modes[side] = vm_modes_for(diff_image(w, side), &result, x->place.schema,
 					      x->place.table, x->place.column);
 	}
 }
 
 static void
-compare_modes(struct work *w, size_t kind, uint32_t read)
+compare_modes(struct diff_work *w, size_t kind, uint32_t read)
 {
 	struct dd *d = w->s->dd;
 	uint32_t of[DIFF_SIDES][MODES], root = DD_FALSE;
@@ -355,14 +375,15 @@ compare_modes(struct work *w, size_t kind, uint32_t read)
 	if (root != DD_FALSE)
 		root = dd_and(d, root, dd_and(d, read, reading_where(w->s, kind)));
 	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MODES, kind, root, i)); i++) {
-		uint32_t *values = x->witness.values, region = DD_TRUE;
+		uint32_t *values = x->witness.values, region;
 
 		x->place = reading_place(w->s, &x->witness, kind);
 		for (int side = 0; side < DIFF_SIDES; side++)
 			x->rule[side] = x->mask[side] =
 				reading_mask_at(w->out->sides[side], &x->witness, kind);
 		note_modes(w, x);
-		keep(w, x);
+		diff_keep(w, x);
+		region = same_rules(w, x);
 		for (int side = 0; side < DIFF_SIDES; side++)
 			for (int mode = 0; mode < MODES; mode++)
 				region = dd_and(d, region,
@@ -374,7 +395,7 @@ compare_modes(struct work *w, size_t kind, uint32_t read)
 
 /* A row is shown by a column of it, which may have a mask. */
 static void
-note_masks(struct work *w, struct difference *x)
+note_masks(struct diff_work *w, struct difference *x)
 {
 	int kind = columns_find(&w->s->columns, x->place.schema, x->place.table, x->place.column);
 
@@ -394,7 +415,7 @@ some_column(const struct space *s, const struct witness *w)
 }
 
 static void
-compare_drops(struct work *w, size_t kind, const uint32_t dropped[DIFF_SIDES], uint32_t read)
+compare_drops(struct diff_work *w, size_t kind, const uint32_t dropped[DIFF_SIDES], uint32_t read)
 {
 	static const enum difference_kind kinds[] = {DIFF_DROPPED, DIFF_SHOWN};
 	struct dd *d = w->s->dd;
@@ -416,7 +437,7 @@ compare_drops(struct work *w, size_t kind, const uint32_t dropped[DIFF_SIDES], u
 			note_masks(w, x);
 			if (x->rule[side] < 0)
 				break;
-			keep(w, x);
+			diff_keep(w, x);
 			root = dd_without(d, root,
 					  w->out->sides[side]->match[ENTRY_ROW][x->rule[side]]);
 		}
@@ -424,10 +445,10 @@ compare_drops(struct work *w, size_t kind, const uint32_t dropped[DIFF_SIDES], u
 }
 
 static void
-compare_data(struct work *w)
+compare_data(struct diff_work *w)
 {
 	struct dd *d = w->s->dd;
-	uint32_t read = not_denied(w);
+	uint32_t read = diff_not_denied(w);
 
 	for (size_t k = 0; k < w->s->columns.n_kinds; k++) {
 		struct slice table = reading_table(w->s, k);
@@ -453,18 +474,18 @@ amount_of(const struct image_rule *r, int unit, int per)
 
 /* How many amounts of both policies are larger, and this one. */
 static uint32_t
-rank_of_amount(const struct work *w, int unit, int per, uint64_t n)
+rank_of_amount(const struct diff_work *w, int unit, int per, uint64_t n)
 {
 	uint32_t rank = 1;
 
 	for (int side = 0; side < DIFF_SIDES; side++)
-		for (size_t i = 0; i < image_of(w, side)->n_rules; i++)
-			rank += amount_of(&image_of(w, side)->rules[i], unit, per) > n;
+		for (size_t i = 0; i < diff_image(w, side)->n_rules; i++)
+			rank += amount_of(&diff_image(w, side)->rules[i], unit, per) > n;
 	return rank;
 }
 
 static uint32_t
-limits_of(struct work *w, int side, int unit, int per)
+limits_of(struct diff_work *w, int side, int unit, int per)
 {
 	const struct diagram *g = w->out->sides[side];
 	uint32_t *v = ARENA_ARRAY(w->arena, uint32_t, g->img->n_rules + 1);
@@ -480,49 +501,67 @@ limits_of(struct work *w, int side, int unit, int per)
 	return dd_join_all(w->s->dd, &w->s->larger, v, n);
 }
 
-static uint64_t
-amount_in_force(const struct work *w, int side, int unit, int per)
+/* The rule that sets the least amount at the last witness, or -1. */
+static int
+limit_in_force(const struct diff_work *w, int side, int unit, int per)
 {
-	const struct image *img = image_of(w, side);
+	const struct image *img = diff_image(w, side);
 	uint64_t least = 0;
+	int rule = -1;
 
 	for (size_t i = 0; i < img->n_rules; i++) {
 		uint64_t n = amount_of(&img->rules[i], unit, per);
 
-		if (n && decision_has(&w->decisions[side], i) && (!least || n < least))
+		if (n && decision_has(&w->decisions[side], i) && (!least || n < least)) {
 			least = n;
+			rule = (int) i;
+		}
 	}
-	return least;
+	return rule;
+}
+
+/* Where the same rules set the same amounts as at the last witness, which are noted. */
+static uint32_t
+same_limits(struct diff_work *w, struct difference *x, const uint32_t limits[DIFF_SIDES])
+{
+	uint32_t region = DD_TRUE;
+
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		const struct diagram *g = w->out->sides[side];
+		int r = x->rule[side] = limit_in_force(w, side, x->unit, x->per);
+		uint64_t n = r < 0 ? 0 : amount_of(&g->img->rules[r], x->unit, x->per);
+		uint32_t leaf = dd_leaf(n ? rank_of_amount(w, x->unit, x->per, n) : 0);
+
+		x->amount[side] = n;
+		region = dd_and(w->s->dd, region, dd_where(w->s->dd, limits[side], leaf));
+		if (r >= 0)
+			region = dd_and(w->s->dd, region, g->match[ENTRY_COMMAND][r]);
+	}
+	return region;
 }
 
 static void
-compare_limits(struct work *w, int unit, int per)
+compare_limits(struct diff_work *w, int unit, int per)
 {
 	struct dd *d = w->s->dd;
-	uint32_t one = limits_of(w, 0, unit, per), other = limits_of(w, 1, unit, per);
-	uint32_t root = dd_differ(d, one, other);
+	const uint32_t limits[] = {limits_of(w, 0, unit, per), limits_of(w, 1, unit, per)};
+	uint32_t root = dd_differ(d, limits[0], limits[1]);
 
 	if (root != DD_FALSE)
-		root = dd_and(d, root, not_denied(w));
+		root = dd_and(d, root, diff_not_denied(w));
 	for (int i = 0; root != DD_FALSE; i++) {
 		struct difference *x =
-			i < DIFF_MAX_EACH ? find(w, DIFF_LIMIT, ENTRY_COMMAND, root) : NULL;
-		uint32_t region = root;
+			i < DIFF_MAX_EACH ? diff_find(w, DIFF_LIMIT, ENTRY_COMMAND, root) : NULL;
+		uint32_t region;
 
 		w->out->more |= i == DIFF_MAX_EACH;
 		if (!x)
 			return;
 		x->unit = (enum limit_unit) unit;
 		x->per = (enum limit_per) per;
-		for (int side = 0; side < DIFF_SIDES; side++) {
-			uint64_t n = amount_in_force(w, side, unit, per);
-			uint32_t leaf = dd_leaf(n ? rank_of_amount(w, unit, per, n) : 0);
-
-			x->amount[side] = n;
-			region = dd_and(d, region, dd_where(d, side ? other : one, leaf));
-		}
-		note_actions(w, dd_and(d, region, space_feasible(w->s)), &x->actions);
-		keep(w, x);
+		region = dd_and(d, root, same_limits(w, x, limits));
+		diff_note_actions(w, dd_and(d, region, space_feasible(w->s)), &x->actions);
+		diff_keep(w, x);
 		root = dd_without(d, root, region);
 	}
 }
@@ -550,19 +589,19 @@ compare_deciders(const void *a, const void *b)
 /* Where rules with a verdict match that only one of the policies has. Two that differ in few of
  * thousands of rules are compared there alone. */
 static uint32_t
-where_rules_differ(struct work *w)
+where_rules_differ(struct diff_work *w)
 {
-	size_t n = 0, left = 0, max = image_of(w, 0)->n_rules + image_of(w, 1)->n_rules;
+	size_t n = 0, left = 0, max = diff_image(w, 0)->n_rules + diff_image(w, 1)->n_rules;
 	struct decider *v = ARENA_ARRAY(w->arena, struct decider, max + 1);
 	uint32_t *differ = ARENA_ARRAY(w->arena, uint32_t, max + 1);
 
-	if (image_of(w, 0)->default_allow != image_of(w, 1)->default_allow)
+	if (diff_image(w, 0)->default_allow != diff_image(w, 1)->default_allow)
 		return DD_TRUE;
 	for (int side = 0; side < DIFF_SIDES; side++)
-		for (size_t i = 0; i < image_of(w, side)->n_rules; i++)
-			if (image_of(w, side)->rules[i].kind <= VM_DENY)
+		for (size_t i = 0; i < diff_image(w, side)->n_rules; i++)
+			if (diff_image(w, side)->rules[i].kind <= VM_DENY)
 				v[n++] = (struct decider){
-					rule_effect(image_of(w, side), i),
+					rule_effect(diff_image(w, side), i),
 					w->out->sides[side]->match[ENTRY_COMMAND][i], side};
 	qsort(v, n, sizeof(*v), compare_deciders);
 	for (size_t i = 0, end; i < n; i = end) {
@@ -578,7 +617,7 @@ where_rules_differ(struct work *w)
 /* ... and where the two show a column otherwise, or limit a command: what is denied there is asked
  * as well. */
 static uint32_t
-where_data_differs(struct work *w)
+where_data_differs(struct diff_work *w)
 {
 	struct dd *d = w->s->dd;
 	uint32_t root = DD_FALSE;
@@ -600,7 +639,7 @@ where_data_differs(struct work *w)
 }
 
 static uint32_t
-where_limits_differ(struct work *w)
+where_limits_differ(struct diff_work *w)
 {
 	uint32_t root = DD_FALSE;
 
@@ -613,7 +652,7 @@ where_limits_differ(struct work *w)
 }
 
 static bool
-find_verdicts(struct work *w)
+find_verdicts(struct diff_work *w)
 {
 	struct policy_diff *out = w->out;
 	struct dd *d = w->s->dd;
@@ -639,7 +678,7 @@ policy_diff(struct arena *arena, const struct image *a, const struct image *b, c
 {
 	const struct image **images = ARENA_ARRAY(arena, const struct image *, DIFF_SIDES);
 	struct policy_diff *out = ARENA_NEW(arena, struct policy_diff);
-	struct work w = {.arena = arena, .out = out, .end = &out->first};
+	struct diff_work w = {.arena = arena, .out = out, .end = &out->first};
 
 	images[0] = a;
 	images[1] = b;

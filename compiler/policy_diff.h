@@ -33,7 +33,7 @@ struct difference {
 	enum vm_entry entry; /* CONNECT: of opening a session; else COMMAND */
 	struct witness witness;
 	enum verdict verdict[DIFF_SIDES];
-	int rule[DIFF_SIDES];		     /* the mask or drop rule in force; -1: none */
+	int rule[DIFF_SIDES];		     /* the mask, drop or limit rule in force; -1: none */
 	int mask[DIFF_SIDES];		     /* the mask of the column */
 	struct mask_modes modes[DIFF_SIDES]; /* DIFF_MODES */
 	struct reading_place place;	     /* masks and drops */

@@ -29,6 +29,9 @@ put_data(struct buf *out, const struct image_data *d)
 		put_text(out, d->columns[i].table);
 		put_text(out, d->columns[i].column);
 	}
+	for (int i = 0; i < DETECTOR_COUNT; i++)
+		if (d->detectors >> i & 1)
+			put_text(out, slice_str(detector_info[i].name));
 }
 
 static void

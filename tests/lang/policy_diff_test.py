@@ -138,6 +138,36 @@ def fixed(folder):
                                               err) and f"{code}: {out}{err}")
 
 
+# What somebody has agreed to, and what it may not let pass: more of the same, or the same elsewhere.
+WAIVED = [
+    ("a deny that is narrowed further", "allow r do sql.select\n",
+     'deny d when table in {"app.a", "app.b", "app.c"}', 'deny d when table in {"app.a", "app.b"}',
+     'deny d when table = "app.a"'),
+    ("another limit by the same amount", "allow r do sql.select, sql.update\n",
+     "limit l do sql.select rows 10\nlimit m do sql.update rows 10",
+     "limit l do sql.select rows 90\nlimit m do sql.update rows 10",
+     "limit l do sql.select rows 90\nlimit m do sql.update rows 90"),
+    ("another mask alike", "allow r do sql.select\ndata c = column app.t.c\n",
+     "mask m of c with last(4) who g0\nmask n of c with last(4) who g1",
+     "mask n of c with last(4) who g1", ""),
+    ("another column of the data", "allow r do sql.select\nmask m of c with null\n",
+     "data c = column app.t.{a, b, c}", "data c = column app.t.{a, b}", "data c = column app.t.a"),
+]
+
+
+def waivers(folder):
+    for name, head, old, new, more in WAIVED:
+        head = 'policy w\ngroup g0 = idp "g0"\ngroup g1 = idp "g1"\n' + head
+        a, b, c = (write(folder, f"{k}.weir", f"{head}{t}\n") for k, t in
+                   zip("abc", (old, new, more)))
+        found = json.loads(weir("diff", a, b, "--json")[1])["differences"]
+        waive = write(folder, "waived", "".join(d["id"] + "\n" for d in found))
+        code, out, err = weir("diff", a, b, "--waive", waive)
+        bad = (code or len(found) != 1) and f"waived: exit {code}\n{out}{err}"
+        code, out, err = weir("diff", a, c, "--waive", waive)
+        check(f"a waiver does not cover {name}", bad or code != 1 and f"exit {code}\n{out}{err}")
+
+
 def reorder(text):
     """Paragraphs: the first stays, rules change places."""
     parts = text.split("\n\n")
@@ -347,6 +377,7 @@ def random_pairs(folder):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         fixed(folder)
+        waivers(folder)
         random_pairs(folder)
         idle_rules(folder)
     print(f"1..{len(results)}")

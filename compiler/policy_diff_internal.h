@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the parts of a comparison share.
+ */
+#ifndef WEIR_COMPILER_POLICY_DIFF_INTERNAL_H
+#define WEIR_COMPILER_POLICY_DIFF_INTERNAL_H
+
+#include "compiler/policy_diff.h"
+
+struct diff_work {
+	struct arena *arena;
+	struct space *s;
+	struct policy_diff *out;
+	struct difference **end;
+	struct decision decisions[DIFF_SIDES];
+	uint32_t scope; /* of commands: their verdicts can differ there only */
+};
+
+static inline const struct image *
+diff_image(const struct diff_work *w, int side)
+{
+	return w->out->sides[side]->img;
+}
+
+/* The next difference of a kind; NULL: there is none (left). */
+struct difference *diff_find(struct diff_work *w, enum difference_kind kind, enum vm_entry entry,
+			     uint32_t root);
+/* What the same rules do to several columns or tables is said once. */
+void diff_keep(struct diff_work *w, struct difference *x);
+/* Which actions lead anywhere. */
+void diff_note_actions(struct diff_work *w, uint32_t root, struct action_set *out);
+/* Where neither policy denies the command. */
+uint32_t diff_not_denied(const struct diff_work *w);
+
+#endif
