@@ -8,6 +8,7 @@
 #include "cli/witness_test.h"
 #include "compiler/policy_diff.h"
 #include "compiler/rule_digest.h"
+#include "proxy/epoch.h"
 #include "vm/disasm.h"
 
 #include <ctype.h>
@@ -32,6 +33,8 @@ static const char help[] =
 	"Exit code: 0 no difference but waived ones, 1 there are some, 2 usage, or a policy that "
 	"does\n"
 	"not compile or is too entangled to compare.\n";
+
+enum { OID_TEXT = 25 };
 
 struct diff_args {
 	const char *paths[DIFF_SIDES];
@@ -234,6 +237,16 @@ put_side(const struct report *r, const struct difference *x, int side, struct bu
 	}
 }
 
+static void
+put_place(struct buf *out, const struct difference *x)
+{
+	if (x->detector >= 0)
+		buf_printf(out, "values like %s", detector_info[x->detector].name);
+	else
+		buf_printf(out, "%.*s.%.*s.%.*s", SLICE_ARG(x->place.schema),
+			   SLICE_ARG(x->place.table), SLICE_ARG(x->place.column));
+}
+
 /* ---- The test ---- */
 
 static void
@@ -244,8 +257,7 @@ name_test(const struct difference *x, struct buf *out)
 
 	buf_printf(out, "diff %s: %s, ", x->id, difference_names[x->kind]);
 	if (is_data(x->kind))
-		buf_printf(out, "%.*s.%.*s.%.*s", SLICE_ARG(x->place.schema),
-			   SLICE_ARG(x->place.table), SLICE_ARG(x->place.column));
+		put_place(out, x);
 	else
 		buf_puts(out, action_info[connects ? ACTION_CONNECT : v[FACT_ACTION].i].name);
 	if (!is_data(x->kind) && !connects && v[FACT_TABLE].known)
@@ -261,6 +273,34 @@ side_of_test(const struct difference *x)
 	return x->kind != DIFF_DROPPED && !(x->kind == DIFF_LIMIT && !x->amount[1]);
 }
 
+/* Of values: a column of text that there is and no data class names, of a table that will do. */
+static void
+choose_column(const struct report *r, const struct difference *x, struct witness_test *t)
+{
+	const struct space *s = r->diff->space;
+
+	for (size_t i = 0; i < t->passes->n_relations && t->passes_catalog; i++) {
+		const struct image_relation *rel = &t->passes->relations[i];
+		const struct catalog_relation *c;
+
+		if ((s->fact_var[FACT_SCHEMA] || s->fact_var[FACT_TABLE]) &&
+		    !slice_eq(rel->schema, x->place.schema))
+			continue;
+		if (s->fact_var[FACT_TABLE] && !slice_eq(rel->name, x->place.table))
+			continue;
+		c = catalog_resolve(t->passes_catalog->catalog, NULL, rel->schema, rel->name);
+		for (uint32_t k = 0; c && k < c->n_columns; k++)
+			if (c->columns[k].base_type == OID_TEXT &&
+			    columns_find(&s->columns, rel->schema, rel->name,
+					 c->columns[k].name) < 0) {
+				t->schema = rel->schema;
+				t->table = rel->name;
+				t->column = c->columns[k].name;
+				return;
+			}
+	}
+}
+
 static bool
 put_test(const struct report *r, const struct difference *x, struct buf *out)
 {
@@ -273,6 +313,7 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 				 .space = r->diff->space,
 				 .witness = &x->witness,
 				 .verdict = x->verdict[side],
+				 .detector = x->detector,
 				 .schema = x->place.schema,
 				 .table = x->place.table,
 				 .column = x->place.column};
@@ -291,6 +332,8 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 		t.shows = x->kind >= DIFF_SHOWN ? SHOWS_ROW : SHOWS_CELL;
 		if (x->mask[side] >= 0)
 			t.mask = &passes->rules[x->mask[side]].mask;
+		if (x->detector >= 0)
+			choose_column(r, x, &t);
 	}
 	name_test(x, &name);
 	buf_putc(&name, 0);
@@ -309,10 +352,11 @@ put_text(struct report *r, const struct difference *x)
 
 	buf_printf(out, "%s%s  %s\n", difference_names[x->kind],
 		   x->entry == ENTRY_CONNECT ? " to connect" : "", x->id);
-	if (is_data(x->kind))
-		buf_printf(out, "  column  %.*s.%.*s.%.*s\n", SLICE_ARG(x->place.schema),
-			   SLICE_ARG(x->place.table), SLICE_ARG(x->place.column));
-	else if (x->entry == ENTRY_COMMAND) {
+	if (is_data(x->kind)) {
+		buf_puts(out, x->detector >= 0 ? "  what    " : "  column  ");
+		put_place(out, x);
+		buf_putc(out, '\n');
+	} else if (x->entry == ENTRY_COMMAND) {
 		buf_puts(out, "  what    ");
 		cli_put_actions(out, &x->actions);
 		buf_putc(out, '\n');
@@ -350,9 +394,8 @@ put_json(struct report *r, const struct difference *x, bool waived, const char *
 	}
 	if (is_data(x->kind)) {
 		buf_reset(&text);
-		buf_printf(&text, "%.*s.%.*s.%.*s", SLICE_ARG(x->place.schema),
-			   SLICE_ARG(x->place.table), SLICE_ARG(x->place.column));
-		buf_puts(out, ", \"column\": ");
+		put_place(&text, x);
+		buf_puts(out, x->detector >= 0 ? ", \"values\": " : ", \"column\": ");
 		buf_json_string(out, buf_slice(&text));
 	} else if (x->entry == ENTRY_COMMAND) {
 		buf_reset(&text);

@@ -17,6 +17,7 @@ put_counterexample(struct buf *out, const struct prover *p, struct catalog_ref *
 				 .space = p->space,
 				 .witness = &x->witness,
 				 .verdict = x->verdict,
+				 .detector = -1,
 				 .shows = k->kind == PROVE_ONLY_SEE ? SHOWS_CELL : SHOWS_VERDICT,
 				 .schema = x->place.schema,
 				 .table = x->place.table,

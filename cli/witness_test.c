@@ -64,6 +64,12 @@ put_principal(struct buf *out, const struct witness_test *t)
 }
 
 static bool
+is_of_row(const struct witness_test *t)
+{
+	return t->shows == SHOWS_CELL || t->shows == SHOWS_ROW;
+}
+
+static bool
 wants_with(const struct witness_test *t, enum fact f, enum attempt attempt, bool groups_said)
 {
 	bool named = t->witness->named >> f & 1;
@@ -79,10 +85,13 @@ wants_with(const struct witness_test *t, enum fact f, enum attempt attempt, bool
 	case FACT_USER_GROUPS:
 		return !groups_said;
 	case FACT_ACTION:
-		return attempt == LITERAL_WITH;
+		return attempt == LITERAL_WITH && !is_of_row(t);
 	case FACT_COLUMNS: /* the language has no empty set */
-		return named && attempt >= PLAIN_WITH && (!v->known || v->set.n);
+		return !is_of_row(t) && named && attempt >= PLAIN_WITH && (!v->known || v->set.n);
 	default:
+		/* What is shown of a column is asked by a statement of its own. */
+		if (fact_info[f].phase == PHASE_EFFECT && is_of_row(t))
+			return false;
 		if (fact_info[f].phase == PHASE_EFFECT || f == FACT_SQL_STATEMENTS ||
 		    f == FACT_SQL_PARAMETERS)
 			return named && attempt >= PLAIN_WITH;
@@ -113,6 +122,18 @@ static const struct slice samples[] = {
 	[SAMPLE_DATE] = SLICE_LIT("1980-05-17"),
 	SLICE_LIT(
 		"a value that is longer than what any mask would show of it, which is sixty four"),
+};
+
+/* What each detector finds. */
+static const struct slice detected[DETECTOR_COUNT] = {
+	[DETECTOR_CARD] = SLICE_LIT("4111111111111111"),
+	[DETECTOR_EMAIL] = SLICE_LIT("anna.schmidt@example.org"),
+	[DETECTOR_IBAN] = SLICE_LIT("DE02120300000000202051"),
+	[DETECTOR_SSN] = SLICE_LIT("123-45-6789"),
+	[DETECTOR_PHONE] = SLICE_LIT("+49 30 1234567"),
+	[DETECTOR_JWT] = SLICE_LIT("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLTE"),
+	[DETECTOR_AWS_KEY] = SLICE_LIT("AKIAIOSFODNN7EXAMPLE"),
+	[DETECTOR_PRIVATE_KEY] = SLICE_LIT("-----BEGIN PRIVATE KEY-----"),
 };
 
 /* The columns of the row that matter, the one that is shown first. */
@@ -264,16 +285,10 @@ put_row_test(struct buf *out, const struct witness_test *t, struct slice sample)
 	buf_puts(out, ")\n");
 }
 
-static bool
-is_of_row(const struct witness_test *t)
-{
-	return t->shows == SHOWS_CELL || t->shows == SHOWS_ROW;
-}
-
 /* ---- Attempts ---- */
 
 static void
-put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, size_t sample)
+put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, struct slice sample)
 {
 	struct witness_sql sql = {.facts = &t->witness->facts,
 				  .where_named = t->witness->named >> FACT_SQL_WHERE & 1,
@@ -286,9 +301,9 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, si
 	buf_puts(out, "test ");
 	describe_string(out, slice_str(t->name));
 	said = put_principal(out, t);
-	put_with(out, t, is_of_row(t) ? PLAIN : attempt, said);
+	put_with(out, t, attempt, said);
 	if (is_of_row(t)) {
-		put_row_test(out, t, samples[sample]);
+		put_row_test(out, t, sample);
 		return;
 	}
 	if (t->connects) {
@@ -378,7 +393,8 @@ run_test(const struct witness_test *t, bool passes, struct slice text)
 bool
 witness_test(struct buf *out, const struct witness_test *t)
 {
-	size_t n_samples = t->shows == SHOWS_CELL ? COUNT_OF(samples) : 1;
+	bool values = t->shows == SHOWS_CELL && t->detector >= 0;
+	size_t n_samples = t->shows == SHOWS_CELL && !values ? COUNT_OF(samples) : 1;
 	size_t first = natural_sample(type_of(t));
 
 	for (int attempt = 0; attempt < ATTEMPTS; attempt++)
@@ -387,7 +403,8 @@ witness_test(struct buf *out, const struct witness_test *t)
 			bool good;
 
 			put_test(&text, t, (enum attempt) attempt,
-				 (first + sample) % COUNT_OF(samples));
+				 values ? detected[t->detector]
+					: samples[(first + sample) % COUNT_OF(samples)]);
 			good = !text.failed && run_test(t, true, buf_slice(&text)) == 1 &&
 			       (!t->fails || run_test(t, false, buf_slice(&text)) == 0);
 			if (good)

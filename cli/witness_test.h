@@ -30,6 +30,7 @@ struct witness_test {
 	enum verdict verdict;
 	struct slice limited_by;	    /* SHOWS_LIMIT: the rule */
 	struct slice schema, table, column; /* SHOWS_CELL, SHOWS_ROW */
+	int detector; /* SHOWS_CELL: what it finds is in the column, any of text will do; or -1 */
 	const struct image_mask *mask;	    /* under `passes`; NULL: shown as it is */
 };
 

@@ -91,7 +91,11 @@ diff_note_actions(struct diff_work *w, uint32_t root, struct action_set *out)
 struct difference *
 diff_find(struct diff_work *w, enum difference_kind kind, enum vm_entry entry, uint32_t root)
 {
-	struct difference x = {.kind = kind, .entry = entry, .rule = {-1, -1}, .mask = {-1, -1}},
+	struct difference x = {.kind = kind,
+			       .entry = entry,
+			       .rule = {-1, -1},
+			       .mask = {-1, -1},
+			       .detector = -1},
 			  *kept;
 	struct facts f;
 
@@ -237,8 +241,8 @@ diff_not_denied(const struct diff_work *w)
 			    w->out->sides[1]->verdict[ENTRY_COMMAND][VERDICT_DENY]));
 }
 
-static uint32_t
-allowed(const struct diff_work *w)
+uint32_t
+diff_allowed(const struct diff_work *w)
 {
 	return dd_and(w->s->dd, w->out->sides[0]->verdict[ENTRY_COMMAND][VERDICT_ALLOW],
 		      w->out->sides[1]->verdict[ENTRY_COMMAND][VERDICT_ALLOW]);
@@ -267,7 +271,7 @@ static struct difference *
 find_shown(struct diff_work *w, enum difference_kind kind, size_t column, uint32_t root, int i)
 {
 	struct dd *d = w->s->dd;
-	uint32_t runs = dd_and(d, root, allowed(w)), known = reading_known(w->s, column);
+	uint32_t runs = dd_and(d, root, diff_allowed(w)), known = reading_known(w->s, column);
 	const uint32_t roots[] = {dd_and(d, runs, known), dd_and(d, root, known), runs, root};
 	struct difference *x = NULL;
 
@@ -620,7 +624,7 @@ static uint32_t
 where_data_differs(struct diff_work *w)
 {
 	struct dd *d = w->s->dd;
-	uint32_t root = DD_FALSE;
+	uint32_t root = diff_where_values(w);
 
 	for (size_t k = 0; k < w->s->columns.n_kinds; k++) {
 		struct slice table = reading_table(w->s, k);
@@ -691,6 +695,7 @@ policy_diff(struct arena *arena, const struct image *a, const struct image *b, c
 	compare_verdicts(&w, ENTRY_COMMAND);
 	compare_holds(&w, ENTRY_COMMAND);
 	compare_data(&w);
+	diff_values(&w);
 	for (int unit = 0; unit < LIMIT_UNIT_COUNT; unit++)
 		for (int per = 0; per < LIMIT_PER_COUNT; per++)
 			compare_limits(&w, unit, per);

@@ -14,7 +14,7 @@ enum difference_kind {
 	DIFF_HELD,     /* newly held */
 	DIFF_DENIED,   /* newly denied */
 	DIFF_APPROVAL, /* held as before, and released by others, or otherwise */
-	DIFF_UNMASKED, /* a column that is shown as it is now */
+	DIFF_UNMASKED, /* a column, or values, that are shown as they are now */
 	DIFF_MASKED,   /* ... that was */
 	DIFF_MASK,     /* masked otherwise */
 	DIFF_MODES,    /* a mask allows other uses of its column */
@@ -37,6 +37,7 @@ struct difference {
 	int mask[DIFF_SIDES];		     /* the mask of the column */
 	struct mask_modes modes[DIFF_SIDES]; /* DIFF_MODES */
 	struct reading_place place;	     /* masks and drops */
+	int detector;			     /* masks: of values, whatever their column; or -1 */
 	enum limit_unit unit;		     /* DIFF_LIMIT */
 	enum limit_per per;
 	uint64_t amount[DIFF_SIDES]; /* 0: no limit */

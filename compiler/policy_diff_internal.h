@@ -31,5 +31,11 @@ void diff_keep(struct diff_work *w, struct difference *x);
 void diff_note_actions(struct diff_work *w, uint32_t root, struct action_set *out);
 /* Where neither policy denies the command. */
 uint32_t diff_not_denied(const struct diff_work *w);
+/* Where both allow it at once. */
+uint32_t diff_allowed(const struct diff_work *w);
+
+/* policy_diff_values.c: masks of values; and where they differ at all. */
+void diff_values(struct diff_work *w);
+uint32_t diff_where_values(struct diff_work *w);
 
 #endif

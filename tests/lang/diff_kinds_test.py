@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""weir diff: changes that no column and no verdict shows. Each must be said, with a test that passes
+under one of the policies and fails under the other where the language has one; and a policy
+must be like itself written otherwise.
+"""
+import json, os, subprocess, sys, tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
+HEAD = """policy kinds
+group g0 = idp "g0"
+group g1 = idp "g1"
+target t = postgres "t*"
+"""
+results = []
+
+
+def check(name, problem):
+    results.append(not problem)
+    print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
+    if problem:
+        print("# " + str(problem).replace("\n", "\n# "))
+
+
+def weir(*args):
+    done = subprocess.run([WEIR, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          encoding="utf-8")
+    return done.returncode, done.stdout, done.stderr
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
+
+
+def passes(folder, text, test):
+    code, out, err = weir("test", write(folder, "with.weir", text + test))
+    if err:
+        # A rule that the other policy does not have.
+        return "error[E0408]" in err and "1 error" in err and None
+    return code == 0
+
+
+def problem_of(folder, old, new, wanted, tested=True, head=HEAD):
+    """wanted: the kinds of difference, in order."""
+    texts = [f"{head}{t}\n" for t in (old, new)]
+    paths = [write(folder, f"{n}.weir", t) for n, t in zip(("old", "new"), texts)]
+    code, out, err = weir("diff", *paths, "--json")
+    if code == 2:
+        return err
+    found = json.loads(out)["differences"]
+    if [d["kind"] for d in found] != wanted or code != bool(wanted):
+        return f"exit {code}: {out}"
+    for d in found:
+        if bool(d["test"]) != tested:
+            return f"a test: {d['test']}"
+        if tested and sorted(map(bool, (passes(folder, t, d["test"]) for t in texts))) != [0, 1]:
+            return f"the test does not tell them apart: {d['test']}"
+    code, out, err = weir("diff", *paths)
+    return code != bool(wanted) and out + err
+
+
+def changes(folder, name, wanted, old, new, **more):
+    check(name, problem_of(folder, old, new, wanted, **more))
+
+
+DETECTORS = ["card", "email", "iban", "ssn", "phone", "jwt", "aws-key", "private-key"]
+ALL_VALUES = "allow r do sql.select\n" + "".join(f"data d-{d} = values like {d}\n"
+                                                 for d in DETECTORS)
+VALUES = "allow r do sql.select\ndata v = values like card, values like email\n" \
+    "data c = values like card\n"
+CATALOG = """create table notes (id int, state boolean, body text);
+"""
+
+
+def values(folder):
+    masks = "".join(f"mask m-{d} of d-{d} with fixed(\"x\")\n" for d in DETECTORS)
+    many = ["newly unmasked"] * len(DETECTORS)
+    changes(folder, "values that are not masked any more", many, ALL_VALUES + masks, ALL_VALUES)
+    changes(folder, "values that are masked", ["newly masked"] * len(many), ALL_VALUES,
+            ALL_VALUES + masks)
+    changes(folder, "values that are masked otherwise", ["masked otherwise"],
+            VALUES + "mask m of c with last(4)", VALUES + "mask m of c with last(2)")
+    changes(folder, "a class that finds less", ["newly unmasked"],
+            VALUES + "mask m of v with last(4)", VALUES + "mask m of c with last(4)")
+    changes(folder, "values masked but for somebody", ["newly unmasked"],
+            VALUES + "mask m of c with null", VALUES + "mask m of c with null unless who g1")
+    changes(folder, "of two masks the stricter was changed only", ["masked otherwise"],
+            VALUES + "mask m of c with null\nmask n of v with last(4)",
+            VALUES + "mask m of c with hash\nmask n of v with last(4)")
+    changes(folder, "where nothing can be selected", ["masked otherwise"],
+            VALUES.replace("sql.select", "sql.show") + "mask m of c with last(4)",
+            VALUES.replace("sql.select", "sql.show") + "mask m of c with null", tested=False)
+    changes(folder, "who is denied sees no values", [],
+            VALUES + "deny d who g1\nmask m of c with null",
+            VALUES + "deny d who g1\nmask m of c with null unless who g1")
+    changes(folder, "the same of two rules as of one", [],
+            VALUES + "mask m of v with null",
+            VALUES + "data e = values like email\nmask m of c with null\nmask n of e with null")
+    write(folder, "notes.sql", CATALOG)
+    changes(folder, "by a column that there is", ["newly unmasked"],
+            VALUES + "mask m of c with null", VALUES,
+            head=HEAD + 'catalog "notes.sql"\n')
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        values(folder)
+    print(f"1..{len(results)}")
+    return 0 if all(results) else 1
+
+
+sys.exit(main())
