@@ -18,10 +18,11 @@ static const char help[] =
 	"usage: weir diff OLD NEW [--json] [--waive FILE]\n\n"
 	"Says what NEW decides otherwise than OLD: what is newly allowed, held or denied, held "
 	"for\n"
-	"other approvers, masked otherwise, dropped or limited. OLD and NEW are policy text or "
-	"images.\n"
-	"Nothing is sampled: without differences, the two decide everything alike. What the same "
-	"rules\n"
+	"other approvers, masked otherwise, dropped, limited, trusted, recorded or told. OLD and "
+	"NEW\n"
+	"are policy text or images. Nothing is sampled: without differences, the two decide "
+	"everything\n"
+	"alike (of shadow rules, which decide nothing, nothing is said). What the same rules\n"
 	"cause is one difference, with one input that shows it, as a `test` that passes under one "
 	"of\n"
 	"the policies and fails under the other.\n\n"
@@ -212,12 +213,34 @@ put_limit(const struct report *r, const struct difference *x, int side, struct b
 }
 
 static void
+put_told(const struct report *r, const struct difference *x, int side, struct buf *out)
+{
+	const struct image *img = r->policies[side].image;
+
+	if (x->kind == DIFF_TRUST && x->trusted[side] >= 0) {
+		buf_puts(out, "harmless while it is sha256:");
+		hex_put(out, slice_of(img->trusted[x->trusted[side]].digest, SHA256_LEN));
+	} else if (x->kind == DIFF_TRUST) {
+		buf_puts(out, "as any function that nobody vouches for");
+	} else if (x->rule[side] < 0) {
+		buf_printf(out, "%s%.*s", x->kind == DIFF_RECORD ? "without " : "not told to ",
+			   SLICE_ARG(x->subject));
+	} else {
+		buf_printf(out, "%s %.*s by ", x->kind == DIFF_RECORD ? "with" : "told to",
+			   SLICE_ARG(x->subject));
+		put_rule(out, img, x->rule[side]);
+	}
+}
+
+static void
 put_side(const struct report *r, const struct difference *x, int side, struct buf *out)
 {
 	const struct image *img = r->policies[side].image;
 
 	if (x->kind == DIFF_LIMIT) {
 		put_limit(r, x, side, out);
+	} else if (x->kind >= DIFF_TRUST) {
+		put_told(r, x, side, out);
 	} else if (!is_data(x->kind)) {
 		put_verdict(r, x, side, out);
 	} else if (x->kind == DIFF_MODES) {
@@ -258,19 +281,32 @@ name_test(const struct difference *x, struct buf *out)
 	buf_printf(out, "diff %s: %s, ", x->id, difference_names[x->kind]);
 	if (is_data(x->kind))
 		put_place(out, x);
+	else if (x->kind == DIFF_TRUST)
+		buf_put_slice(out, x->subject);
 	else
 		buf_puts(out, action_info[connects ? ACTION_CONNECT : v[FACT_ACTION].i].name);
-	if (!is_data(x->kind) && !connects && v[FACT_TABLE].known)
+	if (!is_data(x->kind) && x->kind != DIFF_TRUST && !connects && v[FACT_TABLE].known)
 		buf_printf(out, " on %.*s", SLICE_ARG(v[FACT_TABLE].s));
 }
 
 /* New behaviour passes under the new policy. Only that rows are dropped no more, or are from now
- * on, is shown by the policy that shows them, and that there is no limit any more by that which
- * has it. */
+ * on, is shown by the policy that shows them, and that there is no limit, record, notice or trust
+ * any more by that which has it. */
 static int
 side_of_test(const struct difference *x)
 {
-	return x->kind != DIFF_DROPPED && !(x->kind == DIFF_LIMIT && !x->amount[1]);
+	switch (x->kind) {
+	case DIFF_DROPPED:
+		return 0;
+	case DIFF_LIMIT:
+	case DIFF_RECORD:
+	case DIFF_NOTICE:
+		return x->rule[1] >= 0;
+	case DIFF_TRUST:
+		return x->trusted[1] >= 0;
+	default:
+		return 1;
+	}
 }
 
 /* Of values: a column of text that there is and no data class names, of a table that will do. */
@@ -324,10 +360,15 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 	    (x->kind == DIFF_LIMIT && x->amount[0] && x->amount[1]))
 		return false;
 	t.connects = x->entry == ENTRY_CONNECT;
-	if (x->kind == DIFF_LIMIT) {
-		t.shows = SHOWS_LIMIT;
-		t.limited_by = passes->rules[x->rule[side]].name;
+	if (x->kind == DIFF_LIMIT || x->kind == DIFF_RECORD || x->kind == DIFF_NOTICE) {
+		t.shows = SHOWS_OBLIGATION;
+		t.expect = x->kind == DIFF_LIMIT    ? "limited"
+			   : x->kind == DIFF_RECORD ? "recorded"
+						    : "notified";
+		t.by = passes->rules[x->rule[side]].name;
 	}
+	if (x->kind == DIFF_TRUST)
+		t.calls = x->subject;
 	if (is_data(x->kind)) {
 		t.shows = x->kind >= DIFF_SHOWN ? SHOWS_ROW : SHOWS_CELL;
 		if (x->mask[side] >= 0)
@@ -356,6 +397,8 @@ put_text(struct report *r, const struct difference *x)
 		buf_puts(out, x->detector >= 0 ? "  what    " : "  column  ");
 		put_place(out, x);
 		buf_putc(out, '\n');
+	} else if (x->kind == DIFF_TRUST) {
+		buf_printf(out, "  what    function %.*s\n", SLICE_ARG(x->subject));
 	} else if (x->entry == ENTRY_COMMAND) {
 		buf_puts(out, "  what    ");
 		cli_put_actions(out, &x->actions);
@@ -368,6 +411,8 @@ put_text(struct report *r, const struct difference *x)
 	if (put_test(r, x, &test)) {
 		buf_putc(out, '\n');
 		buf_put_slice(out, buf_slice(&test));
+	} else if (x->kind == DIFF_TRUST) {
+		buf_putc(out, '\n');
 	} else {
 		buf_puts(out, "\n  where   ");
 		witness_text(out, r->diff->space, &x->witness);
@@ -397,6 +442,9 @@ put_json(struct report *r, const struct difference *x, bool waived, const char *
 		put_place(&text, x);
 		buf_puts(out, x->detector >= 0 ? ", \"values\": " : ", \"column\": ");
 		buf_json_string(out, buf_slice(&text));
+	} else if (x->kind == DIFF_TRUST) {
+		buf_puts(out, ", \"function\": ");
+		buf_json_string(out, x->subject);
 	} else if (x->entry == ENTRY_COMMAND) {
 		buf_reset(&text);
 		cli_put_actions(&text, &x->actions);

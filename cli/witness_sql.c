@@ -218,6 +218,25 @@ witness_sql(struct buf *out, const struct witness_sql *w)
 }
 
 void
+witness_call(struct buf *out, const struct witness_sql *w, struct slice function)
+{
+	const uint8_t *open = memchr(function.p, '(', function.n);
+	size_t at = open ? (size_t) (open - function.p) : function.n;
+	const char *sep = "";
+
+	buf_puts(out, "select ");
+	put_dotted(out, slice_of(function.p, at), w->quote);
+	for (buf_putc(out, '('); at + 2 < function.n; sep = ", ") {
+		buf_printf(out, "%snull", sep);
+		do
+			at++;
+		while (at + 1 < function.n && function.p[at] != ',');
+	}
+	buf_puts(out, ") from ");
+	put_pattern(out, w, "$T", text_of(w->facts, FACT_TABLE, ""), SLICE_LIT("id"));
+}
+
+void
 witness_select(struct buf *out, struct slice schema, struct slice table,
 	       const struct slice *columns, size_t n)
 {

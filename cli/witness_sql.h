@@ -19,6 +19,8 @@ struct witness_sql {
 
 /* False when there is no pattern for the action; then `select 1` was appended. */
 bool witness_sql(struct buf *out, const struct witness_sql *w);
+/* `select SCHEMA.NAME(null, ...) from TABLE` of "schema.name(types)" */
+void witness_call(struct buf *out, const struct witness_sql *w, struct slice function);
 /* `select COLUMN, ... from SCHEMA.TABLE` */
 void witness_select(struct buf *out, struct slice schema, struct slice table,
 		    const struct slice *columns, size_t n);

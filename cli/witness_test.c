@@ -310,14 +310,16 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, st
 		buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
 		return;
 	}
-	if (attempt == LITERAL_WITH && !(sql.uses_named && sql.facts->n_uses))
+	if (t->calls.n)
+		witness_call(&text, &sql, t->calls);
+	else if (attempt == LITERAL_WITH && !(sql.uses_named && sql.facts->n_uses))
 		buf_puts(&text, "select 1");
 	else
 		(void) witness_sql(&text, &sql);
 	buf_puts(out, "\n  run ");
 	describe_string(out, buf_slice(&text));
-	if (t->shows == SHOWS_LIMIT)
-		buf_printf(out, "\n  expect limited by %.*s\n", SLICE_ARG(t->limited_by));
+	if (t->shows == SHOWS_OBLIGATION)
+		buf_printf(out, "\n  expect %s by %.*s\n", t->expect, SLICE_ARG(t->by));
 	else
 		buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
 	buf_fini(&text);
@@ -375,8 +377,8 @@ run_test(const struct witness_test *t, bool passes, struct slice text)
 	struct buf out = {0};
 	bool good;
 
-	/* A rule that there is not limits nothing. */
-	if (t->shows == SHOWS_LIMIT && image_rule_find(img, t->limited_by) < 0)
+	/* A rule that there is not does nothing. */
+	if (t->shows == SHOWS_OBLIGATION && image_rule_find(img, t->by) < 0)
 		return 0;
 	arena_init(&p.arena, 0);
 	sources_init(&p.sources, &p.arena);

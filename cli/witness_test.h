@@ -14,7 +14,7 @@ enum witness_shows {
 	SHOWS_VERDICT,
 	SHOWS_CELL, /* how a column is shown: under the mask, or as it is */
 	SHOWS_ROW,  /* that a row is shown */
-	SHOWS_LIMIT, /* that a limit applies */
+	SHOWS_OBLIGATION, /* that a limit, record or notice applies */
 };
 
 struct witness_test {
@@ -28,7 +28,9 @@ struct witness_test {
 	enum witness_shows shows;
 	bool connects; /* SHOWS_VERDICT: of opening a session */
 	enum verdict verdict;
-	struct slice limited_by;	    /* SHOWS_LIMIT: the rule */
+	const char *expect;		    /* SHOWS_OBLIGATION: "limited" ... */
+	struct slice by;		    /* ... by this rule */
+	struct slice calls; /* "schema.name(types)": the statement selects what it gives; or none */
 	struct slice schema, table, column; /* SHOWS_CELL, SHOWS_ROW */
 	int detector; /* SHOWS_CELL: what it finds is in the column, any of text will do; or -1 */
 	const struct image_mask *mask;	    /* under `passes`; NULL: shown as it is */

@@ -18,6 +18,7 @@ const char *const difference_names[DIFF_KINDS] = {
 	"newly allowed",    "newly held",	  "newly denied",     "approved otherwise",
 	"newly unmasked",   "newly masked",	  "masked otherwise", "mask opened otherwise",
 	"rows newly shown", "rows newly dropped", "limit changed",
+	"trusted otherwise", "recorded otherwise", "told otherwise",
 };
 
 /* ---- One difference ---- */
@@ -48,6 +49,8 @@ put_deciding(struct buf *b, const struct diff_work *w, const struct difference *
 			put_rule(b, w, side, r);
 		if (x->rule[side] >= 0)
 			put_rule(b, w, side, x->rule[side]);
+		if (x->trusted[side] >= 0)
+			buf_put(b, img->trusted[x->trusted[side]].digest, SHA256_LEN);
 		buf_printf(b, " %llu %d %d %u", (unsigned long long) x->amount[side],
 			   x->modes[side].lookup, x->modes[side].derived, x->modes[side].over);
 	}
@@ -61,6 +64,7 @@ name_difference(struct diff_work *w, struct difference *x)
 
 	buf_printf(&b, "%s %s %s %s", difference_names[x->kind], entry_info[x->entry].name,
 		   limit_unit_info[x->unit].name, limit_per_info[x->per].name);
+	buf_put_slice(&b, x->subject);
 	put_deciding(&b, w, x);
 	assert(!b.failed);
 	sha256(digest, buf_slice(&b));
@@ -95,7 +99,8 @@ diff_find(struct diff_work *w, enum difference_kind kind, enum vm_entry entry, u
 			       .entry = entry,
 			       .rule = {-1, -1},
 			       .mask = {-1, -1},
-			       .detector = -1},
+			       .detector = -1,
+			       .trusted = {-1, -1}},
 			  *kept;
 	struct facts f;
 
@@ -672,7 +677,8 @@ find_verdicts(struct diff_work *w)
 		return true;
 	dd_release(d, mark);
 	w->scope = dd_or(d, where_rules_differ(w),
-			 dd_or(d, where_data_differs(w), where_limits_differ(w)));
+			 dd_or(d, where_data_differs(w),
+			       dd_or(d, where_limits_differ(w), diff_where_told(w))));
 	return diagram_verdicts_in(out->sides[0], w->scope) &&
 	       diagram_verdicts_in(out->sides[1], w->scope);
 }
@@ -696,6 +702,8 @@ policy_diff(struct arena *arena, const struct image *a, const struct image *b, c
 	compare_holds(&w, ENTRY_COMMAND);
 	compare_data(&w);
 	diff_values(&w);
+	diff_trust(&w);
+	diff_told(&w);
 	for (int unit = 0; unit < LIMIT_UNIT_COUNT; unit++)
 		for (int per = 0; per < LIMIT_PER_COUNT; per++)
 			compare_limits(&w, unit, per);

@@ -21,6 +21,9 @@ enum difference_kind {
 	DIFF_SHOWN,    /* rows that were dropped are shown */
 	DIFF_DROPPED,
 	DIFF_LIMIT,
+	DIFF_TRUST,  /* a function counts as harmless, or as another, or no more */
+	DIFF_RECORD, /* something more or less goes on record */
+	DIFF_NOTICE, /* a channel is told, or no more */
 	DIFF_KINDS
 };
 extern const char *const difference_names[DIFF_KINDS];
@@ -33,11 +36,13 @@ struct difference {
 	enum vm_entry entry; /* CONNECT: of opening a session; else COMMAND */
 	struct witness witness;
 	enum verdict verdict[DIFF_SIDES];
-	int rule[DIFF_SIDES];		     /* the mask, drop or limit rule in force; -1: none */
+	int rule[DIFF_SIDES];		     /* but for verdicts: the one in force; or -1 */
 	int mask[DIFF_SIDES];		     /* the mask of the column */
 	struct mask_modes modes[DIFF_SIDES]; /* DIFF_MODES */
 	struct reading_place place;	     /* masks and drops */
 	int detector;			     /* masks: of values, whatever their column; or -1 */
+	struct slice subject; /* TRUST: the function; RECORD: what is added; NOTICE: the channel */
+	int trusted[DIFF_SIDES];	     /* DIFF_TRUST: index in the image; or -1 */
 	enum limit_unit unit;		     /* DIFF_LIMIT */
 	enum limit_per per;
 	uint64_t amount[DIFF_SIDES]; /* 0: no limit */

@@ -38,4 +38,10 @@ uint32_t diff_allowed(const struct diff_work *w);
 void diff_values(struct diff_work *w);
 uint32_t diff_where_values(struct diff_work *w);
 
+/* policy_diff_told.c: functions that are trusted, what goes on record, who is told; and where what
+ * is recorded or told differs. */
+void diff_trust(struct diff_work *w);
+void diff_told(struct diff_work *w);
+uint32_t diff_where_told(struct diff_work *w);
+
 #endif

@@ -106,9 +106,50 @@ def values(folder):
             head=HEAD + 'catalog "notes.sql"\n')
 
 
+SELECT = "allow r do sql.select\n"
+NETTO = 'trust function "app.netto(numeric, text)" digest "sha256:' + "0" * 64 + '"'
+
+
+def functions(folder):
+    changes(folder, "a function that is trusted", ["trusted otherwise"], SELECT, SELECT + NETTO)
+    changes(folder, "one that is not any more", ["trusted otherwise"], SELECT + NETTO, SELECT)
+    changes(folder, "as another", ["trusted otherwise"], SELECT + NETTO,
+            SELECT + NETTO.replace("0", "1"), tested=False)
+    changes(folder, "the same", [], SELECT + NETTO, NETTO + "\n" + SELECT)
+    changes(folder, "by a table that there is", ["trusted otherwise"], SELECT, SELECT + NETTO,
+            head=HEAD + 'catalog "notes.sql"\n', tested=False)
+
+
+def told(folder):
+    record = SELECT + "record x do sql.select with "
+    changes(folder, "less goes on record", ["recorded otherwise"] * 3,
+            record + "text, parameters, strict", SELECT)
+    changes(folder, "more does", ["recorded otherwise"], SELECT, record + "strict")
+    changes(folder, "more of the same rule", ["recorded otherwise"], record + "text",
+            record + "text, parameters", tested=False)
+    changes(folder, "of somebody", ["recorded otherwise"], record + "text",
+            SELECT + "record x do sql.select unless who g1 with text")
+    changes(folder, "what is denied is on record, too", ["recorded otherwise"],
+            SELECT + "record x do sql.drop with text", SELECT)
+    changes(folder, "two rules that record as one", [], record + "text, strict",
+            record + "text\nrecord y do sql.select with strict")
+    notify = SELECT + "notify x to desk do sql.select"
+    changes(folder, "a channel is told", ["told otherwise"], SELECT, notify)
+    changes(folder, "another is", ["told otherwise"] * 2, notify, notify.replace("desk", "hall"),
+            tested=False)
+    changes(folder, "by a rule that decides", ["told otherwise"],
+            SELECT + "deny d do sql.drop notify desk", SELECT + "deny d do sql.drop")
+    changes(folder, "not where it does not decide", [],
+            SELECT + "deny e\nallow s do sql.drop notify desk", SELECT + "deny e\nallow s do sql.drop")
+    changes(folder, "shadow rules tell nobody", [],
+            SELECT + "shadow notify x to desk do sql.select", SELECT)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         values(folder)
+        functions(folder)
+        told(folder)
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
 
