@@ -350,6 +350,7 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 				 .witness = &x->witness,
 				 .verdict = x->verdict[side],
 				 .detector = x->detector,
+				 .view = x->place.base.n > 0,
 				 .schema = x->place.schema,
 				 .table = x->place.table,
 				 .column = x->place.column};
@@ -396,6 +397,9 @@ put_text(struct report *r, const struct difference *x)
 	if (is_data(x->kind)) {
 		buf_puts(out, x->detector >= 0 ? "  what    " : "  column  ");
 		put_place(out, x);
+		if (x->place.base.n)
+			buf_printf(out, ", as a view that passes on %.*s",
+				   SLICE_ARG(x->place.base));
 		buf_putc(out, '\n');
 	} else if (x->kind == DIFF_TRUST) {
 		buf_printf(out, "  what    function %.*s\n", SLICE_ARG(x->subject));
@@ -442,6 +446,10 @@ put_json(struct report *r, const struct difference *x, bool waived, const char *
 		put_place(&text, x);
 		buf_puts(out, x->detector >= 0 ? ", \"values\": " : ", \"column\": ");
 		buf_json_string(out, buf_slice(&text));
+		if (x->place.base.n) {
+			buf_puts(out, ", \"through_view_of\": ");
+			buf_json_string(out, x->place.base);
+		}
 	} else if (x->kind == DIFF_TRUST) {
 		buf_puts(out, ", \"function\": ");
 		buf_json_string(out, x->subject);
@@ -497,13 +505,19 @@ report(struct report *r)
 static int
 compare(struct report *r)
 {
+	const struct catalog *catalogs[DIFF_SIDES] = {0};
+	const struct image *images[DIFF_SIDES];
 	const char *why;
 	int code;
 
 	if (r->args->waive && read_waivers(r) != EXIT_OK)
 		return EXIT_USAGE;
-	r->diff = policy_diff(&r->policies[0].arena, r->policies[0].image, r->policies[1].image,
-			      &why);
+	for (int side = 0; side < DIFF_SIDES; side++) {
+		images[side] = r->policies[side].image;
+		if (r->policies[side].catalog)
+			catalogs[side] = r->policies[side].catalog->catalog;
+	}
+	r->diff = policy_diff(&r->policies[0].arena, images, catalogs, &why);
 	if (!r->diff) {
 		fprintf(stderr, "weir diff: too entangled to compare: %s\n", why);
 		return EXIT_USAGE;

@@ -7,6 +7,7 @@
 
 #include "cli/witness_test.h"
 #include "compiler/prove.h"
+#include "proxy/epoch.h"
 
 static void
 put_counterexample(struct buf *out, const struct prover *p, struct catalog_ref *catalog,
@@ -18,6 +19,7 @@ put_counterexample(struct buf *out, const struct prover *p, struct catalog_ref *
 				 .witness = &x->witness,
 				 .verdict = x->verdict,
 				 .detector = -1,
+				 .view = x->place.base.n > 0,
 				 .shows = k->kind == PROVE_ONLY_SEE ? SHOWS_CELL : SHOWS_VERDICT,
 				 .schema = x->place.schema,
 				 .table = x->place.table,
@@ -39,6 +41,9 @@ put_counterexample(struct buf *out, const struct prover *p, struct catalog_ref *
 			buf_puts(&text, ", once it is released");
 		buf_putc(&text, '\n');
 	}
+	if (x->place.base.n)
+		buf_printf(out, "# as a view that passes on %.*s: a mask of it would hold there\n",
+			   SLICE_ARG(x->place.base));
 	buf_put_slice(out, buf_slice(&text));
 	buf_fini(&name);
 	buf_fini(&text);
@@ -74,7 +79,7 @@ cli_policy_prove(const struct cli_policy *p, bool json, struct buf *out)
 	if (!p->tree || !p->tree->proofs)
 		return n;
 	arena_init(&arena, 0);
-	prover_init(&prover, &arena, p->image);
+	prover_init(&prover, &arena, p->image, p->catalog ? p->catalog->catalog : NULL);
 	for (const struct prove_decl *k = p->tree->proofs; k; k = k->next) {
 		struct buf text = {0}, why = {0};
 		enum proof result = prove(&prover, k, &x);

@@ -33,6 +33,7 @@ struct witness_test {
 	struct slice calls; /* "schema.name(types)": the statement selects what it gives; or none */
 	struct slice schema, table, column; /* SHOWS_CELL, SHOWS_ROW */
 	int detector; /* SHOWS_CELL: what it finds is in the column, any of text will do; or -1 */
+	bool view;    /* SHOWS_CELL: of a view, which may call the column something else */
 	const struct image_mask *mask;	    /* under `passes`; NULL: shown as it is */
 };
 

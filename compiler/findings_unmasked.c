@@ -179,7 +179,8 @@ find_unmasked(struct look *l, bool strict)
 		if ((!strict && !suspects[i]) || is_proved(l, d))
 			continue;
 		if (!prover.arena)
-			prover_init(&prover, l->arena, l->img);
+			prover_init(&prover, l->arena, l->img, NULL);
+		prover.tables_only = true;
 		if (!prover.space) {
 			if (strict)
 				diag(l->q, ENTANGLED, l->tree->name.at, prover.why);

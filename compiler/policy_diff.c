@@ -271,19 +271,33 @@ same_rules(struct diff_work *w, const struct difference *x)
 	return region;
 }
 
-/* Preferably of what runs at once, of a column that there is: a test shows that. */
+/* Preferably of a table that has the column, of what runs at once, of a column that there is: a
+ * test shows that. */
 static struct difference *
 find_shown(struct diff_work *w, enum difference_kind kind, size_t column, uint32_t root, int i)
 {
 	struct dd *d = w->s->dd;
-	uint32_t runs = dd_and(d, root, diff_allowed(w)), known = reading_known(w->s, column);
-	const uint32_t roots[] = {dd_and(d, runs, known), dd_and(d, root, known), runs, root};
+	uint32_t own = dd_and(d, root, reading_where(w->s, column));
+	uint32_t runs = dd_and(d, own, diff_allowed(w)), known = reading_known(w->s, column);
+	const uint32_t roots[] = {dd_and(d, runs, known), dd_and(d, own, known), runs, own,
+				  dd_and(d, root, diff_allowed(w)), root};
 	struct difference *x = NULL;
 
 	for (size_t k = 0; k < COUNT_OF(roots) && i < DIFF_MAX_EACH && !x; k++)
 		x = diff_find(w, kind, ENTRY_COMMAND, roots[k]);
 	w->out->more |= i == DIFF_MAX_EACH && root != DD_FALSE;
 	return x;
+}
+
+/* Where somebody gets it of a table that has it, or through a view. */
+static uint32_t
+where_shown(struct diff_work *w, size_t kind)
+{
+	struct dd *d = w->s->dd;
+
+	return dd_or(d, reading_where(w->s, kind),
+		     dd_and(d, reading_through_views(w->out->sides[0], kind),
+			    reading_through_views(w->out->sides[1], kind)));
 }
 
 static void
@@ -296,7 +310,7 @@ compare_masks(struct diff_work *w, size_t kind, uint32_t read)
 	struct difference *x;
 
 	if (root != DD_FALSE)
-		root = dd_and(d, root, dd_and(d, read, reading_where(w->s, kind)));
+		root = dd_and(d, root, dd_and(d, read, where_shown(w, kind)));
 	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MASK, kind, root, i)); i++) {
 		uint32_t leaves[DIFF_SIDES];
 
@@ -442,6 +456,7 @@ compare_drops(struct diff_work *w, size_t kind, const uint32_t dropped[DIFF_SIDE
 		     i++) {
 			x->place = reading_place(w->s, &x->witness, kind);
 			x->place.column = some_column(w->s, &x->witness);
+			x->place.base = (struct slice){0}; /* whole rows, of their own table */
 			x->rule[side] = reading_drop_at(w->out->sides[side], &x->witness);
 			note_masks(w, x);
 			if (x->rule[side] < 0)
@@ -640,7 +655,7 @@ where_data_differs(struct diff_work *w)
 			shown = dd_or(d, shown, dd_differ(d, modes_of(w, 0, k, mode),
 							  modes_of(w, 1, k, mode)));
 		if (shown != DD_FALSE)
-			root = dd_or(d, root, dd_and(d, shown, reading_where(w->s, k)));
+			root = dd_or(d, root, dd_and(d, shown, where_shown(w, k)));
 		root = dd_or(d, root, dd_differ(d, reading_drops(w->out->sides[0], table),
 						reading_drops(w->out->sides[1], table)));
 	}
@@ -684,17 +699,16 @@ find_verdicts(struct diff_work *w)
 }
 
 struct policy_diff *
-policy_diff(struct arena *arena, const struct image *a, const struct image *b, const char **why)
+policy_diff(struct arena *arena, const struct image *const images[DIFF_SIDES],
+	    const struct catalog *const catalogs[DIFF_SIDES], const char **why)
 {
-	const struct image **images = ARENA_ARRAY(arena, const struct image *, DIFF_SIDES);
 	struct policy_diff *out = ARENA_NEW(arena, struct policy_diff);
 	struct diff_work w = {.arena = arena, .out = out, .end = &out->first};
 
-	images[0] = a;
-	images[1] = b;
 	out->space = w.s = space_new(arena, images, DIFF_SIDES, why);
 	if (!w.s)
 		return NULL;
+	w.s->catalogs = catalogs;
 	*why = "the rules, which depend on each other in too many ways";
 	if (!find_verdicts(&w))
 		return NULL;

@@ -58,8 +58,10 @@ struct policy_diff {
 	bool more; /* some kind has more than DIFF_MAX_EACH */
 };
 
-/* NULL, with what was too much in *why. */
-struct policy_diff *policy_diff(struct arena *arena, const struct image *a, const struct image *b,
+/* The catalogs are those that the policies name; NULL: it is not at hand. Returns NULL, with what was
+ * too much in *why. */
+struct policy_diff *policy_diff(struct arena *arena, const struct image *const images[DIFF_SIDES],
+				const struct catalog *const catalogs[DIFF_SIDES],
 				const char **why);
 
 #endif

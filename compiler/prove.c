@@ -6,15 +6,17 @@
 #include "compiler/prove.h"
 
 void
-prover_init(struct prover *p, struct arena *arena, const struct image *img)
+prover_init(struct prover *p, struct arena *arena, const struct image *img,
+	    const struct catalog *catalog)
 {
 	const struct image **images = ARENA_ARRAY(arena, const struct image *, 1);
 
-	*p = (struct prover){.arena = arena, .img = img};
+	*p = (struct prover){.arena = arena, .img = img, .catalog = catalog};
 	images[0] = img;
 	p->space = space_new(arena, images, 1, &p->why);
 	if (!p->space)
 		return;
+	p->space->catalogs = &p->catalog;
 	p->why = "the rules, which depend on each other in too many ways";
 	p->diagram = diagram_matches(p->space, 0);
 	if (!p->diagram) {
@@ -86,6 +88,22 @@ has_kind(const struct prover *p, size_t kind, const struct ref *data)
 	return false;
 }
 
+/* Somebody sees a column as it is: of a table that has it, or else through a view. */
+static bool
+find_seen(struct prover *p, size_t kind, uint32_t others, struct counterexample *out)
+{
+	struct space *s = p->space;
+	struct dd *d = s->dd;
+	uint32_t bare = dd_where(d, reading_masks(p->diagram, kind), dd_leaf(0));
+	uint32_t shown = dd_and(d, others, bare);
+	uint32_t root = dd_without(d, dd_and(d, shown, reading_where(s, kind)),
+				   reading_drops(p->diagram, reading_table(s, kind)));
+
+	return find(p, dd_and(d, root, reading_known(s, kind)), out) || find(p, root, out) ||
+	       (!p->tables_only &&
+		find(p, dd_and(d, shown, reading_through_views(p->diagram, kind)), out));
+}
+
 static enum proof
 prove_only(struct prover *p, const struct ref *data, uint32_t where, struct counterexample *out)
 {
@@ -95,24 +113,18 @@ prove_only(struct prover *p, const struct ref *data, uint32_t where, struct coun
 
 	for (size_t i = 0; i < s->columns.n_kinds && p->scoped; i++)
 		if (has_kind(p, i, data))
-			scope = dd_or(d, scope, reading_where(s, i));
+			scope = dd_or(d, scope,
+				      dd_or(d, reading_where(s, i),
+					    reading_through_views(p->diagram, i)));
 	if (!look_at(p, scope))
 		return PROOF_TOO_HARD;
 	others = dd_without(d, dd_and(d, where, scope),
 			    p->diagram->verdict[ENTRY_COMMAND][VERDICT_DENY]);
-	for (size_t i = 0; i < s->columns.n_kinds; i++) {
-		uint32_t root;
-
-		if (!has_kind(p, i, data))
-			continue;
-		root = dd_and(d, others, reading_where(s, i));
-		root = dd_without(d, root, reading_drops(p->diagram, reading_table(s, i)));
-		root = dd_and(d, root, dd_where(d, reading_masks(p->diagram, i), dd_leaf(0)));
-		if (find(p, dd_and(d, root, reading_known(s, i)), out) || find(p, root, out)) {
+	for (size_t i = 0; i < s->columns.n_kinds; i++)
+		if (has_kind(p, i, data) && find_seen(p, i, others, out)) {
 			out->place = reading_place(s, &out->witness, i);
 			return PROOF_FAILS;
 		}
-	}
 	return PROOF_HOLDS;
 }
 
@@ -150,6 +162,7 @@ unless_full(struct prover *p, enum proof result)
 {
 	if (!dd_full(p->space->dd))
 		return result;
+	p->space->catalogs = &p->catalog;
 	p->why = "the rules, which depend on each other in too many ways";
 	return PROOF_TOO_HARD;
 }

@@ -22,11 +22,15 @@ struct prover {
 	struct space *space; /* NULL: too hard, and `why` says for what */
 	struct diagram *diagram;
 	const char *why;
+	const struct catalog *catalog;
+	bool tables_only; /* what views may show is not asked for */
 	bool scoped; /* the verdicts of everything are too large: each proof has its own */
 	struct dd_mark mark;
 };
 
-void prover_init(struct prover *p, struct arena *arena, const struct image *img);
+/* The catalog is the one that the policy names; NULL: it is not at hand. */
+void prover_init(struct prover *p, struct arena *arena, const struct image *img,
+		 const struct catalog *catalog);
 /* The statement is one of the policy that the image is made of. */
 enum proof prove(struct prover *p, const struct prove_decl *k, struct counterexample *out);
 /* Whether nobody sees data as it is, where that is possible and not denied, inside `where`. */

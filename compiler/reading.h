@@ -11,11 +11,15 @@
 
 struct reading_place {
 	struct slice schema, table, column;
+	struct slice base; /* "schema.table" that a view passes it on of; else empty */
 };
 
 /* Where a command reads a column of this kind and shows it: the action, a table that has one, its
  * use as an output. */
 uint32_t reading_where(struct space *s, size_t kind);
+/* Where a command reads it through a view, which has a name of its own: any other table may be one.
+ * Rules over uses do not see that, nor is it plain whose row it is (docs/rows.md). */
+uint32_t reading_through_views(const struct diagram *g, size_t kind);
 /* Where the table is one of a catalog that has such a column: an example from there is better. */
 uint32_t reading_known(struct space *s, size_t kind);
 /* The mask of a kind of column. */

@@ -14,6 +14,8 @@
 #include "compiler/partition.h"
 #include "vm/exec.h"
 
+struct catalog;
+
 enum space_kind {
 	SPACE_FACT,	/* the value of a fact; of a set: it is known */
 	SPACE_MEMBER,	/* the set has a member of this class */
@@ -54,6 +56,9 @@ struct space {
 	struct arena *arena;
 	const struct image *const *images;
 	size_t n_images;
+	/* Per image the catalog that its policy names, or NULL; NULL: none is at hand. Set by who
+	 * has them, for what is known of tables and views. */
+	const struct catalog *const *catalogs;
 	struct domain facts[FACT_COUNT];
 	uint32_t fact_var[FACT_COUNT], member_var[FACT_COUNT]; /* + 1; 0: not read */
 	struct columns columns;				       /* data classes of all images */

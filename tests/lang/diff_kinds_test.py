@@ -145,11 +145,24 @@ def told(folder):
             SELECT + "shadow notify x to desk do sql.select", SELECT)
 
 
+def views(folder):
+    write(folder, "views.sql", "create table orders (id int, pan text);\n"
+          "create view shown as select pan as p from orders;\n"
+          "create view hidden as select id from orders;\n")
+    for table, wanted in (("shown", ["newly unmasked"]), ("hidden", []), ("orders", ["newly unmasked"])):
+        head = f'data d = column orders.pan\nallow r do sql.select when table = "public.{table}"\n'
+        changes(folder, f"a mask that held for {table}", wanted, head + "mask d with null", head,
+                head=HEAD + 'catalog "views.sql"\n')
+        changes(folder, f"and where nobody knows what {table} is", ["newly unmasked"],
+                head + "mask d with null", head, tested=table == "orders")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         values(folder)
         functions(folder)
         told(folder)
+        views(folder)
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
 

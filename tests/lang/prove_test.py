@@ -246,11 +246,54 @@ def random_proofs(folder):
     check("some are proved and some are not", min(proved, refuted) < n / 6)
 
 
+VIEWS = """create schema app;
+create table app.orders (id int, pan text, tenant int);
+create table app.other (id int, pan text);
+create view app.same as select id, pan from app.orders;
+create view app.renamed as select pan as p from app.same;
+create view app.star as select * from app.orders;
+create view app.without as select id from app.orders;
+create view app.further as select id from app.same;
+"""
+VIEWED = """policy viewed
+group g0 = idp "a"
+data d = column app.orders.pan
+data t = column app.orders.tenant
+"""
+# By which table the column is read, what else there is, whether the proof holds: with the catalog, and
+# without, where every table may be a view.
+THROUGH = [
+    ("same", "", False, False), ("renamed", "", False, False), ("star", "", False, False),
+    ("without", "", True, False), ("other", "", True, False), ("orders", "", False, False),
+    ("same", "mask d with null", True, True), ("same", "drop t when row.tenant = 1", True, True),
+    ("same", "mask d with null unless row.tenant = 1", True, True),
+    ("same", "deny u when sql.uses(d)", False, False),
+    ("orders", "deny u when sql.uses(d)", True, True),
+]
+
+
+def views(folder):
+    write(folder, "views.sql", VIEWS)
+    for table, more, known, unknown in THROUGH:
+        for catalog, wanted in (('catalog "views.sql"\n', known), ("", unknown)):
+            text = f'{VIEWED}{catalog}allow r do sql.select when table = "app.{table}"\n{more}\n'
+            path = write(folder, "viewed.weir", text + "prove only g0 see d unmasked\n")
+            code, out, err = weir("prove", path)
+            bad = (code == 0) != wanted and f"exit {code} {out}{err}"
+            if not bad and not wanted and catalog:
+                test = out[out.index("test "):out.rindex("\n0 proved") + 1]
+                code, out, err = weir("test", write(folder, "shown.weir", text + test))
+                bad = code and f"{out}{err}{test}"
+            check(f"through {table}{' with ' + more if more else ''}"
+                  f"{', which is known' if catalog else ''}", bad)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         for statement, more, wanted in CASES:
             check(f"{statement}{' with ' + more if more else ''}",
                   case(folder, statement, more, wanted))
+        views(folder)
         with_the_tools(folder)
         random_proofs(folder)
     print(f"1..{len(results)}")
