@@ -210,6 +210,11 @@ put_limit(const struct report *r, const struct difference *x, int side, struct b
 		   (unsigned long long) x->amount[side], x->unit == LIMIT_TIME ? " ms" : "",
 		   limit_per_info[x->per].name);
 	put_rule(out, r->policies[side].image, x->rule[side]);
+	if (x->kind == DIFF_SHARED) {
+		buf_puts(out, ", for ");
+		cli_put_actions(out, &x->counted[side]);
+		buf_puts(out, " together");
+	}
 }
 
 static void
@@ -237,7 +242,7 @@ put_side(const struct report *r, const struct difference *x, int side, struct bu
 {
 	const struct image *img = r->policies[side].image;
 
-	if (x->kind == DIFF_LIMIT) {
+	if (x->kind == DIFF_LIMIT || x->kind == DIFF_SHARED) {
 		put_limit(r, x, side, out);
 	} else if (x->kind >= DIFF_TRUST) {
 		put_told(r, x, side, out);
@@ -357,7 +362,7 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 	struct buf name = {0};
 	bool good;
 
-	if (x->kind == DIFF_MODES || x->kind == DIFF_APPROVAL ||
+	if (x->kind == DIFF_MODES || x->kind == DIFF_APPROVAL || x->kind == DIFF_SHARED ||
 	    (x->kind == DIFF_LIMIT && x->amount[0] && x->amount[1]))
 		return false;
 	t.connects = x->entry == ENTRY_CONNECT;

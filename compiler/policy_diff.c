@@ -17,7 +17,7 @@
 const char *const difference_names[DIFF_KINDS] = {
 	"newly allowed",    "newly held",	  "newly denied",     "approved otherwise",
 	"newly unmasked",   "newly masked",	  "masked otherwise", "mask opened otherwise",
-	"rows newly shown", "rows newly dropped", "limit changed",
+	"rows newly shown", "rows newly dropped", "limit changed",    "limit shared otherwise",
 	"trusted otherwise", "recorded otherwise", "told otherwise",
 };
 
@@ -487,8 +487,8 @@ compare_data(struct diff_work *w)
 
 /* ---- Limits ---- */
 
-static uint64_t
-amount_of(const struct image_rule *r, int unit, int per)
+uint64_t
+diff_amount_of(const struct image_rule *r, int unit, int per)
 {
 	for (size_t i = 0; r->kind == VM_LIMIT && i < r->limit.n_amounts; i++)
 		if ((int) r->limit.amounts[i].unit == unit && (int) r->limit.amounts[i].per == per)
@@ -504,7 +504,7 @@ rank_of_amount(const struct diff_work *w, int unit, int per, uint64_t n)
 
 	for (int side = 0; side < DIFF_SIDES; side++)
 		for (size_t i = 0; i < diff_image(w, side)->n_rules; i++)
-			rank += amount_of(&diff_image(w, side)->rules[i], unit, per) > n;
+			rank += diff_amount_of(&diff_image(w, side)->rules[i], unit, per) > n;
 	return rank;
 }
 
@@ -516,7 +516,7 @@ limits_of(struct diff_work *w, int side, int unit, int per)
 	size_t n = 0;
 
 	for (size_t i = 0; i < g->img->n_rules; i++) {
-		uint64_t amount = amount_of(&g->img->rules[i], unit, per);
+		uint64_t amount = diff_amount_of(&g->img->rules[i], unit, per);
 
 		if (amount)
 			v[n++] = dd_guard(w->s->dd, g->match[ENTRY_COMMAND][i],
@@ -534,7 +534,7 @@ limit_in_force(const struct diff_work *w, int side, int unit, int per)
 	int rule = -1;
 
 	for (size_t i = 0; i < img->n_rules; i++) {
-		uint64_t n = amount_of(&img->rules[i], unit, per);
+		uint64_t n = diff_amount_of(&img->rules[i], unit, per);
 
 		if (n && decision_has(&w->decisions[side], i) && (!least || n < least)) {
 			least = n;
@@ -553,7 +553,7 @@ same_limits(struct diff_work *w, struct difference *x, const uint32_t limits[DIF
 	for (int side = 0; side < DIFF_SIDES; side++) {
 		const struct diagram *g = w->out->sides[side];
 		int r = x->rule[side] = limit_in_force(w, side, x->unit, x->per);
-		uint64_t n = r < 0 ? 0 : amount_of(&g->img->rules[r], x->unit, x->per);
+		uint64_t n = r < 0 ? 0 : diff_amount_of(&g->img->rules[r], x->unit, x->per);
 		uint32_t leaf = dd_leaf(n ? rank_of_amount(w, x->unit, x->per, n) : 0);
 
 		x->amount[side] = n;
@@ -571,6 +571,8 @@ compare_limits(struct diff_work *w, int unit, int per)
 	const uint32_t limits[] = {limits_of(w, 0, unit, per), limits_of(w, 1, unit, per)};
 	uint32_t root = dd_differ(d, limits[0], limits[1]);
 
+	if (per != PER_COMMAND)
+		diff_budgets(w, unit, per, root);
 	if (root != DD_FALSE)
 		root = dd_and(d, root, diff_not_denied(w));
 	for (int i = 0; root != DD_FALSE; i++) {
@@ -670,8 +672,9 @@ where_limits_differ(struct diff_work *w)
 	for (int unit = 0; unit < LIMIT_UNIT_COUNT; unit++)
 		for (int per = 0; per < LIMIT_PER_COUNT; per++)
 			root = dd_or(w->s->dd, root,
-				     dd_differ(w->s->dd, limits_of(w, 0, unit, per),
-					       limits_of(w, 1, unit, per)));
+				     dd_or(w->s->dd, diff_where_budgets(w, unit, per),
+					   dd_differ(w->s->dd, limits_of(w, 0, unit, per),
+						     limits_of(w, 1, unit, per))));
 	return root;
 }
 

@@ -21,6 +21,7 @@ enum difference_kind {
 	DIFF_SHOWN,    /* rows that were dropped are shown */
 	DIFF_DROPPED,
 	DIFF_LIMIT,
+	DIFF_SHARED, /* an amount that other commands count against as well, or less of them */
 	DIFF_TRUST,  /* a function counts as harmless, or as another, or no more */
 	DIFF_RECORD, /* something more or less goes on record */
 	DIFF_NOTICE, /* a channel is told, or no more */
@@ -43,9 +44,10 @@ struct difference {
 	int detector;			     /* masks: of values, whatever their column; or -1 */
 	struct slice subject; /* TRUST: the function; RECORD: what is added; NOTICE: the channel */
 	int trusted[DIFF_SIDES];	     /* DIFF_TRUST: index in the image; or -1 */
-	enum limit_unit unit;		     /* DIFF_LIMIT */
+	enum limit_unit unit;		     /* DIFF_LIMIT, DIFF_SHARED */
 	enum limit_per per;
 	uint64_t amount[DIFF_SIDES]; /* 0: no limit */
+	struct action_set counted[DIFF_SIDES]; /* DIFF_SHARED: against the amount */
 	struct action_set actions;   /* for which actions; masks, drops: none */
 	char id[DIFF_ID + 1];	     /* the same as long as the rules that make it say the same */
 };
@@ -58,8 +60,8 @@ struct policy_diff {
 	bool more; /* some kind has more than DIFF_MAX_EACH */
 };
 
-/* The catalogs are those that the policies name; NULL: it is not at hand. Returns NULL, with what was
- * too much in *why. */
+/* The catalogs are those that the policies name; NULL: it is not at hand. Returns NULL, with what
+ * was too much in *why. */
 struct policy_diff *policy_diff(struct arena *arena, const struct image *const images[DIFF_SIDES],
 				const struct catalog *const catalogs[DIFF_SIDES],
 				const char **why);

@@ -34,6 +34,13 @@ uint32_t diff_not_denied(const struct diff_work *w);
 /* Where both allow it at once. */
 uint32_t diff_allowed(const struct diff_work *w);
 
+/* What a rule sets; 0: nothing. */
+uint64_t diff_amount_of(const struct image_rule *r, int unit, int per);
+
+/* policy_diff_budgets.c: which commands share an amount; and where that differs at all. */
+void diff_budgets(struct diff_work *w, int unit, int per, uint32_t otherwise);
+uint32_t diff_where_budgets(struct diff_work *w, int unit, int per);
+
 /* policy_diff_values.c: masks of values; and where they differ at all. */
 void diff_values(struct diff_work *w);
 uint32_t diff_where_values(struct diff_work *w);

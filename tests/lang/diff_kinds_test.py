@@ -157,12 +157,43 @@ def views(folder):
                 head + "mask d with null", head, tested=table == "orders")
 
 
+BOTH = "allow r do sql.select, sql.update\n"
+
+
+def budgets(folder):
+    shared = ["limit shared otherwise"]
+    one = BOTH + "limit l do sql.select, sql.update rows 10 per {}"
+    two = BOTH + "limit l do sql.select rows 10 per {}\nlimit m do sql.update rows 10 per {}"
+    for per in ("minute", "session"):
+        changes(folder, f"what counts together per {per} counts apart", shared,
+                one.format(per), two.format(per, per), tested=False)
+        changes(folder, f"and the other way round per {per}", shared * 2,
+                two.format(per, per), one.format(per), tested=False)
+    changes(folder, "one command counts by itself in any case", [],
+            one.format("command"), two.format("command", "command"))
+    limit = BOTH + "limit l do sql.select rows 10 per {}"
+    groups = BOTH + "limit l who g0 do sql.select rows 10 per {0}\n" \
+        "limit m do sql.select rows 10 per {0} unless who g0"
+    changes(folder, "nobody is in two of the rules' groups", [],
+            limit.format("hour"), groups.format("hour"))
+    changes(folder, "a second that never ends anything first", [], limit.format("hour"),
+            limit.format("hour") + "\nlimit m do sql.select rows 10 per hour when client.tls")
+    tls = groups.replace("who g0 ", "", 1).replace("rows 10 per {0}\n",
+                                                   "rows 10 per {0} when client.tls\n", 1) \
+        .replace("unless who g0", "unless client.tls")
+    changes(folder, "sessions of one principal share an hour", shared, limit.format("hour"),
+            tls.format("hour"), tested=False)
+    changes(folder, "and no session's own amount", [], limit.format("session"),
+            tls.format("session"))
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         values(folder)
         functions(folder)
         told(folder)
         views(folder)
+        budgets(folder)
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
 
