@@ -48,6 +48,12 @@ static const struct {
 	{ACTION_SQL_FILE, "copy $T to '/tmp/out'"},
 	{ACTION_SQL_PROGRAM, "copy $T to program 'cat'"},
 	{ACTION_SQL_UNPARSED, "selec"},
+	{ACTION_SQL_FETCH, "fetch next from one"},
+	{ACTION_SQL_PREPARE, "deallocate one"},
+	{ACTION_SQL_DECLARE, "close one"},
+	{ACTION_SQL_BACKEND, "select pg_cancel_backend(1)"},
+	{ACTION_SQL_LARGE_OBJECT, "select lo_unlink(1)"},
+	{ACTION_SQL_REPLICATION, "create publication one for all tables"},
 };
 
 /* Of a column in each context. */

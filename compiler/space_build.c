@@ -308,6 +308,17 @@ make_words(struct space *s, struct domain *d, enum type type, int64_t prefer)
 	d->prefer = (uint32_t) prefer;
 }
 
+/* Names that somebody might give, rather than the shortest, which is empty or a dot. */
+static void
+prefer_names(struct space *s, struct partition *p, bool dotted)
+{
+	static const char *const names[] = {"other", "app"};
+
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		partition_offer(p, dotted ? slice_str(arena_printf(s->arena, "%s.things", names[i]))
+					  : slice_str(names[i]));
+}
+
 /* "public.people" rather than "x.people", "app.things" rather than "app.x". */
 static void
 prefer_tables(struct space *s, struct partition *p)
@@ -388,6 +399,8 @@ make_strings(struct space *s, struct domain *d, const struct list *l, struct sli
 
 	if (!p)
 		return false;
+	if (!bytes)
+		prefer_names(s, p, dotted);
 	if (dotted) {
 		prefer_tables(s, p);
 		d->prefer = prefer_table(s, p, nice);

@@ -187,6 +187,32 @@ def budgets(folder):
             tls.format("session"))
 
 
+# What a test names is what somebody would: (old, new, what stands in it).
+NAMED = [
+    ("allow r do sql.update when schema != \"public\"",
+     "allow r do sql.select, sql.update when schema != \"public\"", "from app.things"),
+    ("allow r do sql.update", "allow r do sql.update\nallow q do sql.drop when not schema in "
+     "{\"public\", \"app\"}", "drop table other.things"),
+    ("allow r do sql.update", "allow r do sql.update\nallow q do sql.fetch, sql.merge when client.tls",
+     "fetch next from one"),
+    ("allow r do sql.update", "allow r do sql.update\nallow q do sql.prepare", "deallocate one"),
+    ("allow r do sql.update", "allow r do sql.update\nallow q do sql.declare", "close one"),
+    ("allow r do sql.update", "allow r do sql.update\nallow q do sql.backend", "pg_cancel_backend(1)"),
+    ("allow r do sql.update", "allow r do sql.update\nallow q do sql.replication",
+     "create publication one for all tables"),
+    ("allow r do sql.update", "allow r do sql.update\nallow q do sql.large-object", "lo_unlink(1)"),
+    ("data c = column app.t.c\nallow r do sql.select\nmask m of c with null when sql.parameters = 2",
+     "data c = column app.t.c\nallow r do sql.select", "with sql.parameters = 2"),
+]
+
+
+def names(folder):
+    for old, new, words in NAMED:
+        bad = problem_of(folder, old, new, ["newly unmasked" if "mask" in old else "newly allowed"])
+        out = weir("diff", os.path.join(folder, "old.weir"), os.path.join(folder, "new.weir"))[1]
+        check(f"a test with {words}", bad or words not in out and out)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         values(folder)
@@ -194,6 +220,7 @@ def main():
         told(folder)
         views(folder)
         budgets(folder)
+        names(folder)
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
 
