@@ -239,6 +239,19 @@ check_classes(struct check *c)
 
 /* ---- conditions ------------------------------------------------------------------------------ */
 
+/* A rule about such a table is about none, and a deny of it denies nothing. */
+static void
+check_bare(struct check *c, enum fact fact, const struct expr *v)
+{
+	const char *text = arena_str(c->arena, v->string);
+
+	if (fact != FACT_TABLE || strpbrk(text, ".*") || c->bare_told)
+		return;
+	c->bare_told = true;
+	diag_note(c->q, diag(c->q, BARE_TABLE, v->at, text), SPAN_NONE,
+		  "a table of the schema public is written \"public.%s\"", text);
+}
+
 static void
 check_name(struct check *c, enum fact fact, const struct expr *v, bool pattern)
 {
@@ -247,6 +260,10 @@ check_name(struct check *c, enum fact fact, const struct expr *v, bool pattern)
 
 	if (v->kind != X_STRING || !v->string.n)
 		return;
+	if (!c->catalog) {
+		check_bare(c, fact, v);
+		return;
+	}
 	if (fact == FACT_SCHEMA) {
 		w.schema = v->string;
 	} else if (fact == FACT_COLUMNS) {
@@ -292,7 +309,7 @@ check_regex_names(struct check *c, enum fact fact, const struct expr *e)
 	static const char *const own[] = {"pg_catalog", "pg_catalog.pg_class", "information_schema",
 					  "information_schema.tables"};
 	uint32_t constant;
-	const struct regex *dfa = check_regex(c, e, &constant);
+	const struct regex *dfa = c->catalog ? check_regex(c, e, &constant) : NULL;
 	const char *text = arena_str(c->arena, e->string);
 
 	if (!dfa || has_like(c, fact, dfa))
@@ -462,17 +479,22 @@ check_catalog_names(struct check *c, struct checked *out)
 		for (uint32_t i = out->n_files; i > 0; i--)
 			if (strcmp(c->q->sources->files[i - 1].path, k->file) == 0)
 				out->n_files = i - 1;
+	if (c->catalog)
+		check_classes(c);
+	for (const struct let_decl *l = c->p->lets; l; l = l->next) {
+		c->bare_told = false;
+		check_names_in(c, l->expr);
+	}
+	for (const struct rule *r = c->p->rules; r; r = r->next) {
+		c->bare_told = false;
+		for (const struct clause *cl = r->clauses; cl; cl = cl->next)
+			check_names_in(c, cl->expr);
+	}
 	if (!c->catalog)
 		return;
 	out->catalog = c->catalog;
 	out->ddl = c->ddl;
 	out->catalog_files = c->catalog_files;
-	check_classes(c);
-	for (const struct let_decl *l = c->p->lets; l; l = l->next)
-		check_names_in(c, l->expr);
-	for (const struct rule *r = c->p->rules; r; r = r->next)
-		for (const struct clause *cl = r->clauses; cl; cl = cl->next)
-			check_names_in(c, cl->expr);
 	for (const struct test_decl *t = c->p->tests; t; t = t->next)
 		if (t->sql.v.p)
 			check_statement(c, t);

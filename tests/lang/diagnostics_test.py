@@ -42,7 +42,7 @@ MANY = {
     "E0607": lambda: POLICY + "let a = " + " or ".join(f"sql.statements = {i}" for i in range(40))
              + "\n" + "".join(f"deny r{i}   when a\n" for i in range(7000)),
     "E0613": lambda: POLICY + "".join(
-        f"deny r{i}   when " + " or ".join(f'table = "t{i * 50 + k}"' for k in range(50)) + "\n"
+        f"deny r{i}   when " + " or ".join(f'table = "app.t{i * 50 + k}"' for k in range(50)) + "\n"
         for i in range(1311)),
     "E0620": lambda: POLICY + "# much\n" * ((16 << 20) // 7 - 40),
     "E0621": lambda: "policy shop\n\ngroup agents = idp \"ai-agents\"\n\nallow read   who agents   do sql.select   "

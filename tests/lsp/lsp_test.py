@@ -556,7 +556,7 @@ def test_semantic_tokens():
 
 def big(n):
     rules = "".join(f'allow rule-{i} "sentence {i}"\n  who agents, dba   on orders\n  do  sql.select, '
-                    f'sql.update\n  when table = "t{i}" or not sql.where and not weekend\n\n'
+                    f'sql.update\n  when table = "public.t{i}" or not sql.where and not weekend\n\n'
                     for i in range(n))
     return HEAD + rules + "mask card with last(4)\n"
 
