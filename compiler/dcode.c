@@ -141,7 +141,8 @@ make_members(struct maker *m, const struct rest *rests, size_t n, size_t n_found
 
 		if (found[i]) {
 			block.var = found[i] - 1;
-			b->members[b->n_members++] = (struct member){r.outcome, block.var};
+			b->members[b->n_members++] = (struct member){r.outcome, block.var,
+								     m->members.except[i]};
 			continue;
 		}
 		r.node = dcode_members_told(b->v, &m->members, r.node);

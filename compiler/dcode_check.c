@@ -169,6 +169,22 @@ read_switch(struct reading *r, size_t at)
 	}
 }
 
+/* The inverted matches, where the set has no string that leads to one of theirs: has[] by rule. */
+static void
+read_exceptions(struct reading *r, size_t at, uint32_t known, const uint32_t *has)
+{
+	const struct insn *in = &r->code[at];
+	struct dd *d = r->s->dd;
+
+	for (const struct insn *match = in + 1; match <= in + in->skip; match++) {
+		uint32_t *of = match->op == OP_MATCH ? r->match : r->may;
+
+		if (match->flags & INSN_NOT)
+			of[match->arg] =
+				dd_or(d, of[match->arg], dd_without(d, known, has[match->arg]));
+	}
+}
+
 /* The matches of each string where the set has it. Their places are read as any code besides: some
  * way may lead there. */
 static void
@@ -179,7 +195,10 @@ read_members(struct reading *r, size_t at)
 	const struct domain *set = &r->s->facts[in->fact];
 	struct dd *d = r->s->dd;
 	uint32_t known = dd_and(d, r->reached[at], is_known(r->s, (enum fact) in->fact));
+	uint32_t *has_any = ARENA_ARRAY(r->s->arena, uint32_t, r->img->n_rules + 1);
 
+	for (size_t i = 0; i < r->img->n_rules; i++)
+		has_any[i] = DD_FALSE;
 	for (size_t i = 0; i < k->n_cases; i++) {
 		const struct insn *match = in + 1 + i;
 		uint32_t var = r->s->member_var[in->fact] - 1 +
@@ -187,12 +206,15 @@ read_members(struct reading *r, size_t at)
 		uint32_t has = dd_and(d, known, dd_between(d, var, 1, 2));
 
 		for (bool more = true; more; match += match->skip) {
-			uint32_t *of = match->op == OP_MATCH ? r->match : r->may;
+			uint32_t *of = match->flags & INSN_NOT ? has_any
+				       : match->op == OP_MATCH ? r->match
+							       : r->may;
 
 			of[match->arg] = dd_or(d, of[match->arg], has);
 			more = match->skip > 0;
 		}
 	}
+	read_exceptions(r, at, known, has_any);
 }
 
 static void

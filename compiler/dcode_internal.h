@@ -104,14 +104,16 @@ struct rest {
 	uint32_t outcome, node;
 };
 
-/* One that asks for nothing but a member of a known set. */
+/* One that asks for nothing but a member of a known set; `except`: that it is none. */
 struct member {
 	uint32_t outcome, var;
+	bool except;
 };
 
 /* What dcode_members finds, and room for it. */
 struct members {
 	uint32_t *var;	/* of each rest, when it is one of them: + 1 */
+	bool *except;	/* ... when it matches who is no member */
 	uint32_t known; /* + 1: they ask whether the set is known */
 	/* By node and by variable; what is not of this search is from before. */
 	struct searched {

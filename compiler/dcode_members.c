@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Rules that say nothing but who: of thousands for a group each, one look at the groups of a user
- * tells which match. They come first, so that they are not part of each way on; what asks for one
- * of those groups besides asks whether the rule has matched, so that no way asks for it twice.
+ * Rules that say nothing but who: of thousands for a group each, or with exceptions for one, one
+ * look at the groups of a user tells which match. They come first, so that they are not part of
+ * each way on; what asks for one of those groups besides asks whether the rule has matched, so that
+ * no way asks for it twice.
  */
 #include "compiler/dcode_put.h"
 
@@ -15,7 +16,7 @@ enum {
 
 /* The variable that alone is asked for, + 1, besides whether the set is known (*known, + 1). */
 static uint32_t
-member_of(const struct dcode_vars *v, uint32_t node, uint32_t *known)
+member_of(const struct dcode_vars *v, uint32_t node, uint32_t *known, bool *except)
 {
 	const struct dd_run *runs;
 	uint32_t var;
@@ -33,8 +34,9 @@ member_of(const struct dcode_vars *v, uint32_t node, uint32_t *known)
 		runs = dd_runs(v->dd, runs[1].child, &n);
 	}
 	if (v->vars[var].kind != DVAR_MEMBER || v->vars[var].op != OP_SET_ANY ||
-	    runs[0].child != DD_FALSE || runs[1].child != DD_TRUE)
+	    !dd_is_leaf(runs[0].child) || !dd_is_leaf(runs[1].child))
 		return 0;
+	*except = runs[0].child == DD_TRUE;
 	return var + 1;
 }
 
@@ -46,7 +48,8 @@ usual_set(const struct dcode_vars *v, const struct rest *rests, size_t n)
 	enum fact best = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t known, var = member_of(v, rests[i].node, &known);
+		bool except;
+		uint32_t known, var = member_of(v, rests[i].node, &known, &except);
 		enum fact f = var ? v->vars[var - 1].fact : best;
 
 		count[f] += var > 0;
@@ -85,6 +88,7 @@ begin_search(const struct dcode_vars *v, struct members *m, size_t n_rests)
 	}
 	m->search++;
 	m->var = ARENA_ARRAY(v->arena, uint32_t, n_rests);
+	m->except = ARENA_ARRAY(v->arena, bool, n_rests);
 	m->known = 0;
 }
 
@@ -106,7 +110,7 @@ dcode_members(const struct dcode_vars *v, struct members *m, const struct rest *
 		return 0;
 	begin_search(v, m, n);
 	for (size_t i = 0; i < n; i++) {
-		var = member_of(v, rests[i].node, &known);
+		var = member_of(v, rests[i].node, &known, &m->except[i]);
 		if (var && v->vars[var - 1].fact == set)
 			m->var[i] = var;
 		else
@@ -115,7 +119,8 @@ dcode_members(const struct dcode_vars *v, struct members *m, const struct rest *
 	for (size_t i = 0; i < n; i++) {
 		var = m->var[i];
 		if (var && tells(v, rests[i].outcome))
-			m->told[var - 1] = (struct searched){m->search, rests[i].outcome};
+			m->told[var - 1] =
+				(struct searched){m->search, 2 * rests[i].outcome + m->except[i]};
 	}
 	for (size_t i = 0; i < n; i++) {
 		var = m->var[i];
@@ -124,7 +129,7 @@ dcode_members(const struct dcode_vars *v, struct members *m, const struct rest *
 			m->var[i] = var = 0;
 		if (!var)
 			continue;
-		(void) member_of(v, rests[i].node, &m->known);
+		(void) member_of(v, rests[i].node, &m->known, &m->except[i]);
 		matches += v->img->constants[v->vars[var - 1].constant].strings.n;
 		found++;
 	}
@@ -139,6 +144,16 @@ choose(struct dd *d, uint32_t var, uint32_t yes, uint32_t no)
 	uint32_t is = dd_between(d, var, 1, 2);
 
 	return dd_or(d, dd_and(d, is, yes), dd_without(d, no, is));
+}
+
+/* Who matches an exception's rule is no member. */
+static uint32_t
+tell(const struct dcode_vars *v, uint32_t told_by, const struct dd_run *member)
+{
+	bool except = told_by & 1;
+
+	return choose(v->dd, v->matched_var - 1 + told_by / 2, member[!except].child,
+		      member[except].child);
 }
 
 uint32_t
@@ -162,8 +177,7 @@ dcode_members_told(const struct dcode_vars *v, struct members *m, uint32_t node)
 	if (var + 1 == m->known)
 		result = told[1].child;
 	else if (m->told[var].search + 1 == m->search)
-		result = choose(v->dd, v->matched_var - 1 + m->told[var].result, told[1].child,
-				told[0].child);
+		result = tell(v, m->told[var].result, told);
 	else if (v->vars[var].kind == DVAR_MATCHED)
 		result = choose(v->dd, var, told[1].child, told[0].child);
 	else
@@ -174,10 +188,11 @@ dcode_members_told(const struct dcode_vars *v, struct members *m, uint32_t node)
 
 /* ---- Instructions ---- */
 
-/* A rule that matches by a string. */
+/* A rule that matches by a string, or by its lack. */
 struct pair {
 	struct slice string;
 	uint32_t outcome;
+	bool except;
 };
 
 static int
@@ -205,20 +220,21 @@ find_pairs(struct putter *p, const struct block *block, size_t *n)
 		const struct constant *k = &constants[p->v->vars[members[i].var].constant];
 
 		for (size_t s = 0; s < k->strings.n; s++)
-			pairs[(*n)++] = (struct pair){k->strings.v[s], members[i].outcome};
+			pairs[(*n)++] = (struct pair){k->strings.v[s], members[i].outcome,
+						      members[i].except};
 	}
 	qsort(pairs, *n, sizeof(*pairs), compare_pairs);
 	return pairs;
 }
 
 /* The first match of each string, then the others, each after the one that leads to it. */
-void
-dcode_put_members(struct putter *p, const struct block *block)
+static void
+put_look(struct putter *p, enum fact set, const struct pair *pairs, size_t n)
 {
-	size_t n, n_strings = 0, at = 0, others;
-	struct pair *pairs = find_pairs(p, block, &n);
 	struct slice *v = ARENA_ARRAY(p->arena, struct slice, n + 1);
 	struct insn *matches = ARENA_ARRAY(p->arena, struct insn, n + 1);
+	struct insn in = {.op = OP_SET_MATCH, .fact = (uint16_t) set, .skip = (uint16_t) n};
+	size_t n_strings = 0, at = 0, others;
 
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || !slice_eq(pairs[i].string, pairs[i - 1].string))
@@ -233,13 +249,43 @@ dcode_put_members(struct putter *p, const struct block *block)
 		at = first ? n_strings++ : others++;
 		if (!first)
 			matches[before].skip = (uint16_t) (at - before);
-		matches[at] = (struct insn){.op = o->op, .arg = o->rule};
+		matches[at] = (struct insn){.op = o->op, .arg = o->rule,
+					    .flags = pairs[i].except ? INSN_NOT : 0};
+		in.flags |= matches[at].flags;
 	}
-	dcode_put(p, (struct insn){.op = OP_SET_MATCH,
-				   .fact = (uint16_t) p->v->vars[block->var].fact,
-				   .skip = (uint16_t) n,
-				   .arg = dcode_constant_strings(p, v, n_strings)});
+	in.arg = dcode_constant_strings(p, v, n_strings);
+	dcode_put(p, in);
 	for (size_t i = 0; i < n; i++)
 		dcode_put(p, matches[i]);
+}
+
+/* One look for all when some group has rules and exceptions, so that it is asked for once. Else
+ * the exceptions have their own: only those need to be gone through, each. */
+void
+dcode_put_members(struct putter *p, const struct block *block)
+{
+	enum fact set = p->v->vars[block->var].fact;
+	size_t n, n_rules = 0, n_except = 0;
+	struct pair *pairs = find_pairs(p, block, &n);
+	struct pair *except = ARENA_ARRAY(p->arena, struct pair, n + 1);
+	struct pair *rules = ARENA_ARRAY(p->arena, struct pair, n + 1);
+	bool together = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (pairs[i].except)
+			except[n_except++] = pairs[i];
+		else
+			rules[n_rules++] = pairs[i];
+		together |= i && slice_eq(pairs[i].string, pairs[i - 1].string) &&
+			    pairs[i].except != pairs[i - 1].except;
+	}
+	if (together) {
+		put_look(p, set, pairs, n);
+	} else {
+		if (n_rules)
+			put_look(p, set, rules, n_rules);
+		if (n_except)
+			put_look(p, set, except, n_except);
+	}
 	dcode_go(p, block->next);
 }

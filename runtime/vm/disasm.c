@@ -125,6 +125,8 @@ put_insn(struct buf *out, const struct image *img, const struct insn *code, size
 	if (in->op == OP_MATCH || in->op == OP_MAY) {
 		buf_putc(out, ' ');
 		buf_put_slice(out, img->rules[in->arg].name);
+		if (in->flags & INSN_NOT)
+			buf_puts(out, ", inverted");
 		if (in->skip)
 			buf_printf(out, "; and %zu", at + in->skip);
 	} else if (in->op == OP_SET_MATCH) {

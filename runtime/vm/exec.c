@@ -188,24 +188,76 @@ match_rule(const struct image *img, const struct insn *pc, struct decision *d, i
 	return rank > worst ? rank : worst;
 }
 
-/* What stands behind `set-match` for each string that the set has; several may match one rule. */
-static int
-match_members(const struct image *img, const struct insn *pc, const struct value *v,
-	      struct decision *d, int worst)
-{
-	const struct constant *k = &img->constants[pc->arg];
-	const struct insn *end = pc + 1 + pc->skip;
+/* One look at a set. */
+struct look {
+	const struct image *img;
+	struct decision *d;
+	int worst;
+	uint32_t ops;
+};
 
+/* The matches of one string. except[]: a bit for each rule with an inverted one of them. */
+static void
+match_string(struct look *l, const struct insn *match, const struct insn *end, uint64_t *except)
+{
+	for (bool more = true; more && match < end; match += match->skip) {
+		if (except && match->flags & INSN_NOT)
+			except[match->arg / 64] |= UINT64_C(1) << match->arg % 64;
+		else
+			l->worst = match_rule(l->img, match, l->d, l->worst);
+		more = match->skip > 0;
+		l->ops++;
+	}
+}
+
+/* What stands behind `set-match`, as opcodes.def says. A set may name a string twice; its matches
+ * are looked at once, so that they are never more than the verifier counts. */
+static void
+match_strings(struct look *l, const struct insn *pc, const struct value *v, uint64_t *except)
+{
+	const struct constant *k = &l->img->constants[pc->arg];
+	const struct insn *end = pc + 1 + pc->skip;
+	uint64_t seen[(UINT16_MAX + 1) / 64];
+
+	for (size_t i = 0; i <= k->n_cases / 64; i++)
+		seen[i] = 0;
 	for (size_t i = 0; i < v->set.n; i++) {
 		size_t at = match_find(k->strings.v, k->strings.n, v->set.v[i]);
-		const struct insn *match = at < k->n_cases ? pc + 1 + at : end;
 
-		for (bool more = true; more && match < end; match += match->skip) {
-			worst = match_rule(img, match, d, worst);
-			more = match->skip > 0;
-		}
+		if (at >= k->n_cases || seen[at / 64] >> at % 64 & 1)
+			continue;
+		seen[at / 64] |= UINT64_C(1) << at % 64;
+		match_string(l, pc + 1 + at, end, except);
 	}
-	return worst;
+}
+
+/* ... and then the inverted matches of the rules that no string leads to. */
+static void
+match_exceptions(struct look *l, const struct insn *pc, const struct value *v)
+{
+	const struct insn *end = pc + 1 + pc->skip;
+	uint64_t except[VM_MAX_RULES / 64] = {0};
+
+	match_strings(l, pc, v, except);
+	for (const struct insn *match = pc + 1; match < end; match++, l->ops++)
+		if (match->flags & INSN_NOT && !(except[match->arg / 64] >> match->arg % 64 & 1))
+			l->worst = match_rule(l->img, match, l->d, l->worst);
+}
+
+static int
+run_set_match(const struct image *img, const struct insn *pc, const struct value *v,
+	      struct decision *d, int worst)
+{
+	struct look l = {.img = img, .d = d, .worst = worst};
+
+	if (!v->known)
+		return worst;
+	if (pc->flags & INSN_NOT)
+		match_exceptions(&l, pc, v);
+	else
+		match_strings(&l, pc, v, NULL);
+	d->ops += l.ops;
+	return l.worst;
 }
 
 /* Dispatch by label addresses: measured at bench/vm_ops against a switch, which the fuzzers use
@@ -314,8 +366,7 @@ vm_run(const struct image *img, const struct insn *pc, const struct facts *f, st
 	CASE(MATCHED):
 		TEST(true, decision_has(d, pc->arg));
 	CASE(SET_MATCH):
-		if (V->known)
-			worst = match_members(img, pc, V, d, worst);
+		worst = run_set_match(img, pc, V, d, worst);
 		pc += 1 + pc->skip;
 		ops++;
 		NEXT;

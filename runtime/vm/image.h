@@ -15,7 +15,7 @@
 #include "vm/match.h"
 #include "vm/names.h"
 
-enum { IMAGE_FORMAT = 6, IMAGE_MAX_BYTES = 16 << 20 };
+enum { IMAGE_FORMAT = 7, IMAGE_MAX_BYTES = 16 << 20 };
 /* What one image may hold. */
 enum {
 	VM_MAX_RULES = 10240,

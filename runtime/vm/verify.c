@@ -199,13 +199,14 @@ check_insn(const struct image *img, enum vm_entry e, const struct code *code, si
 	const struct insn *in = &code->v[at];
 	const char *where = entry_info[e].name;
 	bool is_test = vm_op_is_test(in->op), ends = in->op == OP_END || in->op == OP_LIST;
-	bool has_skip = is_test || in->op == OP_JUMP || in->op == OP_FAR ||
-			in->op == OP_SET_MATCH || (code->diagram && is_match(in));
+	bool of_set = in->op == OP_SET_MATCH || (code->diagram && is_match(in));
+	bool has_skip = is_test || in->op == OP_JUMP || in->op == OP_FAR || of_set;
+	uint8_t flags = is_test ? INSN_FLAGS : of_set ? INSN_NOT : 0;
 
 	if (in->op >= OP_COUNT || (!code->diagram && vm_op_of_diagram(in->op)))
 		return image_fail(err, IMAGE_ERROR_OPCODE, "%s: instruction %zu: opcode %u", where,
 				  at, in->op);
-	if (in->flags & ~(is_test ? INSN_FLAGS : 0) || (in->skip && !has_skip))
+	if (in->flags & ~flags || (in->skip && !has_skip))
 		return image_fail(err, IMAGE_ERROR_FLAGS,
 				  "%s: instruction %zu: flags or skip it does not have", where, at);
 	if (!fact_fits(img, in, e))
@@ -224,6 +225,16 @@ check_insn(const struct image *img, enum vm_entry e, const struct code *code, si
 		return image_fail(err, IMAGE_ERROR_JUMP, "%s: instruction %zu: leaves the %zu behind it",
 				  where, at, code->n - at - 1);
 	return true;
+}
+
+/* Of `set-match`: each match behind it can be looked at once for its string, as no two lead to one,
+ * and once more when some are inverted. */
+static uint32_t
+own_cost(const struct insn *in)
+{
+	if (in->op != OP_SET_MATCH)
+		return 1;
+	return 1 + in->skip * (in->flags & INSN_NOT ? UINT32_C(2) : UINT32_C(1));
 }
 
 /* Of a list the instructions after `end` cannot be reached by falling through, so the last is the
@@ -246,30 +257,35 @@ longest(const struct image *img, const struct code *code, uint32_t list, struct 
 			next = cost[i + 1];
 		for (size_t k = 1; k <= ways; k++)
 			next = cost[i + k] > next ? cost[i + k] : next;
-		cost[i] = next + 1;
+		cost[i] = next + own_cost(in);
 	}
 	return cost[0];
 }
 
-/* Those behind `set-match` at `at`, one for each string and the rest linked to from one before;
- * no `set-match` is among them. */
+/* Those behind `set-match` at `at`, one for each string and the rest linked to from one before, and
+ * from one only, or what one look takes would not be bounded by how many they are; no `set-match`
+ * is among them. `linked` is false of what stands behind. */
 static bool
 check_matches(const struct image *img, enum vm_entry e, const struct code *code, size_t at,
-	      bool *reached, struct image_error *err)
+	      bool *linked, struct image_error *err)
 {
 	const struct insn *in = &code->v[at];
 	size_t first = at + 1, cases = img->constants[in->arg].n_cases, end = first + in->skip;
 
+	for (size_t i = 0; i < cases; i++)
+		linked[first + i] = true;
 	for (size_t i = first; i < end; i++) {
-		reached[i] = reached[i] || i - first < cases;
-		if (!is_match(&code->v[i]) || code->v[i].skip >= end - i)
+		const struct insn *match = &code->v[i];
+
+		if (!is_match(match) || match->skip >= end - i ||
+		    match->flags & ~in->flags || (match->skip && linked[i + match->skip]))
 			return image_fail(err, IMAGE_ERROR_JUMP,
 					  "%s: instruction %zu: no match of `set-match`",
 					  entry_info[e].name, i);
-		if (!reached[i])
+		if (!linked[i])
 			return image_fail(err, IMAGE_ERROR_UNREACHED,
 					  "%s: instruction %zu of the diagram", entry_info[e].name, i);
-		reached[i + code->v[i].skip] = true;
+		linked[i + match->skip] = true;
 	}
 	return true;
 }
@@ -281,6 +297,7 @@ check_ways(const struct image *img, enum vm_entry e, const struct code *code,
 	   struct arena *scratch, struct image_error *err)
 {
 	bool *reached = ARENA_ARRAY(scratch, bool, code->n);
+	bool *linked = ARENA_ARRAY(scratch, bool, code->n);
 	size_t busy = 0, matches = 0;
 
 	reached[0] = true;
@@ -288,7 +305,7 @@ check_ways(const struct image *img, enum vm_entry e, const struct code *code,
 		const struct insn *in = &code->v[i];
 		size_t ways = vm_switch_ways(img, in);
 
-		if (!reached[i])
+		if (!reached[i] && !linked[i])
 			return image_fail(err, IMAGE_ERROR_UNREACHED,
 					  "%s: instruction %zu of the diagram", entry_info[e].name, i);
 		if (ways && i < busy)
@@ -296,11 +313,11 @@ check_ways(const struct image *img, enum vm_entry e, const struct code *code,
 					  "%s: instruction %zu: a switch in a switch",
 					  entry_info[e].name, i);
 		busy = ways ? i + 1 + ways : busy;
-		if (is_match(in) && in->skip && i >= matches)
+		if (is_match(in) && (in->skip || in->flags) && i >= matches)
 			return image_fail(err, IMAGE_ERROR_FLAGS,
-					  "%s: instruction %zu: skip it does not have",
+					  "%s: instruction %zu: flags or skip it does not have",
 					  entry_info[e].name, i);
-		if (in->op == OP_SET_MATCH && !check_matches(img, e, code, i, reached, err))
+		if (in->op == OP_SET_MATCH && !check_matches(img, e, code, i, linked, err))
 			return false;
 		matches = in->op == OP_SET_MATCH ? i + 1 + in->skip : matches;
 		for (size_t k = 1; k <= ways; k++)

@@ -196,6 +196,7 @@ match_members(const struct image *img, const struct insn *in, const struct facts
 {
 	const struct constant *k = &img->constants[in->arg];
 	const struct value *v = &f->v[in->fact];
+	bool except[VM_MAX_RULES] = {0};
 
 	for (size_t s = 0; v->known && s < k->strings.n; s++)
 		for (size_t i = 0; i < v->set.n; i++) {
@@ -204,11 +205,19 @@ match_members(const struct image *img, const struct insn *in, const struct facts
 			if (!slice_eq(v->set.v[i], k->strings.v[s]))
 				continue;
 			for (;; match += match->skip) {
-				way->matched[match->arg] |= match->op == OP_MATCH;
+				if (match->flags & INSN_NOT)
+					except[match->arg] = true;
+				else
+					way->matched[match->arg] |= match->op == OP_MATCH;
+				way->ops++;
 				if (match->skip == 0)
 					break;
 			}
+			break; /* it is there twice */
 		}
+	for (size_t i = 1; v->known && in->flags & INSN_NOT && i <= in->skip; i++, way->ops++)
+		if (in[i].op == OP_MATCH && in[i].flags & INSN_NOT && !except[in[i].arg])
+			way->matched[in[i].arg] = true;
 }
 
 bool

@@ -32,7 +32,7 @@ MANY = {
         f"allow r{i} do sql.select when table matches \"*{chr(97 + i)}{chr(98 + i)}*\"\n"
         for i in range(22)),
     "W1226": lambda: "policy shop\nallow read   do sql.select\n" + "".join(
-        f'group team-{i} = idp "team-{i}"\ndeny drop-{i}   do sql.drop   unless who team-{i}\n'
+        f'deny many-{i}   do sql.select   when user.name starts with "team-{i}/" and sql.statements > {i}\n'
         for i in range(70)),
     "E0207": lambda: POLICY + "let a = " + "(" * 1100 + "true" + ")" * 1100 + "\n",
     "E0305": lambda: "# much\n" * (17 << 20 >> 2) + POLICY,

@@ -146,7 +146,7 @@ try(const struct insn *code, size_t n, enum vm_entry e, bool diagram)
 	img.entry[e] = entry;
 	for (int k = 0; k < 2; k++) {
 		vm_decide(&img, e, &facts[k], &d);
-		CHECK(d.ops >= 1 && d.ops <= entry.cost && entry.cost <= n + diagram);
+		CHECK(d.ops >= 1 && d.ops <= entry.cost && entry.cost <= 3 * n + diagram);
 		for (int r = -1; (r = decision_next(&d, r)) >= 0;)
 			CHECK(r < N_RULES);
 	}
@@ -324,31 +324,34 @@ longest_and_one(unsigned longest)
 	return longest ? longest + 1 : 0;
 }
 
-/* Behind `set-match` stand matches, the first for one string each, the others linked to. */
+/* Behind `set-match` stand matches, the first for one string each, the others linked to once. */
 static bool
 check_links(const struct insn *code, size_t n, size_t at, bool *seen)
 {
 	size_t cases = img.constants[code[at].arg].n_cases, end = at + 1 + code[at].skip;
-	bool linked[MAX_FREE_DIAGRAM + 8] = {0};
+	bool linked[MAX_FREE_DIAGRAM + 8] = {0}, not = false;
 
 	if (end >= n || cases > code[at].skip)
 		return false;
 	for (size_t i = at + 1; i < end; i++) {
 		size_t to = i + code[i].skip;
 
-		linked[i] |= i <= at + cases || seen[i];
+		linked[i] |= i <= at + cases;
+		not |= code[i].flags & INSN_NOT;
 		if (code[i].op != OP_MATCH || to >= end || !linked[i])
+			return false;
+		if (to > i && (linked[to] || to <= at + cases))
 			return false;
 		seen[i] = linked[to] = true;
 	}
-	return true;
+	return !not || code[at].flags & INSN_NOT;
 }
 
 /* The same of a diagram: 0 when some way leaves it; otherwise `seen` is where ways come by. */
 static unsigned
 longest_diagram_way(const struct insn *code, size_t n, size_t at, bool *seen)
 {
-	unsigned a, b = 1;
+	unsigned a, b = 1, own = 1;
 	size_t far = 0;
 
 	if (at >= n)
@@ -368,6 +371,9 @@ longest_diagram_way(const struct insn *code, size_t n, size_t at, bool *seen)
 		return a ? a + 1 : 0;
 	case OP_MATCH:
 		return longest_and_one(longest_diagram_way(code, n, at + 1, seen));
+	case OP_SET_MATCH:
+		own = 1 + (code[at].flags & INSN_NOT ? 2u : 1u) * code[at].skip;
+		break;
 	case OP_FAR:
 		far = (size_t) code[at].arg << 16;
 		break;
@@ -378,7 +384,7 @@ longest_diagram_way(const struct insn *code, size_t n, size_t at, bool *seen)
 		break;
 	}
 	a = longest_diagram_way(code, n, at + 1 + code[at].skip + far, seen);
-	return a && b ? 1 + (a > b ? a : b) : 0;
+	return a && b ? own + (a > b ? a : b) : 0;
 }
 
 /* Taken means: no way leaves it, all of it is on some way, and no switch stands in another's. */
@@ -395,7 +401,7 @@ check_diagram(const struct insn *code, size_t n)
 		if (sound && code[i].op == OP_SET_MATCH)
 			sound = check_links(code, n, i, seen);
 		links = code[i].op == OP_SET_MATCH ? i + 1 + code[i].skip : links;
-		if (code[i].op == OP_MATCH && code[i].skip)
+		if (code[i].op == OP_MATCH && (code[i].skip || code[i].flags))
 			sound = sound && i < links;
 		sound = sound && seen[i] && !(is_switch && i < busy) &&
 			longest_diagram_way(code, n, i, again) > 0;
@@ -415,8 +421,10 @@ make_diagram_ways(struct insn *v, size_t n)
 	v[k++] = (struct insn){.op = OP_LIST};
 	v[k++] = (struct insn){.op = OP_MATCH, .arg = VM_DENY};
 	v[k++] = (struct insn){.op = OP_MATCH, .arg = VM_HOLD, .skip = 1};
+	v[k++] = (struct insn){.op = OP_MATCH, .flags = INSN_NOT, .arg = VM_DENY};
 	for (uint16_t skip = 2; skip <= 3; skip++)
-		v[k++] = (struct insn){.op = OP_SET_MATCH, .fact = FACT_USER_GROUPS, .skip = skip,
+		v[k++] = (struct insn){.op = OP_SET_MATCH, .flags = skip == 3 ? INSN_NOT : 0,
+				       .fact = FACT_USER_GROUPS, .skip = skip,
 				       .arg = CONSTANT_STRINGS};
 	v[k++] = (struct insn){.op = OP_USES_SWITCH, .arg = CONSTANT_USES};
 	v[k++] = (struct insn){.op = OP_FAR, .arg = 1};
@@ -432,7 +440,7 @@ every_way_of_a_diagram(void)
 {
 	n_programs = n_taken = 0;
 	for (size_t n = 1; n <= MAX_FREE_DIAGRAM + 1; n++) {
-		struct insn *code = calloc(n, sizeof(*code)), ways[8 + 2 * (MAX_FREE_DIAGRAM + 2)];
+		struct insn *code = calloc(n, sizeof(*code)), ways[9 + 2 * (MAX_FREE_DIAGRAM + 2)];
 		size_t n_ways = make_diagram_ways(ways, n), total = 1;
 
 		assert(code);

@@ -202,6 +202,7 @@ any_matches(unsigned n)
 		struct insn *in = &code[AT + 1 + i];
 
 		in->op = up_to(1) ? OP_MATCH : OP_MAY;
+		in->flags = up_to(1) ? INSN_NOT : 0;
 		in->arg = (uint16_t) up_to(VM_MAX_RULES - 1);
 		in->skip = (uint16_t) up_to(n - 1 - i);
 	}
@@ -229,7 +230,7 @@ step(unsigned op, unsigned fact, struct range arg, struct range skip)
 		return;
 	//@ assert known_op: op < OP_COUNT;
 	worst = vm_run(&img, &code[AT], &facts, &d);
-	//@ assert one_step: d.ops == (op == OP_END ? 0 : 1);
+	//@ assert one_step: d.ops == (op == OP_END ? 0 : 1) || op == OP_SET_MATCH;
 	//@ assert a_verdict: (op == OP_LIST ? VM_RUN_LIST : -1) <= worst <= VM_DENY;
 }
 

@@ -230,15 +230,15 @@ members(void)
 	static const struct {
 		size_t first, n;
 		unsigned rules, ops;
-	} sets[] = {{0, 0, 1 << 6, 4},			       {0, 1, 1 | 1 << 6, 4},
-		    {1, 1, 2 | 8 | 16 | 1 << 5 | 1 << 6, 5},   {2, 1, 4 | 1 << 6, 4},
-		    {0, 3, 31 | 1 << 5 | 1 << 6, 5}};
+	} sets[] = {{0, 0, 1 << 6, 4},			       {0, 1, 1 | 1 << 6, 5},
+		    {1, 1, 2 | 8 | 16 | 1 << 5 | 1 << 6, 8},   {2, 1, 4 | 1 << 6, 5},
+		    {0, 3, 31 | 1 << 5 | 1 << 6, 10}};
 	struct facts f = {0};
 	struct image img;
 	struct decision d;
 
 	CHECK_INT(load(&img, code, COUNT_OF(code)), IMAGE_OK);
-	CHECK_INT(img.entry[ENTRY_COMMAND].cost, 5);
+	CHECK_INT(img.entry[ENTRY_COMMAND].cost, 10);
 	vm_decide(&img, ENTRY_COMMAND, &f, &d);
 	CHECK(decision_next(&d, -1) == 6 && d.ops == 4);
 	for (size_t i = 0; i < COUNT_OF(sets); i++) {
@@ -248,6 +248,42 @@ members(void)
 			CHECK(decision_has(&d, r) == (sets[i].rules >> r & 1));
 		CHECK_INT(d.ops, sets[i].ops);
 	}
+}
+
+/* Rule 0 is for "app"; 1 for who is not in "ops", 2 for who is in neither "ops" nor "x". */
+static void
+exceptions(void)
+{
+	const struct insn code[] = {
+		{.op = OP_SET_MATCH, .flags = INSN_NOT, .fact = FACT_USER_GROUPS, .skip = 4,
+		 .arg = K_STRINGS},
+		{.op = OP_MATCH, .arg = 0},
+		{.op = OP_MATCH, .flags = INSN_NOT, .arg = 1, .skip = 2},
+		{.op = OP_MATCH, .flags = INSN_NOT, .arg = 2},
+		{.op = OP_MATCH, .flags = INSN_NOT, .arg = 2},
+		end};
+	const struct slice twice[] = {strings[1], strings[1], strings[1]};
+	static const unsigned matching[] = {6, 7, 0, 2, 1}, ops[] = {6, 7, 8, 7, 10};
+	struct facts f = {0};
+	struct image img;
+	struct decision d;
+
+	CHECK_INT(load(&img, code, COUNT_OF(code)), IMAGE_OK);
+	CHECK_INT(img.entry[ENTRY_COMMAND].cost, 10);
+	vm_decide(&img, ENTRY_COMMAND, &f, &d);
+	CHECK(decision_next(&d, -1) == -1 && d.ops == 2); /* not known: nothing matches */
+	for (size_t i = 0; i < COUNT_OF(matching); i++) {
+		size_t first = i == 0 || i == 4 ? 0 : i - 1;
+
+		facts_set(&f, FACT_USER_GROUPS, strings + first, i == 0 ? 0 : i == 4 ? 3 : 1);
+		vm_decide(&img, ENTRY_COMMAND, &f, &d);
+		for (unsigned r = 0; r < N_RULES; r++)
+			CHECK(decision_has(&d, r) == (matching[i] >> r & 1));
+		CHECK_INT(d.ops, ops[i]);
+	}
+	facts_set(&f, FACT_USER_GROUPS, twice, 3);
+	vm_decide(&img, ENTRY_COMMAND, &f, &d);
+	CHECK(decision_next(&d, -1) == -1 && d.ops == ops[2]);
 }
 
 /* Farther than a test can skip. */
@@ -318,6 +354,17 @@ refusals(void)
 	REFUSE(JUMP, SET(K_STRINGS, 3), I(.op = OP_MATCH), I(.op = OP_MATCH),
 	       I(.op = OP_MATCH, .skip = 1), end);
 	REFUSE(UNREACHED, SET(K_EMPTY, 1), I(.op = OP_MATCH), end);
+	/* Two lead to one, or one to that of a string. */
+	REFUSE(JUMP, SET(K_STRINGS, 4), I(.op = OP_MATCH, .skip = 3), I(.op = OP_MATCH, .skip = 2),
+	       I(.op = OP_MATCH), I(.op = OP_MATCH), end);
+	REFUSE(JUMP, SET(K_STRINGS, 3), I(.op = OP_MATCH, .skip = 1), I(.op = OP_MATCH),
+	       I(.op = OP_MATCH), end);
+	REFUSE(JUMP, SET(K_STRINGS, 3), I(.op = OP_MATCH), I(.op = OP_MATCH, .flags = INSN_NOT),
+	       I(.op = OP_MATCH), end);
+	REFUSE(FLAGS, I(.op = OP_MATCH, .flags = INSN_NOT), end);
+	REFUSE(FLAGS, SET(K_EMPTY, 0), I(.op = OP_MATCH, .flags = INSN_NOT), end);
+	REFUSE(FLAGS, SET(K_STRINGS, 3), I(.op = OP_MATCH), I(.op = OP_MATCH),
+	       I(.op = OP_MATCH, .flags = INSN_UNKNOWN), end);
 	REFUSE(FLAGS, I(.op = OP_MATCH, .skip = 1), end, end);
 	REFUSE(FLAGS, SET(K_EMPTY, 0), I(.op = OP_MATCH, .skip = 1), end, end);
 	REFUSE(ARGUMENT, I(.op = OP_MATCHED, .arg = N_RULES), end);
@@ -337,7 +384,8 @@ main(void)
 {
 	static const struct test_case cases[] = {TEST(switches), TEST(switch_of_rows),
 						 TEST(tests), TEST(on_to_the_list),
-						 TEST(members), TEST(far), TEST(refusals)};
+						 TEST(members), TEST(exceptions), TEST(far),
+						 TEST(refusals)};
 
 	arena_init(&arena, 0);
 	return test_run(cases, COUNT_OF(cases));
