@@ -21,6 +21,9 @@ look_say(struct look *l, size_t i, struct diag *d)
 void
 look_skip(struct look *l, size_t rule)
 {
+	if (l->was_skipped[rule])
+		return;
+	l->was_skipped[rule] = true;
 	if (!l->skipped++)
 		l->first_skipped = rule;
 }
@@ -98,6 +101,7 @@ find_rules(struct look *l)
 
 	l->rules = ARENA_ARRAY(l->arena, const struct rule *, l->img->n_rules + 1);
 	l->said = ARENA_ARRAY(l->arena, bool, l->img->n_rules + 1);
+	l->was_skipped = ARENA_ARRAY(l->arena, bool, l->img->n_rules + 1);
 	for (size_t i = 0; i < l->img->n_rules; i++) {
 		while (!slice_is(l->img->rules[i].name, r->name.s))
 			r = r->next;

@@ -26,6 +26,7 @@ struct look {
 	struct dd_mark mark;  /* what all questions are about */
 	struct dd_mark question; /* where this one began */
 	uint64_t work;	      /* what all questions may have cost before there are no more */
+	bool *was_skipped;
 	size_t skipped;	      /* rules that were too entangled to look into */
 	size_t first_skipped;
 };

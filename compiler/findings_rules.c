@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 enum { MOST_LOOKS = 2000 }; /* at inputs, for one rule */
+enum { MANY = 64 }; /* rules that match one input */
 
 /* Rules in the way, each once. */
 struct way {
@@ -28,6 +29,7 @@ struct idle {
 	bool *removed;	     /* an edit takes it out */
 	uint32_t *hits;      /* rules that match the input */
 	size_t n_hits;
+	uint32_t *depth; /* by rule: how far down its condition asks */
 	struct way stronger, same;
 	bool given_up;
 };
@@ -54,6 +56,47 @@ compare_rules(const void *a, const void *b)
 	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
 
 	return (x > y) - (x < y);
+}
+
+/* The last variable on one of the longer ways, which is enough to put rules into an order. */
+static uint32_t
+depth_of(const struct dd *d, uint32_t node)
+{
+	uint32_t depth = 0;
+
+	while (!dd_is_leaf(node)) {
+		size_t n, i = 0;
+		const struct dd_run *runs = dd_runs(d, node, &n);
+
+		depth = dd_var_of(d, node);
+		while (i + 1 < n && dd_is_leaf(runs[i].child))
+			i++;
+		node = runs[i].child;
+	}
+	return depth;
+}
+
+static const uint32_t *sorting;
+
+static int
+compare_depths(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+
+	if (sorting[x] != sorting[y])
+		return sorting[x] > sorting[y] ? -1 : 1;
+	return (x > y) - (x < y);
+}
+
+/* Who is in no group meets all rules with an exception for one: taken out from the bottom of the
+ * region upwards each is a step, and otherwise a way down past all before it. */
+static void
+order_hits(const struct idle *x)
+{
+	if (x->n_hits <= MANY)
+		return;
+	sorting = x->depth;
+	qsort(x->hits, x->n_hits, sizeof(*x->hits), compare_depths);
 }
 
 /* Which rules match some input of the region. False: there is none. */
@@ -113,6 +156,7 @@ is_free(struct idle *x, enum vm_entry e, size_t i, uint32_t region, bool also, b
 		bool strong = false, any = false;
 		uint32_t was = region;
 
+		order_hits(x);
 		for (size_t k = 0; k < x->n_hits; k++) {
 			uint32_t by = x->hits[k];
 			bool stronger = is_stronger(x, e, i, by);
@@ -189,6 +233,21 @@ without_all(const struct idle *x, enum vm_entry e, uint32_t mine, const uint32_t
 	return mine;
 }
 
+/* Of many that may say the same, one that says it alone stands first then. */
+static bool
+says_all(struct idle *x, enum vm_entry e, uint32_t mine, uint32_t *v, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		uint32_t one = v[k];
+
+		if (look_can_be(x->l, without_all(x, e, mine, &one, 1, 1)))
+			continue;
+		v[0] = one;
+		return true;
+	}
+	return false;
+}
+
 /* As few others as say the same together. */
 static void
 note_same(struct idle *x, struct diag *d, size_t i)
@@ -203,6 +262,8 @@ note_same(struct idle *x, struct diag *d, size_t i)
 	for (size_t k = 0; k < x->stronger.n; k++)
 		mine = dd_without(l->s->dd, mine, l->g->match[e][x->stronger.v[k]]);
 	qsort(v, n, sizeof(*v), compare_rules);
+	if (n > 4 * FINDINGS_NOTES && says_all(x, e, mine, v, n))
+		n = 1;
 	for (size_t k = n; k-- > 0 && n <= 4 * FINDINGS_NOTES;)
 		if (!look_can_be(l, without_all(x, e, mine, v, n, k)))
 			memmove(&v[k], &v[k + 1], (--n - k) * sizeof(*v));
@@ -265,6 +326,7 @@ find_idle_rules(struct look *l)
 	x.needed = ARENA_ARRAY(l->arena, bool, n + 1);
 	x.removed = ARENA_ARRAY(l->arena, bool, n + 1);
 	x.hits = ARENA_ARRAY(l->arena, uint32_t, n + 1);
+	x.depth = ARENA_ARRAY(l->arena, uint32_t, n + 1);
 	x.values = ARENA_ARRAY(l->arena, uint32_t, l->s->n_vars + 1);
 	way_init(l, &x.stronger);
 	way_init(l, &x.same);
@@ -272,6 +334,7 @@ find_idle_rules(struct look *l)
 		x.may_match[i] =
 			dd_or(l->s->dd, l->g->match[ENTRY_CONNECT][i], l->g->may[i]);
 		x.effect[i] = rule_effect(l->img, i);
+		x.depth[i] = depth_of(l->s->dd, l->g->match[ENTRY_COMMAND][i]);
 	}
 	l->mark = l->question = dd_mark(l->s->dd);
 	for (size_t i = n; i-- > 0;) {

@@ -78,8 +78,20 @@ def test_what_is_too_entangled_is_said_and_nothing_false():
     found, seconds, out = check(put("entangled", text))
     h.check("W1225" in found, "it did not give up")
     h.has(out, "among them; the others were looked at")
+    skipped, of = re.search(r"(\d+) of (\d+) rules", out).groups()
+    h.check(int(skipped) <= int(of), f"{skipped} of {of} rules")
     h.check(len(found.get("W1221", [])) + len(found.get("W1222", [])) < 100, "false findings")
     h.check(seconds < 2 * SECONDS, f"{seconds:.1f} s")
+
+
+def test_exceptions_for_many_groups():
+    # Who is in no group meets all of them at once.
+    text = "policy p\nallow a do sql.select\n" + "".join(
+        f'group g{i} = idp "x{i}"\ndeny r{i} do sql.select unless who g{i}\n' for i in range(400))
+    found, seconds, out = check(put("exceptions", text + "deny again do sql.select unless who g7, g8\n"))
+    h.eq(found, {"W1222": {"again"}}, out[:600])
+    h.has(out, "'r8' says it already")
+    h.check(seconds < SECONDS, f"{seconds:.1f} s")
 
 
 def ask(*argv):
@@ -114,5 +126,6 @@ def setup():
 
 
 h.main(test_ten_thousand_rules, test_the_same_two_thousand_times,
-       test_what_is_too_entangled_is_said_and_nothing_false, test_questions_about_ten_thousand_rules,
+       test_what_is_too_entangled_is_said_and_nothing_false, test_exceptions_for_many_groups,
+       test_questions_about_ten_thousand_rules,
        setup=setup)
