@@ -62,7 +62,11 @@ put_lines(struct source_notes *n, struct buf *out, struct span at)
 		n->line = line;
 		while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\r'))
 			s.n--;
-		buf_printf(out, "          ; %s:%u: %.*s\n", from.source->path, line, SLICE_ARG(s));
+		buf_puts(out, "          ; ");
+		buf_put_visible(out, slice_str(from.source->path));
+		buf_printf(out, ":%u: ", line);
+		buf_put_visible(out, s);
+		buf_putc(out, '\n');
 	}
 }
 

@@ -143,6 +143,22 @@ put_json_escape(struct buf *b, uint32_t c)
 }
 
 void
+buf_put_visible(struct buf *b, struct slice s)
+{
+	for (size_t i = 0; i < s.n;) {
+		size_t len = utf8_sequence(slice_of(s.p + i, s.n - i));
+
+		if (len == 0)
+			buf_puts(b, "\\ufffd");
+		else if (s.p[i] != '\t' && utf8_hides(utf8_character(s.p + i, len)))
+			put_json_escape(b, utf8_character(s.p + i, len));
+		else
+			buf_put(b, s.p + i, len);
+		i += len ? len : 1;
+	}
+}
+
+void
 buf_json_string(struct buf *b, struct slice s)
 {
 	buf_putc(b, '"');

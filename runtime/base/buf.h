@@ -34,6 +34,9 @@ void buf_be32(struct buf *b, uint32_t v);
 /* Removes n bytes from the front. */
 void buf_shift(struct buf *b, size_t n);
 void buf_json_string(struct buf *b, struct slice s); /* quoted; invalid UTF-8 as U+FFFD */
+/* For a terminal: what it would obey, or a reader would not see, is escaped as in JSON; tabs are
+ * kept. */
+void buf_put_visible(struct buf *b, struct slice s);
 
 static inline struct slice
 buf_slice(const struct buf *b)

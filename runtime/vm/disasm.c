@@ -9,6 +9,22 @@ static const char *const ops[OP_COUNT] = {
 #undef OP
 };
 
+/* An image is a file of somebody's, whatever wrote it. */
+static void
+put_name(struct buf *out, const char *before, struct slice name)
+{
+	buf_puts(out, before);
+	buf_put_visible(out, name);
+}
+
+static void
+put_data_names(struct buf *out, const struct image *img, const struct image_mask *m)
+{
+	buf_puts(out, "  of");
+	for (size_t i = 0; i < m->n_data; i++)
+		put_name(out, i ? ", " : " ", img->data[m->data[i]].name);
+}
+
 static void
 put_names(struct buf *out, const struct action_set *set)
 {
@@ -29,7 +45,7 @@ put_uses(struct buf *out, const struct image *img, const struct constant *k)
 {
 	const char *sep = "(";
 
-	buf_put_slice(out, img->data[k->uses.data].name);
+	buf_put_visible(out, img->data[k->uses.data].name);
 	for (int c = 0; c < N_CONTEXTS; c++) {
 		if (!(k->uses.contexts >> c & 1))
 			continue;
@@ -87,8 +103,8 @@ put_constant(struct buf *out, const struct image *img, const struct constant *k)
 		put_network(out, k);
 		break;
 	case CONSTANT_REGEX:
-		buf_printf(out, "%.*s (%u states)", SLICE_ARG(k->regex.text),
-			   k->regex.dfa.n_states);
+		buf_put_visible(out, k->regex.text);
+		buf_printf(out, " (%u states)", k->regex.dfa.n_states);
 		break;
 	case CONSTANT_USES:
 		put_uses(out, img, k);
@@ -102,12 +118,11 @@ static void
 put_operands(struct buf *out, const struct image *img, const struct insn *in)
 {
 	if (vm_op_reads_row(in->op))
-		buf_printf(out, " row.%.*s", SLICE_ARG(img->row_columns[in->fact]));
+		put_name(out, " row.", img->row_columns[in->fact]);
 	else if (vm_op_reads_fact(in->op))
 		buf_printf(out, " %s", fact_info[in->fact].name);
 	if (in->op == OP_MATCHED) {
-		buf_putc(out, ' ');
-		buf_put_slice(out, img->rules[in->arg].name);
+		put_name(out, " ", img->rules[in->arg].name);
 	} else if (in->op != OP_BOOL && in->op != OP_KNOWN && in->op != OP_IN_SCHEMA) {
 		buf_putc(out, ' ');
 		put_constant(out, img, &img->constants[in->arg]);
@@ -123,8 +138,7 @@ put_insn(struct buf *out, const struct image *img, const struct insn *code, size
 
 	buf_printf(out, "%6zu  %s", at, ops[in->op]);
 	if (in->op == OP_MATCH || in->op == OP_MAY) {
-		buf_putc(out, ' ');
-		buf_put_slice(out, img->rules[in->arg].name);
+		put_name(out, " ", img->rules[in->arg].name);
 		if (in->flags & INSN_NOT)
 			buf_puts(out, ", inverted");
 		if (in->skip)
@@ -170,16 +184,19 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 {
 	const struct image_rule *r = &img->rules[at];
 
-	buf_printf(out, "rule %zu %s%s %.*s  # %.*s:%u:%u\n", at, r->shadow ? "shadow " : "",
-		   vm_rule_info[r->kind].name, SLICE_ARG(r->name),
-		   SLICE_ARG(img->files[r->span.file].name), r->span.line, r->span.column);
+	buf_printf(out, "rule %zu %s%s", at, r->shadow ? "shadow " : "",
+		   vm_rule_info[r->kind].name);
+	put_name(out, " ", r->name);
+	put_name(out, "  # ", img->files[r->span.file].name);
+	buf_printf(out, ":%u:%u\n", r->span.line, r->span.column);
 	if (r->kind == VM_HOLD) {
 		const struct image_hold *h = &r->hold;
 
 		buf_puts(out, "  for");
-		for (size_t i = 0; i < h->n_needs; i++)
-			buf_printf(out, "%s %u of %.*s", i ? " and" : "", h->needs[i].n,
-				   SLICE_ARG(img->groups[h->needs[i].group].name));
+		for (size_t i = 0; i < h->n_needs; i++) {
+			buf_printf(out, "%s %u of", i ? " and" : "", h->needs[i].n);
+			put_name(out, " ", img->groups[h->needs[i].group].name);
+		}
 		buf_printf(out, "%s within %us", h->not_self ? " not self" : "", h->within_s);
 		if (h->expires_s)
 			buf_printf(out, " expires %us", h->expires_s);
@@ -190,10 +207,7 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 	if (r->kind == VM_MASK) {
 		const struct image_mask *m = &r->mask;
 
-		buf_puts(out, "  of");
-		for (size_t i = 0; i < m->n_data; i++)
-			buf_printf(out, "%s %.*s", i ? "," : "",
-				   SLICE_ARG(img->data[m->data[i]].name));
+		put_data_names(out, img, m);
 		buf_printf(out, " with %s", mask_info[m->kernel].name);
 		if (mask_has_number(mask_info[m->kernel].arg))
 			buf_printf(out, "(%u)", m->count);
@@ -206,14 +220,13 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 		buf_putc(out, '\n');
 	}
 	if (r->kind == VM_DROP) {
-		buf_puts(out, "  of");
-		for (size_t i = 0; i < r->mask.n_data; i++)
-			buf_printf(out, "%s %.*s", i ? "," : "",
-				   SLICE_ARG(img->data[r->mask.data[i]].name));
+		put_data_names(out, img, &r->mask);
 		buf_putc(out, '\n');
 	}
-	if (r->channel.n)
-		buf_printf(out, "  notify %.*s\n", SLICE_ARG(r->channel));
+	if (r->channel.n) {
+		put_name(out, "  notify ", r->channel);
+		buf_putc(out, '\n');
+	}
 	if (r->kind == VM_RECORD) {
 		buf_puts(out, "  with");
 		for (int i = 0; i < RECORDED_COUNT; i++)
@@ -236,15 +249,17 @@ put_rule(struct buf *out, const struct image *img, size_t at)
 void
 vm_disasm_noted(struct buf *out, const struct image *img, vm_disasm_note *note, void *ctx)
 {
-	buf_printf(out, "policy %.*s%s\n", SLICE_ARG(img->policy),
-		   img->default_allow ? "  # default allow" : "");
+	put_name(out, "policy ", img->policy);
+	buf_puts(out, img->default_allow ? "  # default allow\n" : "\n");
 	for (size_t i = 0; i < img->n_groups; i++) {
-		buf_printf(out, "group %.*s idp ", SLICE_ARG(img->groups[i].name));
+		put_name(out, "group ", img->groups[i].name);
+		buf_puts(out, " idp ");
 		buf_json_string(out, img->groups[i].idp);
 		buf_putc(out, '\n');
 	}
 	for (size_t i = 0; i < img->n_targets; i++) {
-		buf_printf(out, "target %.*s %s ", SLICE_ARG(img->targets[i].name),
+		put_name(out, "target ", img->targets[i].name);
+		buf_printf(out, " %s ",
 			   enum_name(TYPE_ENUM_PROTOCOL, (int) img->targets[i].protocol));
 		buf_json_string(out, img->targets[i].pattern);
 		buf_putc(out, '\n');
@@ -252,11 +267,12 @@ vm_disasm_noted(struct buf *out, const struct image *img, vm_disasm_note *note, 
 	for (size_t i = 0; i < img->n_data; i++) {
 		const struct image_data *d = &img->data[i];
 
-		buf_printf(out, "data %.*s", SLICE_ARG(d->name));
-		for (size_t k = 0; k < d->n_columns; k++)
-			buf_printf(out, "%s %.*s.%.*s.%.*s", k ? "," : "",
-				   SLICE_ARG(d->columns[k].schema), SLICE_ARG(d->columns[k].table),
-				   SLICE_ARG(d->columns[k].column));
+		put_name(out, "data ", d->name);
+		for (size_t k = 0; k < d->n_columns; k++) {
+			put_name(out, k ? ", " : " ", d->columns[k].schema);
+			put_name(out, ".", d->columns[k].table);
+			put_name(out, ".", d->columns[k].column);
+		}
 		for (int k = 0; k < DETECTOR_COUNT; k++)
 			if (d->detectors >> k & 1)
 				buf_printf(out, " like %s", detector_info[k].name);

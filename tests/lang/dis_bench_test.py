@@ -68,6 +68,23 @@ def test_source_of_an_image():
          h.weir("dis", "--source", TENANTS).out.replace("policies-examples/", ""))
 
 
+def test_names_of_a_foreign_image():
+    image = f"{h.tmp()}/names.img"
+    text = put('policy ppppp\ngroup ggggg = idp "x"\ndata ddddd = column a.b\n'
+               'mask mmmmm of ddddd with null unless who ggggg\nallow rrrrr who ggggg do sql.select\n')
+    h.eq(h.weir("build", text, "-o", image).code, 0)
+    with open(image, "rb") as f:
+        raw = f.read()
+    for name in (b"ppppp", b"ggggg", b"ddddd", b"mmmmm", b"rrrrr"):
+        raw = raw.replace(b"\x65" + name, b"\x65\x1b[3" + name[:1] + b"\n")
+    with open(image, "wb") as f:
+        f.write(raw)
+    r = h.weir("dis", image)
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, *(r"\u001b[3%s\u000a" % c for c in "pgdmr"))
+    h.check("\x1b" not in r.out, "the terminal would obey it")
+
+
 def test_bench():
     r = h.weir("bench", PAYMENTS)
     h.eq(r.code, 0, repr(r))
@@ -102,4 +119,5 @@ def test_usage():
 
 
 h.main(test_source_lines, test_each_clause_before_its_tests, test_amounts_of_a_limit, test_source_of_an_image,
+       test_names_of_a_foreign_image,
        test_bench, test_bench_of_many_rules, test_usage)

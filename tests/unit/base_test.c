@@ -122,6 +122,16 @@ arena_limits_and_resets(void)
 }
 
 static void
+what_a_terminal_obeys_is_made_visible(void)
+{
+	struct buf b = {0};
+
+	buf_put_visible(&b, SLICE_LIT("a\"\\\t\n\x1b\xc3\xa9\xff\xe2\x80\xae"));
+	CHECK_SLICE(buf_slice(&b), "a\"\\\t\\u000a\\u001b\xc3\xa9\\ufffd\\u202e");
+	buf_fini(&b);
+}
+
+static void
 json_strings_escape_what_is_not_text(void)
 {
 	struct buf b = {0};
@@ -158,4 +168,5 @@ clock_formats_utc(void)
 TEST_MAIN(TEST(sha256_matches_fips_vector), TEST(ed25519_signs_and_refuses), TEST(base64_is_strict),
 	  TEST(cbor_round_trips), TEST(cbor_refuses_what_it_would_not_write),
 	  TEST(arena_limits_and_resets), TEST(json_strings_escape_what_is_not_text),
+	  TEST(what_a_terminal_obeys_is_made_visible),
 	  TEST(buf_over_its_limit_is_failed), TEST(clock_formats_utc))
