@@ -11,6 +11,7 @@
 
 enum {
 	LEAST = 4,	  /* tests of one member each are as fast for fewer */
+	LEAST_EXCEPT = 8, /* ... of exceptions, whose rules are all gone through */
 	MAX_MATCHES = 1 << 15, /* of one block */
 };
 
@@ -38,24 +39,6 @@ member_of(const struct dcode_vars *v, uint32_t node, uint32_t *known, bool *exce
 		return 0;
 	*except = runs[0].child == DD_TRUE;
 	return var + 1;
-}
-
-/* The set that the most of them ask for. */
-static enum fact
-usual_set(const struct dcode_vars *v, const struct rest *rests, size_t n)
-{
-	size_t count[FACT_COUNT] = {0};
-	enum fact best = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		bool except;
-		uint32_t known, var = member_of(v, rests[i].node, &known, &except);
-		enum fact f = var ? v->vars[var - 1].fact : best;
-
-		count[f] += var > 0;
-		best = count[f] > count[best] ? f : best;
-	}
-	return count[best] >= LEAST ? best : FACT_COUNT;
 }
 
 static void
@@ -92,6 +75,39 @@ begin_search(const struct dcode_vars *v, struct members *m, size_t n_rests)
 	m->known = 0;
 }
 
+/* The set that the most of them ask for; *excepts: there are exceptions enough, which count by the
+ * members that they name, as tests of those would. */
+static enum fact
+usual_set(const struct dcode_vars *v, struct members *m, const struct rest *rests, size_t n,
+	  bool *excepts)
+{
+	size_t count[FACT_COUNT][2] = {0}, best = 0;
+	enum fact set = FACT_COUNT;
+
+	for (size_t i = 0; i < n; i++) {
+		bool except = false;
+		uint32_t known, var = member_of(v, rests[i].node, &known, &except);
+
+		if (!var || (except && m->asked[var - 1].search == m->search))
+			continue;
+		count[v->vars[var - 1].fact][except]++;
+		if (except)
+			m->asked[var - 1].search = m->search;
+	}
+	m->search++;
+	for (int f = 0; f < FACT_COUNT; f++) {
+		bool many = count[f][1] >= LEAST_EXCEPT;
+		size_t all = count[f][0] + (many ? count[f][1] : 0);
+
+		if (all < LEAST || all <= best)
+			continue;
+		best = all;
+		set = (enum fact) f;
+		*excepts = many;
+	}
+	return set;
+}
+
 /* That a rule has matched tells of its member; what `may` match some command later does not. */
 static bool
 tells(const struct dcode_vars *v, uint32_t outcome)
@@ -102,16 +118,20 @@ tells(const struct dcode_vars *v, uint32_t outcome)
 size_t
 dcode_members(const struct dcode_vars *v, struct members *m, const struct rest *rests, size_t n)
 {
-	enum fact set = n < LEAST ? FACT_COUNT : usual_set(v, rests, n);
+	bool excepts = false;
+	enum fact set;
 	size_t found = 0, matches = 0;
 	uint32_t known, var;
 
-	if (set == FACT_COUNT)
+	if (n < LEAST)
 		return 0;
 	begin_search(v, m, n);
+	set = usual_set(v, m, rests, n, &excepts);
+	if (set == FACT_COUNT)
+		return 0;
 	for (size_t i = 0; i < n; i++) {
 		var = member_of(v, rests[i].node, &known, &m->except[i]);
-		if (var && v->vars[var - 1].fact == set)
+		if (var && v->vars[var - 1].fact == set && (excepts || !m->except[i]))
 			m->var[i] = var;
 		else
 			note_vars(v, m, rests[i].node);

@@ -42,7 +42,12 @@ static const char *const usual =
 	"record not-ops do sql.select, sql.drop with text unless who ops\n"
 	"deny no-dba do sql.drop unless who dba\n"
 	"deny no-app do sql.drop unless who app\n"
-	"deny nobody do sql.drop unless who app, ops\n";
+	"deny nobody do sql.drop unless who app, ops\n"
+	"deny no-d do sql.drop unless who d\n"
+	"deny no-e do sql.drop unless who e\n"
+	"deny no-f do sql.drop unless who f\n"
+	"deny no-h do sql.drop unless who h, d\n"
+	"group d = idp \"d\"\ngroup e = idp \"e\"\ngroup f = idp \"f\"\ngroup h = idp \"h\"\n";
 
 static struct arena arena;
 static struct image *img;
@@ -52,7 +57,7 @@ static void
 gen_facts(struct facts *f, struct slice *groups)
 {
 	static const struct slice names[] = {SLICE_LIT("dba"), SLICE_LIT("ops"), SLICE_LIT("app"),
-					     SLICE_LIT("x")};
+					     SLICE_LIT("x"), SLICE_LIT("d"), SLICE_LIT("h")};
 	static const struct slice schemas[] = {SLICE_LIT("app"), SLICE_LIT("app-eu"),
 					       SLICE_LIT("ops"), SLICE_LIT("x")};
 	static const struct slice tables[] = {SLICE_LIT("app.t1"), SLICE_LIT("app.t2"),
