@@ -65,7 +65,7 @@ split_part(const struct columns *c, struct arena *arena, int which, size_t n_pat
 		for (size_t k = 0; k < c->data[i]->n_columns; k++)
 			v[n++] = (struct pattern){.text = part_of(&c->data[i]->columns[k], which),
 						  .glob = true};
-	out->names = partition_new(arena, v, n, false);
+	out->names = partition_new(arena, v, n, PARTITION_STRINGS);
 	if (!out->names)
 		return false;
 	(void) partition_prefer(out->names, which == PART_SCHEMA  ? SLICE_LIT("public")

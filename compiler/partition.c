@@ -18,7 +18,8 @@
 enum { MAX_STATES = 1 << 16, MAX_WALK = 1 << 15, MAX_PLACES = 1 << 23, MAX_PATTERN = 0xffff };
 enum { MAX_WORK = 1 << 26 }; /* places looked at, where there are regular expressions: 0.3 s */
 
-/* How far a string is on its way to two parts with a dot between them; the second may have more. */
+/* How far a string is on its way to two parts with a dot between them; the second may have more. Of
+ * a schema it is in its first part, or bad. */
 enum shape { SHAPE_EMPTY, SHAPE_FIRST, SHAPE_DOT, SHAPE_SECOND, SHAPE_BAD };
 
 /* Of a character: no byte, or which are to follow; UTF8_BAD: there is none such. */
@@ -78,8 +79,12 @@ unique(struct slice *v, size_t n)
 }
 
 static enum shape
-shape_after(enum shape shape, uint8_t byte)
+shape_after(const struct partition *p, enum shape shape, uint8_t byte)
 {
+	if (p->of == PARTITION_STRINGS)
+		return SHAPE_EMPTY;
+	if (p->of == PARTITION_SCHEMAS)
+		return byte == '.' || shape == SHAPE_BAD ? SHAPE_BAD : SHAPE_FIRST;
 	switch (shape) {
 	case SHAPE_EMPTY:
 		return byte == '.' ? SHAPE_BAD : SHAPE_FIRST;
@@ -124,16 +129,22 @@ utf8_after(enum utf8 at, uint8_t b)
 }
 
 static bool
+is_shaped(const struct partition *p, enum shape shape)
+{
+	return p->of == PARTITION_TABLES ? shape == SHAPE_SECOND : shape != SHAPE_BAD;
+}
+
+static bool
 is_possible(const struct partition *p, struct slice s)
 {
 	enum shape shape = SHAPE_EMPTY;
 	enum utf8 utf8 = UTF8_WHOLE;
 
 	for (size_t i = 0; i < s.n; i++) {
-		shape = shape_after(shape, s.p[i]);
+		shape = shape_after(p, shape, s.p[i]);
 		utf8 = utf8_after(utf8, s.p[i]);
 	}
-	return (!p->dotted || shape == SHAPE_SECOND) && (!p->n_regexes || utf8 == UTF8_WHOLE);
+	return is_shaped(p, shape) && (!p->n_regexes || utf8 == UTF8_WHOLE);
 }
 
 static bool
@@ -262,7 +273,7 @@ step(struct walk *w, uint32_t from, uint8_t byte)
 			add_place(w, &own, pattern, at + 1);
 	}
 	add_state(w, first, from, byte,
-		  w->p->dotted ? shape_after((enum shape) s.shape, byte) : SHAPE_EMPTY,
+		  shape_after(w->p, (enum shape) s.shape, byte),
 		  regexes ? utf8_after((enum utf8) s.utf8, byte) : UTF8_WHOLE);
 }
 
@@ -305,7 +316,7 @@ note_class(struct walk *w, uint32_t state)
 	const struct state *s = &w->states[state];
 	struct partition *p = w->p;
 	uint64_t *signs = &p->signs[p->n * p->sign_words];
-	bool possible = (!p->dotted || s->shape == SHAPE_SECOND) && s->utf8 == UTF8_WHOLE;
+	bool possible = is_shaped(p, (enum shape) s->shape) && s->utf8 == UTF8_WHOLE;
 
 	memset(signs, 0, p->sign_words * sizeof(*signs));
 	for (uint32_t i = 0; i < s->n; i++) {
@@ -362,7 +373,7 @@ explore(struct walk *w)
 	for (uint32_t i = 0; i < w->n_states && !w->full; i++) {
 		memset(next, 0, sizeof(next));
 		next[w->other] = true;
-		next['.'] |= w->p->dotted;
+		next['.'] |= w->p->of == PARTITION_TABLES;
 		for (uint32_t k = 0; k < w->states[i].n; k++) {
 			uint32_t place = w->places[w->states[i].first + k], at = place & 0xffff;
 			const struct pattern *p = &w->patterns[place >> 16];
@@ -414,7 +425,7 @@ order_bytes(struct walk *w)
 static void
 find_kinds(struct walk *w, const struct pattern *v, size_t n)
 {
-	bool used[256] = {['.'] = w->p->dotted};
+	bool used[256] = {['.'] = w->p->of != PARTITION_STRINGS};
 	uint8_t kinds[256];
 	size_t n_kinds = 0;
 
@@ -655,12 +666,12 @@ sign_constants(struct partition *p)
 }
 
 struct partition *
-partition_new(struct arena *arena, const struct pattern *patterns, size_t n, bool dotted)
+partition_new(struct arena *arena, const struct pattern *patterns, size_t n, enum partition_of of)
 {
 	struct partition *p = ARENA_NEW(arena, struct partition);
 	struct walk w = {.arena = arena, .p = p};
 
-	p->dotted = dotted;
+	p->of = of;
 	split(arena, p, patterns, n);
 	w.classes_cap = p->n_constants + 4096;
 	p->classes = ARENA_ARRAY(arena, struct class, w.classes_cap);

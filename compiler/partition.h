@@ -20,10 +20,15 @@ struct pattern {
 struct class
 {
 	struct slice text; /* one of its strings */
-	bool possible;	   /* the text can occur: in a dotted partition it has two parts; if there
-			    * are regular expressions, and it is not the policy's, it is UTF-8 */
+	bool possible;	   /* the text can occur: of a table it has two parts, of a schema no dot;
+			    * if there are regular expressions, and it is not the policy's, it is
+			    * UTF-8 */
 	bool constant;	   /* the class is this string alone */
 };
+
+/* Names of tables are two parts with a dot between them; those of schemas that rules know have none
+ * (sql/dotted.h). */
+enum partition_of { PARTITION_STRINGS, PARTITION_TABLES, PARTITION_SCHEMAS };
 
 struct partition {
 	struct class *classes; /* in the order of their strings */
@@ -39,13 +44,12 @@ struct partition {
 	uint64_t *signs; /* per class: which globs and regular expressions match */
 	size_t sign_words;
 	uint64_t *found; /* room for the signs of one string */
-	bool dotted;
+	enum partition_of of;
 };
 
-/* `dotted`: strings are two parts with a dot between them. NULL: the patterns overlap in more ways
- * than can be listed. */
+/* NULL: the patterns overlap in more ways than can be listed. */
 struct partition *partition_new(struct arena *arena, const struct pattern *patterns, size_t n,
-				bool dotted);
+				enum partition_of of);
 bool partition_matches(const struct partition *p, size_t sign, struct slice s);
 /* Whether the strings of a class do. */
 bool partition_has(const struct partition *p, size_t class, size_t sign);

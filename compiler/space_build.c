@@ -393,15 +393,15 @@ prefer_known_name(const struct space *s, struct domain *d, enum fact fact, struc
 /* `bytes`: the strings are whatever somebody sent, and not UTF-8 for sure. */
 static bool
 make_strings(struct space *s, struct domain *d, const struct list *l, struct slice nice,
-	     bool dotted, bool bytes)
+	     enum partition_of of, bool bytes)
 {
-	struct partition *p = partition_new(s->arena, l->patterns, l->n, dotted);
+	struct partition *p = partition_new(s->arena, l->patterns, l->n, of);
 
 	if (!p)
 		return false;
 	if (!bytes)
-		prefer_names(s, p, dotted);
-	if (dotted) {
+		prefer_names(s, p, of == PARTITION_TABLES);
+	if (of == PARTITION_TABLES) {
 		prefer_tables(s, p);
 		d->prefer = prefer_table(s, p, nice);
 	} else if (nice.p) {
@@ -414,7 +414,7 @@ make_strings(struct space *s, struct domain *d, const struct list *l, struct sli
 	for (size_t i = 0; i < d->n; i++) {
 		d->values[i] =
 			(struct value){.type = TYPE_STRING, .known = true, .s = p->classes[i].text};
-		d->possible[i] = p->classes[i].possible || (bytes && !dotted);
+		d->possible[i] = p->classes[i].possible || bytes;
 	}
 	return true;
 }
@@ -433,13 +433,13 @@ make_domain(struct space *s, enum fact fact, struct list *l)
 	else if (type == TYPE_ADDRESS)
 		make_networks(s, d, l);
 	else if (type == TYPE_STRING || type == TYPE_SET)
-		good = make_strings(s, d, l, slice_str(u.text), fact == FACT_TABLE,
+		good = make_strings(s, d, l, slice_str(u.text),
+				    fact == FACT_TABLE	  ? PARTITION_TABLES
+				    : fact == FACT_SCHEMA ? PARTITION_SCHEMAS
+							  : PARTITION_STRINGS,
 				    fact_info[fact].phase == PHASE_CONNECT);
 	else
 		make_words(s, d, type, u.number);
-	for (size_t i = 0; good && fact == FACT_SCHEMA && i < d->strings->n_constants; i++)
-		if (memchr(d->values[i].s.p, '.', d->values[i].s.n)) /* sql/dotted.h */
-			d->possible[i] = false;
 	if (good && (fact == FACT_SCHEMA || fact == FACT_COLUMNS))
 		d->prefer = prefer_known_name(s, d, fact, slice_str(u.text));
 	return good;
@@ -571,7 +571,7 @@ space_collect(struct space *s, const char **why)
 			make_numbers(s, &s->row_ints[i], &ints[i], any, TYPE_INT);
 		}
 		good = !texts[i].used || make_strings(s, &s->row_texts[i], &texts[i],
-						      (struct slice){0}, false, true);
+						      (struct slice){0}, PARTITION_STRINGS, true);
 		/* Which numbers have a text like that, probes would only guess. */
 		if (!good || (texts[i].used && ints[i].used &&
 			      s->row_texts[i].strings->n_regexes > 0)) {

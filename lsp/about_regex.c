@@ -49,7 +49,8 @@ lsp_about_regex(struct arena *arena, struct slice literal)
 	    (options.n && !slice_is(options, "i")) ||
 	    regex_compile(arena, pattern, options.n > 0, &work, &dfa, &err) != REGEX_OK)
 		return NULL;
-	p = partition_new(arena, &(struct pattern){.text = literal, .regex = &dfa}, 1, false);
+	p = partition_new(arena, &(struct pattern){.text = literal, .regex = &dfa}, 1,
+			  PARTITION_STRINGS);
 	if (!p)
 		return NULL;
 	buf_printf(&b, "Regular expression, found anywhere in the text%s; its automaton has %u state%s.",

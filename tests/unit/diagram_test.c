@@ -48,7 +48,7 @@ every_string_has_its_class(void)
 	size_t seen[64] = {0}, n = 0;
 
 	arena_init(&arena, 0);
-	p = partition_new(&arena, overlapping, COUNT_OF(overlapping), false);
+	p = partition_new(&arena, overlapping, COUNT_OF(overlapping), PARTITION_STRINGS);
 	REQUIRE(p && p->n <= 64);
 	for (uint32_t code = 0; code < 6 * 7 * 7 * 7 * 7; code++) {
 		char s[8];
@@ -79,7 +79,7 @@ a_class_without_strings_is_none(void)
 	struct partition *p;
 
 	arena_init(&arena, 0);
-	p = partition_new(&arena, overlapping, COUNT_OF(overlapping), false);
+	p = partition_new(&arena, overlapping, COUNT_OF(overlapping), PARTITION_STRINGS);
 	REQUIRE(p);
 	for (size_t i = 0; i < p->n; i++) {
 		struct slice s = p->classes[i].text;
@@ -103,8 +103,8 @@ what_overlaps_too_much_is_refused(void)
 			.text = slice_str(arena_printf(&arena, "*%c%c*", (int) ('a' + i),
 						       (int) ('b' + i))),
 			.glob = true};
-	CHECK(partition_new(&arena, v, 6, false) != NULL);
-	CHECK(partition_new(&arena, v, COUNT_OF(v), false) == NULL);
+	CHECK(partition_new(&arena, v, 6, PARTITION_STRINGS) != NULL);
+	CHECK(partition_new(&arena, v, COUNT_OF(v), PARTITION_STRINGS) == NULL);
 	arena_fini(&arena);
 }
 

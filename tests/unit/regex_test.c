@@ -311,7 +311,7 @@ classes_are_those_that_strings_have(void)
 		r[i] = compile(patterns[i]);
 		v[4 + i] = (struct pattern){.text = slice_str(patterns[i]), .regex = &r[i]};
 	}
-	p = partition_new(&arena, v, COUNT_OF(v), false);
+	p = partition_new(&arena, v, COUNT_OF(v), PARTITION_STRINGS);
 	REQUIRE(p && p->n <= MAX_CLASSES);
 	memset(shortest, 0xff, sizeof(shortest));
 	for (uint32_t code = 0; code < 6 * 6 * 6 * 6 * 6 * 6; code++) {
@@ -348,7 +348,7 @@ characters_are_finished(void)
 	struct regex r = compile("^é");
 	struct pattern v[] = {{.text = SLICE_LIT("/^é/"), .regex = &r},
 			      {.text = SLICE_LIT("\xc3*"), .glob = true}};
-	struct partition *p = partition_new(&arena, v, COUNT_OF(v), false);
+	struct partition *p = partition_new(&arena, v, COUNT_OF(v), PARTITION_STRINGS);
 	size_t possible = 0;
 
 	REQUIRE(p);
@@ -369,8 +369,8 @@ too_many_at_once_are_refused(void)
 		r[i] = compile(arena_printf(&arena, "%c.*%c", (int) ('a' + i), (int) ('b' + i)));
 		v[i] = (struct pattern){.text = SLICE_LIT("/"), .regex = &r[i]};
 	}
-	CHECK(partition_new(&arena, v, 6, false) != NULL);
-	CHECK(partition_new(&arena, v, COUNT_OF(v), false) == NULL);
+	CHECK(partition_new(&arena, v, 6, PARTITION_STRINGS) != NULL);
+	CHECK(partition_new(&arena, v, COUNT_OF(v), PARTITION_STRINGS) == NULL);
 	CHECK(clock_mono_ns() - start < 20 * NS_PER_S);
 }
 
