@@ -529,18 +529,6 @@ void session_pool_await(struct session *s);
 /* The server said so while it had the connection. */
 void session_pool_reported(struct session *s, const struct pg_param *p);
 
-/* session_undo.c */
-/* The command goes to the connection: code may run unseen with it. */
-void session_undo_follow(struct session *s, const struct command *c);
-/* It has judged the statement, which may be bound again: then the planner runs some. */
-void session_undo_judged(struct session *s, struct statement *st, const struct command *c);
-void session_undo_bound(struct session *s, const struct statement *st);
-/* Some may have, for another session. */
-bool session_undo_due(const struct session *s);
-/* It is about to be sent. */
-void session_undo_begin(struct session *s);
-/* waits: for its answer, before anything else is sent; else an error ends the connection. */
-void session_undo_put(struct buf *b, bool waits);
 enum step session_carry_answer(struct session *s, const struct pg_frame *f);
 
 /* session_keep.c: settings that the server does not report. */

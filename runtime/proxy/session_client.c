@@ -4,7 +4,7 @@
  * refers to was judged, refused with an error, or the end of the session. Nothing else reaches the
  * server.
  */
-#include "proxy/session.h"
+#include "proxy/session_undo.h"
 
 #include "base/endian.h"
 #include "base/log.h"

@@ -11,6 +11,7 @@
  * arrive. What else a session could leave on it is refused (pool_rules.c).
  */
 #include "proxy/session_login.h"
+#include "proxy/session_undo.h"
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -11,7 +11,7 @@
  * follows runs on one that was not undone. Where the session's settings must be answered first, or
  * a statement_timeout is known to be there, it is waited for, and done again.
  */
-#include "proxy/session.h"
+#include "proxy/session_undo.h"
 
 #include "proxy/pool_rules.h"
 

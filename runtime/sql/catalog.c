@@ -647,8 +647,6 @@ catalog_build_finish(struct catalog_build *b, const char **error)
 	return c;
 }
 
-/* ---- look-ups ---- */
-
 const uint8_t *
 catalog_digest(const struct catalog *c)
 {

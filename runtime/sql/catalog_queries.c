@@ -159,7 +159,7 @@
 
 /* 32 bits of a hash over the rules and triggers of a relation, and the functions of these: which
  * version of each, as the number of the transaction that wrote it says. */
-#define VERSION                                                                                       \
+#define VERSION                                                                                    \
 	"(select pg_catalog.hashtextextended(pg_catalog.string_agg(x.version, ' '"                 \
 	" order by x.version collate pg_catalog.\"C\"), 0) & 4294967295 from"                      \
 	" (select r.xmin::pg_catalog.text as version from pg_catalog.pg_rewrite r"                 \
