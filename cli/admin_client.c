@@ -8,7 +8,7 @@
 #include "base/secret.h"
 #include "cli/cli.h"
 #include "compiler/config_load.h"
-#include "proxy/approvals.h" /* approval_put_visible */
+#include "session/approvals.h" /* approval_put_visible */
 
 #include <curl/curl.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "cli/admin_client.h"
 #include "cli/cli.h"
-#include "proxy/approvals.h"
+#include "session/approvals.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
 #include "cli/admin_client.h"
 #include "cli/audit_prune.h"
 #include "cli/cli.h"
-#include "proxy/approvals.h" /* approval_put_visible */
+#include "session/approvals.h" /* approval_put_visible */
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "cli/witness_test.h"
 #include "compiler/policy_diff.h"
 #include "compiler/rule_digest.h"
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 #include "vm/disasm.h"
 
 #include <ctype.h>

@@ -9,7 +9,7 @@
 #include "cli/cli.h"
 #include "cli/policy.h"
 #include "compiler/config_load.h"
-#include "proxy/approvals.h"
+#include "session/approvals.h"
 #include "proxy/catalog_fetch.h"
 
 #include <getopt.h>

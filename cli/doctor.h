@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 
 enum finding_id {
 #define FINDING(id, code, severity, place, title, why, sql) FINDING_##id,

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "cli/doctor.h"
 #include "proxy/catalog_drift.h"
-#include "proxy/gate_class.h"
+#include "gate/gate_class.h"
 
 static const enum fact of_connection[] = {FACT_CLIENT_ADDRESS, FACT_CLIENT_APPLICATION,
 					  FACT_CLIENT_TLS, FACT_TIME_WEEKDAY, FACT_TIME_OF_DAY};

@@ -5,7 +5,7 @@
  * identifier with such characters is written with escapes.
  */
 #include "cli/doctor.h"
-#include "proxy/approvals.h"
+#include "session/approvals.h"
 
 const struct finding_info finding_info[FINDING_COUNT] = {
 #define FINDING(id, code, severity, place, title, why, sql)                                        \

@@ -8,7 +8,7 @@
 #include "cli/facts_json.h"
 #include "cli/policy_catalog.h"
 #include "cli/recorded.h"
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

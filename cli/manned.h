@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "compiler/diag.h"
-#include "proxy/config.h"
+#include "config/config.h"
 #include "vm/image.h"
 
 void manned_look(struct diag_queue *q, const struct image *img, const struct config *c,

@@ -3,7 +3,7 @@
 
 #include "cli/cli.h"
 #include "compiler/image_diagrams.h"
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 
 #include <stdio.h>
 

@@ -2,8 +2,8 @@
 #include "cli/policy_catalog.h"
 
 #include "base/clock.h"
-#include "proxy/gate_internal.h"
-#include "proxy/gate_lineage.h"
+#include "gate/gate_internal.h"
+#include "gate/gate_lineage.h"
 #include "sql/shape.h"
 
 /* Facts of the session are what the gate is given; those of a statement it finds for itself. */

@@ -7,7 +7,7 @@
 #define WEIR_CLI_POLICY_CATALOG_H
 
 #include "cli/policy_run.h"
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 
 /* Decides again, after run_decide. False: the test sets facts that the gate works out by itself,
  * and what run_decide came to holds. */

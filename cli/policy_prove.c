@@ -7,7 +7,7 @@
 
 #include "cli/witness_test.h"
 #include "compiler/prove.h"
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 
 static void
 put_counterexample(struct buf *out, const struct prover *p, struct catalog_ref *catalog,

@@ -8,7 +8,7 @@
 #define WEIR_CLI_POLICY_RUN_H
 
 #include "cli/policy.h"
-#include "proxy/gate.h"
+#include "gate/gate.h"
 #include "sql/sql.h"
 #include "vm/watch.h"
 

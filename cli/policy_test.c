@@ -4,7 +4,7 @@
  */
 #include "cli/policy_catalog.h"
 
-#include "proxy/gate.h"
+#include "gate/gate.h"
 
 enum { OID_BOOL = 16, OID_INT8 = 20, OID_TEXT = 25 };
 static const char test_mask_key[] = "weir test";

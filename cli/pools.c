@@ -4,7 +4,7 @@
  */
 #include "cli/admin_client.h"
 #include "cli/cli.h"
-#include "proxy/approvals.h"
+#include "session/approvals.h"
 
 #include <stdio.h>
 #include <stdlib.h>

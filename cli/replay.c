@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "cli/policy.h"
 #include "cli/recorded.h"
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

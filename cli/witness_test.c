@@ -10,7 +10,7 @@
 #include "cli/policy.h"
 #include "cli/policy_run.h"
 #include "cli/witness_sql.h"
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 #include "proto/pg/mask.h"
 
 enum attempt { PLAIN, QUOTED, PLAIN_WITH, LITERAL_WITH, ATTEMPTS };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Reads the gateway's configuration. The struct and what may be asked of it are
- * runtime/proxy/config.h; the text shares the policy language's lexical rules and diagnostics.
+ * runtime/config/config.h; the text shares the policy language's lexical rules and diagnostics.
  */
 #ifndef WEIR_COMPILER_CONFIG_LOAD_H
 #define WEIR_COMPILER_CONFIG_LOAD_H
 
 #include "compiler/diag.h"
-#include "proxy/config.h"
+#include "config/config.h"
 
 /* Fills `out`; strings and the text live in the arena. Passwords are fetched now: files read,
  * environment looked up, password-command run with /bin/sh -c (first line of its output, 10 s).

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What holds between facts, so that no analysis speaks of commands that cannot be: the engines fill
- * them so (runtime/proxy/gate_decide.c).
+ * them so (runtime/gate/gate_decide.c).
  */
 #include "compiler/space.h"
 

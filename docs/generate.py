@@ -196,11 +196,11 @@ SECTIONS = [
     ("Findings of weir doctor", "cli/doctor.def", plain("cli/doctor.def", "FINDING",
      ["code", "severity", "found", "why it matters"],
      lambda r: (code(r[1]), r[2].lower(), r[4], r[5]))),
-    ("Approval states", "runtime/proxy/approvals.def", plain(
-     "runtime/proxy/approvals.def", "APPROVAL_STATE", ["state", "means"],
+    ("Approval states", "runtime/session/approvals.def", plain(
+     "runtime/session/approvals.def", "APPROVAL_STATE", ["state", "means"],
      lambda r: (code(r[1]), r[2]))),
-    ("Approval refusals", "runtime/proxy/approvals.def", plain(
-     "runtime/proxy/approvals.def", "APPROVAL_ERROR", ["code", "HTTP", "means", "what to do"],
+    ("Approval refusals", "runtime/session/approvals.def", plain(
+     "runtime/session/approvals.def", "APPROVAL_ERROR", ["code", "HTTP", "means", "what to do"],
      lambda r: (code(r[1]), r[2], r[3], r[4]))),
     ("Admin listener's refusals", "runtime/proxy/admin.def", plain(
      "runtime/proxy/admin.def", "ADMIN_ERROR", ["code", "HTTP", "means", "what to do"],

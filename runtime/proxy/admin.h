@@ -25,8 +25,8 @@
 #include "audit/holds.h"
 #include "base/assert.h"
 #include "base/buf.h"
-#include "proxy/approvals.h"
-#include "proxy/config.h"
+#include "session/approvals.h"
+#include "config/config.h"
 
 struct admin_hooks {
 	void *ctx;

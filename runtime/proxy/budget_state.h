@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/crypto.h"
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 
 struct budget_state {
 	uint8_t written[SHA256_LEN]; /* of what was last written */

@@ -7,7 +7,7 @@
 #define WEIR_PROXY_CATALOG_DRIFT_H
 
 #include "base/buf.h"
-#include "proxy/former.h"
+#include "gate/former.h"
 #include "sql/catalog.h"
 #include "vm/exec.h"
 

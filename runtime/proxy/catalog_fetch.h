@@ -6,7 +6,7 @@
 #ifndef WEIR_PROXY_CATALOG_FETCH_H
 #define WEIR_PROXY_CATALOG_FETCH_H
 
-#include "proxy/config.h"
+#include "config/config.h"
 #include "sql/catalog.h"
 
 struct fetch_trouble {

@@ -12,8 +12,8 @@
 #ifndef WEIR_PROXY_CATALOG_READER_H
 #define WEIR_PROXY_CATALOG_READER_H
 
-#include "proxy/config.h"
-#include "proxy/epoch.h"
+#include "config/config.h"
+#include "gate/epoch.h"
 
 enum { CATALOG_GRACE = 10, CATALOG_READ_SECONDS = 30, CATALOG_CONNECT_SECONDS = 5 };
 

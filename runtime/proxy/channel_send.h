@@ -7,7 +7,7 @@
 #define WEIR_PROXY_CHANNEL_SEND_H
 
 #include "base/buf.h"
-#include "proxy/config.h"
+#include "config/config.h"
 
 enum {
 	CHANNEL_CONNECT_MS = 3000,

@@ -13,7 +13,7 @@
 #define WEIR_PROXY_CHANNELS_H
 
 #include "base/buf.h"
-#include "proxy/config.h"
+#include "config/config.h"
 
 enum {
 	CHANNEL_QUEUE = 128,      /* notices of one channel that wait */

@@ -9,7 +9,7 @@
 #include "io/stream.h"
 #include "proxy/dial.h"
 #include "proxy/pool.h"
-#include "proxy/session.h"
+#include "session/session.h"
 #include "proxy/worker.h"
 
 struct conn {

@@ -7,7 +7,7 @@
 #define WEIR_PROXY_DIAL_H
 
 #include "io/stream.h"
-#include "proxy/config.h"
+#include "config/config.h"
 
 struct dial {
 	size_t next; /* address to be tried; 0: begin */

@@ -8,7 +8,7 @@
 #ifndef WEIR_PROXY_FORMER_STATE_H
 #define WEIR_PROXY_FORMER_STATE_H
 
-#include "proxy/former.h"
+#include "gate/former.h"
 
 struct former_state;
 

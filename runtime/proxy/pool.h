@@ -20,8 +20,8 @@
 #define WEIR_PROXY_POOL_H
 
 #include "io/stream.h"
-#include "proxy/backend.h"
-#include "proxy/gate.h"
+#include "gate/backend.h"
+#include "gate/gate.h"
 #include "proxy/pool_quota.h"
 
 struct pool;

@@ -8,7 +8,7 @@
 
 #include "proxy/dial.h"
 #include "proxy/pool.h"
-#include "proxy/server_login.h"
+#include "session/server_login.h"
 
 struct pool_key {
 	struct pool_key *next;

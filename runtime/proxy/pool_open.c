@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "proxy/pool_rules.h"
+#include "session/pool_rules.h"
 
 #include <stdlib.h>
 

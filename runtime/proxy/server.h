@@ -17,7 +17,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "proxy/config.h"
+#include "config/config.h"
 #include "vm/image.h"
 
 /* Both append what is wrong (or worth a warning) to `text`, lines ended by '\n', free of secrets.

@@ -5,7 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
-#include "proxy/approval_record.h"
+#include "session/approval_record.h"
 #include "proxy/server_internal.h"
 
 #include <errno.h>

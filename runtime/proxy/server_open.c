@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "proxy/knocks.h"
+#include "session/knocks.h"
 #include "proxy/server_internal.h"
 #include "proxy/server_steps.h"
 #include "proxy/state_folder.h"

@@ -9,10 +9,10 @@
 
 #include "audit/audit.h"
 #include "io/ring.h"
-#include "proxy/approvals.h"
+#include "session/approvals.h"
 #include "proxy/channels.h"
-#include "proxy/epoch.h"
-#include "proxy/gate.h"
+#include "gate/epoch.h"
+#include "gate/gate.h"
 #include "proxy/pool.h"
 
 struct worker;

@@ -101,7 +101,7 @@ def test_nobody_else_is_kept_from_them():
 
 def test_every_view_that_quotes_is_known():
     """Columns of values, and of statements, in the catalogs of the oldest and the newest server."""
-    with open(f"{h.ROOT}/runtime/proxy/gate_class.c") as f:
+    with open(f"{h.ROOT}/runtime/gate/gate_class.c") as f:
         text = f.read()
     known = set(text[text.index("telling_relations[]"):text.index("};", text.index("telling_rel"))].split('"'))
     harmless = {

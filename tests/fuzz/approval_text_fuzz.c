@@ -3,7 +3,7 @@
  * What an approver is shown, whatever was sent: nothing that a terminal would obey comes out, what
  * comes out is its own visible form, and text said to be fit to approve has no control characters.
  */
-#include "proxy/approvals.h"
+#include "session/approvals.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

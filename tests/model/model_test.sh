@@ -110,7 +110,7 @@ asserted() { # files: names in a comment whose next line, or one after it, asser
 }
 proxy="$here/../../runtime/proxy"
 {
-	declared=$(sed -n '/^ \* Invariants/,/^ \*\//p' "$proxy/session.h" | grep -o '^ \*   I[1-9]' |
+	declared=$(sed -n '/^ \* Invariants/,/^ \*\//p' "$session/session.h" | grep -o '^ \*   I[1-9]' |
 		grep -o 'I[1-9]' | sort -u | tr '\n' ' ')
 	code=$(asserted "$proxy"/session*.c)
 	model=$(asserted "$here/session.pml" "$here/portals.pml")

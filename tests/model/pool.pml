@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Server connections that two sessions share by transaction, as runtime/proxy/session_pool.c and
+ * Server connections that two sessions share by transaction, as runtime/session/session_pool.c and
  * pool.c lend them: one connection at a time, a fresh one after one that was closed. A message
  * carries the session it stems from, which neither side reads but to assert. Each session sends a
  * few commands, may open a transaction, cancel what runs, and vanish at any moment; a CancelRequest

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * One portal that a client reads in pieces, a limit on its rows, and who cancels: what
- * runtime/proxy/session_limit.c keeps. The server says nothing before Flush, Sync or an error, unless
+ * runtime/session/session_limit.c keeps. The server says nothing before Flush, Sync or an error, unless
  * what it has to say fills its buffer. A CancelRequest is a process of its own, whoever sends it, and
  * arrives when it likes. Numbers are ghosts, as in session.pml.
  *

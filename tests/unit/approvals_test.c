@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "proxy/approvals.h"
+#include "session/approvals.h"
 #include "tests/unit/test.h"
 
 #include "base/clock.h"

@@ -4,7 +4,7 @@
  * a span and a slice; exact when several threads take at once.
  */
 #include "base/clock.h"
-#include "proxy/limits.h"
+#include "gate/limits.h"
 
 #include "tests/unit/test.h"
 

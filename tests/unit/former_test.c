@@ -4,7 +4,7 @@
  * or gone, what is said of it; and that bytes which nobody wrote are refused.
  */
 #include "compiler/compile.h"
-#include "proxy/former.h"
+#include "gate/former.h"
 #include "tests/unit/test.h"
 
 static struct arena arena; /* of the test that runs; zeroed is empty */

@@ -5,7 +5,7 @@
 #include "tests/unit/test.h"
 
 #include "base/clock.h"
-#include "proxy/knocks.h"
+#include "session/knocks.h"
 
 static const uint8_t V4[16] = {[10] = 0xff, 0xff, 192, 0, 2, 7};
 static const uint8_t V4_NEXT[16] = {[10] = 0xff, 0xff, 192, 0, 2, 8};

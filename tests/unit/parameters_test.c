@@ -4,7 +4,7 @@
  */
 #include "tests/unit/test.h"
 
-#include "proxy/session.h"
+#include "session/session.h"
 
 static void
 shows(const char *section, size_t n, const char *want)

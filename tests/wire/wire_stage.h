@@ -5,7 +5,7 @@
 #ifndef WEIR_TESTS_WIRE_STAGE_H
 #define WEIR_TESTS_WIRE_STAGE_H
 
-#include "proxy/epoch.h"
+#include "gate/epoch.h"
 
 enum { LINES = 2000, WORDS = 64 };
 

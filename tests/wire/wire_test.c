@@ -13,8 +13,8 @@
 #include "base/endian.h"
 #include "base/log.h"
 #include "compiler/compile.h"
-#include "proxy/approvals.h"
-#include "proxy/session_login.h"
+#include "session/approvals.h"
+#include "session/session_login.h"
 #include "tests/wire/wire_messages.h"
 #include "tests/wire/wire_stage.h"
 
