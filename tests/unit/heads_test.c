@@ -77,8 +77,9 @@ sizes(uint64_t *v, size_t max, uint64_t *left)
 	while (heads_next(&h, &n) == 1) {
 		struct note_checkpoint c;
 
-		REQUIRE(note_verify(&n, &key, 1) == NOTE_GOOD && note_checkpoint_get(&c, n.text));
-		REQUIRE(got < max);
+		CHECK(note_verify(&n, &key, 1) == NOTE_GOOD);
+		if (got == max || !note_checkpoint_get(&c, n.text))
+			abort();
 		v[got++] = c.size;
 	}
 	*left = heads_left(&h);
