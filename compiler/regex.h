@@ -34,6 +34,8 @@ enum regex_status regex_compile(struct arena *arena, struct slice pattern, bool 
 
 /* The automaton of the texts of which what is before the first dot matches r. NULL: too large. */
 struct regex *regex_before_dot(struct arena *arena, const struct regex *r);
+/* The automaton of the texts that the whole numbers from lo to hi have, one each. */
+struct regex *regex_between(struct arena *arena, int64_t lo, int64_t hi);
 bool regex_same(const struct regex *a, const struct regex *b);
 
 #endif

@@ -52,6 +52,17 @@ struct domain {
 	uint32_t prefer;
 };
 
+/* Of a column of the row: a class of texts and one of numbers that have a value in common. */
+struct row_pair {
+	uint32_t text, number;
+	int64_t value;
+};
+
+struct row_pairs {
+	struct row_pair *v; /* ascending */
+	size_t n;
+};
+
 struct space {
 	struct arena *arena;
 	const struct image *const *images;
@@ -66,6 +77,7 @@ struct space {
 	struct slice *row_columns;			       /* of all images */
 	size_t n_row_columns;
 	struct domain *row_texts, *row_ints;
+	struct row_pairs *row_pairs; /* of columns that are asked for both */
 	uint32_t *row_text_var, *row_int_var; /* + 1 */
 	uint32_t **row_of;		      /* per image and its column: index here */
 	struct space_var *vars;
@@ -97,6 +109,10 @@ uint32_t space_feasible(struct space *s);
 /* The values of all variables for facts (whose row is in the order of the image). */
 void space_values(const struct space *s, size_t image, const struct facts *f, uint32_t *values);
 
+/* space_row.c: columns of rows. False: the patterns overlap in too many ways. */
+bool space_pair_row(struct space *s, uint32_t column, const struct pattern *texts, size_t n);
+/* What holds between a column's text and its number. */
+uint32_t space_row_feasible(struct space *s, uint32_t column);
 /* A number of the class whose text is of the class `text` (a value of the text's variable, or
  * DD_LEAF for any). */
 int64_t space_row_number(const struct space *s, uint32_t column, uint32_t class, uint32_t text);

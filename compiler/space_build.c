@@ -507,6 +507,7 @@ number_columns(struct space *s)
 	s->row_columns = ARENA_ARRAY(s->arena, struct slice, n);
 	s->row_texts = ARENA_ARRAY(s->arena, struct domain, n);
 	s->row_ints = ARENA_ARRAY(s->arena, struct domain, n);
+	s->row_pairs = ARENA_ARRAY(s->arena, struct row_pairs, n);
 	s->row_of = ARENA_ARRAY(s->arena, uint32_t *, s->n_images);
 	for (size_t i = 0; i < s->n_images; i++) {
 		s->row_of[i] = ARENA_ARRAY(s->arena, uint32_t, VM_MAX_ROW_COLUMNS);
@@ -572,9 +573,9 @@ space_collect(struct space *s, const char **why)
 		}
 		good = !texts[i].used || make_strings(s, &s->row_texts[i], &texts[i],
 						      (struct slice){0}, PARTITION_STRINGS, true);
-		/* Which numbers have a text like that, probes would only guess. */
-		if (!good || (texts[i].used && ints[i].used &&
-			      s->row_texts[i].strings->n_regexes > 0)) {
+		if (good && texts[i].used && ints[i].used)
+			good = space_pair_row(s, (uint32_t) i, texts[i].patterns, texts[i].n);
+		if (!good) {
 			*why = arena_printf(s->arena, "row.%.*s", SLICE_ARG(s->row_columns[i]));
 			return false;
 		}

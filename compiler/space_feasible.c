@@ -5,8 +5,6 @@
  */
 #include "compiler/space.h"
 
-#include <stdio.h>
-
 static const enum action without_object[] = {
 	ACTION_SQL_BEGIN,     ACTION_SQL_COMMIT,  ACTION_SQL_ROLLBACK,	ACTION_SQL_SAVEPOINT,
 	ACTION_SQL_TWO_PHASE, ACTION_SQL_SET,	  ACTION_SQL_CONFIGURE, ACTION_SQL_RESET,
@@ -166,68 +164,6 @@ uses(struct space *s)
 	return dd_and(s->dd, all, dd_or(s->dd, sure, maybe));
 }
 
-/* A few numbers of a class of them, at its beginning and further on. */
-enum { PROBES = 16 };
-
-static bool
-probe(const struct domain *ints, uint32_t class, int k, int64_t *out)
-{
-	int64_t v = ints->values[class].i, more = k < 8 ? k : INT64_C(1) << 3 * (k - 7);
-
-	*out = v;
-	if (v > INT64_MAX - more)
-		return false;
-	*out = v + more;
-	return domain_find_number(ints, *out) == class;
-}
-
-static uint32_t
-text_class(const struct domain *texts, int64_t v)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%lld", (long long) v);
-	return (uint32_t) partition_find(texts->strings, slice_str(text));
-}
-
-int64_t
-space_row_number(const struct space *s, uint32_t column, uint32_t class, uint32_t text)
-{
-	const struct domain *ints = &s->row_ints[column];
-	int64_t v;
-
-	for (int k = 0; k < PROBES && text != DD_LEAF; k++)
-		if (probe(ints, class, k, &v) && text_class(&s->row_texts[column], v) + 1 == text)
-			return v;
-	return ints->values[class].i;
-}
-
-/* A whole number has one text. Where both are asked for, the pairs that a probe finds can be. */
-static uint32_t
-row_column(struct space *s, uint32_t column)
-{
-	const struct domain *texts = &s->row_texts[column], *ints = &s->row_ints[column];
-	uint32_t text = s->row_text_var[column] - 1, number = s->row_int_var[column] - 1;
-	uint32_t root;
-	int64_t v;
-
-	if (!texts->used || !ints->used)
-		return DD_TRUE;
-	root = dd_between(s->dd, number, SPACE_UNKNOWN, 1);
-	for (uint32_t i = 0; i < ints->n; i++)
-		for (int k = 0; k < PROBES; k++) {
-			uint32_t class;
-
-			if (!probe(ints, i, k, &v))
-				continue;
-			class = text_class(texts, v);
-			root = dd_or(s->dd, root,
-				     dd_and(s->dd, dd_between(s->dd, number, i + 1, i + 2),
-					    dd_between(s->dd, text, class + 1, class + 2)));
-		}
-	return root;
-}
-
 uint32_t
 space_feasible(struct space *s)
 {
@@ -254,7 +190,7 @@ space_feasible(struct space *s)
 				      is_true(s, FACT_SQL_WHERE)));
 	root = dd_and(d, root, uses(s));
 	for (uint32_t i = 0; i < s->n_row_columns; i++)
-		root = dd_and(d, root, row_column(s, i));
+		root = dd_and(d, root, space_row_feasible(s, i));
 	s->feasible = root;
 	s->has_feasible = true;
 	return root;

@@ -26,6 +26,9 @@ diagram_check_init(struct diagram_check *c, struct arena *arena, const struct im
 	rule_sets_init(&c->sets, c->space->dd, arena);
 	for (int e = 0; e < ENTRY_COUNT; e++)
 		c->rules[e] = diagram_rules(c->diagram, &c->sets, (enum vm_entry) e, ACTION_NONE);
+	c->rows = DD_TRUE;
+	for (uint32_t i = 0; i < c->space->n_row_columns; i++)
+		c->rows = dd_and(c->space->dd, c->rows, space_row_feasible(c->space, i));
 	c->values = ARENA_ARRAY(arena, uint32_t, c->space->n_vars + 1);
 	return !dd_full(c->space->dd);
 }
@@ -68,6 +71,10 @@ diagram_check(struct diagram_check *c, const struct facts *f, enum vm_entry e,
 	space_values(c->space, 0, f, c->values);
 	if (!rules_agree(c, e, got))
 		return false;
+	if (dd_eval(c->space->dd, c->rows, c->values) != DD_TRUE) {
+		printf("# diagram: analyses say that there is no such row\n");
+		return false;
+	}
 	for (int v = VERDICT_ALLOW; e <= ENTRY_COMMAND && v <= VERDICT_DENY; v++)
 		if ((dd_eval(c->space->dd, g->verdict[e][v], c->values) == DD_TRUE) !=
 		    ((int) got->verdict == v)) {

@@ -15,6 +15,7 @@ struct diagram_check {
 	struct rule_sets sets;
 	uint32_t rules[ENTRY_COUNT];
 	uint32_t *values;
+	uint32_t rows; /* what can be of a row, as analyses have it */
 };
 
 /* False after having printed why: there is no diagram. */

@@ -45,6 +45,8 @@ static const char *const regexes[] = {
 	"/app/",	    "/^app\\./",   "/^[a-z]+$/", "/s$/",  "/^(app|people)\\..*s$/",
 	"/ORDERS(-eu)?$/i", "/^.{3,4}$/", "/[^a-z.]/",	"/^$/",	 "/a|e.*l/",
 	"/^people\\.contacts$/", "/\\d/"};
+static const unsigned numbers[] = {0, 1, 2, 3, 12, 307};
+static const char *const row_regexes[] = {"/^[1t]/", "/^-?[0-9]$/", "/[02468]$/", "/^[^3]+$/"};
 static const char *const networks[] = {"10.0.0.0/8", "10.1.0.0/16", "192.168.1.7", "::1",
 				       "2001:db8::/32", "0.0.0.0/0", "::/0"};
 static const uint8_t addresses[][16] = {
@@ -159,10 +161,9 @@ gen_row_test(struct buf *b)
 {
 	uint32_t nth = rnd(REF_ROW_COLUMNS);
 	const char *column = ref_row_columns[nth];
-	bool text = nth == REF_ROW_COLUMNS - 1; /* never compared with numbers */
-	uint32_t what = rnd(6);
+	bool text = nth == REF_ROW_COLUMNS - 1; /* no number, but where it is compared with one */
 
-	switch (text && (what == 2 || what == 3) ? 5 : what) {
+	switch (rnd(6)) {
 	case 0:
 		buf_printf(b, "row.%s", column);
 		break;
@@ -171,10 +172,10 @@ gen_row_test(struct buf *b)
 		gen_row_value(b, text);
 		break;
 	case 2:
-		buf_printf(b, "row.%s %s %u", column, PICK(compares), rnd(4));
+		buf_printf(b, "row.%s %s %u", column, PICK(compares), PICK(numbers));
 		break;
 	case 3:
-		buf_printf(b, "%u %s row.%s", rnd(4), PICK(compares), column);
+		buf_printf(b, "%u %s row.%s", PICK(numbers), PICK(compares), column);
 		break;
 	case 4:
 		buf_printf(b, "row.%s in {", column);
@@ -187,8 +188,9 @@ gen_row_test(struct buf *b)
 		char name[16];
 
 		snprintf(name, sizeof(name), "row.%s", column);
-		if (text && rnd(2))
-			buf_printf(b, "%s matches %s", name, rnd(2) ? PICK(regexes) : "/^[1t]/");
+		if (rnd(3) == 0)
+			buf_printf(b, "%s matches %s", name,
+				   rnd(3) ? PICK(row_regexes) : PICK(regexes));
 		else
 			buf_printf(b, rnd(2) ? "%s matches \"%s\"" : "%s starts with \"%.1s\"",
 				   name, rnd(2) ? "o*s" : "1");
@@ -400,6 +402,7 @@ struct scene {
 	struct slice sets[FACT_COUNT][3];
 	struct data_use uses[4];
 	struct row_value row[VM_MAX_ROW_COLUMNS];
+	char digits[VM_MAX_ROW_COLUMNS][8];
 };
 
 static void
@@ -439,8 +442,9 @@ gen_row(struct scene *s, const struct image *img)
 		v->s = slice_str(PICK(texts));
 		v->is_int = rnd(2);
 		if (v->is_int) {
-			v->i = rnd(4);
-			v->s = slice_of("0123" + v->i, 1);
+			v->i = rnd(3) ? PICK(numbers) : (int64_t) rnd(1000) - 300;
+			snprintf(s->digits[i], sizeof(s->digits[i]), "%d", (int) v->i);
+			v->s = slice_str(s->digits[i]);
 		}
 	}
 	for (size_t i = 0; i < img->n_row_columns; i++)
