@@ -195,7 +195,7 @@ def named_tests():
     for f in glob.glob("tests/sql/*.txt"):
         found |= {"sql:" + x for x in re.findall(r"^> (.*)$", read(f), re.M)}
     for f in glob.glob("tests/**/*_test.*", recursive=True):
-        pattern = r"^def test_(\w+)" if f.endswith(".py") else r"\bTEST\((\w+)\)"
+        pattern = r"^(?:def test_|@test\ndef )(\w+)" if f.endswith(".py") else r"\bTEST\((\w+)\)"
         name = os.path.splitext(os.path.basename(f))[0]
         found |= {f"{name}:{x}" for x in re.findall(pattern, read(f), re.M)}
     return found
