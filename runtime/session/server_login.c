@@ -142,6 +142,18 @@ is_about_settings(const struct server_login *l, const struct pg_msg_error *e)
 	return false;
 }
 
+/* The server starts, stops or is full: the same login may well do in a moment. */
+static bool
+is_for_now(struct slice sqlstate)
+{
+	static const char *const states[] = {"53300", "57P01", "57P02", "57P03"};
+
+	for (size_t i = 0; i < COUNT_OF(states); i++)
+		if (slice_is(sqlstate, states[i]))
+			return true;
+	return false;
+}
+
 static enum login_step
 error(struct server_login *l, const struct pg_frame *f)
 {
@@ -151,6 +163,8 @@ error(struct server_login *l, const struct pg_frame *f)
 		return refused(l, "unreadable error");
 	if (is_about_settings(l, &e))
 		return LOGIN_SETTING;
+	if (is_for_now(e.sqlstate))
+		snprintf(l->later, sizeof(l->later), "%.5s", (const char *) e.sqlstate.p);
 	snprintf(l->cause, sizeof(l->cause), "%.5s %.*s", (const char *) e.sqlstate.p,
 		 (int) (e.message.n > 150 ? 150 : e.message.n), (const char *) e.message.p);
 	return LOGIN_REFUSED;

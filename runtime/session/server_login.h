@@ -16,6 +16,7 @@ struct server_login {
 	struct scram_client scram;
 	enum pg_reason reason; /* LOGIN_PROTOCOL */
 	char cause[200];       /* LOGIN_REFUSED */
+	char later[6];	       /* LOGIN_REFUSED for now only: the server's SQLSTATE */
 };
 
 enum login_step {

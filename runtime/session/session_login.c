@@ -414,7 +414,12 @@ server_login_failed(struct session *s, const char *what)
 {
 	log_error("target login failed target=%s cause=%s", gate_target(s->gate)->name,
 		  log_quote(what).text);
-	session_fatal(s, "08001", "WEIR-TARGET-LOGIN", "the target refused the gateway's login",
+	if (s->login->server.later[0])
+		session_fatal(s, s->login->server.later, "WEIR-TARGET",
+			      "the target takes no connection now: it starts, stops or is full",
+			      "try again in a moment; the gateway's log has the server's words");
+	else
+		session_fatal(s, "08001", "WEIR-TARGET-LOGIN", "the target refused the gateway's login",
 		      "the gateway's log says why; its operator must look at the target's login");
 }
 
