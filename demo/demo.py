@@ -148,7 +148,7 @@ def audit(gw):
     step("All of it is on record", """Every command was written to the audit log, and flushed to the
          disk, before it was forwarded (a read: before its answer came back).""")
     folder = f"{gw.state}/audit"
-    weir(gw, "audit", "tail", folder, keep=24)
+    weir(gw, "audit", "tail", "-n", "40", folder, keep=40)
     print()
     say("The log is a Merkle tree with signed heads. Anybody with the public key can check that "
         "nothing was changed, removed or put in later:")
