@@ -423,7 +423,8 @@ check_status(struct look *l)
 		/* sql.unparsed is the policy's to allow; refused, the parser's words help more. */
 		if (l->g->joined.verdict == VERDICT_DENY)
 			look_refuse(l, f->sqlstate, "WEIR-UNPARSED", text,
-			       "the gateway refuses what it cannot parse; it reads PostgreSQL 15's grammar");
+			       "check it for a mistake; of newer syntax than PostgreSQL 15's the gateway "
+			       "knows nothing: write it in that of 15");
 		break;
 	default:
 		look_refuse(l, f->sqlstate, "WEIR-STATEMENT", text,
@@ -455,7 +456,7 @@ explain_denial(struct look *l)
 						  SLICE_ARG(img->policy));
 	v->refusal.hint = r ? "change the statement so that the rule does not apply, or ask who writes "
 			      "the policy"
-			    : "everything that is not allowed is denied; ask who writes the policy";
+			    : "ask who writes the policy for a rule that allows it: what none allows is denied";
 	if (l->ask->renamed)
 		v->refusal.hint = "this transaction has renamed something, so that rules cannot tell what "
 				  "tables mean: commit that first";

@@ -85,7 +85,7 @@ check_relation(struct look *l, const struct sql_relation *as, const struct catal
 	if (class_is_telling(r))
 		look_refuse(l, NULL, "WEIR-MASKED-STATISTICS",
 		       arena_printf(a, "%.*s can show values of masked columns", SLICE_ARG(r->name)),
-			    "it is not available while masks are in force for you");
+			    "ask somebody to look whom no mask applies to");
 	if (class_governs(l->class, r->oid)) {
 		l->v->rows_masked = true;
 		note_masks(l, r);
@@ -213,7 +213,8 @@ check_effect(struct look *l, const struct sql_effect *e)
 			look_refuse(l, NULL, "WEIR-MASK-OPAQUE",
 			       arena_printf(l->ask->arena, "%s could read masked columns unseen",
 						 action_info[e->action].name),
-				    "it is not available while masks are in force for you");
+				    "ask somebody whom no mask applies to; a function can be vouched for "
+				    "(`trust function` in the policy)");
 		}
 	/* Sorts the rows where they lie, and shows by that how values compare. */
 	if (e->action == ACTION_SQL_CLUSTER &&
@@ -261,8 +262,9 @@ look_check_masks(struct look *l, const struct sql_stmt *run, uint32_t run_by)
 		if (st->flags & SQL_CODE)
 			look_refuse(l, NULL, "WEIR-MASK-OPAQUE",
 				    "what this defines could read masked columns unseen",
-			       "functions, triggers, rules, policies and the like, and defaults or checks "
-			       "that call such, cannot be defined while masks are in force for you");
+			       "have it defined by somebody whom no masks are in force for: functions, "
+			       "triggers, rules, policies and the like, and defaults or checks that "
+			       "call such");
 		if (st->kind == SQL_KIND_FETCH || st->flags & SQL_EXECUTES)
 			l->v->rows_masked = true;
 		check_copy(l, st);

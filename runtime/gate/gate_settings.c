@@ -209,7 +209,8 @@ setting_refused(const struct gate_class *c, const struct sql_facts *f, const str
 	if (c->any_masks && gate_setting_is_stored(f, e) && (!e->setting.n || moves(e->setting))) {
 		why->message = "what sets the search path or the role cannot be stored while masks are "
 			       "in force for you";
-		why->hint = "whoever reads it later would not see that names mean something else";
+		why->hint = "SET it in the session instead: whoever reads the definition later would not see that "
+			    "names mean something else";
 		return true;
 	}
 	if (!e->setting.n && !c->any_masks && blinds_nothing(e->value))
@@ -223,15 +224,15 @@ setting_refused(const struct gate_class *c, const struct sql_facts *f, const str
 	if (!(e->flags & SQL_EFFECT_RESET) && setting_blinds(e->setting, e->value)) {
 		why->message = arena_printf(a, "setting \"%.*s\" cannot be given this value through "
 					    "the gateway", SLICE_ARG(e->setting));
-		why->hint = "under it statements would be read otherwise than the server reads them: "
-			    "standard_conforming_strings stays on, client_encoding UTF8 or SQL_ASCII";
+		why->hint = "leave standard_conforming_strings on and client_encoding UTF8 or SQL_ASCII: the "
+			    "gateway could not read statements as the server reads them";
 		return true;
 	}
 	if (c->any_masks && slice_is(e->setting, "client_min_messages") &&
 	    !(e->flags & SQL_EFFECT_RESET) && !one_of(quiet, e->value)) {
 		why->message = "client_min_messages stays at notice or above while masks are in force "
 			       "for you";
-		why->hint = "below it the server tells what it computes with; read its own log";
+		why->hint = "set it to notice or above: below, the server tells what it computes with";
 		return true;
 	}
 	if (!c->any_masks || !moves(e->setting) || slice_is(e->setting, "search_path"))

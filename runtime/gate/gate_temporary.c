@@ -155,7 +155,7 @@ look_check_temporary_made(struct look *l, const struct sql_effect *e,
 	if (has_prefix(e->schema) && !own)
 		look_refuse(l, NULL, "WEIR-MASKED-TEMPORARY",
 			    "temporary schemas cannot be named by their number while masks are in force",
-			    "your own is pg_temp");
+			    "write pg_temp, which is your own");
 	/* What is not known may be temporary, and made in the same message. */
 	if (e->flags & SQL_EFFECT_NAME && (!r || catalog_is_temporary(r)))
 		check_taken(l, e->value);

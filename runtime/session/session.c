@@ -647,7 +647,7 @@ session_eof(struct session *s, enum pg_side from)
 	if (from == SERVER) {
 		s->server_gone = true;
 		session_fatal(s, "08006", "WEIR-TARGET-GONE", "the target closed the connection",
-			      "connect again; the gateway's log may say more");
+			      "connect again, and see whether what you sent last took effect");
 		return;
 	}
 	s->client_gone = true;
@@ -668,7 +668,7 @@ session_server_down(struct session *s, const char *reason)
 		 s->gate ? gate_target(s->gate)->address.text : "-", log_quote(reason).text);
 	if (s->phase == SESSION_READY)
 		session_fatal(s, "08006", "WEIR-TARGET-GONE", "the connection to the target was lost",
-			      "connect again; the gateway's log may say more");
+			      "connect again, and see whether what you sent last took effect");
 	else
 		session_fatal(s, "08001", "WEIR-TARGET", "the target cannot be reached",
 			      "the gateway's log says why; try again later");

@@ -12,7 +12,8 @@ session_blinded(struct session *s)
 {
 	session_fatal(s, "0A000", "WEIR-SETTING",
 		      "the target runs with a setting under which statements cannot be judged",
-		      "standard_conforming_strings must be on and client_encoding UTF8");
+		      "whoever runs the server sets standard_conforming_strings to on and "
+		      "client_encoding to UTF8, for the gateway's login and its database");
 }
 
 bool

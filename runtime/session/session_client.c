@@ -346,7 +346,8 @@ refuse_name(struct session *s, const char *sqlstate, const char *what, struct sl
 
 	refuse_extended(s, NULL,
 			&(struct gate_refusal){"WEIR-UNKNOWN-NAME", message, NULL,
-					       "the gateway has not seen it being made", sqlstate});
+					       "make it first, in this session: the gateway knows what "
+					       "it has seen being made", sqlstate});
 }
 
 static enum step

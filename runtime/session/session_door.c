@@ -453,6 +453,6 @@ door_client_bytes(struct session *s, const uint8_t *p, size_t n)
 	}
 	s->env->counters.protocol_errors++;
 	session_fatal(s, "08P01", "WEIR-PROTOCOL", "a message came while connecting waits for approval",
-		      "a client has the word when ReadyForQuery says so");
+		      "connect again, and send nothing before ReadyForQuery");
 	return n;
 }

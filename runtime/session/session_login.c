@@ -279,7 +279,7 @@ authenticated(struct session *s)
 		buf_printf(&m, "the gateway has no target \"%s\"", l->database);
 		buf_putc(&m, 0);
 		session_fatal(s, "3D000", "WEIR-TARGET", (char *) m.p,
-			      "dbname names a target of the gateway's configuration");
+			      "set dbname to a target of the gateway's configuration");
 		buf_fini(&m);
 		return;
 	}
@@ -351,7 +351,7 @@ login_progress(struct session *s)
 	case CATALOG_FAILED:
 		session_fatal(s, "08001", "WEIR-CATALOG",
 			      "the gateway cannot read the target's catalog",
-			      "the gateway's log says why; nothing is let through unresolved");
+			      "try again in a moment; if it goes on, the gateway's log says why");
 		break;
 	}
 }
@@ -389,7 +389,8 @@ login_server_ssl_answer(struct session *s, uint8_t answer)
 		return true;
 	}
 	session_fatal(s, "08001", "WEIR-TARGET-TLS", "the target does not offer TLS",
-		      "its configuration in the gateway asks for it");
+		      "turn on `ssl` at the server: the target's `tls` in the gateway's "
+		      "configuration asks for it");
 	return false;
 }
 

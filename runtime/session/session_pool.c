@@ -29,7 +29,7 @@ static const struct gate_refusal late = {
 	"target's `pool`", "53300"};
 static const struct gate_refusal cancelled = {
 	"WEIR-POOL-CANCELLED", "canceling statement due to user request", NULL,
-	"it waited for a connection to the target, and did not run", "57014"};
+	"it waited for a connection to the target and did not run: send it again", "57014"};
 static const struct gate_refusal unreachable = {
 	"WEIR-TARGET", "the target cannot be reached", NULL,
 	"the gateway's log says why; try again later", "08006"};
@@ -175,7 +175,7 @@ drops_unknown(struct session *s, const struct sql_facts *f, struct gate_refusal 
 			"WEIR-UNKNOWN-NAME",
 			arena_printf(&s->env->arena, "prepared statement \"%.*s\" does not exist",
 				     SLICE_ARG(st->name)),
-			NULL, "the gateway has not seen it being made", "26000"};
+			NULL, "prepare it first, by Parse or PREPARE through the gateway", "26000"};
 		return true;
 	}
 	return false;

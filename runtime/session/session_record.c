@@ -587,7 +587,8 @@ record_waits(struct session *s, struct command *c)
 	if (s->strict_lost) {
 		session_fatal(s, "58030", "WEIR-AUDIT",
 			      "the command ran, and the audit log does not take its result",
-			      "the gateway's operator must look at its log and disk");
+			      "see what it did before you send it again; the gateway's operator must "
+			      "look at its log and disk");
 		return true;
 	}
 	if (!s->strict_ticket || s->host->durable(s->host_ctx, s->strict_ticket))

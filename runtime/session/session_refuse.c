@@ -119,5 +119,5 @@ session_bad(struct session *s, enum pg_side from, enum pg_reason reason)
 	snprintf(message, sizeof(message), "protocol violation by the %s: %s%s", who,
 		 pg_reason_sentence(reason), place);
 	session_fatal(s, pg_reason_sqlstate(reason), "WEIR-PROTOCOL", message,
-		      "the connection cannot be followed any further and is closed");
+		      "connect again; if it comes back, report it with the gateway's log");
 }
