@@ -727,6 +727,9 @@ session_cancel(struct session *s, struct slice key)
 		session_kick(s);
 	} else if (s->pool.waits) {
 		session_pool_cancel(s);
+	} else if (s->hold_asked && !s->staged) {
+		s->hold_unwanted = true;
+		session_kick(s);
 	} else if (s->n_replies && reply_head(s)->kind != REPLY_PATH &&
 		   reply_head(s)->kind != REPLY_CARRY && reply_head(s)->kind != REPLY_KEPT) {
 		session_cancel_upstream(s);

@@ -332,6 +332,7 @@ struct session {
 	uint64_t waiter;     /* what approvals give back to find this session; set by the host */
 	bool approval_async; /* the client asked not to wait for approvals */
 	uint64_t hold_asked; /* for a catalog, by what the command at hand is about; 0: not yet */
+	bool hold_unwanted;  /* ... which the client has cancelled meanwhile */
 	bool starts_async;   /* it did so in its startup packet: what RESET goes back to */
 	enum approval_mode approval_local; /* SET LOCAL, for the transaction */
 	struct hold *hold;   /* the command that waits for a person; NULL */

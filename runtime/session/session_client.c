@@ -204,7 +204,6 @@ session_stage(struct session *s, const struct sql_facts *facts, const struct sta
 	session_limit_begin(s, c, t->portal);
 	if (c->verdict.verdict == VERDICT_HOLD)
 		return hold_begin(s, c, t);
-	s->hold_asked = 0;
 	if (!record_command(s, c, t))
 		c->verdict = (struct gate_verdict){
 			.verdict = VERDICT_DENY,
@@ -696,6 +695,8 @@ session_abandon(struct session *s)
 	struct command *c = s->staged;
 
 	hold_cancel(s, "the command was skipped");
+	s->hold_asked = 0;
+	s->hold_unwanted = false;
 	s->waits_catalog = 0;
 	s->waited_catalog = 0;
 	if (!c)

@@ -323,7 +323,8 @@ hold_awaits(struct session *s, const struct command *c)
 		s->hold_asked = gate_catalog_ask(s->env->gate, s->gate);
 		s->host->want_catalog(s->host_ctx);
 	}
-	return gate_catalog_since(s->env->gate, s->gate, s->hold_asked) == CATALOG_WAIT;
+	return !s->hold_unwanted &&
+	       gate_catalog_since(s->env->gate, s->gate, s->hold_asked) == CATALOG_WAIT;
 }
 
 enum step
@@ -335,6 +336,9 @@ hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 	static const struct gate_refusal too_much = {
 		"WEIR-HOLD-RULES", "more rules hold this command than one request can carry", NULL,
 		"ask who writes the policy to merge its hold rules", NULL};
+	static const struct gate_refusal unwanted = {
+		"WEIR-HOLD-CANCELLED", "canceled before people were asked for an approval", NULL,
+		"the command did not run; send it again to ask", "57014"};
 	static const struct gate_refusal by_name = {
 		"WEIR-HOLD-EXECUTE",
 		"what is held cannot be run by the name of a prepared statement or cursor", NULL,
@@ -345,11 +349,10 @@ hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 	struct question q = {0};
 	enum step step;
 
-	s->hold_asked = 0;
-	if (named || !question_of(s, c, t, &q)) {
+	if (s->hold_unwanted || named || !question_of(s, c, t, &q)) {
 		buf_fini(&q.parameters);
 		c->verdict.verdict = VERDICT_DENY;
-		c->verdict.refusal = named ? by_name : too_much;
+		c->verdict.refusal = s->hold_unwanted ? unwanted : named ? by_name : too_much;
 		if (!record_command(s, c, t))
 			c->verdict.refusal = no_log;
 		return refuse_hold(s, c, t->extended, &c->verdict.refusal);
