@@ -157,16 +157,20 @@
 	" join pg_catalog.pg_namespace n on n.oid = o.oprnamespace"                                \
 	" where o.oprright <> 0 and o.oprcode <> 0 and " OVERLOADED
 
-/* 32 bits of a hash over the rules and triggers of a relation, and the functions of these: which
- * version of each, as the number of the transaction that wrote it says. */
+/* 32 bits of a hash over the rules, policies, defaults and triggers (of foreign keys too) of a
+ * relation, and the functions of these: which version of each, as the number of the transaction
+ * that wrote it says. */
 #define VERSION                                                                                    \
-	"(select pg_catalog.hashtextextended(pg_catalog.string_agg(x.version, ' '"                 \
-	" order by x.version collate pg_catalog.\"C\"), 0) & 4294967295 from"                      \
-	" (select r.xmin::pg_catalog.text as version from pg_catalog.pg_rewrite r"                 \
-	" where r.ev_class = c.oid union all"                                                      \
-	" select t.xmin::pg_catalog.text || ' ' || p.xmin::pg_catalog.text"                        \
+	"with version(rel, part) as ("                                                             \
+	" select r.ev_class, r.xmin::pg_catalog.text from pg_catalog.pg_rewrite r union all"       \
+	" select w.polrelid, 'p' || w.xmin::pg_catalog.text from pg_catalog.pg_policy w"           \
+	" union all select d.adrelid, 'd' || d.xmin::pg_catalog.text"                              \
+	" from pg_catalog.pg_attrdef d"                                                            \
+	" union all select t.tgrelid, t.xmin::pg_catalog.text || ' ' || p.xmin::pg_catalog.text"   \
 	" from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid"              \
-	" where t.tgrelid = c.oid and not t.tgisinternal) x)"
+	"), code(rel, hash) as (select v.rel, pg_catalog.hashtextextended("                        \
+	"pg_catalog.string_agg(v.part, ' ' order by v.part collate pg_catalog.\"C\"), 0)"          \
+	" & 4294967295 from version v group by v.rel)"
 
 /* It depends on what it reads by itself, or (from PostgreSQL 15 on) by its expression. */
 #define GENERATED                                                                                  \
@@ -215,11 +219,11 @@ const struct catalog_query_text catalog_queries[CATALOG_QUERY_COUNT] = {
 				" where datname = pg_catalog.current_database()",
 				2},
 	[CATALOG_Q_RELATIONS] =
-		{"select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
+		{VERSION " select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence,"
 		 " c.relispartition, c.xmin::pg_catalog.text::pg_catalog.int8 * 4294967296"
-		 " + coalesce(" VERSION ", 0)"
+		 " + coalesce(h.hash, 0)"
 		 " from pg_catalog.pg_class c join pg_catalog.pg_namespace n"
-		 " on n.oid = c.relnamespace"
+		 " on n.oid = c.relnamespace left join code h on h.rel = c.oid"
 		 " where c.relkind in ('r', 'v', 'm', 'p', 'f', 'S')"
 		 " and c.relpersistence <> 't'",
 		 7},
