@@ -77,8 +77,9 @@
 
 /* Where code runs that no statement names: what is not PostgreSQL's, or is volatile (set_config,
  * nextval, what runs text as SQL). The stored form of an expression names functions and operators
- * by number. A partition's code is its parent's, and writing a table may write those that refer to
- * it. Types and methods of access are taken for code whatever they do, but for enums. */
+ * by number; the same form is often there many times, and looked into once. A partition's code is
+ * its parent's, and writing a table may write those that refer to it. Types and methods of access
+ * are taken for code whatever they do, but for enums. */
 #define CODE                                                                                       \
 	"with recursive expression(rel, tree, kind) as ("                                          \
 	" select adrelid, adbin::pg_catalog.text, 'w' from pg_catalog.pg_attrdef"                  \
@@ -91,13 +92,15 @@
 	" from pg_catalog.pg_partitioned_table where partexprs is not null"                        \
 	" union all select polrelid, coalesce(polqual::pg_catalog.text, '')"                       \
 	" || coalesce(polwithcheck::pg_catalog.text, ''), 'r' from pg_catalog.pg_policy"           \
-	"), own(rel, kind) as ("                                                                   \
-	" select e.rel, e.kind from expression e cross join lateral pg_catalog.regexp_matches("    \
+	"), runs(tree) as (select distinct e.tree from (select distinct tree from expression) e"   \
+	" cross join lateral pg_catalog.regexp_matches("                                           \
 	"e.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid|opno) ([0-9]+)', 'g') m(n)"                \
 	" left join pg_catalog.pg_proc p on p.oid = m.n[1]::pg_catalog.oid"                        \
 	" where m.n[1]::pg_catalog.oid >= " FIRST_NORMAL_OID                                       \
 	" or (p.provolatile = 'v' and p.proname not in ('gen_random_uuid', 'uuidv4', 'uuidv7',"    \
 	" 'random', 'clock_timestamp', 'timeofday'))"                                              \
+	"), own(rel, kind) as ("                                                                   \
+	" select e.rel, e.kind from expression e join runs r on r.tree = e.tree"                   \
 	" union select rel, kind from expression where kind = 'r' and tree ~ 'SUBLINK'"            \
 	" union select tgrelid, 'w' from pg_catalog.pg_trigger"                                    \
 	" where tgfoid >= " FIRST_NORMAL_OID                                                       \
