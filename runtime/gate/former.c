@@ -201,6 +201,27 @@ note_pattern(struct noting *x, const struct catalog_relation *r, const struct ca
 	}
 }
 
+/* What a column of a parent was once called goes down to the one that is of its name now. */
+static void
+note_inherited(struct noting *x, const struct catalog_relation *r,
+	       const struct catalog_relation *as, const struct image_column *p)
+{
+	size_t n;
+	const struct former_name *was = former_find(x->was, as->oid, 0, &n);
+
+	for (size_t i = 0; as != r && i < n; i++) {
+		const struct catalog_column *above = catalog_column(as, was[i].attnum);
+		const struct catalog_column *c =
+			above ? catalog_column_named(r, above->name) : NULL;
+
+		if (c && !covers_everything(p) &&
+		    matches(p, was[i].schema, was[i].table, was[i].column) &&
+		    !is_noted(x, r->oid, c->attnum, p))
+			add(&x->all, (struct former_name){r->oid, c->attnum, was[i].schema,
+							  was[i].table, was[i].column});
+	}
+}
+
 static void
 note_relation(struct noting *x, const struct catalog_relation *r, const struct catalog_relation *as,
 	      int depth)
@@ -208,8 +229,10 @@ note_relation(struct noting *x, const struct catalog_relation *r, const struct c
 	const struct catalog_relation *p;
 
 	for (size_t d = 0; d < x->img->n_data; d++)
-		for (size_t i = 0; i < x->img->data[d].n_columns; i++)
+		for (size_t i = 0; i < x->img->data[d].n_columns; i++) {
 			note_pattern(x, r, as, &x->img->data[d].columns[i]);
+			note_inherited(x, r, as, &x->img->data[d].columns[i]);
+		}
 	for (uint32_t i = 0; depth && (p = catalog_parent(x->cat, as, i)); i++)
 		note_relation(x, r, p, depth - 1);
 }

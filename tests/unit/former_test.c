@@ -182,6 +182,30 @@ children_keep_what_they_inherit(void)
 	arena_fini(&arena);
 }
 
+/* Below a column that was renamed before; and two levels below. */
+static void
+children_of_what_was_renamed(void)
+{
+	struct catalog *was = CATALOG("20 pay cards pan"),
+		       *is = CATALOG("20 pay cards number", "30 pay late id number < 20",
+				     "40 pay later number < 30"),
+		       *apart = CATALOG("20 pay cards number", "30 pay late id number",
+					"40 pay later number");
+	struct former *known = NULL;
+
+	CHECK_TEXT(note(&known, PAN, was), "20.1 pay.cards.pan");
+	CHECK_TEXT(note(&known, PAN, is),
+		   "20.1 pay.cards.pan, 30.2 pay.cards.pan, 40.1 pay.cards.pan");
+	CHECK_TEXT(note(&known, PAN, is), "nothing new");
+	CHECK_TEXT(moved(known, apart),
+		   "20.1 pay.cards.pan, 30.2 pay.cards.pan, 40.1 pay.cards.pan");
+	former_free(known);
+	catalog_free(was);
+	catalog_free(is);
+	catalog_free(apart);
+	arena_fini(&arena);
+}
+
 static const char *
 only(const char *data, const struct former *known, const struct catalog *cat)
 {
@@ -261,4 +285,4 @@ bytes(void)
 }
 
 TEST_MAIN(TEST(names_stay), TEST(patterns_need_one_name), TEST(children_keep_what_they_inherit),
-	  TEST(what_is_said), TEST(bytes))
+	  TEST(children_of_what_was_renamed), TEST(what_is_said), TEST(bytes))
