@@ -79,17 +79,20 @@
  * nextval, what runs text as SQL). The stored form of an expression names functions and operators
  * by number; the same form is often there many times, and looked into once. A partition's code is
  * its parent's, and writing a table may write those that refer to it. Types and methods of access
- * are taken for code whatever they do, but for enums. */
+ * are taken for code whatever they do, but for enums. Of checks, indexes, partitions
+ * and statistics the planner runs what looks constant also when a table is read. */
 #define CODE                                                                                       \
 	"with recursive expression(rel, tree, kind) as ("                                          \
 	" select adrelid, adbin::pg_catalog.text, 'w' from pg_catalog.pg_attrdef"                  \
-	" union all select conrelid, conbin::pg_catalog.text, 'w' from pg_catalog.pg_constraint"   \
+	" union all select conrelid, conbin::pg_catalog.text, 'r' from pg_catalog.pg_constraint"   \
 	" where conrelid <> 0 and conbin is not null"                                              \
 	" union all select indrelid, coalesce(indexprs::pg_catalog.text, '')"                      \
-	" || coalesce(indpred::pg_catalog.text, ''), 'w' from pg_catalog.pg_index"                 \
+	" || coalesce(indpred::pg_catalog.text, ''), 'r' from pg_catalog.pg_index"                 \
 	" where indexprs is not null or indpred is not null"                                       \
-	" union all select partrelid, partexprs::pg_catalog.text, 'w'"                             \
+	" union all select partrelid, partexprs::pg_catalog.text, 'r'"                             \
 	" from pg_catalog.pg_partitioned_table where partexprs is not null"                        \
+	" union all select stxrelid, stxexprs::pg_catalog.text, 'r'"                               \
+	" from pg_catalog.pg_statistic_ext where stxexprs is not null"                             \
 	" union all select polrelid, coalesce(polqual::pg_catalog.text, '')"                       \
 	" || coalesce(polwithcheck::pg_catalog.text, ''), 'r' from pg_catalog.pg_policy"           \
 	"), runs(tree) as (select distinct e.tree from (select distinct tree from expression) e"   \

@@ -38,6 +38,14 @@ WAYS = {
               "insert into by_index values (1)"),
     "predicate": ("create table by_predicate (a int); create index on by_predicate (a) where left_bool(a)",
                   "insert into by_predicate values (1)"),
+    # What the planner takes for constant it runs when the table is read.
+    "index of a constant": ("create table by_constant (a int); create index on by_constant ((a + left_int(1)))",
+                            "select a from by_constant where a = 1"),
+    "check of a constant": ("create table by_parent (a int); create table by_child (check (left_bool()))"
+                            " inherits (by_parent)", "select a from by_parent where a = 1"),
+    "statistics of a constant": ("create table by_statistics (a int);"
+                                 "create statistics by_s on (a + left_int(1)) from by_statistics",
+                                 "select a from by_statistics where a = 1"),
     "domain": ("create domain checked as int check (left_bool()); create table by_domain (a checked)",
                "insert into by_domain values (1)"),
     "rule": ("create table by_rule (a int); create rule r as on insert to by_rule do also select left_int()",
@@ -97,9 +105,9 @@ when 'replaced' then
   execute 'prepare ' || what || '(int) as select ''not what was prepared''::text';
 end case; end $$;
 create function left_int(a int default 1) returns int language plpgsql immutable as
-$$ begin perform leave('setting'); return 1; end $$;
+$$ begin perform public.leave('setting'); return 1; end $$;
 create function left_bool(a int default 1) returns bool language plpgsql immutable as
-$$ begin perform leave('setting'); return true; end $$;
+$$ begin perform public.leave('setting'); return true; end $$;
 create function fires() returns trigger language plpgsql as
 $$ begin perform leave(coalesce(tg_argv[0], to_jsonb(new) ->> 'what')); return null; end $$;
 create trigger t after insert on leaver for each row execute function fires();
