@@ -660,8 +660,8 @@ bool session_rows_tag(struct command *c);
 void session_rows_suspended(struct command *c);
 void session_rows_end(struct session *s);
 /* session_path.c: what unqualified names mean to the server. */
-/* True: the message at hand waits for the server's word on it. */
-bool session_path_wait(struct session *s) MUST_CHECK;
+/* True: the message waits for the server's word on it: within a batch nothing can be asked. */
+bool session_path_wait(struct session *s, const struct pg_frame *f) MUST_CHECK;
 /* A message is judged now, and what unqualified names in it mean is not known. */
 bool session_path_unknown(struct session *s);
 /* gate_path_number of what the server looks names up in from here on; no path has the number of

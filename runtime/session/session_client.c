@@ -709,27 +709,6 @@ session_abandon(struct session *s)
 	command_free(s, c);
 }
 
-/* The first message of a batch waits for what names mean: within it nothing can be asked. */
-static bool
-waits_for_path(struct session *s, const struct pg_frame *f)
-{
-	/* What was judged on another connection is looked at again on this one. */
-	bool again = s->pool.mode == POOL_TRANSACTION;
-
-	switch (f->type) {
-	case PG_F_QUERY:
-	case PG_F_FUNCTION_CALL:
-	case PG_F_PARSE:
-	case PG_F_BIND:
-	case PG_F_DESCRIBE:
-	case PG_F_EXECUTE:
-	case PG_F_CLOSE:
-		return (!s->hold || again) && !s->staged && session_path_wait(s);
-	default:
-		return false;
-	}
-}
-
 static enum step
 dispatch(struct session *s, const struct pg_frame *f)
 {
@@ -753,7 +732,7 @@ dispatch(struct session *s, const struct pg_frame *f)
 		if (step != STEP_FORWARD)
 			return step;
 	}
-	if (waits_for_path(s, f))
+	if (session_path_wait(s, f))
 		return STEP_BLOCK;
 	if (s->pool.mode == POOL_TRANSACTION) {
 		enum step step = session_ahead(s, f);

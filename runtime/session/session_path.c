@@ -155,8 +155,8 @@ session_path_moved(struct session *s, const struct sql_facts *f, uint64_t path)
 		       : NULL;
 }
 
-bool
-session_path_wait(struct session *s)
+static bool
+wait_for_path(struct session *s)
 {
 	suspect(s);
 	if (!s->backend || !matters(s) || s->unsynced || s->tx == 'E')
@@ -169,6 +169,26 @@ session_path_wait(struct session *s)
 	}
 	ask(s);
 	return !s->path.failed;
+}
+
+bool
+session_path_wait(struct session *s, const struct pg_frame *f)
+{
+	/* What was judged on another connection is looked at again on this one. */
+	bool again = s->pool.mode == POOL_TRANSACTION;
+
+	switch (f->type) {
+	case PG_F_QUERY:
+	case PG_F_FUNCTION_CALL:
+	case PG_F_PARSE:
+	case PG_F_BIND:
+	case PG_F_DESCRIBE:
+	case PG_F_EXECUTE:
+	case PG_F_CLOSE:
+		return (!s->hold || again) && !s->staged && wait_for_path(s);
+	default:
+		return false;
+	}
 }
 
 static bool
