@@ -60,11 +60,13 @@ knocks_wrong(struct knocks *k, const uint8_t address[16], struct slice principal
 	     unsigned *failures)
 {
 	struct place *p;
-	uint64_t forgiven, ms = 0;
+	uint64_t forgiven = 0, ms = 0;
 
 	pthread_mutex_lock(&k->lock);
 	p = place_of(k, address, principal);
-	forgiven = (now_ns - p->since_ns) / (KNOCKS_FORGIVE_S * NS_PER_S);
+	/* Another thread's clock may be a little ahead of this one's. */
+	if (now_ns > p->since_ns)
+		forgiven = (now_ns - p->since_ns) / (KNOCKS_FORGIVE_S * NS_PER_S);
 	if (p->failures == 0 || forgiven >= p->failures) {
 		p->failures = 0;
 		p->since_ns = now_ns;

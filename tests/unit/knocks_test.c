@@ -73,4 +73,18 @@ it_is_forgiven(void)
 	knocks_free(k);
 }
 
-TEST_MAIN(TEST(it_grows_to_a_bound), TEST(of_others_it_is_their_own), TEST(it_is_forgiven))
+/* Each worker has the time at which its turn began. */
+static void
+a_clock_that_is_behind_forgives_nothing(void)
+{
+	struct knocks *k = knocks_new();
+
+	for (int i = 0; i < 100; i++)
+		(void) wrong(k, V4, "ana", 1000);
+	CHECK_INT(wrong(k, V4, "ana", 999), KNOCKS_LAST_MS);
+	CHECK_INT(wrong(k, V4, "ana", 1000), KNOCKS_LAST_MS);
+	knocks_free(k);
+}
+
+TEST_MAIN(TEST(it_grows_to_a_bound), TEST(of_others_it_is_their_own), TEST(it_is_forgiven),
+	  TEST(a_clock_that_is_behind_forgives_nothing))
