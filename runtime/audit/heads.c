@@ -172,13 +172,20 @@ heads_mend(int dir, struct note_checkpoint *last, bool *any)
 int
 heads_append(int dir, struct slice note)
 {
+	struct stat st;
+	ssize_t n;
 	int fd, rc = 0;
 
 	pthread_mutex_lock(&appending);
 	fd = openat(dir, NAME, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	/* One write. */
-	if (fd < 0 || write(fd, note.p, note.n) != (ssize_t) note.n)
-		rc = fd < 0 || errno ? -errno : -EIO;
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		rc = -errno;
+	} else if ((n = write(fd, note.p, note.n)) != (ssize_t) note.n) {
+		rc = n < 0 ? -errno : -ENOSPC;
+		/* The next one would follow half of this one, and none could be read any more. */
+		if (n > 0 && ftruncate(fd, st.st_size) != 0)
+			rc = -errno;
+	}
 	if (fd >= 0)
 		close(fd);
 	pthread_mutex_unlock(&appending);

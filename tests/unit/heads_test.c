@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -173,6 +175,29 @@ the_end_of_a_huge_one_is_found(void)
 	gone();
 }
 
+/* The disk is full within a note. */
+static void
+half_a_note_is_taken_back(void)
+{
+	static uint8_t note[300];
+	uint64_t v[4], left;
+	struct rlimit was, full;
+	struct stat st;
+
+	fresh_folder();
+	append(1);
+	REQUIRE(fstatat(dir, "checkpoints.log", &st, 0) == 0 && getrlimit(RLIMIT_FSIZE, &was) == 0);
+	full = (struct rlimit){(rlim_t) st.st_size + sizeof(note) / 2, was.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	REQUIRE(setrlimit(RLIMIT_FSIZE, &full) == 0);
+	CHECK_INT(heads_append(dir, slice_of(note, sizeof(note))), -ENOSPC);
+	REQUIRE(setrlimit(RLIMIT_FSIZE, &was) == 0);
+	append(2);
+	CHECK_INT(sizes(v, COUNT_OF(v), &left), 2);
+	CHECK_INT(left, 0);
+	gone();
+}
+
 static void *
 append_more(void *arg)
 {
@@ -230,5 +255,6 @@ what_is_no_head_is_left_as_it_is(void)
 }
 
 TEST_MAIN(TEST(many_are_read_one_by_one), TEST(what_a_crash_tore_is_cut_off),
-	  TEST(the_end_of_a_huge_one_is_found), TEST(thinned_while_others_append),
+	  TEST(the_end_of_a_huge_one_is_found), TEST(half_a_note_is_taken_back),
+	  TEST(thinned_while_others_append),
 	  TEST(what_is_no_head_is_left_as_it_is))
