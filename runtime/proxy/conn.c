@@ -519,8 +519,8 @@ server_closed(void *ctx, int error UNUSED, const char *reason)
 
 	c->server = NULL;
 	if (!c->closing && !c->server_up && dial(c) == 0) {
-		log_warn("target address not reached target=%s cause=%s",
-			 gate_target(c->session->gate)->name, log_quote(reason).text);
+		dial_passed_over(gate_target(c->session->gate)->name, reason,
+				 ring_now(worker_shared(c->worker)->ring));
 		return;
 	}
 	if (!c->closing) {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "proxy/dial.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 
 /* An address that does not answer is given up after 7 s (1 + 2 + 4) if there is another one; the
  * last one has what is left of the login's time. */
@@ -30,4 +32,15 @@ dial_next(struct dial *d, struct ring *r, const struct endpoint *to, const struc
 		return 0;
 	}
 	return rc;
+}
+
+void
+dial_passed_over(const char *target, const char *reason, uint64_t now_ns)
+{
+	static _Atomic uint64_t due;
+	uint64_t was = atomic_load(&due);
+
+	if (now_ns < was || !atomic_compare_exchange_strong(&due, &was, now_ns + 60 * NS_PER_S))
+		return;
+	log_warn("target address not reached target=%s cause=%s", target, log_quote(reason).text);
 }

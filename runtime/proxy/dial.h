@@ -18,4 +18,8 @@ struct dial {
 int dial_next(struct dial *d, struct ring *r, const struct endpoint *to,
 	      const struct stream_ops *ops, void *ctx, struct stream **out) MUST_CHECK;
 
+/* Another address was not reached, and this one is tried now. The log says it once a minute: of a
+ * name like `localhost` each connection may pass over the same one. Any thread. */
+void dial_passed_over(const char *target, const char *reason, uint64_t now_ns);
+
 #endif

@@ -413,8 +413,7 @@ on_close(void *ctx, int error UNUSED, const char *reason)
 
 	if (c->state == POOLED_CONNECTING && !p->draining &&
 	    dial_next(&c->dial, p->config.ring, &t->address, &pooled_ops, c, &c->stream) == 0)
-		log_warn("target address not reached target=%s cause=%s", t->name,
-			 log_quote(reason).text);
+		dial_passed_over(t->name, reason, ring_now(p->config.ring));
 	else
 		pooled_gone(c, reason);
 }
