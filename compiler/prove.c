@@ -162,7 +162,6 @@ unless_full(struct prover *p, enum proof result)
 {
 	if (!dd_full(p->space->dd))
 		return result;
-	p->space->catalogs = &p->catalog;
 	p->why = "the rules, which depend on each other in too many ways";
 	return PROOF_TOO_HARD;
 }
