@@ -49,6 +49,8 @@ struct gate_verdict {
 	bool pure_read, schema_change;
 	bool moves_names; /* what names mean to the next command may change with it */
 	bool renames;	  /* ... to anybody's */
+	uint64_t redefines; /* what calls mean may change with it: names, as in gate_calls.c */
+	uint64_t redefined; /* gate_ask's */
 	uint64_t names; /* what its names meant, where that can change a verdict; 0: nothing */
 	uint64_t meant; /* what the names in its own text meant, in any case */
 	bool held_inside; /* VERDICT_HOLD: because of what a cursor goes on with */
@@ -199,6 +201,9 @@ struct gate_ask {
 	bool failed;             /* the server takes nothing but the transaction's end now */
 	bool path_unknown; /* the session's search path is not known at this point */
 	unsigned renamed; /* names may mean something else: session_lookup.c's `renaming` */
+	uint64_t redefined; /* names of functions and the like that the session has defined, and
+			     * the catalog may lack */
+	bool redefined_ends; /* ... until it is read again */
 	struct gate_seen need; /* what the catalog must have seen, or nothing is decided */
 	bool temporary; /* the session may have temporary relations */
 	const struct gate_parameters *parameters; /* NULL: there are none */
@@ -220,6 +225,16 @@ enum approval_mode setting_approval(struct slice value);
 bool gate_setting_is_stored(const struct sql_facts *f, const struct sql_effect *e);
 void gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		 struct gate_verdict *v);
+
+/* gate_calls.c: a set of names, and up to which statement of a text it was made. */
+struct gate_redefined {
+	uint64_t names;
+	uint32_t next;
+};
+/* What all of the text redefines; what the statements in front of a call do. */
+uint64_t gate_redefines(const struct sql_facts *f);
+void gate_redefined_before(const struct sql_facts *f, struct gate_redefined *r, uint32_t call);
+bool gate_is_redefined(uint64_t names, struct slice schema, struct slice name);
 
 /* gate_record.c: the schema and table that the policy was asked about (empty: they were not known),
  * and the principal's groups. False: the effect was not judged. */

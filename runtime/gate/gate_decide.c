@@ -167,26 +167,6 @@ moves_schema(const struct look *l)
 	       (ddl && l->facts->n_stmts > 1);
 }
 
-/* Why a call may mean what nobody has looked at. NULL: it means the built-in that the table of
- * functions classes, or what the policy vouches for. */
-static const char *
-call_in_doubt(const struct look *l, const struct sql_call *c, struct call_look *names)
-{
-	const struct catalog *cat = l->class->catalog->catalog;
-	char kind = c->flags & SQL_CALL_OPERATOR ? 'o' : c->flags & SQL_CALL_TYPE ? 't' : 'f';
-	bool built_in = slice_is(c->schema, "pg_catalog");
-
-	if (kind == 'f' && (built_in || !c->schema.n) && catalog_shadows(cat, 'x', c->name))
-		return "is a function of this server that the gateway does not know";
-	if (look_type_is_temporary(l, c))
-		return "may be the name of a temporary table's rows";
-	if (built_in || (kind == 'f' && class_vouches(l->class, c->schema, c->name)) ||
-	    !name_is_taken(cat, kind, c->name) ||
-	    (!name_may_cast(cat, kind, c->name) && call_is_built_in(names, c)))
-		return NULL;
-	return "is also the name of something user-defined";
-}
-
 /* A cast calls a function as well. */
 static void
 judge_casts(struct look *l, struct call_look *names)
@@ -194,6 +174,8 @@ judge_casts(struct look *l, struct call_look *names)
 	const struct catalog_cast *c = cast_in_doubt(names);
 	struct sql_effect opaque = {.action = ACTION_SQL_OPAQUE_FUNCTION, .relation = -1};
 
+	if (!c && look_casts_redefined(l))
+		judge(l, &opaque, NULL);
 	if (!c)
 		return;
 	opaque.schema = c->schema;
@@ -219,6 +201,7 @@ judge_calls(struct look *l)
 				  .relations = l->relations,
 				  .parameters = gate_parameters_of(l->ask, f),
 				  .arena = l->ask->arena};
+	struct gate_redefined redefined = look_redefined(l);
 
 	for (uint32_t i = 0; i < f->n_calls; i++) {
 		const struct sql_call *c = &f->calls[i];
@@ -226,8 +209,11 @@ judge_calls(struct look *l)
 					    .schema = c->schema,
 					    .function = c->name,
 					    .relation = -1};
-		const char *why = call_in_doubt(l, c, &names);
+		const char *why;
 
+		if (f == l->ask->facts)
+			gate_redefined_before(f, &redefined, i);
+		why = look_call_in_doubt(l, c, &names, redefined.names);
 		if (!why)
 			continue;
 		judge(l, &opaque, NULL);
@@ -278,7 +264,8 @@ judge_effects(struct look *l, uint32_t first, uint32_t n)
 		const struct catalog_relation *r = NULL;
 
 		l->renamed = l->ask->renamed || renamed_before(f, i);
-		if (effect_is_vouched(l->class, e))
+		if (effect_is_vouched(l->class, e) &&
+		    !gate_is_redefined(l->ask->redefined | l->v->redefines, e->schema, e->function))
 			continue; /* as a safe built-in */
 		if (e->relation >= 0)
 			r = l->relations[e->relation];
@@ -651,7 +638,9 @@ look_closely(struct look *l)
 	const struct sql_facts *f = l->facts;
 	struct gate_verdict *v = l->v;
 
-	v->pure_read = f->pure_read;
+	v->redefines = gate_redefines(f);
+	v->redefined = l->ask->redefined;
+	v->pure_read = f->pure_read && !v->redefined;
 	v->leaves_state = calls_leave_state(f);
 	for (uint32_t i = 0; i < f->n_stmts; i++) {
 		const struct sql_stmt *st = &f->stmts[i];
@@ -664,7 +653,8 @@ look_closely(struct look *l)
 	begin(l);
 	judge_effects(l, 0, l->facts->n_effects);
 	gate_watch_uses(l->g, l->class, l->facts, l->relations, l->uses, l->n_uses);
-	v->quiet = !sql_runs_other(f) && !v->schema_change && !v->leaves_state && l->path &&
+	v->quiet = !sql_runs_other(f) && !v->schema_change && !v->redefines && !v->redefined &&
+		   !v->leaves_state && l->path &&
 		   catalog_facts_quiet(l->class->catalog->catalog, f, l->relations);
 	v->keeps = !v->quiet && catalog_keeps(l->class->catalog->catalog);
 	if (sql_runs_other(f)) {
@@ -742,7 +732,8 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	bool remember = img->entry[ENTRY_COMMAND].stable && !ask->renamed &&
 			key_parameters(c, ask->parameters, &key) &&
 			!ask->schema_moving && !ask->schema_changed_in_tx && !ask->path_unknown &&
-			!ask->temporary_foreign && !(ask->parameters && ask->parameters->own) &&
+			!ask->temporary_foreign && !ask->redefined &&
+			!(ask->parameters && ask->parameters->own) &&
 			!sql_runs_other(ask->facts);
 
 	l.path = gate_path_for(s, c, ask);
@@ -784,6 +775,8 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 		return;
 	}
 	look_closely(&l);
+	if (v->verdict == VERDICT_DENY && ask->redefined && ask->redefined_ends)
+		v->wait_catalog = CATALOG_TRIES;
 	if (remember && v->verdict != VERDICT_DENY)
 		gate_remember(g, &key, v);
 }

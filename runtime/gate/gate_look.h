@@ -39,6 +39,15 @@ const struct catalog_relation *look_resolve(const struct look *l, struct slice s
 					    struct slice name);
 bool look_is_table(const struct sql_relation *r);
 
+/* gate_calls.c. Why a call may mean what nobody has looked at. NULL: it means the built-in that the
+ * table of functions classes, or what the policy vouches for. redefined: by the session itself. */
+const char *look_call_in_doubt(const struct look *l, const struct sql_call *c,
+			       struct call_look *names, uint64_t redefined);
+/* What the session has redefined in front of the statements at hand. */
+struct gate_redefined look_redefined(const struct look *l);
+/* A cast in them may call what it has defined. */
+bool look_casts_redefined(const struct look *l);
+
 /* gate_temporary.c: refuses a use of a temporary relation that may not be what it seems; one whose
  * name is also that of another; and making one that is no table. r: what the effect's object is. */
 void look_check_temporary(struct look *l, const struct catalog_relation *r);

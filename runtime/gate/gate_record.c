@@ -45,7 +45,8 @@ gate_effect_names(const struct gate_session *s, const struct gate_ask *ask,
 {
 	const struct catalog_relation *r;
 
-	if (!s->class || effect_is_vouched(s->class, e))
+	if (!s->class || (effect_is_vouched(s->class, e) &&
+			  !gate_is_redefined(ask->redefined, e->schema, e->function)))
 		return false;
 	r = relation_of(s, ask, e);
 	*schema = r ? r->schema : e->schema;
@@ -68,6 +69,8 @@ gate_call_judged(const struct gate_session *s, const struct gate_ask *ask,
 			      .parameters = gate_parameters_of(ask, ask->facts),
 			      .arena = ask->arena};
 
+	if (c && c->catalog && gate_is_redefined(ask->redefined, call->schema, call->name))
+		return true;
 	if (!c || !c->catalog || slice_is(call->schema, "pg_catalog") ||
 	    (kind == 'f' && class_vouches(c, call->schema, call->name)) ||
 	    !name_is_taken(c->catalog->catalog, kind, call->name))

@@ -317,6 +317,8 @@ struct session {
 	bool schema_changed_in_tx;
 	unsigned renaming; /* transactions that rename something: sent, and not over */
 	bool renamed;	   /* one of them has */
+	/* Names of what it has defined; `asked` for a catalog that has seen it, 0: it is open. */
+	uint64_t redefined, redefined_asked;
 	struct session_path path;
 	bool draining;
 	uint64_t waits_catalog; /* catalog number at which the wait began + 1; 0 = not waiting */
@@ -690,6 +692,8 @@ enum step session_path_answer(struct session *s, const struct pg_frame *f);
 void session_lookup_follow(struct session *s, const struct command *c);
 /* The server has nothing open any more; gone: it is. */
 void session_lookup_ready(struct session *s, bool gone);
+/* What the session has defined and the catalog may lack: gate_ask's redefined. */
+uint64_t session_redefined(struct session *s);
 /* Before a message of the server for the head. STEP_BLOCK: what its names mean is being found out.
  * When they mean what may not be shown the command is withheld. */
 enum step session_lookup_check(struct session *s, struct reply *head, const struct pg_frame *f);

@@ -108,8 +108,9 @@ session_ask(struct session *s, const struct sql_facts *f,
 				 .schema_moving = changes_schema(s),
 				 .failed = s->tx == 'E' && !s->n_replies && !s->unsynced,
 				 .path_unknown = path_unknown,
-				 .renamed = s->renaming,
-				 .temporary = s->path.temporary,
+				 .redefined = session_redefined(s),
+				 .redefined_ends = s->redefined_asked != 0,
+				 .renamed = s->renaming, .temporary = s->path.temporary,
 				 .temporary_foreign = session_temporary_foreign(s),
 				 .need = gate_moves(s->env->gate, s->gate),
 				 .now_wall_ns = s->host->now_wall(s->host_ctx),
@@ -136,8 +137,7 @@ judge(struct session *s, struct command *c, struct slice text)
 		s->arrived = ask.need;
 	s->waited_catalog += s->waits_catalog != 0;
 	s->waits_catalog = 0;
-	/* Its result is looked at again, so that it need not wait for who changes the schema in a
-	 * loop. */
+	/* Its result is looked at again: it need not wait for who changes the schema in a loop. */
 	if (c->facts->pure_read && c->facts->n_relations)
 		ask.need = s->arrived;
 	c->path = gate_path_number(s->gate, c->facts);

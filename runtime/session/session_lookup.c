@@ -35,15 +35,46 @@ session_lookup_follow(struct session *s, const struct command *c)
 {
 	unsigned n = c->verdict.renames ? new_transactions(s, c->facts) : 0;
 
+	if (c->verdict.redefines) {
+		s->redefined |= c->verdict.redefines;
+		s->redefined_asked = 0;
+	}
 	if (!n)
 		return;
 	s->renaming += n;
 	gate_renaming(s->env->gate, s->gate, n);
 }
 
+uint64_t
+session_redefined(struct session *s)
+{
+	if (s->redefined_asked &&
+	    gate_catalog_since(s->env->gate, s->gate, s->redefined_asked) == CATALOG_READY)
+		s->redefined = s->redefined_asked = 0;
+	return s->redefined;
+}
+
+/* It is committed, or never will be: a catalog that is read now knows. */
+static void
+definitions_end(struct session *s)
+{
+	if (!s->redefined || s->redefined_asked)
+		return;
+	for (uint32_t i = 0; i < s->n_replies; i++) {
+		const struct command *c = reply_at(s, i)->command;
+
+		if (c && c->verdict.redefines)
+			return; /* more is still to come */
+	}
+	s->redefined_asked = gate_catalog_ask(s->env->gate, s->gate);
+	s->host->want_catalog(s->host_ctx);
+}
+
 void
 session_lookup_ready(struct session *s, bool gone)
 {
+	if (!gone)
+		definitions_end(s);
 	if (!s->renaming)
 		return;
 	s->renamed = s->renamed || gone || s->schema_changed_in_tx;

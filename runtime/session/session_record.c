@@ -272,23 +272,28 @@ static void
 add_effects(struct session *s, const struct command *c, struct intent *in)
 {
 	const struct sql_facts *f = c->facts;
-	const struct gate_ask ask = {.facts = f,
-				     .schema_moving = c->schema_moving,
-				     .path_unknown = c->path_unknown,
-				     .parameters = &c->parameters,
-				     .arena = &s->env->arena};
+	struct gate_redefined redefined = {c->verdict.redefined, 0};
+	struct gate_ask ask = {.facts = f,
+			       .schema_moving = c->schema_moving,
+			       .path_unknown = c->path_unknown,
+			       .redefined = redefined.names | c->verdict.redefines,
+			       .parameters = &c->parameters,
+			       .arena = &s->env->arena};
 
 	for (uint32_t i = 0; i < f->n_effects; i++)
 		if (c->verdict.n_effects || f->effects[i].object.n)
 			add_effect(s, &ask, in, &f->effects[i]);
 		else
 			add_action(in, slice_str(action_info[f->effects[i].action].name));
-	for (uint32_t i = 0; i < f->n_calls && c->verdict.n_effects > in->n_objects; i++)
+	for (uint32_t i = 0; i < f->n_calls && c->verdict.n_effects > in->n_objects; i++) {
+		gate_redefined_before(f, &redefined, i);
+		ask.redefined = redefined.names;
 		if (in->n_objects < RECORD_LIST && gate_call_judged(s->gate, &ask, &f->calls[i]))
 			in->objects[in->n_objects++] = (struct audit_object){
 				.schema = f->calls[i].schema,
 				.function = f->calls[i].name,
 				.mode = slice_str(action_info[ACTION_SQL_OPAQUE_FUNCTION].name)};
+	}
 	/* All of it is vouched for: judged as SELECT 1 is. */
 	if (f->n_effects && !in->n_objects && c->verdict.n_effects == 1)
 		in->objects[in->n_objects++] = (struct audit_object){

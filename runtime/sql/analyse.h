@@ -208,6 +208,9 @@ void an_database_set(struct analysis *a, AlterDatabaseSetStmt *n);
 void an_show(struct analysis *a, VariableShowStmt *n);
 void an_discard(struct analysis *a, DiscardStmt *n);
 
+/* ---- redefines.c ---- */
+bool an_redefines(const Node *n);
+
 /* ---- utility.c ---- */
 void an_statement(struct analysis *a, Node *n);
 /* Of the statement, with its object's name or NULL. */

@@ -230,13 +230,13 @@ print_stmt(struct buf *out, const struct sql_facts *f, const struct sql_stmt *s)
 	static const char *const names[] = {"pure",	    "chain",  "analyze", "read-only",
 					    "hold",	    "binary", "move",	 "executes",
 					    "cursor-write", "ddl",    "rows",	 "code",
-					    "renames"};
+					    "renames",	    "redefines"};
 	bool first = true;
 
 	buf_printf(out, "%s", kinds[s->kind]);
 	if (s->inner != s->kind)
 		buf_printf(out, "(%s)", kinds[s->inner]);
-	flags(out, s->flags, names, 13);
+	flags(out, s->flags, names, 14);
 	field(out, "name", s->name);
 	field(out, "setting", s->set.name);
 	field(out, "value", s->set.value);

@@ -101,6 +101,7 @@ enum sql_stmt_flags {
 			    default or check that calls what is not known */
 	SQL_RENAMES = 4096, /* names come to mean something else: RENAME, SET SCHEMA, CREATE OR
 			       REPLACE VIEW */
+	SQL_REDEFINES = 8192, /* what calls mean may change: redefines.c */
 };
 
 enum sql_copy_format { SQL_COPY_TEXT, SQL_COPY_CSV, SQL_COPY_BINARY };

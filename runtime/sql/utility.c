@@ -732,6 +732,8 @@ an_statement(struct analysis *a, Node *n)
 	if (IsA(n, RenameStmt) || IsA(n, AlterObjectSchemaStmt) ||
 	    (IsA(n, ViewStmt) && ((ViewStmt *)n)->replace))
 		a->stmt->flags |= SQL_RENAMES;
+	if (an_redefines(n))
+		a->stmt->flags |= SQL_REDEFINES;
 	switch (nodeTag(n)) {
 #define STATEMENT(node, how, action)                                                               \
 	case T_##node:                                                                             \
