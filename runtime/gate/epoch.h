@@ -64,11 +64,14 @@ struct schema_moves {
 	atomic_ulong renamed; /* those of them after which names mean something else */
 	atomic_ulong asked;   /* for a catalog that is read from now on */
 	atomic_uint renaming; /* open transactions in which names come to mean something else */
+	/* Likewise, but of functions, operators, casts and types: what calls mean. */
+	atomic_ulong redefined;
+	atomic_uint redefining;
 };
 
 /* When a catalog was read: what these had come to when the read began. */
 struct catalog_age {
-	uint64_t changed, renamed, asked;
+	uint64_t changed, renamed, redefined, asked;
 	uint64_t tried; /* `asked` of the last attempt, which may have failed */
 };
 

@@ -126,7 +126,7 @@ uint64_t gate_catalog_number(const struct gate *g, const struct gate_session *s)
 /* gate_names.c: names are looked up by the server when it gets to it, which may be long after they
  * were judged: it waits for locks. */
 struct gate_seen {
-	uint64_t changed, renamed;
+	uint64_t changed, renamed, redefined;
 };
 /* The changes that the catalog at hand has seen. */
 struct gate_seen gate_seen(const struct gate *g, const struct gate_session *s);
@@ -136,16 +136,22 @@ void gate_objects(struct gate_session *s, const struct sql_facts *f, uint8_t out
 		  struct arena *arena);
 /* Those there were so far. */
 struct gate_seen gate_moves(const struct gate *g, const struct gate_session *s);
-/* Names may mean something else to the server now. own: transactions in which the session itself
- * is renaming. */
+/* Open transactions of a session itself: those that rename something, and that redefine calls. */
+struct gate_own {
+	unsigned renaming, redefining;
+};
+/* Names may mean something else to the server now. */
 bool gate_names_moved(const struct gate *g, const struct gate_session *s, struct gate_seen since,
-		      unsigned own);
-/* How many transactions of others may have renamed something since. */
-uint64_t gate_renames_since(const struct gate *g, const struct gate_session *s,
-			    struct gate_seen since, unsigned own);
+		      struct gate_own own);
+/* More than one transaction of others may have renamed something since, or redefined. */
+bool gate_moved_twice(const struct gate *g, const struct gate_session *s, struct gate_seen since,
+		      struct gate_own own);
 /* So many transactions begin to rename, or end. done: names mean something else now. */
 void gate_renaming(struct gate *g, const struct gate_session *s, unsigned n);
 void gate_renaming_ends(struct gate *g, const struct gate_session *s, unsigned n, bool done);
+/* The same of those that change what calls mean. */
+void gate_redefining(struct gate *g, const struct gate_session *s, unsigned n);
+void gate_redefining_ends(struct gate *g, const struct gate_session *s, unsigned n, bool done);
 /* Counts a request for a catalog that is read from now on; the host is to be asked for it. */
 uint64_t gate_catalog_ask(struct gate *g, const struct gate_session *s);
 enum catalog_state gate_catalog_since(const struct gate *g, const struct gate_session *s,

@@ -19,7 +19,7 @@ gate_seen(const struct gate *g, const struct gate_session *s)
 {
 	const struct catalog_age *age = &target_of(g, s)->age;
 
-	return (struct gate_seen){age->changed, age->renamed};
+	return (struct gate_seen){age->changed, age->renamed, age->redefined};
 }
 
 struct gate_seen
@@ -27,7 +27,8 @@ gate_moves(const struct gate *g, const struct gate_session *s)
 {
 	const struct schema_moves *m = target_of(g, s)->moves;
 
-	return (struct gate_seen){atomic_load(&m->changed), atomic_load(&m->renamed)};
+	return (struct gate_seen){atomic_load(&m->changed), atomic_load(&m->renamed),
+				  atomic_load(&m->redefined)};
 }
 
 static unsigned
@@ -38,25 +39,38 @@ others_rename(const struct gate *g, const struct gate_session *s, unsigned own)
 	return n > own ? n - own : 0;
 }
 
-uint64_t
-gate_renames_since(const struct gate *g, const struct gate_session *s, struct gate_seen since,
-		   unsigned own)
+static unsigned
+others_redefine(const struct gate *g, const struct gate_session *s, unsigned own)
 {
-	/* First those that are under way, as below. */
-	uint64_t others = others_rename(g, s, own);
+	unsigned n = atomic_load(&target_of(g, s)->moves->redefining);
 
-	return others + atomic_load(&target_of(g, s)->moves->renamed) - since.renamed;
+	return n > own ? n - own : 0;
+}
+
+bool
+gate_moved_twice(const struct gate *g, const struct gate_session *s, struct gate_seen since,
+		 struct gate_own own)
+{
+	const struct schema_moves *m = target_of(g, s)->moves;
+	/* First those that are under way, as below. */
+	uint64_t renaming = others_rename(g, s, own.renaming);
+	uint64_t redefining = others_redefine(g, s, own.redefining);
+
+	return renaming + atomic_load(&m->renamed) - since.renamed > 1 ||
+	       (gate_has_masks(s) &&
+		redefining + atomic_load(&m->redefined) - since.redefined > 1);
 }
 
 bool
 gate_names_moved(const struct gate *g, const struct gate_session *s, struct gate_seen since,
-		 unsigned own)
+		 struct gate_own own)
 {
 	const struct schema_moves *m = target_of(g, s)->moves;
 
 	/* First those that are under way: one that ends is counted before it is gone from them. */
-	return others_rename(g, s, own) || atomic_load(&m->renamed) != since.renamed ||
-	       (gate_has_masks(s) && atomic_load(&m->changed) != since.changed);
+	return others_rename(g, s, own.renaming) || atomic_load(&m->renamed) != since.renamed ||
+	       (gate_has_masks(s) && (others_redefine(g, s, own.redefining) ||
+				      atomic_load(&m->changed) != since.changed));
 }
 
 void
@@ -75,6 +89,24 @@ gate_renaming_ends(struct gate *g, const struct gate_session *s, unsigned n, boo
 		atomic_fetch_add(&m->changed, 1);
 	}
 	atomic_fetch_sub(&m->renaming, n);
+}
+
+void
+gate_redefining(struct gate *g, const struct gate_session *s, unsigned n)
+{
+	atomic_fetch_add(&target_of(g, s)->moves->redefining, n);
+}
+
+void
+gate_redefining_ends(struct gate *g, const struct gate_session *s, unsigned n, bool done)
+{
+	struct schema_moves *m = target_of(g, s)->moves;
+
+	if (done) {
+		atomic_fetch_add(&m->redefined, n);
+		atomic_fetch_add(&m->changed, 1);
+	}
+	atomic_fetch_sub(&m->redefining, n);
 }
 
 uint64_t

@@ -184,6 +184,7 @@ attempt(struct reader_target *t)
 	/* Who asks counts there first, and then asks. */
 	age.changed = atomic_load(&r->moves[t->index].changed);
 	age.renamed = atomic_load(&r->moves[t->index].renamed);
+	age.redefined = atomic_load(&r->moves[t->index].redefined);
 	age.asked = atomic_load(&r->moves[t->index].asked);
 	c = catalog_fetch(target_config(t), r->stop, &t->trouble, &announces);
 	if (!c && !t->trouble.text)

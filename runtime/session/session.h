@@ -319,6 +319,8 @@ struct session {
 	bool renamed;	   /* one of them has */
 	/* Names of what it has defined; `asked` for a catalog that has seen it, 0: it is open. */
 	uint64_t redefined, redefined_asked;
+	unsigned redefining; /* as renaming */
+	bool redefines;	     /* as renamed */
 	struct session_path path;
 	bool draining;
 	uint64_t waits_catalog; /* catalog number at which the wait began + 1; 0 = not waiting */

@@ -11,15 +11,18 @@
  */
 #include "session/session.h"
 
-/* At most how many transactions that rename something begin with a command that does. */
+/* At most how many transactions that rename something (so many are open) begin with a command that
+ * does. flags: of its statements. */
 static unsigned
-new_transactions(struct session *s, const struct sql_facts *f)
+new_transactions(struct session *s, const struct sql_facts *f, uint32_t flags, unsigned open)
 {
-	bool same = s->renaming && s->tx == 'T';
+	bool same = open && s->tx == 'T';
 	unsigned n = 0;
 
 	for (uint32_t i = 0; i < f->n_stmts; i++)
-		n += (f->stmts[i].flags & SQL_RENAMES) != 0;
+		n += (f->stmts[i].flags & flags) == flags;
+	if (!n)
+		return 0;
 	if (session_ends_transaction(f))
 		return n;
 	for (uint32_t i = 0; i < s->n_replies && same; i++) {
@@ -30,15 +33,35 @@ new_transactions(struct session *s, const struct sql_facts *f)
 	return same ? 0 : 1;
 }
 
+static struct gate_own
+own(const struct session *s)
+{
+	return (struct gate_own){s->renaming, s->redefining};
+}
+
+/* Code that may define something (DO) is not counted: nobody could read while it runs. */
+static void
+follow_definitions(struct session *s, const struct command *c)
+{
+	unsigned n = new_transactions(s, c->facts, SQL_DDL | SQL_REDEFINES, s->redefining);
+
+	s->redefined |= c->verdict.redefines;
+	s->redefined_asked = 0;
+	if (!n)
+		return;
+	s->redefining += n;
+	gate_redefining(s->env->gate, s->gate, n);
+}
+
 void
 session_lookup_follow(struct session *s, const struct command *c)
 {
-	unsigned n = c->verdict.renames ? new_transactions(s, c->facts) : 0;
+	unsigned n = c->verdict.renames
+			     ? new_transactions(s, c->facts, SQL_RENAMES, s->renaming)
+			     : 0;
 
-	if (c->verdict.redefines) {
-		s->redefined |= c->verdict.redefines;
-		s->redefined_asked = 0;
-	}
+	if (c->verdict.redefines)
+		follow_definitions(s, c);
 	if (!n)
 		return;
 	s->renaming += n;
@@ -56,16 +79,23 @@ session_redefined(struct session *s)
 
 /* It is committed, or never will be: a catalog that is read now knows. */
 static void
-definitions_end(struct session *s)
+definitions_end(struct session *s, bool gone)
 {
 	if (!s->redefined || s->redefined_asked)
 		return;
-	for (uint32_t i = 0; i < s->n_replies; i++) {
+	s->redefines = s->redefines || gone || s->schema_changed_in_tx;
+	for (uint32_t i = 0; i < s->n_replies && !gone; i++) {
 		const struct command *c = reply_at(s, i)->command;
 
 		if (c && c->verdict.redefines)
 			return; /* more is still to come */
 	}
+	if (s->redefining)
+		gate_redefining_ends(s->env->gate, s->gate, s->redefining, s->redefines);
+	s->redefining = 0;
+	s->redefines = false;
+	if (gone)
+		return;
 	s->redefined_asked = gate_catalog_ask(s->env->gate, s->gate);
 	s->host->want_catalog(s->host_ctx);
 }
@@ -73,8 +103,7 @@ definitions_end(struct session *s)
 void
 session_lookup_ready(struct session *s, bool gone)
 {
-	if (!gone)
-		definitions_end(s);
+	definitions_end(s, gone);
 	if (!s->renaming)
 		return;
 	s->renamed = s->renamed || gone || s->schema_changed_in_tx;
@@ -128,7 +157,7 @@ still_allowed(struct session *s, struct command *c)
 	arena_reset(&s->env->arena);
 	/* One rename between the two catalogs: the server saw what one of them says. Behind more
 	 * there may have been something between that neither does. */
-	if (gate_renames_since(s->env->gate, s->gate, c->seen, s->renaming) > 1)
+	if (gate_moved_twice(s->env->gate, s->gate, c->seen, own(s)))
 		return false;
 	ask.need = (struct gate_seen){0}; /* this catalog was read since it looked */
 	gate_decide(s->env->gate, s->gate, &ask, &v);
@@ -156,7 +185,7 @@ session_lookup_check(struct session *s, struct reply *head, const struct pg_fram
 	    !shows_lookup(head, f) || (c->looked_up && !ends))
 		return STEP_FORWARD;
 	if (!c->asked && !c->looked_up &&
-	    (gate_names_moved(s->env->gate, s->gate, c->seen, s->renaming) ||
+	    (gate_names_moved(s->env->gate, s->gate, c->seen, own(s)) ||
 	     elsewhere(s, head, f, false))) {
 		c->asked = gate_catalog_ask(s->env->gate, s->gate);
 		s->host->want_catalog(s->host_ctx);
