@@ -108,18 +108,18 @@ asserted() { # files: names in a comment whose next line, or one after it, asser
 	awk '/I[1-9]/ { if (match($0, /I[1-9]/)) { name = substr($0, RSTART, 2); left = 4 } }
 	     left > 0 { if (/assert\(/) { print name; left = 0 } left-- }' "$@" | sort -u | tr '\n' ' '
 }
-proxy="$here/../../runtime/proxy"
+session="$here/../../runtime/session"
 {
 	declared=$(sed -n '/^ \* Invariants/,/^ \*\//p' "$session/session.h" | grep -o '^ \*   I[1-9]' |
 		grep -o 'I[1-9]' | sort -u | tr '\n' ' ')
-	code=$(asserted "$proxy"/session*.c)
+	code=$(asserted "$session"/session*.c)
 	model=$(asserted "$here/session.pml" "$here/portals.pml")
 	if [ -n "$declared" ] && [ "$declared" = "$code" ] && [ "$declared" = "$model" ]; then
 		echo "ok - the invariants $declared are asserted in code and model"
 	else
 		echo "not ok - invariants: declared $declared; asserted in the code $code; in the model $model"
 	fi
-	for f in "$proxy/pool.c" "$here/pool.pml"; do
+	for f in "$here/../../runtime/proxy/pool.c" "$here/pool.pml"; do
 		echo "$(grep -A4 'P1' "$f" | grep -q 'assert(' || echo 'not ')ok - P1 is asserted in $(basename "$f")"
 	done
 	echo "$worlds" | grep '|' | tr '\n' '\0' | xargs -0 -n1 -P"$(nproc)" "$here/model_test.sh" one

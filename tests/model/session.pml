@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The state of a session between a client that pipelines and a server that behaves as PostgreSQL
- * does, as runtime/proxy/session*.c keeps it. README.md says what is and is not in it.
+ * does, as runtime/session/session*.c keeps it. README.md says what is and is not in it.
  *
  * A message has a type, the number of the client's message it stems from, and for Parse and Execute
  * what it means. Numbers are ghosts: neither side reads them but to assert. -DM_... leaves something
