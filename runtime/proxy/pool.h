@@ -13,8 +13,14 @@
  * Waiting sessions are served in the order in which they came, between turns (pool_run), so that
  * giving a connection back never runs another session's commands inside its own.
  *
- * P1, asserted where a connection changes hands and in tests/model/pool.pml: no reply crosses
- * sessions. Only the session that has a connection hands it on, and what it is owed goes to nobody.
+ * Invariants, asserted here, in session_pool.c and in tests/model/pool.pml:
+ *   P1  no reply crosses sessions: only the session that has a connection hands it on, and
+ *       what it is owed goes to nobody
+ *   P2  a command runs under its session's settings
+ *   P3  a cancel ends only commands of the session that asked for it: none is under way when a
+ *       connection goes to another
+ *   P4  nothing of a session runs where unseen state of another may be: what undoes it goes
+ *       ahead, and an error in that ends the connection
  */
 #ifndef WEIR_PROXY_POOL_H
 #define WEIR_PROXY_POOL_H

@@ -26,6 +26,8 @@
  *   I7  what takes effect is not reported as failed: nothing runs behind a command in its batch, or
  *       was committed with it, that is told to have failed although it completed
  *   I8  what the client sent before its Terminate was judged, and went on, before that does
+ *   I9  people are asked by a catalog that was read since the command came, or could not be;
+ *       what they release is looked at in one that was read since
  * tests/model/session.pml and portals.pml assert the same of a model of this state, in every order
  * of events.
  */

@@ -349,6 +349,9 @@ hold_begin(struct session *s, struct command *c, const struct statement_text *t)
 	struct question q = {0};
 	enum step step;
 
+	/* I9 */
+	assert(s->hold_unwanted ||
+	       (asked && gate_catalog_since(s->env->gate, s->gate, asked) != CATALOG_WAIT));
 	if (s->hold_unwanted || named || !question_of(s, c, t, &q)) {
 		buf_fini(&q.parameters);
 		c->verdict.verdict = VERDICT_DENY;
@@ -468,6 +471,8 @@ go_on(struct session *s, const struct statement_text *t, const struct approval_s
 	case CATALOG_READY:
 		break;
 	}
+	/* I9 */
+	assert(h->asked && !h->ended);
 	memcpy(id, h->id, sizeof(id));
 	c = finish(s);
 	if (!still_held(s, c, &why))

@@ -574,6 +574,8 @@ give_back(struct session *s, enum backend_left left)
 {
 	struct backend *b = s->backend;
 
+	/* P3 */
+	assert(left == BACKEND_UNKNOWN || (!s->cancels && !s->limit_cancels));
 	session_path_left(s);
 	if (by_transaction(s))
 		statements_end_connection(&s->statements);
@@ -689,6 +691,17 @@ sync_alone(struct session *s)
 	return STEP_DONE;
 }
 
+/* A message goes to the connection in hand. */
+static enum step
+goes_on(const struct session *s)
+{
+	if (s->pool.carrying)
+		return STEP_BLOCK;
+	/* P2, P4: what makes it this session's went ahead. */
+	assert(s->backend->holder == s->pool.number);
+	return STEP_FORWARD;
+}
+
 enum step
 session_pool_take(struct session *s, const struct pg_frame *f)
 {
@@ -712,7 +725,7 @@ session_pool_take(struct session *s, const struct pg_frame *f)
 	if (s->backend && s->backend->spoiled && !s->hold)
 		session_pool_rest(s);
 	if (s->backend)
-		return s->pool.carrying ? STEP_BLOCK : STEP_FORWARD;
+		return goes_on(s);
 	if (s->pool.failed)
 		return refuse(s, f);
 	/* People may take their time. */
@@ -721,6 +734,6 @@ session_pool_take(struct session *s, const struct pg_frame *f)
 	if (s->hold && hold_waits(s))
 		return STEP_FORWARD;
 	if (borrow(s))
-		return s->pool.carrying ? STEP_BLOCK : STEP_FORWARD;
+		return s->phase == SESSION_CLOSED ? STEP_DONE : goes_on(s);
 	return s->pool.failed ? refuse(s, f) : STEP_BLOCK;
 }

@@ -6,6 +6,11 @@
  * few commands, may open a transaction, cancel what runs, and vanish at any moment; a CancelRequest
  * takes its time, and may be thought lost and still arrive.
  *
+ * -DWITH_STATE: commands also run code that nobody sees, which may leave something on the
+ * connection (session_undo.c), and session 1 changes a setting that the server does not report
+ * (session_keep.c). What undoes and sets goes in front of the next session's first command, which
+ * waits for its answer or not. Each may fail.
+ *
  * -DM_... leaves something out that the engine does; model_test.sh makes sure that each is found.
  */
 #ifndef COMMANDS
@@ -13,54 +18,90 @@
 #endif
 #define SESSIONS 2
 #define CONNECTIONS 3
+#define TRIES 1
 #define NOBODY 0 /* sessions count from 1 */
+#define DEFAULT 0 /* of the setting; its other value is the number of who set it */
 #define NONE CONNECTIONS
 
-mtype = { COMMAND, SETTINGS, ANSWER, CANCELLED };
+mtype = { COMMAND, SET, SETTINGS, UNDO, UNDO_AHEAD, QUESTION, ANSWER, FAILED };
 
-chan to_server[CONNECTIONS] = [2] of { mtype, byte };
-chan from_server[CONNECTIONS] = [2] of { mtype, byte };
+chan to_server[CONNECTIONS] = [2] of { mtype, byte, byte }; /* session, value of the setting */
+chan from_server[CONNECTIONS] = [2] of { mtype, byte, byte };
 chan cancels = [2] of { byte, byte }; /* connection, session: on their way */
 
 bool open[CONNECTIONS], lent[CONNECTIONS], spoiled[CONNECTIONS];
-byte set_for[CONNECTIONS];	/* whose settings the server has */
-byte reported[CONNECTIONS];	/* ... as far as the gateway knows */
+byte set_to[CONNECTIONS];	/* what the setting is there */
+byte kept_there[CONNECTIONS];	/* ... as far as the gateway knows */
+byte left_by[CONNECTIONS];	/* whose unseen state is there */
+bool unseen[CONNECTIONS];	/* ... may be there, as far as the gateway knows */
+byte holder[CONNECTIONS];	/* who has it, or had it last */
 byte signalled[CONNECTIONS];	/* for whom the server was told to cancel */
 
+byte is_set[SESSIONS + 1];	/* a ghost: what the setting is for the session */
+byte kept[SESSIONS + 1];	/* ... as far as the gateway knows */
+bool touches[SESSIONS + 1];	/* it may have changed */
 byte has[SESSIONS + 1];		/* the connection in hand */
 byte owed[SESSIONS + 1];	/* answers of the server that are to come */
-bool carrying[SESSIONS + 1];	/* the first of them is to the gateway's own settings */
+bool carrying[SESSIONS + 1];	/* the first of them is waited for, and to the gateway itself */
+bool ahead[SESSIONS + 1];	/* the first of them is not waited for, and to the gateway itself */
+bool asking[SESSIONS + 1];	/* what is carried is a question */
+byte tries[SESSIONS + 1];
 bool in_tx[SESSIONS + 1], gone[SESSIONS + 1];
 byte cancelling[SESSIONS + 1];	/* CancelRequests that are not settled */
 byte left[SESSIONS + 1];	/* commands still to send */
-bool asked_cancel[SESSIONS + 1];
+bool asked_cancel[SESSIONS + 1], did_set[SESSIONS + 1];
 
 /* ---- the server ------------------------------------------------------------------------------- */
 
+inline succeeds() {
+	if
+	:: type == SETTINGS -> set_to[c] = value
+	:: type == UNDO || type == UNDO_AHEAD -> left_by[c] = NOBODY; set_to[c] = value
+	:: type == SET -> set_to[c] = value; is_set[who] = value
+	:: type == QUESTION -> value = set_to[c]
+#if defined(WITH_STATE)
+	:: type == COMMAND -> left_by[c] = who
+#endif
+	:: type == COMMAND
+	fi;
+	from_server[c]!ANSWER(who, value)
+}
+
+/* exit_on_error: nothing behind it runs. */
+inline breaks_off() {
+	if
+#if !defined(M_AN_ERROR_DOES_NOT_END_IT)
+	:: type == UNDO_AHEAD -> open[c] = false
+#endif
+	:: else -> from_server[c]!FAILED(who, value)
+	fi
+}
+
 proctype server(byte c) {
-	byte who;
+	byte who, value;
 	mtype type;
 
 end:	do
 	:: !open[c] -> break
 	:: atomic { open[c] && nempty(to_server[c]) ->
-		to_server[c]?type, who;
+		to_server[c]?type, who, value;
 		if
-		:: type == SETTINGS ->
-			set_for[c] = who;
-			from_server[c]!ANSWER(who)
-		:: else ->
+		:: type == COMMAND || type == SET ->
 			/* P2: it runs under the settings of its session */
-			assert(set_for[c] == who);
-			if
-			:: signalled[c] != NOBODY ->
-				/* P3: a cancel ends a command of the session that asked for it */
-				assert(signalled[c] == who);
-				from_server[c]!CANCELLED(who)
-			:: from_server[c]!ANSWER(who)
-			fi;
-			signalled[c] = NOBODY
-		fi }
+			assert(set_to[c] == is_set[who]);
+			/* P4: nothing runs where another session's unseen state is */
+			assert(left_by[c] == NOBODY || left_by[c] == who)
+		:: else
+		fi;
+		if
+		:: signalled[c] != NOBODY ->
+			/* P3: a cancel ends a command of the session that asked for it */
+			assert(signalled[c] == who);
+			breaks_off()
+		:: succeeds()
+		:: type != COMMAND && type != SET -> breaks_off() /* a timeout that was left, say */
+		fi;
+		signalled[c] = NOBODY }
 	od
 }
 
@@ -98,7 +139,7 @@ inline close_connection(c) {
 	open[c] = false;
 	lent[c] = false;
 	if
-	:: c + 1 < CONNECTIONS -> open[c + 1] = true; run server(c + 1)
+	:: c + 1 < CONNECTIONS && !open[c + 1] -> open[c + 1] = true; run server(c + 1)
 	:: else
 	fi
 }
@@ -113,6 +154,14 @@ inline give_back(s) {
 	fi
 }
 
+/* session_pool_lost, and a connection that ended. */
+inline lose(s) {
+	c = has[s];
+	has[s] = NONE;
+	gone[s] = true;
+	close_connection(c)
+}
+
 /* One that is open and that nobody has. */
 inline find_free() {
 	c = 0;
@@ -122,10 +171,77 @@ inline find_free() {
 	od
 }
 
+inline put(by, what, v) {
+	owed[by]++;
+	to_server[has[by]]!what(by, v)
+}
+
 inline send_command(s) {
 	left[s]--;
-	owed[s]++;
-	to_server[has[s]]!COMMAND(s)
+	if
+#if defined(WITH_STATE)
+	:: s == 1 && !did_set[s] -> /* SET: seen, and leaves nothing else */
+		did_set[s] = true;
+		touches[s] = true;
+		put(s, SET, s)
+#endif
+	:: unseen[has[s]] = true; put(s, COMMAND, DEFAULT)
+	fi
+}
+
+#if defined(M_LEAVE_IT)
+#define undo_due(s) false
+#else
+#define undo_due(s) (unseen[has[s]] && holder[has[s]] != s)
+#endif
+
+/* on_another: what goes in front of the first command. */
+inline carry(s) {
+#if !defined(M_NO_CARRY)
+	if
+	:: undo_due(s) || tries[s] > 0 && !asking[s] && undoing ->
+		undoing = true;
+		unseen[c] = false;
+		if
+		:: carrying[s] || kept[s] != DEFAULT || kept_there[c] != DEFAULT ->
+			carrying[s] = true;
+			put(s, UNDO, kept[s])
+		:: else ->
+			ahead[s] = true;
+			put(s, UNDO_AHEAD, kept[s])
+		fi
+	:: else ->
+		if
+		:: kept_there[c] != kept[s] -> carrying[s] = true; put(s, SETTINGS, kept[s])
+		:: else
+		fi
+	fi;
+#if defined(M_WAIT_FOR_NOTHING)
+	ahead[s] = ahead[s] || carrying[s];
+	carrying[s] = false;
+#endif
+#endif
+	holder[c] = s
+}
+
+inline carry_ended(s) {
+	if
+#if defined(M_TAKE_ERRORS_FOR_ANSWERS)
+	:: type == ANSWER || type == FAILED ->
+#else
+	:: type == ANSWER ->
+#endif
+		if :: asking[s] -> kept[s] = value; touches[s] = false :: else fi;
+		kept_there[c] = kept[s];
+		carrying[s] = false; ahead[s] = false; asking[s] = false; undoing = false; tries[s] = 0
+	:: else ->
+		if
+		:: carrying[s] && tries[s] < TRIES ->
+			tries[s]++;
+			if :: asking[s] -> put(s, QUESTION, DEFAULT) :: else -> carry(s) fi
+		:: else -> lose(s)
+		fi
+	fi
 }
 
 /* session_pool.c: nothing is under way, and no cancel that could still arrive. */
@@ -140,68 +256,73 @@ inline send_command(s) {
 #define no_answers(s) (owed[s] == 0)
 #endif
 #define at_rest(s) (has[s] != NONE && !in_tx[s] && no_answers(s) && no_cancels(s))
+#if defined(M_ASK_NOTHING)
+#define asks(s) false
+#else
+#define asks(s) touches[s]
+#endif
 
 proctype session(byte s) {
-	byte c, who;
+	byte c, who, value;
 	mtype type;
+	bool undoing;
 
 end:	do
 	:: gone[s] -> break
-	/* the client sends: a connection is borrowed, and set first if it is set otherwise */
+	/* the client sends: a connection is borrowed, and made what it was to this session */
 	:: atomic { !gone[s] && left[s] > 0 && has[s] == NONE ->
 		find_free();
 		if
 		:: c < CONNECTIONS ->
 			has[s] = c;
 			lent[c] = true;
-#if !defined(M_NO_CARRY)
-			if
-			:: reported[c] != s ->
-				reported[c] = s;
-				carrying[s] = true;
-				owed[s]++;
-				to_server[c]!SETTINGS(s)
-			:: else -> send_command(s)
-			fi
-#else
-			send_command(s)
-#endif
+			carry(s);
+			if :: !carrying[s] -> send_command(s) :: else fi
 		:: else /* waits */
 		fi }
 	:: atomic { !gone[s] && left[s] > 0 && has[s] != NONE && !carrying[s] && owed[s] < 2 &&
 		nfull(to_server[has[s]]) -> send_command(s) }
 	/* the server answers */
 	:: atomic { has[s] != NONE && nempty(from_server[has[s]]) ->
-		from_server[has[s]]?type, who;
+		c = has[s];
+		from_server[c]?type, who, value;
 		/* P1: an answer is for the session that asked */
 		assert(who == s);
 		assert(owed[s] > 0);
 		owed[s]--;
 		if
-		:: carrying[s] -> carrying[s] = false
+		:: carrying[s] || ahead[s] -> carry_ended(s)
 		:: else ->
 			if
 			:: in_tx[s] = true
 			:: in_tx[s] = false
 			fi
 		fi }
+	/* ... or has ended */
+	:: atomic { !gone[s] && has[s] != NONE && !open[has[s]] && empty(from_server[has[s]]) -> lose(s) }
+#if !defined(NO_CANCELS)
 	/* the client cancels what runs */
-	:: atomic { !gone[s] && has[s] != NONE && owed[s] > 0 && !carrying[s] && !asked_cancel[s] &&
-		nfull(cancels) ->
+	:: atomic { !gone[s] && has[s] != NONE && owed[s] > 0 && !carrying[s] && !ahead[s] &&
+		!asked_cancel[s] && nfull(cancels) ->
 		asked_cancel[s] = true;
 		cancelling[s]++;
 		cancels!has[s](s) }
-	:: atomic { at_rest(s) -> give_back(s) }
+#endif
+	:: atomic { at_rest(s) && !asks(s) -> give_back(s) }
+	:: atomic { at_rest(s) && asks(s) && !carrying[s] && open[has[s]] ->
+		carrying[s] = true;
+		asking[s] = true;
+		put(s, QUESTION, DEFAULT) }
 	/* the client is gone */
 	:: atomic { !gone[s] ->
 		gone[s] = true;
 		if
 		:: has[s] == NONE
-		:: has[s] != NONE && at_rest(s) -> give_back(s)
+		:: has[s] != NONE && at_rest(s) && !touches[s] -> give_back(s)
 #if defined(M_REUSE_WHATEVER)
-		:: has[s] != NONE && !at_rest(s) -> give_back(s)
+		:: has[s] != NONE && !(at_rest(s) && !touches[s]) -> give_back(s)
 #else
-		:: has[s] != NONE && !at_rest(s) -> c = has[s]; has[s] = NONE; close_connection(c)
+		:: has[s] != NONE && !(at_rest(s) && !touches[s]) -> lose(s)
 #endif
 		fi }
 	od

@@ -139,9 +139,11 @@ proctype client() {
 	:: atomic { !closed && rest > 0 && !copying && nfull(c2g) ->
 		rest--;
 		if
+#if !defined(ONLY_HOLD)
 		:: class[sent + 1] = ALLOW_READ
 		:: class[sent + 1] = ALLOW_WRITE
 		:: class[sent + 1] = DENY
+#endif
 #if defined(WITH_HOLD)
 		:: class[sent + 1] = HOLD
 #endif
@@ -161,9 +163,11 @@ proctype client() {
 	:: atomic { !closed && rest > 0 && !copying && nfull(c2g) ->
 		rest--;
 		if
+#if !defined(ONLY_HOLD)
 		:: class[sent + 1] = ALLOW_READ
 		:: class[sent + 1] = ALLOW_WRITE
 		:: class[sent + 1] = DENY
+#endif
 #if defined(WITH_HOLD)
 		:: class[sent + 1] = HOLD
 #endif
@@ -328,7 +332,20 @@ byte g_name;		/* the map: what the name means by the server's replies */
 bool unsynced, skip_to_sync, copy_in, draining;
 byte g_tx = 'I';
 bool staged, pure, h_waits, h_ended;	/* of the message at the front of c2g */
+bool h_released;
 byte staged_ticket;
+
+/* What is asked of the catalog: a reading that begins after that. */
+#define NOT_ASKED 0
+#define ASKED 1
+#define BEING_READ 2
+#define WAS_READ 3
+#define COULD_NOT 4
+byte k_state;		/* of what the message at the front has asked for */
+bool k_wanted, k_reads;	/* somebody wants it to be read, it is being read */
+byte k_since;		/* a ghost, likewise: since the message came, or was released */
+
+inline ask_catalog() { k_state = ASKED; k_wanted = true }
 
 inline push(kind, number, ticket) {
 	assert(n_replies < SLOTS);
@@ -394,8 +411,13 @@ inline ends() {
 inline consume() {
 	c2g?type(number, meaning);
 #if !defined(M_STAGED_STAYS)
-	staged = false; h_waits = false; h_ended = false; staged_ticket = NONE; pure = false
+	staged = false; h_waits = false; h_ended = false; staged_ticket = NONE; pure = false;
+	h_released = false;
 #endif
+#if !defined(M_READING_STAYS)
+	k_state = NOT_ASKED;
+#endif
+	k_since = ASKED
 }
 
 /* find_object: the newest request in flight that makes the name, else the map. in_doubt: there is a
@@ -427,9 +449,46 @@ inline forward_staged(what) {
 	consume()
 }
 
+/* hold_awaits, hold_begin: people are asked by a catalog that was read since. */
+inline hold_begins() {
+	if
+#if !defined(M_ASK_BY_OLD_NAMES)
+	:: k_state == NOT_ASKED -> ask_catalog()
+#endif
+	:: else ->
+		/* I9: what people see was read since the command came, or could not be */
+		assert(k_since >= WAS_READ);
+		k_state = NOT_ASKED;
+		record(staged_ticket);
+		if
+		:: draining -> refuse(type, number, staged_ticket); consume()
+		:: else -> h_waits = true
+		fi
+	fi
+}
+
+/* go_on: what was released is looked at again. */
+inline hold_goes_on() {
+	if
+#if !defined(M_RELEASE_BY_OLD_NAMES)
+	:: k_state == NOT_ASKED -> ask_catalog()
+#endif
+#if !defined(M_RELEASE_WHAT_IS_UNKNOWN)
+	:: k_state == COULD_NOT -> refuse(type, number, staged_ticket); consume()
+#endif
+	:: else ->
+		/* I9: what runs was read since it was released */
+		assert(k_since == WAS_READ);
+		k_state = NOT_ASKED;
+		h_released = false; staged = true; pure = false;
+		record(staged_ticket)
+	fi
+}
+#define AWAITS (k_state == ASKED || k_state == BEING_READ)
+
 /* A Query or Execute that is seen for the first time. */
 inline stage(what) {
-	record(staged_ticket);
+	if :: class[what] != HOLD -> record(staged_ticket) :: else fi;
 	if
 #if defined(M_FORWARD_UNJUDGED)
 	:: class[what] == DENY -> staged = true; pure = true
@@ -438,7 +497,7 @@ inline stage(what) {
 		refuse(type, number, staged_ticket);
 		consume()
 #endif
-	:: class[what] == HOLD -> h_waits = true
+	:: class[what] == HOLD -> hold_begins()
 	:: class[what] == ALLOW_READ -> staged = true; pure = true
 	:: class[what] == ALLOW_WRITE || class[what] == ALLOW_COPY -> staged = true; pure = false
 	fi
@@ -510,6 +569,7 @@ inline server_takes() {
 }
 
 #define FRONT(t) c2g?[t, _, _]
+#define HELD (h_waits || h_released || h_ended)
 #define ROOM (len(g2c) <= DEPTH && len(g2s) <= DEPTH + 2)
 #if defined(M_NO_GATE)
 #define HEAD_DURABLE true
@@ -520,6 +580,12 @@ inline server_takes() {
 #define MAY_GO true
 #else
 #define MAY_GO (pure || durable >= staged_ticket)
+#endif
+
+#if defined(M_RELEASE_WHAT_IS_WITHDRAWN)
+#define MAY_RELEASE true
+#else
+#define MAY_RELEASE !h_ended
 #endif
 
 proctype gateway() {
@@ -555,11 +621,11 @@ end:	do
 			g2s!PARSE(number, number)
 		fi;
 		consume() }
-	:: atomic { !closed && ROOM && !skip_to_sync && !copy_in && FRONT(QUERY) && !staged && !h_waits ->
+	:: atomic { !closed && ROOM && !skip_to_sync && !copy_in && FRONT(QUERY) && !staged && !HELD && !AWAITS ->
 		c2g?<type, number, meaning>;
 		meaning = number;
 		stage(meaning) }
-	:: atomic { !closed && ROOM && !skip_to_sync && !copy_in && FRONT(EXECUTE) && !staged && !h_waits ->
+	:: atomic { !closed && ROOM && !skip_to_sync && !copy_in && FRONT(EXECUTE) && !staged && !HELD && !AWAITS ->
 		find_name();
 		if
 		:: doubt -> /* wait until the server has answered */
@@ -585,6 +651,9 @@ end:	do
 		:: found == NUMBERS - 1 -> refuse(PARSE, number, NONE); consume()
 		:: else -> forward_staged(found)
 		fi }
+	:: atomic { !closed && ROOM && !skip_to_sync && nempty(c2g) && h_released && MAY_RELEASE && !AWAITS ->
+		c2g?<type, number, meaning>;
+		hold_goes_on() }
 	:: atomic { !closed && ROOM && !skip_to_sync && h_ended ->
 		c2g?<type, number, meaning>;
 		refuse(type, number, staged_ticket);
@@ -671,10 +740,34 @@ end:	do
 	:: atomic { !closed && h_waits && !h_ended && nempty(c2g) ->
 		c2g?<type, number, meaning>;
 		if
-		:: h_waits = false; staged = true; pure = false;
-			tickets++; staged_ticket = tickets;
+		:: h_waits = false; h_released = true;
+			k_since = ASKED;
 			approved[number] = true
 		:: h_ended = true /* rejected, expired, cancelled */
+		fi }
+	/* The client cancels it after all. */
+	:: atomic { !closed && h_released && !h_ended && nempty(c2g) ->
+		c2g?<type, number, meaning>;
+		h_ended = true;
+		approved[number] = false }
+	od
+}
+
+/* Other sessions make it read too, and that may have begun before. */
+proctype catalog() {
+end:	do
+	:: closed -> break
+	:: atomic { !closed && k_wanted && !k_reads ->
+		k_wanted = false; k_reads = true;
+		k_state = (k_state == ASKED -> BEING_READ : k_state);
+		k_since = (k_since == ASKED -> BEING_READ : k_since) }
+	:: atomic { !closed && k_reads ->
+		k_reads = false;
+		if
+		:: k_state = (k_state == BEING_READ -> WAS_READ : k_state);
+			k_since = (k_since == BEING_READ -> WAS_READ : k_since)
+		:: k_state = (k_state == BEING_READ -> COULD_NOT : k_state);
+			k_since = (k_since == BEING_READ -> COULD_NOT : k_since)
 		fi }
 	od
 }
@@ -692,15 +785,27 @@ end:	if
 
 #if defined(WITH_DRAIN)
 proctype operator() {
-end:	atomic { draining = true; if :: h_waits -> h_ended = true :: else fi }
+	byte number, meaning;
+	mtype type;
+
+end:	atomic {
+		draining = true;
+		if
+		:: (h_waits || h_released) && nempty(c2g) ->
+			c2g?<type, number, meaning>;
+			h_ended = true;
+			approved[number] = false
+		:: else
+		fi }
 }
 #endif
 
 init {
 	atomic {
+		k_since = ASKED;
 		run client(); run server(); run gateway(); run audit_log();
 #if defined(WITH_HOLD)
-		run people();
+		run people(); run catalog();
 #endif
 #if defined(WITH_ENDS)
 		run fate();
