@@ -245,17 +245,11 @@ put_undone(struct session *s, struct buf *b)
 	static const struct buf nothing;
 	const struct buf *first =
 		s->host->welcome(s->host_ctx, buf_slice(&s->pool.startup), s->pool.minor);
-	bool waits = s->pool.carrying ||
-		     settings_get(&s->backend->kept, SLICE_LIT("statement_timeout")).p;
-	size_t at = b->n;
 
 	session_undo_begin(s);
-	first = first ? first : &nothing;
-	(void) put_settings(s, b, first, &s->pool.carrying);
-	b->n = at;
-	waits = s->pool.carrying = waits || s->pool.carrying;
-	session_undo_put(b, waits);
-	(void) put_settings(s, b, first, &waits);
+	s->pool.carrying = true;
+	session_undo_put(b);
+	(void) put_settings(s, b, first ? first : &nothing, &s->pool.carrying);
 	buf_puts(b, "; commit");
 }
 
@@ -415,7 +409,7 @@ session_carry_answer(struct session *s, const struct pg_frame *f)
 		if (pg_read_error(f->body, &e) != PG_R_OK || e.sqlstate.n != 5)
 			break;
 		memcpy(s->pool.failure, e.sqlstate.p, 5);
-		if (s->pool.undoing && !s->pool.carrying)
+		if (s->pool.undoing && memcmp(s->pool.failure, "57014", 5) != 0)
 			log_error("what was left on a connection cannot be undone target=%s cause=%s",
 				  gate_target(s->gate)->name, log_quote(s->pool.failure).text);
 		return STEP_DONE;

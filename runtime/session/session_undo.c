@@ -6,16 +6,12 @@
  * commands behind which none can. After any other the next session's settings begin with what
  * DISCARD ALL does, and the statements that sessions share there are prepared anew.
  *
- * It is sent in front of that session's first message, and not waited for: an error in it (a
- * cancel, a statement_timeout that was left) is made to end the connection, so that nothing that
- * follows runs on one that was not undone. Where the session's settings must be answered first, or
- * a statement_timeout is known to be there, it is waited for, and done again.
+ * Nothing of that session is sent before the server has answered: a statement_timeout that was left
+ * can strike anywhere in it. Then it is done again, and after any other error the session is over.
  */
 #include "session/session_undo.h"
 
 #include "session/pool_rules.h"
-
-static const char ends_on_error[] = "set local exit_on_error = on; ";
 
 /* RESET ALL has to be first, because it resets that too; role comes after what it hangs on.
  * DISCARD ALL itself is no part of a transaction, and cannot be sure to be followed by nothing. */
@@ -113,12 +109,10 @@ session_undo_begin(struct session *s)
 
 /* Up to the settings, which go on with its SELECT. */
 void
-session_undo_put(struct buf *b, bool waits)
+session_undo_put(struct buf *b)
 {
 	buf_puts(b, session_keep_begin);
-	buf_puts(b, waits ? "" : ends_on_error);
 	buf_puts(b, "reset all; ");
-	buf_puts(b, waits ? "" : ends_on_error);
 	buf_puts(b, undoes);
 	pool_put_seed(b);
 }

@@ -17,7 +17,6 @@ void session_undo_bound(struct session *s, const struct statement *st);
 bool session_undo_due(const struct session *s);
 /* It is about to be sent. */
 void session_undo_begin(struct session *s);
-/* waits: for its answer, before anything else is sent; else an error ends the connection. */
-void session_undo_put(struct buf *b, bool waits);
+void session_undo_put(struct buf *b);
 
 #endif

@@ -304,7 +304,7 @@ def test_where_it_cannot_be_undone_nothing_runs():
                 other.execute("insert into plain values (200, current_setting('app.tenant', true))")
                 raise h.Failure("it ran")
             except psycopg.OperationalError as e:
-                h.has(str(e), "WEIR-TARGET-GONE")
+                h.has(str(e), "WEIR-POOL-SETTINGS")
             h.has(w.log(), "what was left on a connection cannot be undone", "42501")
             h.eq(pg.query("select count(*) from plain where id = 200"), "0")
             h.check(other.closed, "the session goes on")
