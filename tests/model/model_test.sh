@@ -45,7 +45,6 @@ a cancel that is thought to be lost      | yes | -DPOOL -DM_TRUST_THE_LOST
 a connection whose client vanished       | yes | -DPOOL -DM_REUSE_WHATEVER
 a connection with settings of another    | yes | -DPOOL -DWITH_STATE -DNO_CANCELS -DM_NO_CARRY
 what unseen code left for another        | yes | -DPOOL -DWITH_STATE -DNO_CANCELS -DM_LEAVE_IT
-an error ahead that does not end it      | yes | -DPOOL -DWITH_STATE -DNO_CANCELS -DM_AN_ERROR_DOES_NOT_END_IT
 settings that are not waited for         | yes | -DPOOL -DWITH_STATE -DNO_CANCELS -DM_WAIT_FOR_NOTHING
 an error taken for settings that hold    | yes | -DPOOL -DWITH_STATE -DNO_CANCELS -DM_TAKE_ERRORS_FOR_ANSWERS
 settings that nobody asked for           | yes | -DPOOL -DWITH_STATE -DNO_CANCELS -DM_ASK_NOTHING

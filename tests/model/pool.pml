@@ -9,7 +9,7 @@
  * -DWITH_STATE: commands also run code that nobody sees, which may leave something on the
  * connection (session_undo.c), and session 1 changes a setting that the server does not report
  * (session_keep.c). What undoes and sets goes in front of the next session's first command, which
- * waits for its answer or not. Each may fail.
+ * waits for its answer. Each may fail.
  *
  * -DM_... leaves something out that the engine does; model_test.sh makes sure that each is found.
  */
@@ -23,7 +23,7 @@
 #define DEFAULT 0 /* of the setting; its other value is the number of who set it */
 #define NONE CONNECTIONS
 
-mtype = { COMMAND, SET, SETTINGS, UNDO, UNDO_AHEAD, QUESTION, ANSWER, FAILED };
+mtype = { COMMAND, SET, SETTINGS, UNDO, QUESTION, ANSWER, FAILED };
 
 chan to_server[CONNECTIONS] = [2] of { mtype, byte, byte }; /* session, value of the setting */
 chan from_server[CONNECTIONS] = [2] of { mtype, byte, byte };
@@ -43,7 +43,7 @@ bool touches[SESSIONS + 1];	/* it may have changed */
 byte has[SESSIONS + 1];		/* the connection in hand */
 byte owed[SESSIONS + 1];	/* answers of the server that are to come */
 bool carrying[SESSIONS + 1];	/* the first of them is waited for, and to the gateway itself */
-bool ahead[SESSIONS + 1];	/* the first of them is not waited for, and to the gateway itself */
+bool ahead[SESSIONS + 1];	/* likewise, but not waited for: of what is left out */
 bool asking[SESSIONS + 1];	/* what is carried is a question */
 byte tries[SESSIONS + 1];
 bool in_tx[SESSIONS + 1], gone[SESSIONS + 1];
@@ -56,7 +56,7 @@ bool asked_cancel[SESSIONS + 1], did_set[SESSIONS + 1];
 inline succeeds() {
 	if
 	:: type == SETTINGS -> set_to[c] = value
-	:: type == UNDO || type == UNDO_AHEAD -> left_by[c] = NOBODY; set_to[c] = value
+	:: type == UNDO -> left_by[c] = NOBODY; set_to[c] = value
 	:: type == SET -> set_to[c] = value; is_set[who] = value
 	:: type == QUESTION -> value = set_to[c]
 #if defined(WITH_STATE)
@@ -65,16 +65,6 @@ inline succeeds() {
 	:: type == COMMAND
 	fi;
 	from_server[c]!ANSWER(who, value)
-}
-
-/* exit_on_error: nothing behind it runs. */
-inline breaks_off() {
-	if
-#if !defined(M_AN_ERROR_DOES_NOT_END_IT)
-	:: type == UNDO_AHEAD -> open[c] = false
-#endif
-	:: else -> from_server[c]!FAILED(who, value)
-	fi
 }
 
 proctype server(byte c) {
@@ -97,9 +87,10 @@ end:	do
 		:: signalled[c] != NOBODY ->
 			/* P3: a cancel ends a command of the session that asked for it */
 			assert(signalled[c] == who);
-			breaks_off()
+			from_server[c]!FAILED(who, value)
 		:: succeeds()
-		:: type != COMMAND && type != SET -> breaks_off() /* a timeout that was left, say */
+		:: type != COMMAND && type != SET -> /* a timeout that was left, say */
+			from_server[c]!FAILED(who, value)
 		fi;
 		signalled[c] = NOBODY }
 	od
@@ -202,14 +193,8 @@ inline carry(s) {
 	:: undo_due(s) || tries[s] > 0 && !asking[s] && undoing ->
 		undoing = true;
 		unseen[c] = false;
-		if
-		:: carrying[s] || kept[s] != DEFAULT || kept_there[c] != DEFAULT ->
-			carrying[s] = true;
-			put(s, UNDO, kept[s])
-		:: else ->
-			ahead[s] = true;
-			put(s, UNDO_AHEAD, kept[s])
-		fi
+		carrying[s] = true;
+		put(s, UNDO, kept[s])
 	:: else ->
 		if
 		:: kept_there[c] != kept[s] -> carrying[s] = true; put(s, SETTINGS, kept[s])
