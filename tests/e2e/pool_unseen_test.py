@@ -293,7 +293,7 @@ def test_what_delays_or_breaks_off_transactions_does_not_stop_the_next():
 
 
 def test_where_it_cannot_be_undone_nothing_runs():
-    """The undoing and the next command go to the server together: it must not run one without the other."""
+    """Nothing of the next session is sent before the server has undone it, and nothing after it could not."""
     w = gateway()
     with connect(w, "planner-7") as c:
         c.execute("insert into leaver values ('setting')")
