@@ -32,8 +32,9 @@
 #include <unistd.h>
 
 enum { BUFS = 64, BUF_BYTES = 16384, QUEUE = BUFS, MAX_DIRS = 65536 };
-/* A pure read's record as the gateway writes it; a full file is used again from its start. */
-enum { RECORD_BYTES = 900, RECORD_FILE_BYTES = 16 << 20 };
+/* A pure read's record as the gateway writes it, in whole sectors past the page cache; a full file
+ * is used again from its start. */
+enum { RECORD_BYTES = 1024, RECORD_FILE_BYTES = 16 << 20 };
 enum op { OP_ACCEPT, OP_CONNECT, OP_RECV, OP_SEND };
 
 struct part {
@@ -342,9 +343,11 @@ open_ring(void)
 static void
 open_record(const char *path)
 {
-	static char zeros[1 << 20];
+	static _Alignas(4096) char zeros[1 << 20];
 
-	record_fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	record_fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC | O_DIRECT, 0600);
+	if (record_fd < 0 && errno == EINVAL)
+		record_fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
 	for (off_t at = 0; record_fd >= 0 && at < RECORD_FILE_BYTES; at += (off_t) sizeof(zeros))
 		if (pwrite(record_fd, zeros, sizeof(zeros), at) != (ssize_t) sizeof(zeros))
 			record_fd = -1;
@@ -357,7 +360,7 @@ open_record(const char *path)
 static void
 record(void)
 {
-	static char bytes[RECORD_BYTES];
+	static _Alignas(4096) char bytes[RECORD_BYTES];
 	struct iovec v = {bytes, sizeof(bytes)};
 
 	asked = false;

@@ -19,10 +19,26 @@
 
 enum { ZERO_CHUNK = 1 << 20 };
 
+/* The memory of what is written to a segment, for writes past the page cache. */
+#define FOR_DISK _Alignas(4096)
+
+/* True when it was direct until now. */
+static bool
+not_direct(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_DIRECT) && fcntl(fd, F_SETFL, flags & ~O_DIRECT) == 0;
+}
+
 /* RWF_DSYNC: when the call returns the bytes are durable, and an error of writing or of flushing is
  * the call's. One call, no hand-over to a thread of the kernel's as with a linked pair on a ring
  * (docs/decisions/0005). It flushes no other bytes, so what was zeroed ahead gets a flush with the
- * next batch: else each batch on it would wait for the file system's journal. */
+ * next batch: else each batch on it would wait for the file system's journal.
+ *
+ * Past the page cache where the file system and the disk take that: a batch is not copied, nor does
+ * its page wait for another write of it. Batches begin and end on sectors (audit/segment.h); a disk
+ * of larger ones says EINVAL to the first write, and the file is written through the cache. */
 static int
 write_sync(struct alog *l, const uint8_t *p, size_t n)
 {
@@ -32,7 +48,7 @@ write_sync(struct alog *l, const uint8_t *p, size_t n)
 		struct iovec v = {(void *) p, n};
 		ssize_t w = pwritev2(l->fd, &v, 1, (off_t) offset, l->zeros_dirty ? 0 : RWF_DSYNC);
 
-		if (w < 0 && errno == EINTR)
+		if (w < 0 && (errno == EINTR || (errno == EINVAL && not_direct(l->fd))))
 			continue;
 		if (w <= 0)
 			return w < 0 ? -errno : -EIO;
@@ -77,7 +93,7 @@ sync_at(struct alog *l, const uint8_t *p, size_t n)
 void
 alog_zero_ahead(struct alog *l, uint64_t bytes)
 {
-	static const uint8_t zeros[ZERO_CHUNK];
+	static FOR_DISK const uint8_t zeros[ZERO_CHUNK];
 
 	if (l->fd < 0)
 		return;
@@ -108,7 +124,8 @@ alog_disk_low(const struct alog *l)
 static int
 segment_create(struct alog *l, unsigned flags)
 {
-	uint8_t header[SEGMENT_HEADER_LEN];
+	FOR_DISK uint8_t header[SEGMENT_HEADER_LEN];
+	const int how = O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC;
 	char name[32];
 	int rc = 0, seg = -1, fd;
 
@@ -120,7 +137,9 @@ segment_create(struct alog *l, unsigned flags)
 	random_bytes(l->segment.uuid, sizeof(l->segment.uuid));
 	memcpy(l->segment.origin_sha256, l->origin_sha256, SHA256_LEN);
 	segment_header_put(header, &l->segment);
-	fd = openat(l->dir, "seg/new.tmp", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	fd = openat(l->dir, "seg/new.tmp", how | O_DIRECT, 0600);
+	if (fd < 0 && errno == EINVAL)
+		fd = openat(l->dir, "seg/new.tmp", how, 0600);
 	if (fd < 0)
 		return -errno;
 	if (fallocate(fd, 0, 0, (off_t) l->segment_bytes) != 0 && errno != EOPNOTSUPP)
@@ -153,15 +172,16 @@ segment_create(struct alog *l, unsigned flags)
 static int
 segment_seal(struct alog *l)
 {
-	uint8_t frame[FRAME_HEADER_LEN + SEAL_LEN], payload[SEAL_LEN], root[SHA256_LEN];
+	FOR_DISK uint8_t frame[MARK_FRAME_MAX] = {0};
+	uint8_t root[SHA256_LEN];
+	size_t n = mark_payload(l->offset, SEAL_LEN);
 	int rc;
 
-	static_assert(sizeof(frame) % 8 == 0, "no padding");
 	merkle_root(root, &l->tree);
-	seal_put(payload, l->tree.size, root);
+	seal_put(frame + FRAME_HEADER_LEN, l->tree.size, root);
 	frame_put(frame, segment_seed(&l->segment), FRAME_SEAL, l->tree.size,
-		  slice_of(payload, sizeof(payload)));
-	rc = sync_at(l, frame, sizeof(frame));
+		  slice_of(frame + FRAME_HEADER_LEN, n));
+	rc = sync_at(l, frame, FRAME_HEADER_LEN + n);
 	/* The unused end goes back to the file system. */
 	if (rc == 0 && (ftruncate(l->fd, (off_t) l->offset) != 0 || fsync(l->fd) != 0))
 		rc = -errno;
@@ -170,11 +190,17 @@ segment_seal(struct alog *l)
 	return rc;
 }
 
+/* What alog_has_room lets in, and its trailer. */
+static size_t
+batch_max(const struct alog *l)
+{
+	return l->batch_cap + frame_size(AUDIT_LEAF_MAX) + MARK_FRAME_MAX;
+}
+
 int
 alog_begin(struct alog *l)
 {
-	const uint64_t need = l->batch_cap + frame_size(AUDIT_LEAF_MAX) + frame_size(TRAILER_LEN) +
-			      frame_size(SEAL_LEN);
+	const uint64_t need = batch_max(l) + MARK_FRAME_MAX;
 	unsigned flags = l->abandoned ? SEGMENT_AFTER_ERROR : 0;
 	int rc;
 
@@ -241,16 +267,18 @@ int
 alog_commit(struct alog *l)
 {
 	struct trailer t = {.count = l->batch_records, .size = l->pending.size};
-	uint8_t payload[TRAILER_LEN], *to = buf_reserve(&l->batch, frame_size(TRAILER_LEN));
+	size_t n = mark_payload(l->offset + l->batch.n, TRAILER_LEN);
+	uint8_t *to = buf_reserve(&l->batch, FRAME_HEADER_LEN + n);
 	int rc;
 
 	assert(l->batch_records > 0 && to != NULL);
 	merkle_root(t.root, &l->pending);
 	t.commit_ns = clock_wall_ns();
-	trailer_put(payload, &t);
+	memset(to, 0, FRAME_HEADER_LEN + n);
+	trailer_put(to + FRAME_HEADER_LEN, &t);
 	frame_put(to, segment_seed(&l->segment), FRAME_TRAILER, t.size,
-		  slice_of(payload, sizeof(payload)));
-	l->batch.n += frame_size(TRAILER_LEN);
+		  slice_of(to + FRAME_HEADER_LEN, n));
+	l->batch.n += FRAME_HEADER_LEN + n;
 	if (l->zeroed < l->offset + l->batch.n)
 		alog_zero_ahead(l, l->batch.n + ZERO_CHUNK);
 	rc = sync_at(l, l->batch.p, l->batch.n);
@@ -597,6 +625,10 @@ alog_open(struct alog *l, const struct alog_options *o, struct alog_recovery *r,
 	l->segment_bytes &= ~UINT64_C(4095);
 	l->batch_cap = l->segment_bytes / 4 < ALOG_BATCH_BYTES ? l->segment_bytes / 4
 							       : ALOG_BATCH_BYTES;
+	/* In its place for good: a write past the page cache must begin on such a boundary. */
+	l->batch.cap = l->batch.limit = (batch_max(l) + 4095) & ~(size_t) 4095;
+	l->batch.p = aligned_alloc(4096, l->batch.cap);
+	assert(l->batch.p != NULL);
 	l->reserve_bytes = o->reserve_bytes;
 	l->write_sync = o->write_sync;
 	l->write_arg = o->write_arg;

@@ -132,6 +132,24 @@ frame_get(struct frame *f, struct slice at, uint64_t seed)
 	return FRAME_OK;
 }
 
+size_t
+mark_payload(uint64_t at, size_t len)
+{
+	uint64_t end = at + frame_size(len);
+
+	assert(at % 8 == 0);
+	end = (end + SEGMENT_SECTOR - 1) & ~(uint64_t) (SEGMENT_SECTOR - 1);
+	return (size_t) (end - at) - FRAME_HEADER_LEN;
+}
+
+/* Zeros behind it, up to less than a sector. */
+static bool
+is_mark(const struct frame *f, enum frame_kind kind, size_t len)
+{
+	return f->kind == kind && f->payload.n >= len && f->payload.n < len + SEGMENT_SECTOR &&
+	       all_zero(slice_of(f->payload.p + len, f->payload.n - len));
+}
+
 void
 trailer_put(uint8_t out[TRAILER_LEN], const struct trailer *t)
 {
@@ -144,7 +162,7 @@ trailer_put(uint8_t out[TRAILER_LEN], const struct trailer *t)
 bool
 trailer_get(struct trailer *t, const struct frame *f)
 {
-	if (f->kind != FRAME_TRAILER || f->payload.n != TRAILER_LEN)
+	if (!is_mark(f, FRAME_TRAILER, TRAILER_LEN))
 		return false;
 	t->count = get_le64(f->payload.p);
 	t->size = get_le64(f->payload.p + 8);
@@ -164,7 +182,7 @@ bool
 seal_get(struct trailer *t, const struct frame *f)
 {
 	*t = (struct trailer){0};
-	if (f->kind != FRAME_SEAL || f->payload.n != SEAL_LEN)
+	if (!is_mark(f, FRAME_SEAL, SEAL_LEN))
 		return false;
 	t->size = get_le64(f->payload.p);
 	memcpy(t->root, f->payload.p + 8, SHA256_LEN);

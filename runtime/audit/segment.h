@@ -11,6 +11,11 @@
  * Frame, 8-byte aligned: u32 len, u8 kind, u8 flags 0, u16 0, u64 index, u64 xxh3, payload, zero
  * padding. xxh3 = XXH3-64 seeded with the uuid's low half over the first 16 bytes and the payload,
  * so stale bytes of another segment never pass. It finds corruption and is never evidence.
+ *
+ * A batch is its records and a trailer, whose payload has zeros behind it so that the batch ends on
+ * a SEGMENT_SECTOR; so does a seal. The next batch then writes no sector that has a durable record,
+ * and each can go to the disk past the page cache. (Logs from before have no zeros there, and are
+ * read as well.)
  */
 #ifndef WEIR_AUDIT_SEGMENT_H
 #define WEIR_AUDIT_SEGMENT_H
@@ -19,6 +24,7 @@
 
 enum {
 	SEGMENT_HEADER_LEN = 4096,
+	SEGMENT_SECTOR = 512,
 	FRAME_HEADER_LEN = 24,
 	TRAILER_LEN = 56, /* u64 count, u64 tree size, root[32], u64 commit ns */
 	SEAL_LEN = 40,    /* u64 tree size, root[32] */
@@ -74,6 +80,11 @@ enum frame_result {
 	FRAME_BAD,
 };
 enum frame_result frame_get(struct frame *f, struct slice at, uint64_t seed);
+
+/* The length of a mark's payload (TRAILER_LEN, SEAL_LEN) whose frame begins at byte `at` of the
+ * file, with the zeros that let it end on a sector. `at` is a multiple of 8. */
+size_t mark_payload(uint64_t at, size_t len);
+enum { MARK_FRAME_MAX = FRAME_HEADER_LEN + TRAILER_LEN + SEGMENT_SECTOR };
 
 struct trailer {
 	uint64_t count, size, commit_ns;

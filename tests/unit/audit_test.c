@@ -104,26 +104,6 @@ note_matches_the_published_example(void)
 }
 
 static void
-frame_round_trips_and_any_flip_shows(void)
-{
-	uint8_t bytes[64] = {0};
-	struct frame f;
-
-	frame_put(bytes, 7, FRAME_RECORD, 41, SLICE_LIT("some leaf"));
-	REQUIRE(frame_get(&f, slice_of(bytes, sizeof(bytes)), 7) == FRAME_OK);
-	CHECK_INT(f.index, 41);
-	CHECK_INT(f.size, 40);
-	CHECK_SLICE(f.payload, "some leaf");
-	CHECK(frame_get(&f, slice_of(bytes, sizeof(bytes)), 8) == FRAME_BAD);
-	CHECK(frame_get(&f, slice_of(bytes, 39), 7) == FRAME_BAD);
-	for (size_t bit = 0; bit < 40 * 8; bit++) {
-		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
-		CHECK(frame_get(&f, slice_of(bytes, sizeof(bytes)), 7) == FRAME_BAD);
-		bytes[bit / 8] ^= (uint8_t) (1 << bit % 8);
-	}
-}
-
-static void
 long_statement_keeps_prefix_digest_and_length(void)
 {
 	struct audit_record r;
@@ -348,6 +328,70 @@ two_write_errors_close_the_log(void)
 	CHECK(append(&l, 1));
 	CHECK_INT(alog_close(&l), 0);
 	CHECK_INT(verify((struct slice){0}), VERIFY_INTACT);
+	buf_fini(&error);
+}
+
+struct seen_writes {
+	uint64_t end;
+	unsigned n, wrong;
+};
+
+static int
+watched_write(void *arg, int fd, const uint8_t *p, size_t n, uint64_t offset)
+{
+	struct seen_writes *w = arg;
+
+	w->n++;
+	w->wrong += offset % SEGMENT_SECTOR || n % SEGMENT_SECTOR ||
+		    (uintptr_t) p % SEGMENT_SECTOR || (offset && offset != w->end);
+	w->end = offset + n;
+	return pwrite(fd, p, n, (off_t) offset) == (ssize_t) n ? 0 : -errno;
+}
+
+/* So what is durable is not written again, and the page cache is not needed. */
+static void
+no_sector_is_written_twice(void)
+{
+	struct seen_writes w = {0};
+	struct alog_options o;
+	struct alog_recovery r;
+	struct buf error = {0};
+	struct alog l;
+
+	fresh_folder();
+	o = (struct alog_options){.state_path = folder, .origin = "t/audit",
+				  .segment_bytes = ALOG_SEGMENT_MIN,
+				  .write_sync = watched_write, .write_arg = &w};
+	REQUIRE(alog_open(&l, &o, &r, &error) == 0);
+	for (unsigned i = 0; i < 600; i++)
+		REQUIRE(append(&l, 1 + i * 7 % 40));
+	CHECK(l.segments > 2);
+	CHECK_INT(alog_close(&l), 0);
+	CHECK(w.n > 600);
+	CHECK_INT(w.wrong, 0);
+	CHECK_INT(verify((struct slice){0}), VERIFY_INTACT);
+	buf_fini(&error);
+}
+
+/* As a disk whose sectors are larger does: here it is a place that is on no sector. */
+static void
+a_disk_that_takes_no_direct_write_gets_others(void)
+{
+	struct alog_options o;
+	struct alog_recovery r;
+	struct buf error = {0};
+	struct alog l;
+
+	fresh_folder();
+	o = (struct alog_options){.state_path = folder, .origin = "t/audit"};
+	REQUIRE(alog_open(&l, &o, &r, &error) == 0);
+	CHECK(append(&l, 3));
+	l.offset += 8;
+	CHECK(append(&l, 3));
+	CHECK(append(&l, 3));
+	CHECK_INT(l.sync_errors, 0);
+	CHECK_INT(l.segments, 1);
+	alog_abandon(&l);
 	buf_fini(&error);
 }
 
@@ -710,13 +754,14 @@ results_sessions_and_policies_are_followed(void)
 
 TEST_MAIN(TEST(merkle_matches_certificate_transparency_vectors),
 	  TEST(note_matches_the_published_example),
-	  TEST(frame_round_trips_and_any_flip_shows),
 	  TEST(long_statement_keeps_prefix_digest_and_length),
 	  TEST(leaf_check_refuses_other_encodings),
 	  TEST(invalid_utf8_is_kept_as_bytes),
 	  TEST(ids_are_version_7_and_distinct),
 	  TEST(one_write_error_moves_to_a_fresh_segment),
 	  TEST(two_write_errors_close_the_log),
+	  TEST(no_sector_is_written_twice),
+	  TEST(a_disk_that_takes_no_direct_write_gets_others),
 	  TEST(segments_rotate),
 	  TEST(second_process_is_refused),
 	  TEST(lanes_lose_nothing),
