@@ -26,11 +26,12 @@ gate_open(size_t max_facts_bytes, size_t n_targets, struct schema_moves *moves)
 		return NULL;
 	g->cache = sql_cache_open(max_facts_bytes, &limits);
 	g->memory = calloc(MEMORY_SLOTS, sizeof(*g->memory));
+	g->meanings = gate_meanings_new();
 	g->targets = calloc(n_targets, sizeof(*g->targets));
 	g->n_targets = n_targets;
 	if (!moves)
 		moves = g->moves = calloc(n_targets, sizeof(*g->moves));
-	if (!g->cache || !g->memory || !g->targets || !moves) {
+	if (!g->cache || !g->memory || !g->meanings || !g->targets || !moves) {
 		gate_close(g);
 		return NULL;
 	}
@@ -63,6 +64,7 @@ gate_close(struct gate *g)
 	if (g->cache)
 		sql_cache_close(g->cache);
 	free(g->memory);
+	free(g->meanings);
 	free(g->moves);
 	free(g->targets);
 	free(g);

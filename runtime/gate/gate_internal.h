@@ -32,6 +32,7 @@ struct gate {
 	struct gate_class *classes;
 	struct gate_path *paths;
 	struct gate_memory *memory;
+	struct gate_meaning *meanings;
 	unsigned n_sessions;
 	struct decision effect, joined; /* scratch: they are large */
 	struct watch watch;
@@ -80,6 +81,14 @@ void gate_session_path_put(struct gate_session *s);
 /* What unqualified names of the command are looked up in; NULL when that is not known. */
 const struct catalog_path *gate_path_for(const struct gate_session *s, const struct gate_class *c,
 					 const struct gate_ask *ask);
+
+/* gate_meaning.c */
+struct gate_meaning *gate_meanings_new(void);
+/* class_relations for the session, whose class is known; path: of gate_path_for. Valid until the
+ * next call. */
+const struct catalog_relation *const *gate_relations(const struct gate_session *s,
+						     const struct catalog_path *path,
+						     const struct sql_facts *f, struct arena *a);
 
 /* gate_overloads.c: what names can mean that something else has as well. */
 struct call_look {

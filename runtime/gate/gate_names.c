@@ -176,12 +176,12 @@ gate_result_named(struct gate_session *s, const struct sql_facts *f, struct pg_f
 	struct gate_class *c = s->class;
 	const struct catalog_path *path = s->path ? &s->path->path : &c->path;
 	struct pg_field field;
-	const struct catalog_relation **relations;
+	const struct catalog_relation *const *relations;
 	bool named = true, unknown = fresh;
 
 	if (!c->catalog || !f)
 		return true;
-	relations = class_relations(c, path, f, arena);
+	relations = gate_relations(s, path, f, arena);
 	for (uint32_t i = 0; i < f->n_relations; i++)
 		unknown = unknown || (f->relations[i].kind == SQL_REL_TABLE && !relations[i]);
 	while (named && pg_fields_next(&fields, &field)) {

@@ -22,20 +22,16 @@ relation_of(const struct gate_session *s, const struct gate_ask *ask, const stru
 {
 	const struct gate_class *c = s->class;
 	const struct catalog_path *path = gate_path_for(s, c, ask);
-	struct slice schema = e->schema, name = e->object;
+	const struct sql_relation *rel =
+		e->relation < 0 ? NULL : &ask->facts->relations[e->relation];
 	const struct catalog_relation *r;
 	bool moving = ask->schema_changed_in_tx || ask->schema_moving ||
 		      (ask->facts->n_stmts > 1 && has_ddl(ask->facts));
 
-	if (e->relation >= 0) {
-		const struct sql_relation *rel = &ask->facts->relations[e->relation];
-
-		if (rel->kind != SQL_REL_TABLE && rel->kind != SQL_REL_EXCLUDED)
-			return NULL;
-		schema = rel->schema;
-		name = rel->name;
-	}
-	r = name.n ? class_resolve(c, path, schema, name) : NULL;
+	if (rel)
+		r = gate_relations(s, path, ask->facts, ask->arena)[e->relation];
+	else
+		r = e->object.n ? class_resolve(c, path, e->schema, e->object) : NULL;
 	return r && !e->schema.n && moving && class_shadowed(c, path, e->object, true) ? NULL : r;
 }
 
