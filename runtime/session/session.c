@@ -117,19 +117,6 @@ reply_push(struct session *s, enum reply_kind kind)
 	return r;
 }
 
-struct reply *
-reply_at(struct session *s, uint32_t i)
-{
-	assert(i < s->n_replies);
-	return &s->replies[(s->first_reply + i) & (s->cap_replies - 1)];
-}
-
-struct reply *
-reply_head(struct session *s)
-{
-	return s->n_replies ? reply_at(s, 0) : NULL;
-}
-
 void
 reply_pop(struct session *s)
 {
@@ -299,6 +286,9 @@ dispatch(struct session *s, enum pg_side from, struct pg_frame *f)
 static bool
 may_process(const struct session *s, enum pg_side from)
 {
+	/* Who is not told so yet does not know that it may speak. */
+	if (s->phase == SESSION_READY)
+		return !s->in[from].blocked && !(from == CLIENT && (s->terminated || s->login));
 	switch (s->phase) {
 	case SESSION_STARTUP:
 	case SESSION_AUTH:
@@ -307,9 +297,6 @@ may_process(const struct session *s, enum pg_side from)
 	case SESSION_SERVER_TLS:
 	case SESSION_SERVER_LOGIN:
 		return from == SERVER;
-	case SESSION_READY:
-		/* Who is not told so yet does not know that it may speak. */
-		return !s->in[from].blocked && !(from == CLIENT && (s->terminated || s->login));
 	default:
 		return false;
 	}
@@ -496,14 +483,12 @@ adjust_flow(struct session *s, enum pg_side from)
 	struct inbound *in = &s->in[from];
 	enum pg_side to = from == CLIENT ? SERVER : CLIENT;
 	size_t high = from == SERVER ? REPLY_HIGH : PENDING_HIGH;
-	bool stop = (in->blocked && in->pending.n > high) ||
-		    in->pending.n > PENDING_HIGH * 4 ||
-		    s->host->queued(s->host_ctx, to) > QUEUED_HIGH;
+	bool stop = s->host->queued(s->host_ctx, to) > QUEUED_HIGH;
 
 	/* A message that must be read whole may be larger than any mark. */
-	if (!in->blocked && may_process(s, from) && in->pending.n &&
-	    s->host->queued(s->host_ctx, to) <= QUEUED_HIGH)
-		stop = false;
+	if (in->pending.n && !stop && (in->blocked || !may_process(s, from)))
+		stop = (in->blocked && in->pending.n > high) ||
+		       in->pending.n > PENDING_HIGH * 4;
 	if (stop == in->flow_off || s->phase == SESSION_CLOSED)
 		return;
 	in->flow_off = stop;

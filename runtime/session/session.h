@@ -185,7 +185,7 @@ struct limit_run {
 struct command {
 	struct command *next; /* free list */
 	uint8_t id[16];       /* of the intent record */
-	uint64_t ticket;      /* of the intent record */
+	uint64_t ticket, durable; /* of the intent record; the one that is known to be durable */
 	uint64_t result_ticket; /* of the result record; 0: there is none yet */
 	uint64_t bytes_hash;  /* of what was judged, while it waits to be released */
 	uint64_t started_mono;
@@ -451,8 +451,7 @@ void session_emit(struct session *s, enum pg_side to, struct buf *b); /* and emp
 /* To the client, between two messages of the server. Empties b. */
 void session_say(struct session *s, struct buf *b);
 struct reply *reply_push(struct session *s, enum reply_kind kind); /* NULL: full */
-struct reply *reply_head(struct session *s);
-struct reply *reply_at(struct session *s, uint32_t i); /* 0 = head */
+#include "session/session_queue.h"
 void reply_pop(struct session *s);
 /* The Syncs right behind the head: the server took them while it took COPY data. */
 void reply_drop_syncs(struct session *s);
@@ -501,7 +500,7 @@ void session_copyout_end(struct session *s);
 /* The batch is over up to its Sync: the replies that the server skips are dropped. */
 void session_drop_to_sync(struct session *s);
 enum step session_for_head(struct session *s, struct reply *head, const struct pg_frame *f);
-bool command_durable(struct session *s, const struct command *c);
+bool command_durable(struct session *s, struct command *c);
 /* What the gate is to be asked about a command as things stand for the session. */
 struct gate_ask session_ask(struct session *s, const struct sql_facts *f,
 			    const struct gate_parameters *parameters);

@@ -168,10 +168,15 @@ static const struct gate_refusal full_refusal = {
 	"the gateway goes on by itself when its operator has made room", "53100"};
 
 bool
-command_durable(struct session *s, const struct command *c)
+command_durable(struct session *s, struct command *c)
 {
-	if (!c || !c->recorded || s->host->durable(s->host_ctx, c->ticket))
+	/* What is durable stays so; what people decide is another record, and another ticket. */
+	if (!c || !c->recorded || c->durable == c->ticket)
 		return true;
+	if (s->host->durable(s->host_ctx, c->ticket)) {
+		c->durable = c->ticket;
+		return true;
+	}
 	s->host->when_durable(s->host_ctx, c->ticket);
 	return false;
 }

@@ -27,12 +27,23 @@ is_own(const struct reply *head)
 	return head->kind == REPLY_PATH || head->kind == REPLY_CARRY || head->kind == REPLY_KEPT;
 }
 
+/* Something looks into the rows of the head's current result. */
+static inline bool
+has_plan(const struct session *s, const struct reply *head)
+{
+	const struct portal *p = (const struct portal *) head->object;
+
+	if (head->kind == REPLY_QUERY)
+		return s->plan || s->rows;
+	return head->kind == REPLY_EXECUTE && (p->plan || p->rows);
+}
+
 /* Rows are wanted whole while a plan is in force, else they may pass piece by piece. */
 static void
 follow_plan(struct session *s)
 {
 	struct reply *head = reply_head(s);
-	bool whole = head && (is_own(head) || current_plan(s, head) || session_rows(s, head));
+	bool whole = head && (has_plan(s, head) || is_own(head));
 
 	if (whole == s->rows_whole)
 		return;
@@ -55,15 +66,14 @@ bool
 session_rows_pass(const struct session *s)
 {
 	struct session *m = (struct session *) (uintptr_t) s;
-	struct reply *head = s->phase == SESSION_READY ? reply_head(m) : NULL;
-	const struct command *c = head ? head->command : NULL;
+	const struct reply *head = s->phase == SESSION_READY ? reply_head(s) : NULL;
+	struct command *c = head ? head->command : NULL;
 
 	if (!c || (head->kind != REPLY_QUERY && head->kind != REPLY_EXECUTE) || head->error ||
 	    s->swallow)
 		return false;
 	if ((c->verdict.names && !c->looked_up) || c->verdict.masked_outputs ||
-	    c->verdict.detects || current_plan(s, head) || session_rows(s, head) ||
-	    !names_held(s, head) ||
+	    c->verdict.detects || has_plan(s, head) || !names_held(s, head) ||
 	    (head->kind == REPLY_EXECUTE && ((struct portal *) head->object)->disagrees) ||
 	    (head->kind == REPLY_EXECUTE && c->verdict.rows_masked &&
 	     !((struct portal *) head->object)->planned))
@@ -74,8 +84,12 @@ session_rows_pass(const struct session *s)
 void
 session_rows_flush(struct session *s)
 {
-	s->bytes_down += s->env->rows.n;
-	session_emit(s, CLIENT, &s->env->rows);
+	struct buf *b = &s->env->rows;
+
+	if (!b->n && !b->failed)
+		return;
+	s->bytes_down += b->n;
+	session_emit(s, CLIENT, b);
 }
 
 void
