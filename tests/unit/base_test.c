@@ -6,6 +6,7 @@
 #include "base/cbor.h"
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/utf8.h"
 
 static void
 sha256_matches_fips_vector(void)
@@ -165,8 +166,28 @@ clock_formats_utc(void)
 	CHECK_SLICE(slice_str(t), "2026-11-24T10:02:03.123456Z");
 }
 
+/* What is not ASCII is found at every place of every length, and judged there. */
+static void
+utf8_is_looked_at_to_its_end(void)
+{
+	for (size_t n = 0; n < 40; n++) {
+		char text[41];
+
+		memset(text, 'a', sizeof(text));
+		CHECK(utf8_valid(slice_of(text, n)));
+		for (size_t i = 0; i < n; i++) {
+			text[i] = (char) 0x80;
+			CHECK(!utf8_valid(slice_of(text, n)));
+			text[i] = (char) 0xc3;
+			text[i + 1] = (char) 0xa9; /* of the last, outside */
+			CHECK(utf8_valid(slice_of(text, n)) == (i + 1 < n));
+			text[i] = text[i + 1] = 'a';
+		}
+	}
+}
+
 TEST_MAIN(TEST(sha256_matches_fips_vector), TEST(ed25519_signs_and_refuses), TEST(base64_is_strict),
 	  TEST(cbor_round_trips), TEST(cbor_refuses_what_it_would_not_write),
 	  TEST(arena_limits_and_resets), TEST(json_strings_escape_what_is_not_text),
-	  TEST(what_a_terminal_obeys_is_made_visible),
+	  TEST(what_a_terminal_obeys_is_made_visible), TEST(utf8_is_looked_at_to_its_end),
 	  TEST(buf_over_its_limit_is_failed), TEST(clock_formats_utc))
