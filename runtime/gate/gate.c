@@ -261,8 +261,11 @@ gate_user(const struct gate_session *s)
 enum principal_kind
 gate_user_kind(const struct gate_session *s)
 {
-	const struct config_principal *p =
-		config_principal_find(&s->gate->epoch->config, s->user);
+	const struct epoch *e = s->gate->epoch;
+	/* Known, unless the class is of the policy before this one. */
+	const struct config_principal *p = s->class && s->class->epoch == e
+						   ? s->class->principal
+						   : config_principal_find(&e->config, s->user);
 
 	return p ? p->kind : PRINCIPAL_AGENT;
 }

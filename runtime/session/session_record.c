@@ -43,26 +43,30 @@ principal_kind(enum principal_kind k)
 }
 
 static void
-begin(struct session *s, struct audit_record *r, enum audit_record_type type, struct who *w)
+begin(struct session *s, struct audit_record *r, enum audit_record_type type)
 {
 	audit_record_init(r, type, s->host->now_wall(s->host_ctx), s->host->now_mono(s->host_ctx));
-	if (s->gate) {
-		const struct config_target *t = gate_target(s->gate);
-
-		w->principal = (struct audit_principal){
-			.kind = principal_kind(gate_user_kind(s->gate)),
-			.subject = gate_user(s->gate),
-			.assurance = AUDIT_assurance_PROVEN};
-		w->target = (struct audit_target){.protocol = AUDIT_protocol_POSTGRES,
-						  .name = slice_str(t->name)};
-		r->principal = &w->principal;
-		r->target = &w->target;
-		r->policy = gate_epoch(s->env->gate)->image->digest;
-	}
 	if (!audit_id_is_zero(s->id)) {
 		r->session = s->id;
 		r->sseq = s->sseq + 1;
 	}
+}
+
+/* And who does what where, by which policy. */
+static void
+begin_with(struct session *s, struct audit_record *r, enum audit_record_type type, struct who *w)
+{
+	begin(s, r, type);
+	if (!s->gate)
+		return;
+	w->principal = (struct audit_principal){.kind = principal_kind(gate_user_kind(s->gate)),
+						.subject = gate_user(s->gate),
+						.assurance = AUDIT_assurance_PROVEN};
+	w->target = (struct audit_target){.protocol = AUDIT_protocol_POSTGRES,
+					  .name = slice_str(gate_target(s->gate)->name)};
+	r->principal = &w->principal;
+	r->target = &w->target;
+	r->policy = gate_epoch(s->env->gate)->image->digest;
 }
 
 /* The sequence number is taken only when the record is: a gap means a lost record. */
@@ -157,7 +161,7 @@ record_connect(struct session *s, const struct gate_verdict *v, const char *text
 		d.reason_code = slice_str(v->refusal.code);
 	if (v->verdict == VERDICT_ALLOW)
 		s->id = audit_id_new(s->host->now_wall(s->host_ctx));
-	begin(s, &r, AUDIT_session_start, &w);
+	begin_with(s, &r, AUDIT_session_start, &w);
 	gate_user_groups(s->gate, &w.principal.groups.v, &w.principal.groups.n);
 	source_of(s, &w);
 	r.source = &w.source;
@@ -184,7 +188,7 @@ record_session_end(struct session *s)
 
 	if (audit_id_is_zero(s->id))
 		return;
-	begin(s, &r, AUDIT_session_end, &w);
+	begin_with(s, &r, AUDIT_session_end, &w);
 	r.body = &b;
 	submit(s, &r);
 	s->id = (struct audit_id){{0}};
@@ -213,7 +217,7 @@ record_auth_fail(struct session *s, struct slice claimed, const char *cause)
 	env->auth_unrecorded = 0;
 	if (claimed.n > CLAIMED_MAX)
 		b.claimed.n = CLAIMED_MAX;
-	begin(s, &r, AUDIT_auth_fail, &w);
+	begin_with(s, &r, AUDIT_auth_fail, &w);
 	source_of(s, &w);
 	r.source = &w.source;
 	r.body = &b;
@@ -474,7 +478,7 @@ record_command(struct session *s, struct command *c, const struct statement_text
 		b.server = server_of(s, &w);
 	c->epoch = gate_epoch(s->env->gate)->number;
 	s->commands++;
-	begin(s, &r, AUDIT_command, &w);
+	begin_with(s, &r, AUDIT_command, &w);
 	r.body = &b;
 	memcpy(c->id, r.id.b, sizeof(c->id));
 	c->ticket = submit(s, &r);
@@ -533,6 +537,25 @@ shadow_limits(struct session *s, const struct command *c, uint64_t ns, struct sh
 	return (struct audit_texts){out->v, out->n};
 }
 
+static void
+masked_cells(struct session *s, const struct command *c,
+	     struct audit_masked masked[1 + DETECTOR_COUNT], struct audit_result *b)
+{
+	const struct epoch *e = gate_epoch(s->env->gate);
+
+	masked[0] = (struct audit_masked){.cells = c->cells_masked};
+	/* The intent names all masks in force; a single one is named here as well. */
+	if (c->verdict.n_masks == 1 && c->epoch == e->number)
+		masked[0].rule = e->image->rules[c->verdict.masks[0]].name;
+	b->masked.v = masked;
+	b->masked.n = 1;
+	for (int i = 0; i < DETECTOR_COUNT; i++)
+		if (c->detected[i])
+			masked[b->masked.n++] = (struct audit_masked){
+				.detector = slice_str(detector_info[i].name),
+				.cells = c->detected[i]};
+}
+
 void
 record_result(struct session *s, struct command *c)
 {
@@ -540,7 +563,7 @@ record_result(struct session *s, struct command *c)
 	struct audit_record r;
 	struct who w;
 	struct audit_id intent;
-	struct audit_masked masked[1 + DETECTOR_COUNT] = {{.cells = c->cells_masked}};
+	struct audit_masked masked[1 + DETECTOR_COUNT];
 	struct audit_result b = {
 		.status = !c->failed			      ? AUDIT_status_OK
 			  : memcmp(c->sqlstate, "57014", 5) == 0 ? AUDIT_status_CANCELLED
@@ -553,25 +576,10 @@ record_result(struct session *s, struct command *c)
 		.upstream_ns = s->host->now_mono(s->host_ctx) - c->started_mono};
 
 	memcpy(intent.b, c->id, sizeof(intent.b));
-	begin(s, &r, AUDIT_result, &w);
-	r.principal = NULL; /* the intent it refers to says who and where */
-	r.target = NULL;
-	r.policy = NULL;
+	begin(s, &r, AUDIT_result); /* the intent it refers to says who and where */
 	r.refs = (struct audit_ids){&intent, 1};
-	if (c->cells_masked) {
-		const struct image *img = gate_epoch(s->env->gate)->image;
-
-		/* The intent names all masks in force; a single one is named here as well. */
-		if (c->verdict.n_masks == 1 && c->epoch == gate_epoch(s->env->gate)->number)
-			masked[0].rule = img->rules[c->verdict.masks[0]].name;
-		b.masked.v = masked;
-		b.masked.n = 1;
-	}
-	for (int i = 0; c->cells_masked && i < DETECTOR_COUNT; i++)
-		if (c->detected[i])
-			masked[b.masked.n++] = (struct audit_masked){
-				.detector = slice_str(detector_info[i].name),
-				.cells = c->detected[i]};
+	if (c->cells_masked)
+		masked_cells(s, c, masked, &b);
 	limit_result(c->limit, &b);
 	if (b.status != AUDIT_status_NOT_RUN)
 		b.server = server_of(s, &w);

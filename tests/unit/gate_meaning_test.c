@@ -145,12 +145,17 @@ static void
 another_policy(void)
 {
 	struct stage st = staged(both), next = staged(both);
+	struct config_principal *who =
+		(struct config_principal *) (uintptr_t) next.epoch->config.principals;
 
 	catalog_ref_put(next.catalog);
 	open_all(&st);
 	path("a");
 	CHECK_SLICE(schemas("select id from t"), "a ");
+	CHECK_INT(gate_user_kind(session), PRINCIPAL_AGENT);
+	who->kind = PRINCIPAL_HUMAN;
 	gate_set_epoch(gate, next.epoch);
+	CHECK_INT(gate_user_kind(session), PRINCIPAL_HUMAN); /* at once, not with a command */
 	CHECK_SLICE(schemas("select id from t"), "a ");
 	CHECK(named("select id from t", 101));
 	close_all();
