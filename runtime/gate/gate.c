@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "sql/catalog_types.h"
 #include "sql/functions.h"
 
 #include <stdlib.h>
@@ -350,6 +351,27 @@ memory_slot(struct gate *g, const struct gate_memory *key)
 		     (key->path * UINT64_C(0xa0761d6478bd642f));
 
 	return &g->memory[(h >> 32) & (MEMORY_SLOTS - 1)];
+}
+
+/* Where something is overloaded their types can matter. False: there are too many. */
+static bool
+key_parameters(const struct gate_class *c, const struct gate_parameters *p,
+	       struct gate_memory *key)
+{
+	if (!p || !p->n || !c->catalog || !catalog_types(c->catalog->catalog)->n_overloads)
+		return true;
+	memcpy(key->parameters, p->types, sizeof(key->parameters));
+	return !p->many;
+}
+
+bool
+gate_may_remember(const struct gate_class *c, const struct gate_ask *ask, struct gate_memory *key)
+{
+	return c->epoch->image->entry[ENTRY_COMMAND].stable && !ask->renamed &&
+	       key_parameters(c, ask->parameters, key) && !ask->schema_moving &&
+	       !ask->schema_changed_in_tx && !ask->path_unknown && !ask->temporary_foreign &&
+	       !ask->redefined && !(ask->parameters && ask->parameters->own) &&
+	       !sql_runs_other(ask->facts);
 }
 
 bool

@@ -707,15 +707,34 @@ watch_again(struct look *l)
 	gate_note_watched(l->g, l->class->epoch->image, l->own, v);
 }
 
-/* Where something is overloaded their types can matter. False: there are too many. */
-static bool
-key_parameters(const struct gate_class *c, const struct gate_parameters *p,
-	       struct gate_memory *key)
+/* What is refused before anything is looked at. wait: a newer catalog may help. */
+static void
+refuse_at_once(struct gate_verdict *v, const struct gate_refusal *why, bool wait)
 {
-	if (!p || !p->n || !c->catalog || !catalog_types(c->catalog->catalog)->n_overloads)
-		return true;
-	memcpy(key->parameters, p->types, sizeof(key->parameters));
-	return !p->many;
+	*v = (struct gate_verdict){.verdict = VERDICT_DENY,
+				   .refusal = *why,
+				   .wait_catalog = wait ? CATALOG_TRIES : 0};
+}
+
+static const struct gate_refusal principal_gone = {
+	"WEIR-PRINCIPAL", "the gateway no longer knows you or the target", NULL, "connect again",
+	NULL};
+
+/* Looks at the command, or at what it may remember of one. */
+static void
+look(struct gate *g, struct gate_session *s, struct gate_class *c, const struct gate_ask *ask,
+     struct gate_verdict *v, bool remembered)
+{
+	struct look l = {.g = g, .s = s, .class = c, .ask = ask, .facts = ask->facts, .v = v};
+
+	l.path = gate_path_for(s, c, ask);
+	l.watches = watch_has(c->epoch->image, ENTRY_WATCH);
+	if (remembered)
+		watch_again(&l);
+	else if (facts_need_no_rule(ask->facts))
+		check_settings(&l);
+	else
+		look_closely(&l);
 }
 
 void
@@ -723,25 +742,15 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	    struct gate_verdict *v)
 {
 	struct gate_class *c = gate_class_of(g, s, ask->now_wall_ns);
-	struct look l = {.g = g, .s = s, .class = c, .ask = ask, .facts = ask->facts, .v = v};
 	struct gate_memory key = {.class = c->id,
 				  .facts = sql_facts_id(ask->facts),
 				  .path = s->path ? s->path->number : 0};
 	const struct gate_refusal *wait;
-	const struct image *img = g->epoch->image;
-	bool remember = img->entry[ENTRY_COMMAND].stable && !ask->renamed &&
-			key_parameters(c, ask->parameters, &key) &&
-			!ask->schema_moving && !ask->schema_changed_in_tx && !ask->path_unknown &&
-			!ask->temporary_foreign && !ask->redefined &&
-			!(ask->parameters && ask->parameters->own) &&
-			!sql_runs_other(ask->facts);
+	bool remember;
 
-	l.path = gate_path_for(s, c, ask);
 	g->stats.decisions++;
-	*v = (struct gate_verdict){0};
 	if (!c->principal || !c->catalog) {
-		look_refuse(&l, NULL, "WEIR-PRINCIPAL", "the gateway no longer knows you or the target",
-			    "connect again");
+		refuse_at_once(v, &principal_gone, false);
 		return;
 	}
 	if (facts_need_no_rule(ask->facts)) {
@@ -750,31 +759,27 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 					   .leaves_name = ask->facts->n_stmts > 0,
 					   .quiet = true,
 					   .detects = c->detect.wanted != 0};
-		l.facts = ask->facts;
-		check_settings(&l);
+		look(g, s, c, ask, v, false);
 		return;
 	}
 	if (c->any_masks && ask->need.changed > g->targets[s->target].age.changed) {
-		v->wait_catalog = CATALOG_TRIES;
-		v->verdict = VERDICT_DENY;
-		look_refuse(&l, gate_catalog_behind.sqlstate, gate_catalog_behind.code,
-			    gate_catalog_behind.message, gate_catalog_behind.hint);
+		refuse_at_once(v, &gate_catalog_behind, true);
 		return;
 	}
 	wait = gate_names_wait(g, s, ask);
 	if (wait) {
-		v->wait_catalog = CATALOG_TRIES;
-		v->verdict = VERDICT_DENY;
-		look_refuse(&l, wait->sqlstate, wait->code, wait->message, wait->hint);
+		refuse_at_once(v, wait, true);
 		return;
 	}
-	l.watches = watch_has(img, ENTRY_WATCH);
+	remember = gate_may_remember(c, ask, &key);
 	if (remember && gate_remembered(g, &key, v)) {
-		if (l.watches && !img->entry[ENTRY_WATCH].stable)
-			watch_again(&l);
+		if (watch_has(g->epoch->image, ENTRY_WATCH) &&
+		    !g->epoch->image->entry[ENTRY_WATCH].stable)
+			look(g, s, c, ask, v, true);
 		return;
 	}
-	look_closely(&l);
+	*v = (struct gate_verdict){0};
+	look(g, s, c, ask, v, false);
 	if (v->verdict == VERDICT_DENY && ask->redefined && ask->redefined_ends)
 		v->wait_catalog = CATALOG_TRIES;
 	if (remember && v->verdict != VERDICT_DENY)

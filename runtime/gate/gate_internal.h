@@ -65,6 +65,9 @@ struct gate_session {
 extern const struct gate_refusal gate_catalog_behind;
 
 struct gate_class *gate_class_of(struct gate *g, struct gate_session *s, uint64_t now);
+/* The verdict hangs on nothing but the key, which gets what it lacked of that. */
+bool gate_may_remember(const struct gate_class *c, const struct gate_ask *ask,
+		       struct gate_memory *key) MUST_CHECK;
 bool gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdict *v);
 void gate_remember(struct gate *g, const struct gate_memory *key, const struct gate_verdict *v);
 
