@@ -358,7 +358,7 @@ release_durable(struct worker *w)
 			session_fatal(c->session, "58030", "WEIR-AUDIT", "the audit log has failed",
 				      "the gateway's operator must look at its log and disk");
 		else
-			session_kick(c->session);
+			session_durable(c->session);
 	}
 }
 

@@ -543,6 +543,17 @@ session_deliver(struct session *s, enum pg_side from, uint8_t *p, size_t n)
 	session_kick(s);
 }
 
+void
+session_durable(struct session *s)
+{
+	const struct reply *head = reply_head(s);
+
+	/* What waits for a record is a message, or an answer of the gateway's own. */
+	if (s->in[CLIENT].pending.n || s->in[SERVER].pending.n ||
+	    (head && (head->known || head->kind == REPLY_LOCAL)))
+		session_kick(s);
+}
+
 /* What a drain does not wait for: also a transaction that failed, which can only be rolled back. */
 static bool
 nothing_to_wait_for(const struct session *s)
@@ -569,7 +580,8 @@ session_kick(struct session *s)
 		left = s->in[CLIENT].pending.n + s->in[SERVER].pending.n;
 		for (int from = CLIENT; from <= SERVER && s->phase != SESSION_CLOSED; from++) {
 			s->in[from].blocked = false;
-			replies_advance(s);
+			if (from == CLIENT || s->in[from].pending.n)
+				replies_advance(s);
 			if (s->in[from].pending.n)
 				process_pending(s, (enum pg_side) from);
 		}

@@ -102,7 +102,7 @@ struct session_host {
 	/* Why it takes no more: its disk is full, which may end by itself. */
 	bool (*log_full)(void *ctx);
 	bool (*durable)(void *ctx, uint64_t ticket);
-	/* Calls session_kick when `ticket` is durable. */
+	/* Calls session_durable when `ticket` is durable. */
 	void (*when_durable)(void *ctx, uint64_t ticket);
 	/* Calls session_tick at or after the monotonic time; 0 cancels. One timer a session. */
 	void (*timer)(void *ctx, uint64_t at_mono_ns);
@@ -414,6 +414,9 @@ void session_unlent(struct session *s, const char *cause, struct slice word);
 /* Something that a direction may wait for has changed: a record is durable, an approval decided,
  * the catalog read, queued bytes sent. */
 void session_kick(struct session *s);
+/* What host->when_durable was asked for. Often nothing waits for it: the record was written while
+ * the server was at work. */
+void session_durable(struct session *s);
 void session_tick(struct session *s);
 /* Our cancel key was presented: a held command ends, a running one is cancelled at the server. */
 void session_cancel(struct session *s, struct slice key);
@@ -450,11 +453,7 @@ void session_blinded(struct session *s);
 void session_emit(struct session *s, enum pg_side to, struct buf *b); /* and empties b */
 /* To the client, between two messages of the server. Empties b. */
 void session_say(struct session *s, struct buf *b);
-struct reply *reply_push(struct session *s, enum reply_kind kind); /* NULL: full */
 #include "session/session_queue.h"
-void reply_pop(struct session *s);
-/* The Syncs right behind the head: the server took them while it took COPY data. */
-void reply_drop_syncs(struct session *s);
 struct command *command_new(struct session *s);
 void command_free(struct session *s, struct command *c);
 

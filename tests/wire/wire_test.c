@@ -449,7 +449,7 @@ command(struct play *p, struct slice *w, size_t n, size_t i)
 	} else if (slice_is(w[0], "durable")) {
 		p->durable = p->tickets;
 		p->spent -= clock_mono_ns();
-		session_kick(p->session);
+		session_durable(p->session);
 		p->spent += clock_mono_ns();
 	} else if (slice_is(w[0], "wants-durable")) {
 		if (p->wanted != p->tickets)
