@@ -344,7 +344,7 @@ gate_function_call(struct gate *g, const struct gate_session *s, uint32_t oid)
 }
 
 static struct gate_memory *
-memory_slot(struct gate *g, const struct gate_memory *key)
+memory_slot(struct gate *g, const struct gate_key *key)
 {
 	uint64_t h = (key->class * UINT64_C(0x9e3779b97f4a7c15)) ^
 		     (key->facts * UINT64_C(0xc2b2ae3d27d4eb4f)) ^
@@ -356,7 +356,7 @@ memory_slot(struct gate *g, const struct gate_memory *key)
 /* Where something is overloaded their types can matter. False: there are too many. */
 static bool
 key_parameters(const struct gate_class *c, const struct gate_parameters *p,
-	       struct gate_memory *key)
+	       struct gate_key *key)
 {
 	if (!p || !p->n || !c->catalog || !catalog_types(c->catalog->catalog)->n_overloads)
 		return true;
@@ -365,7 +365,7 @@ key_parameters(const struct gate_class *c, const struct gate_parameters *p,
 }
 
 bool
-gate_may_remember(const struct gate_class *c, const struct gate_ask *ask, struct gate_memory *key)
+gate_may_remember(const struct gate_class *c, const struct gate_ask *ask, struct gate_key *key)
 {
 	return c->epoch->image->entry[ENTRY_COMMAND].stable && !ask->renamed &&
 	       key_parameters(c, ask->parameters, key) && !ask->schema_moving &&
@@ -375,12 +375,13 @@ gate_may_remember(const struct gate_class *c, const struct gate_ask *ask, struct
 }
 
 bool
-gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdict *v)
+gate_remembered(struct gate *g, const struct gate_key *key, struct gate_verdict *v)
 {
 	const struct gate_memory *m = memory_slot(g, key);
 
-	if (m->class != key->class || m->facts != key->facts || m->path != key->path ||
-	    memcmp(m->parameters, key->parameters, sizeof(m->parameters)) != 0)
+	if (m->key.class != key->class || m->key.facts != key->facts ||
+	    m->key.path != key->path ||
+	    memcmp(m->key.parameters, key->parameters, sizeof(key->parameters)) != 0)
 		return false;
 	*v = m->verdict;
 	g->stats.remembered++;
@@ -388,11 +389,11 @@ gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdi
 }
 
 void
-gate_remember(struct gate *g, const struct gate_memory *key, const struct gate_verdict *v)
+gate_remember(struct gate *g, const struct gate_key *key, const struct gate_verdict *v)
 {
 	struct gate_memory *m = memory_slot(g, key);
 
-	*m = *key;
+	m->key = *key;
 	m->verdict = *v;
 }
 

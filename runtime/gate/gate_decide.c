@@ -742,9 +742,9 @@ gate_decide(struct gate *g, struct gate_session *s, const struct gate_ask *ask,
 	    struct gate_verdict *v)
 {
 	struct gate_class *c = gate_class_of(g, s, ask->now_wall_ns);
-	struct gate_memory key = {.class = c->id,
-				  .facts = sql_facts_id(ask->facts),
-				  .path = s->path ? s->path->number : 0};
+	struct gate_key key = {.class = c->id,
+			       .facts = sql_facts_id(ask->facts),
+			       .path = s->path ? s->path->number : 0};
 	const struct gate_refusal *wait;
 	bool remember;
 

@@ -17,9 +17,14 @@ struct gate_target_state {
 	struct scram_client_keys scram_keys;
 };
 
-struct gate_memory {
+/* What a verdict that is remembered hangs on. */
+struct gate_key {
 	uint64_t class, facts, path;
 	uint32_t parameters[COUNT_OF(((struct gate_parameters *)0)->types)];
+};
+
+struct gate_memory {
+	struct gate_key key;
 	struct gate_verdict verdict;
 };
 
@@ -67,9 +72,9 @@ extern const struct gate_refusal gate_catalog_behind;
 struct gate_class *gate_class_of(struct gate *g, struct gate_session *s, uint64_t now);
 /* The verdict hangs on nothing but the key, which gets what it lacked of that. */
 bool gate_may_remember(const struct gate_class *c, const struct gate_ask *ask,
-		       struct gate_memory *key) MUST_CHECK;
-bool gate_remembered(struct gate *g, const struct gate_memory *key, struct gate_verdict *v);
-void gate_remember(struct gate *g, const struct gate_memory *key, const struct gate_verdict *v);
+		       struct gate_key *key) MUST_CHECK;
+bool gate_remembered(struct gate *g, const struct gate_key *key, struct gate_verdict *v);
+void gate_remember(struct gate *g, const struct gate_key *key, const struct gate_verdict *v);
 
 /* gate_names.c */
 /* Why a command whose names matter cannot be judged now; NULL: it can. */
