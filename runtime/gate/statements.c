@@ -8,15 +8,19 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+/* Of nothing there is nothing to own: what is unnamed, and has no parameters, is made and dropped
+ * all day. */
 static bool
 own(struct slice *to, struct slice s)
 {
-	uint8_t *p = malloc(s.n ? s.n : 1);
+	uint8_t *p = s.n ? malloc(s.n) : NULL;
 
+	*to = SLICE_LIT("");
+	if (!s.n)
+		return true;
 	if (!p)
 		return false;
-	if (s.n)
-		memcpy(p, s.p, s.n);
+	memcpy(p, s.p, s.n);
 	*to = slice_of(p, s.n);
 	return true;
 }
@@ -25,9 +29,10 @@ static void
 disown(struct slice *s)
 {
 	/* Statement text and parameters may hold what a client meant for the database alone. */
-	if (s->p)
+	if (s->n) {
 		secret_wipe((void *) (uintptr_t) s->p, s->n);
-	free((void *) (uintptr_t) s->p);
+		free((void *) (uintptr_t) s->p);
+	}
 	*s = (struct slice){0};
 }
 
@@ -176,10 +181,12 @@ names_get(const struct name_map *m, struct slice name)
 	return m->cap ? m->slot[find(m, name, hash_name(name))] : NULL;
 }
 
+enum { NAMES_KEPT = 8 };
+
 static bool
 grow(struct name_map *m)
 {
-	struct name_map next = {.cap = m->cap ? m->cap * 2 : 8, .n = m->n};
+	struct name_map next = {.cap = m->cap ? m->cap * 2 : NAMES_KEPT, .n = m->n};
 
 	next.slot = calloc(next.cap, sizeof(struct object *));
 	if (!next.slot)
@@ -214,26 +221,28 @@ names_put(struct name_map *m, struct object *n, uint32_t max)
 	return true;
 }
 
-void
-names_drop(struct name_map *m, struct slice name)
+static void
+drop_at(struct name_map *m, uint32_t i)
 {
-	uint32_t i, j;
-
-	if (!m->cap)
-		return;
-	i = find(m, name, hash_name(name));
-	if (!m->slot[i])
-		return;
 	object_unref(m->slot[i]);
 	m->slot[i] = NULL;
 	m->n--;
 	/* Closes the gap: every later entry of the run moves to where a search would find it. */
-	for (j = (i + 1) & (m->cap - 1); m->slot[j]; j = (j + 1) & (m->cap - 1)) {
+	for (uint32_t j = (i + 1) & (m->cap - 1); m->slot[j]; j = (j + 1) & (m->cap - 1)) {
 		struct object *n = m->slot[j];
 
 		m->slot[j] = NULL;
 		m->slot[find(m, n->name, n->hash)] = n;
 	}
+}
+
+void
+names_drop(struct name_map *m, struct slice name)
+{
+	uint32_t i = m->cap ? find(m, name, hash_name(name)) : 0;
+
+	if (m->cap && m->slot[i])
+		drop_at(m, i);
 }
 
 void
@@ -257,26 +266,16 @@ statements_end_connection(struct name_map *m)
 	for (uint32_t i = 0; m->n && i < m->cap; i++)
 		/* Another may move into its place. */
 		while (m->slot[i] && statement_is_sql((const struct statement *) m->slot[i]))
-			names_drop(m, m->slot[i]->name);
+			drop_at(m, i);
 }
 
+/* The place of the one portal that most transactions have is kept; what many took is not. */
 void
 portals_end_transaction(struct name_map *m)
 {
-	struct name_map old = *m;
-
-	if (!old.n)
-		return;
-	*m = (struct name_map){0};
-	for (uint32_t i = 0; i < old.cap; i++) {
-		struct object *o = old.slot[i];
-
-		if (!o)
-			continue;
-		if (!((struct portal *) o)->outlives_transaction)
-			object_unref(o);
-		else if (!names_put(m, o, PORTALS_MAX))
-			break; /* out of memory: the name is unknown from now on, so refused */
-	}
-	free(old.slot);
+	for (uint32_t i = 0; m->n && i < m->cap; i++)
+		while (m->slot[i] && !((const struct portal *) m->slot[i])->outlives_transaction)
+			drop_at(m, i);
+	if (!m->n && m->cap > NAMES_KEPT)
+		names_clear(m);
 }
