@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the parts of the findings share: findings.c (unreachable rules, strict), findings_rules.c
- * (rules that other rules make idle), findings_limits.c, findings_unknown.c, findings_unmasked.c.
+ * (rules that other rules make idle), findings_aside.c (where one of many is alone),
+ * findings_limits.c, findings_unknown.c, findings_unmasked.c.
  */
 #ifndef WEIR_COMPILER_FINDINGS_INTERNAL_H
 #define WEIR_COMPILER_FINDINGS_INTERNAL_H
@@ -53,6 +54,16 @@ struct diag *look_say(struct look *l, size_t i, struct diag *d);
 		 diag((l)->q, id, (l)->rules[i]->name.at,                                          \
 		      vm_rule_info[(l)->img->rules[i].kind].name,                                  \
 		      (l)->rules[i]->name.s __VA_OPT__(, ) __VA_ARGS__))
+
+/* Looks for an input at which a condition holds and others do not. */
+struct aside;
+struct aside *aside_new(struct arena *arena, const struct space *s);
+/* From values[], at which `root` holds; way[] has what it asks for there, or DD_LEAF. */
+bool aside_find(struct aside *a, struct space *s, uint32_t root, const uint32_t *others, size_t n,
+		const uint32_t *values, const uint32_t *way);
+/* The other holds there, and asks for a member of a set that the way does not. */
+bool aside_has_way(const struct space *s, uint32_t other, const uint32_t *values,
+		   const uint32_t *way);
 
 void find_idle_rules(struct look *l);
 void find_idle_limits(struct look *l);

@@ -3,7 +3,7 @@
  * Rules that other rules make idle. Of a rule's region an input is asked for, and which rules
  * match there: those in the way are taken out of the region, until there is an input at which none
  * is, or nothing is left. So only rules that meet are put together, few of thousands, and the first
- * input nearly always shows that the rule is needed.
+ * input nearly always shows that the rule is needed. Where many meet, one that steps aside does.
  */
 #include "compiler/findings_internal.h"
 #include "compiler/rule_digest.h"
@@ -23,7 +23,8 @@ struct way {
 struct idle {
 	struct look *l;
 	uint32_t *may_match; /* at connect, by rule: it matches, or could match some command */
-	uint32_t *values;    /* of an input at connect */
+	uint32_t *values;    /* of an input at connect, or where many rules match */
+	uint32_t *way;	     /* what the region asks for there; DD_LEAF: nothing */
 	uint64_t *effect;    /* by rule: equal for those that decide the same */
 	bool *needed;        /* of those looked at */
 	bool *removed;	     /* an edit takes it out */
@@ -31,6 +32,8 @@ struct idle {
 	size_t n_hits;
 	uint32_t *depth; /* by rule: how far down its condition asks */
 	struct way stronger, same;
+	struct aside *aside;
+	bool crowded; /* the rule before met so many that it had to step aside */
 	bool given_up;
 };
 
@@ -76,27 +79,37 @@ depth_of(const struct dd *d, uint32_t node)
 	return depth;
 }
 
-static const uint32_t *sorting;
-
 static int
-compare_depths(const void *a, const void *b)
+compare_keys(const void *a, const void *b)
 {
-	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+	uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
 
-	if (sorting[x] != sorting[y])
-		return sorting[x] > sorting[y] ? -1 : 1;
 	return (x > y) - (x < y);
 }
 
 /* Who is in no group meets all rules with an exception for one: taken out from the bottom of the
- * region upwards each is a step, and otherwise a way down past all before it. */
+ * region upwards each is a step, and otherwise a way down past all before it. First are those that
+ * are in the way whatever the groups: little is left then, or nothing. */
 static void
-order_hits(const struct idle *x)
+order_hits(struct idle *x, enum vm_entry e)
 {
+	const struct look *l = x->l;
+	uint64_t *keys;
+
 	if (x->n_hits <= MANY)
 		return;
-	sorting = x->depth;
-	qsort(x->hits, x->n_hits, sizeof(*x->hits), compare_depths);
+	keys = ARENA_ARRAY(&x->l->scratch, uint64_t, x->n_hits);
+	for (size_t i = 0; i < x->n_hits; i++) {
+		uint32_t rule = x->hits[i];
+		uint32_t root = e == ENTRY_COMMAND ? l->g->match[e][rule] : x->may_match[rule];
+		bool free = aside_has_way(l->s, root, x->values, x->way);
+
+		keys[i] = (uint64_t) free << 63 | (uint64_t) (INT32_MAX - x->depth[rule]) << 32 |
+			  rule;
+	}
+	qsort(keys, x->n_hits, sizeof(*keys), compare_keys);
+	for (size_t i = 0; i < x->n_hits; i++)
+		x->hits[i] = (uint32_t) keys[i];
 }
 
 /* Which rules match some input of the region. False: there is none. */
@@ -113,10 +126,13 @@ look_at(struct idle *x, enum vm_entry e, uint32_t region)
 	if (region == DD_FALSE || !witness_find_in(l->s, region, &l->scratch, &w))
 		return false;
 	witness_facts(l->s, &w, 0, &f);
+	x->way = w.values;
 	if (e == ENTRY_COMMAND) {
 		vm_decide(l->img, e, &f, &d);
 		for (int r = decision_next(&d, -1); r >= 0; r = decision_next(&d, r))
 			x->hits[x->n_hits++] = (uint32_t) r;
+		if (x->n_hits > MANY)
+			space_values(l->s, 0, &f, x->values);
 		return true;
 	}
 	space_values(l->s, 0, &f, x->values);
@@ -144,6 +160,37 @@ says_the_same(const struct idle *x, size_t i, uint32_t by)
 	       (by < i || x->needed[by]);
 }
 
+/* Among others that are in the way of the rule at some input of the region, is there another at
+ * which none is? False: it has not been found. */
+static bool
+steps_aside(struct idle *x, enum vm_entry e, size_t i, uint32_t region, bool also)
+{
+	struct look *l = x->l;
+	size_t n_rules = l->img->n_rules, n = 0;
+	uint32_t *roots;
+	struct witness w;
+	struct facts f;
+
+	arena_reset(&l->scratch);
+	if (region == DD_FALSE || !witness_find_in(l->s, region, &l->scratch, &w))
+		return false;
+	witness_facts(l->s, &w, 0, &f);
+	x->way = w.values;
+	space_values(l->s, 0, &f, x->values);
+	roots = ARENA_ARRAY(&l->scratch, uint32_t, n_rules);
+	/* What was in the way of the rule before stands next to this one. */
+	for (size_t k = 1; k < n_rules; k++) {
+		uint32_t by = (uint32_t) ((i + k) % n_rules);
+
+		if (look_decides(l, by) && l->img->rules[by].kind > l->img->rules[i].kind)
+			roots[n++] = l->g->match[e][by];
+		else if (also && says_the_same(x, i, by))
+			roots[n++] = e == ENTRY_COMMAND ? l->g->match[e][by] : x->may_match[by];
+	}
+	x->crowded = aside_find(x->aside, l->s, region, roots, n, x->values, x->way);
+	return x->crowded;
+}
+
 /* Looks for an input of the region at which nothing is in the way of the rule: stronger rules, and
  * when `also` others that say the same. *wins: there is one without stronger rules. */
 static bool
@@ -152,11 +199,15 @@ is_free(struct idle *x, enum vm_entry e, size_t i, uint32_t region, bool also, b
 	struct look *l = x->l;
 	int looks = 0;
 
+	if (x->crowded && steps_aside(x, e, i, region, also))
+		return *wins = true;
 	while (!look_lost(l) && looks++ < MOST_LOOKS && look_at(x, e, region)) {
 		bool strong = false, any = false;
 		uint32_t was = region;
 
-		order_hits(x);
+		if (x->n_hits > MANY && steps_aside(x, e, i, region, also))
+			return *wins = true;
+		order_hits(x, e);
 		for (size_t k = 0; k < x->n_hits; k++) {
 			uint32_t by = x->hits[k];
 			bool stronger = is_stronger(x, e, i, by);
@@ -248,19 +299,31 @@ says_all(struct idle *x, enum vm_entry e, uint32_t mine, uint32_t *v, size_t n)
 	return false;
 }
 
+/* Where no stronger rule decides. */
+static uint32_t
+mine_alone(const struct idle *x, enum vm_entry e, size_t i)
+{
+	const struct look *l = x->l;
+	uint32_t mine = e == ENTRY_COMMAND ? l->g->match[e][i] : x->may_match[i];
+
+	for (size_t k = 0; k < x->stronger.n; k++)
+		mine = dd_without(l->s->dd, mine, l->g->match[e][x->stronger.v[k]]);
+	return mine;
+}
+
 /* As few others as say the same together. */
 static void
 note_same(struct idle *x, struct diag *d, size_t i)
 {
 	struct look *l = x->l;
-	enum vm_entry e = look_can_be(l, l->g->match[ENTRY_COMMAND][i]) ? ENTRY_COMMAND
-									: ENTRY_CONNECT;
-	uint32_t mine = e == ENTRY_COMMAND ? l->g->match[e][i] : x->may_match[i];
-	uint32_t *v = x->same.v;
+	enum vm_entry e = ENTRY_COMMAND;
+	uint32_t mine = mine_alone(x, e, i);
 	size_t n = x->same.n;
+	uint32_t *v = ARENA_ARRAY(&l->scratch, uint32_t, n + 1);
 
-	for (size_t k = 0; k < x->stronger.n; k++)
-		mine = dd_without(l->s->dd, mine, l->g->match[e][x->stronger.v[k]]);
+	if (!look_can_be(l, mine))
+		mine = mine_alone(x, e = ENTRY_CONNECT, i);
+	memcpy(v, x->same.v, n * sizeof(*v));
 	qsort(v, n, sizeof(*v), compare_rules);
 	if (n > 4 * FINDINGS_NOTES && says_all(x, e, mine, v, n))
 		n = 1;
@@ -328,6 +391,7 @@ find_idle_rules(struct look *l)
 	x.hits = ARENA_ARRAY(l->arena, uint32_t, n + 1);
 	x.depth = ARENA_ARRAY(l->arena, uint32_t, n + 1);
 	x.values = ARENA_ARRAY(l->arena, uint32_t, l->s->n_vars + 1);
+	x.aside = aside_new(l->arena, l->s);
 	way_init(l, &x.stronger);
 	way_init(l, &x.same);
 	for (size_t i = 0; i < n; i++) {

@@ -469,6 +469,16 @@ value_of_row(const struct space *s, const struct space_var *v, size_t image, con
 	return SPACE_UNKNOWN;
 }
 
+static void
+mark_members(const struct space *s, enum fact f, const struct value *set, uint32_t *values)
+{
+	uint32_t *members = &values[s->member_var[f] - 1];
+
+	memset(members, 0, s->facts[f].n * sizeof(*members));
+	for (size_t i = 0; set->known && i < set->set.n; i++)
+		members[partition_find(s->facts[f].strings, set->set.v[i])] = 1;
+}
+
 void
 space_values(const struct space *s, size_t image, const struct facts *f, uint32_t *values)
 {
@@ -479,16 +489,14 @@ space_values(const struct space *s, size_t image, const struct facts *f, uint32_
 
 		switch (v->kind) {
 		case SPACE_FACT:
+			if (fact_info[v->fact].type == TYPE_SET)
+				mark_members(s, v->fact, x, values);
 			values[i] = !x->known ? SPACE_UNKNOWN
 				    : fact_info[v->fact].type == TYPE_SET
 					    ? 1
 					    : 1 + domain_find(&s->facts[v->fact], v->fact, x);
 			break;
-		case SPACE_MEMBER:
-			values[i] = 0;
-			for (size_t k = 0; x->known && k < x->set.n; k++)
-				values[i] |= partition_find(s->facts[v->fact].strings,
-							    x->set.v[k]) == v->member;
+		case SPACE_MEMBER: /* marked with its set, which comes before */
 			break;
 		case SPACE_USE:
 			used = vm_uses(s->columns.data[v->data], f, 1u << v->context);
