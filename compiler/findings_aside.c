@@ -8,13 +8,22 @@
  */
 #include "compiler/findings_internal.h"
 
-enum { MOST_ROUNDS = 3 }; /* past all others */
+enum { MOST_ROUNDS = 3 };	/* past all others */
+enum { MOST_STEPS = 1 << 30 };	/* for all rules: some seconds */
 
 struct aside {
 	uint32_t *values; /* where the last was found */
 	uint32_t *tried;
 	bool *fixed; /* asked for, or changed already */
 	bool found;
+	/* By node: where its way goes on with members. It is the same for one rule after another
+	 * as long as nothing else is. */
+	struct past {
+		uint32_t node, when;
+	} *past;
+	size_t n_past;
+	uint32_t now;
+	uint64_t steps;
 };
 
 struct aside *
@@ -22,10 +31,18 @@ aside_new(struct arena *arena, const struct space *s)
 {
 	struct aside *a = ARENA_NEW(arena, struct aside);
 
+	a->n_past = dd_nodes(s->dd);
+	a->past = ARENA_ARRAY(arena, struct past, a->n_past + 1);
 	a->values = ARENA_ARRAY(arena, uint32_t, s->n_vars + 1);
 	a->tried = ARENA_ARRAY(arena, uint32_t, s->n_vars + 1);
 	a->fixed = ARENA_ARRAY(arena, bool, s->n_vars + 1);
 	return a;
+}
+
+static bool
+is_member(const struct space *s, uint32_t var)
+{
+	return s->vars[var].kind == SPACE_MEMBER;
 }
 
 static uint32_t
@@ -45,11 +62,35 @@ aside_has_way(const struct space *s, uint32_t other, const uint32_t *values, con
 	while (!dd_is_leaf(other)) {
 		uint32_t var = dd_var_of(s->dd, other);
 
-		if (s->vars[var].kind == SPACE_MEMBER && way[var] == DD_LEAF)
+		if (is_member(s, var) && way[var] == DD_LEAF)
 			return true;
 		other = child_of(s->dd, other, values[var]);
 	}
 	return false;
+}
+
+/* What it asks for from its first member on. */
+static uint32_t
+members_of(struct aside *a, const struct space *s, uint32_t other)
+{
+	struct past *past = &a->past[other];
+
+	if (past->when != a->now) {
+		while (!dd_is_leaf(other) && !is_member(s, dd_var_of(s->dd, other))) {
+			other = child_of(s->dd, other, a->tried[dd_var_of(s->dd, other)]);
+			a->steps++;
+		}
+		*past = (struct past){other, a->now};
+	}
+	return past->node;
+}
+
+static bool
+holds(struct aside *a, const struct space *s, uint32_t node)
+{
+	for (; !dd_is_leaf(node); a->steps++)
+		node = child_of(s->dd, node, a->tried[dd_var_of(s->dd, node)]);
+	return node == DD_TRUE;
 }
 
 /* The other holds: the last member that it asks for and that may change is changed, so that it does
@@ -62,13 +103,13 @@ change(struct aside *a, const struct space *s, uint32_t other)
 	while (!dd_is_leaf(other)) {
 		uint32_t var = dd_var_of(s->dd, other), value = a->tried[var];
 
-		if (s->vars[var].kind == SPACE_MEMBER && !a->fixed[var]) {
+		if (is_member(s, var) && !a->fixed[var]) {
 			last = var;
 			past = child_of(s->dd, other, !value);
 		}
 		other = child_of(s->dd, other, value);
 	}
-	if (last == DD_LEAF || dd_eval(s->dd, past, a->tried) == DD_TRUE)
+	if (last == DD_LEAF || holds(a, s, past))
 		return false;
 	a->tried[last] = !a->tried[last];
 	a->fixed[last] = true;
@@ -81,12 +122,14 @@ change_all(struct aside *a, const struct space *s, const uint32_t *others, size_
 {
 	size_t good = 0;
 
-	for (size_t i = 0; good < n && i < MOST_ROUNDS * n; i++, good++) {
+	for (size_t i = 0; good < n && i < MOST_ROUNDS * n; i++, good++, a->steps++) {
 		uint32_t other = others[i % n];
 
-		if (dd_eval(s->dd, other, a->tried) != DD_TRUE)
+		if (!dd_is_leaf(other))
+			other = members_of(a, s, other);
+		if (!holds(a, s, other))
 			continue;
-		if (!change(a, s, other))
+		if (a->steps > MOST_STEPS || !change(a, s, other))
 			return false;
 		good = 0;
 	}
@@ -97,13 +140,19 @@ bool
 aside_find(struct aside *a, struct space *s, uint32_t root, const uint32_t *others, size_t n,
 	   const uint32_t *values, const uint32_t *way)
 {
-	for (size_t i = 0; i < s->n_vars; i++) {
-		bool from_last = a->found && way[i] == DD_LEAF && s->vars[i].kind == SPACE_MEMBER;
+	bool same = a->now > 0;
 
+	for (uint32_t i = 0; i < s->n_vars; i++) {
+		bool from_last = a->found && way[i] == DD_LEAF && is_member(s, i);
+		uint32_t value = from_last ? a->values[i] : values[i];
+
+		same = same && (is_member(s, i) || a->tried[i] == value);
 		a->fixed[i] = way[i] != DD_LEAF;
-		a->tried[i] = from_last ? a->values[i] : values[i];
+		a->tried[i] = value;
 	}
-	a->found = change_all(a, s, others, n) && dd_eval(s->dd, root, a->tried) == DD_TRUE &&
+	a->now += !same;
+	a->found = a->steps < MOST_STEPS && change_all(a, s, others, n) &&
+		   dd_eval(s->dd, root, a->tried) == DD_TRUE &&
 		   dd_eval(s->dd, space_feasible(s), a->tried) == DD_TRUE;
 	if (a->found)
 		memcpy(a->values, a->tried, s->n_vars * sizeof(*a->values));

@@ -13,6 +13,10 @@
 
 /* Of the rules that could be meant, so many are named. */
 enum { FINDINGS_NOTES = 5 };
+/* So many rules that match one input are looked at one by one first, not by the diagram. */
+enum { FINDINGS_MANY = 64 };
+
+struct aside;
 
 struct look {
 	struct diag_queue *q;
@@ -24,6 +28,7 @@ struct look {
 	bool *said;		   /* something was found about the rule */
 	struct arena *arena;
 	struct arena scratch; /* of one question */
+	struct aside *aside;
 	struct dd_mark mark;  /* what all questions are about */
 	struct dd_mark question; /* where this one began */
 	uint64_t work;	      /* what all questions may have cost before there are no more */
@@ -55,8 +60,7 @@ struct diag *look_say(struct look *l, size_t i, struct diag *d);
 		      vm_rule_info[(l)->img->rules[i].kind].name,                                  \
 		      (l)->rules[i]->name.s __VA_OPT__(, ) __VA_ARGS__))
 
-/* Looks for an input at which a condition holds and others do not. */
-struct aside;
+/* Looks for an input at which a condition holds and others, which are there by now, do not. */
 struct aside *aside_new(struct arena *arena, const struct space *s);
 /* From values[], at which `root` holds; way[] has what it asks for there, or DD_LEAF. */
 bool aside_find(struct aside *a, struct space *s, uint32_t root, const uint32_t *others, size_t n,

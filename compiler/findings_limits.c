@@ -72,6 +72,37 @@ clause_of(const struct rule *r, size_t amount)
 	return c;
 }
 
+/* Of very many that match one input, those may match every other one that do so whatever the
+ * groups: an input is looked for at which none of the others does. */
+static size_t
+leave_out(struct look *l, size_t i, const struct witness *w, const struct facts *f,
+	  uint32_t *limits, size_t n)
+{
+	uint32_t *values = ARENA_ARRAY(&l->scratch, uint32_t, l->s->n_vars + 1);
+	uint32_t *others = ARENA_ARRAY(&l->scratch, uint32_t, n);
+	const uint32_t *match = l->g->match[ENTRY_COMMAND];
+	size_t n_others = 0, kept = 0, at = 0;
+
+	while (at < n && limits[at] != i)
+		at++;
+	if (at == n)
+		return n; /* the input was not what the way says */
+	space_values(l->s, 0, f, values);
+	/* What was in the way of the limit before is the first. */
+	for (size_t k = 1; k < n; k++) {
+		uint32_t other = match[limits[(at + n - k) % n]];
+
+		if (aside_has_way(l->s, other, values, w->values))
+			others[n_others++] = other;
+	}
+	if (!aside_find(l->aside, l->s, match[i], others, n_others, values, w->values))
+		return n;
+	for (size_t k = 0; k < n; k++)
+		if (limits[k] == i || !aside_has_way(l->s, match[limits[k]], values, w->values))
+			limits[kept++] = limits[k];
+	return kept;
+}
+
 /* Of the limits that match some input of the rule, those that match every input. */
 static size_t
 find_wider(struct look *l, size_t i, uint32_t *wider)
@@ -80,18 +111,23 @@ find_wider(struct look *l, size_t i, uint32_t *wider)
 	struct decision d;
 	struct witness w;
 	struct facts f;
-	size_t n = 0;
+	size_t n = 0, kept = 0;
 
 	arena_reset(&l->scratch);
 	if (!witness_find_in(l->s, mine, &l->scratch, &w))
 		return 0;
 	witness_facts(l->s, &w, 0, &f);
 	vm_decide(l->img, ENTRY_COMMAND, &f, &d);
-	for (int r = decision_next(&d, -1); r >= 0 && !look_lost(l); r = decision_next(&d, r))
-		if (l->img->rules[r].kind == VM_LIMIT &&
-		    !look_can_be(l, dd_without(l->s->dd, mine, l->g->match[ENTRY_COMMAND][r])))
+	for (int r = decision_next(&d, -1); r >= 0; r = decision_next(&d, r))
+		if (l->img->rules[r].kind == VM_LIMIT)
 			wider[n++] = (uint32_t) r;
-	return look_lost(l) ? 0 : n;
+	if (n > FINDINGS_MANY)
+		n = leave_out(l, i, &w, &f, wider, n);
+	for (size_t k = 0; k < n && !look_lost(l); k++)
+		if (!look_can_be(l, dd_without(l->s->dd, mine,
+					       l->g->match[ENTRY_COMMAND][wider[k]])))
+			wider[kept++] = wider[k];
+	return look_lost(l) ? 0 : kept;
 }
 
 /* The amount that makes this one idle, or that it is beyond. False: there is none. */

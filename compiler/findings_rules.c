@@ -11,7 +11,6 @@
 #include <stdlib.h>
 
 enum { MOST_LOOKS = 2000 }; /* at inputs, for one rule */
-enum { MANY = 64 }; /* rules that match one input */
 
 /* Rules in the way, each once. */
 struct way {
@@ -32,7 +31,6 @@ struct idle {
 	size_t n_hits;
 	uint32_t *depth; /* by rule: how far down its condition asks */
 	struct way stronger, same;
-	struct aside *aside;
 	bool crowded; /* the rule before met so many that it had to step aside */
 	bool given_up;
 };
@@ -96,7 +94,7 @@ order_hits(struct idle *x, enum vm_entry e)
 	const struct look *l = x->l;
 	uint64_t *keys;
 
-	if (x->n_hits <= MANY)
+	if (x->n_hits <= FINDINGS_MANY)
 		return;
 	keys = ARENA_ARRAY(&x->l->scratch, uint64_t, x->n_hits);
 	for (size_t i = 0; i < x->n_hits; i++) {
@@ -131,7 +129,7 @@ look_at(struct idle *x, enum vm_entry e, uint32_t region)
 		vm_decide(l->img, e, &f, &d);
 		for (int r = decision_next(&d, -1); r >= 0; r = decision_next(&d, r))
 			x->hits[x->n_hits++] = (uint32_t) r;
-		if (x->n_hits > MANY)
+		if (x->n_hits > FINDINGS_MANY)
 			space_values(l->s, 0, &f, x->values);
 		return true;
 	}
@@ -187,7 +185,7 @@ steps_aside(struct idle *x, enum vm_entry e, size_t i, uint32_t region, bool als
 		else if (also && says_the_same(x, i, by))
 			roots[n++] = e == ENTRY_COMMAND ? l->g->match[e][by] : x->may_match[by];
 	}
-	x->crowded = aside_find(x->aside, l->s, region, roots, n, x->values, x->way);
+	x->crowded = aside_find(l->aside, l->s, region, roots, n, x->values, x->way);
 	return x->crowded;
 }
 
@@ -205,7 +203,7 @@ is_free(struct idle *x, enum vm_entry e, size_t i, uint32_t region, bool also, b
 		bool strong = false, any = false;
 		uint32_t was = region;
 
-		if (x->n_hits > MANY && steps_aside(x, e, i, region, also))
+		if (x->n_hits > FINDINGS_MANY && steps_aside(x, e, i, region, also))
 			return *wins = true;
 		order_hits(x, e);
 		for (size_t k = 0; k < x->n_hits; k++) {
@@ -391,7 +389,6 @@ find_idle_rules(struct look *l)
 	x.hits = ARENA_ARRAY(l->arena, uint32_t, n + 1);
 	x.depth = ARENA_ARRAY(l->arena, uint32_t, n + 1);
 	x.values = ARENA_ARRAY(l->arena, uint32_t, l->s->n_vars + 1);
-	x.aside = aside_new(l->arena, l->s);
 	way_init(l, &x.stronger);
 	way_init(l, &x.same);
 	for (size_t i = 0; i < n; i++) {
@@ -401,6 +398,7 @@ find_idle_rules(struct look *l)
 		x.depth[i] = depth_of(l->s->dd, l->g->match[ENTRY_COMMAND][i]);
 	}
 	l->mark = l->question = dd_mark(l->s->dd);
+	l->aside = aside_new(l->arena, l->s);
 	for (size_t i = n; i-- > 0;) {
 		x.needed[i] = l->said[i];
 		if (!look_decides(l, i) || l->said[i])

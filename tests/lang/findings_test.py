@@ -110,6 +110,16 @@ def test_exceptions_that_are_there_twice():
     h.check(seconds < SECONDS, f"{seconds:.1f} s")
 
 
+def test_limits_with_exceptions_for_many_groups():
+    text = "policy p\nallow a do sql.select\n" + "".join(
+        f'group g{i} = idp "x{i}"\nlimit l{i} do sql.select rows {i + 1} per command unless who g{i}\n'
+        for i in range(1000))
+    found, seconds, out = check(put("limits", text + "limit again do sql.select rows 5000 per command unless who g7, g8\n"))
+    h.eq(len(re.findall("^warning", out, re.M)), 1, out[:600])
+    h.has(out, "'again'", "limit 'l7'")
+    h.check(seconds < 1, f"{seconds:.1f} s")
+
+
 KINDS = ["allow", "hold", "deny"]  # the later is the stronger
 
 
@@ -211,6 +221,6 @@ def setup():
 
 h.main(test_ten_thousand_rules, test_the_same_two_thousand_times,
        test_what_is_too_entangled_is_said_and_nothing_false, test_exceptions_for_many_groups,
-       test_exceptions_that_are_there_twice, test_what_is_found_is_what_a_look_at_everything_finds,
+       test_exceptions_that_are_there_twice, test_limits_with_exceptions_for_many_groups, test_what_is_found_is_what_a_look_at_everything_finds,
        test_questions_about_ten_thousand_rules,
        setup=setup)
