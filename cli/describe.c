@@ -116,7 +116,7 @@ put_strings(struct buf *out, const char *name, const struct partition *p, const 
 		const struct pattern *r = g < p->n_globs ? NULL : &p->regexes[g - p->n_globs];
 		bool news = false;
 
-		if ((r && r->derived) || !is_inside(p, g, values, wanted, first))
+		if ((r && r->of_schema) || !is_inside(p, g, values, wanted, first))
 			continue;
 		for (size_t i = 0; i < p->n; i++)
 			if (partition_has(p, i, g) && !covered[i])

@@ -28,7 +28,7 @@ struct putter {
 	uint32_t at;	 /* the block at hand */
 	uint32_t *child; /* of its values */
 	/* What is known of their classes. */
-	struct strings *strings[FACT_COUNT], *row_strings[VM_MAX_ROW_COLUMNS];
+	struct strings *strings[FACT_COUNT], *objects, *row_strings[VM_MAX_ROW_COLUMNS];
 	bool *spills;	 /* of blocks: patterns are left to the list there */
 	bool far;	 /* tests go no further than past the next instruction */
 	bool too_far;	 /* a test would have to */

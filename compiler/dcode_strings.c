@@ -2,7 +2,7 @@
  *
  * Splits by a string: a switch finds the constants, patterns tell the other classes apart. A table
  * is looked for in two steps, its schema and then its name, so that patterns of schemas, of which
- * there may be many, are a switch as well.
+ * there may be many, are a switch as well; regular expressions of schemas are asked of the schema.
  */
 #include "compiler/dcode_put.h"
 
@@ -27,6 +27,7 @@ struct strings {
 	const struct partition *p;
 	uint8_t in, find, glob, regex; /* the instructions that test it */
 	uint16_t fact;
+	bool in_schema; /* tables that are in theirs, which can be asked for as well */
 	uint32_t *twin; /* of a constant: the other class that matches the same patterns */
 	uint32_t *order;  /* classes in the order of their strings */
 	uint32_t *others; /* those that are not constants */
@@ -68,6 +69,12 @@ by_name(struct arena *arena, const struct partition *p)
 }
 
 static int
+compare_slices(const void *a, const void *b)
+{
+	return slice_cmp(*(const struct slice *) a, *(const struct slice *) b);
+}
+
+static int
 compare_schemas(const void *a, const void *b)
 {
 	return slice_cmp(((const struct schema *) a)->name, ((const struct schema *) b)->name);
@@ -96,18 +103,18 @@ find_twins(struct putter *p, struct strings *t)
 }
 
 static struct strings *
-strings_of(struct putter *p, enum fact fact)
+strings_of(struct putter *p, enum fact fact, bool in_schema)
 {
-	struct strings *t = p->strings[fact];
+	struct strings **t = in_schema ? &p->objects : &p->strings[fact];
 
-	if (t)
-		return t;
-	t = p->strings[fact] = ARENA_NEW(p->arena, struct strings);
-	*t = (struct strings){.p = p->v->s->facts[fact].strings, .in = OP_STR_IN,
-			      .find = OP_STR_SWITCH, .glob = OP_STR_GLOB, .regex = OP_STR_REGEX,
-			      .fact = (uint16_t) fact};
-	find_twins(p, t);
-	return t;
+	if (*t)
+		return *t;
+	*t = ARENA_NEW(p->arena, struct strings);
+	**t = (struct strings){.p = p->v->s->facts[fact].strings, .in = OP_STR_IN,
+			       .find = OP_STR_SWITCH, .glob = OP_STR_GLOB, .regex = OP_STR_REGEX,
+			       .fact = (uint16_t) fact, .in_schema = in_schema};
+	find_twins(p, *t);
+	return *t;
 }
 
 static struct strings *
@@ -143,24 +150,26 @@ n_children(const struct putter *p, const uint32_t *set, size_t n)
 	return different;
 }
 
-/* No test asks for a regular expression that another fact's was made into. */
+/* No test of a table asks for a regular expression that one of schemas was made into. */
 static bool
-is_askable(const struct partition *q, size_t sign)
+is_askable(const struct strings *t, size_t sign)
 {
-	return sign < q->n_globs || !q->regexes[sign - q->n_globs].derived;
+	return sign < t->p->n_globs || t->in_schema ||
+	       !t->p->regexes[sign - t->p->n_globs].of_schema;
 }
 
 /* The pattern that leaves the fewest ways on either side. */
 static size_t
-best_sign(const struct putter *p, const struct partition *q, const uint32_t *set, size_t n)
+best_sign(const struct putter *p, const struct strings *t, const uint32_t *set, size_t n)
 {
+	const struct partition *q = t->p;
 	uint32_t sides[2][MAX_TREE];
 	size_t best = q->n_signs, least = SIZE_MAX;
 
 	for (size_t g = 0; g < q->n_signs; g++) {
 		size_t count[2] = {0, 0}, ways;
 
-		for (size_t i = 0; i < n && is_askable(q, g); i++) {
+		for (size_t i = 0; i < n && is_askable(t, g); i++) {
 			bool side = partition_has(q, set[i], g);
 
 			sides[side][count[side]++] = set[i];
@@ -207,15 +216,22 @@ ask_for(struct putter *p, const struct strings *t, size_t sign, struct insn *in)
 	const struct pattern *r = sign < q->n_globs ? NULL : &q->regexes[sign - q->n_globs];
 
 	in->op = r ? t->regex : t->glob;
-	in->arg = dcode_constant(p, r ? constant_regex(p->constants, r->text, r->regex)
-				      : constant_string(p->constants, q->globs[sign]));
+	in->fact = t->fact;
+	if (!r) {
+		in->arg = dcode_constant(p, constant_string(p->constants, q->globs[sign]));
+		return;
+	}
+	if (r->of_schema)
+		in->fact = FACT_SCHEMA;
+	in->arg = dcode_constant(p, constant_regex(p->constants, r->text,
+						   r->of_schema ? r->of_schema : r->regex));
 }
 
 static void
 put_tree(struct putter *p, const struct strings *t, const uint32_t *set, size_t n)
 {
 	const struct partition *q = t->p;
-	struct insn in = {.flags = INSN_SKIP_TRUE, .fact = t->fact};
+	struct insn in = {.flags = INSN_SKIP_TRUE};
 	uint32_t leaf = leaf_of(p, set, n), sides[2][MAX_TREE];
 	size_t count[2] = {0, 0}, g, at;
 
@@ -223,7 +239,7 @@ put_tree(struct putter *p, const struct strings *t, const uint32_t *set, size_t 
 		dcode_put_way(p, leaf);
 		return;
 	}
-	g = best_sign(p, q, set, n);
+	g = best_sign(p, t, set, n);
 	assert(g < q->n_signs); /* classes that no pattern tells apart are one */
 	for (size_t i = 0; i < n; i++) {
 		bool side = partition_has(q, set[i], g);
@@ -300,7 +316,7 @@ put_strings(struct putter *p, const struct strings *t, uint32_t unknown,
 void
 dcode_put_string(struct putter *p, enum fact fact)
 {
-	const struct strings *t = strings_of(p, fact);
+	const struct strings *t = strings_of(p, fact, false);
 
 	put_strings(p, t, p->child[SPACE_UNKNOWN], t->order, t->p->n, t->others, t->n_others);
 }
@@ -333,6 +349,16 @@ same_key(const struct partition *q, const uint64_t *mask, uint32_t a, uint32_t b
 	return true;
 }
 
+/* Is it one that tests name? Others only show their class. */
+static bool
+is_named(const struct putter *p, const struct partition *q, struct slice schema)
+{
+	struct slice glob =
+		slice_str(arena_printf(p->arena, "%.*s.*", SLICE_ARG(schema)));
+
+	return q->n_globs && bsearch(&glob, q->globs, q->n_globs, sizeof(glob), compare_slices);
+}
+
 static void
 find_schemas(struct putter *p, struct strings *t)
 {
@@ -340,9 +366,10 @@ find_schemas(struct putter *p, struct strings *t)
 
 	t->schemas = ARENA_ARRAY(p->arena, struct schema, q->n + 1);
 	for (size_t i = 0; i < q->n; i++) {
-		struct slice s = dcode_schema_of(q->classes[t->order[i]].text);
+		const struct class *c = &q->classes[t->order[i]];
+		struct slice s = dcode_schema_of(c->text);
 
-		if (!s.p)
+		if (!s.p || (!c->constant && !is_named(p, q, s)))
 			continue;
 		if (t->n_schemas == 0 || !slice_eq(t->schemas[t->n_schemas - 1].name, s))
 			t->schemas[t->n_schemas++] = (struct schema){.name = s, .first = i};
@@ -401,6 +428,9 @@ find_places(struct putter *p, struct strings *t)
 		literal[g] = !match_is_glob(s.name) && t->n_schemas &&
 			     bsearch(&s, t->schemas, t->n_schemas, sizeof(s), compare_schemas);
 	}
+	for (size_t i = 0; i < q->n_regexes; i++)
+		if (q->regexes[i].of_schema)
+			mask[(q->n_globs + i) / 64] |= UINT64_C(1) << (q->n_globs + i) % 64;
 	t->elsewhere = ARENA_ARRAY(p->arena, uint32_t, t->n_others + 1);
 	for (size_t i = 0; i < t->n_others; i++)
 		if (p->v->schema_of[t->others[i]] && is_elsewhere(t, literal, t->others[i]))
@@ -447,7 +477,7 @@ put_way_to(struct putter *p, uint32_t block)
 void
 dcode_put_object(struct putter *p)
 {
-	struct strings *t = strings_of(p, FACT_TABLE);
+	struct strings *t = strings_of(p, FACT_TABLE, true);
 	const struct schema **listed;
 	uint32_t elsewhere, *leaf;
 	size_t n = 0, last = 0, slots;

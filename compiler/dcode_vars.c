@@ -41,7 +41,7 @@ dcode_schemas_plain(const struct space *s)
 {
 	const struct domain *d = &s->facts[FACT_SCHEMA];
 
-	if (!d->used || !s->facts[FACT_TABLE].used || d->strings->n_regexes > 0)
+	if (!d->used || !s->facts[FACT_TABLE].used)
 		return false;
 	for (size_t i = 0; i < d->strings->n_constants; i++) {
 		struct slice c = d->strings->constants[i];
@@ -55,10 +55,26 @@ dcode_schemas_plain(const struct space *s)
 	return true;
 }
 
+/* Is the name, and so is every one of its class, one that begins with such a schema? */
 static bool
-match_beginning(const struct space *s, struct slice schema, struct slice name)
+match_beginning(const struct space *s, size_t sign, struct slice name)
 {
-	return match_glob(slice_str(arena_printf(s->arena, "%.*s.*", SLICE_ARG(schema))), name);
+	const struct partition *p = s->facts[FACT_SCHEMA].strings;
+	const uint8_t *dot = name.n ? memchr(name.p, '.', name.n) : NULL;
+
+	if (sign >= p->n_globs)
+		return dot && partition_matches(p, sign,
+						slice_of(name.p, (size_t) (dot - name.p)));
+	return match_glob(slice_str(arena_printf(s->arena, "%.*s.*", SLICE_ARG(p->globs[sign]))),
+			  name);
+}
+
+/* Constants have no dot. */
+static bool
+has_schema(struct slice table, struct slice schema)
+{
+	return table.n > schema.n && table.p[schema.n] == '.' &&
+	       slice_eq(slice_of(table.p, schema.n), schema);
 }
 
 /* Can a name of the class be in the schema and have one dot? Of the patterns P.* without another
@@ -87,27 +103,26 @@ odd_schema(const struct space *s, size_t table)
 {
 	const struct partition *p = s->facts[FACT_SCHEMA].strings;
 	struct slice name = s->facts[FACT_TABLE].strings->classes[table].text;
-	bool *want = ARENA_ARRAY(s->arena, bool, p->n_globs + 1);
+	bool *want = ARENA_ARRAY(s->arena, bool, p->n_signs + 1);
 	size_t constant = p->n_constants, n = 0;
 
 	for (size_t i = 0; i < p->n_constants; i++)
-		if (match_beginning(s, p->constants[i], name)) {
+		if (has_schema(name, p->constants[i])) {
 			constant = i;
 			n++;
 		}
 	if (n == 1 && !has_one_dot_in(s->facts[FACT_TABLE].strings, table, p->constants[constant]))
 		return 0;
-	for (size_t i = 0; i < p->n_globs; i++)
-		want[i] = match_beginning(s, p->globs[i], name);
+	for (size_t i = 0; i < p->n_signs; i++)
+		want[i] = match_beginning(s, i, name);
 	for (uint32_t c = 0; c < p->n && n <= 1; c++) {
 		size_t g = 0;
 
 		if (n ? c != p->constant_class[constant] : p->classes[c].constant)
 			continue;
-		while (g < p->n_globs &&
-		       (p->signs[c * p->sign_words + g / 64] >> g % 64 & 1) == want[g])
+		while (g < p->n_signs && partition_has(p, c, g) == want[g])
 			g++;
-		if (g == p->n_globs)
+		if (g == p->n_signs)
 			return c + 1;
 	}
 	return 0;

@@ -511,7 +511,8 @@ add_regex(struct partition *p, struct pattern pattern, uint32_t *slots, size_t n
 	at ^= XXH3_64bits(r->class_of, 256);
 	for (at &= n_slots - 1; slots[at]; at = (at + 1) & (n_slots - 1))
 		if (regex_same(p->regexes[slots[at] - 1].regex, r)) {
-			p->regexes[slots[at] - 1].derived &= pattern.derived;
+			if (!pattern.of_schema)
+				p->regexes[slots[at] - 1].of_schema = NULL;
 			return;
 		}
 	p->regexes[p->n_regexes++] = pattern;

@@ -14,7 +14,8 @@ struct pattern {
 	struct slice text;
 	bool glob; /* has a * that stands for any run of bytes */
 	const struct regex *regex; /* the text is how it is written then */
-	bool derived; /* made of another fact's pattern: no test asks for it */
+	/* Of a table's: made of this one of schemas, and no test of tables asks for it. */
+	const struct regex *of_schema;
 };
 
 struct class

@@ -455,7 +455,7 @@ add_schemas(struct space *s, struct list *schemas, struct list *tables)
 		const struct pattern *p = &schemas->patterns[i];
 		struct pattern *out = &tables->patterns[tables->n++];
 
-		*out = (struct pattern){.text = p->text, .derived = true};
+		*out = (struct pattern){.text = p->text, .of_schema = p->regex};
 		if (p->regex) {
 			out->regex = regex_before_dot(s->arena, p->regex);
 			if (!out->regex)

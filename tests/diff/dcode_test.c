@@ -32,6 +32,7 @@ static const char *const usual =
 	"deny far unless client.address in 10.0.0.0/8 or client.address in 10.1.0.0/16\n"
 	"deny night do sql.ddl when time.of-day < 06:00 or time.of-day >= 22:00\n"
 	"hold ddl do sql.ddl for 1 of dba not self within 5m\n"
+	"deny eu do sql.delete when schema matches /^(app|ops)-[a-z]+$/\n"
 	"deny old do sql.insert when table matches /^app(-eu)?\\.t[2-9]$|old/\n"
 	"limit much who app do sql.select when sql.statements > 3 rows 10 per command\n"
 	"allow all who dba do sql.select\n"
@@ -285,7 +286,12 @@ each_schema_has_its_tables(void)
 		"allow t do sql.select, sql.insert when table matches \"*-eu.*\"\n",
 		"policy p\n"
 		"allow t do sql.select when table matches \"*-eu.*\"\n"
-		"deny s do sql.drop, sql.select when schema matches \"*p*\"\n"};
+		"deny s do sql.drop, sql.select when schema matches \"*p*\"\n",
+		/* What is before the first of two dots is no schema. */
+		"policy p\n"
+		"allow t do sql.select when table matches /^a\\.b/ or table = \"a-eu.t\"\n"
+		"deny s do sql.drop, sql.select when schema matches /^a|b$/\n"
+		"allow u do sql.drop when schema matches /^a.*eu$/ and table matches \"*.t\"\n"};
 
 	for (size_t i = 0; i < COUNT_OF(texts); i++) {
 		struct sources sources;
@@ -555,8 +561,54 @@ one_look_tells_who_is_excepted(void)
 	buf_fini(&text);
 }
 
+/* A regular expression of schemas is asked of the schema of tables that nothing names; those of
+ * "app" are found by the switch. */
+static void
+schemas_are_told_by_regular_expressions(void)
+{
+	static const struct {
+		struct slice schema, table;
+		bool allowed;
+	} cases[] = {
+		{SLICE_LIT("app"), SLICE_LIT("app.t"), true},
+		{SLICE_LIT("app"), SLICE_LIT("app.keys"), false},
+		{SLICE_LIT("app-eu"), SLICE_LIT("app-eu.t"), true},
+		{SLICE_LIT("tmp_17"), SLICE_LIT("tmp_17.a_log"), true},
+		{SLICE_LIT("tmp_17"), SLICE_LIT("tmp_17.a"), false},
+		{SLICE_LIT("tmp_"), SLICE_LIT("tmp_.a_log"), false},
+		{SLICE_LIT("x"), SLICE_LIT("x.y"), false},
+	};
+	struct sources sources;
+	struct decision d;
+	struct diag_queue q;
+
+	compile(SLICE_LIT("policy p\n"
+			  "allow a do sql.select when schema matches /^app(-eu)?$/\n"
+			  "deny b do sql.select when table = \"app.keys\"\n"
+			  "allow c do sql.select when schema matches /^tmp_[0-9]+$/ and "
+			  "table matches \"*_log\"\n"),
+		&q, &sources);
+	CHECK_INT(q.n_warnings, 0);
+	CHECK(says_alike());
+	CHECK(count_ops(ENTRY_COMMAND, OP_IN_SCHEMA) > 0);
+	CHECK_INT(count_ops(ENTRY_COMMAND, OP_STR_REGEX), 2);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct facts f = {.uses_known = true};
+
+		facts_int(&f, FACT_TARGET_PROTOCOL, PROTOCOL_POSTGRES);
+		facts_int(&f, FACT_ACTION, ACTION_SQL_SELECT);
+		facts_string(&f, FACT_SCHEMA, cases[i].schema);
+		facts_string(&f, FACT_TABLE, cases[i].table);
+		CHECK(!goes_to_list(&f));
+		vm_decide(img, ENTRY_COMMAND, &f, &d);
+		CHECK_INT(d.verdict, cases[i].allowed ? VERDICT_ALLOW : VERDICT_DENY);
+	}
+	arena_fini(&arena);
+}
+
 TEST_MAIN(TEST(a_changed_diagram_is_noticed), TEST(each_schema_has_its_tables),
 	  TEST(what_nothing_leads_to_is_left_out),
 	  TEST(results_too_are_said_to_be_too_much),
+	  TEST(schemas_are_told_by_regular_expressions),
 	  TEST(the_list_decides_what_is_too_large), TEST(one_look_tells_who),
 	  TEST(one_look_tells_who_is_excepted))
