@@ -135,13 +135,18 @@ hash_set(const uint32_t *set)
 	return (size_t) XXH3_64bits(set, (set[0] + 1) * sizeof(*set));
 }
 
+static bool
+same_set(const uint32_t *a, const uint32_t *b)
+{
+	return a[0] == b[0] && memcmp(a, b, (a[0] + 1) * sizeof(*a)) == 0;
+}
+
 static uint32_t *
 slot_of(struct rule_sets *r, const uint32_t *set)
 {
 	size_t at = hash_set(set) & (r->n_slots - 1);
 
-	while (r->slots[at] &&
-	       memcmp(r->sets[r->slots[at] - 1], set, (set[0] + 1) * sizeof(*set)) != 0)
+	while (r->slots[at] && !same_set(r->sets[r->slots[at] - 1], set))
 		at = (at + 1) & (r->n_slots - 1);
 	return &r->slots[at];
 }
