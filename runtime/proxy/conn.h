@@ -42,6 +42,11 @@ void conn_end_soon(struct conn *c);
 void conn_drain(struct conn *c);
 void conn_end_now(struct conn *c);
 
+/* canceller.c: sends a CancelRequest to where c's command runs. True: session_cancel_done
+ * follows. */
+bool cancellers_send(struct conn *c, struct slice packet) MUST_CHECK;
+void cancellers_forget(struct conn *c); /* it goes */
+
 /* worker.c, for conn.c */
 struct worker_shared {
 	struct ring *ring;
