@@ -68,6 +68,12 @@ load_config(void *ctx UNUSED, const char *path, struct arena *arena, struct conf
 	return good;
 }
 
+static bool
+load_password(void *ctx UNUSED, const struct config_target *t, int stop_fd, struct buf *secret,
+	      struct buf *text)
+{
+	return config_password_again(t, stop_fd, secret, text);
+}
 
 /* The policy's own tests and proofs, as `weir build` checks them before it signs: one that fails
  * has found a policy that does not do what its author meant. */
@@ -224,7 +230,7 @@ cmd_run(int argc, char **argv)
 	bool allow_unsigned = false;
 	struct server_options o = {
 		.version = WEIR_VERSION,
-		.loader = {&allow_unsigned, load_config, load_policy},
+		.loader = {&allow_unsigned, load_config, load_policy, load_password},
 	};
 	char path[PATH_MAX];
 

@@ -378,7 +378,11 @@ read_login(struct config_reader *r, struct config_target *t)
 	if (is_word(how, "password")) {
 		take_secret(r, "password", &t->password, how->at);
 	} else if (is_word(how, "password-file")) {
-		if (take_path(r, &path) && r->fetch_secrets)
+		if (!take_path(r, &path))
+			return;
+		t->password_from = PASSWORD_FILE;
+		t->password_at = path;
+		if (r->fetch_secrets)
 			t->password = config_secret_file(r, path, how->at);
 	} else if (is_word(how, "password-env")) {
 		if (config_peek(r)->code == TK_STRING && !config_peek(r)->line_start)
@@ -390,8 +394,12 @@ read_login(struct config_reader *r, struct config_target *t)
 		if (r->fetch_secrets)
 			t->password = config_secret_env(r, path, how->at);
 	} else if (is_word(how, "password-command")) {
-		if (take(r, TK_STRING, &s, "a quoted command") && r->fetch_secrets)
-			t->password = config_secret_command(r, (const char *) s->string.p, how->at);
+		if (!take(r, TK_STRING, &s, "a quoted command"))
+			return;
+		t->password_from = PASSWORD_COMMAND;
+		t->password_at = arena_str(r->arena, s->string);
+		if (r->fetch_secrets)
+			t->password = config_secret_command(r, t->password_at, how->at);
 	} else {
 		r->at--;
 		config_expected(r, "`password`, `password-file`, `password-env` or `password-command`");
@@ -719,7 +727,7 @@ config_load_text(const char *path, struct slice text, bool fetch_secrets, struct
 		 struct config *out, struct diag_queue *q)
 {
 	struct config_reader r = {
-		.q = q, .arena = arena, .fetch_secrets = fetch_secrets, .out = out,
+		.q = q, .arena = arena, .fetch_secrets = fetch_secrets, .out = out, .stop_fd = -1,
 		.postgres_at = SPAN_NONE, .admin_at = SPAN_NONE, .policy_at = SPAN_NONE,
 		.state_at = SPAN_NONE, .tls_at = SPAN_NONE, .retention_at = SPAN_NONE,
 	};

@@ -38,6 +38,7 @@ struct config_reader {
 	uint32_t file;
 	const char *folder; /* of the configuration, absolute, without a slash at its end */
 	bool fetch_secrets;
+	int stop_fd; /* readable: nobody waits for a command any more; -1: somebody does */
 	bool holds_secrets; /* in its own text */
 	struct config *out;
 	struct target_node *targets, **targets_end;

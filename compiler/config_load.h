@@ -22,4 +22,9 @@ bool config_load(const char *path, struct arena *arena, struct config *out, stru
 bool config_load_text(const char *path, struct slice text, bool fetch_secrets, struct arena *arena,
 		      struct config *out, struct diag_queue *q) MUST_CHECK;
 
+/* The password of a target as its file or command has it now, appended to `secret`, which the
+ * caller wipes. False: why not is appended to `said`; soon, once stop_fd is readable. */
+bool config_password_again(const struct config_target *t, int stop_fd, struct buf *secret,
+			   struct buf *said) MUST_CHECK;
+
 #endif

@@ -130,33 +130,35 @@ start(const char *command, int *from)
 	return pid;
 }
 
-/* False: time is up (ETIMEDOUT), or it cannot be waited for. */
+/* False: time is up (ETIMEDOUT), nobody waits for it (ECANCELED), or it cannot be waited for. */
 static bool
-wait_readable(int fd, int64_t end)
+wait_readable(int fd, int stop_fd, int64_t end)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct pollfd p[] = {{fd, POLLIN, 0}, {stop_fd, POLLIN, 0}};
 	int64_t left;
 	int n;
 
 	do {
 		left = end - now_ms();
-		n = left > 0 ? poll(&p, 1, (int) left) : 0;
+		n = left > 0 ? poll(p, COUNT_OF(p), (int) left) : 0;
 	} while (n < 0 && errno == EINTR);
 	if (n == 0)
 		errno = ETIMEDOUT;
-	return n > 0;
+	else if (n > 0 && p[1].revents)
+		errno = ECANCELED;
+	return n > 0 && !p[1].revents;
 }
 
 /* Reads until the command closes its output or the buffer is full. */
 static ssize_t
-read_output(int fd, char *buf, size_t size, int64_t end)
+read_output(int fd, int stop_fd, char *buf, size_t size, int64_t end)
 {
 	size_t n = 0;
 
 	while (n < size) {
 		ssize_t got;
 
-		if (!wait_readable(fd, end))
+		if (!wait_readable(fd, stop_fd, end))
 			return -1;
 		got = read(fd, buf + n, size - n);
 		if (got < 0 && errno == EINTR)
@@ -172,10 +174,10 @@ read_output(int fd, char *buf, size_t size, int64_t end)
 
 /* Its end, which closing its output is not. Killed: nobody waits for it any more. */
 static bool
-ended(pid_t pid, int64_t end)
+ended(pid_t pid, int stop_fd, int64_t end)
 {
 	int fd = pidfd_open(pid, 0);
-	bool ok = fd >= 0 && wait_readable(fd, end);
+	bool ok = fd >= 0 && wait_readable(fd, stop_fd, end);
 	int error = errno;
 
 	if (fd >= 0)
@@ -211,10 +213,10 @@ config_secret_command(struct config_reader *r, const char *command, struct span 
 		diag(r->q, CONFIG_SECRET, at, strerror(errno));
 		return NULL;
 	}
-	n = read_output(fd, line, sizeof(line), end);
+	n = read_output(fd, r->stop_fd, line, sizeof(line), end);
 	full = n == (ssize_t) sizeof(line);
 	/* Of one that prints more than is read here the first line counts, however it ends. */
-	if (n < 0 || (!full && !ended(pid, end)))
+	if (n < 0 || (!full && !ended(pid, r->stop_fd, end)))
 		error = errno;
 	close(fd);
 	if (error || full)
@@ -227,4 +229,33 @@ config_secret_command(struct config_reader *r, const char *command, struct span 
 		return NULL;
 	}
 	return first_line(r, line, (size_t) n, "password-command", at);
+}
+
+bool
+config_password_again(const struct config_target *t, int stop_fd, struct buf *secret,
+		      struct buf *said)
+{
+	struct arena arena;
+	struct sources sources;
+	struct diag_queue q;
+	struct config_reader r = {.q = &q, .arena = &arena, .stop_fd = stop_fd};
+	const char *found;
+
+	assert(t->password_from != PASSWORD_FIXED && t->password_at);
+	arena_init(&arena, 0);
+	sources_init(&sources, &arena);
+	diag_init(&q, &sources, &arena);
+	found = t->password_from == PASSWORD_FILE
+			? config_secret_file(&r, t->password_at, SPAN_NONE)
+			: config_secret_command(&r, t->password_at, SPAN_NONE);
+	if (found) {
+		/* In one piece: growing would leave copies behind. */
+		buf_reserve(secret, strlen(found) + 1);
+		buf_puts(secret, found);
+		secret_wipe((char *) (uintptr_t) found, strlen(found));
+	}
+	for (const struct diag *d = q.first; d && !found; d = d->next)
+		buf_printf(said, "%s%s", said->n ? "; " : "", d->text);
+	arena_fini(&arena);
+	return found != NULL;
 }

@@ -71,7 +71,7 @@ void
 config_wipe(struct config *c)
 {
 	for (size_t i = 0; i < c->n_targets; i++)
-		wipe(c->targets[i].password);
+		wipe(c->targets[i].password), wipe(c->targets[i].password_at);
 	for (size_t i = 0; i < c->n_principals; i++)
 		wipe(c->principals[i].key);
 	for (size_t i = 0; i < c->n_channels; i++) {

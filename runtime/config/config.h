@@ -45,12 +45,17 @@ struct config_pool {
 	unsigned max_prepared; /* statements kept prepared on one connection */
 };
 
+/* Where a password stands; what is inside the gateway's own text or environment stays as it is. */
+enum password_from { PASSWORD_FIXED, PASSWORD_FILE, PASSWORD_COMMAND };
+
 struct config_target {
 	const char *name;
 	struct endpoint address;
 	const char *database;
 	const char *login;
 	const char *password; /* NULL: none */
+	enum password_from password_from;
+	const char *password_at; /* the file, or the command; NULL: PASSWORD_FIXED */
 	enum tls_mode tls;
 	const char *ca_file; /* NULL: the system's */
 	struct config_pool pool; /* a reload may change it and the password, and nothing else */

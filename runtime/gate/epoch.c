@@ -192,3 +192,31 @@ catalog_ref_put(struct catalog_ref *r)
 	former_free(r->former);
 	free(r);
 }
+
+struct password *
+password_new(struct slice text)
+{
+	struct password *p = calloc(1, sizeof(*p) + text.n + 1);
+
+	assert(p != NULL);
+	atomic_init(&p->refs, 1);
+	memcpy(p->text, text.p, text.n);
+	return p;
+}
+
+struct password *
+password_get(struct password *p)
+{
+	if (p)
+		atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	return p;
+}
+
+void
+password_put(struct password *p)
+{
+	if (!p || atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	secret_wipe(p->text, strlen(p->text));
+	free(p);
+}

@@ -75,6 +75,24 @@ struct catalog_age {
 	uint64_t tried; /* `asked` of the last attempt, which may have failed */
 };
 
+/* The password of a target's login as it was read again since the configuration was, counted; the
+ * last reference wipes it. */
+struct password {
+	atomic_uint refs;
+	char text[];
+};
+struct password *password_new(struct slice text);
+struct password *password_get(struct password *p); /* NULL is fine */
+void password_put(struct password *p);		   /* NULL is fine */
+
+/* How a target's login stands, of all threads by the one that looks (proxy/target_password.h). */
+struct password_news {
+	uint64_t epoch;	  /* whose configuration it goes by */
+	uint64_t version; /* goes up with every other password; 0: the configuration's */
+	struct password *password; /* NULL: the configuration's */
+	bool wrong; /* the target has refused it, and no other was found */
+};
+
 /* A catalog snapshot, counted. */
 struct catalog_ref {
 	atomic_uint refs;

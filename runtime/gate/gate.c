@@ -53,6 +53,14 @@ drop_classes(struct gate *g)
 	g->stats.classes = 0;
 }
 
+static void
+target_fini(struct gate_target_state *t)
+{
+	catalog_ref_put(t->catalog);
+	password_put(t->password.password);
+	secret_wipe(&t->scram_keys, sizeof(t->scram_keys));
+}
+
 void
 gate_close(struct gate *g)
 {
@@ -60,7 +68,7 @@ gate_close(struct gate *g)
 		return;
 	drop_classes(g);
 	for (size_t i = 0; g->targets && i < g->n_targets; i++)
-		catalog_ref_put(g->targets[i].catalog);
+		target_fini(&g->targets[i]);
 	epoch_unref(g->epoch);
 	if (g->cache)
 		sql_cache_close(g->cache);
@@ -73,24 +81,61 @@ gate_close(struct gate *g)
 
 /* What was made of a target's password is of no use with another one. */
 static void
-forget_passwords(struct gate *g, const struct epoch *e)
+use_password(struct gate_target_state *t, const struct config_target *c, struct password_news news)
 {
-	for (size_t i = 0; g->epoch && i < g->n_targets; i++) {
-		const char *was = g->epoch->config.targets[i].password;
-		const char *is = e->config.targets[i].password;
+	const char *was = t->config.password;
+	const char *is = news.password ? news.password->text : c->password;
 
-		if (!was || !is || !secret_eq(slice_str(was), slice_str(is)))
-			secret_wipe(&g->targets[i].scram_keys, sizeof(g->targets[i].scram_keys));
-	}
+	if (!was || !is || !secret_eq(slice_str(was), slice_str(is)))
+		secret_wipe(&t->scram_keys, sizeof(t->scram_keys));
+	t->config = *c;
+	t->config.password = is;
+	t->doubted = false;
+	password_put(t->password.password);
+	t->password = news;
 }
 
 void
 gate_set_epoch(struct gate *g, struct epoch *e)
 {
-	forget_passwords(g, e);
+	for (size_t i = 0; i < g->n_targets; i++)
+		use_password(&g->targets[i], &e->config.targets[i],
+			     (struct password_news){.epoch = e->number});
 	drop_classes(g);
 	epoch_unref(g->epoch);
 	g->epoch = e;
+}
+
+void
+gate_set_password(struct gate *g, size_t target, struct password_news news)
+{
+	assert(target < g->n_targets);
+	if (news.epoch == g->epoch->number)
+		use_password(&g->targets[target], &g->epoch->config.targets[target], news);
+	else
+		password_put(news.password); /* a reload has brought one of its own */
+}
+
+bool
+gate_password_refused(struct gate *g, size_t target, uint64_t epoch, uint64_t version)
+{
+	struct gate_target_state *t = &g->targets[target];
+
+	if (epoch != t->password.epoch || version != t->password.version || t->password.wrong ||
+	    t->doubted)
+		return false;
+	t->doubted = true;
+	return true;
+}
+
+enum password_state
+gate_password(const struct gate *g, size_t target, uint64_t *epoch, uint64_t *version)
+{
+	const struct gate_target_state *t = &g->targets[target];
+
+	*epoch = t->password.epoch;
+	*version = t->password.version;
+	return t->doubted ? PASSWORD_DOUBTED : t->password.wrong ? PASSWORD_WRONG : PASSWORD_GOOD;
 }
 
 struct epoch *
@@ -244,7 +289,13 @@ const struct config_target *
 gate_target(const struct gate_session *s)
 {
 	/* The list of targets is the same in every epoch (a reload that changes it is refused). */
-	return &s->gate->epoch->config.targets[s->target];
+	return &s->gate->targets[s->target].config;
+}
+
+const struct config_target *
+gate_target_config(const struct gate *g, size_t target)
+{
+	return &g->targets[target].config;
 }
 
 size_t

@@ -99,6 +99,8 @@ void gate_set_catalog(struct gate *g, size_t target, struct catalog_ref *c, cons
 /* A schema change went through: nothing of this target is decided with masks until there is a
  * catalog that was read since, on whatever gate. */
 void gate_schema_changed(struct gate *g, size_t target);
+/* What was found out about the password of a target's login; its reference is taken over. */
+void gate_set_password(struct gate *g, size_t target, struct password_news news);
 struct epoch *gate_epoch(struct gate *g);
 
 /* NULL when there is no such principal or it has no key. Valid until the next gate_set_epoch. */
@@ -110,11 +112,21 @@ struct gate_session *gate_session_open(struct gate *g, struct slice user, struct
 				       const struct gate_client *client);
 void gate_session_close(struct gate *g, struct gate_session *s);
 const struct config_target *gate_target(const struct gate_session *s);
+const struct config_target *gate_target_config(const struct gate *g, size_t target);
 size_t gate_target_index(const struct gate_session *s);
 struct slice gate_user(const struct gate_session *s);
 enum principal_kind gate_user_kind(const struct gate_session *s);
 struct scram_client_keys *gate_scram_keys(struct gate *g, struct gate_session *s);
 struct scram_client_keys *gate_target_scram_keys(struct gate *g, size_t target);
+
+/* GOOD: as far as is known. DOUBTED: the target refused it, gate_set_password follows. WRONG:
+ * nobody is to try it, or the target may lock the login out. epoch, version: which one it is. */
+enum password_state { PASSWORD_GOOD, PASSWORD_DOUBTED, PASSWORD_WRONG };
+enum password_state gate_password(const struct gate *g, size_t target, uint64_t *epoch,
+				  uint64_t *version);
+/* The target refused that password. True: somebody must look at it, and has not been told yet. */
+bool gate_password_refused(struct gate *g, size_t target, uint64_t epoch,
+			   uint64_t version) MUST_CHECK;
 
 enum catalog_state { CATALOG_READY, CATALOG_WAIT, CATALOG_FAILED };
 enum catalog_state gate_catalog_state(struct gate *g, struct gate_session *s, const char **trouble);

@@ -15,6 +15,10 @@ struct gate_target_state {
 	struct catalog_age age;
 	struct schema_moves *moves;
 	struct scram_client_keys scram_keys;
+	/* As the configuration in force has it, but with the password that was read last. */
+	struct config_target config;
+	struct password_news password;
+	bool doubted; /* the target has refused the password, and it is being looked at */
 };
 
 /* What a verdict that is remembered hangs on. */

@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <libpq-fe.h>
+#include <limits.h>
 #include <openssl/x509.h>
 #include <poll.h>
 #include <stdio.h>
@@ -172,8 +173,27 @@ start_connection(struct fetch *f, const struct config_target *t,
 	/* 0: a database name is a name, never a connection string. */
 	f->conn = PQconnectStartParams(keys, values, 0);
 	assert(f->conn != NULL);
+	PQsetErrorVerbosity(f->conn, PQERRORS_VERBOSE); /* with the SQLSTATE: it is not told else */
 	PQsetNoticeReceiver(f->conn, drop_notice, NULL);
 	return true;
+}
+
+/* "FATAL:  28P01: password authentication failed ...\nLOCATION:  auth_failed, auth.c:330". libpq
+ * gives no SQLSTATE of a connection that did not come about, and translates the first word. */
+static bool
+refused(struct fetch *f)
+{
+	const char *said = PQerrorMessage(f->conn), *line = strstr(said, "\nLOCATION:");
+	const char *state = strstr(said, ":  28");
+	struct buf text = {0};
+
+	buf_printf(&text, "%.*s", line ? (int) (line - said) : INT_MAX, said);
+	buf_putc(&text, 0);
+	fail(f, UNREACHABLE, (const char *) text.p);
+	buf_fini(&text);
+	f->why->password = state && strlen(state) > 8 && state[8] == ':' &&
+			   PQconnectionUsedPassword(f->conn);
+	return false;
 }
 
 static bool
@@ -187,11 +207,12 @@ connect_address(struct fetch *f, const struct config_target *t, const struct soc
 		return fail(f, UNREACHABLE, PQerrorMessage(f->conn));
 	while (st != PGRES_POLLING_OK) {
 		if (st == PGRES_POLLING_FAILED)
-			return fail(f, UNREACHABLE, PQerrorMessage(f->conn));
+			return refused(f);
 		if (!wait_socket(f, st == PGRES_POLLING_READING ? POLLIN : POLLOUT))
 			return false;
 		st = PQconnectPoll(f->conn);
 	}
+	PQsetErrorVerbosity(f->conn, PQERRORS_DEFAULT);
 	return true;
 }
 
@@ -209,7 +230,8 @@ connect_target(struct fetch *f, const struct config_target *t)
 		f->deadline = clock_mono_ns() + CATALOG_CONNECT_SECONDS * NS_PER_S;
 		if (connect_address(f, t, &to))
 			return true;
-		if (!f->why->text)
+		/* Who refuses the password here counts how often. */
+		if (!f->why->text || f->why->password)
 			return false;
 	}
 	return f->why->text ? false : fail(f, UNREACHABLE, "it has no address");

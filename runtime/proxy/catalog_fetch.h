@@ -12,6 +12,7 @@
 struct fetch_trouble {
 	const char *text; /* static: what a client may be told; NULL: stopped */
 	char detail[512]; /* for the operator: what libpq or the server said, on one line */
+	bool password; /* the target refused the login's password */
 };
 
 /* Drops libpq's variables from the environment. Once, before there are threads. */

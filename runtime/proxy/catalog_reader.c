@@ -32,6 +32,7 @@ struct reader_target {
 	pthread_mutex_t lock;
 	uint64_t asked;   /* requests so far; starts at 1, the first read */
 	uint64_t changed; /* `asked` as the last schema change made it */
+	uint64_t doubted_epoch, doubted_version; /* the newest password refused; 0: none */
 
 	/* The thread's own. */
 	struct epoch *epoch;
@@ -43,6 +44,7 @@ struct reader_target {
 	struct catalog_ref *posted;
 	uint64_t posted_for; /* 0: nothing */
 	uint64_t ended, back_off;
+	struct target_password password;
 	struct pg_conn *ears; /* NULL: the target does not announce schema changes */
 	struct fetch_trouble trouble; /* text NULL: the last attempt went well */
 };
@@ -53,8 +55,8 @@ struct catalog_reader {
 	struct schema_moves *moves; /* by target */
 	struct reader_target *targets;
 	size_t n;
-	catalog_posted_fn *posted;
-	void *ctx;
+	struct catalog_reader_host host;
+	struct password_counts passwords;
 	int stop; /* eventfd: stays readable once written */
 	atomic_uint interval_s;
 	atomic_ulong reads, failures, changes;
@@ -94,6 +96,7 @@ tell(const struct reader_target *t, const struct fetch_trouble *was, bool is_new
 static void
 post(struct reader_target *t, uint64_t changed, uint64_t now)
 {
+	const struct catalog_reader_host *host = &t->reader->host;
 	uint64_t grace = CATALOG_GRACE * NS_PER_S * atomic_load(&t->reader->interval_s);
 	bool usable = !t->trouble.text ||
 		      (t->good && t->good_for >= changed && now - t->good_at <= grace);
@@ -103,7 +106,7 @@ post(struct reader_target *t, uint64_t changed, uint64_t now)
 		return;
 	t->posted = ref;
 	t->posted_for = t->answered;
-	t->reader->posted(t->reader->ctx, t->index, ref, ref ? NULL : t->trouble.text, t->age);
+	host->posted(host->ctx, t->index, ref, ref ? NULL : t->trouble.text, t->age);
 }
 
 static void
@@ -146,10 +149,13 @@ ask_again(struct reader_target *t)
 static void
 listen_or_not(struct reader_target *t, bool announces)
 {
+	struct config_target config;
+
 	if (announces == (t->ears != NULL))
 		return;
 	catalog_ears_close(t->ears);
-	t->ears = announces ? catalog_ears_open(target_config(t), t->reader->stop) : NULL;
+	config = target_password_use(&t->password, target_config(t));
+	t->ears = announces ? catalog_ears_open(&config, t->reader->stop) : NULL;
 	if (t->ears)
 		ask_again(t);
 }
@@ -165,6 +171,60 @@ hear(struct reader_target *t)
 	}
 	if (changed)
 		ask_again(t);
+}
+
+/* The target has refused the password that we have. */
+static bool
+take_doubt(struct reader_target *t)
+{
+	const struct password_news *is = &t->password.is;
+	bool doubted;
+
+	pthread_mutex_lock(&t->lock);
+	doubted = t->doubted_epoch == is->epoch && t->doubted_version == is->version;
+	/* Of a configuration that comes it is kept. */
+	if (t->doubted_epoch <= is->epoch)
+		t->doubted_epoch = 0;
+	pthread_mutex_unlock(&t->lock);
+	return doubted;
+}
+
+/* NULL: the trouble is in t. With a password that is refused nothing is read, and of the next one
+ * that there is at once. */
+static struct catalog *
+fetch(struct reader_target *t, bool *announces)
+{
+	const struct config_target *config = target_config(t);
+	struct target_password *p = &t->password;
+	struct config_target now;
+	struct catalog *c = NULL;
+	bool again = false;
+
+	if (!target_password_due(p, config, take_doubt(t), clock_mono_ns())) {
+		if (!t->trouble.text)
+			t->trouble = (struct fetch_trouble){
+				.text = "the target refused the gateway's login",
+				.detail = "a client's connection could not be opened",
+				.password = true};
+		return NULL;
+	}
+	do {
+		now = target_password_use(p, config);
+		c = catalog_fetch(&now, t->reader->stop, &t->trouble, announces);
+		if (!c && !t->trouble.text)
+			return NULL;
+	} while (target_password_tried(p, config, &t->trouble, again, clock_mono_ns()) &&
+		 (again = true));
+	return c;
+}
+
+static void
+post_password(struct reader_target *t)
+{
+	struct password_news news;
+
+	if (target_password_news(&t->password, &news))
+		t->reader->host.password(t->reader->host.ctx, t->index, news);
 }
 
 /* False: the gateway stops. */
@@ -186,7 +246,7 @@ attempt(struct reader_target *t)
 	age.renamed = atomic_load(&r->moves[t->index].renamed);
 	age.redefined = atomic_load(&r->moves[t->index].redefined);
 	age.asked = atomic_load(&r->moves[t->index].asked);
-	c = catalog_fetch(target_config(t), r->stop, &t->trouble, &announces);
+	c = fetch(t, &announces);
 	if (!c && !t->trouble.text)
 		return false;
 	if (c)
@@ -205,6 +265,7 @@ attempt(struct reader_target *t)
 	tell(t, &was, is_new);
 	t->ended = clock_mono_ns();
 	post(t, read_changed(t), t->ended);
+	post_password(t);
 	return true;
 }
 
@@ -218,6 +279,8 @@ take_epoch(struct reader_target *t)
 	pthread_mutex_lock(&r->lock);
 	t->epoch = epoch_ref(r->epoch);
 	pthread_mutex_unlock(&r->lock);
+	if (was != t->epoch)
+		target_password_epoch(&t->password, t->epoch->number);
 	if (was != t->epoch && t->trouble.text)
 		ask_again(t);
 	epoch_unref(was);
@@ -228,12 +291,17 @@ take_epoch(struct reader_target *t)
 static uint64_t
 next_due(struct reader_target *t)
 {
+	const struct password_news *is = &t->password.is;
 	uint64_t pause = t->back_off ? t->back_off
 				     : NS_PER_S * atomic_load(&t->reader->interval_s);
 
+	if (is->wrong) /* it is what is read first, whoever asks */
+		return t->password.read_at;
 	pthread_mutex_lock(&t->lock);
 	if (t->asked != t->answered)
 		pause = t->back_off ? BACK_OFF_FIRST_NS : GAP_NS;
+	if (t->doubted_epoch == is->epoch && t->doubted_version == is->version)
+		pause = GAP_NS;
 	pthread_mutex_unlock(&t->lock);
 	return t->ended + pause;
 }
@@ -288,7 +356,7 @@ wake(int fd)
 
 int
 catalog_reader_open(struct catalog_reader **out, struct epoch *e, struct schema_moves *moves,
-		    catalog_posted_fn *posted, void *ctx)
+		    const struct catalog_reader_host *host)
 {
 	struct catalog_reader *r = calloc(1, sizeof(*r));
 	int err = 0;
@@ -299,8 +367,7 @@ catalog_reader_open(struct catalog_reader **out, struct epoch *e, struct schema_
 	pthread_mutex_init(&r->lock, NULL);
 	r->epoch = epoch_ref(e);
 	r->moves = moves;
-	r->posted = posted;
-	r->ctx = ctx;
+	r->host = *host;
 	atomic_init(&r->interval_s, e->config.catalog_seconds ? e->config.catalog_seconds : 1);
 	r->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->targets = calloc(e->config.n_targets + 1, sizeof(*r->targets));
@@ -310,6 +377,9 @@ catalog_reader_open(struct catalog_reader **out, struct epoch *e, struct schema_
 		struct reader_target *t = &r->targets[r->n++];
 
 		*t = (struct reader_target){.reader = r, .index = i, .asked = 1};
+		t->password = (struct target_password){.loader = host->loader,
+						       .counts = &r->passwords,
+						       .stop_fd = r->stop};
 		pthread_mutex_init(&t->lock, NULL);
 		t->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		err = t->wake < 0 ? -errno : -pthread_create(&t->thread, NULL, reader_main, t);
@@ -330,6 +400,22 @@ catalog_reader_want(struct catalog_reader *r, size_t target)
 	assert(target < r->n);
 	pthread_mutex_lock(&t->lock);
 	t->asked++;
+	pthread_mutex_unlock(&t->lock);
+	wake(t->wake);
+}
+
+void
+catalog_reader_doubt(struct catalog_reader *r, size_t target, uint64_t epoch, uint64_t version)
+{
+	struct reader_target *t = &r->targets[target];
+
+	assert(target < r->n);
+	pthread_mutex_lock(&t->lock);
+	if (epoch > t->doubted_epoch ||
+	    (epoch == t->doubted_epoch && version > t->doubted_version)) {
+		t->doubted_epoch = epoch;
+		t->doubted_version = version;
+	}
 	pthread_mutex_unlock(&t->lock);
 	wake(t->wake);
 }
@@ -374,6 +460,7 @@ catalog_reader_close(struct catalog_reader *r)
 			close(t->wake);
 		catalog_ref_put(t->good);
 		catalog_ears_close(t->ears);
+		target_password_fini(&t->password);
 		epoch_unref(t->epoch);
 		pthread_mutex_destroy(&t->lock);
 	}
@@ -391,4 +478,8 @@ catalog_reader_stats(const struct catalog_reader *r, struct catalog_reader_stats
 	s->reads = atomic_load(&r->reads);
 	s->failures = atomic_load(&r->failures);
 	s->changes = atomic_load(&r->changes);
+	s->passwords_changed = atomic_load(&r->passwords.changed);
+	s->passwords_same = atomic_load(&r->passwords.same);
+	s->passwords_failed = atomic_load(&r->passwords.failed);
+	s->passwords_wrong = atomic_load(&r->passwords.wrong);
 }

@@ -14,6 +14,7 @@
 
 #include "config/config.h"
 #include "gate/epoch.h"
+#include "proxy/target_password.h"
 
 enum { CATALOG_GRACE = 10, CATALOG_READ_SECONDS = 30, CATALOG_CONNECT_SECONDS = 5 };
 
@@ -24,11 +25,24 @@ struct catalog_reader;
 typedef void catalog_posted_fn(void *ctx, size_t target, struct catalog_ref *ref,
 			       const char *trouble, struct catalog_age age);
 
+/* The same of the password of its login: the reference is the callee's. */
+typedef void password_posted_fn(void *ctx, size_t target, struct password_news news);
+
+struct catalog_reader_host {
+	void *ctx;
+	catalog_posted_fn *posted;
+	password_posted_fn *password;
+	const struct server_loader *loader;
+};
+
 /* Starts a thread for each target of the epoch (a reference of its own is taken) and reads at once.
  * moves: by target; what they come to goes with each catalog as its age.
  * 0 or -errno. */
 int catalog_reader_open(struct catalog_reader **out, struct epoch *e, struct schema_moves *moves,
-			catalog_posted_fn *posted, void *ctx) MUST_CHECK;
+			const struct catalog_reader_host *host) MUST_CHECK;
+/* Returns at once, from any thread: the target refused this password of its login. */
+void catalog_reader_doubt(struct catalog_reader *r, size_t target, uint64_t epoch,
+			  uint64_t version);
 /* Both return at once and may come from any thread; `posted` follows. */
 void catalog_reader_want(struct catalog_reader *r, size_t target);
 /* now: at once, else when next asked, at the latest with the next interval. */
@@ -41,6 +55,8 @@ void catalog_reader_close(struct catalog_reader *r);
 
 struct catalog_reader_stats {
 	uint64_t reads, failures, changes; /* changes: reads that found another digest */
+	uint64_t passwords_changed, passwords_same, passwords_failed; /* read again */
+	unsigned passwords_wrong; /* now, of how many targets */
 };
 void catalog_reader_stats(const struct catalog_reader *r, struct catalog_reader_stats *s);
 

@@ -417,6 +417,12 @@ server_closed(void *ctx, int error UNUSED, const char *reason)
 	struct conn *c = ctx;
 
 	c->server = NULL;
+	if (!c->closing && c->hung_up) {
+		c->hung_up = c->server_up = false;
+		c->dial = (struct dial){0};
+		session_hung_up(c->session);
+		return;
+	}
 	if (!c->closing && !c->server_up && dial(c) == 0) {
 		dial_passed_over(gate_target(c->session->gate)->name, reason,
 				 ring_now(worker_shared(c->worker)->ring));
@@ -476,6 +482,23 @@ host_dial(void *ctx)
 
 	if (rc < 0)
 		session_server_down(c->session, strerror(-rc));
+}
+
+static void
+host_hang_up(void *ctx)
+{
+	struct conn *c = ctx;
+
+	c->hung_up = true;
+	stream_abort(c->server);
+}
+
+static void
+host_password_refused(void *ctx, uint64_t epoch, uint64_t version)
+{
+	struct conn *c = ctx;
+
+	worker_password_refused(c->worker, gate_target_index(c->session->gate), epoch, version);
 }
 
 /* ---- shared server connections --------------------------------------------------------------- */
@@ -580,6 +603,8 @@ static const struct session_host host = {
 	.queued = host_queued,
 	.start_tls = host_start_tls,
 	.dial = host_dial,
+	.hang_up = host_hang_up,
+	.password_refused = host_password_refused,
 	.welcome = host_welcome,
 	.borrow = host_borrow,
 	.withdraw = host_withdraw,

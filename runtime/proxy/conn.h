@@ -20,6 +20,7 @@ struct conn {
 	struct ring_timer timer;
 	struct dial dial;
 	bool server_up; /* it came to a connection */
+	bool hung_up;	/* which the session ended, to try another */
 	struct canceller *cancellers; /* CancelRequests on their way */
 	struct pool_key *key; /* of the shared server connections it uses; NULL: none yet */
 	struct pool_waiter waiter;
@@ -71,5 +72,7 @@ struct worker_shared {
 struct worker_shared *worker_shared(struct worker *w);
 const struct worker_config *worker_config(const struct worker *w);
 void worker_conn_gone(struct worker *w, struct conn *c);
+/* A target refused this password: it is tried no more until somebody has looked at it. */
+void worker_password_refused(struct worker *w, size_t target, uint64_t epoch, uint64_t version);
 
 #endif

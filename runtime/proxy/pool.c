@@ -39,7 +39,7 @@ pool_free(struct pool *p)
 const struct config_target *
 pool_target_config(const struct pool *p, size_t target)
 {
-	return &gate_epoch(p->config.gate)->config.targets[target];
+	return gate_target_config(p->config.gate, target);
 }
 
 void
@@ -382,6 +382,20 @@ pooled_refused(struct pooled *c, const char *cause, struct slice word)
 	w->failed(w, cause, word);
 }
 
+void
+pooled_doubted(struct pooled *c)
+{
+	struct pool_key *k = c->key;
+	struct pool *p = k->pool;
+
+	assert(c->state < POOLED_IDLE);
+	k->n_opening--;
+	c->state = POOLED_CLEANING; /* no longer among those that open */
+	log_warn("target refused the password target=%s cause=%s",
+		 pool_target_config(p, k->target)->name, log_quote(c->login.cause).text);
+	p->config.password_refused(p->config.ctx, k->target, c->epoch, c->version);
+}
+
 static struct pool_key *
 longest_waiting(const struct pool_target *t)
 {
@@ -413,6 +427,14 @@ dispensable(struct pool *p, size_t target, const struct pool_key *for_key)
 	return found;
 }
 
+static bool
+password_is_doubted(const struct pool *p, const struct pool_key *k)
+{
+	uint64_t epoch, version;
+
+	return gate_password(p->config.gate, k->target, &epoch, &version) == PASSWORD_DOUBTED;
+}
+
 /* Connections for those who wait and have none on the way. */
 static void
 open_more(struct pool *p, struct pool_key *k)
@@ -420,7 +442,7 @@ open_more(struct pool *p, struct pool_key *k)
 	const char *cause = "";
 	struct pool_waiter *w;
 
-	while (k->n_waiting > k->n_opening + k->n_idle) {
+	while (k->n_waiting > k->n_opening + k->n_idle && !password_is_doubted(p, k)) {
 		struct pooled *other;
 
 		if (pool_quota_take(p->config.quota, k->target, p->config.worker,

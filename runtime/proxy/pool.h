@@ -42,6 +42,8 @@ struct pool_config {
 	void *ctx;
 	/* Another worker looks at its pool of the target (pool_look); n_workers: all others do. */
 	void (*wake)(void *ctx, size_t target, unsigned worker);
+	/* The target refused this password: somebody looks at it (pool_look follows). */
+	void (*password_refused)(void *ctx, size_t target, uint64_t epoch, uint64_t version);
 };
 
 struct pool *pool_open(const struct pool_config *c); /* NULL: no memory */

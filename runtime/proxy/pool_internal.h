@@ -46,6 +46,7 @@ struct pooled {
 	uint64_t idle_since;
 	struct ring_timer timer; /* until it must be logged in, or clean */
 	struct server_login login;
+	uint64_t epoch, version; /* of the password that it is opened with */
 	struct pg_framer framer;
 	struct buf pending;
 	struct dial dial;
@@ -85,5 +86,7 @@ void pooled_unlink(struct pooled *c); /* an idle one is not to be lent any more 
 /* Its stream is gone: forgets it. */
 void pooled_gone(struct pooled *c, const char *cause);
 void pooled_refused(struct pooled *c, const char *cause, struct slice word);
+/* Its password was, and is read again: who waits for it goes on waiting. */
+void pooled_doubted(struct pooled *c);
 
 #endif

@@ -143,10 +143,18 @@ bool
 pooled_open(struct pool_key *k, const char **cause)
 {
 	struct pool *p = k->pool;
-	struct pooled *c = calloc(1, sizeof(*c));
+	uint64_t epoch, version;
+	struct pooled *c;
 	int rc;
 
+	if (gate_password(p->config.gate, k->target, &epoch, &version) == PASSWORD_WRONG) {
+		*cause = "the target has refused the password, and there is no other yet";
+		return false;
+	}
+	c = calloc(1, sizeof(*c));
 	assert(c != NULL);
+	c->epoch = epoch;
+	c->version = version;
 	pg_framer_init(&c->framer, PG_FROM_SERVER, MESSAGE_MAX);
 	rc = dial_next(&c->dial, p->config.ring, &pool_target_config(p, k->target)->address,
 		       &pooled_ops, c, &c->stream);
@@ -257,7 +265,12 @@ login_message(struct pooled *c, const struct pg_frame *f)
 		give_up(c, "the server refuses a setting", f->raw);
 		break;
 	case LOGIN_REFUSED:
-		give_up(c, c->login.cause, (struct slice){0});
+		if (c->login.password_refused) {
+			pooled_doubted(c);
+			pooled_close(c);
+		} else {
+			give_up(c, c->login.cause, (struct slice){0});
+		}
 		break;
 	case LOGIN_BLINDING:
 		give_up(c, "a setting of the target", (struct slice){0});

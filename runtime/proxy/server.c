@@ -216,6 +216,7 @@ tick(struct run *r, uint64_t now)
 		watch_audit(s);
 		server_watch_certificate(s, now);
 	}
+	server_record_passwords(s);
 	watchdog(r, now);
 	if (!r->draining)
 		return;

@@ -29,6 +29,10 @@ struct server_loader {
 	/* The policy that the configuration names; an image must not be older than min_counter. */
 	bool (*policy)(void *ctx, const struct config *c, uint64_t min_counter,
 		       struct arena *arena, struct image **out, struct buf *text);
+	/* What a target's password has become, appended to `secret`. Any thread; ends soon once
+	 * stop_fd is readable. */
+	bool (*password)(void *ctx, const struct config_target *t, int stop_fd, struct buf *secret,
+			 struct buf *text);
 };
 
 struct server_options {

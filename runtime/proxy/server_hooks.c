@@ -43,6 +43,18 @@ want_catalog(void *ctx, size_t target)
 }
 
 static void
+password_refused(void *ctx, size_t target, uint64_t epoch, uint64_t version)
+{
+	struct server *s = ctx;
+
+	if (!hooks_enter(s))
+		return;
+	if (s->reader)
+		catalog_reader_doubt(s->reader, target, epoch, version);
+	hooks_leave(s);
+}
+
+static void
 schema_changed(void *ctx, size_t target)
 {
 	struct server *s = ctx;
@@ -112,6 +124,7 @@ drained(void *ctx, unsigned worker UNUSED)
 const struct worker_host server_worker_host = {
 	.want_catalog = want_catalog,
 	.schema_changed = schema_changed,
+	.password_refused = password_refused,
 	.cancel = cancel,
 	.cancelled = cancelled,
 	.pool = pool,

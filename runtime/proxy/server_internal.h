@@ -55,6 +55,8 @@ struct server {
 	struct catalog_reader *reader;
 	struct schema_moves *moves; /* by target */
 	struct drift_told *drift; /* by target; of its catalog reader */
+	struct password_news *passwords; /* by target, with epoch_lock: as told last */
+	bool passwords_changed; /* with epoch_lock: since they were put on record */
 	struct former_state *former;
 	struct endpoint listen; /* where the workers listen: port 0 is resolved */
 	char listen_text[INET6_ADDRSTRLEN + 10];
@@ -132,6 +134,13 @@ catalog_posted_fn server_catalog_posted;
 /* False: the gateway is being taken down and nothing may be touched. */
 bool hooks_enter(struct server *s) MUST_CHECK;
 void hooks_leave(struct server *s);
+
+/* server_passwords.c -------------------------------------------------------------------------- */
+
+password_posted_fn server_password_posted;
+/* Main thread: puts on record which passwords are other ones now. */
+void server_record_passwords(struct server *s);
+void server_free_passwords(struct server *s);
 
 /* server_report.c ----------------------------------------------------------------------------- */
 

@@ -253,12 +253,17 @@ server_open_workers(struct server *s, struct worker_host *host, struct buf *erro
 bool
 server_open_catalogs(struct server *s, struct buf *error)
 {
+	const struct catalog_reader_host host = {.ctx = s,
+						 .posted = server_catalog_posted,
+						 .password = server_password_posted,
+						 .loader = &s->options->loader};
 	int err;
 
 	s->drift = calloc(s->epoch->config.n_targets + 1, sizeof(*s->drift));
-	assert(s->drift != NULL);
+	s->passwords = calloc(s->epoch->config.n_targets + 1, sizeof(*s->passwords));
+	assert(s->drift != NULL && s->passwords != NULL);
 	pthread_rwlock_wrlock(&s->hooks_lock);
-	err = catalog_reader_open(&s->reader, s->epoch, s->moves, server_catalog_posted, s);
+	err = catalog_reader_open(&s->reader, s->epoch, s->moves, &host);
 	s->hooks_open = err == 0;
 	pthread_rwlock_unlock(&s->hooks_lock);
 	if (err)
@@ -296,6 +301,7 @@ server_close(struct server *s)
 	buf_fini(&s->admin_lane.leaf);
 	buf_fini(&s->channel_lane.leaf);
 	config_text_fini(&s->text);
+	server_free_passwords(s);
 	free(s->drift);
 	free(s->workers);
 	free(s->moves);

@@ -181,6 +181,7 @@ channel_counters(struct server *s, counter_fn *fn, void *ctx)
 static void
 each_counter(struct server *s, counter_fn *fn, void *ctx)
 {
+	static const char PASSWORDS[] = "passwords of targets read again after one was refused";
 	struct catalog_reader_stats c = {0};
 	struct epoch *e = server_epoch(s);
 
@@ -191,6 +192,11 @@ each_counter(struct server *s, counter_fn *fn, void *ctx)
 	C("weir_catalog_reads_total", "", "catalogs read", SUM, c.reads);
 	C("weir_catalog_failures_total", "", "catalog reads that failed", SUM, c.failures);
 	C("weir_catalog_changes_total", "", "catalog reads that found a change", SUM, c.changes);
+	C("weir_target_passwords_total", "outcome=\"changed\"", PASSWORDS, SUM, c.passwords_changed);
+	C("weir_target_passwords_total", "outcome=\"unchanged\"", PASSWORDS, SUM, c.passwords_same);
+	C("weir_target_passwords_total", "outcome=\"failed\"", PASSWORDS, SUM, c.passwords_failed);
+	C("weir_targets_refusing", "", "targets that refuse the password of their login", GAUGE,
+	  c.passwords_wrong);
 	channel_counters(s, fn, ctx);
 	C("weir_reloads_total", "outcome=\"loaded\"", "reloads", SUM, s->reloads);
 	C("weir_reloads_total", "outcome=\"refused\"", "reloads", SUM, s->refused_reloads);

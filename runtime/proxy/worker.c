@@ -26,6 +26,7 @@ struct message {
 	enum message_kind {
 		MSG_EPOCH,
 		MSG_CATALOG,
+		MSG_PASSWORD,
 		MSG_CANCEL,
 		MSG_TAKEN,
 		MSG_APPROVAL,
@@ -40,6 +41,7 @@ struct message {
 	struct catalog_ref *catalog;
 	char trouble[200];
 	struct catalog_age age;
+	struct password_news password;
 	uint32_t pid;
 	uint8_t key[PG_CANCEL_KEY_MAX];
 	size_t n_key;
@@ -143,6 +145,16 @@ worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c, cons
 }
 
 void
+worker_post_password(struct worker *w, size_t target, struct password_news news)
+{
+	struct message *m = message_new(MSG_PASSWORD);
+
+	m->target = target;
+	m->password = news;
+	post(w, m);
+}
+
+void
 worker_post_cancel(struct worker *w, uint32_t pid, struct slice key, uint64_t waiter)
 {
 	struct message *m = message_new(MSG_CANCEL);
@@ -222,12 +234,33 @@ stop_now(void *ctx)
 	each_conn(ctx, conn_end_now);
 }
 
-/* Who waits at the door is judged by the new policy. */
+/* Who waits at the door is judged by the new policy, who waits for a password may have it. */
 static void
 reloaded(struct session *s)
 {
-	if (s->phase == SESSION_HELD)
+	if (s->phase == SESSION_HELD || s->phase == SESSION_WAITING)
 		session_kick(s);
+}
+
+static void
+set_password(struct worker *w, struct message *m)
+{
+	gate_set_password(w->shared.env.gate, m->target, m->password);
+	pool_look(w->shared.pool, m->target);
+	each_session(w, reloaded);
+}
+
+void
+worker_password_refused(struct worker *w, size_t target, uint64_t epoch, uint64_t version)
+{
+	if (gate_password_refused(w->shared.env.gate, target, epoch, version))
+		w->config.host->password_refused(w->config.host->ctx, target, epoch, version);
+}
+
+static void
+pool_password_refused(void *ctx, size_t target, uint64_t epoch, uint64_t version)
+{
+	worker_password_refused(ctx, target, epoch, version);
 }
 
 static void
@@ -274,6 +307,9 @@ handle(struct worker *w, struct message *m)
 		break;
 	case MSG_CATALOG:
 		set_catalog(w, m);
+		break;
+	case MSG_PASSWORD:
+		set_password(w, m);
 		break;
 	case MSG_CANCEL:
 		s = session_at(w, (m->pid & SLOT_MASK) - 1);
@@ -537,7 +573,8 @@ open_pool(struct worker *w)
 				 .gate = sh->env.gate,
 				 .quota = w->config.quota,
 				 .ctx = w,
-				 .wake = wake_pool};
+				 .wake = wake_pool,
+				 .password_refused = pool_password_refused};
 
 	sh->pool = pool_open(&pc);
 	return sh->pool != NULL;
@@ -674,6 +711,7 @@ worker_stop(struct worker *w)
 		w->inbox = m->next;
 		epoch_unref(m->epoch);
 		catalog_ref_put(m->catalog);
+		password_put(m->password.password);
 		free(m);
 	}
 	pthread_mutex_destroy(&w->lock);

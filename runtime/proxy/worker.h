@@ -27,6 +27,9 @@ struct worker_host {
 	/* A schema change went through the gateway and is counted: a fresh catalog is read and
 	 * posted. */
 	void (*schema_changed)(void *ctx, size_t target);
+	/* A target refused this password of the gateway's login. worker_post_password follows on
+	 * every worker. */
+	void (*password_refused)(void *ctx, size_t target, uint64_t epoch, uint64_t version);
 	/* A CancelRequest for a session of some worker: calls worker_post_cancel there, and it
 	 * `cancelled`, which calls worker_post_taken where the request came in. False: there is
 	 * no such worker. */
@@ -61,6 +64,7 @@ void worker_post_epoch(struct worker *w, struct epoch *e);
 /* c NULL: there is none, `trouble` (static or copied by the callee) says why. */
 void worker_post_catalog(struct worker *w, size_t target, struct catalog_ref *c,
 			 const char *trouble, struct catalog_age age);
+void worker_post_password(struct worker *w, size_t target, struct password_news news);
 void worker_post_cancel(struct worker *w, uint32_t pid, struct slice key, uint64_t waiter);
 void worker_post_taken(struct worker *w, uint64_t waiter);
 void worker_post_pool(struct worker *w, size_t target);

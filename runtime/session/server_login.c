@@ -56,6 +56,7 @@ sasl(struct server_login *l, const struct config_target *t, struct scram_client_
 		r = scram_client_final(&l->scram, m->data, &said);
 		if (r == PG_R_OK)
 			pg_put_sasl_response(out, buf_slice(&said));
+		l->proven = r == PG_R_OK;
 	} else {
 		r = scram_client_verify(&l->scram, m->data);
 	}
@@ -87,10 +88,12 @@ authenticate(struct server_login *l, const struct config_target *t,
 		pg_md5_response(md5, slice_str(t->login), slice_str(t->password), m.md5_salt);
 		pg_put_password(out, slice_str(md5));
 		secret_wipe(md5, sizeof(md5));
+		l->proven = true;
 	} else if (m.kind == PG_AUTH_CLEARTEXT) {
 		if (!b->tls)
 			return refused(l, "the target asks for a clear-text password without TLS");
 		pg_put_password(out, slice_str(t->password));
+		l->proven = true;
 	} else {
 		r = sasl(l, t, keys, &m, out);
 		if (r != PG_R_OK)
@@ -154,6 +157,14 @@ is_for_now(struct slice sqlstate)
 	return false;
 }
 
+/* 28P01; of a server that asks another one about passwords (LDAP, PAM, RADIUS) it is 28000. */
+static bool
+is_about_password(const struct server_login *l, struct slice sqlstate)
+{
+	return l->proven && !l->authenticated && sqlstate.n == 5 &&
+	       memcmp(sqlstate.p, "28", 2) == 0;
+}
+
 static enum login_step
 error(struct server_login *l, const struct pg_frame *f)
 {
@@ -163,6 +174,7 @@ error(struct server_login *l, const struct pg_frame *f)
 		return refused(l, "unreadable error");
 	if (is_about_settings(l, &e))
 		return LOGIN_SETTING;
+	l->password_refused = is_about_password(l, e.sqlstate);
 	if (is_for_now(e.sqlstate))
 		snprintf(l->later, sizeof(l->later), "%.5s", (const char *) e.sqlstate.p);
 	snprintf(l->cause, sizeof(l->cause), "%.5s %.*s", (const char *) e.sqlstate.p,

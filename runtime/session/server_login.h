@@ -13,6 +13,8 @@
 struct server_login {
 	uint16_t minor; /* of the protocol that the server was asked for */
 	bool authenticated, scram_started;
+	bool proven; /* the password is said, or what proves that we have it */
+	bool password_refused; /* LOGIN_REFUSED for that */
 	struct scram_client scram;
 	enum pg_reason reason; /* LOGIN_PROTOCOL */
 	char cause[200];       /* LOGIN_REFUSED */

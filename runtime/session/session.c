@@ -3,7 +3,7 @@
  * Delivery, back-pressure, the reply queue and the ends of a session. What messages mean is in
  * session_login.c, session_client.c and session_server.c.
  */
-#include "session/session.h"
+#include "session/session_login.h"
 
 #include "base/clock.h"
 #include "base/endian.h"

@@ -79,6 +79,11 @@ struct session_host {
 	void (*start_tls)(void *ctx, enum pg_side side, struct slice early);
 	/* Dials the target; session_server_up or session_server_down follows. */
 	void (*dial)(void *ctx);
+	/* Ends the connection that came of it; session_hung_up follows. */
+	void (*hang_up)(void *ctx);
+	/* The target refused this password of the gateway's login: somebody reads it again.
+	 * session_kick follows when the gate knows more. */
+	void (*password_refused)(void *ctx, uint64_t epoch, uint64_t version);
 	/* A connection to the target that was opened with these settings (as settings_next reads
 	 * them), from those that sessions share. NULL: *waits says whether session_lent or
 	 * session_unlent follows, or too many wait. */
@@ -407,6 +412,8 @@ void session_give_way(struct session *s);
 void session_tls_done(struct session *s, enum pg_side side);
 void session_server_up(struct session *s);
 void session_server_down(struct session *s, const char *reason);
+/* After host->hang_up. */
+void session_hung_up(struct session *s);
 /* After host->borrow: b is at hand; or there is none to be had. word: of the server, about what was
  * set; else empty. */
 void session_lent(struct session *s, struct backend *b);
@@ -470,16 +477,6 @@ void refuse_extended(struct session *s, struct command *c, const struct gate_ref
 void session_bad(struct session *s, enum pg_side from, enum pg_reason reason);
 /* Sends the server what it is sure to refuse: a Query, or a Parse. */
 void refuse_poison(struct session *s, bool extended);
-
-/* session_login.c */
-void login_free(struct login *l);
-size_t login_client_bytes(struct session *s, const uint8_t *p, size_t n);
-enum step login_client_message(struct session *s, const struct pg_frame *f);
-enum step login_server_message(struct session *s, const struct pg_frame *f);
-bool login_server_ssl_answer(struct session *s, uint8_t answer);
-void login_progress(struct session *s);
-void login_tick(struct session *s);
-void login_done(struct session *s);
 
 /* session_client.c, session_server.c */
 enum step client_message(struct session *s, const struct pg_frame *f);

@@ -326,6 +326,71 @@ login_client_message(struct session *s, const struct pg_frame *f)
 	return STEP_DONE;
 }
 
+static void
+server_login_failed(struct session *s, const char *what)
+{
+	log_error("target login failed target=%s cause=%s", gate_target(s->gate)->name,
+		  log_quote(what).text);
+	if (s->login->server.later[0])
+		session_fatal(s, s->login->server.later, "WEIR-TARGET",
+			      "the target takes no connection now: it starts, stops or is full",
+			      "try again in a moment; the gateway's log has the server's words");
+	else
+		session_fatal(s, "08001", "WEIR-TARGET-LOGIN", "the target refused the gateway's login",
+			      "the gateway's log says why; its operator must look at the target's login");
+}
+
+/* A connection of its own. With a password that the target has refused none is tried: for that it
+ * may lock the login out. */
+static void
+dial_target(struct session *s)
+{
+	struct login *l = s->login;
+
+	switch (gate_password(s->env->gate, gate_target_index(s->gate), &l->epoch, &l->version)) {
+	case PASSWORD_GOOD:
+		l->dialled = true;
+		s->host->dial(s->host_ctx);
+		break;
+	case PASSWORD_DOUBTED:
+		break;
+	case PASSWORD_WRONG:
+		server_login_failed(s, "the target has refused the password, and there is no other yet");
+		break;
+	}
+}
+
+/* The password may be another one by now: it is read again, and then tried once more. */
+static void
+try_again(struct session *s)
+{
+	struct login *l = s->login;
+
+	l->again = true;
+	log_warn("target refused the password target=%s cause=%s", gate_target(s->gate)->name,
+		 log_quote(l->server.cause).text);
+	server_login_wipe(&l->server);
+	l->server = (struct server_login){0};
+	s->phase = SESSION_WAITING;
+	s->host->hang_up(s->host_ctx);
+}
+
+void
+session_hung_up(struct session *s)
+{
+	struct inbound *in = &s->in[SERVER];
+
+	if (s->phase != SESSION_WAITING)
+		return;
+	buf_fini(&in->pending);
+	pg_framer_init(&in->framer, PG_FROM_SERVER, in->framer.max_whole);
+	backend_fini(s->backend);
+	free(s->backend);
+	s->backend = NULL;
+	s->login->dialled = false;
+	session_kick(s);
+}
+
 /* WAITING: the catalog must be there before the first command, then the server is dialled. */
 void
 login_progress(struct session *s)
@@ -338,12 +403,13 @@ login_progress(struct session *s)
 	case CATALOG_READY:
 		if (!startup_judge(s))
 			return;
-		s->login->dialled = true;
 		s->pool.mode = gate_target(s->gate)->pool.mode;
-		if (s->pool.mode == POOL_NONE)
-			s->host->dial(s->host_ctx);
-		else
+		if (s->pool.mode == POOL_NONE) {
+			dial_target(s);
+		} else {
+			s->login->dialled = true;
 			session_pool_login(s);
+		}
 		break;
 	case CATALOG_WAIT:
 		s->host->want_catalog(s->host_ctx);
@@ -410,20 +476,6 @@ session_tls_done(struct session *s, enum pg_side side)
 	}
 }
 
-static void
-server_login_failed(struct session *s, const char *what)
-{
-	log_error("target login failed target=%s cause=%s", gate_target(s->gate)->name,
-		  log_quote(what).text);
-	if (s->login->server.later[0])
-		session_fatal(s, s->login->server.later, "WEIR-TARGET",
-			      "the target takes no connection now: it starts, stops or is full",
-			      "try again in a moment; the gateway's log has the server's words");
-	else
-		session_fatal(s, "08001", "WEIR-TARGET-LOGIN", "the target refused the gateway's login",
-		      "the gateway's log says why; its operator must look at the target's login");
-}
-
 /* There is a connection to the target: the session begins. */
 void
 login_done(struct session *s)
@@ -471,7 +523,12 @@ login_server_message(struct session *s, const struct pg_frame *f)
 		session_close(s, "WEIR-STARTUP-PARAMETER");
 		break;
 	case LOGIN_REFUSED:
-		server_login_failed(s, l->cause);
+		if (l->password_refused)
+			s->host->password_refused(s->host_ctx, s->login->epoch, s->login->version);
+		if (l->password_refused && !s->login->again)
+			try_again(s);
+		else
+			server_login_failed(s, l->cause);
 		break;
 	case LOGIN_BLINDING:
 		session_blinded(s);

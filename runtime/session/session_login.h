@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What session_login.c and session_startup.c share: a session before its first ReadyForQuery.
+ * A session before its first ReadyForQuery: session_login.c, session_startup.c.
  */
 #ifndef WEIR_SESSION_SESSION_LOGIN_H
 #define WEIR_SESSION_SESSION_LOGIN_H
@@ -15,6 +15,8 @@ struct login {
 	unsigned ssl_requests, gss_requests;
 	uint16_t minor; /* of the client's protocol; the server is asked for the same */
 	bool authenticated, dialled;
+	bool again; /* the target refused the gateway's password once */
+	uint64_t epoch, version; /* of the password that it was dialled with */
 	char *user, *database;
 	struct pg_param params[LOGIN_PARAMS]; /* owned copies: what goes to the server */
 	size_t n_params;
@@ -27,6 +29,15 @@ struct login {
 	bool welcomed;	   /* AuthenticationOk is said */
 	struct server_login server;
 };
+
+void login_free(struct login *l);
+size_t login_client_bytes(struct session *s, const uint8_t *p, size_t n);
+enum step login_client_message(struct session *s, const struct pg_frame *f);
+enum step login_server_message(struct session *s, const struct pg_frame *f);
+bool login_server_ssl_answer(struct session *s, uint8_t answer);
+void login_progress(struct session *s);
+void login_tick(struct session *s);
+void login_done(struct session *s);
 
 enum { SESSION_ADDRESS_MAX = 64 };
 /* "192.0.2.7:5432", "[2001:db8::7]:5432" */

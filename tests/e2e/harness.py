@@ -16,7 +16,7 @@ gone when the test ends, however it ends: children get SIGTERM or SIGKILL at exi
 kills them when this process is killed. Nothing here sleeps for a fixed time: wait_for() polls.
 """
 import atexit, ctypes, glob, json, os, pwd, random, shutil, signal, socket, subprocess, sys, tempfile
-import threading, time, traceback
+import threading, time, traceback, urllib.request
 
 ROOT = os.environ.get("WEIR_ROOT") or os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -440,6 +440,16 @@ class Weir:
                                           state=self.state, pg=pg.port if pg else 0))
         os.chmod(self.conf_path, 0o600)
 
+    def edit(self, *pairs):
+        """Puts something else into the configuration: (was, is), ..."""
+        with open(self.conf_path) as f:
+            conf = f.read()
+        for was, now in pairs:
+            check(was in conf, f"no {was!r} in {self.conf_path}")
+            conf = conf.replace(was, now)
+        with open(self.conf_path, "w") as f:
+            f.write(conf)
+
     def start(self, wait=True, args=()):
         log = open(f"{self.dir}/log", "ab")
         self.p = spawn([WEIR, "run", "-c", self.conf_path, *args], stdout=log, stderr=log,
@@ -465,6 +475,19 @@ class Weir:
     def log(self):
         with open(f"{self.dir}/log", errors="replace") as f:
             return f.read()
+
+    def logged(self, text, n=1):
+        """The log, once it has the text n times."""
+        wait_for(lambda: self.log().count(text) >= n, 15, f"{n} times {text!r} in the log\n{self.log()}")
+        return self.log()
+
+    def metric(self, name):
+        """Of the first line that begins so."""
+        r = urllib.request.Request(f"http://127.0.0.1:{self.admin}/v1/metrics", headers={
+            "Authorization": "Bearer k-ana", "X-Weir-Principal": "ana"})
+        with urllib.request.urlopen(r, timeout=10) as f:
+            text = f.read().decode()
+        return float(next(x.split()[-1] for x in text.splitlines() if x.startswith(name)))
 
     def conninfo(self, user="planner-7", key=None, db=None):
         return (f"host=127.0.0.1 port={self.port} user={user} password={key or KEYS[user]} "
