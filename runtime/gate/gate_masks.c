@@ -113,13 +113,15 @@ check_copy(struct look *l, const struct sql_stmt *st)
 	if (!st->copy || st->copy->from || st->copy->where != SQL_COPY_STREAM ||
 	    !l->v->rows_masked)
 		return;
-	if (!gate_copy_is_read(st->copy))
+	if (!gate_copy_is_read(st->copy)) {
 		look_refuse(l, NULL, "WEIR-MASKED-COPY",
 			    "this COPY cannot be masked with these options",
 			    "leave ENCODING and long NULL strings out, or SELECT the rows");
-	else if (!gate_copy_columns(l->s, l->facts, st, l->ask->arena, &columns, &n))
+	} else if (!gate_copy_columns(l->s, l->facts, st, l->ask->arena, &columns, &n)) {
 		look_refuse(l, NULL, "WEIR-MASKED-COPY", "this COPY cannot be masked",
 			    "name plain columns of tables, or SELECT the rows");
+		l->v->wait_catalog = 1; /* a column may have another name by now */
+	}
 }
 
 static uint8_t
@@ -172,6 +174,23 @@ count_lookups(struct look *l, struct lineage *lin, const struct sql_stmt *run)
 	}
 }
 
+/* A column may have got the name past the gateway since the catalog was read: under the name that
+ * it had, masks cover it. With a catalog that was read since the statement came, it is not there;
+ * and if it comes to be before the statement runs, nothing is known of it. */
+static void
+check_unknown(struct look *l, struct lineage *lin)
+{
+	const struct sql_use *u = lineage_unknown(lin);
+
+	if (!u)
+		return;
+	l->v->wait_catalog = 1;
+	look_refuse(l, "42703", "WEIR-UNKNOWN-COLUMN",
+		    arena_printf(l->ask->arena, "column \"%.*s\" is not in the target's catalog",
+				 SLICE_ARG(u->column)),
+		    "check the name: no table of the statement has such a column");
+}
+
 /* Where the values of the results come from, and that nothing masked goes anywhere else. `run`: the
  * prepared statement that statement i of the message executes; NULL: the facts are the message's.
  */
@@ -189,6 +208,7 @@ check_uses(struct look *l, const struct sql_stmt *run, uint32_t i)
 	lineage_follow(&lin);
 	if (!lineage_check(&lin, &why))
 		look_refuse(l, why.sqlstate, why.code, why.message, why.hint);
+	check_unknown(l, &lin);
 	count_lookups(l, &lin, run);
 	if (run)
 		count_outputs(l, &lin, run, i, true);

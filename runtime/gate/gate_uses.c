@@ -5,6 +5,7 @@
  * hidden, or be counted: never in whether the server fails.
  */
 #include "gate/gate_lineage.h"
+#include "sql/functions.h"
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
@@ -269,6 +270,79 @@ check_natural(struct lineage *l, struct gate_refusal *why, const struct sql_use 
 	for (uint32_t i = 0; i < list->n_merged; i++)
 		if (list->c[i].rule >= 0)
 			refuse_use(l, why, u, &list->c[i], false);
+}
+
+/* All columns of the relation are known. */
+static bool
+is_closed(struct lineage *l, uint32_t relation)
+{
+	const struct catalog_relation *r = l->relations[relation];
+	const struct lineage_list *list;
+
+	if (lineage_is_plain(&l->facts->relations[relation]))
+		return r && !catalog_is_temporary(r);
+	list = lineage_columns(l, relation);
+	return list->n && !lineage_has_nameless(list);
+}
+
+/* What the server may call an output that is computed and has no name (FigureColname). */
+static bool
+names_itself(const struct lineage *l, struct slice name)
+{
+	static const char *const words[] = {"case",   "coalesce", "greatest", "least",  "nullif",
+					    "array",  "row",	  "exists",   "json",	"jsonb",
+					    "uuid",   "grouping", "?column?", "xmlelement"};
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (slice_is(name, words[i]))
+			return true;
+	return func_listed(name) || catalog_shadows(l->class->catalog->catalog, 'f', name);
+}
+
+/* Where rows are sorted or grouped an output can be meant as well. */
+static bool
+may_be_output(const struct lineage *l, const struct sql_use *u)
+{
+	const struct sql_facts *f = l->facts;
+	bool sorts = u->context == CONTEXT_ORDER || u->context == CONTEXT_GROUP ||
+		     u->context == CONTEXT_DISTINCT;
+
+	for (uint32_t i = 0; sorts && !u->qualifier.n && i < f->n_outputs; i++) {
+		const struct sql_output *o = &f->outputs[i];
+
+		if (o->use >= 0 && &f->uses[o->use] == u)
+			continue; /* it cannot be what it names itself */
+		if (o->name.n ? slice_eq(o->name, u->column)
+			      : o->kind != SQL_OUTPUT_STAR && names_itself(l, u->column))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_unknown(struct lineage *l, const struct sql_use *u)
+{
+	const unsigned other = SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_OR_COLUMN |
+			       SQL_USE_OPTIONAL | SQL_USE_AMBIGUOUS | SQL_USE_NATURAL |
+			       SQL_USE_MAYBE;
+	struct lineage_column c;
+
+	if (u->flags & other || u->nth || !u->n_candidates || is_system_column(u->column) ||
+	    (u->flags & SQL_USE_ROW_UNLESS_COLUMN && u->row_relation >= 0))
+		return false;
+	for (uint32_t k = 0; k < u->n_candidates; k++)
+		if (!is_closed(l, l->facts->candidates[u->candidates + k].relation))
+			return false;
+	return !lineage_find(l, u, &c) && !may_be_output(l, u);
+}
+
+const struct sql_use *
+lineage_unknown(struct lineage *l)
+{
+	for (uint32_t i = 0; i < l->facts->n_uses; i++)
+		if (is_unknown(l, &l->facts->uses[i]))
+			return &l->facts->uses[i];
+	return NULL;
 }
 
 bool

@@ -43,7 +43,7 @@ struct reader_target {
 	struct catalog_age age;   /* of `good` */
 	struct catalog_ref *posted;
 	uint64_t posted_for; /* 0: nothing */
-	uint64_t ended, back_off;
+	uint64_t ended, took, back_off; /* took: the last attempt */
 	struct target_password password;
 	struct pg_conn *ears; /* NULL: the target does not announce schema changes */
 	struct fetch_trouble trouble; /* text NULL: the last attempt went well */
@@ -264,6 +264,7 @@ attempt(struct reader_target *t)
 	}
 	tell(t, &was, is_new);
 	t->ended = clock_mono_ns();
+	t->took = t->ended - began;
 	post(t, read_changed(t), t->ended);
 	post_password(t);
 	return true;
@@ -286,8 +287,8 @@ take_epoch(struct reader_target *t)
 	epoch_unref(was);
 }
 
-/* When the next attempt is due: never two without a pause, so that no client can make us hammer
- * the server. */
+/* When the next attempt is due: never two without a pause as long as the first took, so that no
+ * client can make us hammer the server. */
 static uint64_t
 next_due(struct reader_target *t)
 {
@@ -299,7 +300,7 @@ next_due(struct reader_target *t)
 		return t->password.read_at;
 	pthread_mutex_lock(&t->lock);
 	if (t->asked != t->answered)
-		pause = t->back_off ? BACK_OFF_FIRST_NS : GAP_NS;
+		pause = t->back_off ? BACK_OFF_FIRST_NS : t->took > GAP_NS ? t->took : GAP_NS;
 	if (t->doubted_epoch == is->epoch && t->doubted_version == is->version)
 		pause = GAP_NS;
 	pthread_mutex_unlock(&t->lock);

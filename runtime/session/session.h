@@ -330,7 +330,7 @@ struct session {
 	bool redefines;	     /* as renamed */
 	struct session_path path;
 	bool draining;
-	uint64_t waits_catalog; /* catalog number at which the wait began + 1; 0 = not waiting */
+	uint64_t waits_catalog; /* the request that it waits for; 0: it does not */
 	unsigned waited_catalog; /* for the message at hand: so many */
 	struct gate_seen arrived; /* changes that there had been when it came */
 

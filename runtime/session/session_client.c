@@ -127,11 +127,12 @@ judge(struct session *s, struct command *c, struct slice text)
 {
 	struct session_env *env = s->env;
 	struct gate_ask ask = session_ask(s, c->facts, &c->parameters);
-	uint64_t number = gate_catalog_number(env->gate, s->gate);
 	const struct gate_refusal *refused;
 
 	ask.text = text;
-	if ((s->waits_catalog && s->waits_catalog == number + 1) || runs_in_doubt(s, c->facts))
+	if ((s->waits_catalog &&
+	     gate_catalog_since(env->gate, s->gate, s->waits_catalog) == CATALOG_WAIT) ||
+	    runs_in_doubt(s, c->facts))
 		return JUDGE_WAIT;
 	if (!s->waits_catalog && !s->waited_catalog)
 		s->arrived = ask.need;
@@ -151,7 +152,7 @@ judge(struct session *s, struct command *c, struct slice text)
 	     (refused = session_names_full(s, c->facts)) != NULL))
 		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *refused};
 	if (c->verdict.wait_catalog > s->waited_catalog) {
-		s->waits_catalog = number + 1;
+		s->waits_catalog = gate_catalog_ask(env->gate, s->gate);
 		s->host->want_catalog(s->host_ctx);
 		return JUDGE_WAIT;
 	}
