@@ -133,6 +133,7 @@ judge(struct look *l, const struct sql_effect *e, const struct catalog_relation 
 		l->v->held_inside = true;
 	l->g->stats.vm_ops += l->g->effect.ops;
 	vm_join(&l->g->joined, &l->g->effect);
+	look_note_denied(l, e);
 	if (l->counts && !l->cursor)
 		gate_count(l->g, l->class->epoch->image, l->counts, l->statement, l->ask->arena);
 	if (l->watches)
@@ -423,33 +424,6 @@ check_status(struct look *l)
 /* ---- the verdict ----------------------------------------------------------------------------- */
 
 static void
-explain_denial(struct look *l)
-{
-	const struct image *img = l->class->epoch->image;
-	struct gate_verdict *v = l->v;
-	struct arena *a = l->ask->arena;
-	const struct image_rule *r = v->n_rules ? &img->rules[v->rules[0]] : NULL;
-
-	if (v->refusal.code || v->verdict != VERDICT_DENY)
-		return;
-	v->refusal.code = r ? "WEIR-DENIED" : "WEIR-NO-RULE";
-	if (r && r->sentence.n)
-		v->refusal.message = arena_printf(a, "denied by rule \"%.*s\": %.*s",
-						  SLICE_ARG(r->name), SLICE_ARG(r->sentence));
-	else if (r)
-		v->refusal.message = arena_printf(a, "denied by rule \"%.*s\"", SLICE_ARG(r->name));
-	else
-		v->refusal.message = arena_printf(a, "no rule of policy \"%.*s\" allows this command",
-						  SLICE_ARG(img->policy));
-	v->refusal.hint = r ? "change the statement so that the rule does not apply, or ask who writes "
-			      "the policy"
-			    : "ask who writes the policy for a rule that allows it: what none allows is denied";
-	if (l->ask->renamed)
-		v->refusal.hint = "this transaction has renamed something, so that rules cannot tell what "
-				  "tables mean: commit that first";
-}
-
-static void
 verdict_of(struct look *l)
 {
 	const struct image *img = l->class->epoch->image;
@@ -682,7 +656,7 @@ look_closely(struct look *l)
 		/* Because a function is opaque again: that is what helps to know. */
 		for (uint32_t i = 0; i < f->n_effects && !v->n_rules; i++)
 			look_refuse_changed(l, &f->effects[i]);
-		explain_denial(l);
+		look_explain_denial(l);
 	} else if (l->class->any_masks) {
 		look_check_masks(l, NULL, 0);
 	}

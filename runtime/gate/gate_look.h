@@ -10,6 +10,15 @@
 
 #include "gate/gate_lineage.h"
 
+/* An effect that no rule allows, as the statement has it. */
+struct look_denied {
+	enum action action;
+	struct slice schema, name;
+	const char *link; /* between the action and the name */
+};
+
+enum { LOOK_DENIED = 4 };
+
 struct look {
 	struct gate *g;
 	struct gate_session *s;
@@ -28,6 +37,9 @@ struct look {
 	bool renamed; /* what names mean is not known at all */
 	bool watches; /* the policy has rules that are only watched */
 	bool own;     /* the gateway itself has refused it */
+	struct look_denied denied[LOOK_DENIED];
+	uint8_t n_denied;
+	bool denied_cut; /* there are more */
 };
 
 /* Refuses the command, unless it is refused already: the first reason is the one its reader can act
@@ -35,6 +47,9 @@ struct look {
 void look_refuse(struct look *l, const char *sqlstate, const char *code, const char *message,
 		 const char *hint);
 void look_refuse_changed(struct look *l, const struct sql_effect *e);
+/* gate_denial.c: what the policy's own refusal says. Of each effect: does no rule allow it? */
+void look_note_denied(struct look *l, const struct sql_effect *e);
+void look_explain_denial(struct look *l);
 const struct catalog_relation *look_resolve(const struct look *l, struct slice schema,
 					    struct slice name);
 bool look_is_table(const struct sql_relation *r);
