@@ -149,7 +149,8 @@ put_recorded(struct buf *out, const struct image_rule *rule)
 	buf_puts(out, "]}");
 }
 
-/* A hold obliges only when it decides; masks and limits whenever they match. */
+/* A hold obliges only when it decides; masks, limits and records whenever they match. Notices are
+ * told by themselves, and shadow rules oblige nobody. */
 static void
 put_obligations(struct buf *out, const struct image *img, const struct decision *d)
 {
@@ -159,8 +160,9 @@ put_obligations(struct buf *out, const struct image *img, const struct decision 
 	for (int r = decision_next(d, -1); r >= 0; r = decision_next(d, r)) {
 		const struct image_rule *rule = &img->rules[r];
 
-		if (rule->kind <= VM_DENY &&
-		    !(rule->kind == VM_HOLD && d->verdict == VERDICT_HOLD))
+		if (rule->shadow || rule->kind == VM_NOTIFY ||
+		    (rule->kind <= VM_DENY &&
+		     !(rule->kind == VM_HOLD && d->verdict == VERDICT_HOLD)))
 			continue;
 		buf_puts(out, sep);
 		if (rule->kind == VM_MASK)
