@@ -95,6 +95,36 @@ value_of(const struct explainer *x, const struct cond *c, bool negated)
 	return all;
 }
 
+/* How many tests have to come out otherwise, at least, for an allow rule to match. */
+static unsigned
+misses(const struct explainer *x, const struct cond *c, bool negated)
+{
+	enum { NEVER = 1 << 16 };
+	bool all = (c->kind == COND_AND) != negated; /* and, after negation */
+	unsigned n = all ? 0 : NEVER;
+
+	switch (c->kind) {
+	case COND_CONST:
+		return c->value != negated ? 0 : NEVER;
+	case COND_TEST:
+		return value_of_test(x, c, negated) != TRUTH_TRUE;
+	case COND_NOT:
+		return misses(x, c->first, !negated);
+	case COND_AND:
+	case COND_OR:
+		break;
+	}
+	for (const struct cond *i = c->first; i; i = i->next) {
+		unsigned one = misses(x, i, negated);
+
+		if (all)
+			n = n + one < NEVER ? n + one : NEVER;
+		else if (one < n)
+			n = one;
+	}
+	return n;
+}
+
 static bool
 is_condition(const struct clause *c)
 {
@@ -128,6 +158,7 @@ add_clause(const struct explainer *x, struct explained_rule *out, const struct c
 	e->passes = e->value == TRUTH_TRUE ||
 		    (e->value == TRUTH_UNKNOWN && out->rule->kind != VM_ALLOW && !out->only_may);
 	out->failing += !e->passes;
+	out->misses += misses(x, c, false);
 }
 
 static void
@@ -155,11 +186,12 @@ explain_rule(struct explainer *x, struct arena *arena, enum vm_entry e, struct e
 	out->matches = out->considered && !out->failing;
 }
 
-/* What an allow rule lacks: one about other actions lacks a little more than its clauses say. */
+/* What an allow rule lacks. One about other actions, such as what every driver sends, lacks more
+ * than that: who asks about a command looks for the rule about such commands. */
 static unsigned
 lacks(const struct explained_rule *r)
 {
-	return 2 * r->failing + !explained_is_about(r);
+	return 2 * r->misses + (explained_is_about(r) ? 0 : 3);
 }
 
 void

@@ -27,6 +27,7 @@ struct explained_rule {
 	bool only_may;   /* at connect: whether it could match some command later */
 	bool matches;
 	unsigned failing; /* clauses that do not pass */
+	unsigned misses;  /* of an allow rule: tests that would have to come out otherwise */
 	struct explained_clause *clauses;
 	size_t n;
 };
@@ -35,8 +36,8 @@ struct explained {
 	struct decision decision;
 	struct explained_rule *rules;
 	size_t n;
-	/* the allow rule with the fewest failing clauses; of several one about this very action, or
-	 * the first; -1: there is none */
+	/* the allow rule of which the fewest tests would have to come out otherwise; one about
+	 * other actions counts as farther; of several the first; -1: there is none */
 	int nearest;
 };
 

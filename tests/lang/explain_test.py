@@ -51,6 +51,20 @@ def test_the_nearest_allow():
                             'allow mine   do sql.select   when time.weekday = fri\n')
     x = explain_json(path, 'agent "x" in a', '"orders"', "select 1")
     h.eq(x["effects"][0]["nearest_allow"], "mine")
+    # It is tests that count, not clauses; and what every driver sends is not near to a command.
+    path = put("near.weir", 'policy p\ngroup a = idp "a"\n'
+               'allow far     do sql.select   when schema = "x" and client.tls and user.kind = service\n'
+               'allow near    who a   do sql.select   when schema = "y"\n'
+               "allow drivers do sql.basics\n")
+    x = explain_json(path, 'human "x"', '"orders"', "select id from t", "--with", "client.tls = false")
+    h.eq(x["effects"][0]["nearest_allow"], "near")
+    h.eq({r["rule"]: r["failing"] for r in x["effects"][0]["rules"]}, {"far": 1, "near": 2, "drivers": 1})
+    # Either of several tests will do, and one that nothing can turn is far from all.
+    path = put("near.weir", 'policy p\nallow never   do sql.select   when false\n'
+               'allow both    do sql.select   when schema = "x" and client.tls\n'
+               'allow either  do sql.select   when not (schema != "x" and not client.tls)\n')
+    x = explain_json(path, 'human "x"', '"orders"', "select id from t", "--with", "client.tls = false")
+    h.eq(x["effects"][0]["nearest_allow"], "either")
 
 
 def test_several_effects():
