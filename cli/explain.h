@@ -32,6 +32,10 @@ struct slice explain_test_text(struct arena *arena, const char *as, const char *
  * run_close ends both. A command without text is the opening of a session. */
 void explain_test(struct explanation *x, struct cli_policy *p, struct run *r, struct slice sql);
 
+/* False: a mask or drop of data that the command does not touch (explain_touch.c). Where that
+ * cannot be told, it may. */
+bool explanation_touches(const struct explanation *x, size_t rule);
+
 void explain_print_text(const struct explanation *x, struct buf *out, bool colour);
 void explain_print_json(const struct explanation *x, struct buf *out);
 

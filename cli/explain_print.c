@@ -14,6 +14,7 @@ struct print {
 	const struct image *img;
 	struct buf *out;
 	bool colour;
+	size_t elsewhere; /* masks and drops that match, of what the command does not touch */
 };
 
 static const char *const truths[] = {"false", "unknown", "true"};
@@ -210,6 +211,10 @@ put_obligations(struct print *p, const struct explained *e, const struct facts *
 		if (decides(r) || !r->considered ||
 		    (nearly ? r->failing != 1 || !explained_is_about(r) : !r->matches))
 			continue;
+		if (!explanation_touches(p->x, r->index)) {
+			p->elsewhere += !nearly;
+			continue;
+		}
 		if (!*any)
 			put_title(p, nearly ? "Masks, drops and limits that are one clause away"
 					    : "Masks, drops and limits that apply");
@@ -249,6 +254,9 @@ put_all_obligations(struct print *p, bool nearly)
 		put_title(p, "Masks, drops and limits that apply");
 		buf_puts(p->out, "  none\n");
 	}
+	if (p->elsewhere && !nearly)
+		buf_printf(p->out, "  (%zu more %s of data that this command does not touch)\n",
+			   p->elsewhere, p->elsewhere == 1 ? "is" : "are");
 }
 
 /* What rules would let through and the gateway does not: because of these masks, if any. */
@@ -455,7 +463,7 @@ json_clause(struct print *p, const struct explained_clause *c, const struct fact
 }
 
 static void
-json_rules(struct print *p, const struct explained *e, const struct facts *f)
+json_rules(struct print *p, const struct explained *e, const struct facts *f, bool result)
 {
 	const char *sep = "";
 
@@ -476,6 +484,9 @@ json_rules(struct print *p, const struct explained *e, const struct facts *f)
 			json_clause(p, &r->clauses[i], f);
 		}
 		buf_putc(p->out, ']');
+		if (result)
+			buf_printf(p->out, ", \"touched\": %s",
+				   explanation_touches(p->x, r->index) ? "true" : "false");
 		json_place(p, r->rule->ast->name.at);
 		buf_putc(p->out, '}');
 		sep = ", ";
@@ -534,7 +545,7 @@ json_effect(struct print *p, size_t i)
 	}
 	json_facts(p, &p->x->effects[i]);
 	buf_puts(p->out, ", ");
-	json_rules(p, e, &p->x->effects[i]);
+	json_rules(p, e, &p->x->effects[i], false);
 	buf_putc(p->out, '}');
 }
 
@@ -613,7 +624,7 @@ explain_print_json(const struct explanation *x, struct buf *out)
 	buf_putc(out, ']');
 	if (x->result) {
 		buf_puts(out, ", \"result\": {");
-		json_rules(&p, x->result, x->base);
+		json_rules(&p, x->result, x->base, true);
 		buf_putc(out, '}');
 	}
 	buf_puts(out, "}\n");

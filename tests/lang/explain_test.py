@@ -74,7 +74,7 @@ def test_several_effects():
 
 
 def test_masks_and_limits():
-    out = explain(PAYMENTS, 'human "ana" in agents', "orders", "select pan from payments.cards")
+    out = explain(PAYMENTS, 'human "ana" in agents', "orders", "select pan, email from payments.cards, people")
     h.has(out, "Masks, drops and limits that apply\n  mask card   policies-examples/payments.weir:36:6   matches",
           "Masks, drops and limits that are one clause away\n  mask contact",
           "no      when user.kind = agent\n              user.kind = human")
@@ -83,7 +83,34 @@ def test_masks_and_limits():
     out = explain(AGENTS, 'agent "a" in fleet', "tickets", "select 1")
     h.has(out, "limit reading   policies-examples/agents.weir:60:7   matches")
     out = explain(ORDERS, 'human "eve" in auditors', "orders", "select 1")
-    h.has(out, "Masks, drops and limits that apply\n  none\n")
+    h.has(out, "Masks, drops and limits that apply\n  none")
+
+
+def test_masks_of_what_is_not_touched():
+    """All that match are in force; those of other data are counted, not listed."""
+    out = explain(ORDERS, AGENT, "orders", "select id, email from people")
+    h.has(out, "that apply\n  mask contact ", "  (1 more is of data that this command does not touch)")
+    h.lacks(out, "mask card")
+    out = explain(ORDERS, AGENT, "orders", "select id, item from orders")
+    h.has(out, "that apply\n  none\n  (2 more are of data that this command does not touch)")
+    x = explain_json(ORDERS, AGENT, "orders", "select pan from payments.cards")
+    h.eq({r["rule"]: r["touched"] for r in x["result"]["rules"]}, {"card": True, "contact": False})
+    for sql in ("select * from people", "update people set email = 'x' where id = 1", "copy people to stdout",
+                "select nothing from (select people from people) x", "do 'begin end'", "select f()"):
+        h.has(explain(ORDERS, AGENT, "orders", sql), "  mask contact ")
+    h.lacks(explain(ORDERS, AGENT, "orders", "select count(*), min(id) from people"), "  mask contact ")
+    # Rows are dropped whatever is read of them; a view has the columns of others.
+    put("shop.sql", "create table orders (id int, tenant int, card text);\ncreate table other (id int);\n"
+                    "create view v as select id, card as c from orders;\n")
+    path = put("shop.weir", 'policy p\ncatalog "shop.sql"\ndata tenant = column orders.tenant\n'
+               "data card = column orders.card\nallow a do sql.select\n"
+               "drop foreign of tenant when row.tenant != 7\nmask card with null\n")
+    who = ['human "x"', '"db"']
+    out = explain(path, *who, "select id, tenant from orders")
+    h.has(out, "  drop foreign ")
+    h.lacks(out, "  mask card ")
+    h.has(explain(path, *who, "select c from v"), "  mask card ")
+    h.lacks(explain(path, *who, "select id from other"), "  mask card ", "  drop foreign ")
 
 
 def test_unknown():
@@ -284,6 +311,6 @@ def test_mistakes():
 
 
 h.main(test_catalog, test_image_without_its_catalog, test_what_decides, test_the_nearest_allow, test_several_effects, test_masks_and_limits,
-       test_unknown, test_names_do_not_reach_the_terminal,
+       test_masks_of_what_is_not_touched, test_unknown, test_names_do_not_reach_the_terminal,
        test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
        test_mistakes)
