@@ -244,10 +244,13 @@ static void
 mutate_rule(struct maker *m, const struct rule *r)
 {
 	struct span head = r->sentence.v.p ? r->sentence.at : r->name.at;
+	struct mutant *gone;
 
 	m->of = r->name.s;
 	/* Its name stays, so that tests can still speak of it. */
-	add(m, end_of(head), "a rule is taken away", "   when false")->shown = r->name.at;
+	gone = add(m, end_of(head), "a rule is taken away", "   when false");
+	gone->shown = r->name.at;
+	gone->whole = true;
 	for (const struct clause *c = r->clauses; c; c = c->next)
 		mutate_clause(m, c);
 }

@@ -112,7 +112,16 @@ put_survivor_json(struct bench *b, struct buf *out)
 	buf_puts(out, "}\n");
 }
 
-/* "orders.weir:18:3: app-data: a group is added: who agents  ->  who agents, dba" */
+static void
+put_quoted(struct buf *out, struct slice s)
+{
+	buf_puts(out, " `");
+	put_line(out, s);
+	buf_putc(out, '`');
+}
+
+/* "orders.weir:18:7: no test notices app-data with `agents, dba, audit` instead of `agents, dba` (a
+ * group is added)" */
 static void
 put_survivor(struct bench *b, struct buf *out)
 {
@@ -123,19 +132,26 @@ put_survivor(struct bench *b, struct buf *out)
 	uint32_t before = m->at.off - m->shown.off;
 	struct buf is = {0};
 
-	buf_printf(out, "%s:%u:%u: %s: %s: ", at.source->path, at.line, at.column, m->of, m->what);
-	put_line(out, was);
 	if (m->at.off >= m->shown.off && before + m->at.len <= was.n) {
 		buf_put(&is, was.p, before);
 		buf_put_slice(&is, m->text);
 		buf_put(&is, was.p + before + m->at.len, was.n - before - m->at.len);
-		if (is.n) {
-			buf_puts(out, "  ->  ");
-			put_line(out, buf_slice(&is));
-		}
 	}
+	buf_printf(out, "%s:%u:%u: no test notices %s%s", at.source->path, at.line, at.column,
+		   m->whole ? "that " : "", m->of);
+	if (m->whole) {
+		buf_puts(out, " is gone");
+	} else if (is.n) {
+		buf_puts(out, " with");
+		put_quoted(out, buf_slice(&is));
+		buf_puts(out, " instead of");
+		put_quoted(out, was);
+	} else {
+		buf_puts(out, " without");
+		put_quoted(out, was);
+	}
+	buf_printf(out, " (%s)\n", m->what);
 	buf_fini(&is);
-	buf_putc(out, '\n');
 }
 
 static void

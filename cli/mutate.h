@@ -15,6 +15,7 @@ struct mutant {
 	struct span shown;   /* the place to show, when it is another */
 	const char *what;    /* "a clause is dropped" */
 	const char *of;      /* the rule or let it is about */
+	bool whole;          /* all of the rule goes */
 };
 
 /* All changes, in the order of the text. */

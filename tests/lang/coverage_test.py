@@ -97,13 +97,15 @@ def test_all_changes_are_noticed():
 
 
 # A test less, and a change that nobody notices then.
-LESS = [("shows", "a name is dropped: sql.show"),
-        ("not three", "a part of a condition is dropped: sql.statements <= 2"),
-        ("not b", "a clause is dropped: who a"), ("not b", "a group is added: a  ->  a, b"),
-        ("not for b", "a clause is dropped: unless who b"),
-        ("writes nothing", "a clause is dropped: do sql.select, sql.show"),
-        ("masked", "a rule is taken away: card  ->  card when false"), ("masked", "a mask is swapped: last(4)  ->  null"),
-        ("masked", "a mask shows more: 4  ->  5")]
+LESS = [("shows", "read without `sql.show` (a name is dropped)"),
+        ("not three", "read without `sql.statements <= 2` (a part of a condition is dropped)"),
+        ("not b", "read without `who a` (a clause is dropped)"),
+        ("not b", "read with `a, b` instead of `a` (a group is added)"),
+        ("not for b", "card without `unless who b` (a clause is dropped)"),
+        ("writes nothing", "read without `do sql.select, sql.show` (a clause is dropped)"),
+        ("masked", "that card is gone (a rule is taken away)"),
+        ("masked", "card with `null` instead of `last(4)` (a mask is swapped)"),
+        ("masked", "card with `5` instead of `4` (a mask shows more)")]
 
 
 def test_survivors():
@@ -111,18 +113,18 @@ def test_survivors():
         text = "".join(x + "\n" for x in WHOLE.splitlines() if not x.startswith(f'test "{name}"'))
         r = h.weir("test", put(text), "--mutate")
         h.eq(r.code, 1, name)
-        h.has(r.out, f": {want}\n")
+        h.has(r.out, f": no test notices {want}\n")
     two = WHOLE.replace('test "reads" as agent "x" in a on "o" run "select 1; select 2"',
                         'test "reads" as agent "x" in a on "o" run "select 1"')
     h.has(h.weir("test", put(two), "--mutate").out,
-          "a boundary is moved: sql.statements <= 2  ->  sql.statements < 2\n")
+          "with `sql.statements < 2` instead of `sql.statements <= 2` (a boundary is moved)\n")
 
 
 def test_what_a_mask_allows():
     text = ('policy p\ngroup a = idp "a"\ndata mail = column people.mail\nallow read   do sql.select\n'
             'mask mail   with partial allowing lookup\n'
             'test "t" as agent "x" in a on "o" run "select mail from people" expect masked by mail\n')
-    want = ": mail: what a mask allows is dropped: allowing lookup\n"
+    want = ": no test notices mail without `allowing lookup` (what a mask allows is dropped)\n"
     h.has(h.weir("test", put(text), "--mutate").out, want)
     text += 'test "u" as agent "x" in a on "o" run "select id from people where mail = $1" expect allow\n'
     h.lacks(h.weir("test", put(text), "--mutate").out, want)
@@ -165,7 +167,7 @@ def test_imports_are_changed_too():
                'test "t" as agent "x" in a on "o" run "select 1" expect allow\n')
     r = h.weir("test", path, "--mutate")
     h.eq(r.code, 1)
-    h.has(r.out, "part.weir:1:30: read: a clause is dropped: when sql.statements = 1")
+    h.has(r.out, "part.weir:1:30: no test notices read without `when sql.statements = 1` (a clause is dropped)")
 
 
 SESSIONS = '''policy p
