@@ -265,8 +265,11 @@ explain_recorded(void *ctx, const struct recorded *c)
 	if (!is_wanted(w, c))
 		return true;
 	w->found++;
-	if (c->lacking) {
-		fprintf(stderr, "weir explain: this record cannot be explained: %s\n", c->lacking);
+	if (c->unasked || c->cut) {
+		fprintf(stderr, "weir explain: this record cannot be explained: %s\n",
+			c->cut ? "more effects were judged than are on record"
+			       : "no rule was asked, or the record is older than facts are on "
+				 "record");
 		w->found = 0;
 		return false;
 	}
@@ -285,8 +288,9 @@ explain_recorded(void *ctx, const struct recorded *c)
 	if (!slice_eq(c->brief.policy, slice_of(w->p->image->digest, SHA256_LEN)) && !w->a->json)
 		printf("The record was decided by another policy or another version of it: %s\n\n",
 		       vm_rule_info[c->verdict].name);
-	if (c->by_gateway && !w->a->json)
-		printf("The gateway itself refused the command, whatever the policy says\n\n");
+	if (c->by_gateway.n && !w->a->json)
+		printf("The gateway itself refused it, whatever the rules say: %.*s\n\n",
+		       SLICE_ARG(c->by_gateway));
 	print(&x, w->a->json);
 	return false;
 }
@@ -295,8 +299,9 @@ static int
 explain_record(const struct args *a, struct cli_policy *p)
 {
 	struct wanted w = {.a = a, .p = p};
+	bool damaged;
 
-	if (recorded_commands("explain", a->audit, true, explain_recorded, &w) != 0)
+	if (recorded_commands("explain", a->audit, explain_recorded, &w, &damaged) != 0)
 		return EXIT_USAGE;
 	if (!w.found)
 		fprintf(stderr, "weir explain: no command or session.start is explained whose id begins with "

@@ -8,12 +8,14 @@
 #include "vm/match.h"
 #include "vm/verify.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct log {
+	const char *command;
 	struct idmap sessions; /* number + 1 in starts */
 	json_t *starts;        /* their session.start records */
-	bool with_starts;      /* which are told of as well */
+	bool damaged;
 	bool (*f)(void *ctx, const struct recorded *c);
 	void *ctx;
 };
@@ -70,7 +72,7 @@ never_on_record(void)
 {
 	uint64_t missing = bit(FACT_COUNT) - 1;
 
-	static_assert(FACT_COUNT < 64, "facts and RECORDED_USES fit a word");
+	static_assert(RECORDED_BITS < 64, "they fit a word");
 	for (size_t i = 0; i < COUNT_OF(facts_on_record); i++)
 		missing &= ~bit(facts_on_record[i]);
 	return missing | bit(RECORDED_USES);
@@ -177,23 +179,33 @@ verdict_of(const struct audit_brief *b)
 						  : VERDICT_DENY;
 }
 
+/* What the policy decided: sql.unparsed is its to allow, though the parser's words are told. */
+static struct slice
+gateway_code(const json_t *decision)
+{
+	static const char *const policy[] = {"WEIR-DENIED", "WEIR-NO-RULE", "WEIR-UNPARSED",
+					     "WEIR-CONNECT"};
+	struct slice code = text_of(decision, "reason_code");
+
+	for (size_t i = 0; i < COUNT_OF(policy); i++)
+		if (slice_is(code, policy[i]))
+			return (struct slice){0};
+	return code;
+}
+
 static void
 fill(struct recorded *c, const json_t *start)
 {
 	const json_t *body = json_object_get(c->json, "body");
 	const json_t *objects = json_object_get(body, "objects");
-	struct slice reason = text_of(json_object_get(body, "decision"), "reason_code");
 	json_int_t judged = json_integer_value(json_object_get(body, "effects"));
 	uint64_t missing = command_facts(c, start);
 
 	c->verdict = verdict_of(&c->brief);
-	c->by_gateway = reason.n && !slice_is(reason, "WEIR-DENIED") &&
-			!slice_is(reason, "WEIR-NO-RULE");
-	c->n = json_array_size(objects);
-	if (judged == 0)
-		c->lacking = "no rule was asked, or the record is older than facts are on record";
-	else if ((size_t) judged != c->n)
-		c->lacking = "more effects were judged than are on record";
+	c->by_gateway = gateway_code(json_object_get(body, "decision"));
+	c->unasked = judged == 0;
+	c->n = c->unasked ? 0 : json_array_size(objects);
+	c->cut = (size_t) judged != c->n;
 	c->effects = ARENA_ARRAY(c->arena, struct facts, c->n + 1);
 	c->missing = ARENA_ARRAY(c->arena, uint64_t, c->n + 1);
 	for (size_t i = 0; i < c->n; i++)
@@ -211,13 +223,24 @@ json_of(struct slice leaf)
 	json_t *out = NULL;
 
 	if (audit_to_json(&text, leaf, &error))
-		out = json_loadb((const char *) text.p, text.n, 0, NULL);
+		out = json_loadb((const char *) text.p, text.n, JSON_ALLOW_NUL, NULL);
 	buf_fini(&text);
 	return out;
 }
 
+/* What cannot be read is told of once: `weir audit verify` says what is wrong with it. */
 static bool
-on_command(struct log *l, struct slice leaf, const struct audit_brief *b)
+is_damaged(struct log *l, uint64_t index)
+{
+	if (!l->damaged)
+		fprintf(stderr, "weir %s: record %llu is damaged; run `weir audit verify`\n",
+			l->command, (unsigned long long) index);
+	l->damaged = true;
+	return true;
+}
+
+static bool
+on_command(struct log *l, uint64_t index, struct slice leaf, const struct audit_brief *b)
 {
 	uint64_t *start = idmap_get(&l->sessions, b->session);
 	struct arena arena;
@@ -225,7 +248,7 @@ on_command(struct log *l, struct slice leaf, const struct audit_brief *b)
 	bool more = true;
 
 	if (!c.json)
-		return true; /* `weir audit verify` says what is wrong with it */
+		return is_damaged(l, index);
 	arena_init(&arena, 0);
 	fill(&c, start ? json_array_get(l->starts, *start - 1) : NULL);
 	more = l->f(l->ctx, &c);
@@ -236,7 +259,7 @@ on_command(struct log *l, struct slice leaf, const struct audit_brief *b)
 
 /* All that its rules read is on record. */
 static bool
-on_start(struct log *l, struct slice leaf, const struct audit_brief *b)
+on_start(struct log *l, uint64_t index, struct slice leaf, const struct audit_brief *b)
 {
 	struct arena arena;
 	struct recorded c = {
@@ -244,9 +267,11 @@ on_start(struct log *l, struct slice leaf, const struct audit_brief *b)
 	bool more;
 
 	if (!c.json)
-		return true;
+		return is_damaged(l, index);
 	arena_init(&arena, 0);
 	c.verdict = verdict_of(b);
+	c.by_gateway = gateway_code(json_object_get(json_object_get(c.json, "body"), "decision"));
+	c.follows = b->n_refs != 0;
 	(void) command_facts(&c, c.json);
 	facts_int(&c.base, FACT_ACTION, ACTION_CONNECT);
 	more = l->f(l->ctx, &c);
@@ -256,37 +281,37 @@ on_start(struct log *l, struct slice leaf, const struct audit_brief *b)
 }
 
 static bool
-on_record(void *ctx, uint64_t index UNUSED, struct slice leaf)
+on_record(void *ctx, uint64_t index, struct slice leaf)
 {
 	struct log *l = ctx;
 	struct audit_brief b;
 	uint64_t *session;
 
 	if (audit_brief_get(&b, leaf) != NULL)
-		return true;
+		return is_damaged(l, index);
 	switch (b.type) {
 	case AUDIT_session_start:
 		session = idmap_put(&l->sessions, b.session);
 		if (json_array_append_new(l->starts, json_of(leaf)) == 0)
 			*session = json_array_size(l->starts);
-		return !l->with_starts || on_start(l, leaf, &b);
+		return on_start(l, index, leaf, &b);
 	case AUDIT_session_end:
 		session = idmap_get(&l->sessions, b.session);
 		if (session && *session)
 			json_array_set_new(l->starts, *session - 1, json_null());
 		return true;
 	case AUDIT_command:
-		return on_command(l, leaf, &b);
+		return on_command(l, index, leaf, &b);
 	default:
 		return true;
 	}
 }
 
 int
-recorded_commands(const char *command, const char *folder, bool sessions,
-		  bool (*f)(void *ctx, const struct recorded *c), void *ctx)
+recorded_commands(const char *command, const char *folder,
+		  bool (*f)(void *ctx, const struct recorded *c), void *ctx, bool *damaged)
 {
-	struct log l = {.starts = json_array(), .with_starts = sessions, .f = f, .ctx = ctx};
+	struct log l = {.command = command, .starts = json_array(), .f = f, .ctx = ctx};
 	struct audit_reader r = {.dir = -1, .record = on_record, .arg = &l};
 	int rc = audit_reader_open(&r, command, folder);
 
@@ -295,6 +320,7 @@ recorded_commands(const char *command, const char *folder, bool sessions,
 		audit_reader_missing(&r, 0);
 		rc = audit_reader_run(&r);
 	}
+	*damaged = l.damaged || r.gaps;
 	audit_reader_close(&r);
 	idmap_fini(&l.sessions);
 	json_decref(l.starts);
@@ -355,32 +381,98 @@ recorded_columns(const struct recorded *c, const struct catalog *catalog)
 	}
 }
 
-bool
-recorded_decide(const struct recorded *c, const struct image *img, struct decision *out)
+/* Names as vouched-for ones are written: "app.f(integer)". */
+static bool
+is_vouched(const struct image *img, const struct facts *f)
+{
+	const struct value *name = &f->v[FACT_FUNCTION];
+
+	if (!name->known || f->v[FACT_ACTION].i != ACTION_SQL_OPAQUE_FUNCTION)
+		return false;
+	for (size_t i = 0; i < img->n_trusted; i++) {
+		struct slice t = img->trusted[i].function;
+		const uint8_t *end = memchr(t.p, '(', t.n), *dot = memchr(t.p, '.', t.n);
+
+		t.n = end ? (size_t) (end - t.p) : t.n;
+		/* A call without a schema is on record without one. */
+		if (slice_eq(t, name->s) ||
+		    (dot && slice_eq(slice_of(dot + 1, (size_t) (t.p + t.n - dot) - 1), name->s)))
+			return true;
+	}
+	return false;
+}
+
+/* The same effect, decided as the missing facts can make it most lenient. */
+static void
+decide_leniently(const struct image *img, const struct facts *f, uint64_t missing,
+		 struct decision *out)
+{
+	struct insn *code = turned(&img->entry[ENTRY_COMMAND], missing);
+	struct image copy = *img;
+
+	copy.entry[ENTRY_COMMAND].code = code;
+	copy.entry[ENTRY_COMMAND].index = NULL;
+	copy.entry[ENTRY_COMMAND].n_diagram = 0;
+	vm_decide(&copy, ENTRY_COMMAND, f, out);
+	free(code);
+}
+
+/* As SELECT 1 is. */
+static void
+decide_nothing(const struct recorded *c, const struct image *img, struct decision *out)
+{
+	struct facts f = c->base;
+
+	facts_int(&f, FACT_ACTION, ACTION_SQL_SELECT);
+	facts_set(&f, FACT_COLUMNS, NULL, 0);
+	vm_decide(img, ENTRY_COMMAND, &f, out);
+}
+
+static uint64_t
+read_by(const struct image *img)
 {
 	const struct image_entry *e = &img->entry[ENTRY_COMMAND];
-	struct decision one, other;
 
+	return e->facts | (e->uses ? bit(RECORDED_USES) : 0);
+}
+
+uint64_t
+recorded_decide(const struct recorded *c, const struct image *img, struct decision *out)
+{
+	uint64_t reads = read_by(img), lacking = c->cut ? bit(RECORDED_EFFECTS) : 0;
+	struct decision one, other;
+	size_t vouched = 0;
+
+	if (c->connects) {
+		vm_decide(img, ENTRY_CONNECT, &c->base, out);
+		return 0;
+	}
 	vm_join_init(out);
 	vm_join_init(&other);
 	for (size_t i = 0; i < c->n; i++) {
-		bool may_differ = (e->facts & c->missing[i]) ||
-				  (e->uses && c->missing[i] >> RECORDED_USES & 1);
-		struct image copy;
+		uint64_t missing = reads & c->missing[i];
 
 		vm_decide(img, ENTRY_COMMAND, &c->effects[i], &one);
 		vm_join(out, &one);
-		if (may_differ) {
-			struct insn *code = turned(e, c->missing[i]);
-
-			copy = *img;
-			copy.entry[ENTRY_COMMAND].code = code;
-			copy.entry[ENTRY_COMMAND].index = NULL;
-			copy.entry[ENTRY_COMMAND].n_diagram = 0;
-			vm_decide(&copy, ENTRY_COMMAND, &c->effects[i], &one);
-			free(code);
+		lacking |= missing;
+		if (is_vouched(img, &c->effects[i])) {
+			vouched++;
+			continue;
 		}
+		if (missing)
+			decide_leniently(img, &c->effects[i], c->missing[i], &one);
 		vm_join(&other, &one);
 	}
-	return other.verdict == out->verdict;
+	if (vouched && vouched == c->n) {
+		decide_nothing(c, img, &one);
+		vm_join(&other, &one);
+	}
+	lacking |= vouched ? bit(RECORDED_VOUCHED) : 0;
+	/* What more effects there were can only have made it stricter. */
+	if (other.verdict == out->verdict && (!c->cut || out->verdict == VERDICT_DENY))
+		return 0;
+	if (!slice_eq(c->brief.policy, slice_of(img->digest, SHA256_LEN)))
+		return lacking;
+	out->verdict = c->verdict; /* by this very policy */
+	return 0;
 }

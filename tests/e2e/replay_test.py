@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """weir replay and weir explain --audit over what a gateway recorded with a real PostgreSQL: its own
 policy decides every command as it did, other policies differ where they must."""
-import json, os, sys
+import json, os, shutil, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -40,6 +40,11 @@ deny net do sql.routine, sql.opaque-function when function = "app.net" and user.
 deny inside do sql.delete when sql.in-transaction = true
 deny app do sql.select when client.application = "evil"
 deny tls do sql.select when client.tls = true or not client.address in 127.0.0.0/8
+deny door do connect when user.name = "cy"
+hold lobby do connect when user.name = "bo" for 1 of agents not self within 1s
+mask veil of note with null when client.application = "masked"
+data note = column hr.people.name
+record all do sql.select with parameters
 """
 STATEMENTS = """
 select id, item from orders where id = 1
@@ -97,7 +102,20 @@ def setup():
                 run(c, "begin")
                 run(c, "delete from orders where id = %s", (5,))
                 run(c, "rollback")
+                if app == "psql":
+                    run(c, "select id from orders where id = %b", (1,))
+                    cursor(c)
+    with psycopg.connect(weir.conninfo() + " application_name=masked", autocommit=True) as c:
+        run(c, "select id from hr.people where name = 'x'")
+    h.eq([weir.psql("select 1", user=u).code for u in ("cy", "bo")], [2, 2])
     weir.stop()
+
+
+def cursor(c):
+    run(c, "begin")
+    run(c, "declare k cursor for select id from orders")
+    run(c, "fetch 1 from k")
+    run(c, "commit")
 
 
 def run(c, sql, parameters=None):
@@ -107,12 +125,13 @@ def run(c, sql, parameters=None):
         pass
 
 
-def replay(policy, *more, code):
-    path = f"{h.tmp()}/new.weir"
+def replay(policy, *more, code, name="new.weir", state=None, err=""):
+    path = f"{h.tmp()}/{name}"
     with open(path, "w") as f:
         f.write(policy)
-    r = h.run(["build/asan/weir", "replay", weir.state, "--policy", path, *more], cwd=h.ROOT)
+    r = h.run(["build/asan/weir", "replay", state or weir.state, "--policy", path, *more], cwd=h.ROOT)
     h.eq(r.code, code, repr(r))
+    h.check(err in r.err and (err or not r.err), repr(r))
     return r.out
 
 
@@ -125,10 +144,15 @@ def test_its_own_policy_decides_as_it_did():
     rows, total = replay_json(POLICY)
     h.eq(total["different"], 0)
     # The columns behind a star are not on record.
-    h.eq({r["statement"] for r in rows}, {"select * from orders", "select * from hr.people",
+    h.eq({r["statement"] for r in rows}, {"select * from orders", "select * from hr.people", "fetch 1 from k",
          "insert into plain select 1", "prepare p as select * from orders"})
+    h.eq({tuple(r["lacking"]) for r in rows}, {("columns",), ("further effects",)})
+    h.eq({k for k in total["lacking"]}, {"columns", "further effects"})
     _, total = replay_json(POLICY.replace('deny salaries when "salary" in columns unless who dba', ""))
-    h.eq(total["cannot_be_told"], 0)
+    h.eq((total["cannot_be_told"], total["lacking"]), (2, {"further effects": 2}))
+    # The very policy by which it was decided is the exception: what it decided is on record.
+    rows, total = [json.loads(x) for x in replay(POLICY, "--json", code=0, name="policy.weir").splitlines()], None
+    h.eq((len(rows), rows[0]["different"], rows[0]["cannot_be_told"]), (1, 0, 0))
     rows, total = replay_json(POLICY)
     h.check(total["same"] > 70, total)
     records = [json.loads(x) for x in weir.audit("export", weir.state).out.splitlines()]
@@ -150,14 +174,15 @@ create table app.orders (id int primary key, item text, note text);
 create table hr.people (id int, name text, salary int);
 create table public.plain (id int);""")
     known = POLICY.replace("group agents", 'catalog "schema.sql"\ngroup agents', 1)
-    rows, total = replay_json(known, code=0)
-    h.eq((rows, total["different"], total["cannot_be_told"]), ([], 0, 0))
+    rows, total = replay_json(known)
+    h.eq(({r["statement"] for r in rows}, total["different"]), ({"fetch 1 from k"}, 0))
     # What it does not have cannot be told.
     with open(f"{h.tmp()}/schema.sql", "w") as f:
         f.write("create schema app; create schema hr; create table hr.people (id int, name text, salary int);\n"
                 "create table app.staff (salary int); create table public.plain (id int);")
     rows, _ = replay_json(known.replace('table = "public.plain"', 'schema = "public"'))
-    h.eq({r["statement"] for r in rows}, {"select * from orders", "prepare p as select * from orders"})
+    h.eq({r["statement"] for r in rows if r["lacking"] == ["columns"]},
+         {"select * from orders", "prepare p as select * from orders"})
 
 
 def test_another_policy():
@@ -172,6 +197,67 @@ def test_another_policy():
           ("planner-7", "deny", "allow", "update orders set item = 'x' where true")})
     h.eq(total["changes"], {"deny to allow": 2})
     h.eq((rows[0]["was_by"], rows[0]["is_by"], rows[0]["certain"]), (["unbounded"], ["writes"], True))
+
+
+def test_sessions():
+    """Opening one is decided, too: by a deny, by people, by nothing that could be done in it."""
+    _, total = replay_json(POLICY)
+    h.eq(total["sessions"], {"same": 7, "different": 0})
+    rows, total = replay_json(POLICY.replace('user.name = "cy"', 'user.kind = agent'))
+    rows = [r for r in rows if r["entry"] == "connect"]
+    h.eq([(r["principal"], r["was"], r["is"], r["is_by"], r["statement"]) for r in rows],
+         [("planner-7", "allow", "deny", ["door"], "")] * 3 + [("cy", "deny", "allow", [], "")])
+    h.eq((total["sessions"], total["changes"]), ({"same": 3, "different": 4},
+         {"connect: allow to deny": 3, "connect: deny to allow": 1}))
+    h.eq((total["object"], total["principal"]), ({"connect to orders": 4}, {"planner-7": 3, "cy": 1}))
+    out = replay(POLICY.replace('"bo"', '"nobody"'), code=1)
+    h.has(out, "\nverdicts only: `weir diff` tells ", "\n6 sessions as before, 1 differently\n", "\n       1  hold -> allow, of sessions\n",
+          "no longer hold by lobby\n", " bo: hold -> allow: a session on orders")
+    _, total = replay_json(POLICY.replace("reads who agents, dba on orders", "reads who agents on orders")
+                           .replace("calls who dba", "calls who agents").replace("hold ddl do", "hold ddl who agents do"))
+    h.eq(total["changes"]["connect: allow to deny"], 2, "nothing that ana could do")
+
+
+def test_whose_refusal_it_was():
+    """What does not parse is the policy's to allow; a masked column in a condition is not."""
+    rows, _ = replay_json(POLICY + "allow nonsense who agents do sql.unparsed\n")
+    h.eq({(r["was"], r["is"], r["statement"]) for r in rows if r["certain"]},
+         {("deny", "allow", "this is no statement")})
+    _, total = replay_json(POLICY)
+    h.eq(total["code"]["WEIR-MASKED-USE"], 1)
+    h.has(replay(POLICY, code=1), "Refused by the gateway itself\n", "  WEIR-MASKED-USE")
+    # Refused it is as well by a policy that denies it anyway.
+    _, new = replay_json(POLICY + 'deny people do sql.select when table = "hr.people"\n')
+    h.lacks(new["code"], "WEIR-MASKED-USE")
+    h.check(new["same"] > 0 and new["refused_by_gateway"] < total["refused_by_gateway"], new)
+
+
+def test_trusted_functions():
+    """Whether one is what the policy vouches for is not on record."""
+    rows, _ = replay_json(POLICY + 'trust function "app.net(integer)" digest "sha256:' + 64 * "0" + '"\n')
+    h.check(any(r["lacking"] == ["whether a trusted function is as it was"] for r in rows), rows)
+
+
+def test_parameters_with_zero_bytes():
+    """Values on record must not hide a command."""
+    records = [json.loads(x) for x in weir.audit("export", weir.state).out.splitlines()]
+    r = [r for r in records if any("\0" in p.get("value", "") for p in r["body"].get("parameters", []))]
+    h.check(r, "no parameter with a zero byte is on record: the test is too weak")
+    rows, _ = replay_json(POLICY.replace("allow reads", "allow nothing").replace("sql.select,", "sql.copy-out,"))
+    h.check(r[0]["id"] in {x["record"] for x in rows}, "not replayed")
+
+
+def test_a_damaged_log():
+    state = f"{h.tmp()}/damaged"
+    shutil.copytree(weir.state, state)
+    seg = sorted(os.listdir(f"{state}/audit/seg"))[0]
+    with open(f"{state}/audit/seg/{seg}", "r+b") as f:
+        f.seek(20000)
+        f.write(b"spoiled")
+    out = replay(POLICY, code=1, name="policy.weir", state=state, err="damaged or missing")
+    h.has(out, "some of the log is damaged")
+    out = replay(POLICY, "--json", code=1, name="policy.weir", state=state, err="damaged or missing")
+    h.eq(json.loads(out.splitlines()[-1])["damaged"], True)
 
 
 def test_every_fact_counts():
@@ -232,5 +318,6 @@ def test_usage():
     h.eq(h.weir("explain", weir.policy, "--audit", weir.state, "--record", "a").code, 2)
 
 
-h.main(test_its_own_policy_decides_as_it_did, test_a_catalog_tells_what_a_star_was, test_another_policy, test_every_fact_counts,
+h.main(test_its_own_policy_decides_as_it_did, test_a_catalog_tells_what_a_star_was, test_another_policy,
+       test_sessions, test_whose_refusal_it_was, test_trusted_functions, test_parameters_with_zero_bytes, test_a_damaged_log, test_every_fact_counts,
        test_what_cannot_be_told, test_explain_a_record, test_usage, setup=setup)
