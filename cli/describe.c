@@ -317,11 +317,44 @@ put_fact(struct buf *out, const struct space *s, enum fact f, const bool *values
 		buf_puts(out, " or unknown");
 }
 
+/* Members that no constant names: by the patterns that they match, and one of them where it is not
+ * all that match these. */
+static void
+put_pattern_member(struct buf *out, const struct partition *p, size_t class, const char *fact,
+		   bool member)
+{
+	const char *sep = member ? "" : "not (";
+	bool all = true, any = false;
+
+	for (size_t g = 0; g < p->n_signs; g++) {
+		if (!partition_has(p, class, g))
+			continue;
+		buf_printf(out, "%s%s matches ", sep, fact);
+		if (g < p->n_globs)
+			describe_string(out, p->globs[g]);
+		else
+			buf_put_slice(out, p->regexes[g - p->n_globs].text);
+		for (size_t i = 0; i < p->n; i++)
+			all = all && (i == class || !partition_has(p, i, g));
+		sep = " and ";
+		any = true;
+	}
+	if (!any) {
+		buf_printf(out, "%s%s has others", sep, fact);
+	} else if (!all) {
+		buf_puts(out, " (such as ");
+		describe_string(out, p->classes[class].text);
+		buf_putc(out, ')');
+	}
+	buf_puts(out, member ? "" : ")");
+}
+
 static void
 put_member(struct buf *out, const struct space *s, const struct image *img,
 	   const struct space_var *v, bool member)
 {
-	struct slice text = s->facts[v->fact].strings->classes[v->member].text;
+	const struct partition *p = s->facts[v->fact].strings;
+	struct slice text = p->classes[v->member].text;
 
 	for (size_t i = 0; v->fact == FACT_USER_GROUPS && i < img->n_groups; i++)
 		if (slice_eq(img->groups[i].idp, text)) {
@@ -329,6 +362,10 @@ put_member(struct buf *out, const struct space *s, const struct image *img,
 				   SLICE_ARG(img->groups[i].name));
 			return;
 		}
+	if (!p->classes[v->member].constant) {
+		put_pattern_member(out, p, v->member, fact_info[v->fact].name, member);
+		return;
+	}
 	buf_puts(out, member ? "" : "not ");
 	describe_string(out, text);
 	buf_printf(out, " in %s", fact_info[v->fact].name);
@@ -391,18 +428,25 @@ describe_cases(struct buf *out, const struct space *s, const struct image *img,
 	put_case(out, s, img, c, true);
 }
 
-/* The groups of the cases that are joined to this one. */
+/* "in dba or in ops": the groups of the cases that are joined to this one, in one order. */
 static void
-put_others(struct buf *out, const struct space *s, const struct image *img,
+put_groups(struct buf *out, const struct space *s, const struct image *img,
 	   const struct cover_case *c)
 {
 	int at = group_part(s, c);
+	const char *sep = "";
 
-	for (const struct cover_case *o = c->next; o && at >= 0; o = o->next)
-		if (describe_joins(s, c, o)) {
-			buf_puts(out, " or ");
-			put_member(out, s, img, &s->vars[o->parts[at].var], true);
-		}
+	for (uint32_t v = 0; v < s->n_vars; v++) {
+		bool named = c->parts[at].var == v;
+
+		for (const struct cover_case *o = c->next; o && !named; o = o->next)
+			named = describe_joins(s, c, o) && o->parts[at].var == v;
+		if (!named)
+			continue;
+		buf_puts(out, sep);
+		put_member(out, s, img, &s->vars[v], true);
+		sep = " or ";
+	}
 }
 
 static void
@@ -420,9 +464,10 @@ put_case(struct buf *out, const struct space *s, const struct image *img,
 			put_fact(out, s, v->fact, values);
 			break;
 		case SPACE_MEMBER:
-			put_member(out, s, img, v, values[1]);
 			if (joined && (int) i == group_part(s, c))
-				put_others(out, s, img, c);
+				put_groups(out, s, img, c);
+			else
+				put_member(out, s, img, v, values[1]);
 			break;
 		case SPACE_USE:
 			put_use(out, s, v, values);

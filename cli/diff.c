@@ -193,7 +193,7 @@ put_verdict(const struct report *r, const struct difference *x, int side, struct
 		put_rule(out, img, i);
 		if (x->kind == DIFF_APPROVAL) {
 			buf_puts(out, ": ");
-			rule_hold_terms(out, img, &img->rules[i].hold);
+			rule_hold_text(out, img, &img->rules[i].hold);
 		}
 		sep = ", ";
 	}

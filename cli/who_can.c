@@ -28,20 +28,20 @@ static const char who_help[] =
 	"  weir who-can orders.weir \"sql.ddl on orders\"\n\n"
 	"`connect` is asked for by itself: who may open a session. What could let a command in it "
 	"go on\n"
-	"opens it.\n\n"
+	"opens it. What a deny or hold says of that is an exception of the other answers: \"but to\n"
+	"connect\". It is asked once; a session goes on when the time for opening it is over.\n\n"
 	"  --json   one object: answers with verdict, rule, conditions and exceptions\n\n"
 	"Exit code: 0 answered (also: nobody), 1 the policy does not compile or is too entangled,\n"
 	"2 usage.\n";
 
 static const char what_help[] =
 	"usage: weir what-can FILE NAME [--in GROUP,...] [--kind KIND] [--on TARGET] [--json]\n\n"
-	"Says what the principal may do, at once or after approval, on what, and under which "
-	"conditions.\n"
-	"GROUP and TARGET are names of the policy, KIND is human, service or agent (if absent: "
-	"any).\n"
-	"Nobody is in a group that is not named. FILE is policy text or an image. Of sessions only "
-	"what is\n"
-	"said of them: who may do something may connect, unless it says otherwise.\n\n"
+	"Says what the principal may do, at once or after approval, on what, and under which\n"
+	"conditions. GROUP and TARGET are names of the policy, KIND is human, service or agent (if\n"
+	"absent: any). A GROUP in quotes is one of the identity provider, which rules may ask for as\n"
+	"a member of user.groups. Nobody is in a group that is not named. FILE is policy text or an\n"
+	"image. Of sessions only what is said of them: who may do something may connect, unless it\n"
+	"says otherwise (\"but to connect\").\n\n"
 	"  weir what-can orders.weir alice --in agents\n\n"
 	"  --json   one object: answers with verdict, rule, conditions and exceptions\n\n"
 	"Exit code: 0 answered (also: nothing), 1 the policy does not compile or is too "
@@ -57,8 +57,10 @@ struct question {
 	struct diagram *g;
 	enum vm_entry entry; /* ENTRY_CONNECT: about sessions, else about commands */
 	uint32_t scope; /* what is asked for, as far as it can be */
+	uint32_t shut;  /* of commands: no session can be, whenever it is opened */
 	bool json, any;
 	bool all; /* commands and sessions: the answer says which */
+	bool excepted; /* something was taken away from the answer at hand */
 	struct buf out;
 };
 
@@ -241,7 +243,7 @@ put_rule_json(struct question *q, size_t r, enum vm_rule verdict)
 	if (verdict == VM_HOLD) {
 		struct buf terms = {0};
 
-		rule_hold_terms(&terms, q->img, &rule->hold);
+		rule_hold_text(&terms, q->img, &rule->hold);
 		buf_puts(&q->out, ", \"terms\": ");
 		buf_json_string(&q->out, buf_slice(&terms));
 		buf_fini(&terms);
@@ -258,9 +260,48 @@ put_rule_text(struct question *q, size_t r, enum vm_rule verdict)
 	buf_putc(&q->out, ')');
 	if (verdict == VM_HOLD) {
 		buf_puts(&q->out, ": ");
-		rule_hold_terms(&q->out, q->img, &rule->hold);
+		rule_hold_text(&q->out, q->img, &rule->hold);
 	}
 	buf_putc(&q->out, '\n');
+}
+
+/* One rule that takes away of an answer what is in `both`; what it says elsewhere is as well. */
+static void
+put_exception(struct question *q, size_t r, enum vm_entry entry, uint32_t both, uint32_t may)
+{
+	const struct image_rule *rule = &q->img->rules[r];
+
+	if (q->json) {
+		buf_puts(&q->out, q->excepted ? ", " : "");
+		put_rule_json(q, r, rule->kind);
+		buf_printf(&q->out, ", \"entry\": \"%s\", \"conditions\": [",
+			   entry_info[entry].name);
+	} else {
+		buf_puts(&q->out, "  but ");
+		buf_puts(&q->out, entry != q->entry ? "to connect: " : "");
+		put_rule_text(q, r, rule->kind);
+	}
+	put_cases(q, both, may, "      where ");
+	buf_puts(&q->out, q->json ? "]}" : "");
+	q->excepted = true;
+}
+
+/* What stands at the door of a session in which the commands could be sent, and was not said of
+ * them already. */
+static void
+put_door(struct question *q, uint32_t matches, uint32_t others)
+{
+	struct dd *d = q->s->dd;
+
+	for (size_t i = 0; i < q->img->n_rules && q->entry == ENTRY_COMMAND; i++) {
+		uint32_t match = q->g->match[ENTRY_CONNECT][i], both = dd_and(d, matches, match);
+
+		if (q->img->rules[i].kind != VM_DENY && q->img->rules[i].kind != VM_HOLD)
+			continue;
+		both = dd_without(d, both, q->g->match[ENTRY_COMMAND][i]);
+		if (can_be(q, both))
+			put_exception(q, i, ENTRY_CONNECT, both, dd_or(d, match, others));
+	}
 }
 
 /* What stronger rules take away from a rule's matches in scope. */
@@ -268,11 +309,10 @@ static void
 put_exceptions(struct question *q, size_t r, enum vm_rule verdict, uint32_t matches)
 {
 	struct dd *d = q->s->dd;
-	uint32_t rule = says(q, r, verdict);
-	const char *sep = "";
+	uint32_t others = dd_not(d, dd_and(d, says(q, r, verdict), q->scope));
 
-	if (q->json)
-		buf_puts(&q->out, "], \"unless\": [");
+	buf_puts(&q->out, q->json ? "], \"unless\": [" : "");
+	q->excepted = false;
 	for (size_t i = 0; i < q->img->n_rules; i++) {
 		enum vm_rule kind = q->img->rules[i].kind;
 		uint32_t match = q->g->match[q->entry][i], both;
@@ -280,22 +320,52 @@ put_exceptions(struct question *q, size_t r, enum vm_rule verdict, uint32_t matc
 		if (kind > VM_DENY || kind <= verdict)
 			continue;
 		both = dd_and(d, matches, match);
-		if (!can_be(q, both))
-			continue;
-		if (q->json) {
-			buf_puts(&q->out, sep);
-			put_rule_json(q, i, kind);
-			buf_puts(&q->out, ", \"conditions\": [");
-		} else {
-			buf_puts(&q->out, "  but ");
-			put_rule_text(q, i, kind);
-		}
-		put_cases(q, both, dd_or(d, match, dd_not(d, dd_and(d, rule, q->scope))),
-			  "      where ");
-		if (q->json)
-			buf_puts(&q->out, "]}");
-		sep = ", ";
+		if (can_be(q, both))
+			put_exception(q, i, q->entry, both, dd_or(d, match, others));
 	}
+	put_door(q, matches, others);
+}
+
+/* Where no session is opened, whenever that is tried. One goes on when the time comes at which it
+ * would not be opened any more. */
+static uint32_t
+shut_by(const struct question *q, uint32_t denied)
+{
+	struct dd *d = q->s->dd;
+	uint32_t open = dd_not(d, denied);
+
+	for (int f = FACT_TIME_WEEKDAY; f <= FACT_TIME_OF_DAY; f++)
+		if (q->s->fact_var[f])
+			open = dd_exists(d, open, q->s->fact_var[f] - 1);
+	return dd_not(d, open);
+}
+
+/* The rule would let somebody, into whose sessions nobody comes: because of one rule, or of all. */
+static void
+put_shut_out(struct question *q, size_t r, enum vm_rule verdict, uint32_t matches)
+{
+	const char *sep = "\n  but no session is opened: deny by ";
+	bool one = false;
+
+	if (q->json)
+		return;
+	put_rule_text(q, r, verdict);
+	q->out.n--;
+	for (int all = 0; all <= 1 && !one; all++)
+		for (size_t i = 0; i < q->img->n_rules; i++) {
+			uint32_t match = q->g->match[ENTRY_CONNECT][i];
+			uint32_t left = dd_without(q->s->dd, matches, shut_by(q, match));
+
+			if (q->img->rules[i].kind != VM_DENY ||
+			    (all ? !can_be(q, dd_and(q->s->dd, matches, match)) : can_be(q, left)))
+				continue;
+			buf_printf(&q->out, "%s%.*s (", sep, SLICE_ARG(q->img->rules[i].name));
+			cli_rule_place(&q->out, q->img, i);
+			buf_putc(&q->out, ')');
+			sep = ", ";
+			one = true;
+		}
+	buf_putc(&q->out, '\n');
 }
 
 static void
@@ -304,8 +374,14 @@ put_answer(struct question *q, size_t r, enum vm_rule verdict)
 	struct dd *d = q->s->dd;
 	uint32_t match = says(q, r, verdict), here = dd_and(d, match, in_scope(q));
 
-	if (!can_be(q, dd_and(d, here, q->g->verdict[q->entry][verdict])))
+	uint32_t decides = dd_and(d, here, q->g->verdict[q->entry][verdict]);
+
+	if (!can_be(q, decides))
 		return;
+	if (q->entry == ENTRY_COMMAND && !can_be(q, dd_without(d, decides, q->shut))) {
+		put_shut_out(q, r, verdict, decides);
+		return;
+	}
 	if (q->json) {
 		buf_puts(&q->out, q->any ? ",\n  " : "\n  ");
 		put_rule_json(q, r, verdict);
@@ -341,11 +417,23 @@ put_sessions(struct question *q)
 	}
 }
 
+static void
+note_shut(struct question *q)
+{
+	uint32_t denied = DD_FALSE;
+
+	for (size_t r = 0; r < q->img->n_rules; r++)
+		if (q->img->rules[r].kind == VM_DENY)
+			denied = dd_or(q->s->dd, denied, q->g->match[ENTRY_CONNECT][r]);
+	q->shut = shut_by(q, denied);
+}
+
 static int
 answer(struct question *q, const char *command, const char *nobody)
 {
-	uint32_t usual;
+	uint32_t usual, others;
 
+	note_shut(q);
 	(void) diagram_verdicts_in(q->g, in_scope(q)); /* too large: asked in the end */
 	if (q->json)
 		buf_puts(&q->out, "{\"answers\": [");
@@ -354,6 +442,7 @@ answer(struct question *q, const char *command, const char *nobody)
 		put_answer(q, r, VM_HOLD);
 	}
 	usual = dd_and(q->s->dd, in_scope(q), q->g->by_default[q->entry]);
+	usual = dd_without(q->s->dd, usual, q->shut);
 	if (q->img->default_allow && can_be(q, usual)) {
 		buf_puts(&q->out, q->json ? (q->any ? ",\n  " : "\n  ") : "allow by default\n");
 		if (q->json)
@@ -362,11 +451,13 @@ answer(struct question *q, const char *command, const char *nobody)
 			buf_puts(&q->out, ", \"entry\": \"command\"");
 		if (q->json)
 			buf_puts(&q->out, ", \"conditions\": [");
-		put_cases(q, usual,
-			  dd_or(q->s->dd, q->g->by_default[q->entry],
-				dd_not(q->s->dd, q->scope)),
+		others = dd_not(q->s->dd, q->scope);
+		put_cases(q, usual, dd_or(q->s->dd, q->g->by_default[q->entry], others),
 			  "  where ");
-		buf_puts(&q->out, q->json ? "], \"unless\": []}" : "");
+		buf_puts(&q->out, q->json ? "], \"unless\": [" : "");
+		q->excepted = false;
+		put_door(q, usual, dd_or(q->s->dd, dd_not(q->s->dd, usual), others));
+		buf_puts(&q->out, q->json ? "]}" : "");
 		q->any = true;
 	}
 	if (q->all)
@@ -538,13 +629,17 @@ narrow_groups(struct question *q, const struct principal *p)
 	bool *in = ARENA_ARRAY(q->s->arena, bool, d->n + 1);
 
 	for (size_t i = 0; i < p->n_groups; i++) {
-		int g = image_group_find(q->img, slice_str(p->groups[i]));
+		struct slice name = slice_str(p->groups[i]);
+		bool idp = name.n > 2 && name.p[0] == '"' && name.p[name.n - 1] == '"';
+		int g = image_group_find(q->img, name);
 
-		if (g < 0)
-			return cli_usage_error("what-can", "no group '%s' is declared",
-					       p->groups[i]);
+		if (g < 0 && !idp)
+			return cli_usage_error("what-can", "no group '%s' is declared (one of the identity "
+					       "provider that has no\n  name in the policy stands in "
+					       "quotes: '\"%s\"')", p->groups[i], p->groups[i]);
+		name = idp ? slice_of(name.p + 1, name.n - 2) : q->img->groups[g].idp;
 		if (d->used)
-			in[partition_find(d->strings, q->img->groups[g].idp)] = true;
+			in[partition_find(d->strings, name)] = true;
 	}
 	for (uint32_t i = 0; d->used && i < d->n; i++)
 		narrow(q, dd_between(q->s->dd, q->s->member_var[FACT_USER_GROUPS] - 1 + i, in[i],

@@ -102,17 +102,52 @@ put_code(struct buf *out, const struct image *img, const struct image_entry *ent
 	}
 }
 
-void
-rule_hold_terms(struct buf *out, const struct image *img, const struct image_hold *h)
+/* As it is written: "15m", "4h", "90s". */
+static void
+put_duration(struct buf *out, uint32_t s)
+{
+	static const struct {
+		uint32_t s;
+		char unit;
+	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
+	size_t i = 0;
+
+	while (s % units[i].s)
+		i++;
+	buf_printf(out, "%u%c", s / units[i].s, units[i].unit);
+}
+
+static void
+put_terms(struct buf *out, const struct image *img, const struct image_hold *h, bool told)
 {
 	for (size_t i = 0; i < h->n_needs; i++)
 		buf_printf(out, "%s%u of %.*s", i ? " and " : "", h->needs[i].n,
 			   SLICE_ARG(img->groups[h->needs[i].group].idp));
-	buf_printf(out, "%s, within %u s", h->not_self ? ", not self" : "", h->within_s);
-	if (h->expires_s)
-		buf_printf(out, ", expires after %u s", h->expires_s);
+	buf_puts(out, h->not_self ? ", not self" : "");
+	buf_puts(out, ", within ");
+	if (told)
+		put_duration(out, h->within_s);
+	else
+		buf_printf(out, "%u s", h->within_s);
+	buf_puts(out, h->expires_s ? ", expires after " : "");
+	if (h->expires_s && told)
+		put_duration(out, h->expires_s);
+	else if (h->expires_s)
+		buf_printf(out, "%u s", h->expires_s);
 	buf_printf(out, "%s%s%s", h->once ? ", once" : "", h->reason ? ", reason required" : "",
 		   h->ticket ? ", ticket required" : "");
+}
+
+void
+rule_hold_terms(struct buf *out, const struct image *img, const struct image_hold *h)
+{
+	put_terms(out, img, h, false);
+}
+
+void
+rule_hold_text(struct buf *out, const struct image *img, const struct image_hold *h)
+{
+	put_terms(out, img, h, true);
 }
 
 uint64_t

@@ -10,8 +10,9 @@
 #include "vm/image.h"
 
 void rule_bytes(struct buf *out, const struct image *img, size_t rule);
-/* "1 of dba-oncall, not self, within 900 s, once": what a hold asks for, by groups of the identity
- * provider. */
+/* "1 of dba-oncall, not self, within 15m, once": what a hold asks for, by groups of the identity
+ * provider. As text for people, and as bytes: ids of differences hang on those. */
+void rule_hold_text(struct buf *out, const struct image *img, const struct image_hold *h);
 void rule_hold_terms(struct buf *out, const struct image *img, const struct image_hold *h);
 /* Of rules with a verdict: equal for those that decide the same where they match. */
 uint64_t rule_effect(const struct image *img, size_t rule);

@@ -26,6 +26,13 @@ QUESTIONS = [
     ["who-can", "door.weir", "sql.ddl on db"],
     ["what-can", "door.weir", "al", "--in", "dev"],
     ["what-can", "door.weir", "bot"],
+    ["who-can", "shut.weir", "sql.read on db"],
+    ["who-can", "shut.weir", "sql.delete on db"],
+    ["who-can", "shut.weir", "sql.insert on db"],
+    ["what-can", "shut.weir", "al", "--in", "agents"],
+    ["what-can", "shut.weir", "al", "--in", 'dba,"ops"'],
+    ["what-can", "shut.weir", "al", "--in", '"team-a"'],
+    ["what-can", "shut.weir", "al", "--in", '"team-a-ext"'],
 ]
 MISTAKES = [
     (["who-can", "new.weir", "sql.drip"], 2, "there is no action 'sql.drip'; did you mean 'sql.drop'?"),
@@ -36,7 +43,7 @@ MISTAKES = [
     (["who-can", "new.weir", " "], 2, "who can do what?"),
     (["who-can", "door.weir", "connect, sql.drop"], 2, "ask for connect by itself"),
     (["who-can", "door.weir", "connect on cards"], 2, "no target of the policy"),
-    (["what-can", "new.weir", "a", "--in", "nobodies"], 2, "no group 'nobodies'"),
+    (["what-can", "new.weir", "a", "--in", "nobodies"], 2, "no group 'nobodies' is declared (one of the identity provider that "),
     (["what-can", "new.weir", "a", "--on", "nowhere"], 2, "no target 'nowhere'"),
     (["what-can", "new.weir", "a", "--kind", "robot"], 2, "human, service or agent"),
     (["what-can", "new.weir"], 2, "asked for"),
@@ -83,7 +90,7 @@ def main():
                                                                 for c in u["conditions"]]]
         missing = [c for c in lines if f"where {c}\n" not in text]
         doors = [a for a in answers if a.get("entry") == "connect"]
-        if q[0] == "what-can" and text.count("to connect: ") != len(doors):
+        if q[0] == "what-can" and sum(x.startswith("to connect: ") for x in text.splitlines()) != len(doors):
             bad.append("sessions and commands are not told apart")
         check(f"JSON of {' '.join(q)}", bad or missing or (not answers and "no" not in text))
     print(f"1..{len(results)}")
