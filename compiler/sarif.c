@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/sarif.h"
 
+#include <stdio.h>
+
 static const char *const levels[] = {"error", "warning"}; /* by severity */
 
 static void
@@ -135,11 +137,14 @@ static void
 put_fixes(struct diag_queue *q, struct buf *out, const struct diag *d)
 {
 	const struct diag_edit *before = NULL;
+	char what[64];
 
 	if (!d->edits)
 		return;
 	buf_puts(out, ",\"fixes\":[{");
-	put_text(out, "description", SLICE_LIT("what `weir check --fix` does"));
+	snprintf(what, sizeof(what), "what `weir check --fix%s%s` does", d->offered ? "-also " : "",
+		 d->offered ? diag_code(d->id) : "");
+	put_text(out, "description", slice_str(what));
 	buf_puts(out, ",\"artifactChanges\":[");
 	for (const struct diag_edit *e = d->edits; e; before = e, e = e->next) {
 		if (!before || before->at.file != e->at.file) {

@@ -241,6 +241,9 @@ def test_sarif_has_what_json_has():
             region = x["locations"][0]["physicalLocation"]["region"]
             h.eq(list(region.values()), [d["line"], d["column"], d["end_line"], d["end_column"]])
             h.eq(len(x.get("relatedLocations", [])), sum("line" in n for n in d["notes"]))
+            h.eq([f["description"]["text"] for f in x.get("fixes", [])],
+                 [] if not d["edits"] else ["what `weir check --fix` does"] if d["fix"] == "unasked"
+                 else [f"what `weir check --fix-also {d['code']}` does"])
             h.eq(sum(len(c["replacements"]) for f in x.get("fixes", []) for c in f["artifactChanges"]),
                  len(d["edits"]))
             seen |= set(x)
