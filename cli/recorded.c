@@ -171,21 +171,22 @@ effect_facts(struct recorded *c, const json_t *object, struct facts *f)
 	return missing;
 }
 
+/* What the policy said, whatever came of it: of a portal that goes on with what people released,
+ * that it is held. */
 static enum verdict
-verdict_of(const struct audit_brief *b)
+verdict_of(const struct audit_brief *b, struct slice code)
 {
-	return b->verdict == AUDIT_verdict_ALLOW  ? VERDICT_ALLOW
-	       : b->verdict == AUDIT_verdict_HOLD ? VERDICT_HOLD
-						  : VERDICT_DENY;
+	if (slice_is(code, "WEIR-HOLD-RELEASED") || b->verdict == AUDIT_verdict_HOLD)
+		return VERDICT_HOLD;
+	return b->verdict == AUDIT_verdict_ALLOW ? VERDICT_ALLOW : VERDICT_DENY;
 }
 
 /* What the policy decided: sql.unparsed is its to allow, though the parser's words are told. */
 static struct slice
-gateway_code(const json_t *decision)
+gateway_code(struct slice code)
 {
 	static const char *const policy[] = {"WEIR-DENIED", "WEIR-NO-RULE", "WEIR-UNPARSED",
-					     "WEIR-CONNECT"};
-	struct slice code = text_of(decision, "reason_code");
+					     "WEIR-CONNECT", "WEIR-HOLD-RELEASED"};
 
 	for (size_t i = 0; i < COUNT_OF(policy); i++)
 		if (slice_is(code, policy[i]))
@@ -198,11 +199,12 @@ fill(struct recorded *c, const json_t *start)
 {
 	const json_t *body = json_object_get(c->json, "body");
 	const json_t *objects = json_object_get(body, "objects");
+	struct slice code = text_of(json_object_get(body, "decision"), "reason_code");
 	json_int_t judged = json_integer_value(json_object_get(body, "effects"));
 	uint64_t missing = command_facts(c, start);
 
-	c->verdict = verdict_of(&c->brief);
-	c->by_gateway = gateway_code(json_object_get(body, "decision"));
+	c->verdict = verdict_of(&c->brief, code);
+	c->by_gateway = gateway_code(code);
 	c->unasked = judged == 0;
 	c->n = c->unasked ? 0 : json_array_size(objects);
 	c->cut = (size_t) judged != c->n;
@@ -264,13 +266,17 @@ on_start(struct log *l, uint64_t index, struct slice leaf, const struct audit_br
 	struct arena arena;
 	struct recorded c = {
 		.brief = *b, .json = json_of(leaf), .arena = &arena, .connects = true};
+	const json_t *body;
+	struct slice code;
 	bool more;
 
 	if (!c.json)
 		return is_damaged(l, index);
 	arena_init(&arena, 0);
-	c.verdict = verdict_of(b);
-	c.by_gateway = gateway_code(json_object_get(json_object_get(c.json, "body"), "decision"));
+	body = json_object_get(c.json, "body");
+	code = text_of(json_object_get(body, "decision"), "reason_code");
+	c.verdict = verdict_of(b, code);
+	c.by_gateway = gateway_code(code);
 	c.follows = b->n_refs != 0;
 	(void) command_facts(&c, c.json);
 	facts_int(&c.base, FACT_ACTION, ACTION_CONNECT);

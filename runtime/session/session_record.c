@@ -421,6 +421,14 @@ record_refuses(const struct command *c, const struct statement_text *t)
 		       : NULL;
 }
 
+/* A portal that is executed again: rules hold it, and it does not wait again. */
+static bool
+goes_on(const struct image *img, const struct gate_verdict *v)
+{
+	return v->verdict == VERDICT_ALLOW && !v->by_default && v->n_rules &&
+	       img->rules[v->rules[0]].kind == VM_HOLD;
+}
+
 bool
 record_command(struct session *s, struct command *c, const struct statement_text *t)
 {
@@ -463,6 +471,9 @@ record_command(struct session *s, struct command *c, const struct statement_text
 		d.reason_code = slice_str(v->refusal.code);
 		d.text = slice_str(v->refusal.message);
 		s->denied++;
+	} else if (goes_on(img, v)) {
+		d.reason_code = SLICE_LIT("WEIR-HOLD-RELEASED");
+		d.text = SLICE_LIT("it goes on with what people have released");
 	}
 	b.actions = (struct audit_texts){in.actions, in.n_actions};
 	b.objects.v = in.objects;

@@ -247,6 +247,40 @@ def test_parameters_with_zero_bytes():
     h.check(r[0]["id"] in {x["record"] for x in rows}, "not replayed")
 
 
+HELD = """policy held
+group agents = idp "ai-agents"
+group dba = idp "dba-oncall"
+allow sessions who agents do sql.basics
+hold looks who agents do sql.select for 1 of dba not self within 1m
+"""
+
+
+def test_what_goes_on_with_a_release():
+    """A portal that people have released is executed again without them; the policy holds it all the same."""
+    import raw
+    w = h.Weir(pg, policy=HELD)
+    c = raw.Raw(w.conninfo())
+    c.send(raw.query("begin"))
+    c.ready()
+    c.send(raw.parse("", "select oid from pg_class") + raw.bind("p") + raw.execute("p", 1) + raw.SYNC)
+    h.eq(w.approvals("approve", w.pending(user="bo")[0]["id"], "--reason", "x", user="bo").code, 0)
+    h.eq([k for k, _ in c.ready()], ["1", "2", "D", "s", "Z"])
+    c.send(raw.execute("p", 1) + raw.SYNC)
+    h.eq([k for k, _ in c.ready()], ["D", "s", "Z"])
+    c.send(raw.query("commit"))
+    c.ready()
+    c.send(raw.frame("X"))
+    w.stop()
+    records = [json.loads(x) for x in weir.audit("export", w.state).out.splitlines()]
+    decisions = [r["body"]["decision"] for r in records if r["type"] == "command"][1:3]
+    h.eq([(d["verdict"], d["rules"], d.get("reason_code")) for d in decisions],
+         [("hold", ["looks"], None), ("allow", ["looks"], "WEIR-HOLD-RELEASED")])
+    out = replay(HELD, code=0, state=w.state)
+    h.has(out, "4 commands as before, 0 differently, 0 cannot be told\n")
+    out = replay(HELD.replace("hold looks", "deny looks").replace(" for 1 of dba not self within 1m", ""), code=1, state=w.state)
+    h.has(out, "       2  hold -> deny\n")
+
+
 def test_a_damaged_log():
     state = f"{h.tmp()}/damaged"
     shutil.copytree(weir.state, state)
@@ -319,5 +353,6 @@ def test_usage():
 
 
 h.main(test_its_own_policy_decides_as_it_did, test_a_catalog_tells_what_a_star_was, test_another_policy,
-       test_sessions, test_whose_refusal_it_was, test_trusted_functions, test_parameters_with_zero_bytes, test_a_damaged_log, test_every_fact_counts,
+       test_sessions, test_whose_refusal_it_was, test_trusted_functions, test_parameters_with_zero_bytes,
+       test_what_goes_on_with_a_release, test_a_damaged_log, test_every_fact_counts,
        test_what_cannot_be_told, test_explain_a_record, test_usage, setup=setup)
