@@ -141,11 +141,11 @@ look_for_gap(struct audit_reader *r, uint64_t next)
 {
 	if (r->next >= next)
 		return;
-	if (!r->gaps)
+	if (!r->gap_told)
 		fprintf(stderr, "weir %s: records %llu to %llu are damaged or missing; run `weir audit "
 			"verify`\n", r->command, (unsigned long long) r->next,
 			(unsigned long long) next - 1);
-	r->gaps = true;
+	r->gaps = r->gap_told = true;
 }
 
 int
@@ -165,12 +165,14 @@ audit_reader_run(struct audit_reader *r)
 		if (rc == 0)
 			look_for_gap(r, i + 1 < n ? firsts[i + 1] : until);
 	}
+	if (rc == 0 && n == 0) /* all of them are gone: the newest is never pruned */
+		look_for_gap(r, until);
 	free(firsts);
 	return rc < 0 ? -1 : 0;
 }
 
 void
-audit_reader_missing(const struct audit_reader *r, uint64_t from_ns)
+audit_reader_missing(struct audit_reader *r, uint64_t from_ns)
 {
 	char strange[256] = "", oldest[28], newest[28];
 	uint64_t *segments, *remains = NULL, gone;
@@ -196,6 +198,7 @@ audit_reader_missing(const struct audit_reader *r, uint64_t from_ns)
 	} else {
 		fprintf(stderr, "weir %s: records 0 to %llu are missing; run `weir audit verify`\n",
 			r->command, (unsigned long long) gone - 1);
+		r->gaps = true;
 	}
 	free(segments);
 	free(remains);

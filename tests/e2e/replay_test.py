@@ -292,6 +292,20 @@ def test_a_damaged_log():
     h.has(out, "some of the log is damaged")
     out = replay(POLICY, "--json", code=1, name="policy.weir", state=state, err="damaged or missing")
     h.eq(json.loads(out.splitlines()[-1])["damaged"], True)
+    # Nothing is left of it, or not its beginning.
+    os.remove(f"{state}/audit/seg/{seg}")
+    out = replay(POLICY, code=1, name="policy.weir", state=state, err="missing; run `weir audit verify`")
+    h.has(out, "0 commands as before", "some of the log is damaged")
+    h.eq([weir.audit("export", state).code, weir.audit("tail", state).code], [1, 1])
+    shutil.rmtree(state)
+    weir.start()
+    h.eq(weir.psql("select 1").code, 0)
+    weir.stop()
+    shutil.copytree(weir.state, state)
+    os.remove(f"{state}/audit/seg/{seg}")
+    out = replay("policy all\ndefault allow\n", code=1, state=state, err="missing; run `weir audit verify`")
+    h.has(out, " 0 cannot be told", "some of the log is damaged")
+    h.eq(weir.audit("export", state).code, 1)
 
 
 def test_every_fact_counts():
