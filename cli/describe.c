@@ -479,6 +479,7 @@ put_case(struct buf *out, const struct space *s, const struct image *img,
 				put_string_part(out, name, &s->row_texts[v->column], values);
 			else
 				put_numbers(out, name, TYPE_INT, &s->row_ints[v->column], values);
+			buf_puts(out, values[SPACE_UNKNOWN] ? " or unknown" : "");
 		}
 	}
 	if (c->n == 0)

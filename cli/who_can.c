@@ -18,17 +18,13 @@
 
 static const char who_help[] =
 	"usage: weir who-can FILE \"ACTION, ... [on OBJECT]\" [--json]\n\n"
-	"Says who may do it, at once or after approval, and under which conditions. OBJECT is a "
-	"target\n"
-	"of the policy, or a table (a name without a schema is one in public). FILE is policy text "
-	"or an\n"
-	"image. For every rule that lets somebody: a line for each case in which it matches, and "
-	"the\n"
-	"cases in which a stronger rule decides instead.\n\n"
+	"Says who may do it, at once or after approval, and under which conditions. OBJECT is a\n"
+	"target of the policy, or a table (a name without a schema is one in public). FILE is policy\n"
+	"text or an image. For every rule that lets somebody: a line for each case in which it\n"
+	"matches, and the cases in which a stronger rule decides instead.\n\n"
 	"  weir who-can orders.weir \"sql.ddl on orders\"\n\n"
-	"`connect` is asked for by itself: who may open a session. What could let a command in it "
-	"go on\n"
-	"opens it. What a deny or hold says of that is an exception of the other answers: \"but to\n"
+	"`connect` is asked for by itself: who may open a session. What could let a command in it go\n"
+	"on opens it. What a deny or hold says of that is an exception of the other answers: \"but to\n"
 	"connect\". It is asked once; a session goes on when the time for opening it is over.\n\n"
 	"  --json   one object: answers with verdict, rule, conditions and exceptions\n\n"
 	"Exit code: 0 answered (also: nobody), 1 the policy does not compile or is too entangled,\n"
@@ -41,11 +37,10 @@ static const char what_help[] =
 	"absent: any). A GROUP in quotes is one of the identity provider, which rules may ask for as\n"
 	"a member of user.groups. Nobody is in a group that is not named. FILE is policy text or an\n"
 	"image. Of sessions only what is said of them: who may do something may connect, unless it\n"
-	"says otherwise (\"but to connect\").\n\n"
+	"says otherwise (\"but to connect\"). Then come the masks, drops and limits on it.\n\n"
 	"  weir what-can orders.weir alice --in agents\n\n"
-	"  --json   one object: answers with verdict, rule, conditions and exceptions\n\n"
-	"Exit code: 0 answered (also: nothing), 1 the policy does not compile or is too "
-	"entangled,\n"
+	"  --json   one object: answers with verdict, rule, conditions and exceptions; restrictions\n\n"
+	"Exit code: 0 answered (also: nothing), 1 the policy does not compile or is too entangled,\n"
 	"2 usage.\n";
 
 enum { MAX_CASES = 40 };
@@ -235,7 +230,8 @@ put_rule_json(struct question *q, size_t r, enum vm_rule verdict)
 {
 	const struct image_rule *rule = &q->img->rules[r];
 
-	buf_printf(&q->out, "{\"verdict\": \"%s\", \"rule\": ", vm_rule_info[verdict].name);
+	buf_printf(&q->out, "{\"%s\": \"%s\", \"rule\": ", verdict > VM_DENY ? "kind" : "verdict",
+		   vm_rule_info[verdict].name);
 	buf_json_string(&q->out, rule->name);
 	buf_puts(&q->out, ", \"file\": ");
 	buf_json_string(&q->out, q->img->files[rule->span.file].name);
@@ -400,6 +396,85 @@ put_answer(struct question *q, size_t r, enum vm_rule verdict)
 		buf_puts(&q->out, "]}");
 }
 
+/* ---- What is masked, withheld and limited of it ---- */
+
+static void
+put_restriction_terms(struct buf *out, const struct image *img, const struct image_rule *rule)
+{
+	const char *sep = rule->kind == VM_DROP ? "rows of " : "";
+
+	for (size_t i = 0; i < rule->mask.n_data; i++) {
+		buf_printf(out, "%s%.*s", sep, SLICE_ARG(img->data[rule->mask.data[i]].name));
+		sep = ", ";
+	}
+	if (rule->kind == VM_MASK) {
+		buf_puts(out, " with ");
+		rule_mask_text(out, &rule->mask);
+	}
+	sep = "";
+	for (size_t i = 0; i < rule->limit.n_amounts; i++) {
+		const struct image_amount *a = &rule->limit.amounts[i];
+
+		buf_printf(out, "%s%s %llu%s per %s", sep, limit_unit_info[a->unit].name,
+			   (unsigned long long) a->n, a->unit == LIMIT_TIME ? "ms" : "",
+			   limit_per_info[a->per].name);
+		sep = ", ";
+	}
+}
+
+static void
+put_restriction(struct question *q, size_t r, uint32_t match, uint32_t here)
+{
+	const struct image_rule *rule = &q->img->rules[r];
+	struct dd *d = q->s->dd;
+	struct buf terms = {0};
+
+	put_restriction_terms(&terms, q->img, rule);
+	if (q->json) {
+		buf_puts(&q->out, q->excepted ? ",\n  " : "\n  ");
+		put_rule_json(q, r, rule->kind);
+		buf_puts(&q->out, ", \"terms\": ");
+		buf_json_string(&q->out, buf_slice(&terms));
+		buf_puts(&q->out, ", \"conditions\": [");
+	} else {
+		buf_printf(&q->out, "%s %.*s (", vm_rule_info[rule->kind].name,
+			   SLICE_ARG(rule->name));
+		cli_rule_place(&q->out, q->img, r);
+		buf_printf(&q->out, "): %.*s\n", SLICE_ARG(buf_slice(&terms)));
+	}
+	put_cases(q, here, dd_or(d, match, dd_not(d, q->scope)), "  where ");
+	buf_puts(&q->out, q->json ? "]}" : "");
+	q->excepted = true;
+	buf_fini(&terms);
+}
+
+/* Of what the principal may do at all. */
+static void
+put_restrictions(struct question *q)
+{
+	struct dd *d = q->s->dd;
+	const uint32_t *verdict = q->g->verdict[ENTRY_COMMAND];
+	uint32_t can = dd_or(d, verdict[VERDICT_ALLOW], verdict[VERDICT_HOLD]);
+
+	can = dd_and(d, in_scope(q), dd_without(d, can, q->shut));
+	buf_puts(&q->out, q->json ? "], \"restrictions\": [" : "");
+	q->excepted = false;
+	for (size_t r = 0; r < q->img->n_rules; r++) {
+		const struct image_rule *rule = &q->img->rules[r];
+		enum vm_entry e = rule->kind == VM_LIMIT ? ENTRY_COMMAND
+				  : rule->by_row	 ? ENTRY_ROW
+							 : ENTRY_RESULT;
+		uint32_t here = dd_and(d, can, q->g->match[e][r]);
+
+		if (rule->shadow || !can_be(q, here) ||
+		    (rule->kind != VM_MASK && rule->kind != VM_DROP && rule->kind != VM_LIMIT))
+			continue;
+		if (rule->kind != VM_LIMIT)
+			here = dd_and(d, in_scope(q), q->g->match[e][r]);
+		put_restriction(q, r, q->g->match[e][r], here);
+	}
+}
+
 /* What is said of sessions alone; that commands open one as well goes without saying. */
 static void
 put_sessions(struct question *q)
@@ -460,8 +535,11 @@ answer(struct question *q, const char *command, const char *nobody)
 		buf_puts(&q->out, q->json ? "]}" : "");
 		q->any = true;
 	}
-	if (q->all)
+	if (q->all) {
 		put_sessions(q);
+		q->entry = ENTRY_COMMAND;
+		put_restrictions(q);
+	}
 	if (q->json)
 		buf_puts(&q->out, q->any ? "\n]}\n" : "]}\n");
 	else if (!q->any)

@@ -10,6 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 HERE = os.path.join(ROOT, "tests/lang/diff")
 WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
 GDPR = "../../../policies-examples/gdpr.weir"
+PAYMENTS, TENANTS = GDPR.replace("gdpr", "payments"), GDPR.replace("gdpr", "tenants")
 QUESTIONS = [
     ["who-can", "new.weir", "sql.ddl on orders"],
     ["who-can", "new.weir", "sql.select on payments.cards"],
@@ -26,6 +27,9 @@ QUESTIONS = [
     ["who-can", "door.weir", "sql.ddl on db"],
     ["what-can", "door.weir", "al", "--in", "dev"],
     ["what-can", "door.weir", "bot"],
+    ["what-can", PAYMENTS, "al", "--in", "agents", "--kind", "human"],
+    ["what-can", TENANTS, "al", "--in", "support"],
+    ["what-can", TENANTS, "al"],
     ["who-can", "shut.weir", "sql.read on db"],
     ["who-can", "shut.weir", "sql.delete on db"],
     ["who-can", "shut.weir", "sql.insert on db"],
@@ -83,12 +87,14 @@ def main():
         check(" ".join(args), (code != wanted or words not in err) and f"{code}: {out}{err}")
     for q in QUESTIONS:
         code, out, err = weir(*q, "--json")
-        answers = json.loads(out)["answers"]
+        answers, limits = json.loads(out)["answers"], json.loads(out).get("restrictions", [])
         text = weir(*q)[1]
         bad = [a["rule"] for a in answers if a["rule"] and f"by {a['rule']} (" not in text]
         lines = [c for a in answers for c in a["conditions"] + [c for u in a["unless"]
                                                                 for c in u["conditions"]]]
+        lines += [c for x in limits for c in x["conditions"]]
         missing = [c for c in lines if f"where {c}\n" not in text]
+        missing += [x for x in limits if f"{x['kind']} {x['rule']} (" not in text or f"): {x['terms']}\n" not in text]
         doors = [a for a in answers if a.get("entry") == "connect"]
         if q[0] == "what-can" and sum(x.startswith("to connect: ") for x in text.splitlines()) != len(doors):
             bad.append("sessions and commands are not told apart")
