@@ -26,6 +26,7 @@ struct builder {
 	const struct parse_watch *watch; /* or NULL */
 	struct parse_file *file;
 	struct policy *policy;
+	size_t bytes;			 /* of all texts that were loaded */
 	bool stop;			 /* the parser gave up on this file */
 	const struct token *complained;	 /* the last token an action reported */
 	const char *hint;		 /* what build_expected thinks was meant, or NULL */

@@ -12,8 +12,10 @@
 
 /* ---- reading it ------------------------------------------------------------------------------ */
 
+/* `all` counts the bytes of catalogs, which have a limit of their own. */
 static bool
-read_file(struct check *c, const struct catalog_decl *k, struct ddl *ddl, uint32_t *file)
+read_file(struct check *c, const struct catalog_decl *k, struct ddl *ddl, size_t *all,
+	  uint32_t *file)
 {
 	const struct parse_loader *loader = c->p->loader;
 	const char *error = "files cannot be read here";
@@ -25,10 +27,8 @@ read_file(struct check *c, const struct catalog_decl *k, struct ddl *ddl, uint32
 		diag(c->q, FILE_UNREADABLE, k->path.at, k->file, error);
 		return false;
 	}
-	if (text.n > SOURCE_MAX_BYTES) {
-		diag_too_large(c->q, k->path.at, k->file, text.n);
+	if (!diag_fits(c->q, k->path.at, k->file, text.n, all))
 		return false;
-	}
 	error = foreign_catalog(text);
 	if (error) {
 		diag(c->q, CATALOG_UNREADABLE, k->path.at, error);
@@ -50,14 +50,17 @@ check_catalog(struct check *c)
 	struct ddl *ddl = c->p->catalogs && !without ? ddl_new(c->arena) : NULL;
 	const char *error;
 	bool good = true;
-	size_t n = 0;
+	size_t n = 0, all = 0;
 
 	for (const struct catalog_decl *k = c->p->catalogs; k; k = k->next)
 		n++;
 	c->catalog_files = ARENA_ARRAY(c->arena, uint32_t, n + 1);
 	n = 0;
-	for (const struct catalog_decl *k = c->p->catalogs; k && ddl; k = k->next)
-		good = read_file(c, k, ddl, &c->catalog_files[n++]) && good;
+	for (const struct catalog_decl *k = c->p->catalogs; k && ddl; k = k->next) {
+		good = read_file(c, k, ddl, &all, &c->catalog_files[n++]) && good;
+		if (all > SOURCE_MAX_BYTES)
+			break;
+	}
 	if (!ddl || !good)
 		return;
 	c->ddl = ddl;

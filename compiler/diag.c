@@ -187,6 +187,23 @@ diag_too_large(struct diag_queue *q, struct span at, const char *path, size_t n)
 		  "group or a pattern what many rules have in common");
 }
 
+bool
+diag_fits(struct diag_queue *q, struct span at, const char *path, size_t n, size_t *all)
+{
+	if (n > SOURCE_MAX_BYTES) {
+		diag_too_large(q, at, path, n);
+		return false;
+	}
+	*all += n;
+	if (*all <= SOURCE_MAX_BYTES)
+		return true;
+	diag_note(q, diag(q, POLICY_TOO_LARGE, at, path, *all, SOURCE_MAX_BYTES,
+			  SOURCE_MAX_BYTES >> 20),
+		  SPAN_NONE, "make policies of their own of what does not belong together, and name "
+		  "with a group or a pattern what many rules have in common");
+	return false;
+}
+
 /* ---- Order ---- */
 
 static int

@@ -113,6 +113,10 @@ const char *diag_nearest(struct slice word, const char *const *candidates, size_
  * of the diagnostic's place, or in one place of it, is `name` and no other candidate is as near. */
 void diag_suggest(struct diag_queue *q, struct diag *d, const char *name,
 		  const char *const *names, size_t n);
+/* Whether a text of n bytes may be read beside `*all` others, to which it is added. A diagnostic
+ * says when it is too large, or all together: then nothing more is to be read. */
+bool diag_fits(struct diag_queue *q, struct span at, const char *path, size_t n, size_t *all)
+	MUST_CHECK;
 /* A text of more than SOURCE_MAX_BYTES. */
 void diag_too_large(struct diag_queue *q, struct span at, const char *path, size_t n);
 /* What is not was reported by the lexer, whose edit comes first. */

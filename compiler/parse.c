@@ -218,6 +218,8 @@ build_import(struct builder *b, const struct token *t)
 	for (i = 0; i < b->q->sources->n; i++)
 		if (strcmp(b->q->sources->files[i].path, f.path) == 0)
 			return; /* each once */
+	if (b->bytes > SOURCE_MAX_BYTES)
+		return; /* which was said */
 	if (b->q->sources->n >= MAX_FILES) {
 		diag_note(b->q,
 			  diag(b->q, TOO_MANY_FILES, t->at, MAX_FILES + 1U, (unsigned) MAX_FILES),
@@ -228,10 +230,8 @@ build_import(struct builder *b, const struct token *t)
 		diag(b->q, FILE_UNREADABLE, t->at, f.path, error);
 		return;
 	}
-	if (text.n > SOURCE_MAX_BYTES) {
-		diag_too_large(b->q, t->at, f.path, text.n);
+	if (!diag_fits(b->q, t->at, f.path, text.n, &b->bytes))
 		return;
-	}
 	error = foreign_policy(text);
 	if (error) {
 		diag(b->q, NOT_A_POLICY, t->at, f.path, error);
@@ -265,10 +265,8 @@ parse_policy_tokens(struct arena *arena, struct diag_queue *q, const char *path,
 	b.policy->at = SPAN_NONE;
 	b.policy->loader = loader;
 	*tokens = (struct tokens){0};
-	if (text.n > SOURCE_MAX_BYTES) {
-		diag_too_large(q, SPAN_NONE, path, text.n);
+	if (!diag_fits(q, SPAN_NONE, path, text.n, &b.bytes))
 		return b.policy;
-	}
 	foreign = loader && loader->on_screen ? NULL : foreign_policy(text);
 	if (foreign) {
 		diag(q, NOT_A_POLICY, SPAN_NONE, path, foreign);

@@ -93,6 +93,8 @@ def codes_of(code, title):
         main = MANY[code]()
         if code == "E0306":
             files.update({f"part-{i}.weir": ("", 0o644) for i in range(300)})
+    if title == "Wrong" and code == "E0308":
+        files = {f"part-{i}.weir": ("# much\n" * ((6 << 20) // 7), 0o644) for i in (1, 2, 3)}
     name = "weir.conf" if is_config else "example.weir"
     for n, (text, mode) in {**(FILES if is_config else {}), **files, name: (main, 0o600)}.items():
         with open(f"{folder}/{n}", "wb") as f:

@@ -82,6 +82,11 @@ CASES = [
     ("a chain of 255 imports", dict(
         {"p.weir": HEAD + 'import "i0.weir"\n', "i254.weir": "deny x do sql.drop\n"},
         **{f"i{k}.weir": f'import "i{k + 1}.weir"\n' for k in range(254)}), None),
+    ("30 MB in files", dict({"p.weir": HEAD + many('import "i%.weir"\n', 5)},
+                             **{f"i{k}.weir": "# much\n" * ((6 << 20) // 7) for k in range(5)}), "E0308"),
+    ("30 MB of catalogs", dict({"p.weir": HEAD + many('catalog "i%.sql"\n', 5)},
+                                 **{f"i{k}.sql": f"create table a.t{k} (c int);" + " " * (6 << 20)
+                                    for k in range(5)}), "E0308"),
     ("300 imports", dict({"p.weir": HEAD + many('import "i%.weir"\n', 300)},
                          **{f"i{k}.weir": "\n" for k in range(300)}), "E0306"),
 ]
