@@ -609,6 +609,23 @@ check_call(struct check *c, const struct expr *e)
 			 constant_uses(c->constants, (unsigned) d, contexts));
 }
 
+/* Each `let` once; the first of a chain that is too long stands for the others. */
+static void
+report_let(struct check *c, int i, const struct let_decl *l, bool cycle)
+{
+	if (c->lets[i].told || (!cycle && c->let_too_deep))
+		return;
+	c->lets[i].told = true;
+	if (cycle) {
+		diag(c->q, LET_CYCLE, l->name.at, l->name.s);
+		return;
+	}
+	c->let_too_deep = true;
+	diag_note(c->q, diag(c->q, NESTED_TOO_DEEP, l->name.at,
+			     "200 `let`, each defined by the next, are possible"),
+		  SPAN_NONE, "write out what some of them stand for");
+}
+
 static struct cond *
 check_let(struct check *c, int i, const struct let_decl *l, const struct expr *use)
 {
@@ -619,7 +636,7 @@ check_let(struct check *c, int i, const struct let_decl *l, const struct expr *u
 	if (use)
 		s->used = true;
 	if (s->progress == LET_RUNNING || c->let_depth > MAX_LET_DEPTH) {
-		diag(c->q, LET_CYCLE, l->name.at, l->name.s);
+		report_let(c, i, l, s->progress == LET_RUNNING);
 		return cond_const(c, false);
 	}
 	if (s->progress == LET_NEW) {
@@ -639,19 +656,25 @@ check_let(struct check *c, int i, const struct let_decl *l, const struct expr *u
 	return copy;
 }
 
-/* Where a chain of names ends; NULL when it comes back to itself. */
+/* Where a chain of names ends; NULL when it is too long or, then, comes back to itself. */
 static const struct expr *
-end_of_names(struct check *c, const struct expr *e)
+end_of_names(struct check *c, const struct expr *e, bool *cycle)
 {
+	const struct expr *far = NULL;
 	const struct let_decl *l;
-	unsigned steps = 0;
 
-	while (e->kind == X_NAME && fact_of(e) < 0 && find_let(c, e->name, &l) >= 0) {
-		if (++steps > MAX_LET_DEPTH)
+	*cycle = false;
+	for (unsigned steps = 0; e->kind == X_NAME && fact_of(e) < 0; steps++) {
+		if (find_let(c, e->name, &l) < 0)
+			return e;
+		*cycle = e == far;
+		if (*cycle || steps > 2 * MAX_LET_DEPTH)
 			return NULL;
+		if (steps == MAX_LET_DEPTH)
+			far = e;
 		e = l->expr;
 	}
-	return e;
+	return far ? NULL : e;
 }
 
 /* Conditions are checked even when nothing uses them. A word or a literal means something only
@@ -662,11 +685,12 @@ check_lets(struct check *c)
 	int i = 0;
 
 	for (const struct let_decl *l = c->p->lets; l; l = l->next, i++) {
-		const struct expr *end = end_of_names(c, l->expr);
+		bool cycle;
+		const struct expr *end = end_of_names(c, l->expr, &cycle);
 		struct reads outer = c->reads;
 
 		if (!end)
-			diag(c->q, LET_CYCLE, l->name.at, l->name.s);
+			report_let(c, i, l, cycle);
 		else if (is_condition(end))
 			(void) check_let(c, i, l, NULL);
 		c->reads = outer;

@@ -23,7 +23,7 @@ enum let_progress { LET_NEW, LET_RUNNING, LET_DONE };
 
 struct let_state {
 	enum let_progress progress;
-	bool used;
+	bool used, told;
 	struct cond *cond;
 	struct reads reads;
 };
@@ -58,6 +58,7 @@ struct check {
 	uint32_t *catalog_files;
 	struct reads reads; /* of the condition being checked */
 	unsigned let_depth;
+	bool let_too_deep; /* which was said */
 	struct let_state *lets; /* the others: used or not, by position in the policy */
 	bool *groups, *targets, *data;
 	/* Columns of rows that conditions read: the constants of their names. */

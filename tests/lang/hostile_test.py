@@ -28,7 +28,11 @@ CASES = [
      + "\nmask d with null\n", "W1225"),
     ("50,000 lets", HEAD + many('let l% = user.name = "x%"\n', 50000), "W1204"),
     ("a chain of lets", HEAD + "let l0 = sql.where\n" + "".join(
-        f"let l{i} = l{i - 1}\n" for i in range(1, 20000)) + "deny x when l19999\n", "E0414"),
+        f"let l{i} = l{i - 1}\n" for i in range(1, 20000)) + "deny x when l19999\n", "E0207"),
+    ("a chain of lets downwards", HEAD + "".join(f"let l{i} = not l{i + 1}\n" for i in range(20000))
+     + "let l20000 = sql.where\ndeny x when l0\n", "E0207"),
+    ("a circle of lets", HEAD + "let l0 = not l19999\n" + "".join(
+        f"let l{i} = not l{i - 1}\n" for i in range(1, 20000)) + "deny x when l19999\n", "E0207"),
     ("50,000 tests", HEAD + many(f'test "t%" {AS} run "select 1" expect allow\n', 50000), None),
     ("tests of rules that are not there", HEAD + many("deny r% do sql.drop\n", 2000)
      + many(f'test "t%" {AS} run "select 1" expect deny by no%\n', 5000), "E0408"),
@@ -111,6 +115,8 @@ LIMITS = [
      + many("deny r% when a\n", 7000), "the limit is 262144", "write `in {...}`"),
     ("brackets", HEAD + "deny x when " + "(" * 1000 + "true" + ")" * 1000 + "\n", "some 250 brackets",
      "name parts of it with `let`"),
+    ("lets", HEAD + "".join(f"let l{i} = not l{i + 1}\n" for i in range(300))
+     + "let l300 = sql.where\ndeny x when l0\n", "200 `let`, each defined by the next", "write out"),
     ("or", HEAD + "deny x when " + " or ".join(["sql.where"] * 5000) + "\n", "1000 levels", "`in {...}`"),
     ("files", dict({"p.weir": HEAD + many('import "i%.weir"\n', 256)},
                    **{f"i{k}.weir": "\n" for k in range(256)}), "file 257 of the policy, which may have at most 256",
