@@ -25,8 +25,8 @@ static const char help[] =
 	"see as you type what is wrong, how the command is decided and why, the rows as the client\n"
 	"would get them, and what the policy compiles to. It begins with POLICY, or an example.\n\n"
 	"  --port N   on 127.0.0.1, where alone it listens (6480; 0: any that is free)\n\n"
-	"Nothing leaves the machine and no file is written. Policies that import files or name a\n"
-	"catalog are refused there: the schema stands in the page. Ctrl-C ends it.\n\n"
+	"The page holds the files that POLICY imports in their places, and its catalog as the schema.\n"
+	"Nothing leaves the machine and no file is written. Ctrl-C ends it.\n\n"
 	"Exit code: 0 ended by a signal, 2 usage or trouble.\n";
 
 static const struct {
@@ -201,19 +201,17 @@ type_of(const char *name)
 	return "text/plain; charset=utf-8";
 }
 
-/* The policy that was named, as it is now. */
+/* The policy that was named, as it is now, or what its catalogs say. */
 static enum MHD_Result
-reply_start(struct MHD_Connection *c, const char *path)
+reply_start(struct MHD_Connection *c, const char *path, bool of_schema)
 {
-	struct slice text = {0};
-	struct arena arena;
-	enum MHD_Result ok;
+	struct buf policy = {0}, schema = {0};
+	bool good = path && playground_start(path, &policy, &schema);
+	enum MHD_Result ok = reply(c, good ? MHD_HTTP_OK : MHD_HTTP_NO_CONTENT, type_of(".weir"),
+				   buf_slice(of_schema ? &schema : &policy));
 
-	arena_init(&arena, 0);
-	ok = path && cli_read_file("playground", path, &arena, &text)
-		     ? reply(c, MHD_HTTP_OK, type_of(".weir"), text)
-		     : reply(c, MHD_HTTP_NO_CONTENT, type_of(".weir"), text);
-	arena_fini(&arena);
+	buf_fini(&policy);
+	buf_fini(&schema);
 	return ok;
 }
 
@@ -225,7 +223,9 @@ route(struct MHD_Connection *c, const char *url, const char *policy, struct slic
 	if (strcmp(url, "/v1/evaluate") == 0)
 		return evaluate(c, body);
 	if (strcmp(url, "/v1/policy") == 0)
-		return reply_start(c, policy);
+		return reply_start(c, policy, false);
+	if (strcmp(url, "/v1/schema") == 0)
+		return reply_start(c, policy, true);
 	for (size_t i = 0; i < COUNT_OF(assets); i++)
 		if (strcmp(name, assets[i].name) == 0)
 			return reply(c, MHD_HTTP_OK, type_of(name), slice_str(assets[i].text));

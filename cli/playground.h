@@ -23,6 +23,10 @@ struct playground_texts {
 	const char *policy, *schema, *principal, *on, *sql, *rows;
 };
 
+/* The policy at a path with its imports in their places, and its catalogs. False: it cannot be
+ * read. */
+bool playground_start(const char *path, struct buf *policy, struct buf *schema) MUST_CHECK;
+
 /* The answer as JSON. Reads no file. */
 void playground_eval(const struct playground_texts *t, struct buf *out);
 

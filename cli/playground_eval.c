@@ -9,26 +9,38 @@
 #include "cli/cli.h"
 #include "cli/explain.h"
 
-static const char policy_path[] = "policy.weir", schema_path[] = "schema.sql";
+static const char policy_path[] = "policy.weir";
 
+struct page {
+	const char *schema;
+	const char *catalog; /* the first that was asked for */
+};
+
+/* A catalog, whatever it is called, is the schema in the page; of several the first has it all. */
 static bool
-load_schema(void *ctx, struct arena *arena UNUSED, const char *path, struct slice *text,
+load_schema(void *ctx, struct arena *arena, const char *path, struct slice *text,
 	    const char **error)
 {
-	const struct playground_texts *t = ctx;
+	struct page *page = ctx;
+	const struct slice name = slice_str(path), end = SLICE_LIT(".weir");
 
-	*text = slice_str(t->schema);
 	*error = "the playground reads no files; what it needs stands in the page";
-	return *t->schema && strcmp(path, schema_path) == 0;
+	if (name.n >= end.n && memcmp(name.p + name.n - end.n, end.p, end.n) == 0)
+		return false;
+	*error = "the schema in the page stands for it, and is empty";
+	if (!page->catalog)
+		page->catalog = arena_str(arena, name);
+	*text = slice_str(strcmp(path, page->catalog) == 0 ? page->schema : "");
+	return *page->schema;
 }
 
 static bool
 compile(struct cli_policy *p, const struct playground_texts *t, const char *more)
 {
 	const struct slice text = slice_str(t->policy), declarations = slice_str(more);
+	struct page page = {.schema = t->schema};
 	const struct parse_loader loader = {
-		.load = load_schema, .ctx = (void *) (uintptr_t) t, .more = &declarations,
-		.on_screen = true};
+		.load = load_schema, .ctx = &page, .more = &declarations, .on_screen = true};
 	const struct compile_options options = {.text = &text, .loader = &loader};
 
 	return cli_policy_compile(p, "playground", policy_path, &options, true) == EXIT_OK;

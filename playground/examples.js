@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is asked of each policy in policies-examples/ to begin with.
+// What is asked of each policy in policies-examples/ to begin with. A schema that ends in .sql is a file.
 "use strict";
 const EXAMPLES = [
   {
@@ -37,5 +37,26 @@ const EXAMPLES = [
   {
     file: "on-call.weir", schema: "", principal: 'human "olga" in operators', on: "plant",
     sql: "select id from app.orders", rows: "",
+  },
+  {
+    file: "pci.weir", schema: "pci.sql", principal: 'human "dee" in desk', on: "vault",
+    sql: "select id, pan, until from cards.holders where pan = $1",
+    rows: 'id: 7, pan: "4111111111111111", until: "2031-01-31"',
+  },
+  {
+    file: "gdpr.weir", schema: "gdpr.sql", principal: 'human "sue" in support', on: "crm",
+    sql: "select id, email, restricted from crm.people where id = 7",
+    rows: 'id: 7, email: "ada@example.org", restricted: false\n' +
+      'id: 8, email: "bo@example.org", restricted: true',
+  },
+  {
+    file: "hipaa.weir", schema: "hipaa.sql", principal: 'human "nils" in ward-3b', on: "clinic",
+    sql: "select id, ward, name, ssn from clinic.patients",
+    rows: 'id: 7, ward: "3b", name: "Ada", ssn: "123-45-6789"\nid: 8, ward: "4a", name: "Bo", ssn: "123-45-6780"',
+  },
+  {
+    file: "iso27001.weir", schema: "", principal: 'human "sven" in staff', on: "business",
+    sql: "select id, body from app.notes where id = 7",
+    rows: 'id: 7, body: "AKIA2E0A8F3B244C9986"',
   },
 ];

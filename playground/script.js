@@ -5,6 +5,7 @@
 
 const FIELDS = ["policy", "schema", "principal", "on", "sql", "rows"];
 const WAIT_MS = 200;
+const MAX_COLOURED = 100000; // characters of a policy: more takes the browser too long at each key
 const NO_PLACE = { line: 0 };
 const $ = (id) => document.getElementById(id);
 
@@ -38,8 +39,8 @@ function colour(problems = []) {
   const wrong = problems.map((d) => [offsetOf(text, d.line, d.column),
     Math.max(offsetOf(text, d.end_line, d.end_column), offsetOf(text, d.line, d.column) + 1)]);
   const out = [];
-  let plain = "";
-  for (const m of text.matchAll(TOKEN)) {
+  let plain = text.length > MAX_COLOURED ? text : "";
+  for (const m of plain ? [] : text.matchAll(TOKEN)) {
     const bad = wrong.some(([from, to]) => m.index < to && m.index + m[0].length > from);
     const kind = [kindOf(m), bad && "wrong"].filter(Boolean).join(" ");
     if (!kind) {
@@ -49,7 +50,10 @@ function colour(problems = []) {
     out.push(plain, make("span", kind, m[0]));
     plain = "";
   }
-  $("colours").replaceChildren(...out, plain + "\n");
+  const all = document.createDocumentFragment(); // as arguments, a long policy would be too many
+  for (const piece of out) all.append(piece);
+  all.append(plain + "\n");
+  $("colours").replaceChildren(all);
   scroll();
 }
 
@@ -72,8 +76,8 @@ function excerpt(text, d) {
 // its name, the principal, the target and the rows.
 function placeOf(d) {
   if (!d.line) return ["policy", NO_PLACE];
-  if (d.file === "schema.sql") return ["schema", d];
   if (d.file === "policy.weir") return ["policy", d];
+  if (d.file !== "<command line>") return ["schema", d];
   return [["principal", "on"][d.line - 2] ?? "rows", NO_PLACE];
 }
 
@@ -153,6 +157,12 @@ function show(answer) {
   $("counts").textContent = answer.tests ? `${answer.tests.passed} passed, ${answer.tests.failed} failed` : "";
 }
 
+// What was shown is of other texts than those in the page.
+function showNothing() {
+  show({ check: { diagnostics: [] } });
+  $("verdict").textContent = "Nothing is known of what is in the page now.";
+}
+
 // ---- Asking ----
 
 let timer = 0, asking = null;
@@ -173,9 +183,12 @@ async function evaluate() {
     const answer = await r.json();
     if (mine !== asking) return;
     if (r.ok) show(answer);
+    else showNothing();
     $("state").textContent = r.ok ? "up to date" : `${answer.title}. ${answer.hint}`;
   } catch (e) {
-    if (mine === asking) $("state").textContent = "The server does not answer: is `weir playground` running?";
+    if (mine !== asking) return;
+    showNothing();
+    $("state").textContent = "The server does not answer: is `weir playground` running?";
   }
 }
 
@@ -210,16 +223,31 @@ function fromFragment(fragment) {
   }
 }
 
+async function fileText(path) {
+  return (await fetch("/" + path.split("/").pop())).text();
+}
+
+// What an example imports, in its place: there are no files beside the page.
+async function withImports(text) {
+  const lines = text.split("\n").map(async (line) => {
+    const m = /^import "([^"]+)"$/.exec(line);
+    return m ? `# ${line}\n${await withImports(await fileText(m[1]))}` : line;
+  });
+  return (await Promise.all(lines)).join("\n");
+}
+
 async function loadExample(example) {
-  const r = await fetch("/" + example.file);
-  fill({ ...example, policy: await r.text() });
+  const policy = await withImports(await fileText(example.file));
+  const schema = example.schema.endsWith(".sql") ? await fileText(example.schema) : example.schema;
+  fill({ ...example, policy, schema });
 }
 
 async function begin() {
   const shared = location.hash.length > 1 ? fromFragment(location.hash.slice(1)) : null;
   if (shared) return fill(shared);
   const r = await fetch("/v1/policy");
-  if (r.status === 200) return fill({ policy: await r.text() });
+  if (r.status === 200)
+    return fill({ policy: await r.text(), schema: await (await fetch("/v1/schema")).text() });
   return loadExample(EXAMPLES[0]);
 }
 

@@ -138,6 +138,53 @@ def test_the_schema_decides_what_a_star_is():
     h.eq([(d["file"], d["line"]) for d in a["check"]["diagnostics"]], [("schema.sql", 1)])
 
 
+def test_a_catalog_is_the_schema():
+    """Whatever its file is called; of several the first has all of it."""
+    schema = "create table people (id int, email text, phone text);\n"
+    texts = dict(AGENT, sql="select * from people", rows='id: 1, email: "eve@example.com"')
+    for more in ('catalog "db/people.sql"\n', 'catalog "people.sql"\ncatalog "none.sql"\n'):
+        text = 'policy x\n' + more + """group agents = idp "a"\ntarget orders = postgres "o"
+            data mail = column people.email\nallow read who agents on orders do sql.select
+            mask mail with null\n"""
+        a = evaluate(policy=text, schema=schema, **texts)
+        h.eq(a["check"]["errors"], 0, str(a["check"]))
+        h.eq([c.get("masked_by") for c in a["rows"][0]["cells"]], [None, "mail"])
+        h.check("without_schema" not in a, "the schema was not used")
+        a = evaluate(policy=text, schema=schema.replace("email", "post"), **texts)
+        h.has(a["check"]["diagnostics"][0]["message"], "no column", "email")
+        a = evaluate(policy=text, schema="", **texts)
+        h.has(a["check"]["diagnostics"][0]["message"], "people.sql", "is empty")
+        a = evaluate(policy=text, schema="create tabel x", **texts)
+        h.eq([(d["file"].endswith("people.sql"), d["line"]) for d in a["check"]["diagnostics"]], [(True, 1)])
+
+
+def test_the_page_begins_with_the_policys_files():
+    folder = f"{h.tmp()}/files"
+    os.makedirs(f"{folder}/parts")
+    files = {
+        "p.weir": 'policy p\ncatalog "p.sql"\n  import "parts/a.weir"\nimport "parts/b.weir"\n'
+                  'import "none.weir"\nimport "key.weir" # a key\ndeny x   do sql.drop',
+        "parts/a.weir": 'import "b.weir"\ngroup a = idp "a"\n',
+        "parts/b.weir": 'import "../p.weir"\ncatalog "../b.sql"\ngroup b = idp "b"\n',
+        "p.sql": "create table p (id int);", "b.sql": "create table b (id int);\n"}
+    for name, text in files.items():
+        with open(f"{folder}/{name}", "w", encoding="utf-8") as f:
+            f.write(text)
+    p, at = start(f"{folder}/p.weir")
+    r, text = ask(path="/v1/policy", at=at)
+    h.eq((r.status, text), (200, 'policy p\ncatalog "p.sql"\n#   import "parts/a.weir"\n# import "b.weir"\n'
+                            '# import "../p.weir"\ncatalog "../b.sql"\ngroup b = idp "b"\n'
+                            'group a = idp "a"\n# import "parts/b.weir"\nimport "none.weir"\n'
+                            'import "key.weir" # a key\ndeny x   do sql.drop\n'))
+    h.eq(ask(path="/v1/schema", at=at)[1], "create table p (id int);\ncreate table b (id int);\n")
+    with open(f"{folder}/p.sql", "w", encoding="utf-8") as f:
+        f.write("-----BEGIN PRIVATE KEY-----\n")
+    h.eq(ask(path="/v1/schema", at=at)[1], "create table b (id int);\n")
+    os.remove(f"{folder}/p.weir")
+    h.eq([ask(path=f"/v1/{x}", at=at)[0].status for x in ("policy", "schema")], [204, 204])
+    h.eq(h.end(p, signal.SIGINT), 0, "exit (leaks count)")
+
+
 def test_mistakes_in_the_command_are_not_the_policys():
     a = evaluate(policy=policy(), sql="select 1", principal='agent "x" in agnets', on="orders")
     h.eq(a["check"]["errors"], 0)

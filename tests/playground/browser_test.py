@@ -170,18 +170,21 @@ def test_a_link_carries_what_is_in_the_page():
     h.has(page.text("#verdict"), "ALLOW")
 
 
+def example(name):
+    """A policy with its imports in their places."""
+    with open(f"{h.ROOT}/policies-examples/{name}", encoding="utf-8") as f:
+        return re.sub(r'^import "(.*)"$', lambda m: f"# {m[0]}\n{example(m[1])}", f.read(), flags=re.M)
+
+
 def test_examples_work():
     page.open(url)
     names = page.js("[...document.querySelectorAll('#example option')].map((o) => o.value)")
-    # Those that need no other file.
-    alone = [f for f in os.listdir(f"{h.ROOT}/policies-examples") if f.endswith(".weir") and not re.search(
-        "^(import|catalog) ", open(f"{h.ROOT}/policies-examples/{f}", encoding="utf-8").read(), re.M)]
-    h.eq(sorted(filter(None, names)), sorted(alone))
+    h.eq(sorted(filter(None, names)),
+         sorted(f for f in os.listdir(f"{h.ROOT}/policies-examples") if f.endswith(".weir")))
     for name in filter(None, names):
         page.js(f"(() => {{ const e = document.querySelector('#example'); e.value = '{name}'; "
                 "e.dispatchEvent(new Event('change')); })()")
-        with open(f"{h.ROOT}/policies-examples/{name}", encoding="utf-8") as f:
-            text = f.read()
+        text = example(name)
         h.wait_for(lambda: page.js("document.querySelector('#policy').value") == text, 10, name)
         page.settled()
         h.eq(page.text("#problems"), "", name)
@@ -189,6 +192,40 @@ def test_examples_work():
         h.has(page.text("#verdict"), "ALLOW")
         masked = page.js("document.querySelectorAll('#shown td.masked, #shown td.null').length")
         h.eq(masked > 0, "\nmask " in text, f"{name}: masked cells")
+        h.eq(page.js("document.querySelector('#schema').value !== ''"),
+             "\ncatalog " in text or name == "tenants.weir", f"{name}: schema")
+
+
+def test_a_mistake_in_what_a_catalog_names_is_the_schemas():
+    page.open(url)
+    page.type("schema", "create tabel people (id int);")
+    page.type("policy", 'target orders = postgres "orders"\ncatalog "app/orders.sql"',
+              'target orders = postgres "orders"')
+    h.has(page.text("#problems"), "schema 1:")
+    page.js("document.querySelector('#problems button').click()")
+    h.eq(page.js("document.activeElement.id"), "schema")
+
+
+def put_policy(text):
+    """As if it were pasted; returns when there is an answer."""
+    page.js(f"""(() => {{ const e = document.querySelector('#policy'); e.value = {json.dumps(text)};
+                e.dispatchEvent(new Event('input')); }})()""")
+    h.wait_for(lambda: page.text("#state") not in ("", "evaluating"), 20, "an answer")
+
+
+def test_long_policies():
+    page.open(url)
+    text = page.js("document.querySelector('#policy').value") + "".join(
+        f'deny x{i} "x"   do sql.drop   when table = "a.t{i}"\n' for i in range(1000))
+    put_policy(text)
+    h.eq(page.text("#state"), "up to date")
+    h.has(page.text("#verdict"), "ALLOW", "by app-data")
+    put_policy(text + 'deny x "x" do\n' * 80000)
+    h.has(page.text("#state"), "larger than 1 MiB")
+    h.eq(page.js("document.querySelectorAll('#colours span').length"), 0)  # which would take seconds
+    h.has(page.text("#verdict"), "Nothing is known")  # of the shorter one it was
+    h.eq([page.text(f"#{id}") for id in ("shown", "explanation", "counts")], ["", "", ""])
+    page.trouble = [t for t in page.trouble if "413" not in t]
 
 
 def test_keys_labels_and_colours():
@@ -220,6 +257,7 @@ def test_a_server_that_is_gone_is_told():
     page.js("document.querySelector('#sql').focus()")
     page.do("Input.insertText", text="x")
     h.wait_for(lambda: "does not answer" in page.text("#state"), 10, "a message")
+    h.has(page.text("#verdict"), "Nothing is known")
     page.trouble = [t for t in page.trouble if "ERR_CONNECTION_REFUSED" not in t]
 
 
