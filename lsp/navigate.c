@@ -190,26 +190,26 @@ lsp_twin(struct lsp *s, const struct spot *spot, const struct symbol_at *name, s
 	return NULL;
 }
 
-/* Files that two policies import have each place once. */
+/* Files that two policies import have each place once: `seen` knows them. */
 static void
-add_range(json_t *all, const char *uri, json_t *range)
+add_use(struct lsp *s, struct analysis *a, struct span at, json_t *all, json_t *seen)
 {
+	const char *uri = lsp_uri(s, a, at.file);
+	const char *place = arena_printf(&s->scratch, "%u %s", at.off, uri);
 	json_t *list = json_object_get(all, uri);
-	bool there = false;
 
+	if (json_object_get(seen, place))
+		return;
+	json_object_set_new(seen, place, json_true());
 	if (!list)
 		json_object_set_new(all, uri, list = json_array());
-	for (size_t i = 0; i < json_array_size(list); i++)
-		there = there || json_equal(json_array_get(list, i), range);
-	if (!there)
-		json_array_append(list, range);
-	json_decref(range);
+	json_array_append_new(list, lsp_range(s, a, at));
 }
 
 json_t *
 lsp_uses(struct lsp *s, const struct spot *spot, const struct symbol_at *name, bool declarations)
 {
-	json_t *all = json_object();
+	json_t *all = json_object(), *seen = json_object();
 
 	for (struct document *d = s->documents; d; d = d->next) {
 		const struct symbol_at *twin = lsp_twin(s, spot, name, d);
@@ -218,9 +218,9 @@ lsp_uses(struct lsp *s, const struct spot *spot, const struct symbol_at *name, b
 		for (size_t i = 0; sy && i < sy->n; i++)
 			if (symbols_same(sy, twin, &sy->v[i]) &&
 			    (declarations || !sy->v[i].declares || sy->v[i].kind != name->kind))
-				add_range(all, lsp_uri(s, d->a, sy->v[i].at.file),
-					  lsp_range(s, d->a, sy->v[i].at));
+				add_use(s, d->a, sy->v[i].at, all, seen);
 	}
+	json_decref(seen);
 	return all;
 }
 

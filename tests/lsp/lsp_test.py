@@ -587,4 +587,19 @@ def test_speed():
         h.check(each < 50, f"{each} ms")
 
 
+def test_many_uses():
+    """Renaming what 10,000 rules name took 5 s of the processor when each use was compared with all."""
+    text = "policy p\ngroup all = idp \"all\"\n" + "".join(
+        f"allow r{i}   who all   do sql.select\n" for i in range(10000))
+    with Editor() as e:
+        e.open("a.weir", text)
+        e.diagnostics("a.weir")
+        before = cpu_ms(e.p.pid)
+        found = e.ask("textDocument/rename", {**e.at("a.weir", "group a^ll"), "newName": "everybody"})
+        took = cpu_ms(e.p.pid) - before
+        h.eq(len(found["changes"][e.uri("a.weir")]), 10001)
+        print(f"# 10,001 uses renamed in {took:.0f} ms")
+        h.check(took < 1000, f"{took} ms")
+
+
 h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")])
