@@ -21,6 +21,7 @@ enum lsp_error {
 	LSP_METHOD_NOT_FOUND = -32601,
 	LSP_INVALID_PARAMS = -32602,
 	LSP_NOT_INITIALIZED = -32002,
+	LSP_REQUEST_CANCELLED = -32800,
 	LSP_REQUEST_FAILED = -32803,
 };
 
@@ -48,10 +49,18 @@ struct document {
 	bool looked;	    /* for such policies */
 };
 
+/* A message that has come, before its turn. */
+struct lsp_waiting {
+	json_t *message; /* NULL: it is no JSON */
+	bool too_large, cancelled;
+};
+
 struct lsp {
 	const struct lsp_disk *disk;
 	const char *version;
 	struct rpc_reader rpc;
+	struct lsp_waiting *waiting;
+	size_t n_waiting, cap_waiting;
 	struct document *documents;
 	json_t *published; /* uri to diagnostics */
 	enum text_units units;

@@ -39,6 +39,7 @@ lsp_free(struct lsp *s)
 	lsp_documents_free(s);
 	json_decref(s->published);
 	rpc_fini(&s->rpc);
+	free(s->waiting);
 	arena_fini(&s->scratch);
 	free(s);
 }
@@ -156,27 +157,60 @@ notify(struct lsp *s, const char *method, const json_t *params)
 }
 
 static void
-handle(struct lsp *s, struct slice body, struct buf *out)
+handle(struct lsp *s, const struct lsp_waiting *w, struct buf *out)
 {
-	const size_t flags = JSON_ALLOW_NUL | JSON_DECODE_ANY;
-	json_t *message = json_loadb((const char *) body.p, body.n, flags, NULL);
-	json_t *id = json_object_get(message, "id");
+	json_t *message = w->message, *id = json_object_get(message, "id");
 	bool answers = json_object_get(message, "result") || json_object_get(message, "error");
 	const char *method = json_string_value(json_object_get(message, "method"));
 
-	if (!message)
+	if (w->too_large)
+		send_error(out, NULL, LSP_INVALID_REQUEST, "the message is too large");
+	else if (!message)
 		send_error(out, NULL, LSP_PARSE_ERROR, "this is not JSON in UTF-8");
 	else if (!method && answers)
 		; /* an answer: we ask nothing */
 	else if (!method || (id && !json_is_integer(id) && !json_is_string(id)))
 		send_error(out, NULL, LSP_INVALID_REQUEST,
 			   "a message is an object with a method, and a request has an id");
+	else if (id && w->cancelled)
+		send_error(out, id, LSP_REQUEST_CANCELLED, "the request was cancelled");
 	else if (id)
 		answer(s, id, method, json_object_get(message, "params"), out);
 	else
 		notify(s, method, json_object_get(message, "params"));
-	json_decref(message);
 	arena_reset(&s->scratch);
+}
+
+/* What an editor asks while its user types is often taken back by what comes behind it. */
+static void
+cancel(struct lsp *s, const json_t *message)
+{
+	const json_t *id = json_object_get(json_object_get(message, "params"), "id");
+
+	for (size_t i = 0; id && i < s->n_waiting; i++)
+		if (json_equal(json_object_get(s->waiting[i].message, "id"), id))
+			s->waiting[i].cancelled = true;
+}
+
+/* The message that was read waits until all that has come with it is read. */
+static void
+enqueue(struct lsp *s, bool too_large)
+{
+	const size_t flags = JSON_ALLOW_NUL | JSON_DECODE_ANY;
+	struct lsp_waiting w = {.too_large = too_large};
+	const char *method;
+
+	if (!too_large)
+		w.message = json_loadb((const char *) s->rpc.body.p, s->rpc.body.n, flags, NULL);
+	method = json_string_value(json_object_get(w.message, "method"));
+	if (method && strcmp(method, "$/cancelRequest") == 0)
+		cancel(s, w.message);
+	if (s->n_waiting == s->cap_waiting) {
+		s->cap_waiting = s->cap_waiting ? s->cap_waiting * 2 : 16;
+		s->waiting = realloc(s->waiting, s->cap_waiting * sizeof(*s->waiting));
+		assert(s->waiting != NULL);
+	}
+	s->waiting[s->n_waiting++] = w;
 }
 
 static void
@@ -189,26 +223,27 @@ give_up(struct lsp *s, int code)
 void
 lsp_feed(struct lsp *s, struct slice bytes, struct buf *out)
 {
-	while (!s->over) {
-		switch (rpc_take(&s->rpc, &bytes)) {
-		case RPC_MORE:
-			if (s->initialized && !s->shut_down)
-				lsp_publish(s, out);
-			arena_reset(&s->scratch);
-			return;
-		case RPC_MESSAGE:
-			handle(s, buf_slice(&s->rpc.body), out);
-			break;
-		case RPC_TOO_LARGE:
-			send_error(out, NULL, LSP_INVALID_REQUEST, "the message is too large");
-			break;
-		case RPC_BROKEN:
-			send_error(out, NULL, LSP_PARSE_ERROR,
-				   "no head with one Content-Length: reading cannot go on");
-			give_up(s, 1);
-			break;
-		}
+	enum rpc_event event = RPC_MORE;
+
+	while (!s->over && ((event = rpc_take(&s->rpc, &bytes)) == RPC_MESSAGE ||
+			    event == RPC_TOO_LARGE))
+		enqueue(s, event == RPC_TOO_LARGE);
+	for (size_t i = 0; i < s->n_waiting; i++) {
+		if (!s->over)
+			handle(s, &s->waiting[i], out);
+		json_decref(s->waiting[i].message);
 	}
+	s->n_waiting = 0;
+	if (s->over)
+		return;
+	if (event == RPC_BROKEN) {
+		send_error(out, NULL, LSP_PARSE_ERROR,
+			   "no head with one Content-Length: reading cannot go on");
+		give_up(s, 1);
+	} else if (s->initialized && !s->shut_down) {
+		lsp_publish(s, out);
+	}
+	arena_reset(&s->scratch);
 }
 
 /* ---- From initialize to exit ---- */

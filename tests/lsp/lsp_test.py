@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The language server as an editor meets it: the real program, spoken to in LSP."""
-import os, re, statistics, sys, time
+import json, os, re, statistics, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from client import Editor, Refused, apply, h, named, place
@@ -105,6 +105,35 @@ def test_messages_that_are_none():
         e.change("a.weir", ({"line": -5}, {"line": 1e9, "character": 1e99}, "policy q\n"))
         h.eq(e.ask("textDocument/hover", {**e.document("a.weir"), "position": 7})["range"],
              {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 6}})
+
+
+def test_cancelled_requests_are_not_worked_on():
+    with Editor() as e:
+        e.open("a.weir", "policy p\n")
+        e.diagnostics("a.weir")
+        hover = {"method": "textDocument/hover", "params": {**e.document("a.weir"),
+                                                            "position": {"line": 0, "character": 0}}}
+
+        def all_at_once(*messages):
+            text = b""
+            for m in messages:
+                body = json.dumps({"jsonrpc": "2.0", **m}).encode()
+                text += b"Content-Length: %d\r\n\r\n" % len(body) + body
+            h.check(len(text) < 4096, "a pipe takes it as one")
+            e.p.stdin.write(text)
+            e.p.stdin.flush()
+            return [e.receive() for m in messages if "id" in m]
+
+        def take_back(id):
+            return {"method": "$/cancelRequest", "params": {"id": id}}
+        got = all_at_once({"id": 101, **hover}, {"id": "b", **hover}, {"id": 103, **hover}, take_back("b"),
+                          take_back(101), take_back(104), {"id": 104, **hover},
+                          {"method": "$/cancelRequest"}, {"method": "$/cancelRequest", "params": [3]})
+        h.eq([(m["id"], m["error"]["code"] if "error" in m else "hover") for m in got],
+             [(101, -32800), ("b", -32800), (103, "hover"), (104, "hover")])
+        # One that has been answered already stays so; its number may come again.
+        h.eq(all_at_once(take_back(103), {"id": 103, **hover})[0]["id"], 103)
+        e.next = 200
 
 
 # -- documents -------------------------------------------------------------------------------------
