@@ -163,7 +163,10 @@ load_image(const struct config *c, struct slice bytes, bool allow_unsigned, uint
 	}
 	*out = image_load(arena, bytes, &trust, &err);
 	if (!*out)
-		buf_printf(text, "%s is refused: %s\n", c->policy_path, err.text);
+		buf_printf(text, "%s is refused: %s\n%s", c->policy_path, err.text,
+			   err.code != IMAGE_ERROR_COUNTER ? "" :
+			   "an image with that counter was in force already: to go back to an older "
+			   "policy on purpose, build it again with a higher one (weir build --counter)\n");
 	return *out && check_diagrams(c->policy_path, *out, text);
 }
 

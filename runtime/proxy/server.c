@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proxy/catalog_fetch.h"
 #include "proxy/notify.h"
+#include "proxy/policy_state.h"
 #include "proxy/server_internal.h"
 #include "proxy/server_steps.h"
 #include "proxy/state_folder.h"
@@ -75,6 +76,8 @@ derive_epoch(struct server *s, struct buf *error)
 static bool
 record_start(struct server *s, struct buf *error)
 {
+	if (!policy_state_note(&s->epoch->config, s->epoch->image, error))
+		return false;
 	if (server_record_config(s, NULL, &s->text, "start", false) &&
 	    server_record_policy(s, NULL, s->epoch, NULL))
 		return true;

@@ -7,6 +7,7 @@
 #include "base/secret.h"
 #include "proxy/channel_send.h"
 #include "proxy/notify.h"
+#include "proxy/policy_state.h"
 #include "proxy/server_internal.h"
 
 #include <errno.h>
@@ -108,15 +109,18 @@ server_load(struct server *s, struct config_text *text, struct buf *said)
 {
 	const struct server_loader *l = &s->options->loader;
 	struct epoch *e = epoch_new();
-	/* A reload never goes back to an older signed policy. */
-	uint64_t min_counter = s->epoch ? s->epoch->image->counter : 0;
+	uint64_t least;
 
 	*text = (struct config_text){0};
 	if (!l->config(l->ctx, s->options->config_path, &e->arena, &e->config, said))
 		goto fail;
 	config_text_make(text, &e->config, s->mask_secret);
-	if (!listeners_safe(&e->config, said) ||
-	    !l->policy(l->ctx, &e->config, min_counter, &e->arena, &e->image, said))
+	if (!listeners_safe(&e->config, said) || !policy_state_least(&e->config, &least, said))
+		goto fail;
+	/* Where no signer is named, counters mean something from one reload to the next. */
+	if (e->config.n_signers == 0 && s->epoch)
+		least = s->epoch->image->counter;
+	if (!l->policy(l->ctx, &e->config, least, &e->arena, &e->image, said))
 		goto fail;
 	if (!epoch_open_tls(e, said) || !channels_known(e, said))
 		goto fail;
@@ -213,7 +217,7 @@ server_reload(struct server *s)
 	/* Where we listen is as it was, with the port that 0 stood for. */
 	e->config.listen_postgres = s->listen;
 	epoch_finish(e, s->mask_secret, s->epoch);
-	if (!server_channels(s, e, &said)) {
+	if (!server_channels(s, e, &said) || !policy_state_note(&e->config, e->image, &said)) {
 		refuse(s, e, &text, &said);
 		keep_channels(s);
 		epoch_unref(e);

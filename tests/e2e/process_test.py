@@ -560,6 +560,54 @@ def test_only_a_named_signer_counts():
     h.eq(w.stop(), 0)
 
 
+def test_no_older_image_is_loaded_after_a_restart():
+    w = gateway(start=False)
+    folder, state = os.path.dirname(w.conf_path), f"{w.state}/policy"
+    conf = re.sub(r"(?m)^policy .*\n", "", open(w.conf_path).read())
+    ours = image(folder, "p", "ours.key", 7)
+    other = image(folder, "q", "other.key", 6)
+
+    def trust(name, *keys):
+        with open(w.conf_path, "w") as f:
+            f.write(f'policy "{name}.img" signed-by ' + ", ".join(f'"{k}"' for k in keys) + f"\n{conf}")
+
+    def refused(*words):
+        for how in (["--check"], []):
+            r = run("-c", w.conf_path, *how)
+            h.eq(r.code, 1, repr(r))
+            h.has(r.err, *words)
+    trust("p", ours, other)
+    h.eq(run("-c", w.conf_path, "--check").code, 0)
+    h.check(not os.path.exists(state), "a check makes nothing")
+    w.start()
+    image(folder, "p", "ours.key", 8)
+    w.reload()
+    said(w, "reloaded policy=p")
+    h.eq(w.stop(), 0)
+    # What a reload brought counts, of whichever key that is trusted.
+    image(folder, "p", "ours.key", 7)
+    refused("V0108", "at least 8", "weir build --counter")
+    trust("q", ours, other)
+    refused("V0108", "at least 8")
+    trust("q", other)  # a key that is no longer trusted binds nobody
+    w.start()
+    h.eq(w.stop(), 0)
+    trust("p", ours, other)
+    refused("V0108", "at least 8")
+    image(folder, "p", "ours.key", 8)
+    w.start()
+    h.eq(w.stop(), 0)
+    whole = open(state, "rb").read()
+    for damaged in (whole[:-1], b"", whole.replace(b"\x08", b"\x01"), whole + b"x"):
+        with open(state, "wb") as f:
+            f.write(damaged)
+        refused(f"{state} is damaged")
+    os.remove(state)
+    w.start()
+    h.eq(w.stop(), 0)
+    h.eq(open(state, "rb").read().count(bytes.fromhex(ours)), 1)
+
+
 def test_a_policy_that_fails_its_own_tests_is_refused():
     text = POLICY + ('group agents = idp "ai-agents"\ntarget orders = postgres "orders"\n'
                      'test "nothing is allowed" as agent "x" in agents on orders run "select a from t" '
