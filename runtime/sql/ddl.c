@@ -374,6 +374,9 @@ create_view(struct ddl *d, const RangeVar *v, const List *aliases, char kind, st
 	if (!r)
 		return false;
 	ddl_view(d, r, slice_str(arena_str(d->arena, without_tail(query_text(text)))));
+	if (d->n_reads > DDL_READS_MAX)
+		return ddl_fail(d, v->location, "what views read, through others too, is more than %d",
+				DDL_READS_MAX);
 	if (kind == 'r')
 		r->query = (struct slice){0};
 	c = r->columns;
@@ -675,10 +678,18 @@ ddl_finish(struct ddl *d, const char **error)
 		{SLICE_LIT("search_path"), SLICE_LIT("\"$user\", public")},
 		{SLICE_LIT("session_user"), SLICE_LIT("app")},
 		{SLICE_LIT("current_database"), SLICE_LIT("app")}};
-	struct catalog_build *b = catalog_build_start();
-	bool good = b != NULL;
+	const struct ddl_relation *some = d->relations;
+	struct catalog_build *b;
+	bool good;
 
+	while (some && !some->n_columns)
+		some = some->next;
+	*error = "no table or view in it has a column that is known";
+	if (!some)
+		return NULL;
 	*error = "out of memory";
+	b = catalog_build_start();
+	good = b != NULL;
 	for (size_t i = 0; good && i < COUNT_OF(settings); i++)
 		good = catalog_build_row(b, CATALOG_Q_SETTINGS, settings[i], 2);
 	for (const struct ddl_relation *r = d->relations; good && r; r = r->next)

@@ -7,7 +7,12 @@
 
 #include "sql/ddl.h"
 
-enum { DDL_RELATIONS_MAX = 20000, DDL_COLUMNS_MAX = 1600, DDL_OID_FIRST = 100000 };
+enum {
+	DDL_RELATIONS_MAX = 20000,
+	DDL_COLUMNS_MAX = 1600,
+	DDL_READS_MAX = 1000000, /* of all views, what they read through others included */
+	DDL_OID_FIRST = 100000,
+};
 
 struct ddl_type {
 	uint32_t oid, base; /* base: domains unwrapped */
@@ -36,6 +41,7 @@ struct ddl_relation {
 	bool vague; /* a view whose columns are not known */
 	struct ddl_column *columns, *last;
 	struct ddl_link *parents, *reads;
+	const struct ddl_relation *reader; /* the last that was found to read it */
 	struct slice query; /* of a view, names qualified */
 	struct ddl_place place;
 };
@@ -50,7 +56,7 @@ struct ddl {
 	struct arena *arena;
 	struct ddl_relation *relations, *last;
 	struct ddl_own_type *types;
-	uint32_t n_relations, next_oid;
+	uint32_t n_relations, n_reads, next_oid;
 	struct slice schema; /* that names without one are made in */
 	struct ddl_error *err;
 	uint32_t base, end; /* of the statement at hand, in the text */

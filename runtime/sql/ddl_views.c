@@ -225,9 +225,10 @@ add_read(struct ddl *d, struct ddl_relation *r, struct ddl_relation *to)
 {
 	struct ddl_link *l;
 
-	for (l = r->reads; l; l = l->next)
-		if (l->to == to)
-			return;
+	if (to->reader == r || d->n_reads > DDL_READS_MAX)
+		return;
+	to->reader = r;
+	d->n_reads++;
 	l = ARENA_NEW(d->arena, struct ddl_link);
 	*l = (struct ddl_link){r->reads, to};
 	r->reads = l;

@@ -88,6 +88,12 @@ CASES = [
         **{f"i{k}.weir": f'import "i{k + 1}.weir"\n' for k in range(254)}), None),
     ("30 MB in files", dict({"p.weir": HEAD + many('import "i%.weir"\n', 5)},
                              **{f"i{k}.weir": "# much\n" * ((6 << 20) // 7) for k in range(5)}), "E0308"),
+    ("5,000 views, each of the next", {"p.weir": HEAD + 'catalog "p.sql"\n', "p.sql": "create table v0 (a int);\n"
+     + "".join(f"create view v{i} as select * from v{i - 1};\n" for i in range(1, 5000))}, "E0665"),
+    ("300,000 tables", {"p.weir": HEAD + 'catalog "p.sql"\n', "p.sql": many("create table t% (a int);\n", 300000)},
+     "E0665"),
+    ("a view of a hundred thousand brackets", {"p.weir": HEAD + 'catalog "p.sql"\n', "p.sql":
+     "create view v as select " + "(" * 100000 + "1" + ")" * 100000 + ";"}, "E0665"),
     ("30 MB of catalogs", dict({"p.weir": HEAD + many('catalog "i%.sql"\n', 5)},
                                  **{f"i{k}.sql": f"create table a.t{k} (c int);" + " " * (6 << 20)
                                     for k in range(5)}), "E0308"),
