@@ -105,6 +105,7 @@ function showProblems(list, checked) {
 }
 
 function showVerdict(answer) {
+  $("brief").textContent = $("brief").className = answer.verdict ?? "";
   if (!answer.verdict) {
     $("verdict").replaceChildren(answer.check.errors ? "Nothing is decided by a policy with errors."
       : "Say who asks, on what, and which command.");

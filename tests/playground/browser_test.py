@@ -251,6 +251,23 @@ def test_keys_labels_and_colours():
     h.eq(backs, ["rgb(255, 255, 255)", "rgb(20, 23, 27)"])
 
 
+def test_on_a_narrow_screen():
+    page.do("Emulation.setDeviceMetricsOverride", width=400, height=800, deviceScaleFactor=1, mobile=True)
+    page.open(url)
+    h.eq(page.js("document.documentElement.scrollWidth"), 400)
+    for sql, verdict in (("drop table people", "HOLD"), ("truncate people; select 1", "HOLD"), ("vacuum", "DENY")):
+        page.js("document.querySelector('#sql').select()")
+        page.do("Input.insertText", text=sql)
+        page.settled()
+        h.eq(page.text("#brief"), verdict)
+        seen = page.js("(() => { const r = document.querySelector('#brief').getBoundingClientRect(); "
+                       "return r.height > 0 && r.top >= 0 && r.bottom <= innerHeight; })()")
+        h.check(seen, f"{verdict} is out of sight")
+    page.do("Emulation.clearDeviceMetricsOverride")
+    h.check(page.js("getComputedStyle(document.querySelector('#brief')).display === 'none' || innerWidth < 1072"),
+            "the verdict is there twice")
+
+
 def test_a_server_that_is_gone_is_told():
     page.open(url)
     h.end(server)
