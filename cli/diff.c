@@ -258,6 +258,8 @@ put_side(const struct report *r, const struct difference *x, int side, struct bu
 
 		if (rule->kind == VM_MASK)
 			rule_mask_text(out, &rule->mask);
+		else if (x->place.base.n && x->place.view)
+			buf_puts(out, "refused for rows that are dropped");
 		else
 			buf_puts(out, "dropped");
 		buf_puts(out, " by ");
@@ -342,29 +344,82 @@ choose_column(const struct report *r, const struct difference *x, struct witness
 	}
 }
 
+static void
+start_test(const struct report *r, const struct difference *x, int side, struct witness_test *t)
+{
+	*t = (struct witness_test){.passes = r->policies[side].image,
+				   .fails = r->policies[1 - side].image,
+				   .passes_catalog = r->policies[side].catalog,
+				   .fails_catalog = r->policies[1 - side].catalog,
+				   .space = r->diff->space,
+				   .witness = &x->witness,
+				   .verdict = x->verdict[side],
+				   .detector = x->detector,
+				   .view = x->place.base.n > 0,
+				   .schema = x->place.schema,
+				   .table = x->place.table,
+				   .column = x->place.column};
+}
+
+static bool
+end_test(const struct difference *x, struct witness_test *t, struct buf *out)
+{
+	struct buf name = {0};
+	bool good;
+
+	name_test(x, &name);
+	buf_putc(&name, 0);
+	t->name = (const char *) name.p;
+	good = !name.failed && witness_test(out, t);
+	buf_fini(&name);
+	return good;
+}
+
+/* What a mask opens runs under the policy that opens it. */
+static bool
+put_opened(const struct report *r, const struct difference *x, struct buf *out)
+{
+	static const char *const lookups[] = {"select 1 from $T where $C = '1'",
+					      "select $C from $T where $C = '1'",
+					      "delete from $T where $C = '1'", NULL};
+	static const char *const derived[] = {"select upper($C) from $T", "select $C || '' from $T",
+					      "select $C::text from $T", "select $C from $T", NULL};
+	char sum[sizeof("select sum($C) from $T having count($C) >= ") + 10];
+	const char *const sums[] = {sum, "select $C from $T", NULL};
+	const struct mask_modes *m = x->modes;
+	bool good = false;
+
+	for (int side = 0; side < DIFF_SIDES && !good; side++) {
+		const struct mask_modes *o = &m[1 - side];
+		struct witness_test t;
+
+		start_test(r, x, side, &t);
+		(void) snprintf(sum, sizeof(sum), "select sum($C) from $T having count($C) >= %u",
+				m[side].over);
+		t.statements = lookups;
+		good = m[side].lookup && !o->lookup && end_test(x, &t, out);
+		t.statements = derived;
+		good = good || (m[side].derived && !o->derived && end_test(x, &t, out));
+		t.statements = sums;
+		good = good || (m[side].over && (!o->over || m[side].over < o->over) &&
+				end_test(x, &t, out));
+	}
+	return good;
+}
+
 static bool
 put_test(const struct report *r, const struct difference *x, struct buf *out)
 {
 	int side = side_of_test(x);
 	const struct image *passes = r->policies[side].image;
-	struct witness_test t = {.passes = passes,
-				 .fails = r->policies[1 - side].image,
-				 .passes_catalog = r->policies[side].catalog,
-				 .fails_catalog = r->policies[1 - side].catalog,
-				 .space = r->diff->space,
-				 .witness = &x->witness,
-				 .verdict = x->verdict[side],
-				 .detector = x->detector,
-				 .view = x->place.base.n > 0,
-				 .schema = x->place.schema,
-				 .table = x->place.table,
-				 .column = x->place.column};
-	struct buf name = {0};
-	bool good;
+	struct witness_test t;
 
-	if (x->kind == DIFF_MODES || x->kind == DIFF_APPROVAL || x->kind == DIFF_SHARED ||
+	if (x->kind == DIFF_MODES)
+		return put_opened(r, x, out);
+	if (x->kind == DIFF_APPROVAL || x->kind == DIFF_SHARED ||
 	    (x->kind == DIFF_LIMIT && x->amount[0] && x->amount[1]))
 		return false;
+	start_test(r, x, side, &t);
 	t.connects = x->entry == ENTRY_CONNECT;
 	if (x->kind == DIFF_LIMIT || x->kind == DIFF_RECORD || x->kind == DIFF_NOTICE) {
 		t.shows = SHOWS_OBLIGATION;
@@ -382,12 +437,7 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 		if (x->detector >= 0)
 			choose_column(r, x, &t);
 	}
-	name_test(x, &name);
-	buf_putc(&name, 0);
-	t.name = (const char *) name.p;
-	good = !name.failed && witness_test(out, &t);
-	buf_fini(&name);
-	return good;
+	return end_test(x, &t, out);
 }
 
 /* ---- Both forms ---- */
@@ -403,7 +453,8 @@ put_text(struct report *r, const struct difference *x)
 		buf_puts(out, x->detector >= 0 ? "  what    " : "  column  ");
 		put_place(out, x);
 		if (x->place.base.n)
-			buf_printf(out, ", as a view that passes on %.*s",
+			buf_printf(out, ", as a %s %.*s",
+				   x->place.view ? "view that passes on" : "table that shares rows with",
 				   SLICE_ARG(x->place.base));
 		buf_putc(out, '\n');
 	} else if (x->kind == DIFF_TRUST) {

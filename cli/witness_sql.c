@@ -148,9 +148,9 @@ some_column(const struct witness_sql *w)
 								   : SLICE_LIT("id");
 }
 
-static void
-put_pattern(struct buf *out, const struct witness_sql *w, const char *p, struct slice table,
-	    struct slice column)
+void
+witness_pattern(struct buf *out, const struct witness_sql *w, const char *p, struct slice table,
+		struct slice column)
 {
 	for (; *p; p++) {
 		if (*p != '$') {
@@ -193,7 +193,7 @@ put_uses(struct buf *out, const struct witness_sql *w)
 		for (int c = 0; c < N_CONTEXTS; c++)
 			if (u->contexts >> c & 1) {
 				buf_puts(out, i ? "; " : "");
-				put_pattern(out, w, of_use[c], buf_slice(&table), u->column);
+				witness_pattern(out, w, of_use[c], buf_slice(&table), u->column);
 				break;
 			}
 		buf_fini(&table);
@@ -215,7 +215,7 @@ witness_sql(struct buf *out, const struct witness_sql *w)
 		column = columns->set.v[0];
 	for (size_t i = 0; i < COUNT_OF(patterns); i++)
 		if (patterns[i].action == (enum action) f->v[FACT_ACTION].i) {
-			put_pattern(out, w, patterns[i].sql,
+			witness_pattern(out, w, patterns[i].sql,
 				    text_of(f, FACT_TABLE, ""), column);
 			return true;
 		}
@@ -239,7 +239,7 @@ witness_call(struct buf *out, const struct witness_sql *w, struct slice function
 		while (at + 1 < function.n && function.p[at] != ',');
 	}
 	buf_puts(out, ") from ");
-	put_pattern(out, w, "$T", text_of(w->facts, FACT_TABLE, ""), SLICE_LIT("id"));
+	witness_pattern(out, w, "$T", text_of(w->facts, FACT_TABLE, ""), SLICE_LIT("id"));
 }
 
 void

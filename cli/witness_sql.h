@@ -19,6 +19,9 @@ struct witness_sql {
 
 /* False when there is no pattern for the action; then `select 1` was appended. */
 bool witness_sql(struct buf *out, const struct witness_sql *w);
+/* $T in the pattern is the table, $C the column. */
+void witness_pattern(struct buf *out, const struct witness_sql *w, const char *pattern,
+		     struct slice table, struct slice column);
 /* `select SCHEMA.NAME(null, ...) from TABLE` of "schema.name(types)" */
 void witness_call(struct buf *out, const struct witness_sql *w, struct slice function);
 /* `select COLUMN, ... from SCHEMA.TABLE` */

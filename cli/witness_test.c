@@ -85,12 +85,13 @@ wants_with(const struct witness_test *t, enum fact f, enum attempt attempt, bool
 	case FACT_USER_GROUPS:
 		return !groups_said;
 	case FACT_ACTION:
-		return attempt == LITERAL_WITH && !is_of_row(t);
+		return attempt == LITERAL_WITH && !is_of_row(t) && !t->statements;
 	case FACT_COLUMNS: /* the language has no empty set */
-		return !is_of_row(t) && named && attempt >= PLAIN_WITH && (!v->known || v->set.n);
+		return !is_of_row(t) && !t->statements && named && attempt >= PLAIN_WITH &&
+		       (!v->known || v->set.n);
 	default:
-		/* What is shown of a column is asked by a statement of its own. */
-		if (fact_info[f].phase == PHASE_EFFECT && is_of_row(t))
+		/* What is shown of a column, or done with it, is asked by its own statement. */
+		if (fact_info[f].phase == PHASE_EFFECT && (is_of_row(t) || t->statements))
 			return false;
 		if (fact_info[f].phase == PHASE_EFFECT || f == FACT_SQL_STATEMENTS ||
 		    f == FACT_SQL_PARAMETERS)
@@ -288,6 +289,16 @@ put_row_test(struct buf *out, const struct witness_test *t, struct slice sample)
 /* ---- Attempts ---- */
 
 static void
+put_statement(struct buf *out, const struct witness_test *t, const struct witness_sql *sql)
+{
+	struct buf table = {0};
+
+	buf_printf(&table, "%.*s.%.*s", SLICE_ARG(t->schema), SLICE_ARG(t->table));
+	witness_pattern(out, sql, t->statements[0], buf_slice(&table), t->column);
+	buf_fini(&table);
+}
+
+static void
 put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, struct slice sample)
 {
 	struct witness_sql sql = {.facts = &t->witness->facts,
@@ -310,7 +321,9 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, st
 		buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
 		return;
 	}
-	if (t->calls.n)
+	if (t->statements)
+		put_statement(&text, t, &sql);
+	else if (t->calls.n)
 		witness_call(&text, &sql, t->calls);
 	else if (attempt == LITERAL_WITH && !(sql.uses_named && sql.facts->n_uses))
 		buf_puts(&text, "select 1");
@@ -419,8 +432,8 @@ try_test(struct buf *out, const struct witness_test *t)
 }
 
 /* A view may call the column something else. */
-bool
-witness_test(struct buf *out, const struct witness_test *t)
+static bool
+try_columns(struct buf *out, const struct witness_test *t)
 {
 	const struct catalog_relation *r = t->view ? table_of(t, t->schema, t->table) : NULL;
 	struct witness_test other = *t;
@@ -431,6 +444,47 @@ witness_test(struct buf *out, const struct witness_test *t)
 		good = try_test(out, &other);
 	}
 	return good;
+}
+
+/* What a mask forbids, and does to views. */
+static const char *const forbidden[] = {"select $C from $T",
+					"select 1 from $T where $C = '1'",
+					"delete from $T where $C = '1'",
+					"update $T set $C = '1' where $C = '1'",
+					"explain update $T set $C = $C",
+					"insert into $T ($C) values ('1') on conflict ($C) do nothing",
+					"alter table $T add note text",
+					"select app.work()",
+					"call app.work()",
+					"do 'begin end'",
+					NULL};
+
+/* What is shown cannot be shown where one of the policies refuses the command. */
+static bool
+try_verdicts(struct buf *out, const struct witness_test *t)
+{
+	const enum verdict verdicts[] = {VERDICT_DENY, t->verdict};
+	struct witness_test other = *t;
+	bool good = false;
+
+	other.shows = SHOWS_VERDICT;
+	for (size_t i = 0; i < COUNT_OF(verdicts); i++) {
+		other.verdict = verdicts[i];
+		for (other.statements = forbidden; !good && other.statements[0]; other.statements++)
+			good = try_columns(out, &other);
+	}
+	return good;
+}
+
+bool
+witness_test(struct buf *out, const struct witness_test *t)
+{
+	struct witness_test other = *t;
+	bool good = !t->statements && try_columns(out, t);
+
+	for (; other.statements && !good && other.statements[0]; other.statements++)
+		good = try_columns(out, &other);
+	return good || (is_of_row(t) && t->fails && t->detector < 0 && try_verdicts(out, t));
 }
 
 /* ---- Facts ---- */

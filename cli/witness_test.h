@@ -33,7 +33,10 @@ struct witness_test {
 	struct slice calls; /* "schema.name(types)": the statement selects what it gives; or none */
 	struct slice schema, table, column; /* SHOWS_CELL, SHOWS_ROW */
 	int detector; /* SHOWS_CELL: what it finds is in the column, any of text will do; or -1 */
-	bool view;    /* SHOWS_CELL: of a view, which may call the column something else */
+	bool view;    /* of a view, which may call the column something else */
+	/* SHOWS_VERDICT: of these statements ($T, $C) rather than of what the facts say; NULL ends
+	 * them. */
+	const char *const *statements;
 	const struct image_mask *mask;	    /* under `passes`; NULL: shown as it is */
 };
 

@@ -7,8 +7,6 @@
 #include "compiler/policy_diff_internal.h"
 
 #include "base/buf.h"
-#include "compiler/known.h"
-#include "compiler/reading.h"
 #include "compiler/rule_digest.h"
 
 #include <stdio.h>
@@ -236,8 +234,6 @@ compare_holds(struct diff_work *w, enum vm_entry e)
 	list_verdicts(w, DIFF_APPROVAL, e, root);
 }
 
-/* ---- Masks and drops ---- */
-
 uint32_t
 diff_not_denied(const struct diff_work *w)
 {
@@ -251,238 +247,6 @@ diff_allowed(const struct diff_work *w)
 {
 	return dd_and(w->s->dd, w->out->sides[0]->verdict[ENTRY_COMMAND][VERDICT_ALLOW],
 		      w->out->sides[1]->verdict[ENTRY_COMMAND][VERDICT_ALLOW]);
-}
-
-/* Where the masks that are in force at the last witness match: what others do is another thing. */
-static uint32_t
-same_rules(struct diff_work *w, const struct difference *x)
-{
-	uint32_t region = DD_TRUE;
-
-	for (int side = 0; side < DIFF_SIDES; side++) {
-		const struct diagram *g = w->out->sides[side];
-		int r = x->rule[side];
-
-		if (r >= 0)
-			region = dd_and(w->s->dd, region,
-					g->match[g->img->rules[r].by_row ? ENTRY_ROW
-									 : ENTRY_RESULT][r]);
-	}
-	return region;
-}
-
-/* Preferably of a table that has the column, of what runs at once, of a column that there is: a
- * test shows that. */
-static struct difference *
-find_shown(struct diff_work *w, enum difference_kind kind, size_t column, uint32_t root, int i)
-{
-	struct dd *d = w->s->dd;
-	uint32_t own = dd_and(d, root, reading_where(w->s, column));
-	uint32_t runs = dd_and(d, own, diff_allowed(w)), known = reading_known(w->s, column);
-	const uint32_t roots[] = {dd_and(d, runs, known), dd_and(d, own, known), runs, own,
-				  dd_and(d, root, diff_allowed(w)), root};
-	struct difference *x = NULL;
-
-	for (size_t k = 0; k < COUNT_OF(roots) && i < DIFF_MAX_EACH && !x; k++)
-		x = diff_find(w, kind, ENTRY_COMMAND, roots[k]);
-	w->out->more |= i == DIFF_MAX_EACH && root != DD_FALSE;
-	return x;
-}
-
-/* Where somebody gets it of a table that has it, or through a view. */
-static uint32_t
-where_shown(struct diff_work *w, size_t kind)
-{
-	struct dd *d = w->s->dd;
-
-	return dd_or(d, reading_where(w->s, kind),
-		     dd_and(d, reading_through_views(w->out->sides[0], kind),
-			    reading_through_views(w->out->sides[1], kind)));
-}
-
-static void
-compare_masks(struct diff_work *w, size_t kind, uint32_t read)
-{
-	struct dd *d = w->s->dd;
-	uint32_t one = reading_masks(w->out->sides[0], kind);
-	uint32_t other = reading_masks(w->out->sides[1], kind);
-	uint32_t root = dd_differ(d, one, other);
-	struct difference *x;
-
-	if (root != DD_FALSE)
-		root = dd_and(d, root, dd_and(d, read, where_shown(w, kind)));
-	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MASK, kind, root, i)); i++) {
-		uint32_t leaves[DIFF_SIDES];
-
-		x->place = reading_place(w->s, &x->witness, kind);
-		for (int side = 0; side < DIFF_SIDES; side++) {
-			int r = x->rule[side] = x->mask[side] =
-				reading_mask_at(w->out->sides[side], &x->witness, kind);
-
-			const struct image *img = diff_image(w, side);
-
-			leaves[side] = dd_leaf(
-				r < 0 ? 0 : reading_rank(w->s, &img->rules[r].mask));
-		}
-		if (x->rule[0] < 0 || x->rule[1] < 0)
-			x->kind = x->rule[1] < 0 ? DIFF_UNMASKED : DIFF_MASKED;
-		diff_keep(w, x);
-		root = dd_without(
-			d, root,
-			dd_and(d, same_rules(w, x),
-			       dd_and(d, dd_where(d, one, leaves[0]),
-				      dd_where(d, other, leaves[1]))));
-	}
-}
-
-/* What masks close: 1 a lookup, 2 what is derived, or aggregates of up to so many rows. */
-enum { MODE_LOOKUP, MODE_DERIVED, MODE_OVER, MODES };
-
-static uint32_t
-closes(const struct image_mask *m, int mode)
-{
-	if (mode == MODE_LOOKUP)
-		return !m->modes.lookup;
-	if (mode == MODE_DERIVED)
-		return !m->modes.derived;
-	return m->modes.over ? m->modes.over : UINT32_MAX >> 1;
-}
-
-static uint32_t
-modes_of(struct diff_work *w, int side, size_t kind, int mode)
-{
-	const struct diagram *g = w->out->sides[side];
-	uint32_t *v = ARENA_ARRAY(w->arena, uint32_t, g->img->n_rules + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < g->img->n_rules; i++) {
-		const struct image_mask *m = &g->img->rules[i].mask;
-
-		if (g->img->rules[i].kind == VM_MASK && reading_covers(g, i, kind))
-			v[n++] = dd_guard(w->s->dd, g->match[ENTRY_RESULT][i],
-					  dd_leaf(closes(m, mode)));
-	}
-	return dd_join_all(w->s->dd, &w->s->larger, v, n);
-}
-
-static void
-note_modes(struct diff_work *w, struct difference *x)
-{
-	for (int side = 0; side < DIFF_SIDES; side++) {
-		struct decision result;
-		struct facts f;
-
-		witness_facts(w->s, &x->witness, (size_t) side, &f);
-		vm_decide(diff_image(w, side), ENTRY_RESULT, &f, &result);
-		x->modes[side] = vm_modes_for(diff_image(w, side), &result, x->place.schema,
-					      x->place.table, x->place.column);
-	}
-}
-
-static void
-compare_modes(struct diff_work *w, size_t kind, uint32_t read)
-{
-	struct dd *d = w->s->dd;
-	uint32_t of[DIFF_SIDES][MODES], root = DD_FALSE;
-	struct difference *x;
-
-	for (int mode = 0; mode < MODES; mode++) {
-		of[0][mode] = modes_of(w, 0, kind, mode);
-		of[1][mode] = modes_of(w, 1, kind, mode);
-		root = dd_or(d, root, dd_differ(d, of[0][mode], of[1][mode]));
-	}
-	/* Of a column that has no mask, or another, more is said elsewhere. */
-	root = dd_without(d, root,
-			  dd_differ(d, reading_masks(w->out->sides[0], kind),
-				    reading_masks(w->out->sides[1], kind)));
-	if (root != DD_FALSE)
-		root = dd_and(d, root, dd_and(d, read, reading_where(w->s, kind)));
-	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MODES, kind, root, i)); i++) {
-		uint32_t *values = x->witness.values, region;
-
-		x->place = reading_place(w->s, &x->witness, kind);
-		for (int side = 0; side < DIFF_SIDES; side++)
-			x->rule[side] = x->mask[side] =
-				reading_mask_at(w->out->sides[side], &x->witness, kind);
-		note_modes(w, x);
-		diff_keep(w, x);
-		region = same_rules(w, x);
-		for (int side = 0; side < DIFF_SIDES; side++)
-			for (int mode = 0; mode < MODES; mode++)
-				region = dd_and(d, region,
-						dd_where(d, of[side][mode],
-							 dd_eval_any(d, of[side][mode], values)));
-		root = dd_without(d, root, region);
-	}
-}
-
-/* A row is shown by a column of it, which may have a mask. */
-static void
-note_masks(struct diff_work *w, struct difference *x)
-{
-	int kind = columns_find(&w->s->columns, x->place.schema, x->place.table, x->place.column);
-
-	for (int side = 0; side < DIFF_SIDES && kind >= 0; side++)
-		x->mask[side] = reading_mask_at(w->out->sides[side], &x->witness, (size_t) kind);
-}
-
-/* Any will do: one that the witness's table has, as far as is known. */
-static struct slice
-some_column(const struct space *s, const struct witness *w)
-{
-	const struct image_relation *r =
-		known_table(s->images, s->n_images, w->facts.v[FACT_TABLE].s);
-
-	return r && r->n_columns && !known_has(r, SLICE_LIT("id")) ? r->columns[0]
-								   : SLICE_LIT("id");
-}
-
-static void
-compare_drops(struct diff_work *w, size_t kind, const uint32_t dropped[DIFF_SIDES], uint32_t read)
-{
-	static const enum difference_kind kinds[] = {DIFF_DROPPED, DIFF_SHOWN};
-	struct dd *d = w->s->dd;
-	uint32_t var = w->s->fact_var[FACT_ACTION];
-	struct difference *x;
-
-	if (var)
-		read = dd_and(d, read,
-			      dd_between(d, var - 1, ACTION_SQL_SELECT + 1, ACTION_SQL_SELECT + 2));
-	for (int side = 0; side < DIFF_SIDES; side++) {
-		uint32_t root = dd_and(d, read, dd_without(d, dropped[side], dropped[1 - side]));
-
-		for (int i = 0; root != DD_FALSE &&
-				(x = find_shown(w, kinds[1 - side], kind, root, i));
-		     i++) {
-			x->place = reading_place(w->s, &x->witness, kind);
-			x->place.column = some_column(w->s, &x->witness);
-			x->place.base = (struct slice){0}; /* whole rows, of their own table */
-			x->rule[side] = reading_drop_at(w->out->sides[side], &x->witness);
-			note_masks(w, x);
-			if (x->rule[side] < 0)
-				break;
-			diff_keep(w, x);
-			root = dd_without(d, root,
-					  w->out->sides[side]->match[ENTRY_ROW][x->rule[side]]);
-		}
-	}
-}
-
-static void
-compare_data(struct diff_work *w)
-{
-	struct dd *d = w->s->dd;
-	uint32_t read = diff_not_denied(w);
-
-	for (size_t k = 0; k < w->s->columns.n_kinds; k++) {
-		struct slice table = reading_table(w->s, k);
-		uint32_t dropped[] = {reading_drops(w->out->sides[0], table),
-				      reading_drops(w->out->sides[1], table)};
-
-		compare_masks(w, k, dd_without(d, dd_without(d, read, dropped[0]), dropped[1]));
-		compare_modes(w, k, dd_without(d, dd_without(d, read, dropped[0]), dropped[1]));
-		compare_drops(w, k, dropped, read);
-	}
 }
 
 /* ---- Limits ---- */
@@ -640,30 +404,6 @@ where_rules_differ(struct diff_work *w)
 	return dd_or_all(w->s->dd, differ, left);
 }
 
-/* ... and where the two show a column otherwise, or limit a command: what is denied there is asked
- * as well. */
-static uint32_t
-where_data_differs(struct diff_work *w)
-{
-	struct dd *d = w->s->dd;
-	uint32_t root = diff_where_values(w);
-
-	for (size_t k = 0; k < w->s->columns.n_kinds; k++) {
-		struct slice table = reading_table(w->s, k);
-		uint32_t shown = dd_differ(d, reading_masks(w->out->sides[0], k),
-					   reading_masks(w->out->sides[1], k));
-
-		for (int mode = 0; mode < MODES; mode++)
-			shown = dd_or(d, shown, dd_differ(d, modes_of(w, 0, k, mode),
-							  modes_of(w, 1, k, mode)));
-		if (shown != DD_FALSE)
-			root = dd_or(d, root, dd_and(d, shown, where_shown(w, k)));
-		root = dd_or(d, root, dd_differ(d, reading_drops(w->out->sides[0], table),
-						reading_drops(w->out->sides[1], table)));
-	}
-	return root;
-}
-
 static uint32_t
 where_limits_differ(struct diff_work *w)
 {
@@ -695,7 +435,7 @@ find_verdicts(struct diff_work *w)
 		return true;
 	dd_release(d, mark);
 	w->scope = dd_or(d, where_rules_differ(w),
-			 dd_or(d, where_data_differs(w),
+			 dd_or(d, dd_or(d, diff_where_data(w), diff_where_values(w)),
 			       dd_or(d, where_limits_differ(w), diff_where_told(w))));
 	return diagram_verdicts_in(out->sides[0], w->scope) &&
 	       diagram_verdicts_in(out->sides[1], w->scope);
@@ -708,7 +448,7 @@ policy_diff(struct arena *arena, const struct image *const images[DIFF_SIDES],
 	struct policy_diff *out = ARENA_NEW(arena, struct policy_diff);
 	struct diff_work w = {.arena = arena, .out = out, .end = &out->first};
 
-	out->space = w.s = space_new(arena, images, DIFF_SIDES, why);
+	out->space = w.s = space_new_apart(arena, images, DIFF_SIDES, why);
 	if (!w.s)
 		return NULL;
 	w.s->catalogs = catalogs;
@@ -717,7 +457,7 @@ policy_diff(struct arena *arena, const struct image *const images[DIFF_SIDES],
 		return NULL;
 	compare_verdicts(&w, ENTRY_COMMAND);
 	compare_holds(&w, ENTRY_COMMAND);
-	compare_data(&w);
+	diff_data(&w);
 	diff_values(&w);
 	diff_trust(&w);
 	diff_told(&w);

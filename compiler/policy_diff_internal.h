@@ -14,6 +14,8 @@ struct diff_work {
 	struct difference **end;
 	struct decision decisions[DIFF_SIDES];
 	uint32_t scope; /* of commands: their verdicts can differ there only */
+	uint32_t blind; /* where_blind of policy_diff_data.c, once it is asked for */
+	bool has_blind;
 };
 
 static inline const struct image *
@@ -40,6 +42,11 @@ uint64_t diff_amount_of(const struct image_rule *r, int unit, int per);
 /* policy_diff_budgets.c: which commands share an amount; and where that differs at all. */
 void diff_budgets(struct diff_work *w, int unit, int per, uint32_t otherwise);
 uint32_t diff_where_budgets(struct diff_work *w, int unit, int per);
+
+/* policy_diff_data.c: masks of columns, what they open, and drops; and where those differ at
+ * all. */
+void diff_data(struct diff_work *w);
+uint32_t diff_where_data(struct diff_work *w);
 
 /* policy_diff_values.c: masks of values; and where they differ at all. */
 void diff_values(struct diff_work *w);

@@ -74,7 +74,7 @@ note_place(struct diff_work *w, struct difference *x)
 	const uint8_t *dot = table->known ? memchr(table->s.p, '.', table->s.n) : NULL;
 
 	x->place = (struct reading_place){SLICE_LIT("public"), SLICE_LIT("things"),
-					  SLICE_LIT("note"), {0}};
+					  SLICE_LIT("note"), {0}, false};
 	if (dot && w->s->fact_var[FACT_TABLE]) {
 		x->place.schema = slice_of(table->s.p, (size_t) (dot - table->s.p));
 		x->place.table = slice_of(dot + 1, table->s.n - x->place.schema.n - 1);

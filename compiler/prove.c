@@ -13,7 +13,7 @@ prover_init(struct prover *p, struct arena *arena, const struct image *img,
 
 	*p = (struct prover){.arena = arena, .img = img, .catalog = catalog};
 	images[0] = img;
-	p->space = space_new(arena, images, 1, &p->why);
+	p->space = space_new_apart(arena, images, 1, &p->why);
 	if (!p->space)
 		return;
 	p->space->catalogs = &p->catalog;
@@ -88,6 +88,14 @@ has_kind(const struct prover *p, size_t kind, const struct ref *data)
 	return false;
 }
 
+/* Where it is read under another name than its own. */
+static uint32_t
+through_views(struct prover *p, size_t kind)
+{
+	return dd_and(p->space->dd, reading_selects(p->space),
+		      reading_elsewhere(p->diagram, kind, ELSEWHERE_SHOWN));
+}
+
 /* Somebody sees a column as it is: of a table that has it, or else through a view. */
 static bool
 find_seen(struct prover *p, size_t kind, uint32_t others, struct counterexample *out)
@@ -101,7 +109,7 @@ find_seen(struct prover *p, size_t kind, uint32_t others, struct counterexample 
 
 	return find(p, dd_and(d, root, reading_known(s, kind)), out) || find(p, root, out) ||
 	       (!p->tables_only &&
-		find(p, dd_and(d, shown, reading_through_views(p->diagram, kind)), out));
+		find(p, dd_and(d, shown, through_views(p, kind)), out));
 }
 
 static enum proof
@@ -115,14 +123,14 @@ prove_only(struct prover *p, const struct ref *data, uint32_t where, struct coun
 		if (has_kind(p, i, data))
 			scope = dd_or(d, scope,
 				      dd_or(d, reading_where(s, i),
-					    reading_through_views(p->diagram, i)));
+					    through_views(p, i)));
 	if (!look_at(p, scope))
 		return PROOF_TOO_HARD;
 	others = dd_without(d, dd_and(d, where, scope),
 			    p->diagram->verdict[ENTRY_COMMAND][VERDICT_DENY]);
 	for (size_t i = 0; i < s->columns.n_kinds; i++)
 		if (has_kind(p, i, data) && find_seen(p, i, others, out)) {
-			out->place = reading_place(s, &out->witness, i);
+			out->place = reading_place(s, &out->witness, i, ELSEWHERE_SHOWN);
 			return PROOF_FAILS;
 		}
 	return PROOF_HOLDS;

@@ -3,7 +3,6 @@
 
 #include "compiler/known.h"
 #include "sql/catalog.h"
-#include "sql/sql.h"
 
 static bool
 has_data(const struct space *s, const struct diagram *g, const struct image_rule *rule, size_t kind)
@@ -17,12 +16,12 @@ has_data(const struct space *s, const struct diagram *g, const struct image_rule
 
 /* The uses that go with it: of all data that the column belongs to, and of no other. */
 static uint32_t
-uses_of(struct space *s, const struct column_kind *k)
+uses_of(struct space *s, const struct column_kind *k, enum context context)
 {
 	uint32_t root = DD_TRUE;
 
 	for (size_t i = 0; i < s->columns.n_data; i++) {
-		uint32_t var = s->use_var[i][CONTEXT_OUTPUT], one;
+		uint32_t var = s->use_var[i][context], one;
 
 		if (!var)
 			continue;
@@ -41,19 +40,34 @@ reading_covers(const struct diagram *g, size_t rule, size_t kind)
 	return has_data(g->space, g, &g->img->rules[rule], kind);
 }
 
+/* By class of names: a table of it has such a column. Asked for over and over. */
+static const bool *
+tables_of(struct space *s, size_t kind)
+{
+	const struct domain *tables = &s->facts[FACT_TABLE];
+
+	if (!s->tables_of)
+		s->tables_of = ARENA_ARRAY(s->arena, bool *, s->columns.n_kinds + 1);
+	if (s->tables_of[kind])
+		return s->tables_of[kind];
+	s->tables_of[kind] = ARENA_ARRAY(s->arena, bool, tables->n + 1);
+	for (size_t i = 0; i < tables->n; i++)
+		s->tables_of[kind][i] = tables->possible[i] &&
+					space_column_in(s, kind, tables->values[i].s).n;
+	return s->tables_of[kind];
+}
+
 uint32_t
-reading_where(struct space *s, size_t kind)
+reading_table_of(struct space *s, size_t kind)
 {
 	struct dd *d = s->dd;
 	const struct column_kind *k = &s->columns.kinds[kind];
-	uint32_t root = DD_TRUE, var = s->fact_var[FACT_ACTION], any = DD_FALSE;
+	uint32_t root = DD_TRUE, var, any = DD_FALSE;
 	const struct domain *tables = &s->facts[FACT_TABLE];
 
-	if (var)
-		root = dd_between(d, var - 1, ACTION_SQL_SELECT + 1, ACTION_SQL_SELECT + 2);
 	if ((var = s->fact_var[FACT_TABLE])) {
 		for (uint32_t i = 0; i < tables->n; i++)
-			if (tables->possible[i] && space_column_in(s, kind, tables->values[i].s).n)
+			if (tables_of(s, kind)[i])
 				any = dd_or(d, any, dd_between(d, var - 1, i + 1, i + 2));
 		root = dd_and(d, root, any);
 	} else if ((var = s->fact_var[FACT_SCHEMA])) {
@@ -61,12 +75,48 @@ reading_where(struct space *s, size_t kind)
 
 		root = dd_and(d, root, dd_between(d, var - 1, in + 1, in + 2));
 	}
-	return dd_and(d, root, uses_of(s, k));
+	return root;
 }
 
-/* Where nothing is used of data, and nothing is known of the row. */
+uint32_t
+reading_actions(struct space *s, const enum action *v, size_t n)
+{
+	uint32_t root = DD_FALSE, var = s->fact_var[FACT_ACTION];
+
+	for (size_t i = 0; i < n && var; i++)
+		root = dd_or(s->dd, root, dd_between(s->dd, var - 1, v[i] + 1u, v[i] + 2u));
+	return var ? root : DD_TRUE;
+}
+
+uint32_t
+reading_use(struct space *s, size_t kind, unsigned contexts)
+{
+	const struct column_kind *k = &s->columns.kinds[kind];
+	uint32_t root = DD_FALSE;
+
+	for (int c = 0; c < N_CONTEXTS; c++)
+		if (contexts >> c & 1)
+			root = dd_or(s->dd, root, uses_of(s, k, (enum context) c));
+	return dd_and(s->dd, root, reading_table_of(s, kind));
+}
+
+uint32_t
+reading_selects(struct space *s)
+{
+	static const enum action select[] = {ACTION_SQL_SELECT};
+
+	return reading_actions(s, select, COUNT_OF(select));
+}
+
+uint32_t
+reading_where(struct space *s, size_t kind)
+{
+	return dd_and(s->dd, reading_selects(s), reading_use(s, kind, CONTEXT_BIT(OUTPUT)));
+}
+
+/* Where nothing is used of data, and of a view nothing is known of the row. */
 static uint32_t
-plain(struct space *s)
+plain(struct space *s, bool view)
 {
 	uint32_t root = DD_TRUE;
 
@@ -76,121 +126,134 @@ plain(struct space *s)
 		if (kind == SPACE_USE)
 			root = dd_and(s->dd, root,
 				      dd_between(s->dd, i, SPACE_UNUSED, SPACE_UNUSED + 1));
-		else if (kind == SPACE_ROW_TEXT || kind == SPACE_ROW_INT)
+		else if (view && (kind == SPACE_ROW_TEXT || kind == SPACE_ROW_INT))
 			root = dd_and(s->dd, root,
 				      dd_between(s->dd, i, SPACE_UNKNOWN, SPACE_UNKNOWN + 1));
 	}
 	return root;
 }
 
-/* Views over a table whose rows a rule drops are refused. */
-static uint32_t
-refused(const struct diagram *g, size_t kind)
+static bool
+is_pattern(struct slice s)
 {
-	const struct column_kind *k = &g->space->columns.kinds[kind];
+	return memchr(s.p, '*', s.n) != NULL;
+}
+
+static bool
+names_all(struct slice pattern, struct slice of)
+{
+	return slice_is(pattern, "*") || slice_eq(pattern, of);
+}
+
+/* The rule's data has a column in every table that the pattern is about. */
+static bool
+covers_tables(const struct image *img, const struct image_rule *r, const struct image_column *p)
+{
+	if (!is_pattern(p->schema) && !is_pattern(p->table))
+		return vm_rule_covers(img, r, p->schema, p->table, (struct slice){0});
+	for (size_t i = 0; i < r->mask.n_data; i++) {
+		const struct image_data *d = &img->data[r->mask.data[i]];
+
+		for (size_t k = 0; k < d->n_columns; k++)
+			if (names_all(d->columns[k].schema, p->schema) &&
+			    names_all(d->columns[k].table, p->table))
+				return true;
+	}
+	return false;
+}
+
+/* ... in every table that has a column of the kind. */
+static bool
+covers_kind(const struct diagram *g, const struct image_rule *r, size_t kind)
+{
+	const struct columns *c = &g->space->columns;
+
+	for (size_t i = 0; i < c->n_data; i++) {
+		bool all = data_set_has(&c->kinds[kind].data, i);
+
+		for (size_t k = 0; k < c->data[i]->n_columns && all; k++)
+			all = covers_tables(g->img, r, &c->data[i]->columns[k]);
+		if (all)
+			return true;
+	}
+	return false;
+}
+
+uint32_t
+reading_refused(const struct diagram *g, size_t kind)
+{
 	uint32_t root = DD_FALSE;
 
 	for (size_t i = 0; i < g->img->n_rules; i++)
-		if (g->img->rules[i].kind == VM_DROP &&
-		    vm_rule_covers(g->img, &g->img->rules[i], k->schema, k->table,
-				   (struct slice){0}))
+		if (g->img->rules[i].kind == VM_DROP && covers_kind(g, &g->img->rules[i], kind))
 			root = dd_or(g->space->dd, root, g->match[ENTRY_ROW][i]);
 	return root;
 }
 
-static bool
-has_kind(const struct space *s, const struct catalog_relation *r, int attnum, size_t kind)
+uint32_t
+reading_drops_there(const struct diagram *g, const struct elsewhere_relation *e)
 {
-	for (uint32_t i = 0; i < r->n_columns; i++)
-		if ((!attnum || r->columns[i].attnum == attnum) &&
-		    columns_find(&s->columns, r->schema, r->name, r->columns[i].name) ==
-			    (int) kind)
-			return true;
-	return false;
+	uint32_t root = DD_FALSE;
+
+	for (size_t i = 0; i < g->img->n_rules; i++)
+		if (elsewhere_drops(e, g->img, &g->img->rules[i]))
+			root = dd_or(g->space->dd, root, g->match[ENTRY_ROW][i]);
+	return root;
 }
 
-/* What a view reads, through views below it as well, has such a column. */
+/* No catalog has a table of the class, which has no column of the kind itself. */
 static bool
-depends_on(const struct space *s, const struct catalog *c, const struct catalog_relation *r,
-	   size_t kind)
+may_be_view(struct space *s, uint32_t class, size_t kind)
 {
-	uint32_t n;
-	const struct catalog_depend *d = catalog_view_depends(c, r, &n);
+	const struct domain *tables = &s->facts[FACT_TABLE];
+	const struct elsewhere *e = elsewhere_of(s);
 
-	for (uint32_t i = 0; i < n; i++)
-		if (has_kind(s, d[i].relation, d[i].attnum, kind))
-			return true;
-	return false;
-}
-
-/* Its query names such a column, or all of a table that has one; of a view any column will do. */
-static bool
-view_reads(const struct space *s, const struct catalog *c, const struct catalog_relation *r,
-	   size_t kind)
-{
-	const struct sql_facts *f = r->definition;
-
-	if (!f)
-		return depends_on(s, c, r, kind);
-	for (uint32_t i = 0; i < f->n_uses; i++)
-		for (uint32_t k = 0; k < f->uses[i].n_candidates; k++) {
-			uint32_t candidate = f->uses[i].candidates + k;
-			const struct sql_relation *named =
-				&f->relations[f->candidates[candidate].relation];
-			const struct catalog_relation *from =
-				catalog_resolve(c, NULL, named->schema, named->name);
-			const struct catalog_column *column =
-				from && f->uses[i].column.n
-					? catalog_column_named(from, f->uses[i].column)
-					: NULL;
-
-			if (!from || depends_on(s, c, from, kind) ||
-			    has_kind(s, from, column ? column->attnum : 0, kind))
-				return true;
-		}
-	return false;
-}
-
-/* Not of a table that a policy's catalog has, nor of a view that reads other columns. */
-static bool
-may_pass_on(const struct space *s, struct slice table, size_t kind)
-{
-	const uint8_t *dot = table.n ? memchr(table.p, '.', table.n) : NULL;
-	size_t n = dot ? (size_t) (dot - table.p) : 0;
-
-	for (size_t i = 0; i < s->n_images && s->catalogs && dot; i++) {
-		const struct catalog *c = s->catalogs[i];
-		const struct catalog_relation *r =
-			c ? catalog_resolve(c, NULL, slice_of(table.p, n),
-					    slice_of(dot + 1, table.n - n - 1))
-			  : NULL;
-
-		if (r)
-			return view_reads(s, c, r, kind);
-	}
-	return true;
+	return tables->possible[class] && !(e->known && e->known[class]) &&
+	       !tables_of(s, kind)[class];
 }
 
 uint32_t
-reading_through_views(const struct diagram *g, size_t kind)
+reading_unknown(struct space *s, size_t kind)
+{
+	uint32_t table = s->fact_var[FACT_TABLE], schema = s->fact_var[FACT_SCHEMA];
+	uint32_t root = DD_FALSE;
+
+	for (uint32_t i = 0; table && i < s->facts[FACT_TABLE].n; i++)
+		if (may_be_view(s, i, kind))
+			root = dd_or(s->dd, root, dd_between(s->dd, table - 1, i + 1, i + 2));
+	if (!table && schema)
+		root = dd_not(s->dd, dd_between(s->dd, schema - 1, SPACE_UNKNOWN, 1));
+	return dd_and(s->dd, root, plain(s, true));
+}
+
+uint32_t
+reading_there(struct space *s, const struct elsewhere_relation *e)
+{
+	uint32_t var = s->fact_var[FACT_TABLE] - 1, class = (uint32_t) e->class;
+
+	return dd_and(s->dd, plain(s, elsewhere_is_view(e)),
+		      dd_between(s->dd, var, class + 1, class + 2));
+}
+
+uint32_t
+reading_elsewhere(const struct diagram *g, size_t kind, enum elsewhere_use what)
 {
 	struct space *s = g->space;
-	const struct domain *tables = &s->facts[FACT_TABLE];
-	uint32_t action = s->fact_var[FACT_ACTION], table = s->fact_var[FACT_TABLE];
-	uint32_t schema = s->fact_var[FACT_SCHEMA], root = plain(s), others = DD_FALSE;
+	const struct elsewhere *e = elsewhere_of(s);
+	uint32_t root = dd_without(s->dd, reading_unknown(s, kind), reading_refused(g, kind));
 
-	if (!table && !schema)
-		return DD_FALSE; /* views are as tables are */
-	if (action)
-		root = dd_and(s->dd, root, dd_between(s->dd, action - 1, ACTION_SQL_SELECT + 1,
-						      ACTION_SQL_SELECT + 2));
-	for (uint32_t i = 0; i < tables->n && table; i++)
-		if (tables->possible[i] && !space_column_in(s, kind, tables->values[i].s).n &&
-		    may_pass_on(s, tables->values[i].s, kind))
-			others = dd_or(s->dd, others, dd_between(s->dd, table - 1, i + 1, i + 2));
-	if (!table)
-		others = dd_not(s->dd, dd_between(s->dd, schema - 1, SPACE_UNKNOWN, 1));
-	return dd_without(s->dd, dd_and(s->dd, root, others), refused(g, kind));
+	for (size_t i = 0; i < e->n; i++) {
+		uint32_t there;
+
+		if (!elsewhere_has(s, &e->v[i], kind, what))
+			continue;
+		there = reading_there(s, &e->v[i]);
+		if (elsewhere_is_view(&e->v[i]) ||
+		    (what != ELSEWHERE_USED && what != ELSEWHERE_LOOKED_UP))
+			there = dd_without(s->dd, there, reading_drops_there(g, &e->v[i]));
+		root = dd_or(s->dd, root, there);
+	}
+	return root;
 }
 
 uint32_t
@@ -273,13 +336,53 @@ reading_table(struct space *s, size_t kind)
 		arena_printf(s->arena, "%.*s.%.*s", SLICE_ARG(k->schema), SLICE_ARG(k->table)));
 }
 
+static bool
+is_dropped(const struct space *s, const struct elsewhere_relation *e)
+{
+	for (size_t i = 0; i < s->n_images; i++)
+		for (size_t k = 0; k < s->images[i]->n_rules; k++)
+			if (elsewhere_drops(e, s->images[i], &s->images[i]->rules[k]))
+				return true;
+	return false;
+}
+
+void
+reading_move(struct witness *w, const struct elsewhere_relation *e, struct reading_place *p)
+{
+	facts_string(&w->facts, FACT_TABLE, e->name);
+	facts_string(&w->facts, FACT_SCHEMA, e->schema);
+	p->schema = e->schema;
+	p->table = e->relation->name;
+	p->view = elsewhere_is_view(e);
+}
+
+/* Of the tables of its class the one that has the column under another name; rather one whose rows
+ * nothing drops. */
+static void
+take_relation(struct space *s, struct witness *w, size_t kind, enum elsewhere_use what,
+	      struct reading_place *p)
+{
+	const struct elsewhere *e = elsewhere_of(s);
+	size_t class = partition_find(s->facts[FACT_TABLE].strings, w->facts.v[FACT_TABLE].s);
+	const struct elsewhere_relation *best = NULL;
+
+	for (size_t i = 0; i < e->n && (!best || is_dropped(s, best)); i++)
+		if (e->v[i].class == class && elsewhere_has(s, &e->v[i], kind, what) &&
+		    (!best || !is_dropped(s, &e->v[i])))
+			best = &e->v[i];
+	if (best)
+		reading_move(w, best, p);
+}
+
 struct reading_place
-reading_place(struct space *s, struct witness *w, size_t kind)
+reading_place(struct space *s, struct witness *w, size_t kind, enum elsewhere_use what)
 {
 	const struct column_kind *k = &s->columns.kinds[kind];
 	const struct value *table = &w->facts.v[FACT_TABLE];
-	const uint8_t *dot = table->known ? memchr(table->s.p, '.', table->s.n) : NULL;
-	struct reading_place p = {k->schema, k->table, k->column, {0}};
+	bool asked = w->named >> FACT_TABLE & 1;
+	const uint8_t *dot =
+		table->known && asked ? memchr(table->s.p, '.', table->s.n) : NULL;
+	struct reading_place p = {k->schema, k->table, k->column, {0}, false};
 
 	if (s->fact_var[FACT_TABLE] && dot) {
 		p.schema = slice_of(table->s.p, (size_t) (dot - table->s.p));
@@ -289,12 +392,14 @@ reading_place(struct space *s, struct witness *w, size_t kind)
 			return p;
 		p.column = k->column;
 		p.base = reading_table(s, kind);
+		p.view = true;
+		take_relation(s, w, kind, what, &p);
 		return p;
 	}
 	if (s->fact_var[FACT_SCHEMA] && w->facts.v[FACT_SCHEMA].known &&
 	    !slice_eq(w->facts.v[FACT_SCHEMA].s, k->schema)) {
 		p = (struct reading_place){w->facts.v[FACT_SCHEMA].s, SLICE_LIT("things"),
-					   k->column, reading_table(s, kind)};
+					   k->column, reading_table(s, kind), true};
 		facts_string(&w->facts, FACT_TABLE,
 			     slice_str(arena_printf(s->arena, "%.*s.things",
 						    SLICE_ARG(p.schema))));
@@ -334,6 +439,57 @@ reading_drops(const struct diagram *g, struct slice table)
 		root = dd_or(d, root, dd_and(d, where, g->match[ENTRY_ROW][i]));
 	}
 	return root;
+}
+
+uint32_t
+reading_drop_tables(const struct diagram *g, size_t rule)
+{
+	struct space *s = g->space;
+	const struct image_rule *r = &g->img->rules[rule];
+	const struct elsewhere *e = elsewhere_of(s);
+	uint32_t var = s->fact_var[FACT_TABLE], root = DD_FALSE;
+
+	for (uint32_t t = 0; var && t < s->facts[FACT_TABLE].n; t++)
+		if (s->facts[FACT_TABLE].possible[t] &&
+		    drops_table(g->img, r, s->facts[FACT_TABLE].values[t].s))
+			root = dd_or(s->dd, root, dd_between(s->dd, var - 1, t + 1, t + 2));
+	for (size_t i = 0; i < e->n; i++)
+		if (e->v[i].inherits && !elsewhere_is_view(&e->v[i]) &&
+		    elsewhere_drops(&e->v[i], g->img, r))
+			root = dd_or(s->dd, root, reading_there(s, &e->v[i]));
+	return var ? root : DD_TRUE;
+}
+
+bool
+reading_wants(const struct diagram *g, size_t rule, size_t column)
+{
+	for (size_t i = 0; i < g->img->n_row_columns; i++)
+		if (g->img->rules[rule].row_columns >> i & 1 &&
+		    g->space->row_of[g->image][i] == column)
+			return true;
+	return false;
+}
+
+struct reading_place
+reading_dropped_place(struct space *s, struct witness *w)
+{
+	const struct elsewhere *e = elsewhere_of(s);
+	struct slice table = w->facts.v[FACT_TABLE].s;
+	const uint8_t *dot = memchr(table.p, '.', table.n);
+	struct reading_place p = {.table = table};
+
+	if (!dot)
+		return p;
+	p.schema = slice_of(table.p, (size_t) (dot - table.p));
+	p.table = slice_of(dot + 1, table.n - p.schema.n - 1);
+	for (size_t i = 0; i < e->n; i++)
+		if (e->v[i].inherits && e->v[i].class == partition_find(
+				s->facts[FACT_TABLE].strings, table) &&
+		    !elsewhere_is_view(&e->v[i]) && is_dropped(s, &e->v[i])) {
+			reading_move(w, &e->v[i], &p);
+			break;
+		}
+	return p;
 }
 
 int

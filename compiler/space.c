@@ -171,8 +171,9 @@ larger(void *ctx, uint32_t a, uint32_t b)
 	return a > b ? a : b;
 }
 
-struct space *
-space_new(struct arena *arena, const struct image *const *images, size_t n, const char **why)
+static struct space *
+space_make(struct arena *arena, const struct image *const *images, size_t n, bool apart,
+	   const char **why)
 {
 	struct space *s = ARENA_NEW(arena, struct space);
 	size_t widest = 0;
@@ -180,6 +181,7 @@ space_new(struct arena *arena, const struct image *const *images, size_t n, cons
 	s->arena = arena;
 	s->images = images;
 	s->n_images = n;
+	s->tables_apart = apart;
 	*why = "data";
 	if (!space_collect(s, why) || !columns_collect(&s->columns, arena, images, n))
 		return NULL;
@@ -211,6 +213,18 @@ space_new(struct arena *arena, const struct image *const *images, size_t n, cons
 	s->larger.leaf = larger;
 	dd_op_init(s->dd, &s->larger);
 	return s;
+}
+
+struct space *
+space_new(struct arena *arena, const struct image *const *images, size_t n, const char **why)
+{
+	return space_make(arena, images, n, false, why);
+}
+
+struct space *
+space_new_apart(struct arena *arena, const struct image *const *images, size_t n, const char **why)
+{
+	return space_make(arena, images, n, true, why);
 }
 
 /* ---- Tests of the machine as diagrams ---- */

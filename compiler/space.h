@@ -15,6 +15,7 @@
 #include "vm/exec.h"
 
 struct catalog;
+struct elsewhere;
 
 enum space_kind {
 	SPACE_FACT,	/* the value of a fact; of a set: it is known */
@@ -70,6 +71,9 @@ struct space {
 	/* Per image the catalog that its policy names, or NULL; NULL: none is at hand. Set by who
 	 * has them, for what is known of tables and views. */
 	const struct catalog *const *catalogs;
+	bool tables_apart; /* those with different data, though no rule asks for names of tables */
+	struct elsewhere *elsewhere; /* compiler/elsewhere.h: made when somebody asks */
+	bool **tables_of;	     /* compiler/reading.c: likewise */
 	struct domain facts[FACT_COUNT];
 	uint32_t fact_var[FACT_COUNT], member_var[FACT_COUNT]; /* + 1; 0: not read */
 	struct columns columns;				       /* data classes of all images */
@@ -98,6 +102,10 @@ struct space {
 /* NULL with *why, a fact's or column's name, when its patterns overlap in too many ways. */
 struct space *space_new(struct arena *arena, const struct image *const *images, size_t n,
 			const char **why);
+/* The same for who asks what is read of tables: those with different data are told apart wherever
+ * drop rules or uses of data could tell them apart. */
+struct space *space_new_apart(struct arena *arena, const struct image *const *images, size_t n,
+			      const char **why);
 /* Where the test of a fact comes out as `outcome`, as the machine would have it. */
 uint32_t space_test(struct space *s, size_t image, const struct insn *in, bool outcome);
 /* What an instruction compares: of a fact, or of a column of the row. */

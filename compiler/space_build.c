@@ -542,6 +542,19 @@ collect_code(struct space *s, size_t image, struct list *facts, struct list *tex
 		}
 }
 
+/* What is dropped is dropped of some tables; of what is used of data a view of it says nothing. */
+static bool
+must_tell_tables(const struct space *s)
+{
+	for (size_t i = 0; i < s->n_images && s->tables_apart; i++) {
+		const struct image *img = s->images[i];
+
+		if (img->n_data && (img->has_drops || img->entry[ENTRY_COMMAND].uses))
+			return true;
+	}
+	return false;
+}
+
 bool
 space_collect(struct space *s, const char **why)
 {
@@ -554,6 +567,8 @@ space_collect(struct space *s, const char **why)
 	ints = ARENA_ARRAY(s->arena, struct list, s->n_row_columns + 1);
 	for (size_t i = 0; i < s->n_images; i++)
 		collect_code(s, i, facts, texts, ints);
+	if (must_tell_tables(s))
+		facts[FACT_TABLE].used = true;
 	*why = fact_info[FACT_SCHEMA].name;
 	if (facts[FACT_SCHEMA].used && facts[FACT_TABLE].used &&
 	    !add_schemas(s, &facts[FACT_SCHEMA], &facts[FACT_TABLE]))
