@@ -256,6 +256,8 @@ decide_one(const struct image *img, enum vm_entry e, const struct facts *f, stru
 static void
 watch_uses(const struct image *img, const struct facts *f, struct watch *w)
 {
+	const struct value *table = &f->v[FACT_TABLE];
+	const uint8_t *dot = table->known ? memchr(table->s.p, '.', table->s.n) : NULL;
 	struct decision masks;
 
 	vm_decide(img, ENTRY_RESULT, f, &masks);
@@ -263,6 +265,9 @@ watch_uses(const struct image *img, const struct facts *f, struct watch *w)
 		watch_use(img, &masks, &f->uses[i], w);
 		watch_table(img, f->uses[i].schema, f->uses[i].table, w);
 	}
+	if (dot)
+		watch_table(img, slice_of(table->s.p, (size_t) (dot - table->s.p)),
+			    slice_of(dot + 1, (size_t) (table->s.p + table->s.n - dot) - 1), w);
 }
 
 static bool
