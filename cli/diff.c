@@ -18,11 +18,11 @@ static const char help[] =
 	"usage: weir diff OLD NEW [--json] [--waive FILE]\n\n"
 	"Says what NEW decides otherwise than OLD: what is newly allowed, held or denied, held "
 	"for\n"
-	"other approvers, masked otherwise, dropped, limited, trusted, recorded or told. OLD and "
-	"NEW\n"
-	"are policy text or images. Nothing is sampled: without differences, the two decide "
-	"everything\n"
-	"alike (of shadow rules, which decide nothing, nothing is said). What the same rules\n"
+	"other approvers, masked otherwise, dropped, limited, trusted, recorded, told or "
+	"shadowed.\n"
+	"OLD and NEW are policy text or images. Nothing is sampled: without differences, the two\n"
+	"decide everything alike, and put the same of shadow rules on record. What the same "
+	"rules\n"
 	"cause is one difference, with one input that shows it, as a `test` that passes under one "
 	"of\n"
 	"the policies and fails under the other.\n\n"
@@ -237,6 +237,51 @@ put_told(const struct report *r, const struct difference *x, int side, struct bu
 	}
 }
 
+/* What a shadow rule would do. */
+static void
+put_would(const struct report *r, const struct difference *x, int side, struct buf *out)
+{
+	const struct image *img = r->policies[side].image;
+	int at = x->rule[side];
+	const struct image_rule *rule = at < 0 ? NULL : &img->rules[at];
+
+	if (!rule) {
+		at = image_rule_find(img, x->subject);
+		if (at >= 0 && !img->rules[at].shadow) {
+			buf_puts(out, "in force: ");
+			buf_printf(out, "%s by ", vm_rule_info[img->rules[at].kind].name);
+			put_rule(out, img, at);
+		} else {
+			buf_puts(out, "nothing of it on record");
+		}
+		return;
+	}
+	buf_printf(out, "would %s", rule->kind == VM_NOTIFY ? "tell" : vm_rule_info[rule->kind].name);
+	for (size_t i = 0; i < rule->mask.n_data; i++)
+		buf_printf(out, "%s%.*s", i ? ", " : rule->kind == VM_DROP ? " rows of " : " ",
+			   SLICE_ARG(img->data[rule->mask.data[i]].name));
+	if (rule->kind == VM_HOLD) {
+		buf_puts(out, " for ");
+		rule_hold_terms(out, img, &rule->hold);
+	} else if (rule->kind == VM_MASK) {
+		buf_puts(out, " with ");
+		rule_mask_text(out, &rule->mask);
+	}
+	for (size_t i = 0; i < rule->limit.n_amounts; i++)
+		buf_printf(out, "%s%s %llu%s", i ? ", " : " to ",
+			   limit_unit_info[rule->limit.amounts[i].unit].name,
+			   (unsigned long long) rule->limit.amounts[i].n,
+			   rule->limit.amounts[i].unit == LIMIT_TIME ? " ms" : "");
+	for (int i = 0; i < RECORDED_COUNT; i++)
+		if (rule->recorded >> i & 1)
+			buf_printf(out, " %s", recorded_info[i].name);
+	if (rule->channel.n)
+		buf_printf(out, rule->kind == VM_NOTIFY ? " %.*s" : ", and tell %.*s",
+			   SLICE_ARG(rule->channel));
+	buf_puts(out, ", by ");
+	put_rule(out, img, at);
+}
+
 static void
 put_side(const struct report *r, const struct difference *x, int side, struct buf *out)
 {
@@ -244,6 +289,8 @@ put_side(const struct report *r, const struct difference *x, int side, struct bu
 
 	if (x->kind == DIFF_LIMIT || x->kind == DIFF_SHARED) {
 		put_limit(r, x, side, out);
+	} else if (x->kind >= DIFF_SHADOWED) {
+		put_would(r, x, side, out);
 	} else if (x->kind >= DIFF_TRUST) {
 		put_told(r, x, side, out);
 	} else if (!is_data(x->kind)) {
@@ -290,6 +337,9 @@ name_test(const struct difference *x, struct buf *out)
 		put_place(out, x);
 	else if (x->kind == DIFF_TRUST)
 		buf_put_slice(out, x->subject);
+	else if (x->kind >= DIFF_SHADOWED)
+		buf_printf(out, "%.*s, %s", SLICE_ARG(x->subject),
+			   action_info[connects ? ACTION_CONNECT : v[FACT_ACTION].i].name);
 	else
 		buf_puts(out, action_info[connects ? ACTION_CONNECT : v[FACT_ACTION].i].name);
 	if (!is_data(x->kind) && x->kind != DIFF_TRUST && !connects && v[FACT_TABLE].known)
@@ -304,6 +354,7 @@ side_of_test(const struct difference *x)
 {
 	switch (x->kind) {
 	case DIFF_DROPPED:
+	case DIFF_UNSHADOWED:
 		return 0;
 	case DIFF_LIMIT:
 	case DIFF_RECORD:
@@ -407,6 +458,25 @@ put_opened(const struct report *r, const struct difference *x, struct buf *out)
 	return good;
 }
 
+/* That a shadow rule would make a difference. */
+static bool
+put_shadowed(const struct report *r, const struct difference *x, int side, struct buf *out)
+{
+	static const char *const uses[] = {"select $C from $T", "select 1 from $T where $C = '1'",
+					   "update $T set $C = '1' where $C = '1'",
+					   "delete from $T where $C = '1'", NULL};
+	struct witness_test t;
+
+	start_test(r, x, side, &t);
+	t.shows = SHOWS_OBLIGATION;
+	t.connects = x->entry == ENTRY_CONNECT;
+	t.expect = "shadow";
+	t.by = x->subject;
+	if (x->place.column.n)
+		t.statements = uses;
+	return end_test(x, &t, out);
+}
+
 static bool
 put_test(const struct report *r, const struct difference *x, struct buf *out)
 {
@@ -416,7 +486,9 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 
 	if (x->kind == DIFF_MODES)
 		return put_opened(r, x, out);
-	if (x->kind == DIFF_APPROVAL || x->kind == DIFF_SHARED ||
+	if (x->kind == DIFF_SHADOWED || x->kind == DIFF_UNSHADOWED)
+		return put_shadowed(r, x, side, out);
+	if (x->kind == DIFF_APPROVAL || x->kind == DIFF_SHARED || x->kind == DIFF_SHADOW ||
 	    (x->kind == DIFF_LIMIT && x->amount[0] && x->amount[1]))
 		return false;
 	start_test(r, x, side, &t);
@@ -509,7 +581,12 @@ put_json(struct report *r, const struct difference *x, bool waived, const char *
 	} else if (x->kind == DIFF_TRUST) {
 		buf_puts(out, ", \"function\": ");
 		buf_json_string(out, x->subject);
-	} else if (x->entry == ENTRY_COMMAND) {
+	}
+	if (x->kind >= DIFF_SHADOWED) {
+		buf_puts(out, ", \"shadow\": ");
+		buf_json_string(out, x->subject);
+	}
+	if (!is_data(x->kind) && x->kind != DIFF_TRUST && x->entry == ENTRY_COMMAND) {
 		buf_reset(&text);
 		cli_put_actions(&text, &x->actions);
 		buf_puts(out, ", \"actions\": ");

@@ -298,6 +298,25 @@ put_statement(struct buf *out, const struct witness_test *t, const struct witnes
 	buf_fini(&table);
 }
 
+/* What a rule looks for in the text of the statement. */
+static void
+put_words(struct buf *out, const struct witness_test *t)
+{
+	const struct value *text = &t->witness->facts.v[FACT_SQL_TEXT];
+
+	if (t->witness->named >> FACT_SQL_TEXT & 1 && text->known && text->s.n)
+		buf_printf(out, " -- %.*s", SLICE_ARG(text->s));
+}
+
+static void
+put_expect(struct buf *out, const struct witness_test *t)
+{
+	if (t->shows == SHOWS_OBLIGATION)
+		buf_printf(out, "\n  expect %s by %.*s\n", t->expect, SLICE_ARG(t->by));
+	else
+		buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
+}
+
 static void
 put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, struct slice sample)
 {
@@ -318,7 +337,7 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, st
 		return;
 	}
 	if (t->connects) {
-		buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
+		put_expect(out, t);
 		return;
 	}
 	if (t->statements)
@@ -329,12 +348,10 @@ put_test(struct buf *out, const struct witness_test *t, enum attempt attempt, st
 		buf_puts(&text, "select 1");
 	else
 		(void) witness_sql(&text, &sql);
+	put_words(&text, t);
 	buf_puts(out, "\n  run ");
 	describe_string(out, buf_slice(&text));
-	if (t->shows == SHOWS_OBLIGATION)
-		buf_printf(out, "\n  expect %s by %.*s\n", t->expect, SLICE_ARG(t->by));
-	else
-		buf_printf(out, "\n  expect %s\n", vm_rule_info[t->verdict].name);
+	put_expect(out, t);
 	buf_fini(&text);
 }
 
@@ -550,7 +567,7 @@ witness_json(struct buf *out, const struct space *s, const struct witness *w, en
 
 	buf_printf(out, "{\"entry\": \"%s\"", entry_info[entry].name);
 	for (int i = 0; i < FACT_COUNT; i++) {
-		if (!f->v[i].known || i == FACT_SQL_TEXT)
+		if (!f->v[i].known || (i == FACT_SQL_TEXT && !(w->named >> i & 1)))
 			continue;
 		if (entry == ENTRY_CONNECT && fact_info[i].phase > PHASE_CONNECT)
 			continue;

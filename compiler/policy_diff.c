@@ -13,10 +13,12 @@
 #include <stdlib.h>
 
 const char *const difference_names[DIFF_KINDS] = {
-	"newly allowed",    "newly held",	  "newly denied",     "approved otherwise",
-	"newly unmasked",   "newly masked",	  "masked otherwise", "mask opened otherwise",
-	"rows newly shown", "rows newly dropped", "limit changed",    "limit shared otherwise",
-	"trusted otherwise", "recorded otherwise", "told otherwise",
+	"newly allowed",      "newly held",	     "newly denied",
+	"approved otherwise", "newly unmasked",	     "newly masked",
+	"masked otherwise",   "mask opened otherwise", "rows newly shown",
+	"rows newly dropped", "limit changed",	     "limit shared otherwise",
+	"trusted otherwise",  "recorded otherwise",  "told otherwise",
+	"newly shadowed",     "no longer shadowed",  "shadowed otherwise",
 };
 
 /* ---- One difference ---- */
@@ -436,7 +438,8 @@ find_verdicts(struct diff_work *w)
 	dd_release(d, mark);
 	w->scope = dd_or(d, where_rules_differ(w),
 			 dd_or(d, dd_or(d, diff_where_data(w), diff_where_values(w)),
-			       dd_or(d, where_limits_differ(w), diff_where_told(w))));
+			       dd_or(d, where_limits_differ(w),
+				     dd_or(d, diff_where_told(w), diff_where_shadows(w)))));
 	return diagram_verdicts_in(out->sides[0], w->scope) &&
 	       diagram_verdicts_in(out->sides[1], w->scope);
 }
@@ -466,5 +469,6 @@ policy_diff(struct arena *arena, const struct image *const images[DIFF_SIDES],
 			compare_limits(&w, unit, per);
 	compare_verdicts(&w, ENTRY_CONNECT);
 	compare_holds(&w, ENTRY_CONNECT);
+	diff_shadows(&w);
 	return dd_full(w.s->dd) ? NULL : out;
 }

@@ -25,6 +25,9 @@ enum difference_kind {
 	DIFF_TRUST,  /* a function counts as harmless, or as another, or no more */
 	DIFF_RECORD, /* something more or less goes on record */
 	DIFF_NOTICE, /* a channel is told, or no more */
+	DIFF_SHADOWED, /* a shadow rule puts on record what it would have done */
+	DIFF_UNSHADOWED, /* ... no more */
+	DIFF_SHADOW,   /* ... and would do something else */
 	DIFF_KINDS
 };
 extern const char *const difference_names[DIFF_KINDS];
@@ -42,7 +45,8 @@ struct difference {
 	struct mask_modes modes[DIFF_SIDES]; /* DIFF_MODES */
 	struct reading_place place;	     /* masks and drops */
 	int detector;			     /* masks: of values, whatever their column; or -1 */
-	struct slice subject; /* TRUST: the function; RECORD: what is added; NOTICE: the channel */
+	/* TRUST: the function; RECORD: what is added; NOTICE: the channel; SHADOW...: the rule */
+	struct slice subject;
 	int trusted[DIFF_SIDES];	     /* DIFF_TRUST: index in the image; or -1 */
 	enum limit_unit unit;		     /* DIFF_LIMIT, DIFF_SHARED */
 	enum limit_per per;

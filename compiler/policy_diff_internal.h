@@ -58,4 +58,9 @@ void diff_trust(struct diff_work *w);
 void diff_told(struct diff_work *w);
 uint32_t diff_where_told(struct diff_work *w);
 
+/* policy_diff_shadow.c: what shadow rules put on record, after all else: what one does that is in
+ * force now has been said. And where that differs, but for verdicts. */
+void diff_shadows(struct diff_work *w);
+uint32_t diff_where_shadows(struct diff_work *w);
+
 #endif

@@ -177,7 +177,7 @@ rule_mask_text(struct buf *out, const struct image_mask *m)
 }
 
 void
-rule_bytes(struct buf *out, const struct image *img, size_t rule)
+rule_terms(struct buf *out, const struct image *img, size_t rule)
 {
 	const struct image_rule *r = &img->rules[rule];
 
@@ -199,6 +199,12 @@ rule_bytes(struct buf *out, const struct image *img, size_t rule)
 	for (int i = 0; i < RECORDED_COUNT; i++)
 		if (r->recorded >> i & 1)
 			buf_printf(out, " %s", recorded_info[i].name);
+}
+
+void
+rule_bytes(struct buf *out, const struct image *img, size_t rule)
+{
+	rule_terms(out, img, rule);
 	for (int e = 0; e < ENTRY_COUNT; e++)
 		put_code(out, img, &img->entry[e], rule);
 }

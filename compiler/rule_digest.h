@@ -9,6 +9,8 @@
 #include "base/buf.h"
 #include "vm/image.h"
 
+/* The same without the code: what it does where it matches. */
+void rule_terms(struct buf *out, const struct image *img, size_t rule);
 void rule_bytes(struct buf *out, const struct image *img, size_t rule);
 /* "1 of dba-oncall, not self, within 15m, once": what a hold asks for, by groups of the identity
  * provider. As text for people, and as bytes: ids of differences hang on those. */

@@ -141,7 +141,7 @@ def told(folder):
             SELECT + "deny d do sql.drop notify desk", SELECT + "deny d do sql.drop")
     changes(folder, "not where it does not decide", [],
             SELECT + "deny e\nallow s do sql.drop notify desk", SELECT + "deny e\nallow s do sql.drop")
-    changes(folder, "shadow rules tell nobody", [],
+    changes(folder, "shadow rules tell nobody", ["no longer shadowed"],
             SELECT + "shadow notify x to desk do sql.select", SELECT)
 
 
