@@ -10,6 +10,8 @@
 #include "sql/ddl.h"
 #include "vm/match.h"
 
+#include <stdlib.h>
+
 /* ---- reading it ------------------------------------------------------------------------------ */
 
 /* `all` counts the bytes of catalogs, which have a limit of their own. */
@@ -43,6 +45,23 @@ read_file(struct check *c, const struct catalog_decl *k, struct ddl *ddl, size_t
 	return false;
 }
 
+static int
+compare_slices(const void *a, const void *b)
+{
+	return slice_cmp(*(const struct slice *) a, *(const struct slice *) b);
+}
+
+static void
+sort_schemas(struct check *c)
+{
+	size_t n = catalog_count(c->catalog);
+
+	c->schemas = ARENA_ARRAY(c->arena, struct slice, n + 1);
+	for (size_t i = 0; i < n; i++)
+		c->schemas[i] = catalog_at(c->catalog, i)->schema;
+	qsort(c->schemas, n, sizeof(*c->schemas), compare_slices);
+}
+
 void
 check_catalog(struct check *c)
 {
@@ -65,7 +84,9 @@ check_catalog(struct check *c)
 		return;
 	c->ddl = ddl;
 	c->catalog = ddl_finish(ddl, &error);
-	if (!c->catalog)
+	if (c->catalog)
+		sort_schemas(c);
+	else
 		diag(c->q, CATALOG_UNREADABLE, c->p->catalogs->at, error);
 }
 
@@ -122,12 +143,28 @@ column_of(const struct check *c, const struct catalog_relation *r, struct slice 
 
 enum missing { HAS_ALL, NO_SUCH_SCHEMA, NO_SUCH_TABLE, NO_SUCH_COLUMN };
 
+/* Most names are those of one table, or of a schema, and it is there. */
+static bool
+has_exactly(const struct check *c, const struct wanted *w)
+{
+	const struct catalog_path none = {0};
+	const struct catalog_relation *r;
+
+	if (!w->schema.n || match_is_glob(w->schema) || match_is_glob(w->table))
+		return false;
+	if (!w->table.n && !w->column.n)
+		return bsearch(&w->schema, c->schemas, catalog_count(c->catalog),
+			       sizeof(*c->schemas), compare_slices) != NULL;
+	r = w->table.n ? catalog_resolve(c->catalog, &none, w->schema, w->table) : NULL;
+	return r && (!w->column.n || column_of(c, r, w->column));
+}
+
 static enum missing
 missing(const struct check *c, const struct wanted *w)
 {
 	enum missing best = NO_SUCH_SCHEMA;
 
-	if (is_system(w->schema))
+	if (is_system(w->schema) || has_exactly(c, w))
 		return HAS_ALL;
 	for (size_t i = 0; i < catalog_count(c->catalog); i++) {
 		const struct catalog_relation *r = catalog_at(c->catalog, i);

@@ -53,6 +53,7 @@ struct check {
 	struct decl_list lists[LIST_KINDS];
 	unsigned suggestions; /* made so far */
 	struct ddl *ddl;      /* NULL: the policy has no catalog, or none that can be read */
+	struct slice *schemas;		   /* of the catalog, ascending; some are there twice */
 	bool bare_told; /* of the rule or let at hand: W1230 */
 	struct catalog *catalog;
 	uint32_t *catalog_files;

@@ -5,6 +5,9 @@
  */
 #include "sql/ddl_internal.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 /* PostgreSQL's headers come last: they redefine common names. */
 #include <pg_query.h>
 #include <pg_query/pg_query_internal.h>
@@ -13,13 +16,25 @@
 #include <nodes/parsenodes.h>
 #include <nodes/pg_list.h>
 
+static struct ddl_relation **
+slot_of(const struct ddl *d, struct slice schema, struct slice name)
+{
+	uint64_t h = XXH3_64bits_withSeed(name.p, name.n, XXH3_64bits(schema.p, schema.n));
+
+	return &d->slots[h % DDL_SLOTS];
+}
+
 struct ddl_relation *
 ddl_find(const struct ddl *d, struct slice schema, struct slice name)
 {
-	for (struct ddl_relation *r = d->relations; r; r = r->next)
-		if (slice_eq(r->name, name) && slice_eq(r->schema, schema.n ? schema : d->schema))
-			return r;
-	return NULL;
+	struct ddl_relation *r;
+
+	if (!schema.n)
+		schema = d->schema;
+	for (r = *slot_of(d, schema, name); r; r = r->next_in_slot)
+		if (slice_eq(r->name, name) && slice_eq(r->schema, schema))
+			break;
+	return r;
 }
 
 struct ddl_column *
@@ -160,7 +175,7 @@ schema_of(struct ddl *d, const RangeVar *v)
 static struct ddl_relation *
 add_relation(struct ddl *d, const RangeVar *v, char kind)
 {
-	struct ddl_relation *r;
+	struct ddl_relation *r, **slot;
 
 	if (ddl_find(d, schema_of(d, v), slice_str(v->relname))) {
 		ddl_fail(d, v->location, "a second relation \"%.60s\"", v->relname);
@@ -181,6 +196,9 @@ add_relation(struct ddl *d, const RangeVar *v, char kind)
 	else
 		d->relations = r;
 	d->last = r;
+	slot = slot_of(d, r->schema, r->name);
+	r->next_in_slot = *slot;
+	*slot = r;
 	return r;
 }
 
@@ -597,6 +615,7 @@ ddl_new(struct arena *arena)
 	struct ddl *d = ARENA_NEW(arena, struct ddl);
 
 	*d = (struct ddl){.arena = arena, .next_oid = DDL_OID_FIRST};
+	d->slots = ARENA_ARRAY(arena, struct ddl_relation *, DDL_SLOTS);
 	return d;
 }
 

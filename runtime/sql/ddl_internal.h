@@ -13,6 +13,7 @@ enum {
 	DDL_READS_MAX = 1000000, /* of all views, what they read through others included */
 	DDL_OID_FIRST = 100000,
 };
+enum { DDL_SLOTS = 4096 };
 
 struct ddl_type {
 	uint32_t oid, base; /* base: domains unwrapped */
@@ -33,7 +34,7 @@ struct ddl_link {
 };
 
 struct ddl_relation {
-	struct ddl_relation *next;
+	struct ddl_relation *next, *next_in_slot;
 	struct slice schema, name;
 	uint32_t oid, n_columns;
 	char kind; /* pg_class.relkind */
@@ -55,6 +56,7 @@ struct ddl_own_type {
 struct ddl {
 	struct arena *arena;
 	struct ddl_relation *relations, *last;
+	struct ddl_relation **slots; /* by schema and name */
 	struct ddl_own_type *types;
 	uint32_t n_relations, n_reads, next_oid;
 	struct slice schema; /* that names without one are made in */

@@ -188,6 +188,25 @@ def test_what_is_found_is_what_a_look_at_everything_finds():
     h.check(looked / 4 < all_found < looked * 4 / 5, f"{all_found} of {looked}")
 
 
+def test_names_of_a_large_catalog():
+    # Each is looked up, in the catalog and while that is read; one after another they took three seconds.
+    n = 20000
+    names = [f"s{i % 200}.t{i}" for i in range(n)]
+    put("large", "policy p\n")  # the folder
+    with open(f"{h.tmp()}/large.sql", "w") as f:
+        f.write("".join(f"create schema s{i};\n" for i in range(200))
+                + "".join(f"create table {name} (id int);\n" for name in names))
+    rules = [", ".join(f'"{x}"' for x in names[i:i + 40]) for i in range(0, n, 40)]
+    text = 'policy p\ncatalog "large.sql"\n' + "".join(
+        f"allow r{i} do sql.select when table in {{{x}}}\n" for i, x in enumerate(rules))
+    found, seconds, out = check(put("large", text))
+    h.eq(found, {}, out[:600])
+    h.check(seconds < 1, f"{seconds:.1f} s")
+    text = text.replace('"s7.t7"', '"s7.t8"').replace('"s9.t9"', '"s200.t9"') + 'deny d when schema in {"s5", "s300"}\n'
+    found, seconds, out = check(put("large", text))
+    h.has(out, "no table 's7.t8'", "a schema 's200'", "a schema 's300'", "3 errors, 0")
+
+
 def ask(*argv):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     r = h.weir(*argv, timeout=400)  # what counts is its own time
@@ -222,5 +241,6 @@ def setup():
 h.main(test_ten_thousand_rules, test_the_same_two_thousand_times,
        test_what_is_too_entangled_is_said_and_nothing_false, test_exceptions_for_many_groups,
        test_exceptions_that_are_there_twice, test_limits_with_exceptions_for_many_groups, test_what_is_found_is_what_a_look_at_everything_finds,
+       test_names_of_a_large_catalog,
        test_questions_about_ten_thousand_rules,
        setup=setup)
