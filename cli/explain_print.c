@@ -392,6 +392,36 @@ put_columns(struct print *p)
 	put_detectors(p);
 }
 
+/* Whether there would be a session to send the command in. Facts that were given may lack what that
+ * hangs on. */
+static bool
+asks_at_the_door(const struct explanation *x, struct decision *d)
+{
+	struct facts f;
+
+	if (!x->run || x->entry != ENTRY_COMMAND)
+		return false;
+	f = *x->base;
+	facts_int(&f, FACT_ACTION, ACTION_CONNECT);
+	vm_decide(x->policy->image, ENTRY_CONNECT, &f, d);
+	return d->verdict != VERDICT_ALLOW;
+}
+
+static void
+put_door(struct print *p)
+{
+	struct decision d;
+
+	if (!asks_at_the_door(p->x, &d))
+		return;
+	buf_puts(p->out, d.verdict == VERDICT_HOLD     ? "The session itself waits for people: "
+			 : p->x->verdict == VERDICT_DENY ? "Nor would a session be opened: "
+							 : "But no session would be opened: ");
+	put_verdict(p, d.verdict);
+	put_deciders(p, &d);
+	buf_puts(p->out, " (explain it without a command)\n");
+}
+
 void
 explain_print_text(const struct explanation *x, struct buf *out, bool colour)
 {
@@ -415,6 +445,7 @@ explain_print_text(const struct explanation *x, struct buf *out, bool colour)
 		if (x->n > 1)
 			buf_printf(out, " (%zu effects; the worst verdict counts)", x->n);
 		buf_putc(out, '\n');
+		put_door(&p);
 		put_unknown_table(&p);
 		if (x->run && x->run->hint)
 			buf_printf(out, "What to do: %s\n", x->run->hint);
@@ -608,6 +639,7 @@ void
 explain_print_json(const struct explanation *x, struct buf *out)
 {
 	struct print p = {.x = x, .img = x->policy->image, .out = out};
+	struct decision door;
 
 	buf_printf(out, "{\"entry\": \"%s\", \"verdict\": \"%s\", \"by_default\": %s, ",
 		   entry_info[x->entry].name, vm_rule_info[x->verdict].name,
@@ -618,6 +650,8 @@ explain_print_json(const struct explanation *x, struct buf *out)
 		buf_puts(out, ", ");
 	}
 	json_catalog(&p);
+	if (asks_at_the_door(x, &door))
+		buf_printf(out, "\"session\": \"%s\", ", vm_rule_info[door.verdict].name);
 	buf_puts(out, "\"effects\": [");
 	for (size_t i = 0; i < x->n; i++)
 		json_effect(&p, i);

@@ -113,6 +113,20 @@ def test_masks_of_what_is_not_touched():
     h.lacks(explain(path, *who, "select id from other"), "  mask card ", "  drop foreign ")
 
 
+def test_the_door():
+    """What is allowed helps nobody who does not get in."""
+    path = put("door.weir", 'policy p\ngroup a = idp "a"\ngroup b = idp "b"\nallow read do sql.select\n'
+               "deny closed do connect who a\nhold lobby do connect who b for 1 of a not self within 1h\n")
+    who = ['"db"', "select 1"]
+    h.check(explain(path, 'human "x" in a', *who).startswith(
+        "allow\nBut no session would be opened: deny by closed (explain it without a command)\n\n"), "closed")
+    h.eq(explain_json(path, 'human "x" in a', *who)["session"], "deny")
+    h.has(explain(path, 'human "x" in b', *who), "allow\nThe session itself waits for people: hold by lobby (")
+    h.lacks(explain(path, 'human "x"', *who), "session")
+    h.lacks(explain_json(path, 'human "x"', *who), "session")
+    h.has(explain(ORDERS, 'human "eve"', "orders", "select 1"), "\nNor would a session be opened: deny by default (")
+
+
 def test_unknown():
     facts = put("facts", '{"user.groups": ["ai-agents"], "target.name": "orders", '
                          '"target.protocol": "postgres", "action": "sql.update", "uses": []}\n')
@@ -311,6 +325,6 @@ def test_mistakes():
 
 
 h.main(test_catalog, test_image_without_its_catalog, test_what_decides, test_the_nearest_allow, test_several_effects, test_masks_and_limits,
-       test_masks_of_what_is_not_touched, test_unknown, test_names_do_not_reach_the_terminal,
+       test_masks_of_what_is_not_touched, test_the_door, test_unknown, test_names_do_not_reach_the_terminal,
        test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
        test_mistakes)
