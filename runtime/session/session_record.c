@@ -271,6 +271,67 @@ add_effect(struct session *s, const struct gate_ask *ask, struct intent *in,
 		in->objects[in->n_objects++] = o;
 }
 
+static void
+add_call(struct session *s, const struct gate_ask *ask, struct intent *in,
+	 const struct sql_call *call)
+{
+	if (in->n_objects < RECORD_LIST && gate_call_judged(s->gate, ask, call))
+		in->objects[in->n_objects++] = (struct audit_object){
+			.schema = call->schema,
+			.function = call->name,
+			.mode = slice_str(action_info[ACTION_SQL_OPAQUE_FUNCTION].name)};
+}
+
+/* What EXECUTE or FETCH goes on with: so many effects of other facts. */
+static void
+add_inner(struct session *s, const struct command *c, struct intent *in,
+	  const struct sql_facts *f, uint32_t first, uint32_t n)
+{
+	struct gate_ask ask = {.facts = f,
+			       .schema_moving = c->schema_moving,
+			       .path_unknown = c->path_unknown,
+			       .redefined = c->verdict.redefined | c->verdict.redefines,
+			       .arena = &s->env->arena};
+
+	for (uint32_t i = first; i < first + n; i++)
+		add_effect(s, &ask, in, &f->effects[i]);
+	ask.redefined = c->verdict.redefined;
+	for (uint32_t i = 0; i < f->n_calls && c->verdict.n_effects > in->n_objects; i++)
+		add_call(s, &ask, in, &f->calls[i]);
+}
+
+/* A cursor that people have released is judged as if it were allowed: what it reads is left out, so
+ * that nobody takes the record for all that the policy was asked. */
+static void
+add_others(struct session *s, const struct command *c, struct intent *in)
+{
+	static const struct audit_object unknown = {.mode = SLICE_LIT("sql.select"),
+						    .all_columns = true};
+	const struct sql_facts *f = c->facts;
+
+	for (uint32_t i = 0; i < f->n_stmts && c->verdict.n_effects > in->n_objects; i++) {
+		const struct sql_stmt *st = &f->stmts[i];
+		const struct object *o;
+		struct gate_cursor cursor;
+
+		if (st->flags & SQL_EXECUTES) {
+			o = session_find_object(s, OBJECT_STATEMENT, st->name);
+			f = o && st->name.n ? ((const struct statement *) o)->facts : NULL;
+			if (f)
+				add_inner(s, c, in, f, 0, f->n_effects);
+			f = c->facts;
+		}
+		if (st->kind != SQL_KIND_FETCH)
+			continue;
+		cursor = session_cursor(s, st->name);
+		if (cursor.facts && cursor.stmt && !cursor.released)
+			add_inner(s, c, in, cursor.facts, cursor.stmt->effects,
+				  cursor.stmt->n_effects);
+		else if (!cursor.facts && in->n_objects < RECORD_LIST)
+			in->objects[in->n_objects++] = unknown;
+	}
+}
+
 /* What the policy was asked about. Where that was nothing, only what has a name is worth noting. */
 static void
 add_effects(struct session *s, const struct command *c, struct intent *in)
@@ -292,12 +353,10 @@ add_effects(struct session *s, const struct command *c, struct intent *in)
 	for (uint32_t i = 0; i < f->n_calls && c->verdict.n_effects > in->n_objects; i++) {
 		gate_redefined_before(f, &redefined, i);
 		ask.redefined = redefined.names;
-		if (in->n_objects < RECORD_LIST && gate_call_judged(s->gate, &ask, &f->calls[i]))
-			in->objects[in->n_objects++] = (struct audit_object){
-				.schema = f->calls[i].schema,
-				.function = f->calls[i].name,
-				.mode = slice_str(action_info[ACTION_SQL_OPAQUE_FUNCTION].name)};
+		add_call(s, &ask, in, &f->calls[i]);
 	}
+	if (sql_runs_other(f))
+		add_others(s, c, in);
 	/* All of it is vouched for: judged as SELECT 1 is. */
 	if (f->n_effects && !in->n_objects && c->verdict.n_effects == 1)
 		in->objects[in->n_objects++] = (struct audit_object){

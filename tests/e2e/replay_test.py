@@ -46,6 +46,7 @@ mask veil of note with null when client.application = "masked"
 data note = column hr.people.name
 record all do sql.select with parameters
 """
+WIDE = "select o1.id from " + ", ".join(f"orders o{i}" for i in range(1, 19)) # more than a record has room for
 STATEMENTS = """
 select id, item from orders where id = 1
 select * from orders
@@ -84,7 +85,10 @@ prepare p as select * from orders
 vacuum orders
 lock table orders
 truncate orders
-""".strip().splitlines()
+prepare one as select id from orders where id = 1
+execute one
+fetch 1 from nowhere
+""".strip().splitlines() + [WIDE]
 pg = weir = None
 
 
@@ -144,8 +148,8 @@ def test_its_own_policy_decides_as_it_did():
     rows, total = replay_json(POLICY)
     h.eq(total["different"], 0)
     # The columns behind a star are not on record.
-    h.eq({r["statement"] for r in rows}, {"select * from orders", "select * from hr.people", "fetch 1 from k",
-         "insert into plain select 1", "prepare p as select * from orders"})
+    h.eq({r["statement"] for r in rows}, {"select * from orders", "select * from hr.people", WIDE,
+         "fetch 1 from nowhere", "insert into plain select 1", "prepare p as select * from orders"})
     h.eq({tuple(r["lacking"]) for r in rows}, {("columns",), ("further effects",)})
     h.eq({k for k in total["lacking"]}, {"columns", "further effects"})
     _, total = replay_json(POLICY.replace('deny salaries when "salary" in columns unless who dba', ""))
@@ -175,14 +179,14 @@ create table hr.people (id int, name text, salary int);
 create table public.plain (id int);""")
     known = POLICY.replace("group agents", 'catalog "schema.sql"\ngroup agents', 1)
     rows, total = replay_json(known)
-    h.eq(({r["statement"] for r in rows}, total["different"]), ({"fetch 1 from k"}, 0))
+    h.eq(({r["statement"] for r in rows}, total["different"]), ({WIDE, "fetch 1 from nowhere"}, 0))
     # What it does not have cannot be told.
     with open(f"{h.tmp()}/schema.sql", "w") as f:
         f.write("create schema app; create schema hr; create table hr.people (id int, name text, salary int);\n"
                 "create table app.staff (salary int); create table public.plain (id int);")
     rows, _ = replay_json(known.replace('table = "public.plain"', 'schema = "public"'))
     h.eq({r["statement"] for r in rows if r["lacking"] == ["columns"]},
-         {"select * from orders", "prepare p as select * from orders"})
+         {"select * from orders", "prepare p as select * from orders", "fetch 1 from nowhere"})
 
 
 def test_another_policy():
@@ -197,6 +201,14 @@ def test_another_policy():
           ("planner-7", "deny", "allow", "update orders set item = 'x' where true")})
     h.eq(total["changes"], {"deny to allow": 2})
     h.eq((rows[0]["was_by"], rows[0]["is_by"], rows[0]["certain"]), (["unbounded"], ["writes"], True))
+
+
+def test_what_a_cursor_and_execute_go_on_with():
+    """FETCH and EXECUTE are judged by what they run, and that is on record."""
+    rows, _ = replay_json(POLICY + 'deny freeze do sql.select when table = "app.orders"\n')
+    rows = {(r["statement"], r["is"]) for r in rows if r["certain"] and r["was"] == "allow"}
+    for s in ("declare k cursor for select id from orders", "fetch 1 from k", "execute one"):
+        h.check((s, "deny") in rows, s)
 
 
 def test_sessions():
@@ -367,6 +379,6 @@ def test_usage():
 
 
 h.main(test_its_own_policy_decides_as_it_did, test_a_catalog_tells_what_a_star_was, test_another_policy,
-       test_sessions, test_whose_refusal_it_was, test_trusted_functions, test_parameters_with_zero_bytes,
+       test_what_a_cursor_and_execute_go_on_with, test_sessions, test_whose_refusal_it_was, test_trusted_functions, test_parameters_with_zero_bytes,
        test_what_goes_on_with_a_release, test_a_damaged_log, test_every_fact_counts,
        test_what_cannot_be_told, test_explain_a_record, test_usage, setup=setup)
