@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lsp/text.h"
 
+enum { MARK_BYTES = 256 };
+
 /* Length of the line end at i, 0 if there is none. */
 static size_t
 line_end(struct slice t, size_t i)
@@ -35,22 +37,43 @@ units_of(size_t bytes, enum text_units units)
 	return units == TEXT_UTF16 && bytes == 4 ? 2 : 1;
 }
 
+/* How many marks the text gets; they go to `out`, if it is not NULL. */
+static uint32_t
+put_marks(struct slice text, struct text_mark *out, uint32_t *lines)
+{
+	struct text_mark at = {0};
+	uint32_t n = 0;
+	bool due = true;
+
+	for (size_t i = 0, e;; i += e) {
+		if (due || i - at.off >= MARK_BYTES) {
+			at.off = (uint32_t) i;
+			if (out)
+				out[n] = at;
+			n++;
+		}
+		if (i == text.n)
+			break;
+		e = line_end(text, i);
+		due = e > 0;
+		if (due)
+			at = (struct text_mark){.line = at.line + 1, .off = (uint32_t) (i + e)};
+		else
+			e = character(text, i);
+		for (int u = 0; u < TEXT_UNITS && !due; u++)
+			at.column[u] += units_of(e, (enum text_units) u);
+	}
+	*lines = at.line + 1;
+	return n;
+}
+
 void
 text_lines_init(struct text_lines *l, struct arena *arena, struct slice text)
 {
-	uint32_t n = 1;
-
-	for (size_t i = 0, e; i < text.n; i += e ? e : 1) {
-		e = line_end(text, i);
-		n += e > 0;
-	}
-	*l = (struct text_lines){text, ARENA_ARRAY(arena, uint32_t, n), n};
-	n = 1;
-	for (size_t i = 0, e; i < text.n; i += e ? e : 1) {
-		e = line_end(text, i);
-		if (e)
-			l->starts[n++] = (uint32_t) (i + e);
-	}
+	*l = (struct text_lines){.text = text};
+	l->n_marks = put_marks(text, NULL, &l->n);
+	l->marks = ARENA_ARRAY(arena, struct text_mark, l->n_marks);
+	(void) put_marks(text, l->marks, &l->n);
 }
 
 uint32_t
@@ -68,19 +91,21 @@ text_width(struct slice s, enum text_units units)
 struct text_place
 text_place_at(const struct text_lines *l, size_t off, enum text_units units)
 {
-	uint32_t low = 0, high = l->n;
+	uint32_t low = 0, high = l->n_marks;
+	const struct text_mark *m;
 
 	assert(off <= l->text.n);
 	while (high - low > 1) {
 		uint32_t mid = low + (high - low) / 2;
 
-		if (l->starts[mid] <= off)
+		if (l->marks[mid].off <= off)
 			low = mid;
 		else
 			high = mid;
 	}
-	return (struct text_place){low, text_width(slice_of(l->text.p + l->starts[low],
-							    off - l->starts[low]), units)};
+	m = &l->marks[low];
+	return (struct text_place){m->line, m->column[units] +
+		text_width(slice_of(l->text.p + m->off, off - m->off), units)};
 }
 
 size_t

@@ -9,17 +9,23 @@
 #include "base/arena.h"
 #include "base/slice.h"
 
-enum text_units { TEXT_UTF8, TEXT_UTF16, TEXT_UTF32 };
+enum text_units { TEXT_UTF8, TEXT_UTF16, TEXT_UTF32, TEXT_UNITS };
 
 struct text_place {
 	uint32_t line, column; /* from 0 */
 };
 
-/* Where lines start, for many places of one text. */
+/* Where a line starts, or goes on when it is long. */
+struct text_mark {
+	uint32_t off, line, column[TEXT_UNITS];
+};
+
+/* For many places of one text: none is far from a mark. */
 struct text_lines {
 	struct slice text;
-	uint32_t *starts;
-	uint32_t n; /* at least 1 */
+	struct text_mark *marks;
+	uint32_t n_marks;
+	uint32_t n; /* lines, at least 1 */
 };
 
 void text_lines_init(struct text_lines *l, struct arena *arena, struct slice text);

@@ -114,6 +114,36 @@ places(void)
 	arena_fini(&arena);
 }
 
+/* Each place of a line of half a megabyte, in every unit, as counted from its start. */
+static void
+places_of_a_long_line(void)
+{
+	static const char unit[] = "ab\xc3\xa9\xf0\x9f\x98\x80\xff";
+	const uint32_t width[] = {9, 6, 5};
+	struct text_lines lines;
+	struct buf text = {0};
+	struct arena arena;
+
+	buf_puts(&text, "first\r\n");
+	for (int i = 0; i < 60000; i++)
+		buf_puts(&text, unit);
+	buf_puts(&text, "\nlast");
+	arena_init(&arena, 0);
+	text_lines_init(&lines, &arena, buf_slice(&text));
+	CHECK_INT(lines.n, 3);
+	for (uint32_t i = 0; i < 60000; i++)
+		for (int u = TEXT_UTF8; u <= TEXT_UTF32; u++) {
+			struct text_place at = text_place_at(&lines, 7 + i * 9, u);
+
+			if (at.line != 1 || at.column != i * width[u])
+				CHECK_INT(at.column, i * width[u]);
+		}
+	CHECK_INT(text_place_at(&lines, text.n, TEXT_UTF16).line, 2);
+	CHECK_INT(text_place_at(&lines, text.n, TEXT_UTF16).column, 4);
+	arena_fini(&arena);
+	buf_fini(&text);
+}
+
 static void
 names_of_files(void)
 {
@@ -264,5 +294,5 @@ every_beginning_of_every_example(void)
 }
 
 TEST_MAIN(TEST(messages_at_every_split), TEST(heads_that_make_no_sense),
-	  TEST(a_body_over_the_limit_goes_by), TEST(places), TEST(names_of_files),
-	  TEST(every_beginning_of_every_example))
+	  TEST(a_body_over_the_limit_goes_by), TEST(places), TEST(places_of_a_long_line),
+	  TEST(names_of_files), TEST(every_beginning_of_every_example))
