@@ -89,6 +89,9 @@ outline_of(struct lsp *s, const json_t *params, struct outline *o, struct analys
 	return true;
 }
 
+/* Five times the rules that a policy may have. Of a million, the answer would take gigabytes. */
+enum { OUTLINE_MAX = 50000 };
+
 json_t *
 lsp_document_symbol(struct lsp *s, const json_t *params)
 {
@@ -99,7 +102,7 @@ lsp_document_symbol(struct lsp *s, const json_t *params)
 	if (!outline_of(s, params, &o, &a))
 		return NULL;
 	list = json_array();
-	for (size_t i = 0; i < o.n; i++) {
+	for (size_t i = 0; i < o.n && i < OUTLINE_MAX; i++) {
 		item = json_object();
 		json_object_set_new(item, "name", lsp_string(slice_str(o.v[i].name)));
 		json_object_set_new(item, "detail", json_string(o.v[i].detail));

@@ -616,6 +616,13 @@ def test_speed():
         h.check(each < 50, f"{each} ms")
 
 
+def test_an_outline_has_an_end():
+    with Editor() as e:
+        for n, shown in ((100, 101), (60000, 50000)):
+            e.open("a.weir", "policy p\n" + "".join(f"deny r{i}\n" for i in range(n)))
+            h.eq(len(e.ask("textDocument/documentSymbol", e.document("a.weir"))), shown)
+
+
 def test_many_uses():
     """Renaming what 10,000 rules name took 5 s of the processor when each use was compared with all."""
     text = "policy p\ngroup all = idp \"all\"\n" + "".join(
