@@ -103,7 +103,7 @@ struct space {
 struct space *space_new(struct arena *arena, const struct image *const *images, size_t n,
 			const char **why);
 /* The same for who asks what is read of tables: those with different data are told apart wherever
- * drop rules or uses of data could tell them apart. */
+ * drop rules, uses of data or schemas could tell them apart. */
 struct space *space_new_apart(struct arena *arena, const struct image *const *images, size_t n,
 			      const char **why);
 /* Where the test of a fact comes out as `outcome`, as the machine would have it. */

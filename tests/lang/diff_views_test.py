@@ -266,7 +266,7 @@ def outcomes(folder, text, asked):
 
 
 def randomly(folder):
-    seed, n = int(os.environ.get("SEED", "5")), int(os.environ.get("PAIRS", "25"))
+    seed, n = int(os.environ.get("SEED", "5")), int(os.environ.get("PAIRS", "20"))
     asked, alike, told, tests = probes(), 0, 0, 0
     for i in range(n):
         r = random.Random(seed * 100003 + i)
