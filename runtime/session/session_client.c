@@ -355,6 +355,24 @@ refuse_name(struct session *s, const char *sqlstate, const char *what, struct sl
 					       "it has seen being made", sqlstate});
 }
 
+/* What a message goes on with. NULL: *step says what becomes of the message. */
+static struct object *
+named(struct session *s, enum object_kind kind, struct slice name, enum step *step)
+{
+	bool portal = kind == OBJECT_PORTAL;
+	struct object *o;
+
+	*step = STEP_BLOCK;
+	if (in_doubt(s, kind, name))
+		return NULL;
+	*step = STEP_DONE;
+	o = session_find_object(s, kind, name);
+	if (!o)
+		refuse_name(s, portal ? "34000" : "26000",
+			    portal ? "portal" : "prepared statement", name);
+	return o;
+}
+
 static enum step
 client_parse(struct session *s, const struct pg_frame *f)
 {
@@ -442,13 +460,9 @@ client_bind(struct session *s, const struct pg_frame *f)
 		session_bad(s, CLIENT, r);
 		return STEP_DONE;
 	}
-	if (in_doubt(s, OBJECT_STATEMENT, m.statement))
-		return STEP_BLOCK;
-	o = session_find_object(s, OBJECT_STATEMENT, m.statement);
-	if (!o) {
-		refuse_name(s, "26000", "prepared statement", m.statement);
-		return STEP_DONE;
-	}
+	o = named(s, OBJECT_STATEMENT, m.statement, &step);
+	if (!o)
+		return step;
 	if (!((struct statement *)o)->text.n && ((struct statement *)o)->facts->n_stmts) {
 		refuse_extended(s, NULL, &sql_prepared);
 		return STEP_DONE;
@@ -496,22 +510,16 @@ client_describe(struct session *s, const struct pg_frame *f)
 	bool of_portal = r == PG_R_OK && m.kind == 'P';
 	struct object *o;
 	struct reply *reply;
-	enum step step = STEP_FORWARD;
+	enum step step;
 
 	if (r != PG_R_OK) {
 		session_bad(s, CLIENT, r);
 		return STEP_DONE;
 	}
-	if (in_doubt(s, of_portal ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name))
-		return STEP_BLOCK;
-	o = session_find_object(s, of_portal ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name);
-	if (!o) {
-		refuse_name(s, of_portal ? "34000" : "26000",
-			    of_portal ? "portal" : "prepared statement", m.name);
-		return STEP_DONE;
-	}
-	if (!of_portal)
-		step = session_names_ready(s, (struct statement *) o);
+	o = named(s, of_portal ? OBJECT_PORTAL : OBJECT_STATEMENT, m.name, &step);
+	if (!o)
+		return step;
+	step = of_portal ? STEP_FORWARD : session_names_ready(s, (struct statement *) o);
 	if (step != STEP_FORWARD)
 		return step;
 	reply = reply_push(s, of_portal ? REPLY_DESCRIBE_PORTAL : REPLY_DESCRIBE_STATEMENT);
@@ -580,13 +588,9 @@ client_execute(struct session *s, const struct pg_frame *f)
 		session_bad(s, CLIENT, r);
 		return STEP_DONE;
 	}
-	if (in_doubt(s, OBJECT_PORTAL, m.portal))
-		return STEP_BLOCK;
-	o = session_find_object(s, OBJECT_PORTAL, m.portal);
-	if (!o) {
-		refuse_name(s, "34000", "portal", m.portal);
-		return STEP_DONE;
-	}
+	o = named(s, OBJECT_PORTAL, m.portal, &step);
+	if (!o)
+		return step;
 	p = (struct portal *) o;
 	t = (struct statement_text){
 		.text = p->statement->text,

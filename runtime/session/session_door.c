@@ -72,15 +72,10 @@ welcome(struct session *s)
 }
 
 static void
-notice(struct session *s, const char *message, const char *hint)
+notice(struct session *s, const char *message)
 {
-	if (s->host->queued(s->host_ctx, CLIENT) > QUEUED_NOTICES)
-		return;
-	pg_put_notice(&s->env->scratch, &(struct pg_error){.severity = "NOTICE",
-							   .sqlstate = "01000",
-							   .message = slice_str(message),
-							   .hint = slice_str(hint)});
-	session_emit(s, CLIENT, &s->env->scratch);
+	if (s->host->queued(s->host_ctx, CLIENT) <= QUEUED_NOTICES)
+		hold_notice(s, message, "");
 }
 
 /* v: the verdict on connecting, for its rules; held: what waited. */
@@ -198,15 +193,6 @@ question_of(struct session *s, const struct gate_verdict *v, struct question *q)
 	return true;
 }
 
-static void
-first_notice(struct session *s, const struct approval_status *st, const struct question *q)
-{
-	struct hold_words w;
-
-	hold_words(s, st, q, "connecting waits", "Disconnect", &w);
-	notice(s, w.message, w.hint);
-}
-
 /* ---- held ------------------------------------------------------------------------------------ */
 
 /* Consumes the release, or one use of its window. */
@@ -232,7 +218,7 @@ use(struct session *s, struct gate_verdict *v, const struct question *q, struct 
 		return;
 	}
 	if (s->login->welcomed)
-		notice(s, by, "");
+		notice(s, by);
 	let_in(s, v, held, by);
 }
 
@@ -282,7 +268,7 @@ ask_people(struct session *s, struct gate_verdict *v, const struct question *q,
 	s->login->door = d;
 	s->phase = SESSION_HELD;
 	welcome(s);
-	first_notice(s, &st, q);
+	hold_begin_notice(s, &st, q, "connecting waits", "Disconnect");
 	arm(s);
 }
 
@@ -439,7 +425,7 @@ door_tick(struct session *s)
 			 (unsigned long long) (st.decide_by_ns > now
 						       ? (st.decide_by_ns - now) / NS_PER_S
 						       : 0));
-		notice(s, message, "");
+		notice(s, message);
 	}
 	arm(s);
 }

@@ -148,8 +148,8 @@ refuse_hold(struct session *s, struct command *c, bool extended, const struct ga
 	return STEP_DONE;
 }
 
-static void
-notice(struct session *s, const char *message, const char *hint)
+void
+hold_notice(struct session *s, const char *message, const char *hint)
 {
 	pg_put_notice(&s->env->scratch, &(struct pg_error){.severity = "NOTICE",
 							   .sqlstate = "01000",
@@ -159,26 +159,19 @@ notice(struct session *s, const char *message, const char *hint)
 }
 
 void
-hold_words(struct session *s, const struct approval_status *st, const struct question *q,
-	   const char *what, const char *withdraw, struct hold_words *w)
+hold_begin_notice(struct session *s, const struct approval_status *st, const struct question *q,
+		  const char *what, const char *withdraw)
 {
 	uint64_t left = st->decide_by_ns - s->host->now_wall(s->host_ctx);
+	char message[400], hint[300];
 
-	snprintf(w->message, sizeof(w->message), "%s for approval %s: rule \"%.*s\"%s%.*s", what,
-		 st->id, SLICE_ARG(q->rules[0].name), q->rules[0].sentence.n ? ", " : "",
+	snprintf(message, sizeof(message), "%s for approval %s: rule \"%.*s\"%s%.*s", what, st->id,
+		 SLICE_ARG(q->rules[0].name), q->rules[0].sentence.n ? ", " : "",
 		 SLICE_ARG(q->rules[0].sentence));
-	snprintf(w->hint, sizeof(w->hint), "%s; at most %llu s. Somebody eligible runs: weir approvals "
+	snprintf(hint, sizeof(hint), "%s; at most %llu s. Somebody eligible runs: weir approvals "
 		 "approve %s --reason \"...\". %s to withdraw it.", st->tally,
 		 (unsigned long long) (left / NS_PER_S), st->id, withdraw);
-}
-
-static void
-first_notice(struct session *s, const struct approval_status *st, const struct question *q)
-{
-	struct hold_words w;
-
-	hold_words(s, st, q, "waiting", "Cancel the statement", &w);
-	notice(s, w.message, w.hint);
+	hold_notice(s, message, hint);
 }
 
 static void
@@ -299,7 +292,7 @@ ask_people(struct session *s, struct command *c, const struct statement_text *t,
 	if (hold_is_async(s))
 		return answer_async(s, c, t->extended, &st);
 	begin(s, c, &st);
-	first_notice(s, &st, q);
+	hold_begin_notice(s, &st, q, "waiting", "Cancel the statement");
 	arm(s);
 	return STEP_BLOCK;
 }
@@ -478,7 +471,7 @@ go_on(struct session *s, const struct statement_text *t, const struct approval_s
 	if (!still_held(s, c, &why))
 		return refuse_hold(s, c, t->extended, &why);
 	if (!found)
-		notice(s, arena_printf(&s->env->arena, "approval %s given by %s", id, st->by), "");
+		hold_notice(s, arena_printf(&s->env->arena, "approval %s given by %s", id, st->by), "");
 	return use(s, c, id, t);
 }
 
@@ -572,7 +565,7 @@ hold_tick(struct session *s)
 			 (unsigned long long) (st.decide_by_ns > now
 						       ? (st.decide_by_ns - now) / NS_PER_S
 						       : 0));
-		notice(s, message, "");
+		hold_notice(s, message, "");
 	}
 	arm(s);
 	session_kick(s);

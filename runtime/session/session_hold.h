@@ -23,11 +23,9 @@ struct question {
 bool question_join(const struct image *img, const struct gate_verdict *v,
 		   struct question *q) MUST_CHECK;
 
-/* What somebody is told who begins to wait: "WHAT for approval ...", and "WITHDRAW to withdraw it". */
-struct hold_words {
-	char message[400], hint[300];
-};
-void hold_words(struct session *s, const struct approval_status *st, const struct question *q,
-		const char *what, const char *withdraw, struct hold_words *w);
+void hold_notice(struct session *s, const char *message, const char *hint);
+/* Tells somebody who begins to wait: "WHAT for approval ...", and "WITHDRAW to withdraw it". */
+void hold_begin_notice(struct session *s, const struct approval_status *st,
+		       const struct question *q, const char *what, const char *withdraw);
 
 #endif
