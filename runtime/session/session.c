@@ -614,63 +614,6 @@ session_lingers(const struct session *s)
 	return s->phase != SESSION_CLOSED && (s->terminated || s->leaves);
 }
 
-/* It said good-bye before it went, behind requests that wait for their records. */
-static bool
-said_goodbye(const struct session *s)
-{
-	static const uint8_t terminate[] = {PG_F_TERMINATE, 0, 0, 0, 4};
-	const struct buf *b = &s->in[CLIENT].pending;
-
-	return s->phase == SESSION_READY && !s->hold && b->n >= sizeof(terminate) &&
-	       memcmp(b->p + b->n - sizeof(terminate), terminate, sizeof(terminate)) == 0;
-}
-
-void
-session_eof(struct session *s, enum pg_side from)
-{
-	if (s->phase == SESSION_CLOSED)
-		return;
-	if (from == CLIENT && said_goodbye(s))
-		s->leaves = true;
-	if (session_lingers(s)) {
-		s->client_gone = s->client_gone || from == CLIENT;
-		s->server_gone = from == SERVER;
-		if (s->server_gone)
-			session_close(s, "client terminated");
-		else
-			session_kick(s); /* nothing waits for its reading any more */
-		return;
-	}
-	if (from == SERVER) {
-		s->server_gone = true;
-		session_fatal(s, "08006", "WEIR-TARGET-GONE", "the target closed the connection",
-			      "connect again, and see whether what you sent last took effect");
-		return;
-	}
-	s->client_gone = true;
-	/* What was not released is dropped, what runs is cancelled. */
-	if (s->phase == SESSION_READY && s->n_replies)
-		session_cancel_upstream(s);
-	session_close(s, "client closed the connection");
-}
-
-void
-session_server_down(struct session *s, const char *reason)
-{
-	s->server_gone = true;
-	if (s->phase == SESSION_CLOSED)
-		return;
-	log_warn("target connection lost target=%s address=%s cause=%s",
-		 s->gate ? gate_target(s->gate)->name : "-",
-		 s->gate ? gate_target(s->gate)->address.text : "-", log_quote(reason).text);
-	if (s->phase == SESSION_READY)
-		session_fatal(s, "08006", "WEIR-TARGET-GONE", "the connection to the target was lost",
-			      "connect again, and see whether what you sent last took effect");
-	else
-		session_fatal(s, "08001", "WEIR-TARGET", "the target cannot be reached",
-			      "the gateway's log says why; try again later");
-}
-
 void
 session_cancel_upstream(struct session *s)
 {

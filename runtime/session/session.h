@@ -319,6 +319,7 @@ struct session {
 	} swallow;
 	unsigned cancels;    /* CancelRequests of ours on their way */
 	bool client_gone, server_gone;
+	bool last_words; /* of the server: the client knows from it why it ends */
 	bool terminated; /* by the client, whose last requests are still being answered */
 	bool leaves;     /* the client is gone; Terminate is the last it sent, and not read yet */
 	bool schema_changed_in_tx;

@@ -452,6 +452,7 @@ error_response(struct session *s, struct reply *head, const struct pg_frame *f)
 		session_bad(s, SERVER, PG_R_MISSING_FIELD);
 		return STEP_DONE;
 	}
+	s->last_words = !head->error && slice_is(e.severity, "FATAL");
 	if (c) {
 		c->failed = true;
 		if (e.sqlstate.n == 5)
@@ -722,7 +723,8 @@ server_message(struct session *s, struct pg_frame *f)
 								  : session_asynchronous(s, f);
 	if (!head) {
 		/* The server says good-bye (57P01 and the like): its last words pass. */
-		if (f->type == PG_B_ERROR_RESPONSE)
+		s->last_words = f->type == PG_B_ERROR_RESPONSE;
+		if (s->last_words)
 			return STEP_FORWARD;
 		session_bad(s, SERVER, PG_R_UNKNOWN_TYPE);
 		return STEP_DONE;

@@ -182,8 +182,9 @@ wire_message(struct buf *b, struct slice *w, size_t n)
 	else if (slice_is(w[0], "ParameterDescription")) raw(b, 't', slice_of("\0\0", 2));
 	else if (slice_is(w[0], "ParameterStatus")) pg_put_parameter_status(b, a[0], a[1]);
 	else if (slice_is(w[0], "ErrorResponse"))
-		pg_put_error(b, &(struct pg_error){.severity = "ERROR", .sqlstate = s, .message = a[1],
-						   .detail = a[2]});
+		pg_put_error(b, &(struct pg_error){
+				.severity = memcmp(s, "57P", 3) == 0 ? "FATAL" : "ERROR",
+				.sqlstate = s, .message = a[1], .detail = a[2]});
 	else if (slice_is(w[0], "NoticeResponse"))
 		pg_put_notice(b, &(struct pg_error){.severity = "NOTICE", .sqlstate = s, .message = a[1]});
 	else
