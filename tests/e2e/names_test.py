@@ -271,7 +271,8 @@ def test_who_renames_in_a_loop_holds_nobody_up():
             threads.append(renamer(w, ([there], [back]), over, counts[i + 1]))
         seen, longest, end = {"answered": 0, "refused": 0}, 0, time.monotonic() + 1
         with psycopg.connect(w.conninfo(), autocommit=True) as c:
-            while time.monotonic() < end:
+            # A slow machine gets longer, until each has been in its loop.
+            while time.monotonic() < end or (min(c[0] for c in counts) <= 3 and time.monotonic() < end + 20):
                 for sql, answers in allowed.items():
                     began = time.monotonic()
                     try:
@@ -288,7 +289,7 @@ def test_who_renames_in_a_loop_holds_nobody_up():
         for t in threads:
             t.join(20)
         print(f"# {sum(c[0] for c in counts)} renames, {seen}, longest {longest:.2f} s", flush=True)
-        h.check(longest < 5, f"a statement took {longest:.1f} s")
+        h.check(longest < 10, f"a statement took {longest:.1f} s")
         h.check(min(c[0] for c in counts) > 3, f"no loop: {counts}")
         with through(w) as o:
             for i in range(3):
