@@ -262,7 +262,7 @@ put_would(const struct report *r, const struct difference *x, int side, struct b
 			   SLICE_ARG(img->data[rule->mask.data[i]].name));
 	if (rule->kind == VM_HOLD) {
 		buf_puts(out, " for ");
-		rule_hold_terms(out, img, &rule->hold);
+		rule_hold_text(out, img, &rule->hold);
 	} else if (rule->kind == VM_MASK) {
 		buf_puts(out, " with ");
 		rule_mask_text(out, &rule->mask);

@@ -255,8 +255,9 @@ put_all_obligations(struct print *p, bool nearly)
 		buf_puts(p->out, "  none\n");
 	}
 	if (p->elsewhere && !nearly)
-		buf_printf(p->out, "  (%zu more %s of data that this command does not touch)\n",
-			   p->elsewhere, p->elsewhere == 1 ? "is" : "are");
+		buf_printf(p->out, "  (%zu more %s of data that this command does not %s)\n",
+			   p->elsewhere, p->elsewhere == 1 ? "is" : "are",
+			   p->x->policy->catalog ? "touch" : "name");
 }
 
 /* What rules would let through and the gateway does not: because of these masks, if any. */

@@ -132,6 +132,7 @@ where_blind(struct diff_work *w)
 					    ACTION_SQL_NETWORK,
 					    ACTION_SQL_UNPARSED,
 					    ACTION_SQL_CREATE,
+					    ACTION_SQL_ALTER,
 					    ACTION_SQL_CONFIGURE};
 
 	if (!w->has_blind)

@@ -89,10 +89,10 @@ def test_masks_and_limits():
 def test_masks_of_what_is_not_touched():
     """All that match are in force; those of other data are counted, not listed."""
     out = explain(ORDERS, AGENT, "orders", "select id, email from people")
-    h.has(out, "that apply\n  mask contact ", "  (1 more is of data that this command does not touch)")
+    h.has(out, "that apply\n  mask contact ", "  (1 more is of data that this command does not name)")
     h.lacks(out, "mask card")
     out = explain(ORDERS, AGENT, "orders", "select id, item from orders")
-    h.has(out, "that apply\n  none\n  (2 more are of data that this command does not touch)")
+    h.has(out, "that apply\n  none\n  (2 more are of data that this command does not name)")
     x = explain_json(ORDERS, AGENT, "orders", "select pan from payments.cards")
     h.eq({r["rule"]: r["touched"] for r in x["result"]["rules"]}, {"card": True, "contact": False})
     for sql in ("select * from people", "update people set email = 'x' where id = 1", "copy people to stdout",
