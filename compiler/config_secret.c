@@ -111,6 +111,9 @@ start(const char *command, int *from)
 	if (pipe2(pipes, O_CLOEXEC) != 0)
 		return -1;
 	pid = fork();
+	/* On both sides: whichever comes first, the other may kill the group. */
+	if (pid > 0)
+		setpgid(pid, pid);
 	if (pid == 0) {
 		int null = open("/dev/null", O_RDONLY);
 

@@ -97,6 +97,9 @@ alog_zero_ahead(struct alog *l, uint64_t bytes)
 
 	if (l->fd < 0)
 		return;
+	/* Where zeroing failed for want of room, records may stand beyond. */
+	if (l->zeroed < l->offset)
+		l->zeroed = l->offset;
 	while (l->zeroed < l->offset + bytes && l->zeroed < l->segment_bytes) {
 		uint64_t n = l->segment_bytes - l->zeroed;
 

@@ -104,6 +104,15 @@ keep_channels(struct server *s)
 	buf_fini(&said);
 }
 
+static bool
+is_signer(const struct config *c, const struct image *img)
+{
+	for (size_t i = 0; i < c->n_signers; i++)
+		if (img->is_signed && memcmp(c->signers[i], img->public_key, ED25519_PUB_LEN) == 0)
+			return true;
+	return false;
+}
+
 struct epoch *
 server_load(struct server *s, struct config_text *text, struct buf *said)
 {
@@ -117,8 +126,10 @@ server_load(struct server *s, struct config_text *text, struct buf *said)
 	config_text_make(text, &e->config, s->mask_secret);
 	if (!listeners_safe(&e->config, said) || !policy_state_least(&e->config, &least, said))
 		goto fail;
-	/* Where no signer is named, counters mean something from one reload to the next. */
-	if (e->config.n_signers == 0 && s->epoch)
+	/* Where no signer is named, counters mean something from one reload to the next; and whatever
+	 * became of the file, what is in force is not older than itself. */
+	if (s->epoch && (e->config.n_signers == 0 || is_signer(&e->config, s->epoch->image)) &&
+	    least < s->epoch->image->counter)
 		least = s->epoch->image->counter;
 	if (!l->policy(l->ctx, &e->config, least, &e->arena, &e->image, said))
 		goto fail;

@@ -604,8 +604,13 @@ def test_no_older_image_is_loaded_after_a_restart():
         refused(f"{state} is damaged")
     os.remove(state)
     w.start()
-    h.eq(w.stop(), 0)
     h.eq(open(state, "rb").read().count(bytes.fromhex(ours)), 1)
+    # Without the file, what is in force still is not older than itself.
+    os.remove(state)
+    image(folder, "p", "ours.key", 7, POLICY + "allow older do sql.select\n")
+    w.reload()
+    said(w, "at least 8 is asked for")
+    h.eq(w.stop(), 0)
 
 
 def test_a_policy_that_fails_its_own_tests_is_refused():

@@ -395,6 +395,28 @@ a_disk_that_takes_no_direct_write_gets_others(void)
 	buf_fini(&error);
 }
 
+/* Zeroing that found no room is behind what was written meanwhile. */
+static void
+what_is_written_is_not_zeroed(void)
+{
+	struct alog_options o;
+	struct alog_recovery r;
+	struct buf error = {0};
+	struct alog l;
+
+	fresh_folder();
+	o = (struct alog_options){.state_path = folder, .origin = "t/audit"};
+	REQUIRE(alog_open(&l, &o, &r, &error) == 0);
+	for (int i = 0; i < 20; i++)
+		CHECK(append(&l, 3));
+	l.zeroed = SEGMENT_HEADER_LEN;
+	alog_zero_ahead(&l, 1 << 20);
+	CHECK(append(&l, 3));
+	CHECK_INT(alog_close(&l), 0);
+	CHECK_INT(verify((struct slice){0}), VERIFY_INTACT);
+	buf_fini(&error);
+}
+
 static void
 segments_rotate(void)
 {
@@ -762,6 +784,7 @@ TEST_MAIN(TEST(merkle_matches_certificate_transparency_vectors),
 	  TEST(two_write_errors_close_the_log),
 	  TEST(no_sector_is_written_twice),
 	  TEST(a_disk_that_takes_no_direct_write_gets_others),
+	  TEST(what_is_written_is_not_zeroed),
 	  TEST(segments_rotate),
 	  TEST(second_process_is_refused),
 	  TEST(lanes_lose_nothing),
