@@ -126,8 +126,8 @@ server_load(struct server *s, struct config_text *text, struct buf *said)
 	config_text_make(text, &e->config, s->mask_secret);
 	if (!listeners_safe(&e->config, said) || !policy_state_least(&e->config, &least, said))
 		goto fail;
-	/* Where no signer is named, counters mean something from one reload to the next; and whatever
-	 * became of the file, what is in force is not older than itself. */
+	/* Where no signer is named, counters mean something from one reload to the next. And what
+	 * is in force is not older than itself, whatever became of the file. */
 	if (s->epoch && (e->config.n_signers == 0 || is_signer(&e->config, s->epoch->image)) &&
 	    least < s->epoch->image->counter)
 		least = s->epoch->image->counter;
