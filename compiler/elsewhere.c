@@ -222,6 +222,17 @@ view_reads(const struct space *s, const struct elsewhere_relation *e,
 	return false;
 }
 
+struct slice
+elsewhere_own(const struct space *s, const struct elsewhere_relation *e, size_t kind)
+{
+	const struct catalog_relation *r = e->relation;
+
+	for (uint32_t i = 0; i < r->n_columns; i++)
+		if (!r->columns[i].dropped && is_of_kind(s, r, r->columns[i].name, kind))
+			return r->columns[i].name;
+	return (struct slice){0};
+}
+
 static bool
 has_own(const struct space *s, const struct elsewhere_relation *e, size_t kind)
 {

@@ -42,6 +42,8 @@ const struct elsewhere *elsewhere_of(struct space *s);
 /* Whether masks of a kind of column matter there, beside where it has such a column itself. */
 bool elsewhere_has(const struct space *s, const struct elsewhere_relation *e, size_t kind,
 		   enum elsewhere_use what);
+/* The name of a column of that kind which it has itself; n = 0: it has none. */
+struct slice elsewhere_own(const struct space *s, const struct elsewhere_relation *e, size_t kind);
 /* Whether a drop rule speaks of it: by its own name, or by what it reads or inherits. */
 bool elsewhere_drops(const struct elsewhere_relation *e, const struct image *img,
 		     const struct image_rule *rule);

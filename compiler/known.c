@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "compiler/known.h"
 
+#include "vm/match.h"
+
 static bool
 is_named(const struct image_relation *r, struct slice dotted)
 {
@@ -37,6 +39,15 @@ known_has(const struct image_relation *r, struct slice column)
 {
 	for (size_t i = 0; i < r->n_columns; i++)
 		if (slice_eq(r->columns[i], column))
+			return true;
+	return false;
+}
+
+bool
+known_matches(const struct image_relation *r, struct slice pattern)
+{
+	for (size_t i = 0; i < r->n_columns; i++)
+		if (match_glob(pattern, r->columns[i]))
 			return true;
 	return false;
 }

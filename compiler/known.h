@@ -19,5 +19,6 @@ const struct image_relation *known_table(const struct image *const *images, size
 const struct image_relation *known_first(const struct image *const *images, size_t n,
 					 struct slice schema);
 bool known_has(const struct image_relation *r, struct slice column);
+bool known_matches(const struct image_relation *r, struct slice pattern);
 
 #endif

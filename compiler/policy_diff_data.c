@@ -370,7 +370,8 @@ compare_drops(struct diff_work *w, size_t kind, const uint32_t dropped[DIFF_SIDE
 			x->place = reading_place(w->s, &x->witness, kind, ELSEWHERE_SHOWN);
 			x->place.column = some_column(w->s, &x->witness);
 			x->place.base = (struct slice){0}; /* whole rows, of their own table */
-			x->rule[side] = reading_drop_at(w->out->sides[side], &x->witness);
+			x->rule[side] =
+				reading_drop_at(w->out->sides[side], &x->witness, kind);
 			note_masks(w, x);
 			if (x->rule[side] < 0)
 				break;
@@ -558,9 +559,8 @@ diff_data(struct diff_work *w)
 	uint32_t runs = diff_not_denied(w);
 
 	for (size_t k = 0; k < w->s->columns.n_kinds; k++) {
-		struct slice table = reading_table(w->s, k);
-		uint32_t dropped[] = {reading_drops(w->out->sides[0], table),
-				      reading_drops(w->out->sides[1], table)};
+		uint32_t dropped[] = {reading_drops(w->out->sides[0], k),
+				      reading_drops(w->out->sides[1], k)};
 		uint32_t read = dd_without(d, dd_without(d, runs, dropped[0]), dropped[1]);
 
 		compare_masks(w, k, read, runs);
@@ -611,7 +611,6 @@ diff_where_data(struct diff_work *w)
 	uint32_t root = where_blind(w);
 
 	for (size_t k = 0; k < w->s->columns.n_kinds; k++) {
-		struct slice table = reading_table(w->s, k);
 		uint32_t shown = dd_differ(d, reading_masks(w->out->sides[0], k),
 					   reading_masks(w->out->sides[1], k));
 
@@ -625,8 +624,8 @@ diff_where_data(struct diff_work *w)
 				root = dd_or(d, root, dd_and(d, shown, where_open(w, k, mode)));
 		}
 		root = dd_or(d, root,
-			     dd_differ(d, reading_drops(w->out->sides[0], table),
-				       reading_drops(w->out->sides[1], table)));
+			     dd_differ(d, reading_drops(w->out->sides[0], k),
+				       reading_drops(w->out->sides[1], k)));
 	}
 	return dd_or(d, root, where_drops(w));
 }

@@ -105,7 +105,7 @@ find_seen(struct prover *p, size_t kind, uint32_t others, struct counterexample 
 	uint32_t bare = dd_where(d, reading_masks(p->diagram, kind), dd_leaf(0));
 	uint32_t shown = dd_and(d, others, bare);
 	uint32_t root = dd_without(d, dd_and(d, shown, reading_where(s, kind)),
-				   reading_drops(p->diagram, reading_table(s, kind)));
+				   reading_drops(p->diagram, kind));
 
 	return find(p, dd_and(d, root, reading_known(s, kind)), out) || find(p, root, out) ||
 	       (!p->tables_only &&

@@ -3,6 +3,7 @@
 
 #include "compiler/known.h"
 #include "sql/catalog.h"
+#include "vm/match.h"
 
 static bool
 has_data(const struct space *s, const struct diagram *g, const struct image_rule *rule, size_t kind)
@@ -145,18 +146,71 @@ names_all(struct slice pattern, struct slice of)
 	return slice_is(pattern, "*") || slice_eq(pattern, of);
 }
 
-/* The rule's data has a column in every table that the pattern is about. */
 static bool
-covers_tables(const struct image *img, const struct image_rule *r, const struct image_column *p)
+covers_known(const struct image *img, const struct image_rule *r, const struct image_relation *of)
 {
-	if (!is_pattern(p->schema) && !is_pattern(p->table))
-		return vm_rule_covers(img, r, p->schema, p->table, (struct slice){0});
+	for (size_t i = 0; i < of->n_columns; i++)
+		if (vm_rule_covers(img, r, of->schema, of->name, of->columns[i]))
+			return true;
+	return false;
+}
+
+/* Of a table that no catalog has: the rule's data names it, and so says what it has. A pattern of
+ * tables says of none of them that it has such a column. */
+static bool
+names_table(const struct image *img, const struct image_rule *r, struct slice schema,
+	    struct slice table)
+{
 	for (size_t i = 0; i < r->mask.n_data; i++) {
 		const struct image_data *d = &img->data[r->mask.data[i]];
 
 		for (size_t k = 0; k < d->n_columns; k++)
+			if (slice_eq(d->columns[k].table, table) &&
+			    (match_glob(d->columns[k].schema, schema) ||
+			     slice_eq(d->columns[k].schema, schema)))
+				return true;
+	}
+	return false;
+}
+
+/* Of tables that the pattern is about and catalogs have: 1 the rule's data has a column in each, 0
+ * not, -1 there are none. */
+static int
+covers_all_known(const struct diagram *g, const struct image_rule *r, const struct image_column *p)
+{
+	int all = -1;
+
+	for (size_t i = 0; i < g->space->n_images; i++)
+		for (size_t k = 0; k < g->space->images[i]->n_relations; k++) {
+			const struct image_relation *of = &g->space->images[i]->relations[k];
+
+			if (!match_glob(p->schema, of->schema) || !match_glob(p->table, of->name) ||
+			    !known_matches(of, p->column))
+				continue;
+			if (!covers_known(g->img, r, of))
+				return 0;
+			all = 1;
+		}
+	return all;
+}
+
+/* The rule's data has a column in every table that the pattern is about. */
+static bool
+covers_tables(const struct diagram *g, const struct image_rule *r, const struct image_column *p)
+{
+	int known = covers_all_known(g, r, p);
+
+	if (known >= 0 && (!known || (!is_pattern(p->schema) && !is_pattern(p->table))))
+		return known;
+	if (!is_pattern(p->table) && names_table(g->img, r, p->schema, p->table))
+		return true;
+	for (size_t i = 0; i < r->mask.n_data; i++) {
+		const struct image_data *d = &g->img->data[r->mask.data[i]];
+
+		for (size_t k = 0; k < d->n_columns; k++)
 			if (names_all(d->columns[k].schema, p->schema) &&
-			    names_all(d->columns[k].table, p->table))
+			    names_all(d->columns[k].table, p->table) &&
+			    names_all(d->columns[k].column, p->column))
 				return true;
 	}
 	return false;
@@ -168,11 +222,13 @@ covers_kind(const struct diagram *g, const struct image_rule *r, size_t kind)
 {
 	const struct columns *c = &g->space->columns;
 
+	if (has_data(g->space, g, r, kind))
+		return true;
 	for (size_t i = 0; i < c->n_data; i++) {
 		bool all = data_set_has(&c->kinds[kind].data, i);
 
 		for (size_t k = 0; k < c->data[i]->n_columns && all; k++)
-			all = covers_tables(g->img, r, &c->data[i]->columns[k]);
+			all = covers_tables(g, r, &c->data[i]->columns[k]);
 		if (all)
 			return true;
 	}
@@ -374,6 +430,26 @@ take_relation(struct space *s, struct witness *w, size_t kind, enum elsewhere_us
 		reading_move(w, best, p);
 }
 
+/* Of those of its class that have such a column one that a catalog has; rather one whose rows
+ * nothing drops. */
+static void
+take_own(struct space *s, struct witness *w, size_t kind, struct reading_place *p)
+{
+	const struct elsewhere *e = elsewhere_of(s);
+	size_t class = partition_find(s->facts[FACT_TABLE].strings, w->facts.v[FACT_TABLE].s);
+	const struct elsewhere_relation *best = NULL;
+
+	for (size_t i = 0; i < e->n && (!best || is_dropped(s, best)); i++)
+		if (e->v[i].class == class && elsewhere_own(s, &e->v[i], kind).n &&
+		    (!best || !is_dropped(s, &e->v[i])))
+			best = &e->v[i];
+	if (!best)
+		return;
+	reading_move(w, best, p);
+	p->column = elsewhere_own(s, best, kind);
+	p->view = false;
+}
+
 struct reading_place
 reading_place(struct space *s, struct witness *w, size_t kind, enum elsewhere_use what)
 {
@@ -388,8 +464,10 @@ reading_place(struct space *s, struct witness *w, size_t kind, enum elsewhere_us
 		p.schema = slice_of(table->s.p, (size_t) (dot - table->s.p));
 		p.table = slice_of(dot + 1, table->s.n - p.schema.n - 1);
 		p.column = space_column_in(s, kind, table->s);
-		if (p.column.n)
+		if (p.column.n) {
+			take_own(s, w, kind, &p);
 			return p;
+		}
 		p.column = k->column;
 		p.base = reading_table(s, kind);
 		p.view = true;
@@ -410,6 +488,7 @@ reading_place(struct space *s, struct witness *w, size_t kind, enum elsewhere_us
 	return p;
 }
 
+/* The rule may speak of rows of the table: a pattern of its data may have a column there. */
 static bool
 drops_table(const struct image *img, const struct image_rule *r, struct slice table)
 {
@@ -421,20 +500,45 @@ drops_table(const struct image *img, const struct image_rule *r, struct slice ta
 			      (struct slice){0});
 }
 
-uint32_t
-reading_drops(const struct diagram *g, struct slice table)
+/* It does speak of those of each table of the class that has a column of the kind. */
+static bool
+drops_class(const struct diagram *g, const struct image_rule *r, size_t kind, size_t class)
 {
-	const struct space *s = g->space;
-	uint32_t var = s->fact_var[FACT_TABLE], root = DD_FALSE;
-	const struct domain *tables = &s->facts[FACT_TABLE];
+	struct space *s = g->space;
+	struct slice table = s->facts[FACT_TABLE].values[class].s;
+	const uint8_t *dot = table.n ? memchr(table.p, '.', table.n) : NULL;
+	const struct elsewhere *e = elsewhere_of(s);
+	bool any = false;
+
+	for (size_t i = 0; i < e->n; i++) {
+		if (e->v[i].class != class || !elsewhere_own(s, &e->v[i], kind).n)
+			continue;
+		if (!elsewhere_drops(&e->v[i], g->img, r))
+			return false;
+		any = true;
+	}
+	return any || (dot && !(e->known && e->known[class]) &&
+		       names_table(g->img, r, slice_of(table.p, (size_t) (dot - table.p)),
+				   slice_of(dot + 1, (size_t) (table.p + table.n - dot) - 1)));
+}
+
+uint32_t
+reading_drops(const struct diagram *g, size_t kind)
+{
+	struct space *s = g->space;
+	uint32_t var = s->fact_var[FACT_TABLE], root = DD_FALSE, own = reading_table_of(s, kind);
 	struct dd *d = s->dd;
 
 	for (size_t i = 0; i < g->img->n_rules; i++) {
 		const struct image_rule *r = &g->img->rules[i];
-		uint32_t where = !var && drops_table(g->img, r, table) ? DD_TRUE : DD_FALSE;
+		uint32_t where = DD_FALSE;
 
-		for (uint32_t t = 0; var && r->kind == VM_DROP && t < tables->n; t++)
-			if (tables->possible[t] && drops_table(g->img, r, tables->values[t].s))
+		if (r->kind != VM_DROP)
+			continue;
+		if (covers_kind(g, r, kind))
+			where = own;
+		for (uint32_t t = 0; var && where != own && t < s->facts[FACT_TABLE].n; t++)
+			if (tables_of(s, kind)[t] && drops_class(g, r, kind, t))
 				where = dd_or(d, where, dd_between(d, var - 1, t + 1, t + 2));
 		root = dd_or(d, root, dd_and(d, where, g->match[ENTRY_ROW][i]));
 	}
@@ -493,17 +597,22 @@ reading_dropped_place(struct space *s, struct witness *w)
 }
 
 int
-reading_drop_at(const struct diagram *g, const struct witness *w)
+reading_drop_at(const struct diagram *g, const struct witness *w, size_t kind)
 {
-	struct slice table = w->facts.v[FACT_TABLE].s;
+	const struct domain *tables = &g->space->facts[FACT_TABLE];
+	bool asked = g->space->fact_var[FACT_TABLE];
+	size_t class = asked ? partition_find(tables->strings, w->facts.v[FACT_TABLE].s) : 0;
 	struct decision row;
 	struct facts f;
 
 	witness_facts(g->space, w, g->image, &f);
 	vm_decide(g->img, ENTRY_ROW, &f, &row);
-	for (size_t i = 0; i < g->img->n_rules; i++)
-		if (drops_table(g->img, &g->img->rules[i], table) &&
-		    decision_has(&row, i))
+	for (size_t i = 0; i < g->img->n_rules; i++) {
+		const struct image_rule *r = &g->img->rules[i];
+
+		if (r->kind == VM_DROP && decision_has(&row, i) &&
+		    (covers_kind(g, r, kind) || (asked && drops_class(g, r, kind, class))))
 			return (int) i;
+	}
 	return -1;
 }

@@ -43,8 +43,8 @@ uint32_t reading_known(struct space *s, size_t kind);
 uint32_t reading_masks(const struct diagram *g, size_t kind);
 bool reading_covers(const struct diagram *g, size_t rule, size_t kind);
 uint32_t reading_rank(const struct space *s, const struct image_mask *m);
-/* Where the rows are dropped: of any table where tables matter, else of this one. */
-uint32_t reading_drops(const struct diagram *g, struct slice table);
+/* Where the rows of tables that have such a column are dropped: of all of them that are meant. */
+uint32_t reading_drops(const struct diagram *g, size_t kind);
 
 /* The tables whose rows a drop rule speaks of, by their own names or as they inherit. */
 uint32_t reading_drop_tables(const struct diagram *g, size_t rule);
@@ -56,7 +56,7 @@ struct reading_place reading_dropped_place(struct space *s, struct witness *w);
 /* At a witness: the strictest mask rule over a kind of column, or -1; some drop rule over the
  * witness's table, or -1. */
 int reading_mask_at(const struct diagram *g, const struct witness *w, size_t kind);
-int reading_drop_at(const struct diagram *g, const struct witness *w);
+int reading_drop_at(const struct diagram *g, const struct witness *w, size_t kind);
 /* A column of this kind in the witness's table; where tables do not matter, the witness gets one.
  * Of a table that has none: as what it matters there. */
 struct reading_place reading_place(struct space *s, struct witness *w, size_t kind,

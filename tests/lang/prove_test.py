@@ -291,12 +291,54 @@ def views(folder):
                   f"{', which is known' if catalog else ''}", bad)
 
 
+# A drop over a pattern drops rows of the tables that have such a column, and of no other.
+DROPPED = """policy dropped
+group g0 = idp "a"
+data d = column {}
+data t = column {}
+allow r do sql.select
+drop hidden of t unless who g0
+"""
+TABLES = """create schema app;
+create table app.aboth (id int, pan text, tenant int);
+create table app.both (id int, pan text, tenant int);
+create table app.one (id int, pan text);
+create table app.kid () inherits (app.both);
+"""
+# Data, what is dropped, whether the proof holds without a catalog and with it.
+DROPS = [
+    ("app.one.pan", "*.tenant", False, False), ("app.both.pan", "*.tenant", False, True),
+    ("app.both.pan", "app.both.tenant", True, True), ("app.kid.pan", "app.both.tenant", False, True),
+    ("app.one.pan", "app.one.tenant", True, False), ("*.pan", "*.tenant", False, False),
+    ("one.pan", "one.tenant", True, False),
+    ("*.pan", "*.pan", True, True), ("app.one.pan", "*.*.*n", True, True),
+]
+
+
+def drops(folder):
+    write(folder, "tables.sql", TABLES)
+    for data, of, unknown, known in DROPS:
+        for catalog, wanted in (("", unknown), ('catalog "tables.sql"\n', known)):
+            text = DROPPED.format(data, of).replace("data d", catalog + "data d")
+            path = write(folder, "dropped.weir", text + "prove only g0 see d unmasked\n")
+            code, out, err = weir("prove", path)
+            bad = (code == 0) != wanted and f"exit {code} {out}{err}"
+            if not bad and not wanted and catalog and (data, of) != ("app.one.pan", "app.one.tenant"):
+                bad = "app.one" not in out and out
+            check(f"{data} where rows of {of} are dropped{', as is known' if catalog else ''}", bad)
+    plain = DROPPED.format("app.one.pan", "*.tenant").replace(" unless who g0", "")
+    masked = write(folder, "masked.weir", plain + "mask m of d with null\n")
+    code, out, err = weir("diff", masked, write(folder, "plain.weir", plain))
+    check("a mask goes where no row is dropped", "newly unmasked" not in out and out + err)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         for statement, more, wanted in CASES:
             check(f"{statement}{' with ' + more if more else ''}",
                   case(folder, statement, more, wanted))
         views(folder)
+        drops(folder)
         with_the_tools(folder)
         random_proofs(folder)
     print(f"1..{len(results)}")
