@@ -203,6 +203,19 @@ candidate_reads(const struct space *s, const struct elsewhere_relation *e,
 	       has_kind(s, e, from, column ? column->attnum : 0, kind);
 }
 
+static bool
+use_reads(const struct space *s, const struct elsewhere_relation *e, const struct sql_facts *f,
+	  const struct sql_use *u, size_t kind)
+{
+	for (uint32_t k = 0; k < u->n_candidates; k++) {
+		uint32_t at = f->candidates[u->candidates + k].relation;
+
+		if (candidate_reads(s, e, f, u, &f->relations[at], kind))
+			return true;
+	}
+	return false;
+}
+
 /* Its query names such a column, or all of a table that has one; of a view any column will do. */
 static bool
 view_reads(const struct space *s, const struct elsewhere_relation *e,
@@ -213,12 +226,8 @@ view_reads(const struct space *s, const struct elsewhere_relation *e,
 	if (!f)
 		return depends_on(s, e, r, kind);
 	for (uint32_t i = 0; i < f->n_uses; i++)
-		for (uint32_t k = 0; k < f->uses[i].n_candidates; k++) {
-			uint32_t at = f->candidates[f->uses[i].candidates + k].relation;
-
-			if (candidate_reads(s, e, f, &f->uses[i], &f->relations[at], kind))
-				return true;
-		}
+		if (use_reads(s, e, f, &f->uses[i], kind))
+			return true;
 	return false;
 }
 
@@ -233,10 +242,29 @@ elsewhere_own(const struct space *s, const struct elsewhere_relation *e, size_t 
 	return (struct slice){0};
 }
 
+/* Of a view that has such a column itself: another of its columns is one, or may be. */
 static bool
-has_own(const struct space *s, const struct elsewhere_relation *e, size_t kind)
+view_has_more(const struct space *s, const struct elsewhere_relation *e, size_t kind)
 {
-	return space_column_in(s, kind, e->name).n > 0;
+	const struct catalog_relation *r = e->relation;
+	const struct sql_facts *f = r->definition;
+	const struct sql_query *q = NULL;
+
+	if (f && f->n_stmts == 1 && f->stmts[0].query >= 0)
+		q = &f->queries[f->stmts[0].query];
+	if (!q || q->kind != SQL_QUERY_SELECT || q->n_outputs != r->n_columns)
+		return view_reads(s, e, r, kind);
+	for (uint32_t i = 0; i < q->n_outputs; i++) {
+		const struct sql_output *o = &f->outputs[q->outputs + i];
+
+		if (is_of_kind(s, r, r->columns[i].name, kind))
+			continue;
+		if (o->kind != SQL_OUTPUT_COLUMN || o->use < 0)
+			return view_reads(s, e, r, kind);
+		if (use_reads(s, e, f, &f->uses[o->use], kind))
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -248,12 +276,13 @@ elsewhere_has(const struct space *s, const struct elsewhere_relation *e, size_t 
 	if (!elsewhere_is_view(e)) {
 		if (what <= ELSEWHERE_USED && computes_kind(s, e, r, 0, kind))
 			return true;
-		return e->inherits && !has_own(s, e, kind) && has_kind(s, e, r, 0, kind);
+		return e->inherits && !elsewhere_own(s, e, kind).n && has_kind(s, e, r, 0, kind);
 	}
 	/* What is compared, or summed, is a table's; a view may have been made of sums. */
 	if (what == ELSEWHERE_LOOKED_UP || (what == ELSEWHERE_SUMMED && !sums(e->catalog, r)))
 		return false;
-	return !has_own(s, e, kind) && view_reads(s, e, r, kind);
+	return elsewhere_own(s, e, kind).n ? view_has_more(s, e, kind)
+					   : view_reads(s, e, r, kind);
 }
 
 /* ---- Rows ---- */

@@ -257,7 +257,27 @@ reading_drops_there(const struct diagram *g, const struct elsewhere_relation *e)
 	return root;
 }
 
-/* No catalog has a table of the class, which has no column of the kind itself. */
+/* The data names the table, which so is one, with such a column: not by a pattern of tables. */
+static bool
+is_named(const struct space *s, size_t kind, struct slice table)
+{
+	const struct columns *c = &s->columns;
+	const uint8_t *dot = table.n ? memchr(table.p, '.', table.n) : NULL;
+
+	for (size_t i = 0; i < c->n_data && dot; i++)
+		for (size_t k = 0; data_set_has(&c->kinds[kind].data, i) &&
+				   k < c->data[i]->n_columns; k++) {
+			const struct image_column *p = &c->data[i]->columns[k];
+
+			if (slice_eq(p->table, slice_of(dot + 1, (size_t) (table.p + table.n -
+									   dot) - 1)) &&
+			    match_glob(p->schema, slice_of(table.p, (size_t) (dot - table.p))))
+				return true;
+		}
+	return false;
+}
+
+/* No catalog has a table of the class, and the data does not name it. */
 static bool
 may_be_view(struct space *s, uint32_t class, size_t kind)
 {
@@ -265,7 +285,7 @@ may_be_view(struct space *s, uint32_t class, size_t kind)
 	const struct elsewhere *e = elsewhere_of(s);
 
 	return tables->possible[class] && !(e->known && e->known[class]) &&
-	       !tables_of(s, kind)[class];
+	       !is_named(s, kind, tables->values[class].s);
 }
 
 uint32_t
@@ -412,10 +432,10 @@ reading_move(struct witness *w, const struct elsewhere_relation *e, struct readi
 	p->view = elsewhere_is_view(e);
 }
 
-/* Of the tables of its class the one that has the column under another name; rather one whose rows
- * nothing drops. */
-static void
-take_relation(struct space *s, struct witness *w, size_t kind, enum elsewhere_use what,
+/* Of the tables of its class that catalogs have one with such a column, or with it under another
+ * name; rather one whose rows nothing drops. */
+static bool
+take_relation(struct space *s, struct witness *w, size_t kind, const enum elsewhere_use *what,
 	      struct reading_place *p)
 {
 	const struct elsewhere *e = elsewhere_of(s);
@@ -423,31 +443,55 @@ take_relation(struct space *s, struct witness *w, size_t kind, enum elsewhere_us
 	const struct elsewhere_relation *best = NULL;
 
 	for (size_t i = 0; i < e->n && (!best || is_dropped(s, best)); i++)
-		if (e->v[i].class == class && elsewhere_has(s, &e->v[i], kind, what) &&
+		if (e->v[i].class == class &&
+		    (what ? elsewhere_has(s, &e->v[i], kind, *what)
+			  : elsewhere_own(s, &e->v[i], kind).n) &&
 		    (!best || !is_dropped(s, &e->v[i])))
 			best = &e->v[i];
 	if (best)
 		reading_move(w, best, p);
+	if (best && !what)
+		p->column = elsewhere_own(s, best, kind);
+	return best;
 }
 
-/* Of those of its class that have such a column one that a catalog has; rather one whose rows
- * nothing drops. */
-static void
-take_own(struct space *s, struct witness *w, size_t kind, struct reading_place *p)
+/* The way says that nothing is used of the data: so it is read under another name. */
+static bool
+is_unused(const struct space *s, const struct witness *w, size_t kind)
 {
-	const struct elsewhere *e = elsewhere_of(s);
-	size_t class = partition_find(s->facts[FACT_TABLE].strings, w->facts.v[FACT_TABLE].s);
-	const struct elsewhere_relation *best = NULL;
+	bool asked = false;
 
-	for (size_t i = 0; i < e->n && (!best || is_dropped(s, best)); i++)
-		if (e->v[i].class == class && elsewhere_own(s, &e->v[i], kind).n &&
-		    (!best || !is_dropped(s, &e->v[i])))
-			best = &e->v[i];
-	if (!best)
+	for (size_t i = 0; i < s->columns.n_data; i++)
+		for (int c = 0; data_set_has(&s->columns.kinds[kind].data, i) && c < N_CONTEXTS;
+		     c++) {
+			uint32_t var = s->use_var[i][c];
+
+			if (var && w->values[var - 1] != SPACE_UNUSED)
+				return false;
+			asked |= var > 0;
+		}
+	return asked;
+}
+
+/* In a table that the way names. */
+static void
+place_in(struct space *s, struct witness *w, size_t kind, enum elsewhere_use what,
+	 struct reading_place *p)
+{
+	struct slice own = space_column_in(s, kind, w->facts.v[FACT_TABLE].s);
+	bool has = own.n && !is_unused(s, w, kind);
+
+	if (has && take_relation(s, w, kind, NULL, p)) {
+		p->view = false;
 		return;
-	reading_move(w, best, p);
-	p->column = elsewhere_own(s, best, kind);
-	p->view = false;
+	}
+	if (!take_relation(s, w, kind, &what, p)) {
+		p->column = has ? own : p->column;
+		p->view = !has;
+		if (has)
+			return;
+	}
+	p->base = reading_table(s, kind);
 }
 
 struct reading_place
@@ -463,15 +507,7 @@ reading_place(struct space *s, struct witness *w, size_t kind, enum elsewhere_us
 	if (s->fact_var[FACT_TABLE] && dot) {
 		p.schema = slice_of(table->s.p, (size_t) (dot - table->s.p));
 		p.table = slice_of(dot + 1, table->s.n - p.schema.n - 1);
-		p.column = space_column_in(s, kind, table->s);
-		if (p.column.n) {
-			take_own(s, w, kind, &p);
-			return p;
-		}
-		p.column = k->column;
-		p.base = reading_table(s, kind);
-		p.view = true;
-		take_relation(s, w, kind, what, &p);
+		place_in(s, w, kind, what, &p);
 		return p;
 	}
 	if (s->fact_var[FACT_SCHEMA] && w->facts.v[FACT_SCHEMA].known &&

@@ -254,6 +254,7 @@ create view app.renamed as select pan as p from app.same;
 create view app.star as select * from app.orders;
 create view app.without as select id from app.orders;
 create view app.further as select id from app.same;
+create view app.both as select pan, id, pan as p from app.orders;
 """
 VIEWED = """policy viewed
 group g0 = idp "a"
@@ -272,14 +273,25 @@ THROUGH = [
     # Where no rule names tables, what is used of a view is not used of the table.
     ("", "deny u when sql.uses(d)", False, False),
 ]
+# The same of data that is named by a pattern: what is called so anywhere.
+PATTERNS = [
+    (True, "same", "", False, False), (True, "same", "deny u when sql.uses(d)", True, False),
+    (True, "renamed", "deny u when sql.uses(d)", False, False),
+    (True, "both", "deny u when sql.uses(d)", False, False),
+    (True, "without", "deny u when sql.uses(d)", True, False),
+    (True, "orders", "deny u when sql.uses(d)", True, False),
+    (True, "", "deny u when sql.uses(d)", False, False),
+    (True, "", "mask d with null", True, True),
+]
 
 
 def views(folder):
     write(folder, "views.sql", VIEWS)
-    for table, more, known, unknown in THROUGH:
+    for pattern, table, more, known, unknown in [(False, *t) for t in THROUGH] + PATTERNS:
         for catalog, wanted in (('catalog "views.sql"\n', known), ("", unknown)):
             of = f'when table = "app.{table}"' if table else ""
-            text = f"{VIEWED}{catalog}allow r do sql.select {of}\n{more}\n"
+            named = VIEWED.replace("app.orders.pan", "*.pan") if pattern else VIEWED
+            text = f"{named}{catalog}allow r do sql.select {of}\n{more}\n"
             path = write(folder, "viewed.weir", text + "prove only g0 see d unmasked\n")
             code, out, err = weir("prove", path)
             bad = (code == 0) != wanted and f"exit {code} {out}{err}"
@@ -287,7 +299,7 @@ def views(folder):
                 test = out[out.index("test "):out.rindex("\n0 proved") + 1]
                 code, out, err = weir("test", write(folder, "shown.weir", text + test))
                 bad = code and f"{out}{err}{test}"
-            check(f"through {table}{' with ' + more if more else ''}"
+            check(f"{'of *.pan ' if pattern else ''}through {table}{' with ' + more if more else ''}"
                   f"{', which is known' if catalog else ''}", bad)
 
 
