@@ -7,25 +7,76 @@
 enum { DEPTH_MAX = 32 }; /* as the gateway follows parents */
 
 static bool
-has_parents(const struct catalog *c)
+is_relative(const struct elsewhere_relatives *of, const struct catalog_relation *r)
 {
-	for (size_t i = 0; i < catalog_count(c); i++)
-		if (catalog_at(c, i)->n_parents)
+	for (size_t i = 0; i < of->n; i++)
+		if (of->v[i] == r)
 			return true;
 	return false;
 }
 
 static void
+add_relative(struct space *s, struct elsewhere_relatives *of, const struct catalog_relation *r)
+{
+	if (of->n == of->room) {
+		const struct catalog_relation **old = of->v;
+
+		of->room = of->room ? 2 * of->room : 4;
+		of->v = ARENA_ARRAY(s->arena, const struct catalog_relation *, of->room);
+		if (of->n)
+			memcpy(of->v, old, of->n * sizeof(*old));
+	}
+	of->v[of->n++] = r;
+}
+
+/* What `below` inherits, from `at` on. */
+static void
+add_above(struct space *s, const struct catalog *c, struct elsewhere_relatives *all,
+	  const struct catalog_relation *below, const struct catalog_relation *at, int depth)
+{
+	struct elsewhere_relatives *of = &all[below - catalog_at(c, 0)];
+	const struct catalog_relation *p;
+
+	for (uint32_t i = 0; depth && (p = catalog_parent(c, at, i)); i++) {
+		if (p == below || is_relative(of, p))
+			continue;
+		add_relative(s, of, p);
+		add_above(s, c, all, below, p, depth - 1);
+	}
+}
+
+/* First what is above each, which is little; then of that what is below. */
+static struct elsewhere_relatives *
+collect_relatives(struct space *s, const struct catalog *c)
+{
+	size_t n = catalog_count(c);
+	struct elsewhere_relatives *all =
+		ARENA_ARRAY(s->arena, struct elsewhere_relatives, n + 1);
+	size_t *above = ARENA_ARRAY(s->arena, size_t, n + 1);
+
+	for (size_t i = 0; i < n; i++) {
+		if (catalog_at(c, i)->n_parents)
+			add_above(s, c, all, catalog_at(c, i), catalog_at(c, i), DEPTH_MAX);
+		above[i] = all[i].n;
+	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < above[i]; k++)
+			add_relative(s, &all[all[i].v[k] - catalog_at(c, 0)], catalog_at(c, i));
+	return all;
+}
+
+static void
 list_relations(struct space *s, const struct catalog *c, struct elsewhere *e)
 {
-	bool inherits = has_parents(c);
+	const struct elsewhere_relatives *relatives = collect_relatives(s, c);
 
 	for (size_t i = 0; i < catalog_count(c); i++) {
 		const struct catalog_relation *r = catalog_at(c, i);
 		struct elsewhere_relation *x = &e->v[e->n++];
 
 		*x = (struct elsewhere_relation){
-			.catalog = c, .relation = r, .schema = r->schema, .inherits = inherits};
+			.catalog = c, .relation = r, .schema = r->schema,
+			.inherits = relatives[i].n > 0, .relatives = relatives};
 		x->name = slice_str(arena_printf(s->arena, "%.*s.%.*s", SLICE_ARG(r->schema),
 						 SLICE_ARG(r->name)));
 		x->class = partition_find(s->facts[FACT_TABLE].strings, x->name);
@@ -47,6 +98,7 @@ elsewhere_of(struct space *s)
 	for (size_t i = 0; i < s->n_images; i++)
 		n += s->catalogs[i] ? catalog_count(s->catalogs[i]) : 0;
 	e->v = ARENA_ARRAY(s->arena, struct elsewhere_relation, n + 1);
+	e->has = ARENA_ARRAY(s->arena, uint8_t *, s->columns.n_kinds + 1);
 	e->known = ARENA_ARRAY(s->arena, bool, s->facts[FACT_TABLE].n + 1);
 	for (size_t i = 0; i < s->n_images; i++)
 		if (s->catalogs[i])
@@ -62,25 +114,10 @@ elsewhere_is_view(const struct elsewhere_relation *e)
 
 /* ---- Tables that inherit ---- */
 
-static bool
-is_above(const struct catalog *c, const struct catalog_relation *r,
-	 const struct catalog_relation *below, int depth)
+static const struct elsewhere_relatives *
+relatives_of(const struct elsewhere_relation *e, const struct catalog_relation *r)
 {
-	const struct catalog_relation *p;
-
-	for (uint32_t i = 0; depth && (p = catalog_parent(c, below, i)); i++)
-		if (p == r || is_above(c, r, p, depth - 1))
-			return true;
-	return false;
-}
-
-/* Reading one reads, or is governed as, the other. */
-static bool
-are_related(const struct catalog *c, const struct catalog_relation *a,
-	    const struct catalog_relation *b)
-{
-	return a == b || (b->n_parents && is_above(c, a, b, DEPTH_MAX)) ||
-	       (a->n_parents && is_above(c, b, a, DEPTH_MAX));
+	return &e->relatives[r - catalog_at(e->catalog, 0)];
 }
 
 /* ---- Columns ---- */
@@ -96,13 +133,11 @@ static bool
 inherits_kind(const struct space *s, const struct elsewhere_relation *e,
 	      const struct catalog_relation *r, struct slice column, size_t kind)
 {
-	for (size_t i = 0; e->inherits && i < catalog_count(e->catalog); i++) {
-		const struct catalog_relation *o = catalog_at(e->catalog, i);
+	const struct elsewhere_relatives *of = relatives_of(e, r);
 
-		if (o != r && catalog_column_named(o, column) && is_of_kind(s, o, column, kind) &&
-		    are_related(e->catalog, o, r))
+	for (size_t i = 0; i < of->n; i++)
+		if (is_of_kind(s, of->v[i], column, kind) && catalog_column_named(of->v[i], column))
 			return true;
-	}
 	return false;
 }
 
@@ -267,9 +302,9 @@ view_has_more(const struct space *s, const struct elsewhere_relation *e, size_t 
 	return false;
 }
 
-bool
-elsewhere_has(const struct space *s, const struct elsewhere_relation *e, size_t kind,
-	      enum elsewhere_use what)
+static bool
+matters(const struct space *s, const struct elsewhere_relation *e, size_t kind,
+	enum elsewhere_use what)
 {
 	const struct catalog_relation *r = e->relation;
 
@@ -283,6 +318,22 @@ elsewhere_has(const struct space *s, const struct elsewhere_relation *e, size_t 
 		return false;
 	return elsewhere_own(s, e, kind).n ? view_has_more(s, e, kind)
 					   : view_reads(s, e, r, kind);
+}
+
+bool
+elsewhere_has(const struct space *s, const struct elsewhere_relation *e, size_t kind,
+	      enum elsewhere_use what)
+{
+	enum { NO = 1, YES };
+	struct elsewhere *all = s->elsewhere;
+	uint8_t *said;
+
+	if (!all->has[kind])
+		all->has[kind] = ARENA_ARRAY(s->arena, uint8_t, all->n * ELSEWHERE_USES);
+	said = &all->has[kind][(size_t) (e - all->v) * ELSEWHERE_USES + what];
+	if (!*said)
+		*said = matters(s, e, kind, what) ? YES : NO;
+	return *said == YES;
 }
 
 /* ---- Rows ---- */
@@ -302,14 +353,13 @@ static bool
 is_dropped(const struct elsewhere_relation *e, const struct catalog_relation *r,
 	   const struct image *img, const struct image_rule *rule)
 {
+	const struct elsewhere_relatives *of = relatives_of(e, r);
+
 	if (is_covered(r, img, rule))
 		return true;
-	for (size_t i = 0; e->inherits && i < catalog_count(e->catalog); i++) {
-		const struct catalog_relation *o = catalog_at(e->catalog, i);
-
-		if (are_related(e->catalog, o, r) && is_covered(o, img, rule))
+	for (size_t i = 0; i < of->n; i++)
+		if (is_covered(of->v[i], img, rule))
 			return true;
-	}
 	return false;
 }
 

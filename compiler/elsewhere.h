@@ -19,7 +19,14 @@ enum elsewhere_use {
 	ELSEWHERE_USED,
 	ELSEWHERE_LOOKED_UP,
 	ELSEWHERE_DERIVED,
-	ELSEWHERE_SUMMED
+	ELSEWHERE_SUMMED,
+	ELSEWHERE_USES /* how many */
+};
+
+/* Those above and below a table: reading one reads, or is governed as, the other. */
+struct elsewhere_relatives {
+	const struct catalog_relation **v;
+	size_t n, room;
 };
 
 /* A relation of a policy's catalog. */
@@ -28,13 +35,15 @@ struct elsewhere_relation {
 	const struct catalog_relation *relation;
 	struct slice schema, name; /* name: with the schema */
 	size_t class;		   /* of the space's names of tables */
-	bool inherits;		   /* some table of the catalog does */
+	bool inherits;		   /* or is inherited from */
+	const struct elsewhere_relatives *relatives; /* of its catalog's relations, in order */
 };
 
 struct elsewhere {
 	struct elsewhere_relation *v;
 	size_t n;
 	bool *known; /* by class of names: some catalog has a table of it */
+	uint8_t **has; /* by kind: what elsewhere_has said of each, where it was asked */
 };
 
 /* Those of all catalogs of the space; none where names of tables do not matter. */
