@@ -34,8 +34,9 @@ static const struct gate_refusal unreachable = {
 	"WEIR-TARGET", "the target cannot be reached", NULL,
 	"the gateway's log says why; try again later", "08006"};
 
-/* A statement_timeout that another session left may break off what takes it away. */
-enum { TRIES = 10 };
+/* A statement_timeout that another session left may break off what takes it away: within a
+ * millisecond or so, or it would be through, and more often the busier the server's machine is. */
+enum { TRIES = 64 };
 
 static void enter(struct session *s, struct backend *b);
 static void give_back(struct session *s, enum backend_left left);
