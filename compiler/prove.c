@@ -96,6 +96,19 @@ through_views(struct prover *p, size_t kind)
 		      reading_elsewhere(p->diagram, kind, ELSEWHERE_SHOWN));
 }
 
+/* Statistics show values of every column, and are refused only to whom masks or drops apply. */
+static uint32_t
+by_statistics(struct prover *p)
+{
+	struct dd *d = p->space->dd;
+	uint32_t root = dd_and(d, reading_selects(p->space), reading_statistics(p->space));
+
+	for (size_t i = 0; i < p->img->n_rules && root != DD_FALSE; i++)
+		if (p->img->rules[i].kind == VM_MASK || p->img->rules[i].kind == VM_DROP)
+			root = dd_without(d, root, p->diagram->match[ENTRY_RESULT][i]);
+	return root;
+}
+
 /* Somebody sees a column as it is: of a table that has it, or else through a view. */
 static bool
 find_seen(struct prover *p, size_t kind, uint32_t others, struct counterexample *out)
@@ -112,6 +125,21 @@ find_seen(struct prover *p, size_t kind, uint32_t others, struct counterexample 
 		find(p, dd_and(d, shown, through_views(p, kind)), out));
 }
 
+/* Somebody sees it in statistics. */
+static bool
+find_told(struct prover *p, size_t kind, uint32_t others, struct counterexample *out)
+{
+	struct slice column = SLICE_LIT("most_common_vals");
+
+	if (p->tables_only || !find(p, dd_and(p->space->dd, others, by_statistics(p)), out))
+		return false;
+	facts_string(&out->witness.facts, FACT_TABLE, READING_STATISTICS);
+	facts_string(&out->witness.facts, FACT_SCHEMA, SLICE_LIT("pg_catalog"));
+	out->place = (struct reading_place){SLICE_LIT("pg_catalog"), SLICE_LIT("pg_stats"), column,
+					    reading_table(p->space, kind), true};
+	return true;
+}
+
 static enum proof
 prove_only(struct prover *p, const struct ref *data, uint32_t where, struct counterexample *out)
 {
@@ -124,6 +152,8 @@ prove_only(struct prover *p, const struct ref *data, uint32_t where, struct coun
 			scope = dd_or(d, scope,
 				      dd_or(d, reading_where(s, i),
 					    through_views(p, i)));
+	if (p->scoped)
+		scope = dd_or(d, scope, by_statistics(p));
 	if (!look_at(p, scope))
 		return PROOF_TOO_HARD;
 	others = dd_without(d, dd_and(d, where, scope),
@@ -133,6 +163,9 @@ prove_only(struct prover *p, const struct ref *data, uint32_t where, struct coun
 			out->place = reading_place(s, &out->witness, i, ELSEWHERE_SHOWN);
 			return PROOF_FAILS;
 		}
+	for (size_t i = 0; i < s->columns.n_kinds; i++)
+		if (has_kind(p, i, data)) /* it is the same of each */
+			return find_told(p, i, others, out) ? PROOF_FAILS : PROOF_HOLDS;
 	return PROOF_HOLDS;
 }
 

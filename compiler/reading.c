@@ -303,6 +303,18 @@ reading_unknown(struct space *s, size_t kind)
 }
 
 uint32_t
+reading_statistics(struct space *s)
+{
+	const struct domain *tables = &s->facts[FACT_TABLE];
+	uint32_t var = s->fact_var[FACT_TABLE], class;
+
+	if (!var)
+		return DD_FALSE;
+	class = (uint32_t) partition_find(tables->strings, READING_STATISTICS);
+	return dd_and(s->dd, plain(s, true), dd_between(s->dd, var - 1, class + 1, class + 2));
+}
+
+uint32_t
 reading_there(struct space *s, const struct elsewhere_relation *e)
 {
 	uint32_t var = s->fact_var[FACT_TABLE] - 1, class = (uint32_t) e->class;

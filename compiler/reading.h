@@ -32,6 +32,9 @@ uint32_t reading_selects(struct space *s);
 uint32_t reading_elsewhere(const struct diagram *g, size_t kind, enum elsewhere_use what);
 /* Where the table is unknown to the catalogs, and has no column of the kind; or it is this one. */
 uint32_t reading_unknown(struct space *s, size_t kind);
+/* Where it is the system's view of columns' statistics, which shows values of each. */
+#define READING_STATISTICS SLICE_LIT("pg_catalog.pg_stats")
+uint32_t reading_statistics(struct space *s);
 uint32_t reading_there(struct space *s, const struct elsewhere_relation *e);
 /* Where views over any table that has the kind are refused, because its rows are dropped. */
 uint32_t reading_refused(const struct diagram *g, size_t kind);

@@ -344,6 +344,30 @@ def drops(folder):
     check("a mask goes where no row is dropped", "newly unmasked" not in out and out + err)
 
 
+# Statistics show values of all columns to whom no mask or drop applies.
+TOLD = [("deny u when sql.uses(d)", False), ("deny u when sql.uses(d)\nmask m of t with null", True),
+        ("deny u when sql.uses(d)\nmask m of t with null unless user.kind = agent", False),
+        ("deny u when sql.uses(d)\ndrop w of t when row.tenant = 1", True),
+        ("deny u when sql.uses(d) or schema = \"pg_catalog\"", True)]
+
+
+def statistics(folder):
+    write(folder, "told.sql", "create schema app;\ncreate table app.orders (id int, pan text, tenant int);\n"
+          "create table app.other (id int);\n")
+    for more, wanted in TOLD:
+        text = f'{VIEWED}catalog "told.sql"\nallow r do sql.select\n{more}\n'
+        path = write(folder, "told.weir", text + "prove only g0 see d unmasked\n")
+        code, out, err = weir("prove", path)
+        bad = (code == 0) != wanted and f"exit {code} {out}{err}"
+        if not bad and not wanted:
+            bad = "most_common_vals" not in out and out
+            if "\ntest " in out:
+                test = out[out.index("test "):out.rindex("\n0 proved") + 1]
+                code, out, err = weir("test", write(folder, "told.weir", text + test))
+                bad = bad or code and f"{out}{err}{test}"
+        check("statistics with " + more.replace("\n", ", "), bad)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         for statement, more, wanted in CASES:
@@ -351,6 +375,7 @@ def main():
                   case(folder, statement, more, wanted))
         views(folder)
         drops(folder)
+        statistics(folder)
         with_the_tools(folder)
         random_proofs(folder)
     print(f"1..{len(results)}")
