@@ -419,7 +419,8 @@ static void
 check_use(struct check *c, const struct sql_facts *f, const struct sql_use *u, struct span at)
 {
 	const unsigned open = SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN |
-			      SQL_USE_OPTIONAL | SQL_USE_ROW_OR_COLUMN | SQL_USE_AMBIGUOUS;
+			      SQL_USE_OPTIONAL | SQL_USE_OUTPUT | SQL_USE_ROW_OR_COLUMN |
+			      SQL_USE_AMBIGUOUS;
 	const struct sql_relation *rel = NULL;
 
 	if (u->flags & open || !u->column.n || u->nth)

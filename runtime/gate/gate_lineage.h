@@ -58,9 +58,8 @@ void lineage_follow(struct lineage *l);
 /* Every use of a masked column is one that shows or counts it, or that its masks open. False: *why
  * says which is not. */
 bool lineage_check(struct lineage *l, struct gate_refusal *why) MUST_CHECK;
-/* The first use of a name that no column has, by all that the catalog says, and nothing else can
- * be; NULL: there is none. */
-const struct sql_use *lineage_unknown(struct lineage *l);
+/* Some use is of a name that no column has, by all that the catalog says. */
+bool lineage_unknown(struct lineage *l);
 /* How many comparisons of a masked column with a value there are among uses that were checked. */
 uint32_t lineage_lookups(struct lineage *l, uint32_t first, uint32_t n);
 /* The columns of a query's result; `n` of them, if that is known (else 0). NULL: they cannot be

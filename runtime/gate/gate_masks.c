@@ -175,20 +175,13 @@ count_lookups(struct look *l, struct lineage *lin, const struct sql_stmt *run)
 }
 
 /* A column may have got the name past the gateway since the catalog was read: under the name that
- * it had, masks cover it. With a catalog that was read since the statement came, it is not there;
- * and if it comes to be before the statement runs, nothing is known of it. */
+ * it had, masks cover it. So it is looked for once. Where it is not then either, the server says so
+ * as well, or it is no column: what the server makes of names is not guessed at here. */
 static void
 check_unknown(struct look *l, struct lineage *lin)
 {
-	const struct sql_use *u = lineage_unknown(lin);
-
-	if (!u)
-		return;
-	l->v->wait_catalog = 1;
-	look_refuse(l, "42703", "WEIR-UNKNOWN-COLUMN",
-		    arena_printf(l->ask->arena, "column \"%.*s\" is not in the target's catalog",
-				 SLICE_ARG(u->column)),
-		    "check the name: no table of the statement has such a column");
+	if (lineage_unknown(lin))
+		l->v->wait_catalog = 1;
 }
 
 /* Where the values of the results come from, and that nothing masked goes anywhere else. `run`: the

@@ -5,7 +5,6 @@
  * hidden, or be counted: never in whether the server fails.
  */
 #include "gate/gate_lineage.h"
-#include "sql/functions.h"
 
 /* ---- refusals -------------------------------------------------------------------------------- */
 
@@ -285,45 +284,22 @@ is_closed(struct lineage *l, uint32_t relation)
 	return list->n && !lineage_has_nameless(list);
 }
 
-/* What the server may call an output that is computed and has no name (FigureColname). */
+/* Where rows are grouped an output's name is looked for when no column has it, so that it is a
+ * common one: only a masked column is worth a look. */
 static bool
-names_itself(const struct lineage *l, struct slice name)
+is_worth_a_look(struct lineage *l, const struct sql_use *u)
 {
-	static const char *const words[] = {"case",   "coalesce", "greatest", "least",  "nullif",
-					    "array",  "row",	  "exists",   "json",	"jsonb",
-					    "uuid",   "grouping", "?column?", "xmlelement"};
-
-	for (size_t i = 0; i < COUNT_OF(words); i++)
-		if (slice_is(name, words[i]))
+	for (uint32_t k = 0; k < u->n_candidates; k++)
+		if (carries(l, l->facts->candidates[u->candidates + k].relation))
 			return true;
-	return func_listed(name) || catalog_shadows(l->class->catalog->catalog, 'f', name);
-}
-
-/* Where rows are sorted or grouped an output can be meant as well. */
-static bool
-may_be_output(const struct lineage *l, const struct sql_use *u)
-{
-	const struct sql_facts *f = l->facts;
-	bool sorts = u->context == CONTEXT_ORDER || u->context == CONTEXT_GROUP ||
-		     u->context == CONTEXT_DISTINCT;
-
-	for (uint32_t i = 0; sorts && !u->qualifier.n && i < f->n_outputs; i++) {
-		const struct sql_output *o = &f->outputs[i];
-
-		if (o->use >= 0 && &f->uses[o->use] == u)
-			continue; /* it cannot be what it names itself */
-		if (o->name.n ? slice_eq(o->name, u->column)
-			      : o->kind != SQL_OUTPUT_STAR && names_itself(l, u->column))
-			return true;
-	}
-	return false;
+	return !(u->flags & SQL_USE_OPTIONAL);
 }
 
 static bool
 is_unknown(struct lineage *l, const struct sql_use *u)
 {
 	const unsigned other = SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_OR_COLUMN |
-			       SQL_USE_OPTIONAL | SQL_USE_AMBIGUOUS | SQL_USE_NATURAL |
+			       SQL_USE_OUTPUT | SQL_USE_AMBIGUOUS | SQL_USE_NATURAL |
 			       SQL_USE_MAYBE;
 	struct lineage_column c;
 
@@ -333,16 +309,16 @@ is_unknown(struct lineage *l, const struct sql_use *u)
 	for (uint32_t k = 0; k < u->n_candidates; k++)
 		if (!is_closed(l, l->facts->candidates[u->candidates + k].relation))
 			return false;
-	return !lineage_find(l, u, &c) && !may_be_output(l, u);
+	return !lineage_find(l, u, &c) && is_worth_a_look(l, u);
 }
 
-const struct sql_use *
+bool
 lineage_unknown(struct lineage *l)
 {
 	for (uint32_t i = 0; i < l->facts->n_uses; i++)
 		if (is_unknown(l, &l->facts->uses[i]))
-			return &l->facts->uses[i];
-	return NULL;
+			return true;
+	return false;
 }
 
 bool

@@ -188,7 +188,7 @@ void an_bounds(struct analysis *a, const A_Expr *e, struct scope *s, enum contex
 /* ---- derive.c ---- */
 /* Evaluating it says nothing about the values of its columns. */
 bool an_derives(const struct analysis *a, const Node *n);
-/* The name that such an output has without AS. */
+/* The name that an output has without AS; empty: the text does not tell. */
 const char *an_own_name(const Node *n);
 /* A literal or parameter, as it is or cast to a plain type. */
 bool an_looks_up(const Node *value);

@@ -238,22 +238,171 @@ an_derives(const struct analysis *a, const Node *n)
 	return derives(a, n, false, 0);
 }
 
-/* parse_target.c, FigureColname, for what derives: a cast is called as what is cast, or as its type
- * where that has no name. */
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static const char *
+xml_name(const XmlExpr *x)
+{
+	switch (x->op) {
+	case IS_XMLCONCAT:
+		return "xmlconcat";
+	case IS_XMLELEMENT:
+		return "xmlelement";
+	case IS_XMLFOREST:
+		return "xmlforest";
+	case IS_XMLPARSE:
+		return "xmlparse";
+	case IS_XMLPI:
+		return "xmlpi";
+	case IS_XMLROOT:
+		return "xmlroot";
+	default:
+		return NULL;
+	}
+}
+
+static const char *
+value_name(const SQLValueFunction *f)
+{
+	switch (f->op) {
+	case SVFOP_CURRENT_DATE:
+		return "current_date";
+	case SVFOP_CURRENT_TIME:
+	case SVFOP_CURRENT_TIME_N:
+		return "current_time";
+	case SVFOP_CURRENT_TIMESTAMP:
+	case SVFOP_CURRENT_TIMESTAMP_N:
+		return "current_timestamp";
+	case SVFOP_LOCALTIME:
+	case SVFOP_LOCALTIME_N:
+		return "localtime";
+	case SVFOP_LOCALTIMESTAMP:
+	case SVFOP_LOCALTIMESTAMP_N:
+		return "localtimestamp";
+	case SVFOP_CURRENT_ROLE:
+		return "current_role";
+	case SVFOP_CURRENT_USER:
+		return "current_user";
+	case SVFOP_USER:
+		return "user";
+	case SVFOP_SESSION_USER:
+		return "session_user";
+	case SVFOP_CURRENT_CATALOG:
+		return "current_catalog";
+	case SVFOP_CURRENT_SCHEMA:
+		return "current_schema";
+	}
+	return NULL;
+}
+
+/* The last of the names in a list: not of subscripts and stars. */
+static const char *
+last_name(const List *l)
+{
+	const char *name = NULL;
+	const ListCell *lc;
+
+	foreach (lc, l) {
+		if (IsA(lfirst(lc), String))
+			name = strVal(lfirst(lc));
+	}
+	return name;
+}
+
+/* NULL: it has no name, or that of what is inside it. */
+static const char *
+name_of(const Node *n)
+{
+	switch (nodeTag(n)) {
+	case T_ColumnRef:
+		return last_name(((const ColumnRef *)n)->fields);
+	case T_A_Indirection:
+		return last_name(((const A_Indirection *)n)->indirection);
+	case T_FuncCall:
+		return strVal(llast(((const FuncCall *)n)->funcname));
+	case T_A_Expr:
+		return ((const A_Expr *)n)->kind == AEXPR_NULLIF ? "nullif" : NULL;
+	case T_GroupingFunc:
+		return "grouping";
+	case T_SubLink:
+		return ((const SubLink *)n)->subLinkType == EXISTS_SUBLINK  ? "exists"
+		       : ((const SubLink *)n)->subLinkType == ARRAY_SUBLINK ? "array"
+									    : NULL;
+	case T_A_ArrayExpr:
+		return "array";
+	case T_RowExpr:
+		return "row";
+	case T_CoalesceExpr:
+		return "coalesce";
+	case T_MinMaxExpr:
+		return ((const MinMaxExpr *)n)->op == IS_GREATEST ? "greatest" : "least";
+	case T_SQLValueFunction:
+		return value_name((const SQLValueFunction *)n);
+	case T_XmlExpr:
+		return xml_name((const XmlExpr *)n);
+	case T_XmlSerialize:
+		return "xmlserialize";
+	default:
+		return NULL;
+	}
+}
+
+/* The first target of the first arm. NULL: there is none. */
+static const ResTarget *
+first_target(const Node *query)
+{
+	const SelectStmt *s = (const SelectStmt *)query;
+
+	while (s && IsA(s, SelectStmt) && s->op != SETOP_NONE)
+		s = s->larg;
+	return s && IsA(s, SelectStmt) && s->targetList ? linitial(s->targetList) : NULL;
+}
+
+static bool
+is_all_columns(const Node *n)
+{
+	const List *l = IsA(n, ColumnRef)	 ? ((const ColumnRef *)n)->fields
+			: IsA(n, A_Indirection) ? ((const A_Indirection *)n)->indirection
+						 : NIL;
+
+	return l && IsA(llast(l), A_Star);
+}
+
+/* parse_target.c, FigureColname: a cast and a CASE are called as what is cast and as what stands
+ * behind ELSE, or as the outermost of them where that has no name. */
 const char *
 an_own_name(const Node *n)
 {
-	const char *name = "?column?";
+	const char *name, *weak = NULL;
+	const ResTarget *t;
 
-	if (n && IsA(n, TypeCast))
-		name = strVal(llast(((const TypeCast *)n)->typeName->names));
-	while (n && IsA(n, TypeCast))
-		n = ((const TypeCast *)n)->arg;
-	if (n && IsA(n, ColumnRef) && IsA(llast(((const ColumnRef *)n)->fields), String))
-		return strVal(llast(((const ColumnRef *)n)->fields));
-	if (n && IsA(n, FuncCall))
-		return strVal(llast(((const FuncCall *)n)->funcname));
-	return n && IsA(n, CoalesceExpr) ? "coalesce" : name;
+	for (unsigned depth = 0; n && depth < 64; depth++) {
+		if (is_all_columns(n))
+			return "";
+		name = name_of(n);
+		if (name)
+			return name;
+		if (IsA(n, TypeCast)) {
+			weak = weak ? weak : last_name(((const TypeCast *)n)->typeName->names);
+			n = ((const TypeCast *)n)->arg;
+		} else if (IsA(n, CaseExpr)) {
+			weak = weak ? weak : "case";
+			n = (const Node *)((const CaseExpr *)n)->defresult;
+		} else if (IsA(n, CollateClause)) {
+			n = ((const CollateClause *)n)->arg;
+		} else if (IsA(n, A_Indirection)) {
+			n = ((const A_Indirection *)n)->arg;
+		} else if (IsA(n, SubLink) && ((const SubLink *)n)->subLinkType == EXPR_SUBLINK) {
+			t = first_target(((const SubLink *)n)->subselect);
+			if (!t || t->name)
+				return t ? t->name : ""; /* of VALUES, or of what is not looked into */
+			n = t->val;
+			weak = NULL;
+		} else {
+			return weak ? weak : "?column?";
+		}
+	}
+	return n ? "" : weak ? weak : "?column?";
 }
 
 bool

@@ -128,7 +128,7 @@ print_use(struct buf *out, const struct sql_facts *f, const struct sql_use *u)
 {
 	static const char *const names[] = {
 		"star",	    "row",   "row-unless-column", "equality", "ambiguous", "row-or-column",
-		"optional", "natural", "",		  "maybe", "derives", "lookup"};
+		"optional", "natural", "output",	  "maybe", "derives", "lookup"};
 	static const char *const rels[] = {"",	      "cte ",  "subquery ", "function ",
 					   "values ", "join ", "excluded "};
 

@@ -190,6 +190,29 @@ aliased(List *targets, const ColumnRef *c)
 	return NULL;
 }
 
+static uint32_t
+output_first(enum context ctx)
+{
+	return ctx != CONTEXT_GROUP ? SQL_USE_OUTPUT : 0;
+}
+
+/* The key's own uses are those from `from` on: does an output without AS have its name? */
+static void
+mark_output(struct analysis *a, List *targets, const ColumnRef *c, enum context ctx, uint32_t from)
+{
+	const char *name = strVal(llast(c->fields));
+	bool any = false;
+	ListCell *lc;
+
+	foreach (lc, targets) {
+		const ResTarget *t = lfirst(lc);
+
+		any |= !t->name && strcmp(an_own_name(t->val), name) == 0;
+	}
+	for (uint32_t i = from; any && i < a->uses.n && a->status == SQL_OK; i++)
+		((struct sql_use *)a->uses.p)[i].flags |= output_first(ctx);
+}
+
 /* An output has a name without AS as well, and a key means it before any column: of a sub-select
  * the result's columns tell which, and `upper(x)` is called upper. */
 static void
@@ -215,7 +238,7 @@ named_by_itself(struct analysis *a, List *targets, const ColumnRef *c, enum cont
 	if (!any || query < 0)
 		return;
 	an_result(a, &s, SQL_REL_SUBQUERY, query);
-	u = an_use(a, ctx, SQL_USE_OPTIONAL, c->location);
+	u = an_use(a, ctx, SQL_USE_OPTIONAL | SQL_USE_OUTPUT, c->location);
 	u->column = an_str(a, name);
 	an_use_relations(a, u, &s, 0, s.rels.n);
 }
@@ -233,12 +256,13 @@ key_items(Node *n, enum context ctx)
 	return NIL;
 }
 
-/* An item of ORDER BY, GROUP BY or DISTINCT ON: an ordinal, an output's name, or an expression. In
- * ORDER BY an output's name comes first, in GROUP BY a column's. */
+/* An item of ORDER BY, GROUP BY or DISTINCT ON: an ordinal, an output's name, or an expression. An
+ * output's name, which must be all of the item, comes first, but in GROUP BY a column's does. */
 static void
 key(struct analysis *a, Node *n, List *targets, struct scope *s, enum context ctx, int32_t query)
 {
 	List *items = key_items(n, ctx);
+	uint32_t from = a->uses.n;
 	ListCell *lc;
 	Node *val;
 
@@ -254,12 +278,15 @@ key(struct analysis *a, Node *n, List *targets, struct scope *s, enum context ct
 	} else if (n && IsA(n, ColumnRef) && (val = aliased(targets, (ColumnRef *)n))) {
 		an_expr(a, val, s, ctx);
 		if (ctx != CONTEXT_ORDER)
-			an_column_ref(a, (ColumnRef *)n, s, ctx, SQL_USE_OPTIONAL);
+			an_column_ref(a, (ColumnRef *)n, s, ctx,
+				      SQL_USE_OPTIONAL | output_first(ctx));
 	} else {
 		an_expr(a, n, s, ctx);
 		if (n && IsA(n, ColumnRef) && list_length(((ColumnRef *)n)->fields) == 1 &&
-		    IsA(linitial(((ColumnRef *)n)->fields), String))
+		    IsA(linitial(((ColumnRef *)n)->fields), String)) {
+			mark_output(a, targets, (ColumnRef *)n, ctx, from);
 			named_by_itself(a, targets, (ColumnRef *)n, ctx, query);
+		}
 	}
 }
 
