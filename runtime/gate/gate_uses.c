@@ -284,23 +284,14 @@ is_closed(struct lineage *l, uint32_t relation)
 	return list->n && !lineage_has_nameless(list);
 }
 
-/* Where rows are grouped an output's name is looked for when no column has it, so that it is a
- * common one: only a masked column is worth a look. */
-static bool
-is_worth_a_look(struct lineage *l, const struct sql_use *u)
-{
-	for (uint32_t k = 0; k < u->n_candidates; k++)
-		if (carries(l, l->facts->candidates[u->candidates + k].relation))
-			return true;
-	return !(u->flags & SQL_USE_OPTIONAL);
-}
-
+/* Where rows are grouped, what may be an output's name is taken for one: it mostly is, and a look
+ * at the catalog for each such statement would cost more than it could tell. */
 static bool
 is_unknown(struct lineage *l, const struct sql_use *u)
 {
 	const unsigned other = SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_OR_COLUMN |
-			       SQL_USE_OUTPUT | SQL_USE_AMBIGUOUS | SQL_USE_NATURAL |
-			       SQL_USE_MAYBE;
+			       SQL_USE_OUTPUT | SQL_USE_OPTIONAL | SQL_USE_AMBIGUOUS |
+			       SQL_USE_NATURAL | SQL_USE_MAYBE;
 	struct lineage_column c;
 
 	if (u->flags & other || u->nth || !u->n_candidates || is_system_column(u->column) ||
@@ -309,7 +300,7 @@ is_unknown(struct lineage *l, const struct sql_use *u)
 	for (uint32_t k = 0; k < u->n_candidates; k++)
 		if (!is_closed(l, l->facts->candidates[u->candidates + k].relation))
 			return false;
-	return !lineage_find(l, u, &c) && is_worth_a_look(l, u);
+	return !lineage_find(l, u, &c);
 }
 
 bool

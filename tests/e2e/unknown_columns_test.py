@@ -82,7 +82,6 @@ USES = ["select upper({0}) from cards", "select upper(c.{0}) from cards c", "sel
         "select id as {0} from cards order by case when {0} like '4%' then 0 else 1 end", "select id as {0} from cards order by {0} || ''",
         "select id as {0}, row_number() over (order by {0}) from cards", "select id as {0}, rank() over w from cards window w as (order by {0})",
         "select id as {0}, array_agg(id order by {0}) from cards group by id", 'select id as {0} from cards order by {0} collate "C"',
-        "select min(id) as {0}, count(*) from cards group by {0}", "select min(id) as {0}, count(*) from cards group by rollup ({0})",
         "create table x as select id as {0} from cards order by {0} || ''", "select array(select id as {0} from cards order by {0} || '')",
         "select array(select upper(owner) from cards order by {0})", "select case when true then '' else {0} end from cards order by {0}"]
 
@@ -201,8 +200,7 @@ def test_names_of_outputs():
 # Where the text does not tell, or a column may be meant, there is a look: and no statement is refused.
 LOOKED_FOR = ["select (p).* from pairs order by a", "select (select * from (select p.name) s) from people p order by name",
               "select min(p.id) as day, count(*) from people p, cards c where p.id = c.id group by c.id order by c.id",
-              "select upper(name), count(*) from people group by upper order by 1",
-              "select id % 2 as odd, count(*) from cards group by odd order by odd"]
+              "select upper(name), count(*) from people group by upper order by 1"]
 
 
 def test_no_valid_statement_is_refused():
@@ -215,7 +213,8 @@ def test_no_valid_statement_is_refused():
                 raise h.Failure(f"{sql}: {e}")
 
 
-FINE = ["select (select p.name) from people p order by id", "select id + 1 from people p group by 1, id order by id",
+FINE = ["select id % 2 as odd, count(*) from cards group by odd order by odd",
+        "select (select p.name) from people p order by id", "select id + 1 from people p group by 1, id order by id",
         "select name as x from people order by x", "select name x, count(*) from people group by x order by count, x",
         "select people from people order by id", "select p from people p order by p.id", "select ctid, tableoid > '0' from people",
         "select key from jsonb_each('{\"a\":1}')", "select t.key, value from jsonb_each('{\"a\":1}') as t", "select x from generate_series(1, 3) x",
