@@ -6,10 +6,10 @@ nowhere when diff says that nothing does.
 
   SEED=N  another sequence; PAIRS=N  how many random pairs
 """
-import json, os, random, subprocess, sys, tempfile
+import json, os, random, sys, tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
+from policy_pairs import bad_tests, check, found_in, results, weir, write
+
 HEAD = """policy shadows
 group g0 = idp "g0"
 group g1 = idp "g1"
@@ -18,50 +18,6 @@ data name = column app.orders.name, column app.people.name
 allow r do sql.select, sql.update
 deny n do sql.drop
 """
-results = []
-
-
-def check(name, problem):
-    results.append(not problem)
-    print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
-    if problem:
-        print("# " + str(problem).replace("\n", "\n# "))
-
-
-def weir(*args, text=None):
-    done = subprocess.run([WEIR, *args], input=text, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, encoding="utf-8")
-    return done.returncode, done.stdout, done.stderr
-
-
-def write(folder, name, text):
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
-
-
-def found_in(folder, old, new):
-    paths = [write(folder, f"{n}.weir", HEAD + t + "\n") for n, t in (("old", old), ("new", new))]
-    code, out, err = weir("diff", *paths, "--json")
-    if code == 2:
-        raise AssertionError(f"{err}\n{old}\n---\n{new}")
-    return json.loads(out)["differences"]
-
-
-def bad_tests(folder, old, new, found):
-    for d in found:
-        if not d["test"]:
-            continue
-        codes = []
-        for text in (old, new):
-            code, out, err = weir("test", write(folder, "with.weir", HEAD + text + "\n" + d["test"]))
-            if err and "error[E0408]" not in err:  # a rule that the other does not have
-                return f"{err}\n{d['test']}"
-            codes.append(code)
-        if sorted(codes) != [0, 1]:
-            return f"{codes} {d['test']}"
-    return None
 
 
 NEW, GONE, OTHER = "newly shadowed", "no longer shadowed", "shadowed otherwise"
@@ -118,11 +74,11 @@ FIXED = [
 
 def fixed(folder):
     for wanted, tested, old, new in FIXED:
-        found = found_in(folder, old, new)
+        found = found_in(HEAD, folder, old, new)
         bad = [d["kind"] for d in found] != wanted and found
         bad = bad or [d for d in found if bool(d["test"]) != tested]
         check(f"{' and '.join(wanted) or 'nothing'}: {old or '-'} | {new or '-'}".replace("\n", "; "),
-              bad or bad_tests(folder, old, new, found))
+              bad or bad_tests(HEAD, folder, old, new, found))
 
 
 def waivers(folder):
@@ -232,10 +188,10 @@ def randomly(folder):
     for i in range(n):
         r = random.Random(seed * 100003 + i)
         old, new = random_pair(r)
-        found = found_in(folder, old, new)
+        found = found_in(HEAD, folder, old, new)
         paths = [os.path.join(folder, f"{name}.weir") for name in ("old", "new")]
         bad = problem_of(found, paths, [random_facts(r) for _ in range(150)])
-        bad = bad or bad_tests(folder, old, new, found)
+        bad = bad or bad_tests(HEAD, folder, old, new, found)
         if bad:
             check("random rules", f"SEED={seed} pair {i}\n{old}\n---\n{new}\n{bad}")
             return

@@ -7,11 +7,9 @@ a catalog) must not differ where diff says that nothing does.
 
   SEED=N  another sequence; PAIRS=N  how many random pairs
 """
-import json, os, random, re, subprocess, sys, tempfile
+import os, random, re, subprocess, sys, tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
-results = []
+from policy_pairs import WEIR, bad_tests, check, found_in, results, weir, write
 
 SQL = """create table orders (id int, pan text, tenant int, amt int, loud text generated always as (upper(pan)) stored);
 create table kid (note text) inherits (orders);
@@ -37,50 +35,6 @@ NAMES = {"orders": ["id", "pan", "tenant", "amt", "loud"], "kid": ["pan", "tenan
          "people": ["id", "email"], "shown": ["id", "p"], "further": ["q"],
          "hidden": ["id", "tenant"], "loudly": ["u"], "summed": ["s"], "joined": ["id", "email"],
          "apart": ["id", "email"], "compared": ["id"]}
-
-
-def check(name, problem):
-    results.append(not problem)
-    print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
-    if problem:
-        print("# " + str(problem).replace("\n", "\n# "))
-
-
-def weir(*args):
-    done = subprocess.run([WEIR, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          encoding="utf-8")
-    return done.returncode, done.stdout, done.stderr
-
-
-def write(folder, name, text):
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
-
-
-def found_in(folder, old, new):
-    paths = [write(folder, f"{n}.weir", HEAD + t + "\n") for n, t in (("old", old), ("new", new))]
-    code, out, err = weir("diff", *paths, "--json")
-    if code == 2:
-        raise AssertionError(f"{err}\n{old}\n---\n{new}")
-    return json.loads(out)["differences"]
-
-
-def bad_tests(folder, old, new, found):
-    """Each test tells the two apart."""
-    for d in found:
-        if not d["test"]:
-            continue
-        codes = []
-        for text in (old, new):
-            code, out, err = weir("test", write(folder, "with.weir", HEAD + text + "\n" + d["test"]))
-            if err and "error[E0408]" not in err:  # a rule that the other does not have
-                return f"{err}\n{d['test']}"
-            codes.append(code)
-        if sorted(codes) != [0, 1]:
-            return f"{codes} {d['test']}"
-    return None
 
 
 # ---- Fixed pairs: (what is said, has a test, old, new) ----
@@ -155,11 +109,11 @@ FIXED += [
 
 def fixed(folder):
     for wanted, tested, old, new in FIXED:
-        found = found_in(folder, old, new)
+        found = found_in(HEAD, folder, old, new)
         bad = [d["kind"] for d in found] != wanted and found
         bad = bad or [d for d in found if bool(d["test"]) != tested]
         check(f"{' and '.join(wanted) or 'nothing'}: {' | '.join(old.split(chr(10)))}",
-              bad or bad_tests(folder, old, new, found))
+              bad or bad_tests(HEAD, folder, old, new, found))
 
 
 # Of several tables of one class of data, a rule drops the rows of one: the others are shown.
@@ -274,7 +228,7 @@ def randomly(folder):
     for i in range(n):
         r = random.Random(seed * 100003 + i)
         old, new = random_pair(r)
-        found = found_in(folder, old, new)
+        found = found_in(HEAD, folder, old, new)
         one, other = outcomes(folder, old, asked), outcomes(folder, new, asked)
         if one != other and not found:
             lines = [f"{k} {one.get(k)} {other.get(k)} {asked.split(chr(10))[int(k[1:-1])]}"
@@ -282,7 +236,7 @@ def randomly(folder):
             check("what the gate decides otherwise is said",
                   f"SEED={seed} pair {i}\n{old}\n---\n{new}\n" + "\n".join(lines[:20]))
             return
-        bad = bad_tests(folder, old, new, found)
+        bad = bad_tests(HEAD, folder, old, new, found)
         if bad:
             check("tests tell the two apart", f"SEED={seed} pair {i}\n{old}\n---\n{new}\n{bad}")
             return
