@@ -214,11 +214,16 @@ relation_of(struct ddl *d, const RangeVar *v)
 }
 
 static void
-copy_columns(struct ddl *d, struct ddl_relation *r, const struct ddl_relation *from)
+copy_columns(struct ddl *d, struct ddl_relation *r, const struct ddl_relation *from, bool generated)
 {
-	for (const struct ddl_column *c = from->columns; c; c = c->next)
-		if (!ddl_column_named(r, c->name))
-			ddl_add_column(d, r, c->name, c->type);
+	for (const struct ddl_column *c = from->columns; c; c = c->next) {
+		if (ddl_column_named(r, c->name))
+			continue;
+		ddl_add_column(d, r, c->name, c->type);
+		r->last->generated = generated && c->generated;
+		r->last->reads_all = c->reads_all;
+		r->last->reads = c->reads;
+	}
 }
 
 static void
@@ -230,6 +235,19 @@ add_parent(struct ddl *d, struct ddl_relation *r, struct ddl_relation *parent)
 	r->parents = l;
 }
 
+static void
+computed(struct ddl *d, struct ddl_column *to, const ColumnDef *c)
+{
+	ListCell *lc;
+
+	foreach (lc, c->constraints) {
+		const Constraint *k = lfirst(lc);
+
+		if (to && k->contype == CONSTR_GENERATED)
+			ddl_generated(d, to, k->location > 0 ? (uint32_t)k->location : 0);
+	}
+}
+
 static bool
 column(struct ddl *d, struct ddl_relation *r, const ColumnDef *c)
 {
@@ -238,12 +256,15 @@ column(struct ddl *d, struct ddl_relation *r, const ColumnDef *c)
 	if (r->n_columns == DDL_COLUMNS_MAX)
 		return ddl_fail(d, c->location, "more than %d columns", DDL_COLUMNS_MAX);
 	/* A partition and a child may say a column of its parent again. */
-	if (ddl_column_named(r, name))
+	if (ddl_column_named(r, name)) {
+		computed(d, ddl_column_named(r, name), c);
 		return r->parents ||
 		       ddl_fail(d, c->location, "a second column \"%.60s\"", c->colname);
+	}
 	if (c->typeName || !r->parents) {
 		ddl_add_column(d, r, name, type_of(d, c->typeName));
 		r->last->place = place_of(d, c->location);
+		computed(d, r->last, c);
 	}
 	return true;
 }
@@ -272,7 +293,7 @@ create_table(struct ddl *d, const CreateStmt *s)
 		if (!parent)
 			return false;
 		add_parent(d, r, parent);
-		copy_columns(d, r, parent);
+		copy_columns(d, r, parent, true);
 	}
 	foreach (lc, s->tableElts) {
 		const Node *n = lfirst(lc);
@@ -285,7 +306,8 @@ create_table(struct ddl *d, const CreateStmt *s)
 		like = relation_of(d, ((const TableLikeClause *)n)->relation);
 		if (!like)
 			return false;
-		copy_columns(d, r, like);
+		copy_columns(d, r, like,
+			     ((const TableLikeClause *)n)->options & CREATE_TABLE_LIKE_GENERATED);
 	}
 	return true;
 }
@@ -599,7 +621,7 @@ ddl_read(struct ddl *d, struct slice text, struct ddl_error *err)
 			one_.n--;
 		d->base = at;
 		d->end = end;
-		one_ = slice_str(arena_str(d->arena, one_));
+		d->statement = one_ = slice_str(arena_str(d->arena, one_));
 		if (!parse(d, one_))
 			return false;
 	}
@@ -684,7 +706,7 @@ put_relation(struct ddl *d, struct catalog_build *b, const struct ddl_relation *
 				  SLICE_LIT("1")};
 
 	return catalog_build_row(b, CATALOG_Q_RELATIONS, f, COUNT_OF(f)) && put_columns(d, b, r) &&
-	       put_links(d, b, r);
+	       ddl_put_generated(d, b, r) && put_links(d, b, r);
 }
 
 struct catalog *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What ddl.c (statements), ddl_types.c (types) and ddl_views.c (columns of views) share.
+ * What ddl.c (statements), ddl_types.c (types), ddl_views.c (columns of views) and ddl_generated.c
+ * (columns that the server computes) share.
  */
 #ifndef WEIR_SQL_DDL_INTERNAL_H
 #define WEIR_SQL_DDL_INTERNAL_H
@@ -21,10 +22,17 @@ struct ddl_type {
 	uint32_t modifier;  /* 1 + the type modifier that PostgreSQL has for base; 0: none */
 };
 
+struct ddl_name {
+	struct ddl_name *next;
+	struct slice name;
+};
+
 struct ddl_column {
 	struct ddl_column *next;
 	struct slice name;
 	struct ddl_type type;
+	bool generated, reads_all;
+	struct ddl_name *reads; /* generated from these */
 	struct ddl_place place; /* to = 0: nowhere */
 };
 
@@ -61,7 +69,8 @@ struct ddl {
 	uint32_t n_relations, n_reads, next_oid;
 	struct slice schema; /* that names without one are made in */
 	struct ddl_error *err;
-	uint32_t base, end; /* of the statement at hand, in the text */
+	struct slice statement; /* at hand */
+	uint32_t base, end;	/* of it, in the text */
 	uint32_t n_texts;   /* that were read before this one */
 };
 
@@ -80,5 +89,9 @@ uint32_t ddl_modifier(const char *name, const int *v, int n);
 /* ddl_views.c: the columns of what `query` (a SELECT, ended by a NUL) returns, and what it reads;
  * r->vague when they cannot be told. */
 void ddl_view(struct ddl *d, struct ddl_relation *r, struct slice query);
+
+/* ddl_generated.c: the column is computed by what stands behind `at` in the statement. */
+void ddl_generated(struct ddl *d, struct ddl_column *c, uint32_t at);
+bool ddl_put_generated(struct ddl *d, struct catalog_build *b, const struct ddl_relation *r);
 
 #endif

@@ -180,6 +180,44 @@ children(void)
 	CHECK_SLICE(catalog_parent(catalog, r, 0)->name, "p");
 }
 
+/* "column<from ..." of all generated columns; from 0 is left out. */
+static const char *
+generated(void)
+{
+	static char out[512];
+	size_t n, len = 0;
+	const struct catalog_generated *g = catalog_generated(catalog, &n);
+
+	out[0] = 0;
+	for (size_t i = 0; i < n; i++)
+		if (g[i].from)
+			len += (size_t)snprintf(out + len, sizeof(out) - len, "%.*s.%d<%d ",
+						SLICE_ARG(g[i].relation->name), g[i].attnum,
+						g[i].from);
+	return out;
+}
+
+static void
+generated_columns(void)
+{
+	READS("create table t (low text generated always as (lower(\"Mail\" || t.b)) stored, \"Mail\" text,"
+	      " b text, id int generated always as identity, n int not null generated always as (1) stored);"
+	      "create table c (more int) inherits (t); create table l (like t);"
+	      "create table g (like t including all); alter table l add x text generated always as (b) stored");
+	CHECK_SLICE(slice_str(generated()), "t.1<2 t.1<3 c.1<2 c.1<3 l.6<3 g.1<2 g.1<3 ");
+	const struct catalog_relation *t =
+		catalog_resolve(catalog, NULL, SLICE_LIT("public"), SLICE_LIT("t"));
+
+	REQUIRE(t && t->n_columns == 5);
+	CHECK(t->columns[0].generated && !t->columns[1].generated && !t->columns[3].generated &&
+	      t->columns[4].generated);
+	/* As pg_dump writes partitions. */
+	READS("create table p (id int, a text, b text generated always as (reverse(a)) stored) partition by list (id);"
+	      "create table p1 (id int, a text, b text generated always as (reverse(a)) stored);"
+	      "alter table only p attach partition p1 for values in (1)");
+	CHECK_SLICE(slice_str(generated()), "p.3<2 p1.3<2 ");
+}
+
 static void
 views(void)
 {
@@ -287,4 +325,5 @@ places(void)
 }
 
 TEST_MAIN(TEST(tables_and_types), TEST(nothing_to_go_by), TEST(views_of_views), TEST(lengths),
-	  TEST(children), TEST(views), TEST(a_dump), TEST(refusals), TEST(places))
+	  TEST(children), TEST(generated_columns), TEST(views), TEST(a_dump),
+	  TEST(refusals), TEST(places))
