@@ -13,16 +13,80 @@ static const enum action blind_actions[] = {
 	ACTION_SQL_REPLICATION,	    ACTION_SQL_UNPARSED,
 };
 
-/* Views and partitions carry the columns of other tables. */
-static bool
-is_more_than_itself(const struct explanation *x, struct slice schema, struct slice table)
-{
-	const struct catalog_relation *r;
+enum { ANCESTORS_MAX = 32 };
 
-	if (!x->policy->catalog)
-		return false;
-	r = catalog_resolve(x->policy->catalog->catalog, NULL, schema, table);
-	return !r || r->kind != 'r' || r->n_parents;
+/* By its own name, or by that of what it inherits from: children and partitions are governed as
+ * their parents are. */
+static bool
+covers(const struct explanation *x, const struct image_rule *rule, const struct catalog_relation *r,
+       struct slice column, int depth)
+{
+	const struct catalog_relation *p;
+
+	if (vm_rule_covers(x->policy->image, rule, r->schema, r->name, column))
+		return true;
+	for (uint32_t i = 0;
+	     depth && (p = catalog_parent(x->policy->catalog->catalog, r, i)) != NULL; i++)
+		if (covers(x, rule, p, column, depth - 1))
+			return true;
+	return false;
+}
+
+static bool
+descends(const struct catalog *c, const struct catalog_relation *r,
+	 const struct catalog_relation *from, int depth)
+{
+	const struct catalog_relation *p;
+
+	if (r == from)
+		return true;
+	for (uint32_t i = 0; depth && (p = catalog_parent(c, r, i)) != NULL; i++)
+		if (descends(c, p, from, depth - 1))
+			return true;
+	return false;
+}
+
+/* The column shows what it is made of. */
+static bool
+covers_generated(const struct explanation *x, const struct image_rule *rule,
+		 const struct catalog_relation *r, struct slice column)
+{
+	size_t n;
+	const struct catalog_generated *g = catalog_generated(x->policy->catalog->catalog, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		const struct catalog_column *from = catalog_column(r, g[i].from);
+
+		if (g[i].relation == r && from &&
+		    slice_eq(catalog_column(r, g[i].attnum)->name, column) &&
+		    covers(x, rule, r, from->name, ANCESTORS_MAX))
+			return true;
+	}
+	return false;
+}
+
+/* A column of a table: who reads that reads its children and partitions. An empty one is any. A
+ * view has the columns of others. */
+static bool
+column_touches(const struct explanation *x, const struct image_rule *rule, struct slice schema,
+	       struct slice table, struct slice column)
+{
+	const struct catalog *c = x->policy->catalog ? x->policy->catalog->catalog : NULL;
+	const struct catalog_relation *of = c ? catalog_resolve(c, NULL, schema, table) : NULL;
+
+	if (!c)
+		return vm_rule_covers(x->policy->image, rule, schema, table, column);
+	if (!of || of->kind == 'v' || of->kind == 'm')
+		return true;
+	for (size_t i = 0; i < catalog_count(c); i++) {
+		const struct catalog_relation *r = catalog_at(c, i);
+
+		if (descends(c, r, of, ANCESTORS_MAX) &&
+		    (covers(x, rule, r, column, ANCESTORS_MAX) ||
+		     covers_generated(x, rule, r, column)))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -38,12 +102,10 @@ effect_touches(const struct explanation *x, const struct facts *f, const struct 
 	if (!table->known || !schema->known || table->s.n <= schema->s.n)
 		return !columns->known || columns->set.n;
 	name = slice_of(table->s.p + schema->s.n + 1, table->s.n - schema->s.n - 1);
-	if (is_more_than_itself(x, schema->s, name))
-		return true;
 	if (!columns->known || rule->kind == VM_DROP)
-		return vm_rule_covers(x->policy->image, rule, schema->s, name, (struct slice){0});
+		return column_touches(x, rule, schema->s, name, (struct slice){0});
 	for (size_t i = 0; i < columns->set.n; i++)
-		if (vm_rule_covers(x->policy->image, rule, schema->s, name, columns->set.v[i]))
+		if (column_touches(x, rule, schema->s, name, columns->set.v[i]))
 			return true;
 	return false;
 }

@@ -113,6 +113,23 @@ def test_masks_of_what_is_not_touched():
     h.lacks(explain(path, *who, "select id from other"), "  mask card ", "  drop foreign ")
 
 
+def test_masks_of_what_is_read_with_a_table():
+    """A parent's rows are its children's too, and a generated column is made of another."""
+    put("kin.sql", "create table people (id int, name text);\ncreate table staff (pay int) inherits (people);\n"
+                   "create table logs (id int, at date) partition by range (at);\ncreate table other (id int);\n"
+                   "create table logs_1 partition of logs for values from ('2026-01-01') to ('2027-01-01');\n"
+                   "create table mails (mail text, low text generated always as (lower(mail)) stored);\n")
+    path = put("kin.weir", 'policy p\ncatalog "kin.sql"\ndata name = column staff.name\n'
+               "data mail = column mails.mail\ndata log = column logs_1.id\nallow a do sql.select\n"
+               "drop foreign of log when row.id != 7\nmask name with null\nmask mail with null\n")
+    who = ['human "x"', '"db"']
+    h.has(explain(path, *who, "select count(name) from people"), "  mask name ")
+    h.has(explain(path, *who, "select count(at) from logs"), "  drop foreign ")
+    h.has(explain(path, *who, "select count(low) from mails"), "  mask mail ")
+    h.has(explain(path, *who, "select * from mails"), "low    nothing of it by mail: computed from a masked column")
+    h.lacks(explain(path, *who, "select count(id) from other"), "  mask ", "  drop foreign ")
+
+
 def test_the_door():
     """What is allowed helps nobody who does not get in."""
     path = put("door.weir", 'policy p\ngroup a = idp "a"\ngroup b = idp "b"\nallow read do sql.select\n'
@@ -325,6 +342,6 @@ def test_mistakes():
 
 
 h.main(test_catalog, test_image_without_its_catalog, test_what_decides, test_the_nearest_allow, test_several_effects, test_masks_and_limits,
-       test_masks_of_what_is_not_touched, test_the_door, test_unknown, test_names_do_not_reach_the_terminal,
-       test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
+       test_masks_of_what_is_not_touched, test_masks_of_what_is_read_with_a_table, test_the_door,
+       test_unknown, test_names_do_not_reach_the_terminal, test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
        test_mistakes)
