@@ -6,12 +6,9 @@
  */
 #include "cli/actions.h"
 #include "cli/cli.h"
-#include "cli/describe.h"
-#include "cli/policy.h"
+#include "cli/who_can.h"
 #include "compiler/diag.h"
-#include "compiler/diagram.h"
 #include "compiler/known.h"
-#include "compiler/rule_digest.h"
 #include "vm/match.h"
 
 #include <stdio.h>
@@ -26,7 +23,8 @@ static const char who_help[] =
 	"`connect` is asked for by itself: who may open a session. What could let a command in it go\n"
 	"on opens it. What a deny or hold says of that is an exception of the other answers: \"but to\n"
 	"connect\". It is asked once; a session goes on when the time for opening it is over.\n\n"
-	"  --json   one object: answers with verdict, rule, conditions and exceptions\n\n"
+	"  --json   one object: answers with verdict, rule, conditions and exceptions; in shut_out the\n"
+	"           rules of which no session ever makes use, by the rules that open none\n\n"
 	"Exit code: 0 answered (also: nobody), 1 the policy does not compile or is too entangled,\n"
 	"2 usage.\n";
 
@@ -39,25 +37,10 @@ static const char what_help[] =
 	"image. Of sessions only what is said of them: who may do something may connect, unless it\n"
 	"says otherwise (\"but to connect\"). Then come the masks, drops and limits on it.\n\n"
 	"  weir what-can orders.weir alice --in agents\n\n"
-	"  --json   one object: answers with verdict, rule, conditions and exceptions; restrictions\n\n"
+	"  --json   one object: answers with verdict, rule, conditions and exceptions; in shut_out the\n"
+	"           rules of which no session ever makes use, by the rules that open none; restrictions\n\n"
 	"Exit code: 0 answered (also: nothing), 1 the policy does not compile or is too entangled,\n"
 	"2 usage.\n";
-
-enum { MAX_CASES = 40 };
-
-struct question {
-	struct cli_policy policy;
-	const struct image *img;
-	struct space *s;
-	struct diagram *g;
-	enum vm_entry entry; /* ENTRY_CONNECT: about sessions, else about commands */
-	uint32_t scope; /* what is asked for, as far as it can be */
-	uint32_t shut;  /* of commands: no session can be, whenever it is opened */
-	bool json, any;
-	bool all; /* commands and sessions: the answer says which */
-	bool excepted; /* something was taken away from the answer at hand */
-	struct buf out;
-};
 
 /* ---- What is asked for ---- */
 
@@ -67,8 +50,8 @@ narrow(struct question *q, uint32_t root)
 	q->scope = dd_and(q->s->dd, q->scope, root);
 }
 
-static uint32_t
-is_value(const struct question *q, enum fact f, uint32_t value)
+uint32_t
+asked_value(const struct question *q, enum fact f, uint32_t value)
 {
 	return q->s->fact_var[f] ? dd_between(q->s->dd, q->s->fact_var[f] - 1, value, value + 1)
 				 : DD_TRUE;
@@ -81,7 +64,7 @@ narrow_actions(struct question *q, const struct action_set *set)
 
 	for (enum action a = 0; a < ACTION_COUNT; a++)
 		if (action_set_has(set, a))
-			root = dd_or(q->s->dd, root, is_value(q, FACT_ACTION, a + 1u));
+			root = dd_or(q->s->dd, root, asked_value(q, FACT_ACTION, a + 1u));
 	narrow(q, root);
 }
 
@@ -89,7 +72,8 @@ static void
 narrow_string(struct question *q, enum fact f, struct slice s)
 {
 	if (q->s->fact_var[f])
-		narrow(q, is_value(q, f, 1 + (uint32_t) partition_find(q->s->facts[f].strings, s)));
+		narrow(q, asked_value(q, f, 1 + (uint32_t) partition_find(q->s->facts[f].strings,
+									   s)));
 }
 
 static bool
@@ -103,10 +87,11 @@ narrow_target(struct question *q, struct slice name)
 
 		if (!slice_eq(t->name, name))
 			continue;
-		narrow(q, is_value(q, FACT_TARGET_PROTOCOL, (uint32_t) t->protocol + 1));
+		narrow(q, asked_value(q, FACT_TARGET_PROTOCOL, (uint32_t) t->protocol + 1));
 		for (uint32_t c = 0; q->s->fact_var[FACT_TARGET_NAME] && c < d->n; c++)
 			if (match_glob(t->pattern, d->values[c].s))
-				root = dd_or(q->s->dd, root, is_value(q, FACT_TARGET_NAME, c + 1));
+				root = dd_or(q->s->dd, root,
+					     asked_value(q, FACT_TARGET_NAME, c + 1));
 		if (q->s->fact_var[FACT_TARGET_NAME])
 			narrow(q, root);
 		return true;
@@ -152,407 +137,6 @@ all_known(const struct question *q)
 	return root;
 }
 
-/* What can be of what is asked for. Of a command that has an object, the table is known. */
-static uint32_t
-in_scope(const struct question *q)
-{
-	struct dd *d = q->s->dd;
-	uint32_t root = dd_and(d, q->scope, space_feasible(q->s));
-
-	for (int f = FACT_TABLE; f <= FACT_SCHEMA; f++)
-		if (q->s->fact_var[f])
-			root = dd_without(d, root,
-					  dd_and(d, is_value(q, (enum fact) f, SPACE_UNKNOWN),
-						 space_objects(q->s)));
-	return root;
-}
-
-/* ---- Answers ---- */
-
-static bool
-can_be(struct question *q, uint32_t root)
-{
-	return dd_possible(q->s->dd, root);
-}
-
-/* An earlier case, which asks for the same but for the group, has named it. */
-static bool
-is_joined(const struct space *s, const struct cover_case *first, const struct cover_case *c)
-{
-	for (; first != c; first = first->next)
-		if (describe_joins(s, first, c))
-			return true;
-	return false;
-}
-
-static void
-put_cases(struct question *q, uint32_t must, uint32_t may, const char *lead)
-{
-	struct cover c = dd_cover(q->s->dd, q->s->dd_vars, q->s->arena, must, may, MAX_CASES);
-	const char *sep = "";
-
-	for (const struct cover_case *i = c.cases; i && !c.full; i = i->next) {
-		struct buf text = {0};
-
-		if (is_joined(q->s, c.cases, i))
-			continue;
-		describe_cases(&text, q->s, q->img, i);
-		if (q->json) {
-			buf_puts(&q->out, sep);
-			buf_json_string(&q->out, buf_slice(&text));
-			sep = ", ";
-		} else {
-			buf_printf(&q->out, "%s%.*s\n", lead, SLICE_ARG(buf_slice(&text)));
-		}
-		buf_fini(&text);
-	}
-	if (!c.full)
-		return;
-	if (q->json)
-		buf_puts(&q->out, "null");
-	else
-		buf_printf(&q->out, "%sin more cases than can be listed\n", lead);
-}
-
-/* Where the rule says so. A session is allowed by what could let a command in it go on. */
-static uint32_t
-says(const struct question *q, size_t r, enum vm_rule verdict)
-{
-	uint32_t match = q->img->rules[r].kind == verdict ? q->g->match[q->entry][r] : DD_FALSE;
-
-	if (q->entry == ENTRY_CONNECT && verdict == VM_ALLOW)
-		match = dd_or(q->s->dd, match, q->g->may[r]);
-	return match;
-}
-
-static void
-put_rule_json(struct question *q, size_t r, enum vm_rule verdict)
-{
-	const struct image_rule *rule = &q->img->rules[r];
-
-	buf_printf(&q->out, "{\"%s\": \"%s\", \"rule\": ", verdict > VM_DENY ? "kind" : "verdict",
-		   vm_rule_info[verdict].name);
-	buf_json_string(&q->out, rule->name);
-	buf_puts(&q->out, ", \"file\": ");
-	buf_json_string(&q->out, q->img->files[rule->span.file].name);
-	buf_printf(&q->out, ", \"line\": %u", rule->span.line);
-	if (verdict == VM_HOLD) {
-		struct buf terms = {0};
-
-		rule_hold_text(&terms, q->img, &rule->hold);
-		buf_puts(&q->out, ", \"terms\": ");
-		buf_json_string(&q->out, buf_slice(&terms));
-		buf_fini(&terms);
-	}
-}
-
-static void
-put_rule_text(struct question *q, size_t r, enum vm_rule verdict)
-{
-	const struct image_rule *rule = &q->img->rules[r];
-
-	buf_printf(&q->out, "%s by %.*s (", vm_rule_info[verdict].name, SLICE_ARG(rule->name));
-	cli_rule_place(&q->out, q->img, r);
-	buf_putc(&q->out, ')');
-	if (verdict == VM_HOLD) {
-		buf_puts(&q->out, ": ");
-		rule_hold_text(&q->out, q->img, &rule->hold);
-	}
-	buf_putc(&q->out, '\n');
-}
-
-/* One rule that takes away of an answer what is in `both`; what it says elsewhere is as well. */
-static void
-put_exception(struct question *q, size_t r, enum vm_entry entry, uint32_t both, uint32_t may)
-{
-	const struct image_rule *rule = &q->img->rules[r];
-
-	if (q->json) {
-		buf_puts(&q->out, q->excepted ? ", " : "");
-		put_rule_json(q, r, rule->kind);
-		buf_printf(&q->out, ", \"entry\": \"%s\", \"conditions\": [",
-			   entry_info[entry].name);
-	} else {
-		buf_puts(&q->out, "  but ");
-		buf_puts(&q->out, entry != q->entry ? "to connect: " : "");
-		put_rule_text(q, r, rule->kind);
-	}
-	put_cases(q, both, may, "      where ");
-	buf_puts(&q->out, q->json ? "]}" : "");
-	q->excepted = true;
-}
-
-/* What stands at the door of a session in which the commands could be sent, and was not said of
- * them already. */
-static void
-put_door(struct question *q, uint32_t matches, uint32_t others)
-{
-	struct dd *d = q->s->dd;
-
-	for (size_t i = 0; i < q->img->n_rules && q->entry == ENTRY_COMMAND; i++) {
-		uint32_t match = q->g->match[ENTRY_CONNECT][i], both = dd_and(d, matches, match);
-
-		if (q->img->rules[i].kind != VM_DENY && q->img->rules[i].kind != VM_HOLD)
-			continue;
-		both = dd_without(d, both, q->g->match[ENTRY_COMMAND][i]);
-		if (can_be(q, both))
-			put_exception(q, i, ENTRY_CONNECT, both, dd_or(d, match, others));
-	}
-}
-
-/* What stronger rules take away from a rule's matches in scope. */
-static void
-put_exceptions(struct question *q, size_t r, enum vm_rule verdict, uint32_t matches)
-{
-	struct dd *d = q->s->dd;
-	uint32_t others = dd_not(d, dd_and(d, says(q, r, verdict), q->scope));
-
-	buf_puts(&q->out, q->json ? "], \"unless\": [" : "");
-	q->excepted = false;
-	for (size_t i = 0; i < q->img->n_rules; i++) {
-		enum vm_rule kind = q->img->rules[i].kind;
-		uint32_t match = q->g->match[q->entry][i], both;
-
-		if (kind > VM_DENY || kind <= verdict)
-			continue;
-		both = dd_and(d, matches, match);
-		if (can_be(q, both))
-			put_exception(q, i, q->entry, both, dd_or(d, match, others));
-	}
-	put_door(q, matches, others);
-}
-
-/* Where no session is opened, whenever that is tried. One goes on when the time comes at which it
- * would not be opened any more. */
-static uint32_t
-shut_by(const struct question *q, uint32_t denied)
-{
-	struct dd *d = q->s->dd;
-	uint32_t open = dd_not(d, denied);
-
-	for (int f = FACT_TIME_WEEKDAY; f <= FACT_TIME_OF_DAY; f++)
-		if (q->s->fact_var[f])
-			open = dd_exists(d, open, q->s->fact_var[f] - 1);
-	return dd_not(d, open);
-}
-
-/* The rule would let somebody, into whose sessions nobody comes: because of one rule, or of all. */
-static void
-put_shut_out(struct question *q, size_t r, enum vm_rule verdict, uint32_t matches)
-{
-	const char *sep = "\n  but no session is opened: deny by ";
-	bool one = false;
-
-	if (q->json)
-		return;
-	put_rule_text(q, r, verdict);
-	q->out.n--;
-	for (int all = 0; all <= 1 && !one; all++)
-		for (size_t i = 0; i < q->img->n_rules; i++) {
-			uint32_t match = q->g->match[ENTRY_CONNECT][i];
-			uint32_t left = dd_without(q->s->dd, matches, shut_by(q, match));
-
-			if (q->img->rules[i].kind != VM_DENY ||
-			    (all ? !can_be(q, dd_and(q->s->dd, matches, match)) : can_be(q, left)))
-				continue;
-			buf_printf(&q->out, "%s%.*s (", sep, SLICE_ARG(q->img->rules[i].name));
-			cli_rule_place(&q->out, q->img, i);
-			buf_putc(&q->out, ')');
-			sep = ", ";
-			one = true;
-		}
-	buf_putc(&q->out, '\n');
-}
-
-static void
-put_answer(struct question *q, size_t r, enum vm_rule verdict)
-{
-	struct dd *d = q->s->dd;
-	uint32_t match = says(q, r, verdict), here = dd_and(d, match, in_scope(q));
-
-	uint32_t decides = dd_and(d, here, q->g->verdict[q->entry][verdict]);
-
-	if (!can_be(q, decides))
-		return;
-	if (q->entry == ENTRY_COMMAND && !can_be(q, dd_without(d, decides, q->shut))) {
-		put_shut_out(q, r, verdict, decides);
-		return;
-	}
-	if (q->json) {
-		buf_puts(&q->out, q->any ? ",\n  " : "\n  ");
-		put_rule_json(q, r, verdict);
-		if (q->all)
-			buf_printf(&q->out, ", \"entry\": \"%s\"", entry_info[q->entry].name);
-		buf_puts(&q->out, ", \"conditions\": [");
-	} else {
-		if (q->all && q->entry == ENTRY_CONNECT)
-			buf_puts(&q->out, "to connect: ");
-		put_rule_text(q, r, verdict);
-	}
-	q->any = true;
-	put_cases(q, here, dd_or(d, match, dd_not(d, q->scope)), "  where ");
-	put_exceptions(q, r, verdict, here);
-	if (q->json)
-		buf_puts(&q->out, "]}");
-}
-
-/* ---- What is masked, withheld and limited of it ---- */
-
-static void
-put_restriction_terms(struct buf *out, const struct image *img, const struct image_rule *rule)
-{
-	const char *sep = rule->kind == VM_DROP ? "rows of " : "";
-
-	for (size_t i = 0; i < rule->mask.n_data; i++) {
-		buf_printf(out, "%s%.*s", sep, SLICE_ARG(img->data[rule->mask.data[i]].name));
-		sep = ", ";
-	}
-	if (rule->kind == VM_MASK) {
-		buf_puts(out, " with ");
-		rule_mask_text(out, &rule->mask);
-	}
-	sep = "";
-	for (size_t i = 0; i < rule->limit.n_amounts; i++) {
-		const struct image_amount *a = &rule->limit.amounts[i];
-
-		buf_printf(out, "%s%s %llu%s per %s", sep, limit_unit_info[a->unit].name,
-			   (unsigned long long) a->n, a->unit == LIMIT_TIME ? "ms" : "",
-			   limit_per_info[a->per].name);
-		sep = ", ";
-	}
-}
-
-static void
-put_restriction(struct question *q, size_t r, uint32_t match, uint32_t here)
-{
-	const struct image_rule *rule = &q->img->rules[r];
-	struct dd *d = q->s->dd;
-	struct buf terms = {0};
-
-	put_restriction_terms(&terms, q->img, rule);
-	if (q->json) {
-		buf_puts(&q->out, q->excepted ? ",\n  " : "\n  ");
-		put_rule_json(q, r, rule->kind);
-		buf_puts(&q->out, ", \"terms\": ");
-		buf_json_string(&q->out, buf_slice(&terms));
-		buf_puts(&q->out, ", \"conditions\": [");
-	} else {
-		buf_printf(&q->out, "%s %.*s (", vm_rule_info[rule->kind].name,
-			   SLICE_ARG(rule->name));
-		cli_rule_place(&q->out, q->img, r);
-		buf_printf(&q->out, "): %.*s\n", SLICE_ARG(buf_slice(&terms)));
-	}
-	put_cases(q, here, dd_or(d, match, dd_not(d, q->scope)), "  where ");
-	buf_puts(&q->out, q->json ? "]}" : "");
-	q->excepted = true;
-	buf_fini(&terms);
-}
-
-/* Of what the principal may do at all. */
-static void
-put_restrictions(struct question *q)
-{
-	struct dd *d = q->s->dd;
-	const uint32_t *verdict = q->g->verdict[ENTRY_COMMAND];
-	uint32_t can = dd_or(d, verdict[VERDICT_ALLOW], verdict[VERDICT_HOLD]);
-
-	can = dd_and(d, in_scope(q), dd_without(d, can, q->shut));
-	buf_puts(&q->out, q->json ? "], \"restrictions\": [" : "");
-	q->excepted = false;
-	for (size_t r = 0; r < q->img->n_rules; r++) {
-		const struct image_rule *rule = &q->img->rules[r];
-		enum vm_entry e = rule->kind == VM_LIMIT ? ENTRY_COMMAND
-				  : rule->by_row	 ? ENTRY_ROW
-							 : ENTRY_RESULT;
-		uint32_t here = dd_and(d, can, q->g->match[e][r]);
-
-		if (rule->shadow || !can_be(q, here) ||
-		    (rule->kind != VM_MASK && rule->kind != VM_DROP && rule->kind != VM_LIMIT))
-			continue;
-		if (rule->kind != VM_LIMIT)
-			here = dd_and(d, in_scope(q), q->g->match[e][r]);
-		put_restriction(q, r, q->g->match[e][r], here);
-	}
-}
-
-/* What is said of sessions alone; that commands open one as well goes without saying. */
-static void
-put_sessions(struct question *q)
-{
-	uint32_t scope = in_scope(q);
-
-	q->entry = ENTRY_CONNECT;
-	for (size_t r = 0; r < q->img->n_rules; r++) {
-		uint32_t command = dd_and(q->s->dd, q->g->match[ENTRY_COMMAND][r], scope);
-		enum vm_rule kind = q->img->rules[r].kind;
-
-		if (kind == VM_HOLD ||
-		    (kind == VM_ALLOW && q->g->may[r] == DD_FALSE && !can_be(q, command)))
-			put_answer(q, r, kind);
-	}
-}
-
-static void
-note_shut(struct question *q)
-{
-	uint32_t denied = DD_FALSE;
-
-	for (size_t r = 0; r < q->img->n_rules; r++)
-		if (q->img->rules[r].kind == VM_DENY)
-			denied = dd_or(q->s->dd, denied, q->g->match[ENTRY_CONNECT][r]);
-	q->shut = shut_by(q, denied);
-}
-
-static int
-answer(struct question *q, const char *command, const char *nobody)
-{
-	uint32_t usual, others;
-
-	note_shut(q);
-	(void) diagram_verdicts_in(q->g, in_scope(q)); /* too large: asked in the end */
-	if (q->json)
-		buf_puts(&q->out, "{\"answers\": [");
-	for (size_t r = 0; r < q->img->n_rules; r++) {
-		put_answer(q, r, VM_ALLOW);
-		put_answer(q, r, VM_HOLD);
-	}
-	usual = dd_and(q->s->dd, in_scope(q), q->g->by_default[q->entry]);
-	usual = dd_without(q->s->dd, usual, q->shut);
-	if (q->img->default_allow && can_be(q, usual)) {
-		buf_puts(&q->out, q->json ? (q->any ? ",\n  " : "\n  ") : "allow by default\n");
-		if (q->json)
-			buf_puts(&q->out, "{\"verdict\": \"allow\", \"rule\": null");
-		if (q->json && q->all)
-			buf_puts(&q->out, ", \"entry\": \"command\"");
-		if (q->json)
-			buf_puts(&q->out, ", \"conditions\": [");
-		others = dd_not(q->s->dd, q->scope);
-		put_cases(q, usual, dd_or(q->s->dd, q->g->by_default[q->entry], others),
-			  "  where ");
-		buf_puts(&q->out, q->json ? "], \"unless\": [" : "");
-		q->excepted = false;
-		put_door(q, usual, dd_or(q->s->dd, dd_not(q->s->dd, usual), others));
-		buf_puts(&q->out, q->json ? "]}" : "");
-		q->any = true;
-	}
-	if (q->all) {
-		put_sessions(q);
-		q->entry = ENTRY_COMMAND;
-		put_restrictions(q);
-	}
-	if (q->json)
-		buf_puts(&q->out, q->any ? "\n]}\n" : "]}\n");
-	else if (!q->any)
-		buf_printf(&q->out, "%s\n", nobody);
-	if (dd_full(q->s->dd)) {
-		fprintf(stderr, "weir %s: the rules depend on each other in too many ways\n",
-			command);
-		return EXIT_NEGATIVE;
-	}
-	cli_print(&q->out);
-	return EXIT_OK;
-}
-
 static int
 open_question(struct question *q, const char *command, const char *path)
 {
@@ -580,6 +164,7 @@ static int
 close_question(struct question *q, int code)
 {
 	buf_fini(&q->out);
+	buf_fini(&q->shut_out);
 	cli_policy_close(&q->policy);
 	return code;
 }
@@ -688,7 +273,7 @@ cmd_who_can(int argc, char **argv)
 	if (code == EXIT_OK)
 		code = read_who(&q, words[1]);
 	if (code == EXIT_OK)
-		code = answer(&q, "who-can", "nobody");
+		code = asked_answer(&q, "who-can", "nobody");
 	return close_question(&q, code);
 }
 
@@ -733,7 +318,7 @@ narrow_principal(struct question *q, const struct principal *p)
 	if (kind < 0)
 		return cli_usage_error("what-can", "a principal is human, service or agent");
 	if (p->kind)
-		narrow(q, is_value(q, FACT_USER_KIND, (uint32_t) kind + 1));
+		narrow(q, asked_value(q, FACT_USER_KIND, (uint32_t) kind + 1));
 	if (p->target && !narrow_target(q, slice_str(p->target)))
 		return cli_usage_error("what-can", "no target '%s' is declared", p->target);
 	narrow_string(q, FACT_USER_NAME, slice_str(p->name));
@@ -792,6 +377,6 @@ cmd_what_can(int argc, char **argv)
 	if (code == EXIT_OK)
 		code = narrow_principal(&q, &p);
 	if (code == EXIT_OK)
-		code = answer(&q, "what-can", "nothing");
+		code = asked_answer(&q, "what-can", "nothing");
 	return close_question(&q, code);
 }

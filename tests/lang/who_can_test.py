@@ -4,7 +4,7 @@
 
 UPDATE=1 rewrites the answers: read the diff.
 """
-import json, os, subprocess, sys
+import json, os, re, subprocess, sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.join(ROOT, "tests/lang/diff")
@@ -95,6 +95,13 @@ def main():
         lines += [c for x in limits for c in x["conditions"]]
         missing = [c for c in lines if f"where {c}\n" not in text]
         missing += [x for x in limits if f"{x['kind']} {x['rule']} (" not in text or f"): {x['terms']}\n" not in text]
+        shut = json.loads(out)["shut_out"]
+        missing += [x for x in shut if f"{x['verdict']} by {x['rule']} ({x['file']}:{x['line']}:" not in text]
+        told = [x for x in text.splitlines() if "but no session is opened: deny by " in x]
+        by = ["  but no session is opened: deny by " + ", ".join(
+            f"{b['rule']} ({b['file']}:{b['line']}:" for b in x["by"]) for x in shut]
+        if [re.sub(r":\d+\)", ":", x) for x in told] != by:
+            bad.append(f"who is shut out: {by}, not {told}")
         doors = [a for a in answers if a.get("entry") == "connect"]
         if q[0] == "what-can" and sum(x.startswith("to connect: ") for x in text.splitlines()) != len(doors):
             bad.append("sessions and commands are not told apart")
