@@ -536,6 +536,17 @@ expect_cell(struct run *r, const struct test_row *row, const struct cell *want)
 	buf_fini(&masked);
 }
 
+/* What is held shows rows once it is released. */
+static void
+expect_answer(struct run *r)
+{
+	if (r->verdict != VERDICT_DENY)
+		return;
+	buf_printf(&r->why, "expected a row, got %s", vm_rule_info[r->verdict].name);
+	put_deciders(r);
+	buf_putc(&r->why, '\n');
+}
+
 static const struct test_row *
 expect_dropped(struct run *r, const struct test_row *row, const char *name)
 {
@@ -545,6 +556,7 @@ expect_dropped(struct run *r, const struct test_row *row, const char *name)
 		buf_puts(&r->why, "more expected rows than `row` gives\n");
 		return NULL;
 	}
+	expect_answer(r);
 	rule = run_row(r, row);
 	if (rule < 0)
 		buf_printf(&r->why, "expected a row dropped by %s, and it is shown\n", name);
@@ -585,13 +597,7 @@ check_expects(struct run *r)
 				buf_puts(&r->why, "more expected rows than `row` gives\n");
 				break;
 			}
-			/* What is held shows rows once it is released. */
-			if (r->verdict == VERDICT_DENY) {
-				buf_printf(&r->why, "expected a row, got %s",
-					   vm_rule_info[r->verdict].name);
-				put_deciders(r);
-				buf_putc(&r->why, '\n');
-			}
+			expect_answer(r);
 			dropped = run_row(r, row);
 			if (dropped >= 0)
 				buf_printf(&r->why, "the row is dropped by %.*s\n",
