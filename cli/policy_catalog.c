@@ -87,6 +87,7 @@ take_verdict(struct run *r, const struct gate *g, const struct gate_class *c,
 	     const struct gate_verdict *v)
 {
 	int misused = r->use_rule; /* as far as that can be told without the catalog */
+	bool by_row = v->refusal.code && strcmp(v->refusal.code, "WEIR-ROW-FILTER") == 0;
 
 	r->joined = g->joined;
 	r->result = c->masks;
@@ -99,7 +100,8 @@ take_verdict(struct run *r, const struct gate *g, const struct gate_class *c,
 	if (v->refusal.hint)
 		r->hint = arena_str(&r->arena, slice_str(v->refusal.hint));
 	for (uint8_t i = 0; i < v->n_masks; i++)
-		r->use_rules[r->n_use_rules++] = v->masks[i];
+		if (!by_row || r->img->rules[v->masks[i]].kind == VM_DROP)
+			r->use_rules[r->n_use_rules++] = v->masks[i];
 	tell_use(r, misused);
 }
 
