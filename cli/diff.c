@@ -346,14 +346,12 @@ name_test(const struct difference *x, struct buf *out)
 		buf_printf(out, " on %.*s", SLICE_ARG(v[FACT_TABLE].s));
 }
 
-/* New behaviour passes under the new policy. Only that rows are dropped no more, or are from now
- * on, is shown by the policy that shows them, and that there is no limit, record, notice or trust
- * any more by that which has it. */
+/* New behaviour passes under the new policy. Only that there is no limit, record, notice or trust
+ * any more is shown by that which has it. */
 static int
 side_of_test(const struct difference *x)
 {
 	switch (x->kind) {
-	case DIFF_DROPPED:
 	case DIFF_UNSHADOWED:
 		return 0;
 	case DIFF_LIMIT:
@@ -477,6 +475,22 @@ put_shadowed(const struct report *r, const struct difference *x, int side, struc
 	return end_test(x, &t, out);
 }
 
+/* Under the old policy the row is shown, where it cannot be said what the new one does. */
+static bool
+put_dropped(const struct report *r, const struct difference *x, struct buf *out)
+{
+	struct witness_test t;
+
+	start_test(r, x, 1, &t);
+	t.shows = SHOWS_ROW;
+	t.by = t.passes->rules[x->rule[1]].name;
+	if (end_test(x, &t, out))
+		return true;
+	start_test(r, x, 0, &t);
+	t.shows = SHOWS_ROW;
+	return end_test(x, &t, out);
+}
+
 static bool
 put_test(const struct report *r, const struct difference *x, struct buf *out)
 {
@@ -486,6 +500,8 @@ put_test(const struct report *r, const struct difference *x, struct buf *out)
 
 	if (x->kind == DIFF_MODES)
 		return put_opened(r, x, out);
+	if (x->kind == DIFF_DROPPED && x->rule[1] >= 0)
+		return put_dropped(r, x, out);
 	if (x->kind == DIFF_SHADOWED || x->kind == DIFF_UNSHADOWED)
 		return put_shadowed(r, x, side, out);
 	if (x->kind == DIFF_APPROVAL || x->kind == DIFF_SHARED || x->kind == DIFF_SHADOW ||

@@ -276,6 +276,10 @@ put_row_test(struct buf *out, const struct witness_test *t, struct slice sample)
 		buf_puts(out, i ? ", " : "\n  row (");
 		put_cell(out, t, names[i], values[i]);
 	}
+	if (t->shows == SHOWS_ROW && t->by.n) {
+		buf_printf(out, ")\n  expect dropped by %.*s\n", SLICE_ARG(t->by));
+		return;
+	}
 	buf_puts(out, ")\n  expect (");
 	describe_string(out, names[0]);
 	buf_puts(out, ": ");

@@ -13,7 +13,7 @@ struct catalog_ref;
 enum witness_shows {
 	SHOWS_VERDICT,
 	SHOWS_CELL, /* how a column is shown: under the mask, or as it is */
-	SHOWS_ROW,  /* that a row is shown */
+	SHOWS_ROW,  /* that a row is shown, or dropped `by` a rule */
 	SHOWS_OBLIGATION, /* that a limit, record or notice applies */
 };
 
@@ -29,7 +29,7 @@ struct witness_test {
 	bool connects; /* SHOWS_VERDICT: of opening a session */
 	enum verdict verdict;
 	const char *expect;		    /* SHOWS_OBLIGATION: "limited" ... */
-	struct slice by;		    /* ... by this rule */
+	struct slice by;		    /* ... by this rule; SHOWS_ROW: or none */
 	struct slice calls; /* "schema.name(types)": the statement selects what it gives; or none */
 	struct slice schema, table, column; /* SHOWS_CELL, SHOWS_ROW */
 	int detector; /* SHOWS_CELL: what it finds is in the column, any of text will do; or -1 */

@@ -322,7 +322,25 @@ put_entries(struct buf *b, const struct emitted code[ENTRY_COUNT], const struct 
 	}
 }
 
-/* What the policy was written against: enough to say what a server lacks of it. */
+static void
+put_relation(struct buf *b, const struct catalog_relation *r)
+{
+	cbor_array(b, 3);
+	cbor_text(b, r->schema);
+	cbor_text(b, r->name);
+	cbor_array(b, r->n_columns);
+	for (uint32_t k = 0; k < r->n_columns; k++)
+		cbor_text(b, r->columns[k].name);
+}
+
+static bool
+is_view(const struct catalog_relation *r)
+{
+	return r->kind == 'v' || r->kind == 'm';
+}
+
+/* What the policy was written against: enough to say what a server lacks of it. Examples are taken
+ * from what comes first: of a table more can be shown than of a view. */
 static void
 put_catalog(struct buf *b, const struct catalog *c)
 {
@@ -332,16 +350,10 @@ put_catalog(struct buf *b, const struct catalog *c)
 	cbor_array(b, 2);
 	cbor_bytes(b, c ? slice_of(catalog_digest(c), SHA256_LEN) : SLICE_LIT(""));
 	cbor_array(b, n);
-	for (size_t i = 0; i < n; i++) {
-		const struct catalog_relation *r = catalog_at(c, i);
-
-		cbor_array(b, 3);
-		cbor_text(b, r->schema);
-		cbor_text(b, r->name);
-		cbor_array(b, r->n_columns);
-		for (uint32_t k = 0; k < r->n_columns; k++)
-			cbor_text(b, r->columns[k].name);
-	}
+	for (int views = 0; views <= 1; views++)
+		for (size_t i = 0; i < n; i++)
+			if (is_view(catalog_at(c, i)) == views)
+				put_relation(b, catalog_at(c, i));
 }
 
 static void

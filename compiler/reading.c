@@ -424,14 +424,15 @@ reading_table(struct space *s, size_t kind)
 		arena_printf(s->arena, "%.*s.%.*s", SLICE_ARG(k->schema), SLICE_ARG(k->table)));
 }
 
-static bool
-is_dropped(const struct space *s, const struct elsewhere_relation *e)
+/* How little of its rows is shown: some of a table's that are dropped, none of such a view. */
+static int
+withheld(const struct space *s, const struct elsewhere_relation *e)
 {
 	for (size_t i = 0; i < s->n_images; i++)
 		for (size_t k = 0; k < s->images[i]->n_rules; k++)
 			if (elsewhere_drops(e, s->images[i], &s->images[i]->rules[k]))
-				return true;
-	return false;
+				return elsewhere_is_view(e) ? 2 : 1;
+	return 0;
 }
 
 void
@@ -445,7 +446,7 @@ reading_move(struct witness *w, const struct elsewhere_relation *e, struct readi
 }
 
 /* Of the tables of its class that catalogs have one with such a column, or with it under another
- * name; rather one whose rows nothing drops. */
+ * name; rather one whose rows nothing drops, or that is a table. */
 static bool
 take_relation(struct space *s, struct witness *w, size_t kind, const enum elsewhere_use *what,
 	      struct reading_place *p)
@@ -453,13 +454,16 @@ take_relation(struct space *s, struct witness *w, size_t kind, const enum elsewh
 	const struct elsewhere *e = elsewhere_of(s);
 	size_t class = partition_find(s->facts[FACT_TABLE].strings, w->facts.v[FACT_TABLE].s);
 	const struct elsewhere_relation *best = NULL;
+	int least = 0;
 
-	for (size_t i = 0; i < e->n && (!best || is_dropped(s, best)); i++)
+	for (size_t i = 0; i < e->n && (!best || least); i++)
 		if (e->v[i].class == class &&
 		    (what ? elsewhere_has(s, &e->v[i], kind, *what)
 			  : elsewhere_own(s, &e->v[i], kind).n) &&
-		    (!best || !is_dropped(s, &e->v[i])))
+		    (!best || withheld(s, &e->v[i]) < least)) {
 			best = &e->v[i];
+			least = withheld(s, best);
+		}
 	if (best)
 		reading_move(w, best, p);
 	if (best && !what)
@@ -637,7 +641,7 @@ reading_dropped_place(struct space *s, struct witness *w)
 	for (size_t i = 0; i < e->n; i++)
 		if (e->v[i].inherits && e->v[i].class == partition_find(
 				s->facts[FACT_TABLE].strings, table) &&
-		    !elsewhere_is_view(&e->v[i]) && is_dropped(s, &e->v[i])) {
+		    !elsewhere_is_view(&e->v[i]) && withheld(s, &e->v[i])) {
 			reading_move(w, &e->v[i], &p);
 			break;
 		}
