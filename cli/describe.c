@@ -38,7 +38,10 @@ put_address(struct buf *out, const uint8_t addr[16], int prefix)
 static void
 put_number(struct buf *out, enum type type, int64_t n)
 {
-	if (type == TYPE_TIME)
+	if (type == TYPE_TIME && n % 60)
+		buf_printf(out, "%02d:%02d:%02d", (int) (n / 3600), (int) (n / 60 % 60),
+			   (int) (n % 60));
+	else if (type == TYPE_TIME)
 		buf_printf(out, "%02d:%02d", (int) (n / 3600), (int) (n / 60 % 60));
 	else
 		buf_printf(out, "%lld", (long long) n);
@@ -209,6 +212,9 @@ put_numbers(struct buf *out, const char *name, enum type type, const struct doma
 			put_number(out, type, d->cuts[i]);
 		} else if (i + 1 == d->n || !d->possible[i + 1]) {
 			buf_printf(out, "%s >= ", name);
+			put_number(out, type, d->cuts[first - 1]);
+		} else if (d->cuts[first - 1] + 1 == d->cuts[i]) {
+			buf_printf(out, "%s = ", name);
 			put_number(out, type, d->cuts[first - 1]);
 		} else {
 			buf_puts(out, name);

@@ -33,6 +33,7 @@ QUESTIONS = [
     ["who-can", "shut.weir", "sql.read on db"],
     ["who-can", "shut.weir", "sql.delete on db"],
     ["who-can", "shut.weir", "sql.insert on db"],
+    ["what-can", "numbers.weir", "al", "--in", "dba"],
     ["what-can", "shut.weir", "al", "--in", "agents"],
     ["what-can", "shut.weir", "al", "--in", 'dba,"ops"'],
     ["what-can", "shut.weir", "al", "--in", '"team-a"'],
