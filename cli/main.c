@@ -4,7 +4,9 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,6 +56,20 @@ cli_option_error(const char *command, const char *option, const char *valued)
 	return cli_usage_error(command, "no option '%s'", option);
 }
 
+/* A report that is cut short by a full disk must not pass for the whole. */
+static int
+finish(const char *command, int code)
+{
+	bool failed = ferror(stdout);
+	int error = fflush(stdout) != 0 ? errno : 0;
+
+	if (!failed && !error)
+		return code;
+	fprintf(stderr, "weir %s: cannot write all of the output%s%s\n", command,
+		error ? ": " : "", error ? strerror(error) : "");
+	return EXIT_USAGE;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -64,7 +80,7 @@ main(int argc, char **argv)
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
 	    strcmp(argv[1], "help") == 0) {
 		usage(stdout);
-		return EXIT_OK;
+		return finish("help", EXIT_OK);
 	}
 	if (strcmp(argv[1], "--version") == 0)
 		argv[1] = "version";
@@ -72,7 +88,7 @@ main(int argc, char **argv)
 		argv[2] = "--help";
 	for (size_t i = 0; i < COUNT_OF(commands); i++)
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return finish(argv[1], commands[i].run(argc - 1, argv + 1));
 	fprintf(stderr, "weir: no command '%s'; `weir --help` lists them\n", argv[1]);
 	return EXIT_USAGE;
 }

@@ -58,6 +58,17 @@ def test_the_version_is_of_this_commit():
         h.has(r.out, log)  # not of the one that ./configure was run on
 
 
+def test_a_full_disk_is_noticed():
+    """What was cut short is not taken for the whole."""
+    for args in [[c, "--help"] for c in commands()] + [["help"], ["facts"], ["version"],
+            ["check", "--format", "sarif", "policies-examples/orders.weir"], ["dis", "policies-examples/gdpr.weir"],
+            ["test", "policies-examples/orders.weir"]]:
+        with open("/dev/full", "w") as full:
+            r = subprocess.run([h.WEIR, *args], stdout=full, stderr=subprocess.PIPE, encoding="utf-8")
+        h.eq(r.returncode, 2, args)
+        h.has(r.stderr, f"weir {args[0]}: cannot write all of the output")
+
+
 def test_options_without_their_value():
     """An author's tool says that the value is missing, not that there is no such option."""
     n = 0
@@ -251,7 +262,8 @@ def test_assurance_names_what_there_is():
         h.has(page, f"| {int(n[0]):,} | {int(n[1]):,} |")
 
 
-h.main(test_reference_is_current, test_manual_names_every_command,
-       test_manual_pages_are_well_formed, test_every_command_has_help, test_options_without_their_value, test_bash_completion,
-       test_zsh_completion, test_fish_completion, test_install, test_policies_in_the_documents_compile, test_example_policies,
-       test_index_of_examples, test_catalogue, test_assurance_names_what_there_is)
+h.main(test_reference_is_current, test_manual_names_every_command, test_manual_pages_are_well_formed,
+       test_every_command_has_help, test_the_version_is_of_this_commit, test_a_full_disk_is_noticed,
+       test_options_without_their_value, test_bash_completion, test_zsh_completion, test_fish_completion,
+       test_install, test_policies_in_the_documents_compile, test_example_policies, test_index_of_examples,
+       test_catalogue, test_assurance_names_what_there_is)
