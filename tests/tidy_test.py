@@ -189,6 +189,15 @@ def check_header(path, text):
 
 # -- documentation -----------------------------------------------------------------------------------
 
+def check_tests(path, text):
+    """A test that no list has runs never. (Of C the compiler says so.)"""
+    if "globals()" in text:
+        return
+    for name in re.findall(r"^def (test_\w+)", text, re.M):
+        if len(re.findall(rf"\b{name}\b", text)) == 1:
+            fail("run", path, f"{name} is never run")
+
+
 def commands():
     return set(re.findall(r'^COMMAND\(\w+, "([^"]+)"', read("cli/commands.def"), re.M))
 
@@ -315,6 +324,7 @@ RULES = {
     "spdx": "sources carry the licence line",
     "link": "what the documents point at exists",
     "command": "commands and targets in the documents exist",
+    "run": "every test is run",
     "named": "what a table declares, a test or document names",
     "allow": "every exception is still needed",
 }
@@ -331,6 +341,8 @@ def main():
         check_header(path, text)
         if re.search(r"\.(c|h)$", path):
             check_c(path, text)
+        if path.endswith("_test.py"):
+            check_tests(path, text)
         if SOURCE.search(path) or path.endswith((".md", ".ninja", ".weir")):
             check_text(path, text)
     check_docs(files)

@@ -13,7 +13,7 @@ target orders = postgres "orders"
 
 allow data
   who agents, dba   on orders
-  do sql.basics, sql.select, sql.insert
+  do sql.basics, sql.select, sql.insert, sql.reset, sql.discard
 
 hold ddl "schema changes wait for a DBA"
   who agents, dba   on orders
@@ -312,6 +312,7 @@ if __name__ == "__main__":
            test_nobody_releases_their_own, test_an_agent_never_releases, test_two_people_and_a_reason,
            test_ctrl_c_withdraws, test_a_client_that_is_gone_withdraws, test_expires,
            test_what_waits_blocks_what_is_behind_it, test_one_release_is_one_run,
-           test_a_pipelined_statement_cannot_slip_in, test_async_asks_again, test_a_misspelt_wish_is_refused,
+           test_a_pipelined_statement_cannot_slip_in, test_async_asks_again, test_async_from_the_connection_string,
+           test_a_misspelt_wish_is_refused,
            test_a_new_policy_voids_a_release, test_it_is_all_in_the_audit_log, test_drains,
            setup=setup)

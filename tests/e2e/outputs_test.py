@@ -353,4 +353,4 @@ def test_large_fields_stream():
 
 h.main(test_every_type_under_every_mask, test_what_is_shown_in_binary_is_of_the_type, test_copy_with_any_options,
        test_replication_in_every_spelling, test_notices_and_notifications,
-       test_floods_of_names_are_bounded, test_process_ids_are_numbers_of_processes, test_large_fields_stream, setup=setup)
+       test_floods_of_names_are_bounded, test_long_names_are_bounded, test_process_ids_are_numbers_of_processes, test_large_fields_stream, setup=setup)
