@@ -9,8 +9,8 @@ exports.activate = () => {
   const command = vscode.workspace.getConfiguration('weir').get('path');
   client = new LanguageClient('weir', 'Weir', { command, args: ['lsp'] }, {
     documentSelector: [{ language: 'weir' }],
-    // Files that policies import may change without being open.
-    synchronize: { fileEvents: vscode.workspace.createFileSystemWatcher('**/*.weir') },
+    // What policies import, and their catalogs, may change without being open.
+    synchronize: { fileEvents: vscode.workspace.createFileSystemWatcher('**/*.{weir,sql}') },
   });
   return client.start();
 };

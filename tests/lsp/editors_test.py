@@ -87,7 +87,7 @@ def test_vscode_extension():
     said = r.json()
     h.eq((said["started"], said["stopped"]), (True, True))
     h.eq(said["client"]["documentSelector"], [{"language": "weir"}])
-    h.eq(said["watched"], "**/*.weir")
+    h.eq(said["watched"], "**/*.{weir,sql}")  # policies and their catalogs
     # The server starts as the extension says, with what the client adds.
     started = h.run([said["server"]["command"], *said["server"]["args"], "--stdio"], input="")
     h.eq((started.code, started.out, started.err), (1, "", ""))
