@@ -152,7 +152,6 @@ print(struct diag_queue *q, enum check_format format)
 static int
 explain(const char *code)
 {
-	const char *no_color = getenv("NO_COLOR");
 	struct slice page = diag_page(code);
 	struct buf out = {0};
 
@@ -161,7 +160,7 @@ explain(const char *code)
 				"them\n", code);
 		return EXIT_USAGE;
 	}
-	diag_page_print(page, &out, isatty(STDOUT_FILENO) && !(no_color && *no_color));
+	diag_page_print(page, &out, diag_colour(STDOUT_FILENO));
 	cli_print(&out);
 	buf_fini(&out);
 	return EXIT_OK;

@@ -11,7 +11,6 @@
 #include "gate/epoch.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -105,13 +104,12 @@ explain_all(struct explanation *x, struct arena *arena)
 static void
 print(const struct explanation *x, bool json)
 {
-	const char *no_color = getenv("NO_COLOR");
 	struct buf out = {0};
 
 	if (json)
 		explain_print_json(x, &out);
 	else
-		explain_print_text(x, &out, isatty(STDOUT_FILENO) && !(no_color && *no_color));
+		explain_print_text(x, &out, diag_colour(STDOUT_FILENO));
 	cli_print(&out);
 	buf_fini(&out);
 }

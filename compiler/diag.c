@@ -385,13 +385,20 @@ diag_print(struct diag_queue *q, struct buf *out, bool colour)
 			   q->n_warnings == 1 ? "" : "s");
 }
 
+bool
+diag_colour(int fd)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fd) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+}
+
 void
 diag_report(struct diag_queue *q)
 {
-	const char *no_color = getenv("NO_COLOR");
 	struct buf out = {0};
 
-	diag_print(q, &out, isatty(STDERR_FILENO) && !(no_color && *no_color));
+	diag_print(q, &out, diag_colour(STDERR_FILENO));
 	if (out.n)
 		fwrite(out.p, 1, out.n, stderr);
 	buf_fini(&out);

@@ -102,7 +102,9 @@ void diag_print(struct diag_queue *q, struct buf *out, bool colour);
  * line, column, end_line, end_column, notes: [...], edits: [...]}, ...]} and a line end. All of
  * them. An edit has a place and the text to put there. */
 void diag_print_json(struct diag_queue *q, struct buf *out);
-/* Prints the text form on standard error, in colours if that is a terminal and NO_COLOR unset. */
+/* It is a terminal that shows colours, and its user has not set NO_COLOR. */
+bool diag_colour(int fd);
+/* Prints the text form on standard error, in colours where it shows them. */
 void diag_report(struct diag_queue *q);
 /* Sorts by place, as the printers do. */
 void diag_sort(struct diag_queue *q);

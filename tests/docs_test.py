@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The documents are current: the generated reference, the manual pages, shell completion, what
 `ninja install` puts where, and the configurations and policies that the documents show."""
-import glob, os, re, shutil, subprocess, sys
+import glob, os, pty, re, shutil, subprocess, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "e2e"))
 import harness as h
@@ -67,6 +67,38 @@ def test_a_full_disk_is_noticed():
             r = subprocess.run([h.WEIR, *args], stdout=full, stderr=subprocess.PIPE, encoding="utf-8")
         h.eq(r.returncode, 2, args)
         h.has(r.stderr, f"weir {args[0]}: cannot write all of the output")
+
+
+def on_a_terminal(*args, **env):
+    """What a command prints on one."""
+    ours, theirs = pty.openpty()
+    p = subprocess.Popen([h.WEIR, *args], stdout=theirs, stderr=theirs, stdin=subprocess.DEVNULL,
+                         env={"PATH": os.environ["PATH"], "TERM": "xterm", **env})
+    os.close(theirs)
+    told = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:  # the other end is closed
+            piece = b""
+        if not piece:
+            os.close(ours)
+            p.wait()
+            return told
+        told += piece
+
+
+def test_colours():
+    """On a terminal that shows them, for who wants them, and nowhere else."""
+    slip = f"{h.tmp()}/slip.weir"
+    with open(slip, "w") as f:
+        f.write("policy slip\nallow read who nobody\n")
+    for args in (["check", slip], ["check", "--explain", "E0402"],
+                 ["explain", "policies-examples/orders.weir", "--as", 'human "eve"', "--on", "orders", "select 1"]):
+        for env, wanted in (({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)):
+            h.eq(b"\x1b[" in on_a_terminal(*args, **env), wanted, f"{args} {env}")
+        r = h.weir(*args)
+        h.lacks(r.out + r.err, "\x1b")
 
 
 def test_options_without_their_value():
@@ -264,6 +296,6 @@ def test_assurance_names_what_there_is():
 
 h.main(test_reference_is_current, test_manual_names_every_command, test_manual_pages_are_well_formed,
        test_every_command_has_help, test_the_version_is_of_this_commit, test_a_full_disk_is_noticed,
-       test_options_without_their_value, test_bash_completion, test_zsh_completion, test_fish_completion,
+       test_colours, test_options_without_their_value, test_bash_completion, test_zsh_completion, test_fish_completion,
        test_install, test_policies_in_the_documents_compile, test_example_policies, test_index_of_examples,
        test_catalogue, test_assurance_names_what_there_is)
