@@ -96,15 +96,17 @@ through_views(struct prover *p, size_t kind)
 		      reading_elsewhere(p->diagram, kind, ELSEWHERE_SHOWN));
 }
 
-/* Statistics show values of every column, and are refused only to whom masks or drops apply. */
+/* Statistics show values of every column, and are refused only to whom masks or drops of columns
+ * apply. */
 static uint32_t
 by_statistics(struct prover *p)
 {
 	struct dd *d = p->space->dd;
-	uint32_t root = dd_and(d, reading_selects(p->space), reading_statistics(p->space));
+	uint32_t root = dd_and(d, reading_selects(p->space),
+			       reading_telling(p->space, READING_TELLS_VALUES));
 
 	for (size_t i = 0; i < p->img->n_rules && root != DD_FALSE; i++)
-		if (p->img->rules[i].kind == VM_MASK || p->img->rules[i].kind == VM_DROP)
+		if (p->img->rules[i].by_column)
 			root = dd_without(d, root, p->diagram->match[ENTRY_RESULT][i]);
 	return root;
 }
@@ -129,15 +131,9 @@ find_seen(struct prover *p, size_t kind, uint32_t others, struct counterexample 
 static bool
 find_told(struct prover *p, size_t kind, uint32_t others, struct counterexample *out)
 {
-	struct slice column = SLICE_LIT("most_common_vals");
-
-	if (p->tables_only || !find(p, dd_and(p->space->dd, others, by_statistics(p)), out))
-		return false;
-	facts_string(&out->witness.facts, FACT_TABLE, READING_STATISTICS);
-	facts_string(&out->witness.facts, FACT_SCHEMA, SLICE_LIT("pg_catalog"));
-	out->place = (struct reading_place){SLICE_LIT("pg_catalog"), SLICE_LIT("pg_stats"), column,
-					    reading_table(p->space, kind), true};
-	return true;
+	return !p->tables_only &&
+	       find(p, dd_and(p->space->dd, others, by_statistics(p)), out) &&
+	       reading_move_telling(p->space, &out->witness, kind, &out->place);
 }
 
 static enum proof

@@ -277,7 +277,29 @@ is_named(const struct space *s, size_t kind, struct slice table)
 	return false;
 }
 
-/* No catalog has a table of the class, and the data does not name it. */
+enum tells { VALUES, STATEMENTS, OTHERS };
+
+static const struct {
+	struct slice table, name, column;
+	enum tells what;
+} telling[] = {
+#define TELLING(relation, column, what) \
+	{SLICE_LIT("pg_catalog." #relation), SLICE_LIT(#relation), SLICE_LIT(#column), what},
+#include "grammar/telling.def"
+#undef TELLING
+};
+
+static bool
+is_telling(struct slice table)
+{
+	for (size_t i = 0; i < COUNT_OF(telling); i++)
+		if (slice_eq(telling[i].table, table))
+			return true;
+	return false;
+}
+
+/* No catalog has a table of the class, the data does not name it, and it is none that the system
+ * shows other tables in. */
 static bool
 may_be_view(struct space *s, uint32_t class, size_t kind)
 {
@@ -285,7 +307,9 @@ may_be_view(struct space *s, uint32_t class, size_t kind)
 	const struct elsewhere *e = elsewhere_of(s);
 
 	return tables->possible[class] && !(e->known && e->known[class]) &&
-	       !is_named(s, kind, tables->values[class].s);
+	       !is_named(s, kind, tables->values[class].s) &&
+	       !(tables->strings->classes[class].constant &&
+		 is_telling(tables->values[class].s));
 }
 
 uint32_t
@@ -303,15 +327,36 @@ reading_unknown(struct space *s, size_t kind)
 }
 
 uint32_t
-reading_statistics(struct space *s)
+reading_telling(struct space *s, enum reading_tells what)
 {
 	const struct domain *tables = &s->facts[FACT_TABLE];
-	uint32_t var = s->fact_var[FACT_TABLE], class;
+	uint32_t var = s->fact_var[FACT_TABLE], root = DD_FALSE;
 
-	if (!var)
-		return DD_FALSE;
-	class = (uint32_t) partition_find(tables->strings, READING_STATISTICS);
-	return dd_and(s->dd, plain(s, true), dd_between(s->dd, var - 1, class + 1, class + 2));
+	for (size_t i = 0; i < COUNT_OF(telling) && var; i++) {
+		uint32_t class = (uint32_t) partition_find(tables->strings, telling[i].table);
+
+		if (what == READING_TELLS || telling[i].what == VALUES)
+			root = dd_or(s->dd, root, dd_between(s->dd, var - 1, class + 1, class + 2));
+	}
+	return dd_and(s->dd, root, plain(s, true));
+}
+
+bool
+reading_move_telling(struct space *s, struct witness *w, size_t kind, struct reading_place *p)
+{
+	const struct partition *tables = s->facts[FACT_TABLE].strings;
+	size_t class = partition_find(tables, w->facts.v[FACT_TABLE].s);
+
+	for (size_t i = 0; i < COUNT_OF(telling); i++) {
+		if (partition_find(tables, telling[i].table) != class)
+			continue;
+		facts_string(&w->facts, FACT_TABLE, telling[i].table);
+		facts_string(&w->facts, FACT_SCHEMA, SLICE_LIT("pg_catalog"));
+		*p = (struct reading_place){SLICE_LIT("pg_catalog"), telling[i].name,
+					    telling[i].column, reading_table(s, kind), true};
+		return true;
+	}
+	return false;
 }
 
 uint32_t
@@ -392,8 +437,8 @@ reading_masks(const struct diagram *g, size_t kind)
 	return dd_join_all(s->dd, &s->larger, v, n);
 }
 
-int
-reading_mask_at(const struct diagram *g, const struct witness *w, size_t kind)
+static int
+strictest_at(const struct diagram *g, const struct witness *w, size_t kind, enum vm_entry by_row)
 {
 	const struct image *img = g->img;
 	struct decision result, row;
@@ -402,7 +447,7 @@ reading_mask_at(const struct diagram *g, const struct witness *w, size_t kind)
 
 	witness_facts(g->space, w, g->image, &f);
 	vm_decide(img, ENTRY_RESULT, &f, &result);
-	vm_decide(img, ENTRY_ROW, &f, &row);
+	vm_decide(img, by_row, &f, &row);
 	for (size_t i = 0; i < img->n_rules; i++) {
 		const struct image_rule *r = &img->rules[i];
 		const struct decision *d = r->by_row ? &row : &result;
@@ -413,6 +458,18 @@ reading_mask_at(const struct diagram *g, const struct witness *w, size_t kind)
 			best = (int) i;
 	}
 	return best;
+}
+
+int
+reading_mask_at(const struct diagram *g, const struct witness *w, size_t kind)
+{
+	return strictest_at(g, w, kind, ENTRY_ROW);
+}
+
+int
+reading_masked_at(const struct diagram *g, const struct witness *w, size_t kind)
+{
+	return strictest_at(g, w, kind, ENTRY_RESULT);
 }
 
 struct slice
@@ -504,7 +561,7 @@ place_in(struct space *s, struct witness *w, size_t kind, enum elsewhere_use wha
 	if (!take_relation(s, w, kind, &what, p)) {
 		p->column = has ? own : p->column;
 		p->view = !has;
-		if (has)
+		if (has || (slice_is(p->schema, "pg_catalog") && reading_move_telling(s, w, kind, p)))
 			return;
 	}
 	p->base = reading_table(s, kind);

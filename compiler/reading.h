@@ -32,9 +32,12 @@ uint32_t reading_selects(struct space *s);
 uint32_t reading_elsewhere(const struct diagram *g, size_t kind, enum elsewhere_use what);
 /* Where the table is unknown to the catalogs, and has no column of the kind; or it is this one. */
 uint32_t reading_unknown(struct space *s, size_t kind);
-/* Where it is the system's view of columns' statistics, which shows values of each. */
-#define READING_STATISTICS SLICE_LIT("pg_catalog.pg_stats")
-uint32_t reading_statistics(struct space *s);
+/* Where it is one of the system's relations that show what is in other tables (telling.def); or of
+ * those that show values of any column. */
+enum reading_tells { READING_TELLS, READING_TELLS_VALUES };
+uint32_t reading_telling(struct space *s, enum reading_tells what);
+/* The witness is about the first of them that is of its class of names; false: none is. */
+bool reading_move_telling(struct space *s, struct witness *w, size_t kind, struct reading_place *p);
 uint32_t reading_there(struct space *s, const struct elsewhere_relation *e);
 /* Where views over any table that has the kind are refused, because its rows are dropped. */
 uint32_t reading_refused(const struct diagram *g, size_t kind);
@@ -59,6 +62,8 @@ struct reading_place reading_dropped_place(struct space *s, struct witness *w);
 /* At a witness: the strictest mask rule over a kind of column, or -1; some drop rule over the
  * witness's table, or -1. */
 int reading_mask_at(const struct diagram *g, const struct witness *w, size_t kind);
+/* ... and whatever the row. */
+int reading_masked_at(const struct diagram *g, const struct witness *w, size_t kind);
 int reading_drop_at(const struct diagram *g, const struct witness *w, size_t kind);
 /* A column of this kind in the witness's table; where tables do not matter, the witness gets one.
  * Of a table that has none: as what it matters there. */

@@ -152,10 +152,9 @@ class_tainted(const struct gate_class *c, uint32_t view)
 
 /* Relations of pg_catalog that show values of other tables or statements of other sessions. */
 static const char *const telling_relations[] = {
-	"pg_stats", "pg_statistic", "pg_stats_ext", "pg_stats_ext_exprs", "pg_statistic_ext_data",
-	"pg_stat_activity", "pg_stat_statements", "pg_prepared_statements", "pg_cursors",
-	"pg_largeobject", "pg_prepared_xacts", "pg_hba_file_rules", "pg_file_settings",
-	"pg_backend_memory_contexts", /* quotes statements */
+#define TELLING(relation, column, what) #relation,
+#include "grammar/telling.def"
+#undef TELLING
 };
 
 bool

@@ -5,7 +5,7 @@ weir test and weir build with them, and random policies, whose proofs random fac
 
   SEED=N  another sequence; POLICIES=N  how many random policies
 """
-import json, os, random, subprocess, sys, tempfile
+import json, os, random, re, subprocess, sys, tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
@@ -348,6 +348,8 @@ def drops(folder):
 TOLD = [("deny u when sql.uses(d)", False), ("deny u when sql.uses(d)\nmask m of t with null", True),
         ("deny u when sql.uses(d)\nmask m of t with null unless user.kind = agent", False),
         ("deny u when sql.uses(d)\ndrop w of t when row.tenant = 1", True),
+        ("deny u when sql.uses(d)\ndata v = values like card\nmask m of v with null", False),
+        ("deny u when sql.uses(d) or table = \"pg_catalog.pg_stats\"", False),
         ("deny u when sql.uses(d) or schema = \"pg_catalog\"", True)]
 
 
@@ -360,7 +362,7 @@ def statistics(folder):
         code, out, err = weir("prove", path)
         bad = (code == 0) != wanted and f"exit {code} {out}{err}"
         if not bad and not wanted:
-            bad = "most_common_vals" not in out and out
+            bad = not re.search("most_common_vals|stavalues1", out) and out
             if "\ntest " in out:
                 test = out[out.index("test "):out.rindex("\n0 proved") + 1]
                 code, out, err = weir("test", write(folder, "told.weir", text + test))
