@@ -27,6 +27,12 @@ same_rules(struct diff_work *w, const struct difference *x)
 	return region;
 }
 
+static bool
+at_witness(const struct diff_work *w, const struct difference *x, uint32_t root)
+{
+	return dd_eval_any(w->s->dd, root, x->witness.values) == DD_TRUE;
+}
+
 /* Preferably of a table that has the column, of what runs at once, of a column that there is: a
  * test shows that. */
 static struct difference *
@@ -73,12 +79,13 @@ where_shown(struct diff_work *w, size_t kind)
 		     dd_and(d, reading_selects(w->s), elsewhere(w, kind, ELSEWHERE_SHOWN)));
 }
 
+static const enum action uses[] = {ACTION_SQL_SELECT, ACTION_SQL_EXPLAIN, ACTION_SQL_INSERT,
+				   ACTION_SQL_UPDATE, ACTION_SQL_DELETE,  ACTION_SQL_MERGE};
+
 /* Where a command does something with it that no masked column is there for. */
 static uint32_t
 where_used(struct diff_work *w, size_t kind)
 {
-	static const enum action uses[] = {ACTION_SQL_SELECT, ACTION_SQL_EXPLAIN, ACTION_SQL_INSERT,
-					   ACTION_SQL_UPDATE, ACTION_SQL_DELETE,  ACTION_SQL_MERGE};
 	static const enum action all[] = {ACTION_SQL_ALTER, ACTION_SQL_CLUSTER, ACTION_SQL_CREATE};
 	struct dd *d = w->s->dd;
 	uint32_t used = reading_use(w->s, kind, (1u << N_CONTEXTS) - 1);
@@ -117,7 +124,8 @@ only_in(struct diff_work *w, int side)
 	return root;
 }
 
-/* Where what could read it unseen is refused under one of the policies. */
+/* Where what could read it unseen, or shows what is in other tables, is refused under one of the
+ * policies. */
 static uint32_t
 where_blind(struct diff_work *w)
 {
@@ -134,22 +142,46 @@ where_blind(struct diff_work *w)
 					    ACTION_SQL_CREATE,
 					    ACTION_SQL_ALTER,
 					    ACTION_SQL_CONFIGURE};
+	struct dd *d = w->s->dd;
+	uint32_t root;
 
-	if (!w->has_blind)
-		w->blind = dd_and(w->s->dd, dd_or(w->s->dd, only_in(w, 0), only_in(w, 1)),
-				  reading_actions(w->s, blind, COUNT_OF(blind)));
+	if (w->has_blind)
+		return w->blind;
+	root = dd_and(d, reading_telling(w->s, READING_TELLS),
+		      reading_actions(w->s, uses, COUNT_OF(uses)));
+	root = dd_or(d, root, reading_actions(w->s, blind, COUNT_OF(blind)));
+	w->blind = dd_and(d, root, dd_or(d, only_in(w, 0), only_in(w, 1)));
 	w->has_blind = true;
 	return w->blind;
 }
 
-/* Where it has a mask under one of the policies only, and that matters though nobody reads it. */
+/* Where masks are in force, and so forbid: those by row whatever the row. */
+static uint32_t
+where_masked(struct diff_work *w, int side, size_t kind)
+{
+	const struct diagram *g = w->out->sides[side];
+	uint32_t *v = ARENA_ARRAY(w->arena, uint32_t, g->img->n_rules + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->img->n_rules; i++)
+		if (g->img->rules[i].kind == VM_MASK && reading_covers(g, i, kind))
+			v[n++] = g->match[ENTRY_RESULT][i];
+	return dd_or_all(w->s->dd, v, n);
+}
+
+/* Where it has a mask under one of the policies only. */
+static uint32_t
+where_masked_by_one(struct diff_work *w, size_t kind)
+{
+	return dd_differ(w->s->dd, where_masked(w, 0, kind), where_masked(w, 1, kind));
+}
+
+/* ... and that matters though nobody reads it. */
 static uint32_t
 where_forbidden(struct diff_work *w, size_t kind)
 {
 	struct dd *d = w->s->dd;
-	uint32_t masked =
-		dd_differ(d, dd_where(d, reading_masks(w->out->sides[0], kind), dd_leaf(0)),
-			  dd_where(d, reading_masks(w->out->sides[1], kind), dd_leaf(0)));
+	uint32_t masked = where_masked_by_one(w, kind);
 
 	return masked == DD_FALSE
 		       ? DD_FALSE
@@ -159,22 +191,29 @@ where_forbidden(struct diff_work *w, size_t kind)
 /* ---- Masks ---- */
 
 static void
-compare_masks(struct diff_work *w, size_t kind, uint32_t read, uint32_t runs)
+keep_mask(struct diff_work *w, struct difference *x)
+{
+	if (x->rule[0] < 0 || x->rule[1] < 0)
+		x->kind = x->rule[1] < 0 ? DIFF_UNMASKED : DIFF_MASKED;
+	diff_keep(w, x);
+}
+
+/* How it is shown. */
+static void
+compare_masks(struct diff_work *w, size_t kind, uint32_t read)
 {
 	struct dd *d = w->s->dd;
 	uint32_t one = reading_masks(w->out->sides[0], kind);
 	uint32_t other = reading_masks(w->out->sides[1], kind);
-	uint32_t root = dd_differ(d, one, other), shown = DD_FALSE;
+	uint32_t root = dd_differ(d, one, other);
 	struct difference *x;
 
 	if (root != DD_FALSE)
-		shown = dd_and(d, root, dd_and(d, read, where_shown(w, kind)));
-	root = dd_or(d, shown, dd_and(d, runs, where_forbidden(w, kind)));
+		root = dd_and(d, root, dd_and(d, read, where_shown(w, kind)));
 	for (int i = 0; root != DD_FALSE; i++) {
 		uint32_t leaves[DIFF_SIDES];
 
-		x = find_shown(w, DIFF_MASK, kind, dd_and(d, root, shown), i);
-		if (!x && !(x = find_shown(w, DIFF_MASK, kind, root, i)))
+		if (!(x = find_shown(w, DIFF_MASK, kind, root, i)))
 			return;
 		x->place = reading_place(w->s, &x->witness, kind, ELSEWHERE_SHOWN);
 		for (int side = 0; side < DIFF_SIDES; side++) {
@@ -185,13 +224,48 @@ compare_masks(struct diff_work *w, size_t kind, uint32_t read, uint32_t runs)
 
 			leaves[side] = dd_leaf(r < 0 ? 0 : reading_rank(w->s, &img->rules[r].mask));
 		}
-		if (x->rule[0] < 0 || x->rule[1] < 0)
-			x->kind = x->rule[1] < 0 ? DIFF_UNMASKED : DIFF_MASKED;
-		diff_keep(w, x);
+		keep_mask(w, x);
 		root = dd_without(d, root,
 				  dd_and(d, same_rules(w, x),
 					 dd_and(d, dd_where(d, one, leaves[0]),
 						dd_where(d, other, leaves[1]))));
+	}
+}
+
+/* A system's relation, which shows it to whom no mask is in force for. */
+static bool
+is_told(struct diff_work *w, const struct difference *x, size_t kind)
+{
+	struct dd *d = w->s->dd;
+	uint32_t there = dd_or(d, where_shown(w, kind), where_used(w, kind));
+
+	return at_witness(w, x, dd_without(d, reading_telling(w->s, READING_TELLS), there));
+}
+
+/* What it allows, though nobody reads it. */
+static void
+compare_forbidden(struct diff_work *w, size_t kind, uint32_t runs)
+{
+	uint32_t root = where_forbidden(w, kind);
+	struct difference *x;
+
+	if (root != DD_FALSE)
+		root = dd_and(w->s->dd, root, runs);
+	for (int i = 0; root != DD_FALSE; i++) {
+		if (!(x = find_shown(w, DIFF_MASK, kind, root, i)))
+			return;
+		if (!is_told(w, x, kind) ||
+		    !reading_move_telling(w->s, &x->witness, kind, &x->place))
+			x->place = reading_place(w->s, &x->witness, kind, ELSEWHERE_SHOWN);
+		for (int side = 0; side < DIFF_SIDES; side++) {
+			const struct diagram *g = w->out->sides[side];
+			int r = x->rule[side] = x->mask[side] =
+				reading_masked_at(g, &x->witness, kind);
+
+			root = r < 0 ? root
+				     : dd_without(w->s->dd, root, g->match[ENTRY_RESULT][r]);
+		}
+		keep_mask(w, x);
 	}
 }
 
@@ -300,10 +374,8 @@ compare_modes(struct diff_work *w, size_t kind, uint32_t read, uint32_t runs)
 		root = dd_or(d, root, dd_and(d, differ, mode == MODE_LOOKUP ? runs : read));
 	}
 	/* A column that has no mask is open to everything: that is said of the mask. */
-	root = dd_without(
-		d, root,
-		dd_differ(d, dd_where(d, reading_masks(w->out->sides[0], kind), dd_leaf(0)),
-			  dd_where(d, reading_masks(w->out->sides[1], kind), dd_leaf(0))));
+	if (root != DD_FALSE)
+		root = dd_without(d, root, where_masked_by_one(w, kind));
 	if (root != DD_FALSE)
 		root = dd_without(d, root, where_told(w, kind, read));
 	for (int i = 0; root != DD_FALSE && (x = find_shown(w, DIFF_MODES, kind, root, i)); i++) {
@@ -407,12 +479,6 @@ find_rows(struct diff_work *w, enum difference_kind kind, uint32_t root, int i)
 		x = diff_find(w, kind, ENTRY_COMMAND, roots[k]);
 	w->out->more |= i == DIFF_MAX_EACH && root != DD_FALSE;
 	return x;
-}
-
-static bool
-at_witness(const struct diff_work *w, const struct difference *x, uint32_t root)
-{
-	return dd_eval_any(w->s->dd, root, x->witness.values) == DD_TRUE;
 }
 
 /* A table of the rule's data. */
@@ -563,7 +629,8 @@ diff_data(struct diff_work *w)
 				      reading_drops(w->out->sides[1], k)};
 		uint32_t read = dd_without(d, dd_without(d, runs, dropped[0]), dropped[1]);
 
-		compare_masks(w, k, read, runs);
+		compare_masks(w, k, read);
+		compare_forbidden(w, k, runs);
 		compare_modes(w, k, read, runs);
 		compare_drops(w, k, dropped, where_rows(w, false));
 	}
@@ -615,9 +682,8 @@ diff_where_data(struct diff_work *w)
 					   reading_masks(w->out->sides[1], k));
 
 		if (shown != DD_FALSE)
-			root = dd_or(d, root,
-				     dd_or(d, dd_and(d, shown, where_shown(w, k)),
-					   dd_and(d, shown, where_forbidden(w, k))));
+			root = dd_or(d, root, dd_and(d, shown, where_shown(w, k)));
+		root = dd_or(d, root, where_forbidden(w, k));
 		for (int mode = 0; mode < MODES; mode++) {
 			shown = dd_differ(d, modes_of(w, 0, k, mode), modes_of(w, 1, k, mode));
 			if (shown != DD_FALSE)

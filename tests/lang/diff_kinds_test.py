@@ -157,6 +157,48 @@ def views(folder):
                 head + "mask d with null", head, tested=table == "orders")
 
 
+TELLING = """catalog "told.sql"
+data d = column orders.pan
+data e = column other.tenant
+data f = column third.tenant
+data v = values like card
+deny u when sql.uses(d) or sql.uses(e)
+"""
+READS = 'allow r do sql.select when table = "public.other" or '
+# The system's relations show what is in any table, and are refused to whom a mask or drop of columns applies:
+# where, what is said of it, the rules before and after.
+TOLD = [
+    ('table = "pg_catalog.pg_stats"', "pg_stats.most_common_vals", "newly unmasked", "mask m of d with null", ""),
+    ('table = "pg_catalog.pg_stats"', "pg_stats.most_common_vals", "newly masked", "", "mask m of d with null"),
+    ('table = "pg_catalog.pg_stats"', "pg_stats", "rows newly shown", "drop m of f", ""),
+    ('schema = "pg_catalog"', "column  pg_catalog.", "newly unmasked", "mask m of d with null", ""),
+    ('table starts with "pg_catalog.pg_stats_"', "pg_stats_ext.most_common_vals", "newly unmasked", "mask m of d with null",
+     "mask m of d with null unless who g0"),
+    ('table matches "pg_catalog.pg_statis*"', "pg_statistic.stavalues1", "newly unmasked",
+     "mask m of d with null", "mask m of d with null unless who g0"),
+    ('table = "pg_catalog.pg_stat_activity"', "pg_stat_activity.query", "newly unmasked",
+     "mask m of d with null", ""),
+    ('table = "pg_catalog.pg_stats"', "pg_stats.most_common_vals", "newly unmasked",
+     "mask n of v with null\nmask m of d with null", "mask n of v with null"),
+    # Still refused, or of another kind.
+    ('table = "pg_catalog.pg_stats"', "alike", None, "mask n of e with null\nmask m of d with null",
+     "mask n of e with null"),
+    ('table = "pg_catalog.pg_class"', "alike", None, "mask m of d with null", ""),
+]
+
+
+def statistics(folder):
+    write(folder, "told.sql", "create table orders (pan text);\ncreate table other (tenant int);\n"
+          "create table third (tenant int);\n"
+          "create schema pg_catalog;\ncreate table pg_catalog.pg_class (relname text);\n")
+    for where, named, wanted, old, new in TOLD:
+        name = f"{named} where {where}: {old or '-'} | {new or '-'}".replace("\n", "; ")
+        bad = problem_of(folder, READS + where + "\n" + old, READS + where + "\n" + new,
+                         [wanted] if wanted else [], tested=False, head=HEAD + TELLING)
+        out = weir("diff", os.path.join(folder, "old.weir"), os.path.join(folder, "new.weir"))[1]
+        check(name, bad or named not in out and out)
+
+
 BOTH = "allow r do sql.select, sql.update\n"
 
 
@@ -219,6 +261,7 @@ def main():
         functions(folder)
         told(folder)
         views(folder)
+        statistics(folder)
         budgets(folder)
         names(folder)
     print(f"1..{len(results)}")

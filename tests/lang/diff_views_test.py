@@ -83,6 +83,13 @@ FIXED += [
     (["newly unmasked"], True, "allow r do sql.update\n" + MASK, "allow r do sql.update"),
     (["newly masked"], True, "allow r do sql.explain", "allow r do sql.explain\n" + MASK),
     (["newly masked"], True, "allow r do sql.alter", "allow r do sql.alter\n" + MASK),
+    # A mask forbids it whatever the row; which rows it is for matters to who reads them.
+    ([], True, "allow r do sql.update\n" + MASK + " when row.tenant = 7",
+     "allow r do sql.update\n" + MASK + " when row.tenant = 8"),
+    (["newly unmasked"], True, "allow r do sql.update\n" + MASK + " when row.tenant = 7",
+     "allow r do sql.update"),
+    (["newly unmasked"], True, "allow r do sql.update\n" + MASK + " when row.tenant < 7 and row.tenant > 8",
+     "allow r do sql.update"),
     # What a change of another table leaves to run later is code that nobody sees.
     (["newly unmasked"], False, "allow r do sql.alter when table = \"public.people\"\n" + MASK,
      "allow r do sql.alter when table = \"public.people\""),
