@@ -38,33 +38,43 @@ struct strings {
 	size_t n_elsewhere;
 };
 
-static const struct partition *sorting;
-
 static int
-compare_signs(const void *a, const void *b)
+compare_signs(const struct partition *p, uint32_t a, uint32_t b)
 {
-	size_t n = sorting->sign_words;
+	size_t n = p->sign_words;
 
-	return memcmp(&sorting->signs[*(const uint32_t *) a * n],
-		      &sorting->signs[*(const uint32_t *) b * n], n * sizeof(*sorting->signs));
+	return memcmp(&p->signs[a * n], &p->signs[b * n], n * sizeof(*p->signs));
+}
+
+/* Of those that match the same patterns the one that is no constant comes first. */
+static int
+compare_twins(const void *a, const void *b, void *of)
+{
+	const struct partition *p = of;
+	uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+	int order = compare_signs(p, x, y);
+
+	return order ? order : p->classes[x].constant - p->classes[y].constant;
 }
 
 static int
-compare_names(const void *a, const void *b)
+compare_names(const void *a, const void *b, void *of)
 {
-	return slice_cmp(sorting->classes[*(const uint32_t *) a].text,
-			 sorting->classes[*(const uint32_t *) b].text);
+	const struct partition *p = of;
+
+	return slice_cmp(p->classes[*(const uint32_t *) a].text,
+			 p->classes[*(const uint32_t *) b].text);
 }
 
 static uint32_t *
-by_name(struct arena *arena, const struct partition *p)
+sorted_by(struct arena *arena, const struct partition *p,
+	  int (*compare)(const void *, const void *, void *))
 {
 	uint32_t *order = ARENA_ARRAY(arena, uint32_t, p->n + 1);
 
 	for (uint32_t i = 0; i < p->n; i++)
 		order[i] = i;
-	sorting = p;
-	qsort(order, p->n, sizeof(*order), compare_names);
+	qsort_r(order, p->n, sizeof(*order), compare, (void *) (uintptr_t) p);
 	return order;
 }
 
@@ -84,21 +94,18 @@ static void
 find_twins(struct putter *p, struct strings *t)
 {
 	const struct partition *q = t->p;
-	uint32_t *sorted = ARENA_ARRAY(p->arena, uint32_t, q->n + 1);
+	uint32_t *order = sorted_by(p->arena, q, compare_twins), twin = NOWHERE;
 
-	t->order = by_name(p->arena, q);
+	t->order = sorted_by(p->arena, q, compare_names);
 	t->twin = ARENA_ARRAY(p->arena, uint32_t, q->n + 1);
 	t->others = ARENA_ARRAY(p->arena, uint32_t, q->n + 1);
 	for (uint32_t i = 0; i < q->n; i++)
 		if (!q->classes[i].constant)
 			t->others[t->n_others++] = i;
-	memcpy(sorted, t->others, t->n_others * sizeof(*sorted));
-	sorting = q;
-	qsort(sorted, t->n_others, sizeof(*sorted), compare_signs);
-	for (uint32_t i = 0; i < q->n; i++) {
-		const uint32_t *same = bsearch(&i, sorted, t->n_others, sizeof(i), compare_signs);
-
-		t->twin[i] = same ? *same : NOWHERE;
+	for (size_t i = 0; i < q->n; i++) {
+		if (i == 0 || compare_signs(q, order[i - 1], order[i]) != 0)
+			twin = q->classes[order[i]].constant ? NOWHERE : order[i];
+		t->twin[order[i]] = twin;
 	}
 }
 

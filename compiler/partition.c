@@ -467,13 +467,13 @@ unused_byte(const struct pattern *v, size_t n)
 	return 0;
 }
 
-static const struct partition *sorting;
-
 static int
-compare_classes(const void *a, const void *b)
+compare_classes(const void *a, const void *b, void *of)
 {
-	return slice_cmp(sorting->classes[*(const uint32_t *) a].text,
-			 sorting->classes[*(const uint32_t *) b].text);
+	const struct partition *p = of;
+
+	return slice_cmp(p->classes[*(const uint32_t *) a].text,
+			 p->classes[*(const uint32_t *) b].text);
 }
 
 /* Classes in the order of their strings, so that those of a prefix stand together. */
@@ -486,8 +486,7 @@ sort_classes(struct arena *arena, struct partition *p)
 
 	for (uint32_t i = 0; i < p->n; i++)
 		order[i] = i;
-	sorting = p;
-	qsort(order, p->n, sizeof(*order), compare_classes);
+	qsort_r(order, p->n, sizeof(*order), compare_classes, p);
 	p->constant_class = ARENA_ARRAY(arena, uint32_t, p->n_constants + 1);
 	for (uint32_t i = 0; i < p->n; i++) {
 		classes[i] = p->classes[order[i]];
