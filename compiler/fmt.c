@@ -229,6 +229,26 @@ load_nothing(void *ctx UNUSED, struct arena *arena UNUSED, const char *path UNUS
 
 static const struct parse_loader no_imports = {.load = load_nothing};
 
+static const struct token *
+with_comments(struct arena *arena, const struct tokens *parsed)
+{
+	struct token *all;
+	size_t k = 0;
+
+	if (!parsed->n_comments)
+		return parsed->v;
+	all = ARENA_ARRAY(arena, struct token, parsed->n + parsed->n_comments);
+	for (size_t i = 0; i < parsed->n; i++) {
+		while (k < parsed->n_comments &&
+		       parsed->comments[k].at.off < parsed->v[i].at.off) {
+			all[i + k] = parsed->comments[k];
+			k++;
+		}
+		all[i + k] = parsed->v[i];
+	}
+	return all;
+}
+
 /* Formats without checking; `dump` gets the syntax tree. */
 static bool
 format(struct arena *arena, struct diag_queue *q, const char *path, struct slice text,
@@ -236,31 +256,18 @@ format(struct arena *arena, struct diag_queue *q, const char *path, struct slice
 {
 	unsigned errors = q->n_errors;
 	struct printer p = {.out = out};
-	struct interner names;
-	struct diag_queue quiet;
-	struct tokens parsed, all;
+	struct tokens parsed;
 	struct policy *tree = parse_policy_tokens(arena, q, path, text, &no_imports, NULL, &parsed);
-	uint32_t file;
 
 	if (q->n_errors != errors)
 		return false;
-	diag_init(&quiet, q->sources, arena);
-	file = sources_add(q->sources, path, text, SPAN_NONE);
-	interner_init(&names, arena);
-	lex(&quiet, &names, file, &all);
-	for (size_t i = 0, k = 0; i < all.n; i++) {
-		if (all.v[i].code == TK_COMMENT)
-			continue;
-		assert(k < parsed.n && parsed.v[k].at.off == all.v[i].at.off);
-		all.v[i].role = parsed.v[k++].role;
-	}
-	p.text = q->sources->files[file].text;
-	p.v = all.v;
-	p.n = all.n;
-	p.pad = arena_alloc(arena, all.n);
+	p.text = q->sources->files[tree->at.file].text;
+	p.v = with_comments(arena, &parsed);
+	p.n = parsed.n + parsed.n_comments;
+	p.pad = arena_alloc(arena, p.n);
 	align(&p);
-	for (size_t i = 0; i + 1 < all.n; i++)
-		if (all.v[i].code == TK_COMMENT)
+	for (size_t i = 0; i + 1 < p.n; i++)
+		if (p.v[i].code == TK_COMMENT)
 			put_comment(&p, i);
 		else
 			put_token(&p, i);

@@ -63,7 +63,7 @@ interner_grow(struct interner *in)
 
 	for (size_t i = 0; i < in->cap; i++)
 		for (struct symbol *sym = in->buckets[i], *next; sym; sym = next) {
-			size_t b = hash(slice_of(sym->s, sym->len)) & (cap - 1);
+			size_t b = sym->hash & (cap - 1);
 
 			next = sym->next;
 			sym->next = buckets[b];
@@ -80,13 +80,14 @@ intern(struct interner *in, struct slice s)
 	struct symbol *sym;
 
 	for (sym = in->buckets[h & (in->cap - 1)]; sym; sym = sym->next)
-		if (slice_eq(slice_of(sym->s, sym->len), s))
+		if (sym->hash == h && slice_eq(slice_of(sym->s, sym->len), s))
 			return sym;
 	if (in->n >= in->cap)
 		interner_grow(in);
 	sym = ARENA_NEW(in->arena, struct symbol);
 	sym->s = arena_str(in->arena, s);
 	sym->len = s.n;
+	sym->hash = h;
 	sym->next = in->buckets[h & (in->cap - 1)];
 	in->buckets[h & (in->cap - 1)] = sym;
 	in->n++;
@@ -108,6 +109,8 @@ interner_init(struct interner *in, struct arena *arena)
 
 /* ---- Tokens ---- */
 
+enum { CHARACTERS = 8 }; /* per token, with what is between: about as many */
+
 static struct span
 span_of(const struct lexer *lx, struct slice s)
 {
@@ -121,7 +124,7 @@ push(struct lexer *lx, int code, struct slice s)
 	struct token *t;
 
 	if (out->n == out->cap) {
-		size_t cap = out->cap ? out->cap * 2 : 256;
+		size_t cap = out->cap ? out->cap * 2 : lx->text.n / CHARACTERS + 16;
 		struct token *v = ARENA_ARRAY(lx->in->arena, struct token, cap);
 
 		if (out->n)

@@ -20,6 +20,7 @@ struct symbol {
 	struct symbol *next;
 	const char *s;
 	size_t len;
+	uint64_t hash;
 	int keyword; /* its token code, or 0 */
 	enum word_class class;
 };
@@ -51,6 +52,8 @@ struct token {
 struct tokens {
 	struct token *v; /* v[n - 1] is TK_END */
 	size_t n, cap;
+	struct token *comments; /* of a policy that is parsed: those that were among them */
+	size_t n_comments;
 };
 
 void lex(struct diag_queue *q, struct interner *in, uint32_t file, struct tokens *out);

@@ -43,12 +43,18 @@ mark_notify_rules(struct tokens *ts)
 }
 
 static void
-drop_comments(struct tokens *ts)
+set_comments_aside(struct arena *arena, struct tokens *ts)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < ts->n; i++)
-		if (ts->v[i].code != TK_COMMENT)
+		ts->n_comments += ts->v[i].code == TK_COMMENT;
+	ts->comments = ARENA_ARRAY(arena, struct token, ts->n_comments + 1);
+	ts->n_comments = 0;
+	for (size_t i = 0; i < ts->n; i++)
+		if (ts->v[i].code == TK_COMMENT)
+			ts->comments[ts->n_comments++] = ts->v[i];
+		else
 			ts->v[n++] = ts->v[i];
 	ts->n = n;
 }
@@ -129,7 +135,7 @@ parse_file(struct builder *b, struct parse_file *f)
 
 	assert(parser != NULL);
 	lex(b->q, &b->names, f->file, &f->tokens);
-	drop_comments(&f->tokens);
+	set_comments_aside(b->arena, &f->tokens);
 	mark_notify_rules(&f->tokens);
 	f->outer = b->file;
 	b->file = f;
