@@ -110,6 +110,17 @@ def test_bench_of_many_rules():
     h.eq([x["facts"] for x in rows if x["entry"] == "command"], [50])
 
 
+def test_bench_of_many_patterns():
+    """Patterns are looked up, not tried one after another."""
+    for n in (40, 300):
+        rules = "".join(f'allow r{i} do sql.select when table matches "app.t{i}_*" and sql.parameters = {i % 7}\n'
+                        for i in range(n))
+        tests = "".join(f'test "{i}" as agent "x" on "o" run "select a from app.t{i}_x" expect deny\n'
+                        for i in range(1, n, n // 9))
+        rows = [json.loads(x) for x in h.weir("bench", put("policy p\n" + rules + tests), "--json").out.splitlines()]
+        h.check([x for x in rows if x["entry"] == "command" and 0 < x["most_ops"] < 20], rows)
+
+
 def test_usage():
     h.eq(h.weir("bench", put("policy p\nallow r do sql.select\n")).code, 1)
     h.eq(h.weir("bench", put("policy p\nallow r do sql.selec\n")).code, 1)
@@ -120,4 +131,4 @@ def test_usage():
 
 h.main(test_source_lines, test_each_clause_before_its_tests, test_amounts_of_a_limit, test_source_of_an_image,
        test_names_of_a_foreign_image,
-       test_bench, test_bench_of_many_rules, test_usage)
+       test_bench, test_bench_of_many_rules, test_bench_of_many_patterns, test_usage)
