@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * `weir audit`: reading the audit log. Every subcommand here only reads, and works beside a running
- * gateway; `prune` and `hold` are in files of their own.
+ * gateway; `policy`, `prune` and `hold` are in files of their own.
  */
 #include "cli/audit_hold.h"
+#include "cli/audit_policy.h"
 #include "cli/audit_prune.h"
 #include "cli/audit_reader.h"
 #include "cli/cli.h"
@@ -29,6 +30,7 @@ static const char help[] =
 	"       weir audit show [--json] ID FOLDER\n"
 	"       weir audit verify [--key VKEY | --key-file FILE] [--head FILE] [--json] FOLDER\n"
 	"       weir audit export [--format jsonl|csv] [--from TIME] [--to TIME] FOLDER\n"
+	"       weir audit policy [DIGEST | --at TIME | --record ID] [--json] FOLDER\n"
 	"       weir audit prune --older-than AGE | --before TIME [--dry-run] [--json] FOLDER\n"
 	"       weir audit hold set NAME --reason TEXT [--from TIME] [--to TIME] --as PRINCIPAL\n"
 	"       weir audit hold list --as PRINCIPAL\n"
@@ -42,6 +44,8 @@ static const char help[] =
 	"           exit code: 0 intact, 1 tampered, 2 incomplete (pruned or held), 3 usage\n"
 	"  export   records as JSON lines (lossless, with index, leaf hash and origin) or CSV\n"
 	"           TIME is YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, UTC; --to is exclusive\n"
+	"  policy   the policies that were in force, and when; with the digest of one or its beginning,\n"
+	"           with a time, or with the id of a record that it decided: what it said, its source\n"
 	"  prune    remove the segments all of whose records are older than AGE (400d, 36h), or from\n"
 	"           before TIME, of a gateway that does not run; the log says who did it, and keeps\n"
 	"           what proves the rest\n"
@@ -695,6 +699,8 @@ cmd_audit(int argc, char **argv)
 			fputs(help, stdout);
 			return EXIT_OK;
 		}
+	if (strcmp(sub, "policy") == 0)
+		return cmd_audit_policy(argc - 1, argv + 1);
 	if (strcmp(sub, "prune") == 0)
 		return cmd_audit_prune(argc - 1, argv + 1);
 	if (strcmp(sub, "hold") == 0)
@@ -702,7 +708,7 @@ cmd_audit(int argc, char **argv)
 	if (strcmp(sub, "verify") == 0)
 		o.usage = EXIT_VERIFY_USAGE;
 	else if (strcmp(sub, "tail") && strcmp(sub, "show") && strcmp(sub, "export"))
-		return cli_usage_error("audit", "say tail, show, verify, export, prune or hold");
+		return cli_usage_error("audit", "say tail, show, verify, export, policy, prune or hold");
 	opterr = 0;
 	optind = 1;
 	while (rc == 0 && (c = getopt_long(argc - 1, argv + 1, "fn:", longs, NULL)) != -1)

@@ -330,6 +330,12 @@ body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 	case AT(policy_load, outcome):
 		b->outcome = (unsigned) number(r);
 		return;
+	case AT(policy_load, signed_by):
+		b->signed_by = digest(r);
+		return;
+	case AT(policy_load, kept):
+		b->kept = cbor_get_bool(r);
+		return;
 	}
 #undef AT
 	cbor_skip(r);

@@ -56,8 +56,9 @@ struct audit_brief {
 		uint64_t from, to;
 	} hold;
 	/* policy.load */
-	struct slice new_digest;
+	struct slice new_digest, signed_by; /* 32 bytes or empty */
 	unsigned outcome;
+	bool kept;
 };
 
 /* NULL, or why the leaf is not a record in deterministic encoding: shortest heads, ascending keys,

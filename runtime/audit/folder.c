@@ -63,10 +63,11 @@ folder_write(int fd, struct slice s)
 int
 folder_replace(int dirfd, const char *name, mode_t mode, struct slice data)
 {
-	char tmp[64];
+	char tmp[96];
 	int fd, rc;
 
-	snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+	if (snprintf(tmp, sizeof(tmp), "%s.tmp", name) >= (int) sizeof(tmp))
+		return -ENAMETOOLONG;
 	fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
 	if (fd < 0)
 		return -errno;
@@ -76,6 +77,8 @@ folder_replace(int dirfd, const char *name, mode_t mode, struct slice data)
 	close(fd);
 	if (rc == 0 && renameat(dirfd, tmp, dirfd, name) != 0)
 		rc = -errno;
+	if (rc != 0)
+		(void) unlinkat(dirfd, tmp, 0);
 	if (rc == 0 && fsync(dirfd) != 0)
 		rc = -errno;
 	return rc;

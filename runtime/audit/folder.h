@@ -4,6 +4,7 @@
  *
  *   origin  keys/<id>.vkey  seg/<first index, 20 digits>.alog  checkpoint  checkpoints.log  lock
  *
+ * Of policies that were in force policies/<digest>.weirb is there (audit/kept.h).
  * Of a segment that was pruned seg/<first index>.pruned is left (audit/pruned.h).
  *
  * checkpoint is replaced before checkpoints.log is appended to, so the former is never older.

@@ -5,6 +5,7 @@
 #include "audit/heads.h"
 #include "audit/meaning.h"
 #include "audit/verify_holds.h"
+#include "audit/verify_kept.h"
 #include "audit/walk.h"
 #include "base/clock.h"
 
@@ -46,6 +47,7 @@ struct verify {
 	bool torn;    /* a start of the gateway, or another look beside it, may find it whole */
 	struct gone gone;
 	struct active_holds holds;
+	struct policy_loads loads;
 	struct meaning meaning;
 };
 
@@ -258,7 +260,14 @@ on_record(void *arg, uint64_t index, struct slice leaf)
 		memcpy(v->gone.remains, b.remains.p, SHA256_LEN);
 	}
 	active_holds_record(&v->holds, index, &b, leaf);
+	policy_loads_record(&v->loads, &b);
 	meaning_record(&v->meaning, index, &b);
+}
+
+static void
+on_policies(void *arg, enum verify_verdict severity, const char *text)
+{
+	say(((struct verify *) arg)->r, severity, "%s", text);
 }
 
 /* --- what was pruned --- */
@@ -490,6 +499,7 @@ read_records(struct verify *v, const uint8_t origin_sha256[SHA256_LEN], const st
 	v->meaning = (struct meaning){.problem = on_problem, .arg = v};
 	v->gone = (struct gone){0};
 	v->holds = (struct active_holds){.problem = on_problem, .arg = v};
+	v->loads = (struct policy_loads){.say = on_policies, .arg = v};
 	v->next = 0;
 	v->stopped = v->torn = false;
 	while (n_gone < l->n_remains && (l->n == 0 || l->remains[n_gone] < l->segments[0]))
@@ -506,12 +516,14 @@ read_records(struct verify *v, const uint8_t origin_sha256[SHA256_LEN], const st
 		say(v->r, VERIFY_TAMPERED, "%.*s; nothing after it was checked",
 		    SLICE_ARG(buf_slice(&what)));
 	}
+	policy_loads_judge(&v->loads, v->dir);
 	v->r->segments = l->n;
 	v->r->sessions = v->meaning.n_sessions;
 	v->r->commands = v->meaning.n_commands;
 	v->r->results = v->meaning.n_results;
 	v->r->held = v->meaning.n_held;
 	meaning_fini(&v->meaning);
+	policy_loads_fini(&v->loads);
 	buf_fini(&what);
 }
 

@@ -76,7 +76,8 @@ derive_epoch(struct server *s, struct buf *error)
 static bool
 record_start(struct server *s, struct buf *error)
 {
-	if (!policy_state_note(&s->epoch->config, s->epoch->image, error))
+	if (!server_keep_policy(s, s->epoch, error) ||
+	    !policy_state_note(&s->epoch->config, s->epoch->image, error))
 		return false;
 	if (server_record_config(s, NULL, &s->text, "start", false) &&
 	    server_record_policy(s, NULL, s->epoch, NULL))

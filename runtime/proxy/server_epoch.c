@@ -228,7 +228,8 @@ server_reload(struct server *s)
 	/* Where we listen is as it was, with the port that 0 stood for. */
 	e->config.listen_postgres = s->listen;
 	epoch_finish(e, s->mask_secret, s->epoch);
-	if (!server_channels(s, e, &said) || !policy_state_note(&e->config, e->image, &said)) {
+	if (!server_channels(s, e, &said) || !server_keep_policy(s, e, &said) ||
+	    !policy_state_note(&e->config, e->image, &said)) {
 		refuse(s, e, &text, &said);
 		keep_channels(s);
 		epoch_unref(e);

@@ -101,6 +101,9 @@ void server_watch_certificate(struct server *s, uint64_t now);
 /* Submits; with `wait` returns when it is durable. False: it is not, and will not be. */
 bool server_record(struct server *s, struct server_lane *lane, const struct audit_record *r,
 		   bool wait) MUST_CHECK;
+/* Puts the image into the audit folder, before it is recorded as loaded. False: the reason was
+ * appended. */
+bool server_keep_policy(struct server *s, const struct epoch *e, struct buf *said) MUST_CHECK;
 /* policy.load and config.change. `old` NULL: at start. error: why it was refused, NULL: loaded. */
 bool server_record_policy(struct server *s, const struct epoch *was, const struct epoch *is,
 			  const char *error) MUST_CHECK;

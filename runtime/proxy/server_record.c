@@ -3,6 +3,7 @@
  * What the process itself records: policies, configurations, decisions, failed log-ins of the
  * admin listener.
  */
+#include "audit/kept.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "session/approval_record.h"
@@ -39,6 +40,19 @@ cut(struct slice text, size_t max)
 	return slice_of(text.p, max);
 }
 
+/* What cannot be shown later is not enforced. */
+bool
+server_keep_policy(struct server *s, const struct epoch *e, struct buf *said)
+{
+	int rc = kept_put(audit_folder(s->audit), e->image->digest, e->image->bytes);
+
+	if (rc)
+		buf_printf(said, "cannot keep the policy in %s/audit/" KEPT_FOLDER ", where it can be "
+			   "shown later what was in force: %s; make it possible to write there, "
+			   "then load it again\n", e->config.state_path, strerror(-rc));
+	return rc == 0;
+}
+
 bool
 server_record_policy(struct server *s, const struct epoch *was, const struct epoch *is,
 		     const char *error)
@@ -53,6 +67,8 @@ server_record_policy(struct server *s, const struct epoch *was, const struct epo
 		b.new_digest = is->image->digest;
 		b.compiler = is->image->compiler;
 		b.tests_passed = is->image->n_tests;
+		b.signed_by = is->image->is_signed ? is->image->public_key : NULL;
+		b.kept = !error;
 		b.path = slice_str(is->config.policy_path);
 	} else if (was) {
 		b.path = slice_str(was->config.policy_path);

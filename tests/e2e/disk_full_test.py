@@ -81,5 +81,37 @@ def test_a_disk_without_room_says_how_much_it_takes():
     h.has(r.err, f"the disk of {small}/state must have 192 MiB free", "another `state`")
 
 
+def test_a_policy_that_cannot_be_kept_does_not_come_into_force():
+    w = h.Weir(pg, policy="policy p\nallow reading do sql.select, sql.basics\n",
+               conf=CONF.format(disk=disk) + h.PRINCIPALS)
+    w.state = f"{disk}/state"
+    folder = f"{w.state}/audit/policies"
+    kept = os.listdir(folder)
+
+    def refused(n, why):
+        with open(w.policy, "w") as f:
+            f.write(f"policy p\nallow reading do sql.select, sql.basics, sql.insert\nallow more-{n} do sql.delete\n")
+        w.reload()
+        w.logged("reload refused", n)
+        h.has(w.logged("cannot keep the policy in", n), f"{folder}, where it can be shown", why)
+        h.eq(os.listdir(folder), kept, "nothing half is left")
+    with open(f"{disk}/filler", "wb") as f:
+        f.write(bytes(free()))
+    refused(1, "No space left on device")
+    os.unlink(f"{disk}/filler")
+    h.wait_for(lambda: w.psql("select a from t").code == 0, 15, "there is room again")
+    h.has(w.psql("insert into t values (3)").err, "WEIR")
+    h.eq(h.run(["mount", "--bind", folder, folder]).code, 0)
+    r = h.run(["mount", "-o", "remount,bind,ro", folder])
+    h.check(r.code == 0, repr(r))
+    refused(2, "Read-only file system")
+    h.eq(h.run(["umount", folder]).code, 0)
+    w.reload()
+    w.logged("reloaded ")
+    h.eq(w.psql("insert into t values (3)").code, 0)
+    h.eq(w.stop(), 0)
+    h.eq(w.audit("verify", w.state).code, 0)
+
+
 if __name__ == "__main__":
     h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * The readers of audit files. The first byte picks one: a record leaf, a signed note and its keys,
- * a segment, what is left of one that was pruned, or the holds in force (the fuzzer cannot find
- * checksums, so header and frames are given good ones).
+ * a segment, what is left of one that was pruned, the holds in force, or a policy that is kept (the
+ * fuzzer cannot find checksums, so header and frames are given good ones).
  */
 #include "audit/brief.h"
 #include "audit/holds.h"
+#include "audit/kept.h"
 #include "audit/note.h"
 #include "audit/pruned.h"
 #include "base/endian.h"
@@ -155,6 +156,21 @@ fuzz_holds(struct slice in)
 	holds_fini(&h);
 }
 
+/* What is a good one by the digest of its body is so byte for byte. */
+static void
+fuzz_kept(struct slice in)
+{
+	uint8_t digest[SHA256_LEN] = {0};
+	struct kept k, again;
+
+	assert(kept_read(&k, in, digest) != NULL);
+	sha256(digest, k.body);
+	if (kept_read(&k, in, digest) != NULL)
+		return;
+	assert(k.body.p >= in.p && k.body.p + k.body.n <= in.p + in.n);
+	assert(kept_read(&again, slice_of(in.p, in.n - 1), digest) != NULL);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -162,7 +178,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	if (n == 0 || n > 1 << 16)
 		return 0;
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		fuzz_leaf(in);
 		break;
@@ -175,8 +191,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	case 3:
 		fuzz_pruned(in);
 		break;
-	default:
+	case 4:
 		fuzz_holds(in);
+		break;
+	default:
+		fuzz_kept(in);
 	}
 	return 0;
 }

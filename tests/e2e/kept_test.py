@@ -1,0 +1,218 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The log keeps the policies it speaks of: each image that came into force is there, whole, for as long as the log is,
+and what cannot be kept does not come into force."""
+import hashlib, json, os, random, shutil, sys, time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness as h
+
+FIRST = 'policy first "what was allowed at first"\nallow reading do sql.select, sql.basics\n'
+SECOND = "policy second\nallow reading do sql.select, sql.basics\nallow writing do sql.insert\n"
+pg = None
+
+
+def setup():
+    global pg
+    pg = h.Postgres(sql="create table t (a int); grant all on t to app")
+
+
+def put(w, text):
+    with open(w.policy, "w") as f:
+        f.write(text)
+
+
+def reload(w, text, n):
+    put(w, text)
+    w.reload()
+    w.logged("reloaded ", n)
+
+
+def folder(w):
+    return f"{w.state}/audit/policies"
+
+
+def kept(w):
+    return sorted(os.listdir(folder(w)))
+
+
+def loads(w):
+    r = w.audit("export", w.state)
+    return [x["body"] for x in map(json.loads, r.out.splitlines())
+            if x["type"] == "policy.load" and x["body"]["outcome"] == "loaded"]
+
+
+def verify(w, code, *words):
+    r = w.audit("verify", w.state)
+    h.eq(r.code, code, repr(r))
+    h.has(r.out, *words)
+    return r.out
+
+
+def test_every_policy_that_was_in_force_is_there():
+    w = h.Weir(pg, FIRST)
+    h.eq(w.psql("select 1").out, "1")
+    reload(w, SECOND, 1)
+    between = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 1))
+    time.sleep(2.1)
+    h.eq(w.psql("insert into t values (1)").code, 0)
+    reload(w, FIRST, 2)
+    h.check("WEIR" in w.psql("insert into t values (2)").err, "the first policy is in force again")
+    h.eq(w.stop(), 0)
+    w.start()
+    h.eq(w.stop(), 0)
+    digests = [x["new_digest"] for x in loads(w)]
+    h.eq(len(digests), 4)
+    h.eq(kept(w), sorted({d + ".weirb" for d in digests}))
+    h.eq({os.stat(f"{folder(w)}/{f}").st_mode & 0o777 for f in kept(w)}, {0o600})
+    h.check(all(x["kept"] for x in loads(w)), loads(w))
+    h.has(verify(w, 0), "intact")
+    first, second = digests[0], digests[1]
+
+    r = w.audit("policy", w.state)
+    h.eq([x.split()[0] for x in r.out.splitlines()], digests)
+    r = w.audit("policy", first[:8], w.state)
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, f"# policy first, digest {first}\n# not signed\n", FIRST.rstrip())
+    h.eq(r.out.count("# in force from "), 3)
+    checked = h.weir("check", "-", input=r.out)
+    h.eq(checked.code, 0, f"what it prints is the policy again: {checked}")
+    r = w.audit("policy", "--at", between, "--json", w.state)
+    then = r.json()
+    h.eq((then["policy"], then["digest"], then["signed_by"]), ("second", second, None))
+    h.eq(then["files"][0]["text"], SECOND)
+    h.eq(len(then["in_force"]), 1)
+    ids = {x["body"]["statement"]: x["id"] for x in map(json.loads, w.audit("export", w.state).out.splitlines())
+           if x["type"] == "command"}
+    h.has(w.audit("policy", "--record", ids["insert into t values (1)"], w.state).out, SECOND.rstrip())
+    h.has(w.audit("policy", "--record", ids["insert into t values (2)"], w.state).out, FIRST.rstrip())
+
+    for args, code, text in ((("--at", "2001-01-01"), 1, "no policy was in force then"),
+                             (("0" * 64,), 1, "no policy whose digest begins with"),
+                             (("--record", "ffffffff"), 1, "no record whose id begins"),
+                             (("abc",), 2, "at least 4"), (("--at", "noon"), 2, "not a time"),
+                             (("--at", "2026-01-01", first), 2, "one of a digest")):
+        r = w.audit("policy", *args, w.state)
+        h.eq(r.code, code, repr(r))
+        h.has(r.err, text)
+
+
+def signed(w, *args):
+    r = h.weir("build", w.policy, "-o", f"{w.dir}/p.img", "--counter", "3", *args)
+    h.eq(r.code, 0, repr(r))
+
+
+def test_a_signed_one_is_kept_with_its_signature():
+    w = h.Weir(pg, FIRST, start=False)
+    signed(w, "--key", f"{w.dir}/key")
+    signer = h.weir("sign", "--public", f"{w.dir}/key").out.strip()
+    w.edit((f'policy           "{w.policy}"', f'policy "p.img" signed-by "{signer}"'))
+    w.start()
+    h.eq(w.stop(), 0)
+    file = f"{folder(w)}/{kept(w)[0]}"
+    with open(f"{w.dir}/p.img", "rb") as f, open(file, "rb") as g:
+        image = f.read()
+        h.eq(g.read(), image)
+    h.eq(loads(w)[0]["signed_by"], signer)
+    h.has(w.audit("policy", kept(w)[0][:64], w.state).out, f"# signed by {signer}, counter 3")
+    verify(w, 0)
+    # Without it, or with another's, it is not what was loaded.
+    for args, text in (((), "the signature is gone"), (("--key", f"{w.dir}/other"), "signed by another key")):
+        signed(w, *args)
+        shutil.copy(f"{w.dir}/p.img", file)
+        verify(w, 1, text)
+    with open(f"{w.dir}/p.img", "wb") as f:
+        f.write(image)
+    signed(w)
+    shutil.copy(f"{w.dir}/p.img", file)
+    with open(f"{w.dir}/p.img", "wb") as f:
+        f.write(image)
+    w.start()
+    h.eq(w.stop(), 0)
+    verify(w, 0)
+    with open(file, "rb") as f:
+        h.eq(f.read(), image, "the next start puts the signature back")
+
+
+def test_what_is_damaged_or_gone_is_told():
+    w = h.Weir(pg, FIRST)
+    reload(w, SECOND, 1)
+    h.eq(w.stop(), 0)
+    first, second = (f"{folder(w)}/{x['new_digest']}.weirb" for x in loads(w))
+    with open(second, "rb") as f:
+        whole = f.read()
+    broken = bytearray(whole)
+    broken[len(broken) // 2] ^= 1
+    for bad in (broken, whole[:-1], whole + b"x", b"", open(first, "rb").read()):
+        with open(second, "wb") as f:
+            f.write(bad)
+        verify(w, 1, f"policies/{os.path.basename(second)}: not ")
+        r = w.audit("policy", os.path.basename(second)[:64], w.state)
+        h.eq((r.code, r.out), (1, ""), repr(r))
+    w.start()  # it is in force again, and so it is put right
+    h.eq(w.stop(), 0)
+    verify(w, 0)
+    with open(second, "rb") as f:
+        h.eq(f.read(), whole)
+    os.unlink(first)
+    verify(w, 2, f"incomplete: policies/{os.path.basename(first)} is not there", "loaded on")
+    h.has(w.audit("policy", w.state).out, ", not kept")
+    shutil.rmtree(folder(w))
+    h.eq(verify(w, 2).count("is not there"), 2)
+
+
+def test_what_cannot_be_kept_does_not_come_into_force():
+    w = h.Weir(pg, FIRST)
+    os.rename(folder(w), f"{folder(w)}.away")
+    with open(folder(w), "w"):
+        pass
+    put(w, SECOND)
+    w.reload()
+    h.has(w.logged("reload refused"), "cannot keep the policy in", "Not a directory")
+    h.check(w.psql("insert into t values (3)").code != 0, "the first policy stays in force")
+    h.eq(w.psql("select 1").out, "1")
+    h.eq(w.stop(), 0)
+    w.start(wait=False)
+    h.eq(w.p.wait(20), 1)
+    h.has(w.log(), "cannot keep the policy in")
+    os.unlink(folder(w))
+    os.rename(f"{folder(w)}.away", folder(w))
+    verify(w, 0)
+    with open(f"{folder(w)}/{'a' * 64}.weirb.tmp", "wb") as f:
+        f.write(b"half")  # as a crash leaves it
+    w.start()
+    h.eq(w.psql("insert into t values (3)").code, 0)
+    h.eq(w.stop(), 0)
+    verify(w, 0)
+
+
+def test_killed_at_any_time_nothing_is_missing():
+    w = h.Weir(pg, FIRST, start=False)
+    for i in range(8):
+        put(w, FIRST)
+        w.start()
+        for n in range(random.randrange(1, 6)):
+            put(w, SECOND + f"allow run-{i}-{n} do sql.delete\n")
+            w.reload()
+            time.sleep(random.uniform(0, 0.03))
+        w.kill()
+        r = w.audit("verify", w.state)
+        h.check(r.code in (0, 2), repr(r))
+        h.lacks(r.out, "policies/")
+    w.start()
+    h.eq(w.stop(), 0)
+    verify(w, 0)
+    for load in loads(w):
+        with open(f"{folder(w)}/{load['new_digest']}.weirb", "rb") as f:
+            h.check(load["new_digest"] in hashlib.sha256(body(f.read())).hexdigest(), load)
+
+
+def body(image):
+    """Of an image that is not signed: {0: "weir-image", 1: body}."""
+    at = image.index(b"weir-image") + 11
+    size = {0x58: 1, 0x59: 2, 0x5a: 4}[image[at]]
+    return image[at + 1 + size:]
+
+
+if __name__ == "__main__":
+    h.main(*[f for n, f in list(globals().items()) if n.startswith("test_")], setup=setup)
