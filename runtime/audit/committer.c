@@ -72,7 +72,7 @@ struct audit {
 	struct buf leaf; /* the committer's own records */
 	uint64_t heartbeat_ns;
 	uint64_t last_record_ns, checkpoint_due_ns, heartbeat_due_ns;
-	uint64_t records_at_heartbeat;
+	uint64_t records_at_heartbeat, size_at_checkpoint;
 	char node[NOTE_NAME_MAX + 1];
 	_Atomic uint64_t records, bytes, batches, tree_size, checkpoint_wall_ns, commit_ns,
 		segments, checkpoints, sync_errors, alone_batches, alone_cpu_ns, signed_size;
@@ -369,13 +369,19 @@ sleep_until(struct audit *a, uint64_t due_ns)
 	atomic_store(&a->sleeping, 0);
 }
 
+/* While records keep coming a head leaves the last of them to the next one, which comes in a
+ * second; when none have come since, it covers them all. */
 static void
 checkpoint(struct audit *a, uint64_t now)
 {
-	int rc = alog_checkpoint(&a->log, clock_wall_ns(), false);
+	bool busy = a->log.tree.size != a->size_at_checkpoint &&
+		    now < a->checkpoint_due_ns + NS_PER_S;
+	int rc = busy ? alog_checkpoint_round(&a->log, clock_wall_ns())
+		      : alog_checkpoint(&a->log, clock_wall_ns(), false);
 
 	if (rc != 0)
 		log_error("audit log: the signed head could not be written: %s", strerror(-rc));
+	a->size_at_checkpoint = a->log.tree.size;
 	a->checkpoint_due_ns = now + NS_PER_S;
 	atomic_store(&a->checkpoint_wall_ns, a->log.signed_wall_ns);
 	atomic_store(&a->signed_size, a->log.signed_head.size);

@@ -303,17 +303,15 @@ alog_commit(struct alog *l)
 	return 0;
 }
 
-int
-alog_checkpoint(struct alog *l, uint64_t wall_ns, bool always)
+/* c->root and c->size are set. */
+static int
+sign_head(struct alog *l, struct note_checkpoint *c, uint64_t wall_ns)
 {
-	struct note_checkpoint c = {.origin = slice_str(l->key.name), .size = l->tree.size};
 	struct buf text = {0}, note = {0};
 	int rc;
 
-	if (!always && l->tree.size == l->signed_head.size)
-		return 0;
-	merkle_root(c.root, &l->tree);
-	note_checkpoint_put(&text, &c);
+	c->origin = slice_str(l->key.name);
+	note_checkpoint_put(&text, c);
 	note_sign(&note, buf_slice(&text), &l->key, l->seed);
 	assert(!note.failed);
 	rc = folder_replace(l->dir, "checkpoint", 0644, buf_slice(&note));
@@ -322,7 +320,7 @@ alog_checkpoint(struct alog *l, uint64_t wall_ns, bool always)
 		rc = heads_append(l->dir, buf_slice(&note));
 	}
 	if (rc == 0) {
-		l->signed_head = c;
+		l->signed_head = *c;
 		l->signed_head.origin = (struct slice){0};
 		l->signed_wall_ns = wall_ns;
 		l->checkpoints++;
@@ -330,6 +328,27 @@ alog_checkpoint(struct alog *l, uint64_t wall_ns, bool always)
 	buf_fini(&text);
 	buf_fini(&note);
 	return rc;
+}
+
+int
+alog_checkpoint(struct alog *l, uint64_t wall_ns, bool always)
+{
+	struct note_checkpoint c = {.size = l->tree.size};
+
+	if (!always && l->tree.size == l->signed_head.size)
+		return 0;
+	merkle_root(c.root, &l->tree);
+	return sign_head(l, &c, wall_ns);
+}
+
+int
+alog_checkpoint_round(struct alog *l, uint64_t wall_ns)
+{
+	uint64_t after = l->signed_head.size;
+	struct note_checkpoint c = {.size = merkle_roundest(after, l->tree.size)};
+
+	merkle_roundest_root(c.root, &l->tree, after);
+	return sign_head(l, &c, wall_ns);
 }
 
 void

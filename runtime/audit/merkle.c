@@ -77,11 +77,9 @@ merkle_range_append(struct merkle_range *r, const uint8_t leaf[SHA256_LEN])
 	}
 }
 
-void
-merkle_root(uint8_t out[SHA256_LEN], const struct merkle *t)
+static void
+fold(uint8_t out[SHA256_LEN], const struct merkle *t, unsigned n)
 {
-	unsigned n = merkle_n_peaks(t);
-
 	if (n == 0) {
 		sha256(out, (struct slice){0});
 		return;
@@ -89,4 +87,18 @@ merkle_root(uint8_t out[SHA256_LEN], const struct merkle *t)
 	memcpy(out, t->peaks[--n], SHA256_LEN);
 	while (n)
 		node(out, t->peaks[--n], out);
+}
+
+void
+merkle_root(uint8_t out[SHA256_LEN], const struct merkle *t)
+{
+	fold(out, t, merkle_n_peaks(t));
+}
+
+/* The peaks of a size whose low bits are cleared are the first ones. */
+void
+merkle_roundest_root(uint8_t out[SHA256_LEN], const struct merkle *t, uint64_t after)
+{
+	assert(after < t->size);
+	fold(out, t, (unsigned) __builtin_popcountll(merkle_roundest(after, t->size)));
 }

@@ -28,6 +28,19 @@ bool merkle_append_subtree(struct merkle *t, unsigned level,
 			   const uint8_t root[SHA256_LEN]) MUST_CHECK;
 void merkle_root(uint8_t out[SHA256_LEN], const struct merkle *t);
 
+/* Of the sizes above `after` and up to `size` the one that is a multiple of the highest power of
+ * two. Between sizes that are chosen so, few subtrees stand for the leaves: mostly one. */
+static inline uint64_t
+merkle_roundest(uint64_t after, uint64_t size)
+{
+	unsigned bit = 63u - (unsigned) __builtin_clzll(after ^ size);
+
+	return size >> bit << bit;
+}
+
+/* The root that the tree had when it was merkle_roundest(after, t->size) large. */
+void merkle_roundest_root(uint8_t out[SHA256_LEN], const struct merkle *t, uint64_t after);
+
 /* The leaves from `first` to `size` as the fewest perfect subtrees of the tree, left to right: what
  * stands for them when they are gone, for whoever has the tree of the leaves before them. */
 struct merkle_range {

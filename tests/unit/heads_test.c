@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * The list of signed heads: read piece by piece, its end mended, thinned while others append.
+ * The list of signed heads: read piece by piece, its end mended, thinned while others append; and
+ * which heads a log that is written gets.
  */
 #include "tests/unit/test.h"
 
+#include "audit/audit.h"
+#include "audit/folder.h"
 #include "audit/heads.h"
+#include "audit/merkle.h"
+#include "audit/verify.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MANY = 1500 }; /* more than is read at once */
@@ -254,7 +262,90 @@ what_is_no_head_is_left_as_it_is(void)
 	gone();
 }
 
+static int
+remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *f UNUSED)
+{
+	return remove(path);
+}
+
+static void
+record_one(struct audit *a)
+{
+	struct audit_alert body = {.text = SLICE_LIT("look here"), .count = 1};
+	struct buf leaf = {0};
+	struct audit_record r;
+
+	audit_record_init(&r, AUDIT_alert, clock_wall_ns(), clock_mono_ns());
+	r.body = &body;
+	CHECK(audit_encode(&leaf, &r));
+	CHECK(audit_wait(a, 0, audit_submit(a, 0, buf_slice(&leaf))));
+	buf_fini(&leaf);
+}
+
+/* How many heads are as round as they can be. */
+static size_t
+count_round(const char *path, size_t *n)
+{
+	struct note_checkpoint c;
+	struct heads h;
+	struct note note;
+	uint64_t before = 0;
+	size_t round = 0;
+	int log = folder_open(path);
+
+	*n = 0;
+	CHECK_INT(heads_open(&h, log), 0);
+	for (; heads_next(&h, &note) == 1 && note_checkpoint_get(&c, note.text); (*n)++) {
+		round += before < c.size && c.size % 8 == 0 &&
+			 c.size == merkle_roundest(before, c.size);
+		before = c.size;
+	}
+	heads_close(&h);
+	close(log);
+	return round;
+}
+
+/* While records keep coming a head is signed each second, at a size between which few hashes are
+ * left; once they do not, all are covered. */
+static void
+heads_of_a_busy_log_are_round(void)
+{
+	static struct verify_report r;
+	struct audit_options o = {.state_path = folder, .lanes = 1, .heartbeat_s = 3600};
+	struct verify_options vo = {0};
+	struct audit_stats stats = {0};
+	struct buf error = {0};
+	uint64_t until, sent = 1; /* that the log was started */
+	struct audit *a;
+	size_t n, round;
+
+	fresh_folder();
+	REQUIRE(audit_open(&a, &o, &error) == 0);
+	for (until = clock_mono_ns() + 4 * NS_PER_S; clock_mono_ns() < until; sent++)
+		record_one(a);
+	until = clock_mono_ns() + 30 * NS_PER_S;
+	while (stats.signed_size < sent && clock_mono_ns() < until) {
+		nanosleep(&(struct timespec){0, NS_PER_MS}, NULL);
+		audit_stats(a, &stats);
+	}
+	CHECK_INT(stats.signed_size, sent);
+	CHECK_INT(stats.tree_size, sent);
+	round = count_round(folder, &n);
+	printf("# %zu heads of %llu records, %zu of them round\n", n, (unsigned long long) sent,
+	       round);
+	CHECK(n > 3 && round > 0);
+	audit_close(a);
+	close(dir);
+	dir = folder_open(folder);
+	CHECK_INT(audit_verify(&r, dir, &vo), 0);
+	CHECK_INT(r.verdict, VERIFY_INTACT);
+	verify_report_fini(&r);
+	close(dir);
+	buf_fini(&error);
+	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 TEST_MAIN(TEST(many_are_read_one_by_one), TEST(what_a_crash_tore_is_cut_off),
 	  TEST(the_end_of_a_huge_one_is_found), TEST(half_a_note_is_taken_back),
 	  TEST(thinned_while_others_append),
-	  TEST(what_is_no_head_is_left_as_it_is))
+	  TEST(what_is_no_head_is_left_as_it_is), TEST(heads_of_a_busy_log_are_round))

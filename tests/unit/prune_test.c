@@ -256,6 +256,30 @@ a_range_of_leaves_joins_the_tree(void)
 	CHECK(!merkle_append_subtree(&whole, 1, root));
 }
 
+/* Sizes that are chosen so have the root that the tree had then. */
+static void
+a_round_size_has_its_root(void)
+{
+	enum { N = 300 };
+	uint8_t roots[N + 1][SHA256_LEN], root[SHA256_LEN], leaf[SHA256_LEN];
+	struct merkle t = {0};
+
+	for (unsigned i = 0; i < N; i++) {
+		merkle_leaf(leaf, slice_of(&i, sizeof(i)));
+		merkle_append(&t, leaf);
+		merkle_root(roots[i + 1], &t);
+		for (uint64_t after = 0; after < t.size; after++) {
+			uint64_t size = merkle_roundest(after, t.size);
+
+			REQUIRE(size > after && size <= t.size);
+			for (uint64_t s = after + 1; s <= t.size; s++)
+				REQUIRE((s & -s) <= (size & -size));
+			merkle_roundest_root(root, &t, after);
+			REQUIRE(memcmp(root, roots[size], SHA256_LEN) == 0);
+		}
+	}
+}
+
 static void
 old_segments_go_and_the_heads_still_hold(void)
 {
@@ -340,6 +364,74 @@ heads_of_what_is_gone_are_thinned(void)
 		verify_report_fini(&r);
 		close(dir);
 	}
+}
+
+/* A second of a log with a thousand records in each, more or less. */
+static void
+busy_second(struct alog *l, unsigned second, bool round)
+{
+	unsigned n = 900 + second * 7919 % 200;
+	uint64_t ns = start_ns + second * NS_PER_S;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct audit_alert body = {.text = SLICE_LIT("look here"), .count = i + 1};
+		struct audit_record r;
+
+		if (i % 1000 == 0 && alog_begin(l) != 0)
+			abort();
+		audit_record_init(&r, AUDIT_alert, ns, 0);
+		r.body = &body;
+		add(l, &r);
+		if ((i % 1000 == 999 || i == n - 1) && alog_commit(l) != 0)
+			abort();
+	}
+	if ((round ? alog_checkpoint_round(l, ns) : alog_checkpoint(l, ns, false)) != 0)
+		abort();
+}
+
+enum { SECONDS = 120 };
+
+/* The bytes that are left of it. */
+static size_t
+left_of_busy(bool round)
+{
+	struct alog_options o = {.state_path = folder};
+	struct alog_recovery recovery;
+	struct buf error = {0}, file = {0};
+	struct alog l;
+	char name[32];
+	size_t left;
+	int dir;
+
+	fresh_folder();
+	start_ns = clock_wall_ns() - 100 * DAY;
+	if (alog_open(&l, &o, &recovery, &error) != 0)
+		abort();
+	for (unsigned i = 0; i < SECONDS; i++)
+		busy_second(&l, i, round);
+	free(recovery.unknown);
+	if (alog_close(&l) != 0)
+		abort();
+	CHECK_INT(verdict(NULL, NULL), VERIFY_INTACT);
+	prune(1, 1);
+	CHECK_INT(verdict("were pruned on", NULL), VERIFY_INCOMPLETE);
+	dir = open_folder();
+	folder_pruned_name(name, 0);
+	CHECK_INT(folder_read(&file, dir, name, PRUNED_FILE_MAX), 0);
+	close(dir);
+	left = file.n;
+	printf("# %zu bytes are left, %zu a head\n", left, left / SECONDS);
+	buf_fini(&file);
+	buf_fini(&error);
+	return left;
+}
+
+static void
+a_busy_log_leaves_little(void)
+{
+	size_t exact = left_of_busy(false), rounded = left_of_busy(true);
+
+	CHECK(rounded && rounded < exact / 5);
 }
 
 static void
@@ -673,8 +765,10 @@ a_hold_that_somebody_takes_away_is_missed(void)
 }
 
 TEST_MAIN(TEST(a_range_of_leaves_joins_the_tree),
+	  TEST(a_round_size_has_its_root),
 	  TEST(old_segments_go_and_the_heads_still_hold),
 	  TEST(heads_of_what_is_gone_are_thinned),
+	  TEST(a_busy_log_leaves_little),
 	  TEST(a_plan_changes_nothing),
 	  TEST(killed_at_each_step_it_is_all_or_nothing),
 	  TEST(killed_between_two_removals_the_rest_goes_too),
