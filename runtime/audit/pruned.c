@@ -51,8 +51,7 @@ pruned_begin(struct buf *out, const struct segment_header *h, const struct prune
 	header = buf_reserve(out, SEGMENT_HEADER_LEN);
 	if (!header)
 		return;
-	segment_header_put(header, h);
-	out->n += SEGMENT_HEADER_LEN;
+	out->n += segment_header_pack(header, h);
 	put_frame(out, h, FRAME_PRUNED, h->tree.size,
 		  slice_of(payload, AT_TEXTS + p->by.n + p->policy.n));
 }
@@ -133,8 +132,8 @@ pruned_read(struct pruned *p, struct merkle *tree, struct slice file, pruned_at_
 	    void *arg)
 {
 	struct segment_header h;
-	const char *wrong = segment_header_get(&h, file);
-	size_t at = SEGMENT_HEADER_LEN;
+	size_t at;
+	const char *wrong = segment_header_unpack(&h, file, &at);
 	uint64_t seed;
 	struct frame f;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * What is left of a segment whose records were pruned, seg/<first index>.pruned: the segment's own
- * header, one frame that says what was removed, when and by whom, frames with the hashes of the
- * tree's nodes that stand for its records, and a seal. No I/O here.
+ * header (without its zeros; older versions left them in), one frame that says what was removed,
+ * when and by whom, frames with the hashes of the tree's nodes that stand for its records, and a
+ * seal. No I/O here.
  *
  * The nodes are those between the sizes for which a head was signed, so that the root of every such
  * head can still be made of them, and nothing can be told from them of a record. `before` is the

@@ -7,7 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { VERSION = 1, BATCH_MAX = 1024 };
+enum { VERSION = 1, PACKED = 2, BATCH_MAX = 1024 };
 
 enum {
 	AT_VERSION = 8,
@@ -18,7 +18,8 @@ enum {
 	AT_CREATED = 72,
 	AT_ROOT = 80,
 	AT_PEAKS = 112,
-	AT_SUM = SEGMENT_HEADER_LEN - 8,
+	SUM_LEN = 8,
+	AT_SUM = SEGMENT_HEADER_LEN - SUM_LEN,
 };
 static_assert(AT_PEAKS + MERKLE_PEAKS_MAX * SHA256_LEN <= AT_SUM, "the header holds all peaks");
 
@@ -63,6 +64,46 @@ segment_header_get(struct segment_header *h, struct slice file)
 	if (memcmp(check, file.p, SEGMENT_HEADER_LEN) != 0)
 		return "the segment header is damaged";
 	return NULL;
+}
+
+/* Where the peaks end. */
+static size_t
+peaks_end(const struct merkle *tree)
+{
+	return AT_PEAKS + merkle_n_peaks(tree) * (size_t) SHA256_LEN;
+}
+
+size_t
+segment_header_pack(uint8_t out[SEGMENT_HEADER_LEN], const struct segment_header *h)
+{
+	size_t end = peaks_end(&h->tree);
+
+	segment_header_put(out, h);
+	put_le16(out + AT_VERSION, PACKED);
+	memmove(out + end, out + AT_SUM, SUM_LEN);
+	return end + SUM_LEN;
+}
+
+const char *
+segment_header_unpack(struct segment_header *h, struct slice file, size_t *len)
+{
+	uint8_t whole[SEGMENT_HEADER_LEN] = {0};
+	struct merkle tree = {0};
+	size_t end;
+
+	*len = SEGMENT_HEADER_LEN;
+	if (file.n < AT_PEAKS || get_le16(file.p + AT_VERSION) != PACKED)
+		return segment_header_get(h, file);
+	tree.size = get_le64(file.p + AT_FIRST);
+	end = peaks_end(&tree);
+	*len = end + SUM_LEN;
+	*h = (struct segment_header){0};
+	if (file.n < *len)
+		return "the file is shorter than a segment header";
+	memcpy(whole, file.p, end);
+	put_le16(whole + AT_VERSION, VERSION);
+	memcpy(whole + AT_SUM, file.p + end, SUM_LEN);
+	return segment_header_get(h, slice_of(whole, sizeof(whole)));
 }
 
 uint64_t

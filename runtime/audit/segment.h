@@ -48,6 +48,13 @@ void segment_header_put(uint8_t out[SEGMENT_HEADER_LEN], const struct segment_he
 const char *segment_header_get(struct segment_header *h, struct slice file) MUST_CHECK;
 uint64_t segment_seed(const struct segment_header *h);
 
+/* The same without the zeros between the peaks and the sum, for what is left of pruned segments;
+ * returns how many bytes it takes. */
+size_t segment_header_pack(uint8_t out[SEGMENT_HEADER_LEN], const struct segment_header *h);
+/* Of either kind: NULL when good, with the bytes that it takes in *len. */
+const char *segment_header_unpack(struct segment_header *h, struct slice file,
+				  size_t *len) MUST_CHECK;
+
 enum frame_kind {
 	FRAME_RECORD = 1,
 	FRAME_TRAILER = 2,

@@ -71,12 +71,12 @@ frames(struct walk *w, uint64_t limit, struct slice file, uint64_t seed)
 	return rc;
 }
 
+/* `wrong`: with what was read of it. */
 static enum walk_result
-header(struct walk *w, struct segment_header *h, struct slice file)
+header(struct walk *w, const struct segment_header *h, const char *wrong)
 {
 	bool start = !w->started;
 	uint8_t root[SHA256_LEN], was[SHA256_LEN];
-	const char *wrong = segment_header_get(h, file);
 
 	w->offset = 0;
 	if (wrong)
@@ -119,6 +119,7 @@ segment(struct walk *w, uint64_t limit, bool last)
 	struct segment_header h;
 	struct buf file = {0};
 	enum walk_result r;
+	const char *wrong;
 	char name[32];
 	int rc;
 
@@ -129,7 +130,8 @@ segment(struct walk *w, uint64_t limit, bool last)
 		buf_fini(&file);
 		return WALK_IO;
 	}
-	r = header(w, &h, buf_slice(&file));
+	wrong = segment_header_get(&h, buf_slice(&file));
+	r = header(w, &h, wrong);
 	if (r == WALK_OK && w->opened)
 		w->opened(w->arg, &h, buf_slice(&file));
 	if (r == WALK_OK)
@@ -191,8 +193,9 @@ remains(struct walk *w)
 	struct buf file = {0};
 	uint8_t digest[SHA256_LEN];
 	char name[32];
-	const char *wrong = NULL;
+	const char *wrong;
 	enum walk_result r;
+	size_t len;
 	int rc;
 
 	folder_pruned_name(name, w->segment);
@@ -202,10 +205,11 @@ remains(struct walk *w)
 		buf_fini(&file);
 		return WALK_IO;
 	}
-	r = header(w, &h, buf_slice(&file));
+	wrong = segment_header_unpack(&h, buf_slice(&file), &len);
+	r = header(w, &h, wrong);
 	if (r == WALK_OK)
 		wrong = pruned_read(&p, &w->tree, buf_slice(&file), w->at_size, w->arg);
-	if (wrong)
+	if (r == WALK_OK && wrong)
 		r = broken(w, wrong);
 	sha256(digest, buf_slice(&file));
 	if (r == WALK_OK && !w->pruned(w->arg, w->segment, &p, digest))

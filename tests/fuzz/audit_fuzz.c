@@ -124,17 +124,38 @@ grows(void *arg, const struct merkle *tree)
 	return true;
 }
 
+/* The same without the zeros of its header. */
+static struct slice
+packed(struct slice file)
+{
+	static uint8_t out[SEGMENT_HEADER_LEN + (1 << 16)];
+	struct segment_header h;
+	size_t n;
+
+	assert(segment_header_get(&h, file) == NULL);
+	n = segment_header_pack(out, &h);
+	memcpy(out + n, file.p + SEGMENT_HEADER_LEN, file.n - SEGMENT_HEADER_LEN);
+	return slice_of(out, n + file.n - SEGMENT_HEADER_LEN);
+}
+
 /* The first byte is the first index. */
 static void
 fuzz_pruned(struct slice in)
 {
-	uint64_t first = in.n ? in.p[0] : 0, size = first;
+	uint64_t first = in.n ? in.p[0] : 0, size = first, again = first;
 	struct slice file = segment_of(in.n ? slice_of(in.p + 1, in.n - 1) : in, first);
-	struct merkle tree;
+	struct segment_header h;
+	struct merkle tree, other;
 	struct pruned p;
+	const char *wrong = pruned_read(&p, &tree, file, grows, &size);
+	size_t len;
 
-	if (pruned_read(&p, &tree, file, grows, &size) != NULL)
+	assert((pruned_read(&p, &other, packed(file), grows, &again) != NULL) == (wrong != NULL));
+	if (segment_header_unpack(&h, in, &len) == NULL)
+		assert(len <= in.n);
+	if (wrong)
 		return;
+	assert(memcmp(&tree, &other, sizeof(tree)) == 0);
 	assert(tree.size == size && p.records == size - first);
 	assert(p.by.n <= PRUNED_TEXT_MAX && p.policy.n <= PRUNED_TEXT_MAX);
 }
