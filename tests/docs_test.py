@@ -229,7 +229,7 @@ def test_policies_in_the_documents_compile():
         h.check(r.code == 0 or 'test "' not in text, f"{f}: {r!r}")
 
 
-CATALOGUE = {0: 7, 1: 17, 2: 19, 3: 7, 4: 7, 5: 17, 6: 6, 7: 5}  # section: its rows
+CATALOGUE = {0: 7, 1: 17, 2: 20, 3: 7, 4: 7, 5: 18, 6: 6, 7: 5}  # section: its rows
 
 
 def named_tests():
