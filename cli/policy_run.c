@@ -147,10 +147,12 @@ fill_all(struct run *r, const struct sql_contexts *c, struct data_use *uses)
 	for (uint32_t i = 0; i < s->n_uses; i++) {
 		const struct sql_use *u = &s->uses[i];
 		unsigned row = u->flags & SQL_USE_ROW ? CONTEXT_BIT(WHOLE_ROW) : 0;
+		/* A name that may be a column's or the whole row's is both, as in the gateway. */
+		bool any = u->flags & (SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN);
 
 		for (uint32_t k = 0; k < u->n_candidates; k++)
 			n = fill_use(r, uses, n, s->candidates[u->candidates + k].relation,
-				     u->flags & SQL_USE_STAR ? (struct slice){0} : u->column,
+				     any ? (struct slice){0} : u->column,
 				     (uint16_t) (c->of_use[i] | row), u);
 	}
 	for (uint32_t i = 0; i < c->n_passed; i++)

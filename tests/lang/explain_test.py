@@ -161,6 +161,24 @@ def test_unknown():
     h.has(r.out, "unknown who agents, dba\n              user.groups is unknown; unknown never helps to be allowed")
 
 
+def test_whole_rows():
+    """A table's name that stands where a column can is its whole row, with a catalog or without."""
+    policy = 'policy p\n%sdata c = column t.c\nallow all do sql.read\n%s\n'
+    put("rows.sql", "create table t (a int, c text);")
+    for catalog in "", 'catalog "rows.sql"\n':
+        for rule, by in ("deny uses when sql.uses(c, whole-row)", "uses"), ("mask c with null", None):
+            path = put("rows.weir", policy % (catalog, rule))
+            for sql in ("select t from t", "select row_to_json(x) from t x", "select t::text from t",
+                        "select jsonb_agg(t) from t", "select (t).c from t", "select 1 from t where t is null",
+                        "select s from (select * from t) s"):
+                x = explain_json(path, 'human "h"', '"db"', sql)
+                h.eq(x["verdict"], "deny", f"{catalog}{rule}: {sql}")
+                if by:
+                    h.has(x["effects"][0]["deciding"], by)
+            x = explain_json(path, 'human "h"', '"db"', "select a from t")
+            h.eq(x["verdict"], "allow", f"{catalog}{rule}")
+
+
 def test_names_do_not_reach_the_terminal():
     out = explain(ORDERS, AGENT, "orders", 'select 1 from "a\x1b[31mb"')
     h.has(out, "sql.select on public.a?[31mb: allow")
@@ -348,5 +366,5 @@ def test_mistakes():
 
 h.main(test_catalog, test_image_without_its_catalog, test_what_decides, test_the_nearest_allow, test_several_effects, test_masks_and_limits,
        test_masks_of_what_is_not_touched, test_masks_of_what_is_read_with_a_table, test_the_door,
-       test_unknown, test_names_do_not_reach_the_terminal, test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
+       test_unknown, test_whole_rows, test_names_do_not_reach_the_terminal, test_connect, test_with, test_like_weir_test, test_same_as_eval, test_images,
        test_mistakes)
