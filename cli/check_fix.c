@@ -38,7 +38,7 @@ load(void *ctx, struct arena *arena, const char *path, struct slice *text, const
 	const struct slice *own = changed(ctx, path);
 
 	if (!own)
-		return source_read(arena, path, text, error);
+		return source_read_named(arena, path, text, error);
 	*text = *own;
 	return true;
 }

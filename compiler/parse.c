@@ -16,7 +16,7 @@ static bool
 load_file(void *ctx UNUSED, struct arena *arena, const char *path, struct slice *text,
 	  const char **error)
 {
-	return source_read(arena, path, text, error);
+	return source_read_named(arena, path, text, error);
 }
 
 const struct parse_loader parse_file_loader = {.load = load_file};

@@ -111,6 +111,24 @@ source_read(struct arena *arena, const char *path, struct slice *text, const cha
 	return ok;
 }
 
+bool
+source_read_named(struct arena *arena, const char *path, struct slice *text, const char **error)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+	bool ok = false;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		*error = strerror(errno);
+	else if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode))
+		ok = read_all(arena, fd, text, error);
+	else
+		*error = "it is no regular file";
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
 /* ---- Lines ---- */
 
 static void

@@ -46,6 +46,9 @@ uint32_t sources_add(struct sources *s, const char *path, struct slice text, str
 /* Reads a file, or standard input for "-", into the arena. False: `*error` says why. */
 bool source_read(struct arena *arena, const char *path, struct slice *text, const char **error)
 	MUST_CHECK;
+/* Reads a file that a text names. Nobody waits at a pipe for what may never come. */
+bool source_read_named(struct arena *arena, const char *path, struct slice *text,
+		       const char **error) MUST_CHECK;
 
 /* Of the span's first byte. The span must not be SPAN_NONE. */
 struct position source_position(struct sources *s, struct span at);

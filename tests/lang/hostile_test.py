@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Policies that nobody writes: huge, deep, cyclic, spoilt. Each ends with a diagnostic (or compiles), in
 bounded time and memory: what is quadratic in the length of a text takes minutes here."""
-import os, resource, subprocess, sys, tempfile, time
+import os, resource, signal, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 WEIR = os.environ.get("WEIR", f"{ROOT}/build/weir")
@@ -15,7 +15,7 @@ def many(line, n):
     return "".join(line.replace("%", str(i)) for i in range(n))
 
 
-# name, text (or files by name), what must be said (None: nothing)
+# name, text (or files by name; None: a pipe that nobody writes), what must be said (None: nothing)
 CASES = [
     ("a million rules", HEAD + many("deny r%\n", 1000000), "E0606"),
     ("rules of one name", HEAD + many("deny r do sql.drop\n", 50000), "E0401"),
@@ -77,6 +77,8 @@ CASES = [
     ("look-alike letters", HEAD + "deny r\u0435ad do sql.drop\n", "E0104"),
     ("what turns the text around", HEAD + 'deny x "\u202esafe" do sql.drop\n', "E0105"),
     ("nothing", "", "E0610"),
+    ("an import that is a pipe", {"p.weir": HEAD + 'import "q.weir"\n', "q.weir": None}, "E0301"),
+    ("a catalog that is a pipe", {"p.weir": HEAD + 'catalog "q.sql"\n', "q.sql": None}, "E0301"),
     ("an import of itself", {"p.weir": HEAD + 'import "p.weir"\n'}, "E0302"),
     ("imports in a circle", {"p.weir": HEAD + 'import "a.weir"\n', "a.weir": 'import "b.weir"\n',
                              "b.weir": 'import "a.weir"\n'}, "E0302"),
@@ -148,12 +150,16 @@ def bounds():
     resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.alarm(300)
 
 
 def check(files):
     """What `weir check` says, its exit code, and the time and memory that it took."""
     with tempfile.TemporaryDirectory(prefix="weir-hostile-") as folder:
         for name, text in files.items():
+            if text is None:
+                os.mkfifo(f"{folder}/{name}")
+                continue
             with open(f"{folder}/{name}", "wb") as f:
                 f.write(text if isinstance(text, bytes) else text.encode())
         p = subprocess.Popen([WEIR, "check", "p.weir"], cwd=folder, preexec_fn=bounds,
