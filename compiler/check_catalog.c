@@ -124,10 +124,21 @@ like(struct slice pattern, struct slice name)
 	return !pattern.n || match_glob(pattern, name);
 }
 
+/* The server's own schemas are in no catalog. A pattern may mean them when it begins like them. */
 static bool
-is_system(struct slice schema)
+is_system(struct slice glob)
 {
-	return slice_is(schema, "pg_catalog") || slice_is(schema, "information_schema");
+	static const char *const own[] = {"pg_", "information_schema"};
+	const uint8_t *star = glob.n ? memchr(glob.p, '*', glob.n) : NULL;
+	size_t begins = star ? (size_t) (star - glob.p) : glob.n;
+
+	for (size_t i = 0; i < COUNT_OF(own); i++) {
+		size_t whole = strlen(own[i]), n = begins < whole ? begins : whole;
+
+		if (n && memcmp(glob.p, own[i], n) == 0 && (star || n == whole))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -183,7 +194,7 @@ missing(const struct check *c, const struct wanted *w)
 }
 
 static const char *
-table_name(struct check *c, struct slice schema, struct slice table)
+table_name(const struct check *c, struct slice schema, struct slice table)
 {
 	if (!schema.n)
 		return arena_str(c->arena, table);
@@ -292,28 +303,52 @@ check_bare(struct check *c, enum fact fact, const struct expr *v)
 		  "a table of the schema public is written \"public.%s\"", text);
 }
 
-static void
-check_name(struct check *c, enum fact fact, const struct expr *v, bool pattern)
+static const char *
+whole_name(const struct check *c, const struct catalog_relation *r)
 {
-	const uint8_t *dot = v->string.n ? memchr(v->string.p, '.', v->string.n) : NULL;
-	struct wanted w = {0};
+	return table_name(c, r->schema, r->name);
+}
 
-	if (v->kind != X_STRING || !v->string.n)
+/* A pattern without a dot: of the schema, the table, or both. */
+static void
+check_whole(struct check *c, struct slice glob, const struct expr *v)
+{
+	if (is_system(glob) || (*glob.p == '*' && memmem(glob.p, glob.n, "pg_", 3)))
 		return;
+	for (size_t i = 0; i < catalog_count(c->catalog); i++)
+		if (match_glob(glob, slice_str(whole_name(c, catalog_at(c->catalog, i)))))
+			return;
+	note_elsewhere(c, diag(c->q, NO_TABLE, v->at, arena_str(c->arena, glob)), v->string);
+}
+
+/* `as`: the comparison that the name stands in. */
+static void
+check_name(struct check *c, enum fact fact, const struct expr *v, enum expr_kind as)
+{
+	struct slice s = v->string;
+	struct wanted w = {0};
+	const uint8_t *dot;
+
+	if (v->kind != X_STRING || !s.n || ((as == X_STARTS || as == X_ENDS) && match_is_glob(s)))
+		return;
+	if (as == X_STARTS || as == X_ENDS)
+		s = slice_str(arena_printf(c->arena, as == X_STARTS ? "%.*s*" : "*%.*s",
+					   SLICE_ARG(s)));
+	dot = memchr(s.p, '.', s.n);
 	if (!c->catalog) {
-		check_bare(c, fact, v);
+		if (as != X_STARTS && as != X_ENDS)
+			check_bare(c, fact, v);
 		return;
 	}
 	if (fact == FACT_SCHEMA) {
-		w.schema = v->string;
+		w.schema = s;
 	} else if (fact == FACT_COLUMNS) {
-		w.column = v->string;
+		w.column = s;
 	} else if (dot) {
-		w.schema = slice_of(v->string.p, (size_t)(dot - v->string.p));
-		w.table = slice_of(dot + 1, v->string.n - w.schema.n - 1);
-	} else if (!pattern) {
-		note_elsewhere(c, diag(c->q, NO_TABLE, v->at, arena_str(c->arena, v->string)),
-			       v->string); /* tables have a schema */
+		w.schema = slice_of(s.p, (size_t) (dot - s.p));
+		w.table = slice_of(dot + 1, s.n - w.schema.n - 1);
+	} else {
+		check_whole(c, s, v);
 		return;
 	}
 	must_have(c, &w, v->at);
@@ -331,9 +366,7 @@ has_like(const struct check *c, enum fact fact, const struct regex *dfa)
 		if (fact == FACT_SCHEMA && match_regex(dfa, r->schema))
 			return true;
 		if (fact == FACT_TABLE &&
-		    match_regex(dfa, slice_str(arena_printf(c->arena, "%.*s.%.*s",
-							    SLICE_ARG(r->schema),
-							    SLICE_ARG(r->name)))))
+		    match_regex(dfa, slice_str(whole_name(c, r))))
 			return true;
 		for (uint32_t k = 0; fact == FACT_COLUMNS && k < r->n_columns; k++)
 			if (match_regex(dfa, r->columns[k].name))
@@ -342,21 +375,47 @@ has_like(const struct check *c, enum fact fact, const struct regex *dfa)
 	return false;
 }
 
-/* The server's own schemas are in no catalog. */
+/* Where an expression is after a text that goes on. UINT32_MAX: it is like no such text. */
+static uint32_t
+row_after(const struct regex *dfa, const char *text)
+{
+	uint32_t row = 0;
+
+	for (; *text; text++)
+		row = dfa->next[row + dfa->class_of[(uint8_t) *text]];
+	return row >= dfa->sinks && !dfa->accepts[row / dfa->n_classes] ? UINT32_MAX : row;
+}
+
+/* It speaks of the server's own tables: it tells their names from others of the same shape. */
+static bool
+is_system_like(enum fact fact, const struct regex *dfa)
+{
+	static const char *const own[][2] = {
+		{"pg_", "qq_"},
+		{"information_schema", "qqqqqqqqqqq_qqqqqq"},
+		{"pg_catalog.pg_", "qq_qqqqqqq.qq_"},
+		{"pg_toast.pg_toast_", "qq_qqqqq.qq_qqqqq_"},
+		{"information_schema.", "qqqqqqqqqqq_qqqqqq."},
+	};
+
+	for (size_t i = fact == FACT_TABLE ? 2 : 0; i < COUNT_OF(own); i++) {
+		uint32_t row = row_after(dfa, own[i][0]);
+
+		if (row != UINT32_MAX && row != row_after(dfa, own[i][1]))
+			return true;
+	}
+	return false;
+}
+
 static void
 check_regex_names(struct check *c, enum fact fact, const struct expr *e)
 {
-	static const char *const own[] = {"pg_catalog", "pg_catalog.pg_class", "information_schema",
-					  "information_schema.tables"};
 	uint32_t constant;
 	const struct regex *dfa = c->catalog ? check_regex(c, e, &constant) : NULL;
 	const char *text = arena_str(c->arena, e->string);
 
-	if (!dfa || has_like(c, fact, dfa))
+	if (!dfa || has_like(c, fact, dfa) || (fact != FACT_COLUMNS && is_system_like(fact, dfa)))
 		return;
-	for (size_t i = 0; i < COUNT_OF(own); i++)
-		if (match_regex(dfa, slice_str(own[i])))
-			return;
 	if (fact == FACT_SCHEMA)
 		diag(c->q, NO_SCHEMA, e->at, text);
 	else if (fact == FACT_TABLE)
@@ -381,11 +440,12 @@ check_names_in(struct check *c, const struct expr *e)
 	}
 	if (e->kind == X_IN && r && r->kind == X_NAME &&
 	    fact_find(slice_str(r->name)) == FACT_COLUMNS) {
-		check_name(c, FACT_COLUMNS, check_value_of(c, l), false);
+		check_name(c, FACT_COLUMNS, check_value_of(c, l), X_IN);
 		return;
 	}
-	fact = (e->kind == X_COMPARE || e->kind == X_IN || e->kind == X_MATCHES) && l &&
-			       l->kind == X_NAME
+	fact = (e->kind == X_COMPARE || e->kind == X_IN || e->kind == X_MATCHES ||
+		e->kind == X_STARTS || e->kind == X_ENDS) &&
+			       l && l->kind == X_NAME
 		       ? fact_find(slice_str(l->name))
 		       : -1;
 	if (fact == FACT_TABLE || fact == FACT_SCHEMA || fact == FACT_COLUMNS) {
@@ -394,7 +454,7 @@ check_names_in(struct check *c, const struct expr *e)
 			check_regex_names(c, (enum fact)fact, r);
 		for (const struct expr *v = r && r->kind == X_SET ? r->l : r; v;
 		     v = r->kind == X_SET ? v->next : NULL)
-			check_name(c, (enum fact)fact, v, e->kind == X_MATCHES);
+			check_name(c, (enum fact)fact, v, e->kind);
 		return;
 	}
 	if (e->kind != X_OR && e->kind != X_AND && e->kind != X_NOT)
