@@ -180,11 +180,13 @@ evaluate(struct MHD_Connection *c, struct slice body)
 	enum MHD_Result ok;
 
 	if (json_is_object(o) && take_texts(o, &t))
-		e = playground_run(&t, &out);
+		e = playground_run(&t, info ? info->connect_fd : -1, &out);
 	ok = e == PLAYGROUND_OK ? reply(c, MHD_HTTP_OK, "application/json", buf_slice(&out))
 				: reply_error(c, e);
 	buf_fini(&out);
 	json_decref(o);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
 	return ok;
 }
 

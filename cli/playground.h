@@ -30,8 +30,8 @@ bool playground_start(const char *path, struct buf *policy, struct buf *schema) 
 /* The answer as JSON. Reads no file. */
 void playground_eval(const struct playground_texts *t, struct buf *out);
 
-/* The same in a child whose time and memory are bounded and that can open nothing. The caller has
- * one thread. */
-enum playground_error playground_run(const struct playground_texts *t, struct buf *out);
+/* The same in a child whose time and memory are bounded and that can open nothing; it is ended when
+ * the client's socket is closed. The caller has one thread. */
+enum playground_error playground_run(const struct playground_texts *t, int client, struct buf *out);
 
 #endif

@@ -61,21 +61,28 @@ child(const struct playground_texts *t, int answer)
 	_exit(out.failed);
 }
 
-/* Until the end of the answer; false: not in time. */
+/* Until the end of the answer; false: not in time, or whoever asked has gone. */
 static bool
-read_answer(int from, struct buf *out)
+read_answer(int from, int client, struct buf *out)
 {
 	uint64_t end = clock_mono_ns() + MAX_SECONDS * NS_PER_S, now;
 
 	while ((now = clock_mono_ns()) < end) {
-		struct pollfd p = {.fd = from, .events = POLLIN};
-		int ready = poll(&p, 1, (int) ((end - now) / 1000000) + 1);
-		uint8_t *to = ready > 0 ? buf_reserve(out, 65536) : NULL;
-		ssize_t n = to ? read(from, to, 65536) : 0;
+		struct pollfd p[] = {{.fd = from, .events = POLLIN},
+				     {.fd = client, .events = POLLRDHUP}};
+		int ready = poll(p, 2, (int) ((end - now) / 1000000) + 1);
+		uint8_t *to;
+		ssize_t n;
 
 		if (ready < 0 && errno == EINTR)
 			continue;
-		if (ready != 0 && n <= 0)
+		if (ready < 0 || (ready && p[1].revents))
+			return false;
+		if (ready == 0)
+			continue;
+		to = buf_reserve(out, 65536);
+		n = to ? read(from, to, 65536) : 0;
+		if (n <= 0)
 			return true;
 		out->n += (size_t) n;
 	}
@@ -83,7 +90,7 @@ read_answer(int from, struct buf *out)
 }
 
 enum playground_error
-playground_run(const struct playground_texts *t, struct buf *out)
+playground_run(const struct playground_texts *t, int client, struct buf *out)
 {
 	int ends[2], status;
 	bool in_time;
@@ -95,7 +102,7 @@ playground_run(const struct playground_texts *t, struct buf *out)
 	if (pid == 0)
 		child(t, ends[1]);
 	close(ends[1]);
-	in_time = pid > 0 && read_answer(ends[0], out);
+	in_time = pid > 0 && read_answer(ends[0], client, out);
 	close(ends[0]);
 	if (pid < 0)
 		return PLAYGROUND_ERR_FAILED;

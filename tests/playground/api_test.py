@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The playground's server without a browser (sanitized build): what it answers, whom it refuses, and
 that nothing an evaluation does takes it down."""
-import http.client, json, os, re, signal, socket, subprocess, sys, threading
+import http.client, json, os, re, signal, socket, subprocess, sys, threading, time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import harness as h
@@ -272,15 +272,18 @@ def test_large_bodies():
 
 def with_child(act, of=None, at=None):
     """Evaluates what takes a while, does something to the process that does, returns the refusal."""
-    rules = "".join(f'deny r{i}\n  do sql.select\n  when user.name = "u{i}" and target.name = "t{i}"\n'
-                    for i in range(1500))
-    body = json.dumps({"policy": 'policy big "Big"\ndefault allow\n' + rules})
-    got = []
+    body, got = takes_a_while(), []
     t = threading.Thread(target=lambda: got.append(refusal("POST", "/v1/evaluate", body, at=at)))
     t.start()
     act(h.wait_for(lambda: children(of or server), 10, "a process for the evaluation")[0])
     t.join(20)
     h.eq(children(of or server), [])
+def takes_a_while(n=1500):
+    rules = "".join(f'deny r{i}\n  do sql.select\n  when user.name = "u{i}" and target.name = "t{i}"\n'
+                    for i in range(n))
+    return json.dumps({"policy": 'policy big "Big"\ndefault allow\n' + rules})
+
+
     return got[0]
 
 
@@ -301,6 +304,23 @@ def test_an_evaluation_is_shut_in():
             return re.search(r"Max address space +\d+ +\d+", text) and text
         seen["limits"] = h.wait_for(shut, 5, "limits")
         seen["fds"] = sorted(int(x) for x in os.listdir(f"/proc/{pid}/fd"))
+def test_an_evaluation_ends_with_who_asked():
+    """Who types on leaves evaluations behind. Each would take its three seconds, one after the other."""
+    body = takes_a_while(10000).encode()
+    for _ in range(8):
+        with socket.create_connection(("127.0.0.1", port), 10) as s:
+            s.sendall(b"POST /v1/evaluate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                      b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            time.sleep(0.3)
+    began = idle = time.monotonic()
+    while time.monotonic() - idle < 1:
+        if children(server):
+            idle = time.monotonic()
+        h.check(idle - began < 12, "those that nobody waits for go on and on")
+        time.sleep(0.02)
+    h.eq(evaluate(policy=policy(), sql="select id from orders", **AGENT)["verdict"], "allow")
+
+
         os.kill(pid, signal.SIGKILL)
     # Addresses are not bounded in a sanitized build.
     h.eq(with_child(look, *start(weir=f"{h.ROOT}/build/weir")), (422, "evaluation-failed"))
