@@ -2,7 +2,7 @@
  *
  * weir playground: a page on loopback on which to try a policy. One thread serves one evaluation
  * after the other, each in a process of its own. A page of somebody else that the browser has open
- * cannot ask here: its Host is another, and without our leave it cannot send JSON.
+ * cannot ask here: its Host or Origin is another, and without our leave it cannot send JSON.
  */
 #include "cli/playground.h"
 
@@ -120,6 +120,14 @@ is_here(const char *host)
 	return false;
 }
 
+/* Browsers say whose page asks. */
+static bool
+is_ours(const char *origin, const char *host)
+{
+	return !origin || (strncasecmp(origin, "http://", 7) == 0 &&
+			   strcasecmp(origin + 7, host) == 0);
+}
+
 static bool
 is_json(const char *type)
 {
@@ -132,10 +140,13 @@ static enum playground_error
 check_head(struct MHD_Connection *c, const char *url, const char *method)
 {
 	const char *len = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
+	const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
 	bool get = strcmp(method, "GET") == 0, post = strcmp(method, "POST") == 0;
 
-	if (!is_here(MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host")))
+	if (!is_here(host))
 		return PLAYGROUND_ERR_HOST;
+	if (!is_ours(MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin"), host))
+		return PLAYGROUND_ERR_ORIGIN;
 	if (strcmp(url, "/v1/evaluate") == 0 ? !post : !get)
 		return PLAYGROUND_ERR_METHOD;
 	if (post && !is_json(MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Type")))
@@ -174,6 +185,8 @@ static enum MHD_Result
 evaluate(struct MHD_Connection *c, struct slice body)
 {
 	json_t *o = json_loadb((const char *) body.p, body.n, JSON_REJECT_DUPLICATES, NULL);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
 	struct buf out = {.limit = PLAYGROUND_MAX_ANSWER + (1 << 17)};
 	enum playground_error e = PLAYGROUND_ERR_BODY;
 	struct playground_texts t;
@@ -185,8 +198,6 @@ evaluate(struct MHD_Connection *c, struct slice body)
 				: reply_error(c, e);
 	buf_fini(&out);
 	json_decref(o);
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
 	return ok;
 }
 

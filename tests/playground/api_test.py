@@ -233,13 +233,24 @@ def test_only_a_loopback_name_leads_here():
     h.eq(bound, [f"0100007F:{port:04X}"])
 
 
+def test_another_page_does_not_ask():
+    body, host = json.dumps({"policy": "policy p"}), {"Host": f"localhost:{port}"}
+    for origin in ("http://evil.example", "null", f"https://localhost:{port}", f"http://127.0.0.1:{port}",
+                   "http://localhost", f"http://localhost:{port}.evil.example", ""):
+        h.eq(refusal("POST", "/v1/evaluate", body, {**host, "Origin": origin}), (403, "origin"), origin)
+        h.eq(refusal("GET", "/v1/policy", headers={**host, "Origin": origin}), (403, "origin"), origin)
+    r, _ = ask("POST", "/v1/evaluate", body, {**host, "Origin": f"http://localhost:{port}",
+                                              "Content-Type": "application/json"})
+    h.eq(r.status, 200)
+
+
 def test_what_a_form_can_post_is_refused():
     body = json.dumps({"policy": "x"})
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data",
                  "application/jsonx", ""):
         h.eq(refusal("POST", "/v1/evaluate", body, {"Content-Type": kind}), (415, "content-type"))
     r, _ = ask("OPTIONS", "/v1/evaluate", headers={"Origin": "http://evil.example"})
-    h.eq((r.status, r.getheader("Access-Control-Allow-Origin")), (405, None))
+    h.eq((r.status, r.getheader("Access-Control-Allow-Origin")), (403, None))
     h.eq(ask("POST", "/v1/evaluate", body, {"Content-Type": "application/json; charset=utf-8"})[0]
          .status, 200)
 
@@ -270,6 +281,12 @@ def test_large_bodies():
         h.check(gone, "a body without end is read")
 
 
+def takes_a_while(n=1500):
+    rules = "".join(f'deny r{i}\n  do sql.select\n  when user.name = "u{i}" and target.name = "t{i}"\n'
+                    for i in range(n))
+    return json.dumps({"policy": 'policy big "Big"\ndefault allow\n' + rules})
+
+
 def with_child(act, of=None, at=None):
     """Evaluates what takes a while, does something to the process that does, returns the refusal."""
     body, got = takes_a_while(), []
@@ -278,12 +295,6 @@ def with_child(act, of=None, at=None):
     act(h.wait_for(lambda: children(of or server), 10, "a process for the evaluation")[0])
     t.join(20)
     h.eq(children(of or server), [])
-def takes_a_while(n=1500):
-    rules = "".join(f'deny r{i}\n  do sql.select\n  when user.name = "u{i}" and target.name = "t{i}"\n'
-                    for i in range(n))
-    return json.dumps({"policy": 'policy big "Big"\ndefault allow\n' + rules})
-
-
     return got[0]
 
 
@@ -293,17 +304,6 @@ def test_an_evaluation_that_dies_or_hangs_is_refused_alone():
     h.eq(evaluate(policy=policy(), sql="select id from orders", **AGENT)["verdict"], "allow")
 
 
-def test_an_evaluation_is_shut_in():
-    seen = {}
-
-    def look(pid):
-        def shut():
-            with open(f"/proc/{pid}/limits") as f:
-                text = f.read()
-            # The last that is set; descriptors are closed by then.
-            return re.search(r"Max address space +\d+ +\d+", text) and text
-        seen["limits"] = h.wait_for(shut, 5, "limits")
-        seen["fds"] = sorted(int(x) for x in os.listdir(f"/proc/{pid}/fd"))
 def test_an_evaluation_ends_with_who_asked():
     """Who types on leaves evaluations behind. Each would take its three seconds, one after the other."""
     body = takes_a_while(10000).encode()
@@ -321,6 +321,17 @@ def test_an_evaluation_ends_with_who_asked():
     h.eq(evaluate(policy=policy(), sql="select id from orders", **AGENT)["verdict"], "allow")
 
 
+def test_an_evaluation_is_shut_in():
+    seen = {}
+
+    def look(pid):
+        def shut():
+            with open(f"/proc/{pid}/limits") as f:
+                text = f.read()
+            # The last that is set; descriptors are closed by then.
+            return re.search(r"Max address space +\d+ +\d+", text) and text
+        seen["limits"] = h.wait_for(shut, 5, "limits")
+        seen["fds"] = sorted(int(x) for x in os.listdir(f"/proc/{pid}/fd"))
         os.kill(pid, signal.SIGKILL)
     # Addresses are not bounded in a sanitized build.
     h.eq(with_child(look, *start(weir=f"{h.ROOT}/build/weir")), (422, "evaluation-failed"))
