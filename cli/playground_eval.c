@@ -214,6 +214,23 @@ row_clauses(struct arena *arena, const char *rows)
 	return text;
 }
 
+/* What the policy is warned of was told with it, and nothing is warned of in a command. */
+static void
+leave_out_warnings(struct diag_queue *q)
+{
+	struct diag **at = &q->first;
+
+	q->n_warnings = 0;
+	q->last = NULL;
+	while (*at)
+		if ((*at)->severity == DIAG_ERROR) {
+			q->last = *at;
+			at = &(*at)->next;
+		} else {
+			*at = (*at)->next;
+		}
+}
+
 /* The policy again with the command as its last test: what is wrong there is not wrong with it. */
 static void
 put_command_of(const struct playground_texts *t, const char *catalog, struct arena *arena,
@@ -224,6 +241,7 @@ put_command_of(const struct playground_texts *t, const char *catalog, struct are
 	struct cli_policy p;
 	bool good = compile(&p, t, arena_printf(arena, "%.*s%s", SLICE_ARG(test), catalog));
 
+	leave_out_warnings(&p.diags);
 	buf_puts(out, ", \"command\": ");
 	diag_print_json(&p.diags, out);
 	if (good)

@@ -191,6 +191,8 @@ def test_mistakes_in_the_command_are_not_the_policys():
     h.eq([(d["line"], "agnets" in d["message"]) for d in a["command"]["diagnostics"]], [(2, True)])
     a = evaluate(policy=policy(), sql="select 1", rows="id: 1\nid = 2", **AGENT)
     h.eq(a["command"]["diagnostics"][0]["line"], 5)
+    a = evaluate(policy=policy() + 'group nobody = idp "x"\n', sql="select 1", **AGENT)
+    h.eq((a["check"]["warnings"], a["command"]), (1, {"errors": 0, "warnings": 0, "diagnostics": []}))
 
 
 def test_no_file_is_read():
