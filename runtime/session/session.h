@@ -184,6 +184,7 @@ struct limit_run {
 	const struct gate_refusal *refusal; /* no limit: why nothing more may be shown; static */
 	enum limit_unit unit;            /* of what was reached */
 	const struct limit_meter *meter; /* NULL: a bound of the command itself */
+	uint64_t want;			 /* of the meter, at once */
 };
 
 /* Everything there is to say about one command: from the client's message to the result record. */

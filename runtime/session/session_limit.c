@@ -311,13 +311,15 @@ end_upstream(struct session *s, struct limit_run *l)
 }
 
 static void
-stop(struct session *s, struct limit_run *l, enum limit_unit unit, const struct limit_meter *m)
+stop(struct session *s, struct limit_run *l, enum limit_unit unit, const struct limit_meter *m,
+     uint64_t want)
 {
 	bool again = l->hit;
 
 	l->hit = true;
 	l->unit = unit;
 	l->meter = m;
+	l->want = want;
 	if (again)
 		return;
 	s->env->counters.limited++;
@@ -333,7 +335,7 @@ session_withhold(struct session *s, struct command *c, const struct gate_refusal
 		limits_fold(gate_epoch(s->env->gate), 0, NULL, 0, &s->own_budgets, &c->limit->set);
 	}
 	c->limit->refusal = why;
-	stop(s, c->limit, LIMIT_ROWS, NULL);
+	stop(s, c->limit, LIMIT_ROWS, NULL, 1);
 }
 
 /* One message that is not, or not all, there: all of it or nothing. */
@@ -347,7 +349,7 @@ admit(struct session *s, const struct reply *head, struct limit_used row)
 
 	left = room(l, counts, n);
 	if (row.rows > left.rows || row.bytes > left.bytes) {
-		stop(s, l, row.rows > left.rows ? LIMIT_ROWS : LIMIT_BYTES, NULL);
+		stop(s, l, row.rows > left.rows ? LIMIT_ROWS : LIMIT_BYTES, NULL, 1);
 		return false;
 	}
 	for (; taken < l->set.n_meters; taken++) {
@@ -361,7 +363,7 @@ admit(struct session *s, const struct reply *head, struct limit_used row)
 		while (taken-- > 0)
 			budget_give_back(l->set.meters[taken].budget,
 					 of_unit(row, l->set.meters[taken].unit), now);
-		stop(s, l, m->unit, m);
+		stop(s, l, m->unit, m, want);
 		return false;
 	}
 	charge(l, counts, n, row);
@@ -457,9 +459,9 @@ time_goes_on(struct session *s, const struct reply *head, struct limit_run *l, u
 	if (!l->lap)
 		lap_begins(s, head, l, now);
 	if (l->began && (now - l->began >= most || (l->spent && now - l->lap + l->spent >= most)))
-		stop(s, l, LIMIT_TIME, NULL);
+		stop(s, l, LIMIT_TIME, NULL, 1);
 	else if ((m = session_budget_time(l, now)) != NULL)
-		stop(s, l, LIMIT_TIME, m);
+		stop(s, l, LIMIT_TIME, m, 1);
 }
 
 struct reply *
@@ -549,7 +551,7 @@ tell(struct session *s, const struct limit_run *l, bool failed)
 					  (unsigned long long) l->rows,
 					  (unsigned long long) l->withheld));
 	e.hint = l->refusal ? slice_str(l->refusal->hint)
-		 : l->meter ? slice_str(session_budget_hint(s, l->meter, 1))
+		 : l->meter ? slice_str(session_budget_hint(s, l->meter, l->want))
 		 : l->unit == LIMIT_TIME
 			 ? SLICE_LIT("make the statement cheaper, or ask who writes the policy")
 			 : SLICE_LIT("add a LIMIT or a narrower condition, or ask who writes the "
