@@ -4,36 +4,15 @@
 under one of the policies and fails under the other where the language has one; and a policy
 must be like itself written otherwise.
 """
-import json, os, subprocess, sys, tempfile
+import json, os, sys, tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
+from policy_pairs import check, results, weir, write
+
 HEAD = """policy kinds
 group g0 = idp "g0"
 group g1 = idp "g1"
 target t = postgres "t*"
 """
-results = []
-
-
-def check(name, problem):
-    results.append(not problem)
-    print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
-    if problem:
-        print("# " + str(problem).replace("\n", "\n# "))
-
-
-def weir(*args):
-    done = subprocess.run([WEIR, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          encoding="utf-8")
-    return done.returncode, done.stdout, done.stderr
-
-
-def write(folder, name, text):
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
 
 
 def passes(folder, text, test):

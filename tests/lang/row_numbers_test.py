@@ -7,9 +7,7 @@ input that they show fed back to weir test, and random proofs against Z3.
 """
 import json, os, random, shutil, subprocess, sys, tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
-results = []
+from policy_pairs import check, results, weir, write
 
 POLICY = """policy prices
 group audit = idp "audit"
@@ -57,26 +55,6 @@ DIFFS = [
     ("row.price >= 100 and row.price <= 1000",
      "row.price > 0 and row.price matches /^[0-9]{3}$/", '"price": 1000'),
 ]
-
-
-def check(name, problem):
-    results.append(not problem)
-    print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
-    if problem:
-        print("# " + str(problem).replace("\n", "\n# "))
-
-
-def weir(*args):
-    done = subprocess.run([WEIR, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          encoding="utf-8")
-    return done.returncode, done.stdout, done.stderr
-
-
-def write(folder, name, text):
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
 
 
 def proof(folder, condition):

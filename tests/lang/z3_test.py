@@ -8,9 +8,7 @@ does not say must not be.
 """
 import json, os, random, shutil, subprocess, sys, tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
-results = []
+from policy_pairs import check, results, weir, write
 
 # ---- The language's own view: Kleene's three values, unknown counted as each rule wants it ----
 
@@ -184,19 +182,6 @@ def ask(questions):
     return [None if a == "unknown" else a == "sat" for a in answers]
 
 
-def weir(*args):
-    done = subprocess.run([WEIR, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          encoding="utf-8")
-    return done.returncode, done.stdout, done.stderr
-
-
-def write(folder, name, text):
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
-
-
 def one_pair(r, folder, count):
     old = [rule(r, i) for i in range(r.randrange(2, 7))]
     new = [x for x in old if r.random() < .8]
@@ -244,13 +229,8 @@ def main():
                 break
     print(f"# {n} pairs: {count[0]} times satisfiable, {count[1]} times not, {count[2]} times not "
           "told")
-    for name, problem in (("weir and Z3 agree on differences and proofs", bad),
-                          ("both answers occur, and mostly one does",
-                           (min(count[:2]) < n or count[2] > n) and str(count))):
-        results.append(not problem)
-        print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
-        if problem:
-            print("# " + problem.replace("\n", "\n# "))
+    check("weir and Z3 agree on differences and proofs", bad)
+    check("both answers occur, and mostly one does", (min(count[:2]) < n or count[2] > n) and count)
     print(f"1..{len(results)}")
     return 0 if all(results) else 1
 
