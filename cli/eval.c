@@ -199,8 +199,9 @@ put_shadow(struct buf *out, const struct image *img, const struct watch *w, enum
 	buf_putc(out, ']');
 }
 
+/* Of a session that is opened at once nobody is told. */
 static void
-put_notices(struct buf *out, const struct image *img, const struct decision *d,
+put_notices(struct buf *out, const struct image *img, enum vm_entry e, const struct decision *d,
 	    const struct watch *w)
 {
 	const char *sep = "";
@@ -211,7 +212,8 @@ put_notices(struct buf *out, const struct image *img, const struct decision *d,
 		const struct decision *in = rule->kind == VM_NOTIFY ? &w->seen : d;
 
 		if (!rule->channel.n || rule->shadow || !decision_has(in, r) ||
-		    (rule->kind != VM_NOTIFY && (int) rule->kind != (int) d->verdict))
+		    (rule->kind != VM_NOTIFY && (int) rule->kind != (int) d->verdict) ||
+		    (rule->kind == VM_ALLOW && e == ENTRY_CONNECT))
 			continue;
 		buf_printf(out, "%s{\"rule\": ", sep);
 		buf_json_string(out, rule->name);
@@ -237,7 +239,7 @@ put_decision(struct buf *out, const struct image *img, enum vm_entry e, const st
 	put_rules(out, img, d, false);
 	put_obligations(out, img, d);
 	if (e == ENTRY_CONNECT || e == ENTRY_COMMAND) {
-		put_notices(out, img, d, w);
+		put_notices(out, img, e, d, w);
 		put_shadow(out, img, w, d->verdict);
 	}
 	buf_printf(out, ", \"ops\": %u}\n", d->ops);

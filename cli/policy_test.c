@@ -323,6 +323,8 @@ expect_notified(struct run *r, const char *name)
 
 	if (!i->channel.n || i->shadow)
 		buf_printf(&r->why, "%s tells no channel anything\n", name);
+	else if (i->kind == VM_ALLOW && r->connects)
+		buf_puts(&r->why, "nobody is told of a session that is opened at once\n");
 	else if (i->kind == VM_NOTIFY ? !decision_has(&r->seen.seen, (size_t) rule)
 				      : !decided_by(r, name))
 		buf_printf(&r->why, "the command is not notified by %s\n", name);

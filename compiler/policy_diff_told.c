@@ -68,6 +68,7 @@ diff_trust(struct diff_work *w)
 /* What rules may add: something to the record, or a channel to those who are told. */
 struct told {
 	enum difference_kind kind;
+	enum vm_entry entry;
 	unsigned recorded; /* RECORDED_... */
 	struct slice channel;
 };
@@ -80,15 +81,19 @@ rule_tells(const struct image_rule *r, const struct told *t)
 	return !r->shadow && slice_eq(r->channel, t->channel);
 }
 
-/* Where the rule adds it: one with a verdict where it decides. */
+/* Where the rule adds it: one with a verdict where it decides. At the door those tell who do not
+ * let somebody in at once. */
 static uint32_t
-rule_where(const struct diff_work *w, const struct diagram *g, size_t r, bool decides)
+rule_where(const struct diff_work *w, const struct diagram *g, size_t r, const struct told *t,
+	   bool decides)
 {
 	enum vm_rule kind = g->img->rules[r].kind;
-	uint32_t where = g->match[kind == VM_NOTIFY ? ENTRY_WATCH : ENTRY_COMMAND][r];
+	uint32_t where = g->match[kind == VM_NOTIFY ? ENTRY_WATCH : t->entry][r];
 
+	if (t->entry == ENTRY_CONNECT && kind != VM_HOLD && kind != VM_DENY)
+		return DD_FALSE;
 	if (kind <= VM_DENY && decides)
-		where = dd_and(w->s->dd, where, g->verdict[ENTRY_COMMAND][kind]);
+		where = dd_and(w->s->dd, where, g->verdict[t->entry][kind]);
 	return where;
 }
 
@@ -101,7 +106,7 @@ where_told(struct diff_work *w, int side, const struct told *t, bool decides)
 
 	for (size_t i = 0; i < g->img->n_rules; i++)
 		if (rule_tells(&g->img->rules[i], t))
-			v[n++] = rule_where(w, g, i, decides);
+			v[n++] = rule_where(w, g, i, t, decides);
 	return dd_or_all(w->s->dd, v, n);
 }
 
@@ -117,7 +122,7 @@ note_rules(struct diff_work *w, struct difference *x, const struct told *t, uint
 
 			if (!rule_tells(&g->img->rules[i], t))
 				continue;
-			where = rule_where(w, g, i, true);
+			where = rule_where(w, g, i, t, true);
 			if (dd_eval_any(w->s->dd, where, x->witness.values) != DD_TRUE)
 				continue;
 			x->rule[side] = (int) i;
@@ -135,7 +140,7 @@ compare_told(struct diff_work *w, const struct told *t)
 
 	for (int i = 0; root != DD_FALSE; i++) {
 		struct difference *x =
-			i < DIFF_MAX_EACH ? diff_find(w, t->kind, ENTRY_COMMAND, root) : NULL;
+			i < DIFF_MAX_EACH ? diff_find(w, t->kind, t->entry, root) : NULL;
 		uint32_t region;
 
 		w->out->more |= i == DIFF_MAX_EACH;
@@ -145,7 +150,8 @@ compare_told(struct diff_work *w, const struct told *t)
 				     ? t->channel
 				     : slice_str(recorded_info[t->recorded].name);
 		region = note_rules(w, x, t, root);
-		diff_note_actions(w, dd_and(d, region, space_feasible(w->s)), &x->actions);
+		if (t->entry == ENTRY_COMMAND)
+			diff_note_actions(w, dd_and(d, region, space_feasible(w->s)), &x->actions);
 		diff_keep(w, x);
 		root = dd_without(d, root, region);
 	}
@@ -160,21 +166,23 @@ is_listed(const struct told *v, size_t n, struct slice channel)
 	return false;
 }
 
-/* All that can be recorded, and each channel of either policy once. */
+/* All that can be recorded, and each channel of either policy once: of commands, at the door. */
 static size_t
 list_told(struct diff_work *w, struct told **out)
 {
-	size_t max = RECORDED_COUNT + diff_image(w, 0)->n_rules + diff_image(w, 1)->n_rules, n = 0;
-	struct told *v = *out = ARENA_ARRAY(w->arena, struct told, max);
+	size_t n_rules = diff_image(w, 0)->n_rules + diff_image(w, 1)->n_rules, n = 0;
+	struct told *v = *out = ARENA_ARRAY(w->arena, struct told, RECORDED_COUNT + 2 * n_rules);
 
 	for (; n < RECORDED_COUNT; n++)
-		v[n] = (struct told){.kind = DIFF_RECORD, .recorded = (unsigned) n};
+		v[n] = (struct told){DIFF_RECORD, ENTRY_COMMAND, (unsigned) n, {0}};
 	for (int side = 0; side < DIFF_SIDES; side++)
 		for (size_t i = 0; i < diff_image(w, side)->n_rules; i++) {
 			const struct image_rule *r = &diff_image(w, side)->rules[i];
 
-			if (r->channel.n && !r->shadow && !is_listed(v, n, r->channel))
-				v[n++] = (struct told){.kind = DIFF_NOTICE, .channel = r->channel};
+			if (!r->channel.n || r->shadow || is_listed(v, n, r->channel))
+				continue;
+			v[n++] = (struct told){DIFF_NOTICE, ENTRY_COMMAND, 0, r->channel};
+			v[n++] = (struct told){DIFF_NOTICE, ENTRY_CONNECT, 0, r->channel};
 		}
 	return n;
 }
@@ -195,7 +203,9 @@ diff_where_told(struct diff_work *w)
 	struct told *v;
 
 	for (size_t i = 0, n = list_told(w, &v); i < n; i++)
-		root = dd_or(w->s->dd, root, dd_differ(w->s->dd, where_told(w, 0, &v[i], false),
-						       where_told(w, 1, &v[i], false)));
+		if (v[i].entry == ENTRY_COMMAND)
+			root = dd_or(w->s->dd, root,
+				     dd_differ(w->s->dd, where_told(w, 0, &v[i], false),
+					       where_told(w, 1, &v[i], false)));
 	return root;
 }

@@ -120,6 +120,11 @@ def told(folder):
             SELECT + "deny d do sql.drop notify desk", SELECT + "deny d do sql.drop")
     changes(folder, "not where it does not decide", [],
             SELECT + "deny e\nallow s do sql.drop notify desk", SELECT + "deny e\nallow s do sql.drop")
+    door = SELECT + "hold h do connect who g0 for 1 of g0 not self within 5m{}\n" \
+        "deny d do connect who g1{}\nallow a do connect{}"
+    changes(folder, "at the door who is held or denied is told of", ["told otherwise"] * 2,
+            door.format(" notify desk", " notify hall", ""), door.format("", "", ""))
+    changes(folder, "who comes in is not", [], door.format("", "", " notify desk"), door.format("", "", ""))
     changes(folder, "shadow rules tell nobody", ["no longer shadowed"],
             SELECT + "shadow notify x to desk do sql.select", SELECT)
 
