@@ -567,6 +567,15 @@ place_in(struct space *s, struct witness *w, size_t kind, enum elsewhere_use wha
 	p->base = reading_table(s, kind);
 }
 
+/* No rule tells the witness's schema from this one. */
+static bool
+same_schema(const struct space *s, const struct witness *w, struct slice schema)
+{
+	const struct partition *p = s->facts[FACT_SCHEMA].strings;
+
+	return partition_find(p, w->facts.v[FACT_SCHEMA].s) == partition_find(p, schema);
+}
+
 struct reading_place
 reading_place(struct space *s, struct witness *w, size_t kind, enum elsewhere_use what)
 {
@@ -584,7 +593,7 @@ reading_place(struct space *s, struct witness *w, size_t kind, enum elsewhere_us
 		return p;
 	}
 	if (s->fact_var[FACT_SCHEMA] && w->facts.v[FACT_SCHEMA].known &&
-	    !slice_eq(w->facts.v[FACT_SCHEMA].s, k->schema)) {
+	    (!same_schema(s, w, k->schema) || is_unused(s, w, kind))) {
 		p = (struct reading_place){w->facts.v[FACT_SCHEMA].s, SLICE_LIT("things"),
 					   k->column, reading_table(s, kind), true};
 		facts_string(&w->facts, FACT_TABLE,

@@ -43,6 +43,8 @@ FIXED = [
     ([OTHER], False, "shadow record s do sql.select with text", "shadow record s do sql.select with strict"),
     ([OTHER], False, "shadow notify s to desk do sql.select", "shadow notify s to hall do sql.select"),
     ([OTHER], False, "shadow deny s do sql.select", "shadow hold s do sql.select for 1 of g0 within 5m"),
+    # Of its own table, whose schema no rule tells from the others.
+    ([GONE], True, "deny d when schema = \"other\"\nshadow mask s of pan with null", "deny d when schema = \"other\""),
     # On record is the rule's name.
     ([GONE, NEW], True, "shadow deny s do sql.select", "shadow deny t do sql.select"),
     # What is in force now is the change; and what is not any more.
