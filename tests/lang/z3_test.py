@@ -177,9 +177,9 @@ def ask(questions):
     done = subprocess.run(["z3", "-in", "-t:2000"], input=text, stdout=subprocess.PIPE,
                           encoding="utf-8")
     answers = done.stdout.split()
-    if len(answers) != len(questions) or set(answers) - {"sat", "unsat", "unknown"}:
+    if len(answers) != len(questions) or set(answers) - {"sat", "unsat", "unknown", "timeout"}:
         raise AssertionError(f"z3: {done.stdout}\n{text}")
-    return [None if a == "unknown" else a == "sat" for a in answers]
+    return [{"sat": True, "unsat": False}.get(a) for a in answers]
 
 
 def one_pair(r, folder, count):
