@@ -3,10 +3,12 @@
 
 #include "audit/folder.h"
 #include "audit/pruned.h"
+#include "audit/record.h"
 #include "audit/segment.h"
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -74,49 +76,146 @@ went_meanwhile(struct audit_reader *r, uint64_t first)
 	return true;
 }
 
-/* Where the next segment starts over after a write error, records of this one stop counting.
- * Records count when their batch has its trailer: that is what was durable. 1: enough, 0: go on. */
+/* A part of a segment: from `base` on. */
+struct window {
+	int fd;
+	uint64_t base;
+	struct buf b;
+	bool end; /* the file has no more */
+};
+
+enum { READ_MORE = 256 << 10, FRAME_ROOM = FRAME_HEADER_LEN + AUDIT_LEAF_MAX + 8 };
+
+static struct slice
+window_from(const struct window *w, uint64_t at)
+{
+	return slice_of(w->b.p + (at - w->base), w->b.n - (size_t) (at - w->base));
+}
+
+/* Reads on until a whole frame is there at `at`, if there is one. What is before `keep` goes. */
+static int
+window_fill(struct window *w, uint64_t keep, uint64_t at)
+{
+	if (w->end || w->base + w->b.n >= at + FRAME_ROOM)
+		return 0;
+	if (keep > w->base) {
+		w->b.n -= (size_t) (keep - w->base);
+		memmove(w->b.p, w->b.p + (keep - w->base), w->b.n);
+		w->base = keep;
+	}
+	while (!w->end && w->base + w->b.n < at + FRAME_ROOM) {
+		uint8_t *to = buf_reserve(&w->b, READ_MORE);
+		ssize_t n = to ? pread(w->fd, to, READ_MORE, (off_t) (w->base + w->b.n)) : -1;
+
+		if (n < 0 && to && errno == EINTR)
+			continue;
+		if (n < 0)
+			return to ? -errno : -ENOMEM;
+		w->b.n += (size_t) n;
+		w->end = n == 0;
+	}
+	return 0;
+}
+
+struct batch {
+	struct {
+		uint64_t index, at; /* of the frame, in the file */
+	} v[1024];
+	size_t n;
+	uint64_t start; /* where its first frame is */
+};
+
+/* Records count when their batch has its trailer: that is what was durable. 1: enough, 0: go on. */
+static int
+give(struct audit_reader *r, const struct batch *b, const struct window *w, uint64_t seed)
+{
+	bool enough = false;
+	struct frame f;
+
+	for (size_t i = 0; !enough && i < b->n; i++) {
+		if (b->v[i].index < r->next ||
+		    frame_get(&f, window_from(w, b->v[i].at), seed) != FRAME_OK)
+			continue;
+		r->next = b->v[i].index + 1;
+		enough = !r->record(r->arg, b->v[i].index, f.payload);
+	}
+	return enough;
+}
+
+/* Where the next segment starts over after a write error, records of this one stop counting. */
+static int
+read_frames(struct audit_reader *r, struct window *w, uint64_t seed, uint64_t limit)
+{
+	struct batch b = {.start = r->goes_on_at};
+	uint64_t at = b.start;
+	struct frame f;
+	int rc;
+
+	while ((rc = window_fill(w, b.start, at)) == 0 &&
+	       frame_get(&f, window_from(w, at), seed) == FRAME_OK) {
+		if (f.kind == FRAME_RECORD) {
+			if (b.n < COUNT_OF(b.v) && f.index < limit) {
+				b.v[b.n].index = f.index;
+				b.v[b.n++].at = at;
+			}
+			at += f.size;
+			continue;
+		}
+		if (give(r, &b, w, seed))
+			return 1;
+		at += f.size;
+		b.start = at;
+		b.n = 0;
+		r->goes_on_at = at;
+		r->goes_on_next = r->next;
+	}
+	return rc;
+}
+
+static int
+read_opened(struct audit_reader *r, uint64_t first, uint64_t limit, struct window *w)
+{
+	struct segment_header h;
+	int rc = window_fill(w, 0, 0);
+
+	if (rc != 0)
+		return rc;
+	if (segment_header_get(&h, buf_slice(&w->b)) != NULL)
+		return -EBADMSG;
+	if (r->goes_on_in != first || !r->goes_on_at || r->next < r->goes_on_next) {
+		r->goes_on_in = first;
+		r->goes_on_at = SEGMENT_HEADER_LEN;
+		r->goes_on_next = 0;
+	}
+	if (r->goes_on_at > w->b.n) {
+		buf_reset(&w->b);
+		w->base = r->goes_on_at;
+		w->end = false;
+	}
+	return read_frames(r, w, segment_seed(&h), limit);
+}
+
 static int
 read_segment(struct audit_reader *r, uint64_t first, uint64_t limit)
 {
-	struct { uint64_t index; struct slice leaf; } batch[1024];
-	struct segment_header h;
-	struct buf file = {0};
-	struct frame f;
-	size_t n = 0;
+	struct window w = {.fd = -1};
 	char name[32];
-	int enough = 0, rc;
+	int rc;
 
 	folder_segment_name(name, first);
-	rc = folder_read(&file, r->dir, name, SEGMENT_BYTES_MAX);
-	if (rc == -ENOENT && went_meanwhile(r, first))
+	w.fd = openat(r->dir, name, O_RDONLY | O_CLOEXEC);
+	if (w.fd < 0 && errno == ENOENT && went_meanwhile(r, first))
 		return 0;
-	if (rc != 0 || segment_header_get(&h, buf_slice(&file)) != NULL) {
+	rc = w.fd < 0 ? -errno : read_opened(r, first, limit, &w);
+	if (rc < 0) {
 		fprintf(stderr, "weir %s: %s cannot be read; run `weir audit verify`\n", r->command,
 			name);
-		buf_fini(&file);
-		return -1;
+		rc = -1;
 	}
-	for (size_t at = SEGMENT_HEADER_LEN; !enough; at += f.size) {
-		if (frame_get(&f, slice_of(file.p + at, file.n - at), segment_seed(&h)) != FRAME_OK)
-			break;
-		if (f.kind == FRAME_RECORD) {
-			if (n < COUNT_OF(batch) && f.index < limit) {
-				batch[n].index = f.index;
-				batch[n++].leaf = f.payload;
-			}
-			continue;
-		}
-		for (size_t i = 0; !enough && i < n; i++) {
-			if (batch[i].index < r->next)
-				continue;
-			r->next = batch[i].index + 1;
-			enough = !r->record(r->arg, batch[i].index, batch[i].leaf);
-		}
-		n = 0;
-	}
-	buf_fini(&file);
-	return enough;
+	if (w.fd >= 0)
+		close(w.fd);
+	buf_fini(&w.b);
+	return rc;
 }
 
 /* What a head was signed for is there, or was. */

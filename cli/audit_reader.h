@@ -16,6 +16,9 @@ struct audit_reader {
 	bool gap_told; /* ... of one of them, in the middle or at the end */
 	bool (*record)(void *arg, uint64_t index, struct slice leaf); /* false: enough */
 	void *arg;
+	/* Where who follows the log goes on: in the segment that begins with this record, at this
+	 * byte of it (0: nowhere), when no record before `goes_on_next` is asked for. */
+	uint64_t goes_on_in, goes_on_at, goes_on_next;
 };
 
 /* The folder of the log or the gateway's state folder. -1 after a message. */
