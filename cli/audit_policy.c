@@ -373,33 +373,76 @@ show_at(struct audit_reader *r, const struct history *h)
 
 /* --- all --- */
 
+static bool
+is_kept(const struct audit_reader *r, const uint8_t digest[SHA256_LEN])
+{
+	struct buf file = {0};
+	struct kept k;
+	bool good = kept_file(r->dir, digest, &file) == 0 &&
+		    kept_read(&k, buf_slice(&file), digest) == NULL;
+
+	buf_fini(&file);
+	return good;
+}
+
+static void
+list_spans(const struct audit_reader *r, const struct history *h, struct buf *out)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		const struct in_force *s = &h->v[i];
+		bool good = is_kept(r, s->digest);
+
+		if (h->asked->json) {
+			put_span_json(out, s);
+			out->n--; /* the brace */
+			buf_printf(out, ",\"kept\":%s}\n", good ? "true" : "false");
+			continue;
+		}
+		put_hex(out, s->digest);
+		buf_putc(out, ' ');
+		put_span(out, s);
+		buf_puts(out, good ? "\n" : ", not kept\n");
+	}
+}
+
+/* When they were in force was pruned. */
+static int
+list_others(const struct audit_reader *r, const struct history *h, struct buf *out)
+{
+	uint8_t (*v)[SHA256_LEN];
+	char strange[256];
+	size_t n;
+	int rc = kept_list(r->dir, &v, &n, strange);
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; !known && k < h->n; k++)
+			known = memcmp(h->v[k].digest, v[i], SHA256_LEN) == 0;
+		if (known)
+			continue;
+		buf_puts(out, h->asked->json ? "{\"digest\":\"" : "");
+		put_hex(out, v[i]);
+		if (h->asked->json)
+			buf_printf(out, "\",\"kept\":%s}\n", is_kept(r, v[i]) ? "true" : "false");
+		else
+			buf_puts(out, " was in force at a time that is not on record any more\n");
+	}
+	free(v);
+	return rc == 0 ? EXIT_OK : negative(KEPT_FOLDER ": ", strerror(-rc));
+}
+
 static int
 list(const struct audit_reader *r, const struct history *h)
 {
 	struct buf out = {0};
+	int rc;
 
-	for (size_t i = 0; i < h->n; i++) {
-		const struct in_force *s = &h->v[i];
-		struct buf file = {0};
-		struct kept k;
-		bool good = kept_file(r->dir, s->digest, &file) == 0 &&
-			    kept_read(&k, buf_slice(&file), s->digest) == NULL;
-
-		buf_fini(&file);
-		if (h->asked->json) {
-			put_span_json(&out, s);
-			out.n--; /* the brace */
-			buf_printf(&out, ",\"kept\":%s}\n", good ? "true" : "false");
-			continue;
-		}
-		put_hex(&out, s->digest);
-		buf_putc(&out, ' ');
-		put_span(&out, s);
-		buf_puts(&out, good ? "\n" : ", not kept\n");
-	}
+	list_spans(r, h, &out);
+	rc = list_others(r, h, &out);
 	cli_print(&out);
 	buf_fini(&out);
-	return EXIT_OK;
+	return rc;
 }
 
 static int

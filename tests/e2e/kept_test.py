@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The log keeps the policies it speaks of: each image that came into force is there, whole, for as long as the log is,
 and what cannot be kept does not come into force."""
-import hashlib, json, os, random, shutil, sys, time
+import ctypes, ctypes.util, hashlib, json, os, random, shutil, struct, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -188,7 +188,7 @@ def test_what_cannot_be_kept_does_not_come_into_force():
 
 def test_killed_at_any_time_nothing_is_missing():
     w = h.Weir(pg, FIRST, start=False)
-    for i in range(8):
+    for i in range(5):
         put(w, FIRST)
         w.start()
         for n in range(random.randrange(1, 6)):
@@ -205,6 +205,45 @@ def test_killed_at_any_time_nothing_is_missing():
     for load in loads(w):
         with open(f"{folder(w)}/{load['new_digest']}.weirb", "rb") as f:
             h.check(load["new_digest"] in hashlib.sha256(body(f.read())).hexdigest(), load)
+
+
+def test_what_was_pruned_stays_explained():
+    w = h.Weir(pg, FIRST)
+    h.eq(w.psql("select 41 + 1").out, "42")
+    h.eq(w.stop(), 0)
+    digest = loads(w)[0]["new_digest"]
+    shutil.copytree(w.state, f"{w.dir}/copy")
+    r = w.audit("prune", "--older-than", "0s", w.state)
+    h.eq(r.code, 0, repr(r))
+    verify(w, 2, "were pruned on")
+    h.eq(w.audit("policy", w.state).out, f"{digest} was in force at a time that is not on record any more")
+    h.eq(w.audit("policy", "--json", w.state).json(), {"digest": digest, "kept": True})
+    h.has(w.audit("policy", digest, w.state).out, FIRST.rstrip())
+    r = w.audit("policy", "--at", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()), w.state)
+    h.eq(r.code, 1, repr(r))
+    # Of a run whose first records are gone, as when it was long enough for several segments.
+    w.state = f"{w.dir}/copy"
+    without_the_first(f"{w.state}/audit/seg/{0:020}.alog", 4)
+    r = w.audit("policy", w.state)
+    h.has(r.out, f"{digest} before ", " until ")
+    h.lacks(r.out, "record ")
+    h.has(w.audit("policy", "--json", w.state).out, '"before":"20', '"kept":true')
+
+
+def without_the_first(path, n):
+    """A segment that begins with the record n, a power of two: the reader does not ask for the tree."""
+    xx = ctypes.CDLL(ctypes.util.find_library("xxhash") or "libxxhash.so.0")
+    xx.XXH3_64bits.restype = ctypes.c_uint64
+    xx.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+    with open(path, "rb") as f:
+        data = f.read()
+    os.unlink(path)
+    at = 4096
+    while struct.unpack_from("<Q", data, at + 8)[0] < n or data[at + 4] != 1:
+        at += (24 + struct.unpack_from("<I", data, at)[0] + 7) & ~7
+    head = data[:64] + struct.pack("<Q", n) + data[72:80] + bytes(4008)
+    with open(f"{os.path.dirname(path)}/{n:020}.alog", "wb") as f:
+        f.write(head + struct.pack("<Q", xx.XXH3_64bits(head, len(head))) + data[at:])
 
 
 def body(image):
