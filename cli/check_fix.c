@@ -18,7 +18,7 @@ struct overlay {
 	struct {
 		const char *path;
 		struct slice text;
-		char temp[CLI_PATH_MAX];
+		struct cli_staged staged;
 	} *v;
 	size_t n;
 };
@@ -86,7 +86,8 @@ write_all(struct overlay *o)
 	int error = 0;
 
 	while (!error && staged < o->n) {
-		error = cli_file_stage(o->v[staged].path, o->v[staged].text, o->v[staged].temp);
+		error = cli_file_stage(o->v[staged].path, o->v[staged].text,
+				       &o->v[staged].staged);
 		if (error)
 			fprintf(stderr, "weir check: cannot write '%s': %s\n", o->v[staged].path,
 				strerror(error));
@@ -94,7 +95,9 @@ write_all(struct overlay *o)
 			staged++;
 	}
 	while (!error && renamed < staged) {
-		error = rename(o->v[renamed].temp, o->v[renamed].path) != 0 ? errno : 0;
+		const struct cli_staged *s = &o->v[renamed].staged;
+
+		error = rename(s->temp, s->path) != 0 ? errno : 0;
 		if (error)
 			fprintf(stderr, "weir check: cannot replace '%s': %s\n",
 				o->v[renamed].path, strerror(error));
@@ -102,7 +105,7 @@ write_all(struct overlay *o)
 			renamed++;
 	}
 	for (size_t i = renamed; i < staged; i++)
-		unlink(o->v[i].temp);
+		unlink(o->v[i].staged.temp);
 	return error ? EXIT_USAGE : EXIT_OK;
 }
 

@@ -8,17 +8,40 @@
 #include <unistd.h>
 
 int
-cli_file_stage(const char *path, struct slice text, char temp[CLI_PATH_MAX])
+cli_file_behind(const char *path, char file[CLI_PATH_MAX])
+{
+	char *real;
+	struct stat st;
+	int error = 0;
+
+	/* First: of a pipe there is no path. */
+	if (stat(path, &st) != 0)
+		return errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	real = realpath(path, NULL);
+	if (!real)
+		return errno;
+	if (snprintf(file, CLI_PATH_MAX, "%s", real) >= CLI_PATH_MAX)
+		error = ENAMETOOLONG;
+	free(real);
+	return error;
+}
+
+int
+cli_file_stage(const char *path, struct slice text, struct cli_staged *staged)
 {
 	struct stat st;
 	size_t done = 0;
-	int fd, error = 0;
+	int fd, error = cli_file_behind(path, staged->path);
 
-	if (snprintf(temp, CLI_PATH_MAX, "%s.XXXXXX", path) >= CLI_PATH_MAX)
+	if (error)
+		return error;
+	if (snprintf(staged->temp, CLI_PATH_MAX, "%s.XXXXXX", staged->path) >= CLI_PATH_MAX)
 		return ENAMETOOLONG;
-	if (stat(path, &st) != 0)
+	if (stat(staged->path, &st) != 0)
 		return errno;
-	fd = mkstemp(temp);
+	fd = mkstemp(staged->temp);
 	if (fd < 0)
 		return errno;
 	while (!error && done < text.n) {
@@ -34,19 +57,19 @@ cli_file_stage(const char *path, struct slice text, char temp[CLI_PATH_MAX])
 	if (close(fd) != 0 && !error)
 		error = errno;
 	if (error)
-		unlink(temp);
+		unlink(staged->temp);
 	return error;
 }
 
 int
 cli_file_replace(const char *path, struct slice text)
 {
-	char temp[CLI_PATH_MAX];
-	int error = cli_file_stage(path, text, temp);
+	struct cli_staged staged;
+	int error = cli_file_stage(path, text, &staged);
 
-	if (!error && rename(temp, path) != 0) {
+	if (!error && rename(staged.temp, staged.path) != 0) {
 		error = errno;
-		unlink(temp);
+		unlink(staged.temp);
 	}
 	return error;
 }

@@ -3,6 +3,7 @@
 
 #include "base/secret.h"
 #include "cli/cli.h"
+#include "cli/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -98,24 +99,51 @@ key_public_of(struct slice hex, uint8_t pub[ED25519_PUB_LEN])
 	return good;
 }
 
+static int
+write_temp(const char *path, struct slice bytes, char temp[CLI_PATH_MAX])
+{
+	int fd, error = 0;
+
+	if (snprintf(temp, CLI_PATH_MAX, "%s.%d.tmp", path, (int) getpid()) >= CLI_PATH_MAX)
+		return ENAMETOOLONG;
+	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return errno;
+	if (!write_all(fd, bytes) || fsync(fd) != 0)
+		error = errno;
+	if (close(fd) != 0 && !error)
+		error = errno;
+	if (!error && rename(temp, path) != 0)
+		error = errno;
+	if (error)
+		unlink(temp);
+	return error;
+}
+
+/* A device or pipe, such as /dev/stdout. */
+static int
+write_into(const char *path, struct slice bytes)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), error = 0;
+
+	if (fd < 0)
+		return errno;
+	if (!write_all(fd, bytes))
+		error = errno;
+	if (close(fd) != 0 && !error)
+		error = errno;
+	return error;
+}
+
 int
 cli_write_image(const char *command, const char *path, struct slice bytes)
 {
-	char tmp[4096];
-	bool good;
-	int fd;
+	char file[CLI_PATH_MAX], temp[CLI_PATH_MAX];
+	int error = cli_file_behind(path, file);
 
-	if (snprintf(tmp, sizeof(tmp), "%s.%d.tmp", path, (int) getpid()) >= (int) sizeof(tmp))
-		return trouble(command, "cannot write", path, ENAMETOOLONG);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return trouble(command, "cannot write", tmp, errno);
-	good = write_all(fd, bytes) && fsync(fd) == 0;
-	if (close(fd) != 0)
-		good = false;
-	if (good && rename(tmp, path) == 0)
-		return EXIT_OK;
-	trouble(command, "cannot write", path, errno);
-	unlink(tmp);
-	return EXIT_USAGE;
+	if (error == EINVAL)
+		error = write_into(path, bytes);
+	else if (!error || error == ENOENT)
+		error = write_temp(error ? path : file, bytes, temp);
+	return error ? trouble(command, "cannot write", path, error) : EXIT_OK;
 }

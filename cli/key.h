@@ -16,7 +16,8 @@ int key_read(const char *command, const char *path, bool make,
 /* 64 hexadecimal digits of a public key, as they are printed. */
 bool key_public_of(struct slice hex, uint8_t pub[ED25519_PUB_LEN]) MUST_CHECK;
 
-/* A file that appears whole or not at all. An exit code, after saying what is wrong. */
+/* A file that appears whole or not at all; devices and pipes are written into. An exit code, after
+ * saying what is wrong. */
 int cli_write_image(const char *command, const char *path, struct slice bytes) MUST_CHECK;
 
 #endif

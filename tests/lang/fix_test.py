@@ -132,6 +132,21 @@ def test_nothing_is_half_written():
     h.eq(os.listdir(f"{h.tmp()}/half"), ["root.weir"])
 
 
+def test_links_stay_links():
+    """The file is put right, and fmt lays it out, where it is."""
+    os.makedirs(f"{h.tmp()}/elsewhere", exist_ok=True)
+    path = put("elsewhere/linked.weir", HEAD + RULE.replace("allow", "alow"))
+    link = f"{h.tmp()}/link.weir"
+    os.symlink("elsewhere/linked.weir", link)
+    h.eq(h.weir("check", "--fix", link).code, 0)
+    h.has(get(path).decode(), "allow")
+    put("elsewhere/linked.weir", get(path).replace(b"  ", b"      "))
+    h.eq(h.weir("fmt", link).code, 0)
+    h.lacks(get(path).decode(), "      ")
+    h.check(os.path.islink(link), "the link is one still")
+    h.eq(h.weir("fmt", "/dev/null").code, 0)
+
+
 def test_twice_is_once():
     n = 0
     for source in sorted(glob.glob("tests/lang/*/*.weir")):
@@ -265,6 +280,6 @@ def test_sarif_places_and_fixes():
     h.eq(twice["relatedLocations"][0]["physicalLocation"]["region"]["startLine"], 5)
 
 
-h.main(test_edits, test_what_it_says, test_what_stays, test_imported_files,
-       test_nothing_is_half_written, test_twice_is_once, test_usage, test_sarif_has_what_json_has,
+h.main(test_edits, test_what_it_says, test_what_stays, test_imported_files, test_nothing_is_half_written,
+       test_links_stay_links, test_twice_is_once, test_usage, test_sarif_has_what_json_has,
        test_sarif_places_and_fixes)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """weir sign and weir verify: a key made, an image of another machine signed, and told apart from what is
 not signed, signed by others, older, or changed."""
-import json, os, stat, sys
+import json, os, stat, subprocess, sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
 import harness as h
@@ -123,6 +123,29 @@ def test_counter():
     h.has(r.err, "its counter is 0", "--counter N")
 
 
+def test_what_is_no_file_is_written_into():
+    """Nothing takes the place of a device, a pipe or a link; and what was cut short is no image."""
+    build("whole.img")
+    full, pipe, link = path("full"), path("pipe"), path("link.img")
+    os.symlink("/dev/full", full)
+    r = h.weir("build", path("p.weir"), "-o", full)
+    h.eq((r.code, r.err), (2, f"weir build: cannot write '{full}': No space left on device"))
+    os.mkfifo(pipe)
+    p = subprocess.Popen([h.WEIR, "build", path("p.weir"), "-o", pipe], stdout=subprocess.DEVNULL)
+    with open(pipe, "rb") as f:
+        h.eq(f.read(), data("whole.img"))
+    h.eq(p.wait(), 0)
+    h.check(os.path.islink(full) and stat.S_ISFIFO(os.stat(pipe).st_mode), "something was replaced")
+    h.eq(h.weir("build", path("p.weir"), "-o", h.tmp()).code, 2)
+    p = subprocess.run([h.WEIR, "build", path("p.weir"), "-o", "/dev/stderr"], capture_output=True)
+    h.eq((p.returncode, p.stderr), (0, data("whole.img")))
+    os.symlink("whole.img", link)
+    new_key("link.key")
+    h.eq(h.weir("sign", link, "--key", path("link.key")).code, 0)
+    h.check(os.path.islink(link), "the link is one still")
+    h.eq(verify("whole.img")[0], 0)
+
+
 def test_usage():
     build("u.img")
     new_key("u.key")
@@ -141,4 +164,4 @@ def test_usage():
 
 
 h.main(test_keys, test_signs_what_was_built, test_signs_again, test_who_signed, test_changed_images,
-       test_counter, test_usage)
+       test_counter, test_what_is_no_file_is_written_into, test_usage)
