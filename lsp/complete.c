@@ -82,14 +82,82 @@ offer_data(struct completion *c)
 	OFFER_ALL(c, c->policy->data, data_decl, KIND_STRUCT);
 }
 
+static const struct clause *
+channel_of(const struct rule *r)
+{
+	const struct clause *cl = r->clauses;
+
+	while (cl && cl->kind != CLAUSE_NOTIFY && cl->kind != CLAUSE_TO)
+		cl = cl->next;
+	return cl && cl->names ? cl : NULL;
+}
+
+/* `expect OUTCOME by` it can be met. What masks and drops cannot do, they deny. */
+static bool
+can_expect(const struct rule *r, const char *outcome)
+{
+	if (r->shadow || strcmp(outcome, "shadow") == 0)
+		return r->shadow && strcmp(outcome, "shadow") == 0;
+	if (strcmp(outcome, "notified") == 0)
+		return channel_of(r);
+	switch (r->kind) {
+	case RULE_MASK:
+		return strcmp(outcome, "masked") == 0 || strcmp(outcome, "deny") == 0;
+	case RULE_DROP:
+		return strcmp(outcome, "dropped") == 0 || strcmp(outcome, "deny") == 0;
+	case RULE_LIMIT:
+		return strcmp(outcome, "limited") == 0;
+	case RULE_RECORD:
+		return strcmp(outcome, "recorded") == 0;
+	default:
+		return strcmp(outcome, rule_kind_name(r->kind)) == 0;
+	}
+}
+
 static void
 offer_rules(struct completion *c)
 {
+	const struct token *t = c->n > 1 ? &c->v[c->n - 2] : NULL; /* expect OUTCOME by | */
+	const char *outcome = t && t->sym ? t->sym->s : "";
+
 	for (const struct rule *r = c->policy->rules; r; r = r->next)
-		if (r->name.s && strcmp(r->name.s, "?") != 0)
+		if (r->name.s && strcmp(r->name.s, "?") != 0 && can_expect(r, outcome))
 			offer(c, r->name.s, KIND_EVENT,
 			      r->sentence.v.p ? (const char *) r->sentence.v.p : NULL);
-	offer(c, "default", KIND_EVENT, "no rule decided: deny by default");
+	if (strcmp(outcome, "allow") == 0 || strcmp(outcome, "deny") == 0)
+		offer(c, "default", KIND_EVENT, "no rule decided");
+}
+
+/* Those that the policy has told already; the configuration knows the others. */
+static void
+offer_channels(struct completion *c)
+{
+	for (const struct rule *r = c->policy->rules; r; r = r->next) {
+		const struct clause *to = channel_of(r), *was = NULL;
+
+		for (const struct rule *k = c->policy->rules; to && k != r && !was; k = k->next)
+			if (channel_of(k) &&
+			    strcmp(channel_of(k)->names->name.s, to->names->name.s) == 0)
+				was = channel_of(k);
+		if (to && !was && strcmp(to->names->name.s, "?") != 0)
+			offer(c, to->names->name.s, KIND_CONSTANT, NULL);
+	}
+}
+
+static void
+offer_recorded(struct completion *c)
+{
+	for (int i = 0; i < RECORDED_COUNT; i++)
+		offer(c, recorded_info[i].name, KIND_CONSTANT, recorded_info[i].sentence);
+}
+
+static void
+offer_outcomes(struct completion *c)
+{
+	for (enum rule_kind kind = RULE_ALLOW; kind <= RULE_HOLD; kind++)
+		offer(c, rule_kind_name(kind), KIND_CONSTANT, NULL);
+	for (enum expect_kind kind = EXPECT_MASKED; kind < EXPECT_ROW; kind++)
+		offer(c, expect_kind_name(kind), KIND_CONSTANT, NULL);
 }
 
 static void
@@ -331,6 +399,10 @@ complete_declaration(struct completion *c)
 	case TK_DEFAULT:
 		offer_words(c, verdicts);
 		break;
+	case TK_NOTIFY_RULE:
+		if (last == TK_TO)
+			offer_channels(c);
+		break;
 	case TK_MASK:
 		if (last == TK_MASK) /* a mask mostly has the name of its data */
 			offer_data(c);
@@ -356,9 +428,6 @@ complete_declaration(struct completion *c)
 static void
 complete_test(struct completion *c, int clause)
 {
-	/* What build_expect knows besides the verdicts. */
-	static const char *const outcomes[] = {"allow", "deny", "hold", "masked", "limited",
-					       "dropped", NULL};
 	int last = code_at(c, 1);
 
 	if (clause == TK_AS && last == TK_AS)
@@ -370,7 +439,7 @@ complete_test(struct completion *c, int clause)
 	else if (clause == TK_WITH)
 		complete_test_facts(c);
 	else if (clause == TK_EXPECT && last == TK_EXPECT)
-		offer_words(c, outcomes);
+		offer_outcomes(c);
 	else if (clause == TK_EXPECT && last == TK_BY)
 		offer_rules(c);
 }
@@ -407,8 +476,13 @@ complete_name(struct completion *c)
 			offer_data(c);
 		break;
 	case TK_WITH:
-		if (last == TK_WITH)
+		if (c->v[c->decl].code == TK_RECORD)
+			offer_recorded(c);
+		else if (last == TK_WITH)
 			offer_masks(c);
+		break;
+	case TK_NOTIFY:
+		offer_channels(c);
 		break;
 	case TK_WHEN:
 	case TK_UNLESS:

@@ -483,7 +483,20 @@ def test_completion():
         offers('test "t" with user.kind = ^', {"agent"})
         offers('test "t" with sql.where = ^', {"true"})
         offers('test "t" expect ^', {"allow", "deny", "hold", "masked"})
-        offers('test "t" expect deny by ^', {"one", "default"})
+        offers('test "t" expect allow by ^', {"one", "default"})
+        offers('test "t" expect ^', {"recorded", "notified", "shadow", "dropped"})
+        rules = ("allow one\nhold two do sql.ddl for 1 of dba not self within 1h notify desk\nmask card with null\n"
+                 "limit three rows 3 per hour\nrecord four with text\nnotify five to pager do sql.ddl\n"
+                 "shadow deny six\ndrop seven of card when row.x = 1\n")
+        named = {"one", "two", "card", "three", "four", "five", "six", "seven", "default"}
+        for outcome, fit in (("allow", {"one", "default"}), ("deny", {"card", "seven", "default"}), ("hold", {"two"}),
+                             ("masked", {"card"}), ("limited", {"three"}), ("recorded", {"four"}),
+                             ("notified", {"two", "five"}), ("shadow", {"six"}), ("dropped", {"seven"})):
+            offers(f'test "t" expect {outcome} by ^', fit, named - fit)
+        for marked in ("record r with ^", "record r with text, ^"):
+            offers(marked, {"text", "parameters", "strict"}, {"last", "null"})
+        for marked in ("notify n to ^", "allow a do sql.ddl notify ^"):
+            offers(marked, {"desk", "pager"}, {"card"})
         for inert in ('allow a "some ^', "# a comm^ent", "allow a # ^", 'import "a^', 'x "\\" ^',
                       "group ^", "allow ^"):
             h.eq(e.labels("a.weir", HEAD + inert), set(), inert)
