@@ -4,6 +4,7 @@
  * do refused. Rules are checked in check_rule.c.
  */
 #include "compiler/check_internal.h"
+#include "vm/match.h"
 
 #include <ctype.h>
 
@@ -182,6 +183,24 @@ check_expect(struct check *c, const struct expect *e)
 	check_suggest_declared(c, diag(c->q, UNKNOWN_RULE, e->by.at, e->by.s), e->by.s, LIST_RULES);
 }
 
+/* By its name here, or in the configuration: that one is a string. */
+static void
+check_test_target(struct check *c, const struct name *name)
+{
+	struct diag *d;
+
+	if (use(c, LIST_TARGETS, name->s, c->targets) >= 0)
+		return;
+	d = diag(c->q, UNKNOWN_TARGET, name->at, name->s);
+	check_suggest_declared(c, d, name->s, LIST_TARGETS);
+	for (const struct target_decl *t = c->p->targets; t; t = t->next)
+		if (t->glob.v.p && match_glob(t->glob.v, slice_str(name->s))) {
+			diag_note(c->q, d, SPAN_NONE,
+				  "a target of the configuration stands in quotes: on \"%s\"", name->s);
+			return;
+		}
+}
+
 static void
 check_test(struct check *c, const struct test_decl *t)
 {
@@ -196,7 +215,7 @@ check_test(struct check *c, const struct test_decl *t)
 	for (const struct ref *g = t->groups; g; g = g->next)
 		(void) check_use_group(c, g->name.s, g->name.at);
 	if (t->target.s)
-		(void) check_use_target(c, t->target.s, t->target.at);
+		check_test_target(c, &t->target);
 	for (const struct cell *f = t->facts; f; f = f->next) {
 		if (!f->name.s || fact_find(slice_str(f->name.s)) >= 0)
 			continue;
