@@ -512,6 +512,60 @@ complete_keywords(struct completion *c)
 	}
 }
 
+/* A line begins with `policy`: it cannot be imported. */
+static bool
+is_policy(struct slice text)
+{
+	static const char word[] = "policy ";
+
+	for (size_t at = 0; at + sizeof(word) - 1 <= text.n; at++) {
+		const uint8_t *end = memchr(text.p + at, '\n', text.n - at);
+
+		if (memcmp(text.p + at, word, sizeof(word) - 1) == 0)
+			return true;
+		if (!end)
+			return false;
+		at = (size_t) (end - text.p);
+	}
+	return false;
+}
+
+/* import "|  and  import "folder/| */
+static void
+complete_import(struct completion *c, const char *path, struct slice folder)
+{
+	const char *slash = strrchr(path, '/'), **names, *error;
+	char *from = arena_printf(&c->s->scratch, "%.*s/%.*s", slash ? (int) (slash - path) : 0,
+				  path, SLICE_ARG(folder));
+	struct slice text;
+
+	names = slash ? c->s->disk->list(&c->s->scratch, from) : NULL;
+	for (int i = 0; names && names[i] && i < LSP_MAX_LISTED; i++) {
+		const char *file = arena_printf(&c->s->scratch, "%s%s", from, names[i]);
+
+		if (strcmp(file, path) != 0 &&
+		    c->s->disk->files.load(c->s->disk->files.ctx, &c->s->scratch, file, &text,
+					   &error) &&
+		    !is_policy(text))
+			offer(c, names[i], KIND_MODULE, NULL);
+	}
+}
+
+/* The string behind `import` that the text ends in. */
+static bool
+takes_path(const struct completion *c, struct slice text, struct slice *folder)
+{
+	const struct probe *p = &c->probe;
+	const struct token *t = p->n > 2 ? &p->v[p->n - 2] : NULL;
+
+	if (!t || t->code != TK_STRING || t[-1].code != TK_IMPORT || t->at.len == 0 ||
+	    memchr(text.p + t->at.off + 1, '"', text.n - t->at.off - 1) ||
+	    memchr(text.p + t->at.off, '\n', text.n - t->at.off))
+		return false;
+	*folder = slice_of(text.p + t->at.off + 1, text.n - t->at.off - 1);
+	return true;
+}
+
 /* In a string: table = "|  table in {"|  table matches "|  when "| */
 static void
 complete_string(struct completion *c)
@@ -603,7 +657,7 @@ lsp_completion(struct lsp *s, const json_t *params)
 	struct completion c = {.s = s};
 	struct text_lines lines;
 	struct spot spot;
-	struct slice text;
+	struct slice text, folder;
 	size_t start;
 	json_t *out;
 
@@ -619,7 +673,9 @@ lsp_completion(struct lsp *s, const json_t *params)
 	text_lines_init(&lines, &s->scratch, text);
 	c.range = lsp_range_of(s, &lines, start, spot.off);
 	probe_text(&s->scratch, slice_of(text.p, start), &c.probe);
-	if (takes_string(&c, slice_of(text.p, start))) {
+	if (takes_path(&c, slice_of(text.p, start), &folder)) {
+		complete_import(&c, spot.doc->path, folder);
+	} else if (takes_string(&c, slice_of(text.p, start))) {
 		complete_string(&c);
 	} else if (!is_inert(&c.probe, slice_of(text.p, start))) {
 		locate(&c);

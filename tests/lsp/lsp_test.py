@@ -497,9 +497,25 @@ def test_completion():
             offers(marked, {"text", "parameters", "strict"}, {"last", "null"})
         for marked in ("notify n to ^", "allow a do sql.ddl notify ^"):
             offers(marked, {"desk", "pager"}, {"card"})
-        for inert in ('allow a "some ^', "# a comm^ent", "allow a # ^", 'import "a^', 'x "\\" ^',
+        for inert in ('allow a "some ^', "# a comm^ent", "allow a # ^", 'x "\\" ^',
                       "group ^", "allow ^"):
             h.eq(e.labels("a.weir", HEAD + inert), set(), inert)
+
+
+def test_completion_of_imports():
+    """Fragments that there are, beside the file and in the folder that is written already."""
+    with Editor() as e:
+        files = {"main.weir": HEAD, "beside.weir": 'group one = idp "1"\n', "more/deep.weir": 'group two = idp "2"\n',
+                 "more/closed.weir": HEAD, "more/no.txt": ""}
+        for name, text in files.items():
+            os.makedirs(os.path.dirname(f"{e.folder}/imports/{name}"), exist_ok=True)
+            with open(f"{e.folder}/imports/{name}", "w", encoding="utf-8") as f:
+                f.write(text)
+        for marked, wanted in (('import "^', {"beside.weir"}), ('import "be^', {"beside.weir"}),
+                               ('import "more/^', {"deep.weir"}), ('import "../imports/more/d^"', {"deep.weir"}),
+                               ('import "none/^', set()), ('allow r "^', set()), ('import "more/deep.weir" ^', None)):
+            found = e.labels("imports/main.weir", HEAD + marked)
+            h.check(found == wanted if wanted is not None else "deep.weir" not in found, f"{marked}: {found}")
 
 
 def test_completion_replaces_the_word():
