@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/describe.h"
 
-#include "cli/actions.h"
+#include "compiler/actions.h"
 #include "vm/match.h"
 
 #include <arpa/inet.h>
@@ -280,7 +280,7 @@ put_actions(struct buf *out, const struct domain *d, const bool *values)
 	for (size_t i = 0; i < d->n; i++)
 		if (values[i + 1] && d->possible[i])
 			action_set_add(&set, (enum action) i);
-	cli_put_actions(out, &set);
+	actions_put(out, &set);
 }
 
 static void

@@ -2,10 +2,10 @@
  *
  * weir diff: what a change of a policy changes, all of it, each with an input that shows it.
  */
-#include "cli/actions.h"
 #include "cli/cli.h"
 #include "cli/policy.h"
 #include "cli/witness_test.h"
+#include "compiler/actions.h"
 #include "compiler/policy_diff.h"
 #include "compiler/rule_digest.h"
 #include "gate/epoch.h"
@@ -212,7 +212,7 @@ put_limit(const struct report *r, const struct difference *x, int side, struct b
 	put_rule(out, r->policies[side].image, x->rule[side]);
 	if (x->kind == DIFF_SHARED) {
 		buf_puts(out, ", for ");
-		cli_put_actions(out, &x->counted[side]);
+		actions_put(out, &x->counted[side]);
 		buf_puts(out, " together");
 	}
 }
@@ -549,7 +549,7 @@ put_text(struct report *r, const struct difference *x)
 		buf_printf(out, "  what    function %.*s\n", SLICE_ARG(x->subject));
 	} else if (x->entry == ENTRY_COMMAND) {
 		buf_puts(out, "  what    ");
-		cli_put_actions(out, &x->actions);
+		actions_put(out, &x->actions);
 		buf_putc(out, '\n');
 	}
 	buf_puts(out, "  was     ");
@@ -604,7 +604,7 @@ put_json(struct report *r, const struct difference *x, bool waived, const char *
 	}
 	if (!is_data(x->kind) && x->kind != DIFF_TRUST && x->entry == ENTRY_COMMAND) {
 		buf_reset(&text);
-		cli_put_actions(&text, &x->actions);
+		actions_put(&text, &x->actions);
 		buf_puts(out, ", \"actions\": ");
 		buf_json_string(out, buf_slice(&text));
 	}

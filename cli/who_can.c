@@ -4,7 +4,6 @@
  * each rule that decides there: the few cases in which it matches, and what stronger rules take
  * away.
  */
-#include "cli/actions.h"
 #include "cli/cli.h"
 #include "cli/who_can.h"
 #include "compiler/diag.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/actions.h"
+#include "compiler/actions.h"
 
 static bool
 has_all(const struct action_set *set, enum action node)
@@ -40,7 +40,7 @@ has_any(const struct action_set *set, enum action node)
 }
 
 void
-cli_put_actions(struct buf *out, const struct action_set *set)
+actions_put(struct buf *out, const struct action_set *set)
 {
 	struct action_set rest = *set;
 	const char *sep = put_sets(out, set, &rest);
