@@ -3,6 +3,7 @@
  * Declarations and tests: every name once, every name that is used there, what this version cannot
  * do refused. Rules are checked in check_rule.c.
  */
+#include "compiler/actions.h"
 #include "compiler/check_internal.h"
 #include "vm/match.h"
 
@@ -155,10 +156,76 @@ check_trusts(struct check *c)
 	check_trusts_once(c);
 }
 
+/* Actions that a rule is about; *always: whoever asks, wherever and whenever. */
+static struct action_set
+actions_of(const struct rule *r, bool *always)
+{
+	struct action_set out = {0};
+
+	*always = true;
+	for (enum action a = ACTION_NONE + 1; a < ACTION_COUNT; a++)
+		action_leaves(a, &out);
+	for (const struct clause *cl = r->clauses; cl; cl = cl->next) {
+		struct action_set named = {0};
+
+		*always = *always && cl->kind != CLAUSE_WHO && cl->kind != CLAUSE_ON &&
+			  cl->kind != CLAUSE_WHEN && cl->kind != CLAUSE_UNLESS;
+		if (cl->kind != CLAUSE_DO)
+			continue;
+		for (const struct ref *a = cl->names; a; a = a->next)
+			if (!action_set_of(slice_str(a->name.s), &named))
+				return (struct action_set){0}; /* an error, which is told */
+		out.w[0] &= named.w[0];
+		out.w[1] &= named.w[1];
+	}
+	return out;
+}
+
+static void
+note_actions(struct check *c, struct diag *d, const char *whom, const struct action_set *all,
+	     const struct action_set *but)
+{
+	const struct action_set left = {{all->w[0] & ~but->w[0], all->w[1] & ~but->w[1]}};
+	struct buf text = {0};
+
+	if (left.w[0] || left.w[1]) {
+		actions_put(&text, &left);
+		assert(!text.failed);
+		diag_note(c->q, d, SPAN_NONE, "%s: %.*s", whom, SLICE_ARG(buf_slice(&text)));
+	}
+	buf_fini(&text);
+}
+
+/* What `default allow` opens. */
+static void
+note_opened(struct check *c, struct diag *d)
+{
+	struct action_set all = {0}, spoken = {0}, decided = {0};
+
+	for (enum action a = ACTION_NONE + 1; a < ACTION_COUNT; a++)
+		action_leaves(a, &all);
+	for (const struct rule *r = c->p->rules; r; r = r->next) {
+		struct action_set of;
+		bool always;
+
+		if (r->shadow || (r->kind != RULE_ALLOW && r->kind != RULE_DENY &&
+				  r->kind != RULE_HOLD))
+			continue;
+		of = actions_of(r, &always);
+		for (int i = 0; i < 2; i++) {
+			spoken.w[i] |= of.w[i];
+			decided.w[i] |= always ? of.w[i] : 0;
+		}
+	}
+	note_actions(c, d, "to everybody", &all, &spoken);
+	note_actions(c, d, "where no rule matches", &spoken, &decided);
+}
+
 static bool
 check_default(struct check *c)
 {
 	const struct default_decl *d = c->p->defaults;
+	struct diag *opens;
 
 	if (!d)
 		return false;
@@ -171,7 +238,9 @@ check_default(struct check *c)
 			diag_edit(c->q, bad, d->at, "%s", "");
 		return false;
 	}
-	diag_offer(c->q, diag(c->q, DEFAULT_ALLOW, d->at), d->at, "%s", "");
+	opens = diag(c->q, DEFAULT_ALLOW, d->at);
+	diag_offer(c->q, opens, d->at, "%s", "");
+	note_opened(c, opens);
 	return true;
 }
 
