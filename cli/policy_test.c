@@ -272,6 +272,23 @@ run_finds(const struct run *r, size_t rule)
 	return false;
 }
 
+/* Of masks that read rows, which one counts can be another in each. */
+static bool
+masked_in_a_row(struct run *r, const char *name)
+{
+	for (const struct test_row *row = r->t->rows; row; row = row->next) {
+		if (r->verdict == VERDICT_DENY || run_row(r, row) >= 0)
+			continue;
+		for (const struct cell *c = row->cells; c; c = c->next) {
+			int rule = mask_of_output(r, slice_str(c->name.s));
+
+			if (rule >= 0 && slice_is(r->img->rules[rule].name, name))
+				return true;
+		}
+	}
+	return false;
+}
+
 static bool
 any_masked_by(struct run *r, const char *name)
 {
@@ -289,7 +306,7 @@ any_masked_by(struct run *r, const char *name)
 		if (rule >= 0 && slice_is(r->img->rules[rule].name, name))
 			return true;
 	}
-	return false;
+	return masked_in_a_row(r, name);
 }
 
 static bool
