@@ -30,7 +30,7 @@ struct gate_refusal {
 	const char *sqlstate; /* NULL: 42501 */
 };
 
-enum { VERDICT_RULES = 8, VERDICT_MASKS = 4, VERDICT_LIMITS = 8, VERDICT_STATEMENTS = 16,
+enum { VERDICT_RULES = 8, VERDICT_MASKS = 16, VERDICT_LIMITS = 8, VERDICT_STATEMENTS = 16,
        VERDICT_SHADOWS = 16, VERDICT_RECORDS = 4, VERDICT_NOTICES = 8 };
 
 /* The shadow rules that would have made a difference, and what: each by itself. */

@@ -55,4 +55,16 @@ def test_the_filter_that_refuses():
     h.has(r.out, "by foreign: rows of o are filtered by their tenant")
 
 
-h.main(test_the_mask_of_a_row, test_the_filter_that_refuses)
+def test_many_masks():
+    """However many masks there are, the filter is among the rules that are told."""
+    more = "".join(f"data d{i} = column o.x{i}\nmask d{i} with null\n" for i in range(8))
+    columns = ", ".join(f"x{i} text" for i in range(8))
+    with open(f"{h.tmp()}/many.sql", "w") as f:
+        f.write(f"create table o (tenant int, pan text, consent bool, country text, pay int, {columns});\n")
+    with open(f"{h.tmp()}/many.weir", "w") as f:
+        f.write(POLICY.replace("rows.sql", "many.sql") + more + TEST % ("many", "pay", "expect deny by foreign"))
+    r = h.weir("test", f"{h.tmp()}/many.weir")
+    h.eq(r.code, 0, repr(r))
+
+
+h.main(test_the_mask_of_a_row, test_the_filter_that_refuses, test_many_masks)
