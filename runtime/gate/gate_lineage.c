@@ -246,15 +246,17 @@ find_nth(struct lineage *l, const struct lineage_list *list, uint32_t nth,
 	return any;
 }
 
-bool
-lineage_find(struct lineage *l, const struct sql_use *u, struct lineage_column *out)
+uint32_t
+lineage_level(struct lineage *l, const struct sql_use *u, struct lineage_column *out)
 {
 	const struct sql_candidate *c = l->facts->candidates + u->candidates;
 	uint32_t level = UINT32_MAX;
 
 	*out = clean;
 	if (u->nth)
-		return u->n_candidates && find_nth(l, lineage_columns(l, c->relation), u->nth, out);
+		return u->n_candidates && find_nth(l, lineage_columns(l, c->relation), u->nth, out)
+			       ? c->level
+			       : UINT32_MAX;
 	for (uint32_t k = 0; k < u->n_candidates; k++) {
 		struct lineage_column one = clean;
 
@@ -267,7 +269,13 @@ lineage_find(struct lineage *l, const struct sql_use *u, struct lineage_column *
 			*out = one;
 		level = c[k].level;
 	}
-	return level != UINT32_MAX;
+	return level;
+}
+
+bool
+lineage_find(struct lineage *l, const struct sql_use *u, struct lineage_column *out)
+{
+	return lineage_level(l, u, out) != UINT32_MAX;
 }
 
 /* ---- relations ------------------------------------------------------------------------------- */

@@ -58,7 +58,8 @@ void lineage_follow(struct lineage *l);
 /* Every use of a masked column is one that shows or counts it, or that its masks open. False: *why
  * says which is not. */
 bool lineage_check(struct lineage *l, struct gate_refusal *why) MUST_CHECK;
-/* Some use is of a name that no column has, by all that the catalog says. */
+/* Some use is of a name that no column has, by all that the catalog says, or that a masked column
+ * would come first for if it had it. */
 bool lineage_unknown(struct lineage *l);
 /* How many comparisons of a masked column with a value there are among uses that were checked. */
 uint32_t lineage_lookups(struct lineage *l, uint32_t first, uint32_t n);
@@ -72,6 +73,8 @@ const struct lineage_list *lineage_columns(struct lineage *l, uint32_t relation)
 /* What a use means: at the innermost level where some relation has the name, each of those. False:
  * no relation has it. */
 bool lineage_find(struct lineage *l, const struct sql_use *u, struct lineage_column *out);
+/* That level; UINT32_MAX: there is none. */
+uint32_t lineage_level(struct lineage *l, const struct sql_use *u, struct lineage_column *out);
 /* A table under the names of its columns. */
 bool lineage_is_plain(const struct sql_relation *r);
 /* Some column of it could have any name. */

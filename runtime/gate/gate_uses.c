@@ -284,23 +284,80 @@ is_closed(struct lineage *l, uint32_t relation)
 	return list->n && !lineage_has_nameless(list);
 }
 
-/* Where rows are grouped, what may be an output's name is taken for one: it mostly is, and a look
- * at the catalog for each such statement would cost more than it could tell. */
+/* The policy masks a column of the relation, or would if it had one of that name. */
+static bool
+may_mask(struct lineage *l, uint32_t relation, struct slice name)
+{
+	const struct catalog_relation *r = l->relations[relation];
+	const struct gate_class *c = l->class;
+
+	if (carries(l, relation))
+		return true;
+	if (!r || !lineage_is_plain(&l->facts->relations[relation]))
+		return false;
+	for (int k = decision_next(&c->masks, -1); k >= 0; k = decision_next(&c->masks, k))
+		if (vm_rule_covers(c->epoch->image, &c->epoch->image->rules[k], r->schema, r->name,
+				   name))
+			return true;
+	return false;
+}
+
+/* A masked column that has got the name would be what is meant, not what is found on that level:
+ * any nearer one hides it (one beside it makes the name ambiguous to the server). The whole row of
+ * what is called so itself is refused. */
+static bool
+may_be_hidden(struct lineage *l, const struct sql_use *u, uint32_t level)
+{
+	const struct sql_candidate *c = l->facts->candidates + u->candidates;
+
+	for (uint32_t k = 0; k < u->n_candidates; k++)
+		if (c[k].level < level &&
+		    (level != UINT32_MAX ||
+		     !slice_eq(l->facts->relations[c[k].relation].alias, u->column)) &&
+		    may_mask(l, c[k].relation, u->column))
+			return true;
+	return false;
+}
+
+/* The level of what has the name by its alias, whatever columns there are; not beyond `level`. */
+static uint32_t
+named_level(struct lineage *l, const struct sql_use *u, uint32_t level)
+{
+	const struct sql_candidate *c = l->facts->candidates + u->candidates;
+
+	for (uint32_t k = 0; k < u->n_candidates; k++) {
+		const struct sql_relation *r = &l->facts->relations[c[k].relation];
+
+		for (uint32_t i = 0; i < r->n_names && c[k].level < level; i++)
+			if (slice_eq(l->facts->names[r->names + i], u->column))
+				level = c[k].level;
+	}
+	return level;
+}
+
 static bool
 is_unknown(struct lineage *l, const struct sql_use *u)
 {
-	const unsigned other = SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_OR_COLUMN |
-			       SQL_USE_OUTPUT | SQL_USE_OPTIONAL | SQL_USE_AMBIGUOUS |
-			       SQL_USE_NATURAL | SQL_USE_MAYBE;
+	const unsigned other = SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN |
+			       SQL_USE_OUTPUT | SQL_USE_AMBIGUOUS | SQL_USE_MAYBE;
+	const unsigned otherwise = SQL_USE_ROW_OR_COLUMN | SQL_USE_OPTIONAL;
 	struct lineage_column c;
+	uint32_t level;
 
-	if (u->flags & other || u->nth || !u->n_candidates || is_system_column(u->column) ||
-	    (u->flags & SQL_USE_ROW_UNLESS_COLUMN && u->row_relation >= 0))
+	/* What both sides have is compared, and not written anywhere. */
+	if (u->flags & SQL_USE_NATURAL)
+		return carries(l, (uint32_t) u->row_relation);
+	if (u->flags & other || u->nth || !u->n_candidates || is_system_column(u->column))
+		return false;
+	level = named_level(l, u, lineage_level(l, u, &c));
+	if (may_be_hidden(l, u, level))
+		return true;
+	if (level != UINT32_MAX || u->flags & otherwise)
 		return false;
 	for (uint32_t k = 0; k < u->n_candidates; k++)
 		if (!is_closed(l, l->facts->candidates[u->candidates + k].relation))
 			return false;
-	return !lineage_find(l, u, &c);
+	return true;
 }
 
 bool

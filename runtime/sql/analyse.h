@@ -131,6 +131,11 @@ uint32_t an_relation(struct analysis *a, enum sql_relation_kind kind, struct sli
 /* A relation whose columns are those of a query, under no name of the statement's. */
 uint32_t an_result(struct analysis *a, struct scope *s, enum sql_relation_kind kind, int32_t query);
 
+/* ---- grouping.c ---- */
+/* An item of GROUP BY that names the output `val` can only be that: grouped by a column of the
+ * name instead, the query would be refused. */
+bool an_groups_output(const List *groups, Node *val, const struct scope *s);
+
 /* ---- query.c ---- */
 /* A place for a query in queries[], to be filled by an_query. */
 int32_t an_slot(struct analysis *a);

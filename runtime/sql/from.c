@@ -28,6 +28,12 @@ names(struct analysis *a, List *l, uint32_t *first)
 	return a->names.n - *first;
 }
 
+static void
+name_push(struct analysis *a, struct slice name)
+{
+	*(struct slice *)an_push(a, &a->names, sizeof(name)) = name;
+}
+
 static uint32_t
 definitions(struct analysis *a, List *l, uint32_t *first)
 {
@@ -35,8 +41,7 @@ definitions(struct analysis *a, List *l, uint32_t *first)
 
 	*first = a->names.n;
 	foreach (lc, l)
-		*(struct slice *)an_push(a, &a->names, sizeof(struct slice)) =
-			an_str(a, ((ColumnDef *)lfirst(lc))->colname);
+		name_push(a, an_str(a, ((ColumnDef *)lfirst(lc))->colname));
 	return a->names.n - *first;
 }
 
@@ -248,52 +253,68 @@ from_subselect(struct analysis *a, struct scope *s, RangeSubselect *r)
 	an_scope_add(a, s, index, r->alias ? an_str(a, r->alias->aliasname) : (struct slice){0});
 }
 
-/* Functions of pg_catalog that give one column, whatever their arguments are. (unnest does not: an
- * array of rows comes apart.) Without a column list that column is called as the alias or the
- * function is, but for those that name it themselves. */
-static const struct column_function {
-	const char *name;
-	bool names_it;
-} column_functions[] = {
-	{"generate_series", false},	     {"generate_subscripts", false},
-	{"json_array_elements", true},	     {"json_array_elements_text", true},
-	{"json_object_keys", false},	     {"jsonb_array_elements", true},
-	{"jsonb_array_elements_text", true}, {"jsonb_object_keys", false},
-	{"jsonb_path_query", false},	     {"regexp_matches", false},
-	{"regexp_split_to_table", false},    {"string_to_table", false},
+/* Functions of pg_catalog whose columns are known, whatever their arguments are. (Those of unnest
+ * are not: an array of rows comes apart.) Without a column list they are called as here; where
+ * nothing is here, the one column is called as the alias or the function is. */
+static const struct known_columns {
+	const char *function, *columns[2];
+} known_columns[] = {
+	{"generate_series", {NULL}},
+	{"generate_subscripts", {NULL}},
+	{"json_array_elements", {"value"}},
+	{"json_array_elements_text", {"value"}},
+	{"json_each", {"key", "value"}},
+	{"json_each_text", {"key", "value"}},
+	{"json_object_keys", {NULL}},
+	{"jsonb_array_elements", {"value"}},
+	{"jsonb_array_elements_text", {"value"}},
+	{"jsonb_each", {"key", "value"}},
+	{"jsonb_each_text", {"key", "value"}},
+	{"jsonb_object_keys", {NULL}},
+	{"jsonb_path_query", {NULL}},
+	{"regexp_matches", {NULL}},
+	{"regexp_split_to_table", {NULL}},
+	{"string_to_table", {NULL}},
 };
 
-static const struct column_function *
-column_function(struct slice name)
+static const struct known_columns *
+columns_of(struct slice function)
 {
-	for (size_t i = 0; i < sizeof(column_functions) / sizeof(column_functions[0]); i++) {
-		if (slice_is(name, column_functions[i].name))
-			return &column_functions[i];
+	for (size_t i = 0; i < sizeof(known_columns) / sizeof(known_columns[0]); i++) {
+		if (slice_is(function, known_columns[i].function))
+			return &known_columns[i];
 	}
 	return NULL;
 }
 
-/* The columns of a function in FROM, where they can be told: one, or those of a column definition
- * list; WITH ORDINALITY adds one. */
+/* The columns of a function in FROM, where they can be told: those that are known, or those of a
+ * column definition list; WITH ORDINALITY adds one. */
 static void
 function_columns(struct analysis *a, RangeFunction *r, uint32_t index, struct slice function)
 {
-	const struct column_function *one = r->coldeflist ? NULL : column_function(function);
+	const struct known_columns *known = r->coldeflist ? NULL : columns_of(function);
 	struct sql_relation *rel = relation_at(a, index);
 	uint32_t first = a->names.n, n = 1;
 
-	if (list_length(r->functions) != 1 || (!r->coldeflist && !one))
+	if (list_length(r->functions) != 1 || (!r->coldeflist && !known))
 		return;
-	rel->width = (one ? 1u : (uint32_t)list_length(r->coldeflist)) + r->ordinality;
-	if (rel->renamed || (one && one->names_it))
+	if (known && known->columns[1])
+		n = 2;
+	else if (!known)
+		n = (uint32_t)list_length(r->coldeflist);
+	rel->width = n + r->ordinality;
+	if (rel->renamed)
 		return;
-	if (one)
-		*(struct slice *)an_push(a, &a->names, sizeof(struct slice)) =
-			rel->alias.n ? rel->alias : function;
-	else
+	for (uint32_t i = 0; known && i < n; i++)
+		name_push(a, known->columns[i] ? slice_str(known->columns[i])
+			     : rel->alias.n    ? rel->alias
+					       : function);
+	if (!known)
 		n = definitions(a, r->coldeflist, &first);
+	if (r->ordinality)
+		name_push(a, SLICE_LIT("ordinality"));
 	rel->names = first;
-	rel->n_names = n;
+	rel->n_names = n + r->ordinality;
 }
 
 static void

@@ -138,6 +138,19 @@ func_listed(struct slice name)
 }
 
 bool
+func_may_aggregate(struct slice name)
+{
+	const struct function *f = first_of(name);
+
+	if (!f)
+		return true;
+	for (; f; f = next_of(f))
+		if (f->traits[0] != 'f')
+			return true;
+	return false;
+}
+
+bool
 func_is_known(uint64_t oid, struct slice name, struct slice arguments, struct slice traits)
 {
 	const struct function *f = oid < FIRST_NORMAL_OID ? first_of(name) : NULL;

@@ -37,6 +37,8 @@ enum func_class func_class_of(uint32_t oid, struct slice *name);
 enum action func_action(enum func_class class);
 /* Something is said of the name, so that x.name may well be a call of it. */
 bool func_listed(struct slice name);
+/* A function of the name is no plain one, or nobody has said that all are. */
+bool func_may_aggregate(struct slice name);
 /* pg_catalog's function of this name, OID, argument types and traits is the one that the table
  * classes: kind, language, volatility and ! for SECURITY DEFINER, as its rows have them. */
 bool func_is_known(uint64_t oid, struct slice name, struct slice arguments, struct slice traits);

@@ -190,27 +190,38 @@ aliased(List *targets, const ColumnRef *c)
 	return NULL;
 }
 
+/* What the items of a clause may name. */
+struct keys {
+	List *targets;
+	const List *groups;
+	enum context context;
+	int32_t query;
+};
+
+/* GROUP BY looks for a column first. groups: all of its items. */
 static uint32_t
-output_first(enum context ctx)
+output_first(enum context ctx, const List *groups, Node *val, const struct scope *s)
 {
-	return ctx != CONTEXT_GROUP ? SQL_USE_OUTPUT : 0;
+	return ctx != CONTEXT_GROUP || an_groups_output(groups, val, s) ? SQL_USE_OUTPUT : 0;
 }
 
 /* The key's own uses are those from `from` on: does an output without AS have its name? */
 static void
-mark_output(struct analysis *a, List *targets, const ColumnRef *c, enum context ctx, uint32_t from)
+mark_output(struct analysis *a, const ColumnRef *c, const struct keys *k, const struct scope *s,
+	    uint32_t from)
 {
 	const char *name = strVal(llast(c->fields));
-	bool any = false;
+	uint32_t flag = 0;
 	ListCell *lc;
 
-	foreach (lc, targets) {
+	foreach (lc, k->targets) {
 		const ResTarget *t = lfirst(lc);
 
-		any |= !t->name && strcmp(an_own_name(t->val), name) == 0;
+		if (!t->name && strcmp(an_own_name(t->val), name) == 0)
+			flag |= output_first(k->context, k->groups, t->val, s);
 	}
-	for (uint32_t i = from; any && i < a->uses.n && a->status == SQL_OK; i++)
-		((struct sql_use *)a->uses.p)[i].flags |= output_first(ctx);
+	for (uint32_t i = from; flag && i < a->uses.n && a->status == SQL_OK; i++)
+		((struct sql_use *)a->uses.p)[i].flags |= flag;
 }
 
 /* An output has a name without AS as well, and a key means it before any column: of a sub-select
@@ -259,8 +270,9 @@ key_items(Node *n, enum context ctx)
 /* An item of ORDER BY, GROUP BY or DISTINCT ON: an ordinal, an output's name, or an expression. An
  * output's name, which must be all of the item, comes first, but in GROUP BY a column's does. */
 static void
-key(struct analysis *a, Node *n, List *targets, struct scope *s, enum context ctx, int32_t query)
+key(struct analysis *a, Node *n, const struct keys *k, struct scope *s)
 {
+	enum context ctx = k->context;
 	List *items = key_items(n, ctx);
 	uint32_t from = a->uses.n;
 	ListCell *lc;
@@ -269,23 +281,23 @@ key(struct analysis *a, Node *n, List *targets, struct scope *s, enum context ct
 	if (items) {
 		if (an_enter(a)) {
 			foreach (lc, items)
-				key(a, lfirst(lc), targets, s, ctx, query);
+				key(a, lfirst(lc), k, s);
 		}
 		an_leave(a);
 	} else if (n && IsA(n, A_Const) && !((A_Const *)n)->isnull &&
 		   IsA(&((A_Const *)n)->val, Integer)) {
-		nth_target(a, targets, intVal(&((A_Const *)n)->val), s, ctx, query);
-	} else if (n && IsA(n, ColumnRef) && (val = aliased(targets, (ColumnRef *)n))) {
+		nth_target(a, k->targets, intVal(&((A_Const *)n)->val), s, ctx, k->query);
+	} else if (n && IsA(n, ColumnRef) && (val = aliased(k->targets, (ColumnRef *)n))) {
 		an_expr(a, val, s, ctx);
 		if (ctx != CONTEXT_ORDER)
 			an_column_ref(a, (ColumnRef *)n, s, ctx,
-				      SQL_USE_OPTIONAL | output_first(ctx));
+				      SQL_USE_OPTIONAL | output_first(ctx, k->groups, val, s));
 	} else {
 		an_expr(a, n, s, ctx);
 		if (n && IsA(n, ColumnRef) && list_length(((ColumnRef *)n)->fields) == 1 &&
 		    IsA(linitial(((ColumnRef *)n)->fields), String)) {
-			mark_output(a, targets, (ColumnRef *)n, ctx, from);
-			named_by_itself(a, targets, (ColumnRef *)n, ctx, query);
+			mark_output(a, (ColumnRef *)n, k, s, from);
+			named_by_itself(a, k->targets, (ColumnRef *)n, ctx, k->query);
 		}
 	}
 }
@@ -474,6 +486,9 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 	struct scope s = {.outer = outer};
 	enum context ctx = out;
 	struct sql_value selected = {SQL_VALUE_ANY, 0};
+	const struct keys distinct = {n->targetList, NIL, CONTEXT_DISTINCT, query};
+	const struct keys group = {n->targetList, n->groupClause, CONTEXT_GROUP, query};
+	const struct keys order = {n->targetList, NIL, CONTEXT_ORDER, query};
 	ListCell *lc;
 
 	an_sort_operators(a, n->sortClause);
@@ -491,17 +506,17 @@ plain_select(struct analysis *a, SelectStmt *n, struct scope *outer, enum contex
 	a->select = around;
 	foreach (lc, n->distinctClause) {
 		if (lfirst(lc))
-			key(a, lfirst(lc), n->targetList, &s, CONTEXT_DISTINCT, query);
+			key(a, lfirst(lc), &distinct, &s);
 	}
 	an_where(a, n->whereClause, &s);
 	mark_reads(a, &s, where_flags(a, n->whereClause, NULL, false));
 	foreach (lc, n->groupClause)
-		key(a, lfirst(lc), n->targetList, &s, CONTEXT_GROUP, query);
+		key(a, lfirst(lc), &group, &s);
 	an_expr(a, n->havingClause, &s, CONTEXT_PREDICATE);
 	foreach (lc, n->windowClause)
 		an_window(a, lfirst(lc), &s);
 	foreach (lc, n->sortClause)
-		key(a, ((SortBy *)lfirst(lc))->node, n->targetList, &s, CONTEXT_ORDER, query);
+		key(a, ((SortBy *)lfirst(lc))->node, &order, &s);
 	limits(a, n, &s);
 	locking(a, n->lockingClause, &s);
 	a->selected = selected;

@@ -225,7 +225,8 @@ enum sql_use_flags {
 		32, /* if no column has the name, a ROW_UNLESS_COLUMN use beside it counts */
 	SQL_USE_OPTIONAL = 64, /* may name an output alias: fine when no column has the name */
 	SQL_USE_NATURAL = 128, /* STAR: the columns that row_relation, a JOIN, merges */
-	SQL_USE_OUTPUT = 256, /* an output has the name, which comes before any column's */
+	SQL_USE_OUTPUT = 256, /* an output has the name, which comes before any column's; in GROUP
+			       * BY: or by that column the query would be refused */
 	SQL_USE_MAYBE =
 		512, /* one of several that an ordinal may mean: a use with `nth` says which */
 	SQL_USE_DERIVES = 1024, /* in an output expression that `allowing derived` may open */

@@ -322,7 +322,7 @@ prepare p1 as select upper(p) from (select pan as p from cards) s
 insert into scratch (id, pan) values (30, 'x') on conflict (id) do update set note = excluded.pan
 insert into scratch (id, pan) values (30, 'x') returning upper(pan)
 select * from cards as t tablesample bernoulli ((select length(pan) from cards limit 1))
-select * from json_each('{"a": 1}') a, json_each('{"a": 1}') b, cards
+select * from aclexplode('{}') a, aclexplode('{}') b, cards
 select id from cards limit (select length(pan) from cards limit 1)
 select 1 from cards for update of cards, cards nowait offset (select length(p) from (select pan as p from cards limit 1) s)
 select set_config('application_name', p, false) from (select pan as p from cards) s
@@ -395,9 +395,8 @@ def test_copy_of_a_query():
         for options in ("", " (format csv)", " (format binary)"):
             copy = f"copy ({sql}) to stdout{options}"
             a, b = direct.run(copy), client.run(copy)
-            # A function's columns are not counted by the analysis: such a COPY is refused.
-            open_ended = any(f in sql for f in ("json_each", "search depth"))
-            if b.error and open_ended and "COPY cannot be masked" in b.error:
+            # What SEARCH adds is not counted by the analysis: such a COPY is refused.
+            if b.error and "search depth" in sql and "COPY cannot be masked" in b.error:
                 continue
             if a.error or b.error:
                 wrong.append((copy, a.error, b.error))
