@@ -212,6 +212,24 @@ check_uses(struct look *l, const struct sql_stmt *run, uint32_t i)
 				      f->stmts[k].kind != SQL_KIND_DECLARE);
 }
 
+/* An index is in the order of its columns, and a unique one tells which values are the same. */
+static void
+check_index(struct look *l, const struct sql_effect *e, const struct catalog_relation *r)
+{
+	for (uint32_t i = 0; i < e->n_columns; i++) {
+		const struct catalog_column *c = catalog_column_named(r, e->columns[i]);
+
+		if (!c)
+			l->v->wait_catalog = 1; /* it may have got the name past the gateway */
+		else if (class_mask(l->class, r->oid, c->attnum))
+			look_refuse(l, NULL, "WEIR-MASKED-USE",
+				    arena_printf(l->ask->arena, "%.*s.%.*s is masked and may not be in an index",
+						 SLICE_ARG(r->name), SLICE_ARG(c->name)),
+				    "take it out of the index, or leave that to somebody the mask does not "
+				    "apply to");
+	}
+}
+
 static void
 check_effect(struct look *l, const struct sql_effect *e)
 {
@@ -236,6 +254,8 @@ check_effect(struct look *l, const struct sql_effect *e)
 			    "CLUSTER sorts rows by columns that may be masked",
 			    "name a table without masked columns, or leave it to somebody the mask "
 			    "does not apply to");
+	if (e->action == ACTION_SQL_CREATE && r && class_governs(l->class, r->oid))
+		check_index(l, e, r);
 	/* Renaming a schema renames what is in it. */
 	if (e->action == ACTION_SQL_ALTER &&
 	    (!e->object.n || (r && class_governs(l->class, r->oid))))

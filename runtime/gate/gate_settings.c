@@ -22,6 +22,16 @@ static const char quiet[] = "info|notice|warning|error|fatal|panic";
 /* What an unqualified name means hangs on these. */
 static const char *const moving[] = {"search_path", "role", "session_authorization"};
 
+/* With these whoever asks chooses how the server reads a table: by an index over a masked column
+ * rows come in the order of its values, which could be compared so with rows of known ones. */
+static const struct {
+	const char *begins, *ends;
+} planning[] = {
+	{"enable_", ""},	      {"", "_cost"},
+	{"effective_cache_size", ""}, {"cursor_tuple_fraction", ""},
+	{"min_parallel_", ""},
+};
+
 /* Code of others that runs in the session and could set anything. */
 static const enum action opaque[] = {
 	ACTION_SQL_OPAQUE_FUNCTION, ACTION_SQL_CALL,	      ACTION_SQL_ANONYMOUS_CODE,
@@ -84,6 +94,20 @@ moves(struct slice setting)
 	for (size_t i = 0; i < COUNT_OF(moving); i++)
 		if (slice_is(setting, moving[i]))
 			return true;
+	return false;
+}
+
+static bool
+plans(struct slice setting)
+{
+	for (size_t i = 0; i < COUNT_OF(planning); i++) {
+		size_t begins = strlen(planning[i].begins), ends = strlen(planning[i].ends);
+
+		if (setting.n >= begins + ends &&
+		    memcmp(setting.p, planning[i].begins, begins) == 0 &&
+		    memcmp(setting.p + setting.n - ends, planning[i].ends, ends) == 0)
+			return true;
+	}
 	return false;
 }
 
@@ -233,6 +257,13 @@ setting_refused(const struct gate_class *c, const struct sql_facts *f, const str
 		why->message = "client_min_messages stays at notice or above while masks are in force "
 			       "for you";
 		why->hint = "set it to notice or above: below, the server tells what it computes with";
+		return true;
+	}
+	if (c->any_masks && plans(e->setting) && !(e->flags & SQL_EFFECT_RESET)) {
+		why->message = arena_printf(a, "setting \"%.*s\" cannot be changed while masks are in "
+					    "force for you", SLICE_ARG(e->setting));
+		why->hint = "leave it to the server how it reads tables: by an index over a masked column, rows "
+			    "come in the order of its values";
 		return true;
 	}
 	if (!c->any_masks || !moves(e->setting) || slice_is(e->setting, "search_path"))

@@ -351,12 +351,18 @@ create_index(struct analysis *a, IndexStmt *n)
 {
 	bool computes = n->whereClause != NULL;
 	struct scope s = {0};
+	struct sql_effect *e;
 	ListCell *lc;
 
 	a->stmt->flags |= SQL_DDL;
-	an_effect_var(a, ACTION_SQL_CREATE, n->relation);
-	foreach (lc, n->indexParams)
-		computes |= ((IndexElem *)lfirst(lc))->expr != NULL;
+	e = an_effect_var(a, ACTION_SQL_CREATE, n->relation);
+	foreach (lc, n->indexParams) {
+		const IndexElem *column = lfirst(lc);
+
+		computes |= column->expr != NULL;
+		if (column->name)
+			an_column(a, e, an_str(a, column->name));
+	}
 	if (!computes)
 		return;
 	an_target(a, &s, n->relation, false);

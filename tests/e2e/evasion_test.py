@@ -21,6 +21,9 @@ create table payments.cards (id int primary key, holder text not null, pan text 
 insert into payments.cards values (1, 'Ada', '{SECRET}'), (2, 'Bob', '5500000000000004');
 create table payments.solo (id int, pan text);
 insert into payments.solo values (1, '{SECRET}');
+create table payments.ranked (id int primary key, holder text, pan text);
+insert into payments.ranked values (1, 'Ada', '5500000000000004'), (2, 'Bob', '{SECRET}'), (3, 'Ada', '5500000000000004');
+create index by_pan on payments.ranked (pan) include (id);
 create schema decoy;
 create table decoy.cards (id int, pan text);
 create schema later;
@@ -34,7 +37,7 @@ POLICY = """
 policy p "x"
 default allow
 group dba = idp "dba-oncall"
-data card = column payments.cards.pan, column payments.cards.n, column payments.solo.pan
+data card = column payments.cards.pan, column payments.cards.n, column payments.solo.pan, column payments.ranked.pan
 mask card with last(4) unless who dba
 deny no-file "no files" do sql.file
 deny unbounded-write "no where" do sql.update when sql.where-constant
@@ -90,6 +93,39 @@ def test_no_way_to_the_masked_value():
     h.eq(leaked, [], "statements that leak")
     h.eq(pg.query("select count(*) from pg_policy"), "0")
     h.eq(pg.query("select rolconfig is null from pg_roles where rolname = 'app'"), "t")
+
+
+BY_INDEX = ["set enable_seqscan = off", "set local enable_bitmapscan to off", "set session random_page_cost = 0", "set seq_page_cost = 9",
+            "set cpu_index_tuple_cost = 0", "set effective_cache_size = '9TB'", "set cursor_tuple_fraction = 0",
+            "select set_config('enable_seqscan', 'off', false)", "alter database orders set enable_seqscan = off",
+            "update pg_settings set setting = 'off' where name = 'enable_seqscan'"]
+
+
+def test_rows_do_not_come_in_the_order_of_values():
+    """Who chooses how the server reads a table could compare a value with those of rows that he adds."""
+    read = "select id from payments.ranked"
+    h.eq(pg.query(f"set enable_seqscan = off; {read}"), "2\n1\n3", "the order of an index")
+    for way in BY_INDEX:
+        h.has(weir.psql(f"begin; {way}").err, "WEIR-PINNED-SETTING")
+        h.eq(weir.psql(input=f"begin;\n{way};\n{read};\nrollback;\n{read};\n", options=("-v", "ON_ERROR_STOP=0")).out, "1\n2\n3")
+    argv = h.psql_argv(weir.port, "planner-7", "orders", read)
+    r = h.run(argv, env={"PGPASSWORD": h.KEYS["planner-7"], "PGOPTIONS": "-c enable_seqscan=off"})
+    h.has(r.err, "masks are in force")
+    h.eq(r.out, "")
+    h.eq(weir.psql(f"reset enable_seqscan; set enable_sort to default; set work_mem = '5MB'; reset all; {read}").out, "1\n2\n3")
+    h.eq(weir.psql(f"set enable_seqscan = off; {read}", user="ana").out, "2\n1\n3", "who is under no mask")
+
+
+def test_nor_does_an_index_tell_which_are_the_same():
+    for sql in ("create unique index on payments.ranked (pan) where id in (1, 3)", "create index on payments.ranked (holder, pan)",
+                'create index concurrently on payments.ranked (pan collate "C" desc)', "create index on payments.ranked using brin (pan)"):
+        r = weir.psql(sql, options=("-v", "VERBOSITY=verbose"))
+        h.has(r.err, "ranked.pan is masked and may not be in an index", "WEIR-MASKED-USE")
+    pg.super("alter table payments.ranked rename pan to moved", db="orders")
+    h.has(weir.psql("create index on payments.ranked (moved)").err, "ranked.moved is masked")
+    pg.super("alter table payments.ranked rename moved to pan", db="orders")
+    h.eq(weir.psql("create index mine on payments.ranked (holder); drop index payments.mine").code, 0)
+    h.eq(weir.psql("begin; create table fresh (pan text); create unique index on fresh (pan); rollback").code, 0)
 
 
 def test_attribute_notation_is_the_call_it_is():
@@ -264,6 +300,7 @@ def test_the_pan_itself_comes_back_masked():
           "************1111")
 
 
-h.main(test_no_way_to_the_masked_value, test_attribute_notation_is_the_call_it_is,
+h.main(test_no_way_to_the_masked_value, test_rows_do_not_come_in_the_order_of_values,
+       test_nor_does_an_index_tell_which_are_the_same, test_attribute_notation_is_the_call_it_is,
        test_a_condition_that_is_always_true_is_none, test_ordinary_ddl_and_names_still_work, test_names_mean_on_the_wire_what_was_judged,
        test_the_pan_itself_comes_back_masked, setup=setup)
