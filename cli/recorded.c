@@ -67,6 +67,24 @@ static const uint8_t facts_on_record[] = {
 	FACT_SQL_WHERE,	   FACT_SQL_WHERE_CONSTANT,
 };
 
+const char *
+recorded_lack_name(unsigned bit)
+{
+	static const char *const names[] = {
+		[RECORDED_USES] = "sql.uses",
+		[RECORDED_EFFECTS] = "further effects",
+		[RECORDED_VOUCHED] = "whether a trusted function is as it was",
+		[RECORDED_RULES] = "further rules",
+		[RECORDED_POLICY] = "the policy of then",
+		[RECORDED_ROWS] = "values of rows",
+		[RECORDED_VIEWS] = "what is read through a view or another name",
+		[RECORDED_REFUSED] = "what the gateway refuses because of masks",
+	};
+
+	assert(bit < RECORDED_BITS);
+	return bit < FACT_COUNT ? fact_info[bit].name : names[bit];
+}
+
 static uint64_t
 never_on_record(void)
 {
@@ -199,10 +217,13 @@ fill(struct recorded *c, const json_t *start)
 {
 	const json_t *body = json_object_get(c->json, "body");
 	const json_t *objects = json_object_get(body, "objects");
-	struct slice code = text_of(json_object_get(body, "decision"), "reason_code");
+	const json_t *decision = json_object_get(body, "decision");
+	struct slice code = text_of(decision, "reason_code");
 	json_int_t judged = json_integer_value(json_object_get(body, "effects"));
-	uint64_t missing = command_facts(c, start);
+	uint64_t missing = c->base_missing = command_facts(c, start);
 
+	c->obligations = texts_of(c->arena, json_object_get(decision, "obligations"),
+				  &c->n_obligations);
 	c->verdict = verdict_of(&c->brief, code);
 	c->by_gateway = gateway_code(code);
 	c->unasked = judged == 0;
@@ -408,18 +429,18 @@ is_vouched(const struct image *img, const struct facts *f)
 	return false;
 }
 
-/* The same effect, decided as the missing facts can make it most lenient. */
+/* The same facts, decided as the missing ones can make it most lenient. */
 static void
-decide_leniently(const struct image *img, const struct facts *f, uint64_t missing,
+decide_leniently(const struct image *img, enum vm_entry e, const struct facts *f, uint64_t missing,
 		 struct decision *out)
 {
-	struct insn *code = turned(&img->entry[ENTRY_COMMAND], missing);
+	struct insn *code = turned(&img->entry[e], missing);
 	struct image copy = *img;
 
-	copy.entry[ENTRY_COMMAND].code = code;
-	copy.entry[ENTRY_COMMAND].index = NULL;
-	copy.entry[ENTRY_COMMAND].n_diagram = 0;
-	vm_decide(&copy, ENTRY_COMMAND, f, out);
+	copy.entry[e].code = code;
+	copy.entry[e].index = NULL;
+	copy.entry[e].n_diagram = 0;
+	vm_decide(&copy, e, f, out);
 	free(code);
 }
 
@@ -435,50 +456,94 @@ decide_nothing(const struct recorded *c, const struct image *img, struct decisio
 }
 
 static uint64_t
-read_by(const struct image *img)
+read_by(const struct image *img, enum vm_entry entry)
 {
-	const struct image_entry *e = &img->entry[ENTRY_COMMAND];
+	const struct image_entry *e = &img->entry[entry];
 
 	return e->facts | (e->uses ? bit(RECORDED_USES) : 0);
 }
 
-uint64_t
-recorded_decide(const struct recorded *c, const struct image *img, struct decision *out)
+/* Joins what is decided of one effect into both. */
+static uint64_t
+decide_both(const struct recorded *c, const struct image *img, enum vm_entry e, size_t effect,
+	    struct decision *out, struct decision *turned)
 {
-	uint64_t reads = read_by(img), lacking = c->cut ? bit(RECORDED_EFFECTS) : 0;
-	struct decision one, other;
+	uint64_t missing = read_by(img, e) & c->missing[effect];
+	struct decision one;
+
+	vm_decide(img, e, &c->effects[effect], &one);
+	vm_join(out, &one);
+	if (missing)
+		decide_leniently(img, e, &c->effects[effect], c->missing[effect], &one);
+	if (turned)
+		vm_join(turned, &one);
+	return missing;
+}
+
+uint64_t
+recorded_decide(const struct recorded *c, const struct image *img, struct decision *out,
+		struct decision *turned)
+{
+	uint64_t lacking = c->cut ? bit(RECORDED_EFFECTS) : 0;
+	struct decision one;
 	size_t vouched = 0;
 
 	if (c->connects) {
 		vm_decide(img, ENTRY_CONNECT, &c->base, out);
+		*turned = *out;
 		return 0;
 	}
 	vm_join_init(out);
-	vm_join_init(&other);
+	vm_join_init(turned);
 	for (size_t i = 0; i < c->n; i++) {
-		uint64_t missing = reads & c->missing[i];
+		bool trusted = is_vouched(img, &c->effects[i]);
 
-		vm_decide(img, ENTRY_COMMAND, &c->effects[i], &one);
-		vm_join(out, &one);
-		lacking |= missing;
-		if (is_vouched(img, &c->effects[i])) {
-			vouched++;
-			continue;
-		}
-		if (missing)
-			decide_leniently(img, &c->effects[i], c->missing[i], &one);
-		vm_join(&other, &one);
+		vouched += trusted;
+		lacking |= decide_both(c, img, ENTRY_COMMAND, i, out, trusted ? NULL : turned);
 	}
 	if (vouched && vouched == c->n) {
 		decide_nothing(c, img, &one);
-		vm_join(&other, &one);
+		vm_join(turned, &one);
 	}
 	lacking |= vouched ? bit(RECORDED_VOUCHED) : 0;
 	/* What more effects there were can only have made it stricter. */
-	if (other.verdict == out->verdict && (!c->cut || out->verdict == VERDICT_DENY))
+	if (turned->verdict == out->verdict && (!c->cut || out->verdict == VERDICT_DENY))
 		return 0;
 	if (!slice_eq(c->brief.policy, slice_of(img->digest, SHA256_LEN)))
 		return lacking;
 	out->verdict = c->verdict; /* by this very policy */
 	return 0;
+}
+
+uint64_t
+recorded_match(const struct recorded *c, const struct image *img, enum vm_entry e,
+	       struct decision *out, struct decision *turned)
+{
+	uint64_t missing = read_by(img, e) & c->base_missing;
+
+	if (e == ENTRY_RESULT) {
+		vm_decide(img, e, &c->base, out);
+		*turned = *out;
+		if (missing)
+			decide_leniently(img, e, &c->base, missing, turned);
+		return missing;
+	}
+	missing = 0;
+	vm_join_init(out);
+	vm_join_init(turned);
+	for (size_t i = 0; i < c->n; i++)
+		missing |= decide_both(c, img, e, i, out, turned);
+	return missing;
+}
+
+uint64_t
+recorded_missing(const struct recorded *c, const struct image *img)
+{
+	uint64_t missing = c->cut ? bit(RECORDED_EFFECTS) : 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		missing |= read_by(img, ENTRY_COMMAND) & c->missing[i];
+		missing |= is_vouched(img, &c->effects[i]) ? bit(RECORDED_VOUCHED) : 0;
+	}
+	return missing;
 }

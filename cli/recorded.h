@@ -13,9 +13,19 @@
 
 #include <jansson.h>
 
-/* Bits beside those of the facts: where columns are used; that more effects were judged than are on
- * record; that a function was judged which the policy vouches for, if it is as it was. */
-enum { RECORDED_USES = FACT_COUNT, RECORDED_EFFECTS, RECORDED_VOUCHED, RECORDED_BITS };
+/* What a record can lack, beside facts. */
+enum recorded_lack {
+	RECORDED_USES = FACT_COUNT, /* where columns are used */
+	RECORDED_EFFECTS,	    /* more of them were judged than are on record */
+	RECORDED_VOUCHED, /* that a function is as it was for which the policy vouches */
+	RECORDED_RULES,	  /* more of them applied than are on record */
+	RECORDED_POLICY,  /* the one of then, of which there are only names */
+	RECORDED_ROWS,	  /* what they held */
+	RECORDED_VIEWS,	  /* what other tables' columns are read through a name */
+	RECORDED_REFUSED, /* what the gateway refuses because of masks */
+	RECORDED_BITS
+};
+const char *recorded_lack_name(unsigned bit); /* of a fact, or one of these */
 
 struct recorded {
 	struct audit_brief brief;
@@ -28,8 +38,11 @@ struct recorded {
 	bool unasked;	       /* no rule was asked, or the record is from before facts were */
 	bool cut;	       /* more effects were judged than are on record */
 	struct facts base, *effects;
-	uint64_t *missing;     /* per effect: facts that are not on record, a bit each */
+	uint64_t base_missing; /* facts that are not on record, a bit each */
+	uint64_t *missing;     /* ... and of each effect, with these */
 	size_t n;
+	struct slice *obligations; /* names of the rules that applied beside the verdict's */
+	size_t n_obligations;
 };
 
 /* Calls f for each command and each start of a session, in the order of the log; false: enough. -1
@@ -44,7 +57,15 @@ void recorded_columns(const struct recorded *c, const struct catalog *catalog);
 
 /* *out is what the image decides by the facts on record. 0 when that is certain. Else what is not
  * on record and could have led to another verdict, a bit each: it comes out otherwise with each
- * test of these taken the other way. */
-uint64_t recorded_decide(const struct recorded *c, const struct image *img, struct decision *out);
+ * test of these taken the other way, as *turned is. */
+uint64_t recorded_decide(const struct recorded *c, const struct image *img, struct decision *out,
+			 struct decision *turned);
+/* The same of another entry point: ENTRY_RESULT, or ENTRY_WATCH, whose effects are joined. Rules of
+ * which it is not certain whether they match are in one of both. The facts that the entry point
+ * reads and that are not on record. */
+uint64_t recorded_match(const struct recorded *c, const struct image *img, enum vm_entry e,
+			struct decision *out, struct decision *turned);
+/* Those of ENTRY_COMMAND. */
+uint64_t recorded_missing(const struct recorded *c, const struct image *img);
 
 #endif

@@ -2,46 +2,58 @@
  *
  * weir replay: what another policy would have said to the commands and sessions of an audit log.
  */
+#include "audit/folder.h"
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/policy.h"
-#include "cli/recorded.h"
+#include "cli/replay_compare.h"
 #include "cli/replay_tally.h"
 #include "gate/epoch.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static const char help[] =
-	"usage: weir replay FOLDER --policy POLICY [--json]\n\n"
+	"usage: weir replay FOLDER --policy POLICY [--was POLICY ...] [--verdicts] [--json]\n\n"
 	"Decides the commands and sessions of an audit log again, by the facts on record and another\n"
-	"policy (text or image), and says what would have been decided differently: by principal, by\n"
-	"rule, by what it is about, with the first of them. FOLDER is the gateway's state folder or its\n"
-	"audit folder; neither a parser nor a database is asked.\n\n"
+	"policy (text or image), and says what would have been otherwise: by principal, by rule, by what\n"
+	"it is about, with the first of them. FOLDER is the gateway's state folder or its audit folder;\n"
+	"neither a parser nor a database is asked.\n\n"
+	"Of a command that both policies let run, or hold, or deny, it says as well which columns would\n"
+	"be masked otherwise, what more or less goes on record, whom notices tell, and on what terms\n"
+	"people approve. For that the policy of then is needed: the one that the gateway keeps in the\n"
+	"audit folder, or one given with --was. Where it is not at hand, the names on record of the rules\n"
+	"that applied are compared, and the totals say of how many commands.\n\n"
 	"Not on record are the uses of columns (sql.uses), the columns behind `*` (of a table, those\n"
 	"that the policy's `catalog` has are taken), effects behind the 16th, what a cursor reads that\n"
-	"people have released, the text of very long statements, and the groups and address of\n"
-	"sessions that began before the log. Where the verdict hangs on one of these, the command is\n"
-	"counted as one that cannot be told, with what is lacking. Calls of functions that the policy\n"
-	"of then vouched for are not on record either, and not missed.\n\n"
-	"Verdicts are replayed, not what the gateway itself refused (a masked column in a condition, say),\n"
-	"nor what masks, limits, records and notices would do: `weir diff` tells how those differ.\n"
-	"Commands of a session that would not have been opened are decided all the same.\n\n"
+	"people have released, the text of very long statements, values of rows, what views are made of,\n"
+	"and the groups and address of sessions that began before the log. What hangs on one of these is\n"
+	"counted as a command that cannot be told, with what is lacking. Calls of functions that the\n"
+	"policy of then vouched for are not on record either, and not missed.\n\n"
+	"Not replayed is what the gateway itself refused (a masked column in a condition, say), nor what\n"
+	"limits would do: `weir diff` tells how those differ. Commands of a session that would not have\n"
+	"been opened are decided all the same.\n\n"
 	"  --policy POLICY   the policy to decide by\n"
+	"  --was POLICY      a policy by which the log was decided (the image, or its text)\n"
+	"  --verdicts        compare those only\n"
 	"  --json            one object a line for each command or session that differs or cannot be told,\n"
 	"                    and the totals\n\n"
-	"Exit code: 0 nothing would have been decided differently, 1 something would or cannot be told,\n"
-	"some of the log is damaged, or the policy is bad, 2 usage, or the log cannot be read.\n";
+	"Exit code: 0 nothing would have been otherwise, 1 something would or cannot be told, some of the\n"
+	"log is damaged, or a policy is bad, 2 usage, or the log cannot be read.\n";
 
 enum { SHOWN = 20, STATEMENT_SHOWN = 100, LINES = 30, PROGRESS = 1 << 13 };
 
 struct replay {
 	struct cli_policy p;
-	bool json, damaged;
+	struct told_policy is;
+	struct was was;
+	const bool *inherits;
+	bool json, verdicts, damaged;
 	struct { size_t same, changed, untold; } of[2]; /* commands, sessions */
-	size_t by_gateway, unasked, seen;
+	size_t by_gateway, unasked, seen, by_names;
+	size_t kinds[CHANGE_KINDS];
 	size_t changes[2][VERDICT_DENY + 1][VERDICT_DENY + 1]; /* from, to */
-	struct tally principals, rules, objects, codes, lacking;
+	struct tally principals, rules, objects, codes, lacking, maybe;
 	struct buf first; /* the first that changed */
 };
 
@@ -113,19 +125,54 @@ count_objects(struct replay *r, const struct recorded *c, const struct decision 
 			    arena_printf(c->arena, "connect to %.*s", SLICE_ARG(c->brief.target)));
 }
 
-static const char *
-lacking_name(unsigned bit)
+/* "mask by veil"; "no longer mask by veil"; "mask otherwise by veil". Each once a command. */
+static void
+count_change_rules(struct replay *r, const struct comparison *x, bool maybe)
 {
-	switch (bit) {
-	case RECORDED_USES:
-		return "sql.uses";
-	case RECORDED_EFFECTS:
-		return "further effects";
-	case RECORDED_VOUCHED:
-		return "whether a trusted function is as it was";
-	default:
-		return fact_info[bit].name;
+	struct tally *t = maybe ? &r->maybe : &r->rules;
+
+	for (size_t i = 0; i < x->n; i++) {
+		const struct change *c = &x->v[i];
+		bool told = c->maybe != maybe, same;
+
+		for (size_t k = 0; k < i && !told; k++)
+			told = x->v[k].kind == c->kind && x->v[k].rule_is == c->rule_is;
+		if (told)
+			continue;
+		same = c->rule_was && c->rule_is && strcmp(c->rule_was, c->rule_is) == 0;
+		if (c->rule_is)
+			tally_count(t, &r->p.arena,
+				    arena_printf(x->arena, "%s%s by %s", change_info[c->kind].verb,
+						 same ? " otherwise" : "", c->rule_is));
+		if (c->rule_was && !same)
+			tally_count(t, &r->p.arena,
+				    arena_printf(x->arena, "no longer %s by %s",
+						 change_info[c->kind].verb, c->rule_was));
 	}
+}
+
+/* Of a command that is decided alike. */
+static void
+count_differences(struct replay *r, const struct recorded *c, const struct decision *d,
+		  const struct comparison *x)
+{
+	bool seen[CHANGE_KINDS] = {false}, whole = false;
+
+	for (size_t i = 0; i < x->n; i++) {
+		const struct change *change = &x->v[i];
+
+		if (change->maybe)
+			continue;
+		r->kinds[change->kind] += !seen[change->kind];
+		seen[change->kind] = true;
+		if (change->object && change->kind != CHANGE_NAMED)
+			tally_count(&r->objects, &r->p.arena, change->object);
+		else
+			whole = true;
+	}
+	if (whole)
+		count_objects(r, c, d);
+	count_change_rules(r, x, false);
 }
 
 /* ---- Telling ---- */
@@ -145,7 +192,8 @@ put_rules(struct buf *out, const struct recorded *c, const struct image *img,
 }
 
 static void
-put_json(struct replay *r, const struct recorded *c, const struct decision *d, uint64_t lacking)
+put_json(struct replay *r, const struct recorded *c, const struct decision *d,
+	 const struct comparison *x)
 {
 	const char *sep = "";
 	struct buf out = {0};
@@ -166,13 +214,16 @@ put_json(struct replay *r, const struct recorded *c, const struct decision *d, u
 	buf_printf(&out, "], \"is\": \"%s\", \"is_by\": [", verdict_name(d->verdict));
 	put_rules(&out, c, r->p.image, d);
 	buf_printf(&out, "], \"by_default\": %s, \"certain\": %s, \"lacking\": [",
-		   d->by_default ? "true" : "false", lacking ? "false" : "true");
+		   d->by_default ? "true" : "false",
+		   x->lacking && !changes_certain(x) ? "false" : "true");
 	for (unsigned i = 0; i < RECORDED_BITS; i++)
-		if (lacking >> i & 1) {
-			buf_printf(&out, "%s\"%s\"", sep, lacking_name(i));
+		if (x->lacking >> i & 1) {
+			buf_printf(&out, "%s\"%s\"", sep, recorded_lack_name(i));
 			sep = ", ";
 		}
-	buf_puts(&out, "], \"statement\": ");
+	buf_puts(&out, "], \"differs\": ");
+	changes_put_json(&out, x);
+	buf_puts(&out, ", \"statement\": ");
 	buf_json_string(&out, c->brief.statement);
 	buf_puts(&out, "}\n");
 	cli_print(&out);
@@ -181,7 +232,8 @@ put_json(struct replay *r, const struct recorded *c, const struct decision *d, u
 
 /* One line, whatever the statement holds. */
 static void
-note_first(struct replay *r, const struct recorded *c, const struct decision *d)
+note_first(struct replay *r, const struct recorded *c, const struct decision *d,
+	   const struct comparison *x)
 {
 	struct slice s = c->brief.statement;
 	char id[37], when[28];
@@ -190,7 +242,13 @@ note_first(struct replay *r, const struct recorded *c, const struct decision *d)
 	clock_format(c->brief.time, when);
 	buf_printf(&r->first, "  %.19sZ %.8s ", when, id);
 	cli_put_plain(&r->first, c->brief.principal.subject);
-	buf_printf(&r->first, ": %s -> %s: ", verdict_name(c->verdict), verdict_name(d->verdict));
+	buf_puts(&r->first, ": ");
+	if (x->n)
+		cli_put_plain(&r->first, slice_str(changes_text(x, c->arena)));
+	else
+		buf_printf(&r->first, "%s -> %s", verdict_name(c->verdict),
+			   verdict_name(d->verdict));
+	buf_puts(&r->first, ": ");
 	if (c->connects)
 		s = slice_str(arena_printf(c->arena, "a session on %.*s",
 					   SLICE_ARG(c->brief.target)));
@@ -226,51 +284,85 @@ is_replayed(struct replay *r, const struct recorded *c, const struct decision *d
 }
 
 static void
-note_change(struct replay *r, const struct recorded *c, const struct decision *d)
+note_change(struct replay *r, const struct recorded *c, const struct decision *d,
+	    const struct comparison *x)
 {
-	r->changes[c->connects][c->verdict][d->verdict]++;
 	if (r->of[0].changed + r->of[1].changed < SHOWN)
-		note_first(r, c, d);
+		note_first(r, c, d, x);
 	r->of[c->connects].changed++;
 	tally_count(&r->principals, &r->p.arena, arena_str(c->arena, c->brief.principal.subject));
+	if (x->n) {
+		count_differences(r, c, d, x);
+		return;
+	}
+	r->changes[c->connects][c->verdict][d->verdict]++;
 	count_rules(r, c, d);
 	count_objects(r, c, d);
+}
+
+static void
+note_untold(struct replay *r, const struct recorded *c, const struct comparison *x)
+{
+	r->of[c->connects].untold++;
+	for (unsigned i = 0; i < RECORDED_BITS; i++)
+		if (x->lacking >> i & 1)
+			tally_count(&r->lacking, &r->p.arena, recorded_lack_name(i));
+	count_change_rules(r, x, true);
+}
+
+/* What this very policy has decided is as it was, in all that it does. */
+static void
+compare_rest(struct replay *r, const struct recorded *c, const struct decision *d,
+	     const struct decision *turned, struct comparison *out)
+{
+	struct comparer x = {.is = &r->is, .inherits = r->inherits};
+
+	if (r->verdicts || slice_eq(c->brief.policy, slice_of(r->p.image->digest, SHA256_LEN)))
+		return;
+	x.catalog = r->p.catalog ? r->p.catalog->catalog : NULL;
+	x.was = was_find(&r->was, c->brief.policy);
+	compare(&x, c, d, turned, out);
+	r->by_names += out->by_names;
+}
+
+static void
+note(struct replay *r, const struct recorded *c)
+{
+	struct comparison x = {.arena = c->arena};
+	struct decision d, turned;
+
+	if (r->p.catalog && !c->connects)
+		recorded_columns(c, r->p.catalog->catalog);
+	x.lacking = recorded_decide(c, r->p.image, &d, &turned);
+	if (!is_replayed(r, c, &d, x.lacking))
+		return;
+	if (!x.lacking && d.verdict == c->verdict)
+		compare_rest(r, c, &d, &turned, &x);
+	if (!x.lacking && !x.n && d.verdict == c->verdict) {
+		r->of[c->connects].same++;
+		return;
+	}
+	if (r->json)
+		put_json(r, c, &d, &x);
+	if (!x.lacking || changes_certain(&x))
+		note_change(r, c, &d, &x);
+	else
+		note_untold(r, c, &x);
 }
 
 static bool
 on_recorded(void *ctx, const struct recorded *c)
 {
 	struct replay *r = ctx;
-	struct decision d;
-	uint64_t lacking;
 
 	r->seen++;
 	show_progress(r, false);
 	if (c->follows)
 		return true;
-	if (c->unasked && !c->by_gateway.n) {
+	if (c->unasked && !c->by_gateway.n)
 		r->unasked++;
-		return true;
-	}
-	if (r->p.catalog && !c->connects)
-		recorded_columns(c, r->p.catalog->catalog);
-	lacking = recorded_decide(c, r->p.image, &d);
-	if (!is_replayed(r, c, &d, lacking))
-		return true;
-	if (!lacking && d.verdict == c->verdict) {
-		r->of[c->connects].same++;
-		return true;
-	}
-	if (r->json)
-		put_json(r, c, &d, lacking);
-	if (!lacking) {
-		note_change(r, c, &d);
-		return true;
-	}
-	r->of[c->connects].untold++;
-	for (unsigned i = 0; i < RECORDED_BITS; i++)
-		if (lacking >> i & 1)
-			tally_count(&r->lacking, &r->p.arena, lacking_name(i));
+	else
+		note(r, c);
 	return true;
 }
 
@@ -295,6 +387,15 @@ put_changes(struct replay *r, struct buf *out)
 				   verdict_name((enum verdict) to), session ? ", of sessions" : "");
 		sep = ", ";
 	}
+	for (int i = 0; i < CHANGE_KINDS; i++) {
+		if (!r->kinds[i])
+			continue;
+		if (r->json)
+			buf_printf(out, "%s\"%s\": %zu", sep, change_info[i].name, r->kinds[i]);
+		else
+			buf_printf(out, "%8zu  %s\n", r->kinds[i], change_info[i].sentence);
+		sep = ", ";
+	}
 }
 
 static void
@@ -302,16 +403,18 @@ put_totals_json(struct replay *r, struct buf *out)
 {
 	buf_printf(out, "{\"same\": %zu, \"different\": %zu, \"cannot_be_told\": %zu, "
 			"\"refused_by_gateway\": %zu, \"without_facts\": %zu, "
+			"\"by_names\": %zu, "
 			"\"sessions\": {\"same\": %zu, \"different\": %zu}, \"damaged\": %s, "
 			"\"changes\": {",
 		   r->of[0].same, r->of[0].changed, r->of[0].untold, r->by_gateway, r->unasked,
-		   r->of[1].same, r->of[1].changed, r->damaged ? "true" : "false");
+		   r->by_names, r->of[1].same, r->of[1].changed, r->damaged ? "true" : "false");
 	put_changes(r, out);
 	buf_putc(out, '}');
 	tally_put_json(&r->principals, out, "principal");
 	tally_put_json(&r->rules, out, "rule");
 	tally_put_json(&r->objects, out, "object");
 	tally_put_json(&r->lacking, out, "lacking");
+	tally_put_json(&r->maybe, out, "perhaps");
 	tally_put_json(&r->codes, out, "code");
 	buf_puts(out, "}\n");
 }
@@ -328,7 +431,11 @@ put_totals_text(struct replay *r, struct buf *out)
 	if (r->by_gateway || r->unasked)
 		buf_printf(out, "not replayed: %zu that the gateway itself refused, %zu for which no "
 				"rule was asked\n", r->by_gateway, r->unasked);
-	buf_puts(out, "verdicts only: `weir diff` tells how masks, limits, records and notices differ\n");
+	if (r->verdicts)
+		buf_puts(out, "verdicts only: without --verdicts what else differs is told as well\n");
+	if (r->by_names)
+		buf_printf(out, "%zu by the names of rules only: the policy of then is not at hand; give it "
+				"with --was\n", r->by_names);
 	if (r->damaged)
 		buf_puts(out, "some of the log is damaged: what it was is in none of these numbers\n");
 	if (changed)
@@ -338,6 +445,7 @@ put_totals_text(struct replay *r, struct buf *out)
 	tally_put_text(&r->rules, out, "By rule", LINES);
 	tally_put_text(&r->objects, out, "By object", LINES);
 	tally_put_text(&r->lacking, out, "Cannot be told, for it is not on record", LINES);
+	tally_put_text(&r->maybe, out, "Which may have been, by rule", LINES);
 	tally_put_text(&r->codes, out, "Refused by the gateway itself", LINES);
 	if (r->first.n)
 		buf_printf(out, "\n%s\n%.*s", changed > SHOWN ? "The first of them" : "These",
@@ -347,11 +455,14 @@ put_totals_text(struct replay *r, struct buf *out)
 static void
 close_replay(struct replay *r)
 {
-	struct tally *all[] = {&r->principals, &r->rules, &r->objects, &r->codes, &r->lacking};
+	struct tally *all[] = {&r->principals, &r->rules,   &r->objects,
+			       &r->codes,      &r->lacking, &r->maybe};
 
 	for (size_t i = 0; i < COUNT_OF(all); i++)
 		tally_fini(all[i]);
 	buf_fini(&r->first);
+	was_close(&r->was);
+	told_close(&r->is);
 	cli_policy_close(&r->p);
 }
 
@@ -359,46 +470,86 @@ static int
 replay(struct replay *r, const char *folder)
 {
 	struct buf out = {0};
+	int rc;
 
-	if (recorded_commands("replay", folder, on_recorded, r, &r->damaged) != 0)
+	/* What is wrong with it is said by who reads it. */
+	r->was.dir = folder_open(folder);
+	if (r->p.catalog)
+		r->inherits = compare_inheriting(r->p.catalog->catalog, &r->p.arena);
+	rc = recorded_commands("replay", folder, on_recorded, r, &r->damaged);
+	if (r->was.dir >= 0)
+		close(r->was.dir);
+	if (rc != 0)
 		return EXIT_USAGE;
 	show_progress(r, true);
+	if (!r->verdicts)
+		was_unused(&r->was);
 	if (r->json)
 		put_totals_json(r, &out);
 	else
 		put_totals_text(r, &out);
 	cli_print(&out);
 	buf_fini(&out);
-	return r->of[0].changed || r->of[1].changed || r->of[0].untold || r->damaged ? EXIT_NEGATIVE
-										    : EXIT_OK;
+	return r->of[0].changed || r->of[1].changed || r->of[0].untold || r->of[1].untold ||
+			       r->damaged
+		       ? EXIT_NEGATIVE
+		       : EXIT_OK;
+}
+
+struct args {
+	const char *folder, *policy;
+	const char **was;
+	int n_was;
+};
+
+/* -1: go on. */
+static int
+read_args(int argc, char **argv, struct args *a, struct replay *r)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			return fputs(help, stdout), EXIT_OK;
+		if (strcmp(argv[i], "--policy") == 0 && i + 1 < argc)
+			a->policy = argv[++i];
+		else if (strcmp(argv[i], "--was") == 0 && i + 1 < argc)
+			a->was[a->n_was++] = argv[++i];
+		else if (strcmp(argv[i], "--verdicts") == 0)
+			r->verdicts = true;
+		else if (strcmp(argv[i], "--json") == 0)
+			r->json = true;
+		else if (argv[i][0] == '-')
+			return cli_option_error("replay", argv[i], "--policy --was");
+		else if (a->folder)
+			return cli_usage_error("replay", "one log at a time");
+		else
+			a->folder = argv[i];
+	}
+	if (!a->folder || !a->policy)
+		return cli_usage_error("replay", "a log and --policy POLICY are asked for");
+	return -1;
 }
 
 int
 cmd_replay(int argc, char **argv)
 {
-	const char *folder = NULL, *policy = NULL;
-	struct replay r = {0};
+	struct replay r = {.was = {.command = "replay", .is = &r.is, .dir = -1}};
+	struct args a = {.was = calloc((size_t) argc, sizeof(*a.was))};
 	int code;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0)
-			return fputs(help, stdout), EXIT_OK;
-		if (strcmp(argv[i], "--policy") == 0 && i + 1 < argc)
-			policy = argv[++i];
-		else if (strcmp(argv[i], "--json") == 0)
-			r.json = true;
-		else if (argv[i][0] == '-')
-			return cli_option_error("replay", argv[i], "--policy");
-		else if (folder)
-			return cli_usage_error("replay", "one log at a time");
-		else
-			folder = argv[i];
+	assert(a.was != NULL);
+	code = read_args(argc, argv, &a, &r);
+	if (code >= 0) {
+		free(a.was);
+		return code;
 	}
-	if (!folder || !policy)
-		return cli_usage_error("replay", "a log and --policy POLICY are asked for");
-	code = cli_policy_open(&r.p, "replay", policy);
+	code = cli_policy_open(&r.p, "replay", a.policy);
 	if (code == EXIT_OK)
-		code = replay(&r, folder);
+		told_open(&r.is, r.p.image);
+	for (int i = 0; code == EXIT_OK && i < a.n_was; i++)
+		code = was_give(&r.was, a.was[i]);
+	if (code == EXIT_OK)
+		code = replay(&r, a.folder);
 	close_replay(&r);
+	free(a.was);
 	return code;
 }
