@@ -173,7 +173,7 @@ struct limit_run {
 	struct epoch *epoch;    /* whose rules the numbers mean; counted */
 	struct limit_set set;
 	struct limit_used used; /* by a message; a portal and a cursor have their own */
-	uint64_t rows;          /* delivered by this command */
+	uint64_t rows, bytes;   /* delivered by this command */
 	uint64_t withheld;      /* rows that came and were not passed on */
 	uint64_t began;         /* mono; 0: the target has not got to it, or time is not limited */
 	uint64_t lap;           /* likewise, of its current statement ... */
@@ -198,7 +198,7 @@ struct command {
 	const struct sql_facts *facts;
 	struct gate_verdict verdict;
 	struct limit_run *limit; /* NULL: nothing is limited */
-	uint64_t rows, bytes_down, cells_masked;
+	uint64_t rows, cells_masked;
 	uint64_t max_rows; /* of an Execute; 0: all */
 	uint32_t detected[DETECTOR_COUNT]; /* cells in which a detector hit */
 	uint64_t dropped, dropped_now; /* rows: of the command, of its current result */

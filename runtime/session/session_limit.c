@@ -213,6 +213,7 @@ charge(struct limit_run *l, struct limit_used *const *counts, size_t n, struct l
 		assert(!what.rows || counts[i]->rows <= l->set.bound[LIMIT_ROWS].max);
 	}
 	l->rows += what.rows;
+	l->bytes += what.bytes;
 }
 
 static uint64_t

@@ -642,6 +642,7 @@ record_result(struct session *s, struct command *c)
 		.code = slice_str(c->sqlstate),
 		.tag = slice_str(c->tag),
 		.rows = c->rows,
+		.bytes_down = c->limit ? c->limit->bytes : 0,
 		.dropped = c->dropped,
 		.upstream_ns = s->host->now_mono(s->host_ctx) - c->started_mono};
 

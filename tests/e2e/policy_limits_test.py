@@ -208,6 +208,8 @@ def test_the_record_says_what_was_limited():
     h.eq((got["rows"], got["limit"], got["status"], got["code"]),
          (1000, "agent-rows", "error", "54000"))
     h.check(got["withheld"] > 0, str(got))
+    # A DataRow of one number is 11 bytes and the digits that it has: 1 to 6.
+    h.check(12 * 1000 <= got["bytes_down"] <= 17 * 1000, str(got))
     all_ = [json.loads(x) for x in weir.audit("tail", "--json", "-n", "100000",
                                               f"{weir.state}/audit").out.splitlines()]
     intent = [r["body"] for r in all_ if r["type"] == "command"
