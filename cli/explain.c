@@ -254,7 +254,7 @@ is_wanted(const struct wanted *w, const struct recorded *c)
 }
 
 static bool
-explain_recorded(void *ctx, const struct recorded *c)
+explain_recorded(void *ctx, struct recorded *c)
 {
 	struct wanted *w = ctx;
 	struct explanation x = {.policy = w->p, .use_rule = -1};

@@ -11,12 +11,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A command in hand: what its slices point to goes with it. */
+struct held {
+	struct recorded c;
+	struct arena arena;
+	struct buf leaf; /* of one that waits */
+};
+
 struct log {
 	const char *command;
 	struct idmap sessions; /* number + 1 in starts */
 	json_t *starts;        /* their session.start records */
-	bool damaged;
-	bool (*f)(void *ctx, const struct recorded *c);
+	struct held **waiting; /* for their results */
+	size_t n_waiting, room;
+	bool damaged, begun, pruned;
+	bool (*f)(void *ctx, struct recorded *c);
 	void *ctx;
 };
 
@@ -79,6 +88,9 @@ recorded_lack_name(unsigned bit)
 		[RECORDED_ROWS] = "values of rows",
 		[RECORDED_VIEWS] = "what is read through a view or another name",
 		[RECORDED_REFUSED] = "what the gateway refuses because of masks",
+		[RECORDED_GOT] = "how much would have been got",
+		[RECORDED_LOOKUPS] = "how often masked values would have been looked up",
+		[RECORDED_BYTES] = "how many bytes rows had",
 	};
 
 	assert(bit < RECORDED_BITS);
@@ -222,6 +234,9 @@ fill(struct recorded *c, const json_t *start)
 	json_int_t judged = json_integer_value(json_object_get(body, "effects"));
 	uint64_t missing = c->base_missing = command_facts(c, start);
 
+	c->lookups = (uint64_t) json_integer_value(json_object_get(body, "lookups"));
+	c->statements = (uint64_t) c->base.v[FACT_SQL_STATEMENTS].i;
+	c->extended = slice_is(text_of(body, "kind"), "extended");
 	c->obligations = texts_of(c->arena, json_object_get(decision, "obligations"),
 				  &c->n_obligations);
 	c->verdict = verdict_of(&c->brief, code);
@@ -262,21 +277,119 @@ is_damaged(struct log *l, uint64_t index)
 	return true;
 }
 
+static void
+held_free(struct held *h)
+{
+	json_decref(h->c.json);
+	arena_fini(&h->arena);
+	buf_fini(&h->leaf);
+	free(h);
+}
+
+/* The leaf is good for this call only. */
+static void
+wait_for(struct log *l, struct held *h, struct slice leaf)
+{
+	const char *error;
+
+	buf_put_slice(&h->leaf, leaf);
+	error = audit_brief_get(&h->c.brief, buf_slice(&h->leaf));
+	assert(!error);
+	if (l->n_waiting == l->room) {
+		l->room = l->room ? 2 * l->room : 64;
+		l->waiting = realloc(l->waiting, l->room * sizeof(*l->waiting));
+		assert(l->waiting != NULL);
+	}
+	l->waiting[l->n_waiting++] = h;
+}
+
 static bool
 on_command(struct log *l, uint64_t index, struct slice leaf, const struct audit_brief *b)
 {
 	uint64_t *start = idmap_get(&l->sessions, b->session);
-	struct arena arena;
-	struct recorded c = {.brief = *b, .json = json_of(leaf), .arena = &arena};
+	struct held *h = calloc(1, sizeof(*h));
+	bool more;
+
+	assert(h != NULL);
+	h->c = (struct recorded){.brief = *b, .json = json_of(leaf), .arena = &h->arena,
+				 .pruned = l->pruned};
+	if (!h->c.json) {
+		free(h);
+		return is_damaged(l, index);
+	}
+	arena_init(&h->arena, 0);
+	fill(&h->c, start ? json_array_get(l->starts, *start - 1) : NULL);
+	more = l->f(l->ctx, &h->c);
+	if (h->c.wait)
+		wait_for(l, h, leaf);
+	else
+		held_free(h);
+	return more;
+}
+
+/* The i-th that waits does so no longer. */
+static bool
+end_wait(struct log *l, size_t i, const struct recorded_result *result)
+{
+	struct held *h = l->waiting[i];
+	bool more;
+
+	l->waiting[i] = l->waiting[--l->n_waiting];
+	h->c.ended = true;
+	h->c.result = result;
+	more = l->f(l->ctx, &h->c);
+	held_free(h);
+	return more;
+}
+
+static uint64_t
+number_of(const json_t *body, const char *key)
+{
+	return (uint64_t) json_integer_value(json_object_get(body, key));
+}
+
+/* Newest first: of what waits long there may be much. */
+static bool
+on_result(struct log *l, uint64_t index, struct slice leaf, const struct audit_brief *b)
+{
+	size_t i = l->n_waiting;
+	const json_t *body;
+	json_t *json;
+	bool more;
+
+	while (i && (!b->n_refs ||
+		     memcmp(l->waiting[i - 1]->c.brief.id.b, b->refs[0].b, sizeof(b->id.b)) != 0))
+		i--;
+	if (!i)
+		return true;
+	json = json_of(leaf);
+	if (!json)
+		return is_damaged(l, index);
+	body = json_object_get(json, "body");
+	more = end_wait(l, i - 1, &(struct recorded_result){
+		.time = b->time,
+		.rows = b->rows,
+		.withheld = number_of(body, "withheld"),
+		.dropped = number_of(body, "dropped"),
+		.bytes = number_of(body, "bytes_down"),
+		.ns = number_of(body, "upstream_ns"),
+		.limit_hit = is_true(body, "limit_hit"),
+		.limit = text_of(body, "limit"),
+		.tag = text_of(body, "tag")});
+	json_decref(json);
+	return more;
+}
+
+/* Those of a session, or all: what became of them nobody says. */
+static bool
+end_waits(struct log *l, const struct audit_id *session)
+{
 	bool more = true;
 
-	if (!c.json)
-		return is_damaged(l, index);
-	arena_init(&arena, 0);
-	fill(&c, start ? json_array_get(l->starts, *start - 1) : NULL);
-	more = l->f(l->ctx, &c);
-	arena_fini(&arena);
-	json_decref(c.json);
+	for (size_t i = l->n_waiting; i > 0 && more; i--)
+		if (!session || memcmp(l->waiting[i - 1]->c.brief.session.b, session->b,
+				       sizeof(session->b)) == 0)
+			more = end_wait(l, i - 1, NULL);
 	return more;
 }
 
@@ -314,6 +427,8 @@ on_record(void *ctx, uint64_t index, struct slice leaf)
 	struct audit_brief b;
 	uint64_t *session;
 
+	l->pruned = l->begun ? l->pruned : index > 0;
+	l->begun = true;
 	if (audit_brief_get(&b, leaf) != NULL)
 		return is_damaged(l, index);
 	switch (b.type) {
@@ -323,12 +438,16 @@ on_record(void *ctx, uint64_t index, struct slice leaf)
 			*session = json_array_size(l->starts);
 		return on_start(l, index, leaf, &b);
 	case AUDIT_session_end:
+		if (!end_waits(l, &b.session))
+			return false;
 		session = idmap_get(&l->sessions, b.session);
 		if (session && *session)
 			json_array_set_new(l->starts, *session - 1, json_null());
 		return true;
 	case AUDIT_command:
 		return on_command(l, index, leaf, &b);
+	case AUDIT_result:
+		return on_result(l, index, leaf, &b);
 	default:
 		return true;
 	}
@@ -336,7 +455,7 @@ on_record(void *ctx, uint64_t index, struct slice leaf)
 
 int
 recorded_commands(const char *command, const char *folder,
-		  bool (*f)(void *ctx, const struct recorded *c), void *ctx, bool *damaged)
+		  bool (*f)(void *ctx, struct recorded *c), void *ctx, bool *damaged)
 {
 	struct log l = {.command = command, .starts = json_array(), .f = f, .ctx = ctx};
 	struct audit_reader r = {.dir = -1, .record = on_record, .arg = &l};
@@ -347,6 +466,11 @@ recorded_commands(const char *command, const char *folder,
 		audit_reader_missing(&r, 0);
 		rc = audit_reader_run(&r);
 	}
+	if (rc == 0)
+		(void) end_waits(&l, NULL);
+	while (l.n_waiting)
+		held_free(l.waiting[--l.n_waiting]);
+	free(l.waiting);
 	*damaged = l.damaged || r.gaps;
 	audit_reader_close(&r);
 	idmap_fini(&l.sessions);

@@ -23,9 +23,21 @@ enum recorded_lack {
 	RECORDED_ROWS,	  /* what they held */
 	RECORDED_VIEWS,	  /* what other tables' columns are read through a name */
 	RECORDED_REFUSED, /* what the gateway refuses because of masks */
+	RECORDED_GOT,	  /* how much a command would have got, or others before it */
+	RECORDED_LOOKUPS, /* how often it would have looked masked values up */
+	RECORDED_BYTES,	  /* of its rows */
 	RECORDED_BITS
 };
 const char *recorded_lack_name(unsigned bit); /* of a fact, or one of these */
+
+/* What became of a command: its `result` record. */
+struct recorded_result {
+	uint64_t time; /* ns, when it ended */
+	uint64_t rows, withheld, dropped, bytes, ns;
+	bool limit_hit;
+	struct slice limit; /* the rule, or the gateway's own code */
+	struct slice tag;
+};
 
 struct recorded {
 	struct audit_brief brief;
@@ -43,13 +55,23 @@ struct recorded {
 	size_t n;
 	struct slice *obligations; /* names of the rules that applied beside the verdict's */
 	size_t n_obligations;
+	uint64_t lookups, statements;
+	bool extended; /* by Execute */
+	bool pruned;   /* the log does not begin with its beginning */
+
+	/* Of a command: who is called may ask to be so again when it has ended. */
+	bool wait;
+	const struct recorded_result *result; /* then; NULL: nobody knows */
+	bool ended;
+	void *look; /* theirs, from `arena` */
 };
 
-/* Calls f for each command and each start of a session, in the order of the log; false: enough. -1
- * when the log could not be read, after a message that names the command. *damaged: what there
- * should be could not be read, which was said as well. */
+/* Calls f for each command and each start of a session, in the order of the log; for a command that
+ * it has set c->wait of, again when its result, the end of its session or that of the log comes.
+ * false: enough. -1 when the log could not be read, after a message that names the command.
+ * *damaged: what there should be could not be read, which was said as well. */
 int recorded_commands(const char *command, const char *folder,
-		      bool (*f)(void *ctx, const struct recorded *c), void *ctx, bool *damaged);
+		      bool (*f)(void *ctx, struct recorded *c), void *ctx, bool *damaged);
 
 /* What `*` stands for is not on record: taken from a policy's catalog, where the effect is on a
  * table that it has. */

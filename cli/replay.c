@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/replay_compare.h"
+#include "cli/replay_limits.h"
 #include "cli/replay_tally.h"
 #include "gate/epoch.h"
 
@@ -20,19 +21,20 @@ static const char help[] =
 	"it is about, with the first of them. FOLDER is the gateway's state folder or its audit folder;\n"
 	"neither a parser nor a database is asked.\n\n"
 	"Of a command that both policies let run, or hold, or deny, it says as well which columns would\n"
-	"be masked otherwise, what more or less goes on record, whom notices tell, and on what terms\n"
-	"people approve. For that the policy of then is needed: the one that the gateway keeps in the\n"
-	"audit folder, or one given with --was. Where it is not at hand, the names on record of the rules\n"
-	"that applied are compared, and the totals say of how many commands.\n\n"
+	"be masked otherwise, which rows dropped, what limits would end or not begin, what more or less\n"
+	"goes on record, whom notices tell, and on what terms people approve. For that the policy of then\n"
+	"is needed: the one that the gateway keeps in the audit folder, or one given with --was. Where it\n"
+	"is not at hand, the names on record of the rules that applied are compared, and the totals say\n"
+	"of how many commands.\n\n"
 	"Not on record are the uses of columns (sql.uses), the columns behind `*` (of a table, those\n"
 	"that the policy's `catalog` has are taken), effects behind the 16th, what a cursor reads that\n"
 	"people have released, the text of very long statements, values of rows, what views are made of,\n"
 	"and the groups and address of sessions that began before the log. What hangs on one of these is\n"
 	"counted as a command that cannot be told, with what is lacking. Calls of functions that the\n"
 	"policy of then vouched for are not on record either, and not missed.\n\n"
-	"Not replayed is what the gateway itself refused (a masked column in a condition, say), nor what\n"
-	"limits would do: `weir diff` tells how those differ. Commands of a session that would not have\n"
-	"been opened are decided all the same.\n\n"
+	"Not replayed is what the gateway itself refused (a masked column in a condition, say). Budgets\n"
+	"are filled again over the log's own time; what a limit cut short then would have got, nobody\n"
+	"knows. Commands of a session that would not have been opened are decided all the same.\n\n"
 	"  --policy POLICY   the policy to decide by\n"
 	"  --was POLICY      a policy by which the log was decided (the image, or its text)\n"
 	"  --verdicts        compare those only\n"
@@ -47,6 +49,7 @@ struct replay {
 	struct cli_policy p;
 	struct told_policy is;
 	struct was was;
+	struct limits_replay limits;
 	const bool *inherits;
 	bool json, verdicts, damaged;
 	struct { size_t same, changed, untold; } of[2]; /* commands, sessions */
@@ -272,11 +275,11 @@ show_progress(const struct replay *r, bool done)
 /* What no rule was asked about is as it was. What the gateway itself refused is not looked at,
  * unless the policy refuses it now. */
 static bool
-is_replayed(struct replay *r, const struct recorded *c, const struct decision *d, uint64_t lacking)
+is_replayed(struct replay *r, const struct recorded *c, const struct decision *d, bool untold)
 {
 	if (!c->by_gateway.n)
 		return true;
-	if (!c->unasked && !lacking && d->verdict == VERDICT_DENY)
+	if (!c->unasked && !untold && d->verdict == VERDICT_DENY)
 		return true;
 	tally_count(&r->codes, &r->p.arena, arena_str(c->arena, c->by_gateway));
 	r->by_gateway++;
@@ -311,51 +314,118 @@ note_untold(struct replay *r, const struct recorded *c, const struct comparison 
 }
 
 /* What this very policy has decided is as it was, in all that it does. */
-static void
-compare_rest(struct replay *r, const struct recorded *c, const struct decision *d,
-	     const struct decision *turned, struct comparison *out)
+static struct comparer
+comparer_of(struct replay *r, const struct recorded *c)
 {
 	struct comparer x = {.is = &r->is, .inherits = r->inherits};
 
-	if (r->verdicts || slice_eq(c->brief.policy, slice_of(r->p.image->digest, SHA256_LEN)))
-		return;
 	x.catalog = r->p.catalog ? r->p.catalog->catalog : NULL;
-	x.was = was_find(&r->was, c->brief.policy);
-	compare(&x, c, d, turned, out);
-	r->by_names += out->by_names;
+	if (slice_eq(c->brief.policy, slice_of(r->p.image->digest, SHA256_LEN)))
+		x.was = x.is;
+	else
+		x.was = was_find(&r->was, c->brief.policy);
+	return x;
+}
+
+/* Some limit is in force by one policy or the other. */
+static bool
+is_limited(const struct comparer *x, const struct recorded *c)
+{
+	if (x->is->image->has_limits)
+		return !c->connects;
+	for (size_t i = 0; x->was && i < c->n_obligations; i++) {
+		int r = image_rule_find(x->was->image, c->obligations[i]);
+
+		if (r >= 0 && x->was->image->rules[r].kind == VM_LIMIT)
+			return true;
+	}
+	return false;
+}
+
+/* A command as this policy decides it. */
+struct again {
+	struct comparer by;
+	struct decision d, turned;
+	bool untold;  /* ... which hangs on what is not on record */
+	bool refused; /* it was, because of a limit, and rules let it run */
+	struct comparison x;
+};
+
+/* False: what limits would have done is known when it has ended. */
+static bool
+replay_limits(struct replay *r, struct recorded *c, struct again *a)
+{
+	bool own = a->by.was == a->by.is, ran = c->verdict != VERDICT_DENY;
+	bool runs = !a->untold && a->d.verdict != VERDICT_DENY;
+
+	if (a->refused) {
+		limits_refused(&r->limits, &a->by, c, &a->d, &a->turned, &a->x);
+	} else if (ran && runs && !c->ended) {
+		limits_begin(&r->limits, &a->by, c, &a->d, &a->turned);
+		c->wait = true;
+		return false;
+	} else if (ran && runs) {
+		limits_end(&r->limits, &a->by, c, own ? NULL : &a->x);
+	} else if (ran != runs) {
+		limits_other(&r->limits, &a->by, c, &a->d, a->untold || !ran);
+	}
+	return true;
+}
+
+static bool
+is_as_it_was(const struct recorded *c, const struct again *a)
+{
+	return !a->x.lacking && !a->x.n && (a->refused || a->d.verdict == c->verdict);
+}
+
+/* False: later. */
+static bool
+decide_again(struct replay *r, struct recorded *c, struct again *a)
+{
+	if (r->verdicts)
+		return true;
+	if (is_limited(&a->by, c) && !c->ended && !replay_limits(r, c, a))
+		return false;
+	if (!a->untold && a->d.verdict == c->verdict && a->by.was != a->by.is) {
+		compare(&a->by, c, &a->d, &a->turned, &a->x);
+		r->by_names += a->x.by_names;
+	}
+	return !c->ended || replay_limits(r, c, a);
 }
 
 static void
-note(struct replay *r, const struct recorded *c)
+note(struct replay *r, struct recorded *c)
 {
-	struct comparison x = {.arena = c->arena};
-	struct decision d, turned;
+	struct again a = {.x.arena = c->arena};
 
 	if (r->p.catalog && !c->connects)
 		recorded_columns(c, r->p.catalog->catalog);
-	x.lacking = recorded_decide(c, r->p.image, &d, &turned);
-	if (!is_replayed(r, c, &d, x.lacking))
+	a.x.lacking = recorded_decide(c, r->p.image, &a.d, &a.turned);
+	a.untold = a.x.lacking != 0;
+	if (!r->verdicts)
+		a.by = comparer_of(r, c);
+	a.refused = a.by.was && a.by.was != a.by.is && limits_is_code(c->by_gateway) &&
+		    !a.untold && a.d.verdict != VERDICT_DENY;
+	if ((!a.refused && !is_replayed(r, c, &a.d, a.untold)) || !decide_again(r, c, &a))
 		return;
-	if (!x.lacking && d.verdict == c->verdict)
-		compare_rest(r, c, &d, &turned, &x);
-	if (!x.lacking && !x.n && d.verdict == c->verdict) {
+	if (is_as_it_was(c, &a)) {
 		r->of[c->connects].same++;
 		return;
 	}
 	if (r->json)
-		put_json(r, c, &d, &x);
-	if (!x.lacking || changes_certain(&x))
-		note_change(r, c, &d, &x);
+		put_json(r, c, &a.d, &a.x);
+	if (!a.x.lacking || changes_certain(&a.x))
+		note_change(r, c, &a.d, &a.x);
 	else
-		note_untold(r, c, &x);
+		note_untold(r, c, &a.x);
 }
 
 static bool
-on_recorded(void *ctx, const struct recorded *c)
+on_recorded(void *ctx, struct recorded *c)
 {
 	struct replay *r = ctx;
 
-	r->seen++;
+	r->seen += !c->ended;
 	show_progress(r, false);
 	if (c->follows)
 		return true;
@@ -461,6 +531,7 @@ close_replay(struct replay *r)
 	for (size_t i = 0; i < COUNT_OF(all); i++)
 		tally_fini(all[i]);
 	buf_fini(&r->first);
+	limits_fini(&r->limits);
 	was_close(&r->was);
 	told_close(&r->is);
 	cli_policy_close(&r->p);

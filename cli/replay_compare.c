@@ -9,6 +9,7 @@
 const struct change_info change_info[CHANGE_KINDS] = {
 	[CHANGE_MASKED] = {"masked", "masked otherwise", "mask"},
 	[CHANGE_DROPPED] = {"dropped", "with other rows dropped", "drop"},
+	[CHANGE_LIMITED] = {"limited", "limited otherwise", "limit"},
 	[CHANGE_RECORDED] = {"recorded", "recorded otherwise", "record"},
 	[CHANGE_TOLD] = {"told", "told to other channels", "notify"},
 	[CHANGE_APPROVED] = {"approved", "approved on other terms", "hold"},
@@ -316,7 +317,9 @@ compare_matched(const struct comparer *x, const struct recorded *c, const struct
 		const struct image_rule *rule = &img->rules[r];
 		const char *name = arena_str(out->arena, rule->name);
 
-		if (!is_obligation(rule) || has_name(c->obligations, c->n_obligations, rule->name))
+		/* What limits would do is worked out (replay_limits.c). */
+		if (!is_obligation(rule) || rule->kind == VM_LIMIT ||
+		    has_name(c->obligations, c->n_obligations, rule->name))
 			continue;
 		if (rule->kind == VM_MASK || rule->kind == VM_DROP) {
 			out->lacking |= may_cover(x, c, rule) ? bit(RECORDED_POLICY) : 0;
@@ -463,7 +466,7 @@ changes_text(const struct comparison *x, struct arena *a)
 	c = &x->v[i];
 	out = arena_printf(a, "%s: %s -> %s", c->object ? c->object : change_info[c->kind].name,
 			   c->was, c->is);
-	if (c->rule_is && c->kind != CHANGE_NAMED)
+	if (c->rule_is && c->kind != CHANGE_NAMED && c->kind != CHANGE_LIMITED)
 		out = arena_printf(a, "%s by %s", out, c->rule_is);
 	return x->n + x->more > 1 ? arena_printf(a, "%s, and %zu more", out, x->n + x->more - 1)
 				  : out;
