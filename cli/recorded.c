@@ -187,6 +187,8 @@ effect_facts(struct recorded *c, const json_t *object, struct facts *f)
 	if (table.n && sql_dotted(c->arena, schema, table, &name)) {
 		facts_string(f, FACT_TABLE, name);
 		facts_string(f, FACT_SCHEMA, schema);
+	} else if (table.n) {
+		missing |= bit(RECORDED_VIEWS); /* a name that the catalog of then did not have */
 	}
 	if (function.n && sql_dotted_function(c->arena, schema, function, &name))
 		facts_string(f, FACT_FUNCTION, name);

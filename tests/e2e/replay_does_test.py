@@ -16,7 +16,7 @@ except ImportError:
 SCHEMA = """
 create schema app;
 create table app.orders (id int primary key, tenant int, item text, note text, mail text);
-create table app.plain (id int, word text);
+create table app.plain (id int, word text, loud text generated always as (upper(word)) stored);
 create table app.parent (id int, secret text);
 create table app.child () inherits (app.parent);
 create table app.memo (id int, note text);
@@ -68,6 +68,7 @@ commit
 set application_name = 'x'
 select * from app.plain
 select * from app.orders
+select loud from app.plain
 """.strip().splitlines()
 pg = weir = None
 
@@ -176,6 +177,15 @@ def test_what_masks_refuse():
     rows, _ = replay_json(re.sub("(?m)^(mask|drop|shadow) .*\n", "", POLICY) + "mask word2 with null\ndata word2 = column app.plain.word\n")
     h.eq(untold(rows)[("ana", "update app.plain set word = 'x' where id = 1")], ("sql.uses",))
     h.lacks([s for _, s in untold(rows)], "begin")
+
+
+def test_by_other_names():
+    """A column that the server computes; a view."""
+    rows, _ = replay_json(POLICY + "data word = column app.plain.word\nmask word with null\n")
+    u = untold(rows)
+    for s in ("select loud from app.plain", "select word from app.words"):
+        h.eq({u.get((p, s)) for p in ("ana", "planner-7")}, {("what is read through a view or another name",)}, s)
+    h.lacks([s for _, s in u], "select id from app.child", "select secret from app.parent")
 
 
 def test_inherited():
@@ -296,6 +306,6 @@ def test_verdicts_only():
     h.has(out, " 0 differently, 0 cannot be told\n", "\nverdicts only: ")
 
 
-h.main(test_the_same_rules_differ_in_nothing, test_masks, test_what_masks_refuse, test_inherited, test_without_a_catalog,
+h.main(test_the_same_rules_differ_in_nothing, test_masks, test_what_masks_refuse, test_by_other_names, test_inherited, test_without_a_catalog,
        test_what_rows_held, test_records, test_notices, test_approvals, test_other_verdicts_are_told_as_such,
        test_the_policy_of_then, test_verdicts_only, setup=setup)

@@ -182,6 +182,11 @@ create table public.plain (id int);""")
     known = POLICY.replace("group agents", 'catalog "schema.sql"\ngroup agents', 1)
     rows, total = replay_json(known)
     h.eq(({r["statement"] for r in rows}, total["different"]), ({WIDE, "fetch 1 from nowhere"}, 0))
+    # A name that meant nothing then may have been a table of the session's own.
+    rows, _ = replay_json(known + "mask other of note with null\n")
+    rows = {r["statement"]: r["lacking"] for r in rows if not r["certain"]}
+    h.eq(rows["select nosuch from nowhere"], ["what is read through a view or another name"])
+    h.check("select id, item from orders where id = 1" not in rows, rows)
     # What it does not have cannot be told.
     with open(f"{h.tmp()}/schema.sql", "w") as f:
         f.write("create schema app; create schema hr; create table hr.people (id int, name text, salary int);\n"
