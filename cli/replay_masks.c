@@ -272,7 +272,7 @@ compare_read(struct look *l, const struct facts *f, uint64_t missing)
 	size_t before = l->out->n;
 
 	if (!effect_table(f, &schema, &table)) {
-		/* A cursor of which nothing is known, or an unknown name; else it reads no table. */
+		/* An unknown cursor, or an unknown name; else it reads no table. */
 		if (missing >> FACT_COLUMNS & 1)
 			lacks(l, FACT_COLUMNS);
 		if (missing >> RECORDED_VIEWS & 1)
