@@ -109,17 +109,16 @@ check_declarations(struct check *c)
 	check_catalog(c);
 }
 
-/* "schema.name(types)"; quoted names may hold anything. */
-static bool
-is_function(struct slice s)
+bool
+check_is_function(struct slice s)
 {
 	const uint8_t *open = memchr(s.p, '(', s.n), *dot = memchr(s.p, '.', s.n);
 
 	return s.n && open && dot && dot > s.p && dot + 1 < open && s.p[s.n - 1] == ')';
 }
 
-static bool
-is_digest(struct slice s)
+bool
+check_is_digest(struct slice s)
 {
 	static const char prefix[] = "sha256:";
 	size_t n = sizeof(prefix) - 1;
@@ -140,7 +139,7 @@ report_digest(struct check *c, const struct trust_decl *t)
 
 	for (char *p = lower; *p; p++)
 		*p = (char) tolower((unsigned char) *p);
-	if (is_digest(slice_str(lower)))
+	if (check_is_digest(slice_str(lower)))
 		diag_edit(c->q, d, t->digest.at, "\"%s\"", lower);
 }
 
@@ -148,9 +147,9 @@ static void
 check_trusts(struct check *c)
 {
 	for (const struct trust_decl *t = c->p->trusts; t; t = t->next) {
-		if (!is_function(t->function.v))
+		if (!check_is_function(t->function.v))
 			diag(c->q, BAD_FUNCTION, t->function.at, SLICE_ARG(t->function.v));
-		if (!is_digest(t->digest.v))
+		if (!check_is_digest(t->digest.v))
 			report_digest(c, t);
 	}
 	check_trusts_once(c);

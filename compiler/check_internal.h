@@ -127,6 +127,9 @@ void check_rule(struct check *c, const struct rule *r, struct checked_rule *out)
 void check_data(struct check *c);
 void check_rule_data(struct check *c, const struct rule *r, const struct checked_rule *out);
 void check_uses_data(struct check *c, int data, struct span at);
+/* "schema.name(types)"; quoted names may hold anything. "sha256:" and 64 hexadecimal digits. */
+bool check_is_function(struct slice s);
+bool check_is_digest(struct slice s);
 /* check_catalog.c: reads the policy's catalog; then, that it has what the policy names. */
 void check_catalog(struct check *c);
 void check_catalog_names(struct check *c, struct checked *out);

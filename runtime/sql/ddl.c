@@ -641,6 +641,18 @@ ddl_new(struct arena *arena)
 	return d;
 }
 
+void
+ddl_function(struct ddl *d, struct slice schema, struct slice name, struct slice arguments,
+	     struct slice digest)
+{
+	struct ddl_function *f = ARENA_NEW(d->arena, struct ddl_function);
+
+	*f = (struct ddl_function){
+		.next = d->functions,
+		.row = {schema, name, arguments, digest, {0}, SLICE_LIT("f")}};
+	d->functions = f;
+}
+
 static struct slice
 decimal(struct ddl *d, uint32_t v)
 {
@@ -735,6 +747,8 @@ ddl_finish(struct ddl *d, const char **error)
 		good = catalog_build_row(b, CATALOG_Q_SETTINGS, settings[i], 2);
 	for (const struct ddl_relation *r = d->relations; good && r; r = r->next)
 		good = put_relation(d, b, r);
+	for (const struct ddl_function *f = d->functions; good && f; f = f->next)
+		good = catalog_build_row(b, CATALOG_Q_BODIES, f->row, COUNT_OF(f->row));
 	return b ? catalog_build_finish(b, error) : NULL;
 }
 

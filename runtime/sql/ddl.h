@@ -25,6 +25,9 @@ bool ddl_read(struct ddl *d, struct slice text, struct ddl_error *err) MUST_CHEC
 /* NULL: *error says why. To be freed with catalog_free. */
 struct catalog *ddl_finish(struct ddl *d, const char **error) MUST_CHECK;
 
+/* Before ddl_finish: a function that there is, with its digest in hexadecimal. */
+void ddl_function(struct ddl *d, struct slice schema, struct slice name, struct slice arguments,
+		  struct slice digest);
 /* After ddl_finish. Why a column has few different values ("an enumeration"); NULL: it has many, or
  * nobody knows. */
 const char *ddl_small(const struct ddl *d, uint32_t relation, int attnum);

@@ -61,8 +61,14 @@ struct ddl_own_type {
 	struct ddl_type type;
 };
 
+struct ddl_function {
+	struct ddl_function *next;
+	struct slice row[6]; /* of CATALOG_Q_BODIES */
+};
+
 struct ddl {
 	struct arena *arena;
+	struct ddl_function *functions;
 	struct ddl_relation *relations, *last;
 	struct ddl_relation **slots; /* by schema and name */
 	struct ddl_own_type *types;

@@ -35,6 +35,7 @@ mask mail with partial
 mask badge with fixed("withheld")
 shadow allow bigger do sql.insert when not "note" in columns
 mask note with null when client.address in {10.0.0.0/8, 2001:db8::/32}
+trust function "app.net(numeric)" digest "sha256:""" + "0" * 64 + """"
 """
 AS = 'as agent "a" in agents on db'
 # name, text, does it hold without the catalog as well?
@@ -74,6 +75,9 @@ TESTS = [
     ("a whole row", 'run "select p from people p" expect deny by mail', True),
     ("a shadow rule over the columns of *", 'run "insert into people values (1)" expect shadow by bigger', False),
     ("and over those that are named", 'run "insert into people (id) values (1)" expect shadow by bigger', True),
+    ("a function that is vouched for", 'run "select app.net(id) from people" expect allow by read', True),
+    ("another one", 'run "select app.gross(id) from people" expect deny by default', True),
+    ("a procedure of that name", 'run "call app.net(7)" expect deny by default', True),
     ("the system\'s tables", 'run "select relname from pg_class" expect allow by read', True),
 ]
 
