@@ -13,7 +13,8 @@
 int
 folder_read(struct buf *out, int dirfd, const char *name, size_t max)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC), rc = 0;
+	/* Whoever put a FIFO there must not have us wait for who writes into it. */
+	int fd = openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC), rc = 0;
 	struct stat st;
 
 	if (fd < 0)

@@ -25,8 +25,16 @@ static pthread_mutex_t appending = PTHREAD_MUTEX_INITIALIZER;
 int
 heads_open(struct heads *h, int dir)
 {
-	*h = (struct heads){.fd = openat(dir, NAME, O_RDONLY | O_CLOEXEC)};
-	return h->fd < 0 ? -errno : 0;
+	struct stat st;
+
+	/* Nobody waits for who writes into a FIFO that somebody put there. */
+	*h = (struct heads){.fd = openat(dir, NAME, O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+	if (h->fd < 0)
+		return -errno;
+	if (fstat(h->fd, &st) == 0 && S_ISREG(st.st_mode))
+		return 0;
+	heads_close(h);
+	return -EINVAL;
 }
 
 void

@@ -262,6 +262,21 @@ what_is_no_head_is_left_as_it_is(void)
 	gone();
 }
 
+/* Nobody will ever write into it. */
+static void
+a_fifo_is_not_waited_for(void)
+{
+	struct heads h;
+
+	fresh_folder();
+	CHECK_INT(mkfifoat(dir, "checkpoints.log", 0600), 0);
+	alarm(30); /* instead of waiting for ever */
+	CHECK_INT(heads_open(&h, dir), -EINVAL);
+	CHECK_INT(h.fd, -1);
+	alarm(0);
+	gone();
+}
+
 static int
 remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, struct FTW *f UNUSED)
 {
@@ -348,4 +363,4 @@ heads_of_a_busy_log_are_round(void)
 TEST_MAIN(TEST(many_are_read_one_by_one), TEST(what_a_crash_tore_is_cut_off),
 	  TEST(the_end_of_a_huge_one_is_found), TEST(half_a_note_is_taken_back),
 	  TEST(thinned_while_others_append),
-	  TEST(what_is_no_head_is_left_as_it_is), TEST(heads_of_a_busy_log_are_round))
+	  TEST(what_is_no_head_is_left_as_it_is), TEST(a_fifo_is_not_waited_for), TEST(heads_of_a_busy_log_are_round))

@@ -164,6 +164,28 @@ what_cannot_be_written_leaves_nothing(void)
 	gone();
 }
 
+/* Nobody will ever write into it. */
+static void
+a_fifo_is_not_waited_for(void)
+{
+	char name[sizeof(KEPT_FOLDER) + KEPT_NAME_LEN + 1] = KEPT_FOLDER "/";
+	struct buf file = {0}, was = {0};
+	struct kept k;
+
+	fresh_folder();
+	envelope(&file, false);
+	kept_name(name + sizeof(KEPT_FOLDER), digest);
+	CHECK_INT(mkdirat(dir, KEPT_FOLDER, 0700), 0);
+	CHECK_INT(mkfifoat(dir, name, 0600), 0);
+	alarm(30); /* instead of waiting for ever */
+	CHECK_INT(kept_file(dir, digest, &was), -EINVAL);
+	CHECK_INT(kept_put(dir, digest, buf_slice(&file)), 0);
+	alarm(0);
+	CHECK_INT(there(&k), file.n);
+	buf_fini(&file);
+	gone();
+}
+
 struct said {
 	unsigned n[3];
 	char last[512];
@@ -233,4 +255,5 @@ what_the_verifier_says(void)
 
 TEST_MAIN(TEST(nothing_else_is_the_image_of_a_name), TEST(a_name_is_read_back),
 	  TEST(a_good_one_stays_and_a_bad_one_goes), TEST(what_cannot_be_written_leaves_nothing),
+	  TEST(a_fifo_is_not_waited_for),
 	  TEST(what_the_verifier_says))
