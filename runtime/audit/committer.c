@@ -370,13 +370,13 @@ sleep_until(struct audit *a, uint64_t due_ns)
 }
 
 /* While records keep coming a head leaves the last of them to the next one, which comes in a
- * second; when none have come since, it covers them all. */
+ * second and covers them, however few have come since; when none have, it covers all there are. */
 static void
 checkpoint(struct audit *a, uint64_t now)
 {
 	bool busy = a->log.tree.size != a->size_at_checkpoint &&
 		    now < a->checkpoint_due_ns + NS_PER_S;
-	int rc = busy ? alog_checkpoint_round(&a->log, clock_wall_ns())
+	int rc = busy ? alog_checkpoint_round(&a->log, a->size_at_checkpoint, clock_wall_ns())
 		      : alog_checkpoint(&a->log, clock_wall_ns(), false);
 
 	if (rc != 0)

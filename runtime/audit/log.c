@@ -342,9 +342,9 @@ alog_checkpoint(struct alog *l, uint64_t wall_ns, bool always)
 }
 
 int
-alog_checkpoint_round(struct alog *l, uint64_t wall_ns)
+alog_checkpoint_round(struct alog *l, uint64_t least, uint64_t wall_ns)
 {
-	uint64_t after = l->signed_head.size;
+	uint64_t after = least > l->signed_head.size ? least - 1 : l->signed_head.size;
 	struct note_checkpoint c = {.size = merkle_roundest(after, l->tree.size)};
 
 	merkle_roundest_root(c.root, &l->tree, after);

@@ -89,10 +89,10 @@ int alog_commit(struct alog *l) MUST_CHECK;
 
 /* Signs the present head if it differs from the last one (or always). */
 int alog_checkpoint(struct alog *l, uint64_t wall_ns, bool always) MUST_CHECK;
-/* Of a log that goes on growing: signs the roundest size since the last head, so that one hash, and
- * not ten, is left between two heads when records are pruned (audit/pruned.h). At least one record
- * is new. */
-int alog_checkpoint_round(struct alog *l, uint64_t wall_ns) MUST_CHECK;
+/* Of a log that goes on growing: signs the roundest size since the last head that has `least`
+ * records, so that one hash, and not ten, is left between two heads when records are pruned
+ * (audit/pruned.h). At least one record is new, and `least` are there. */
+int alog_checkpoint_round(struct alog *l, uint64_t least, uint64_t wall_ns) MUST_CHECK;
 /* Writes zeros ahead of the frames, up to `bytes`. */
 void alog_zero_ahead(struct alog *l, uint64_t bytes);
 bool alog_disk_low(const struct alog *l);

@@ -283,9 +283,10 @@ remove_one(const char *path, const struct stat *st UNUSED, int type UNUSED, stru
 	return remove(path);
 }
 
-static void
-record_one(struct audit *a)
+static uint64_t
+submit_one(struct audit *a)
 {
+	uint64_t ticket;
 	struct audit_alert body = {.text = SLICE_LIT("look here"), .count = 1};
 	struct buf leaf = {0};
 	struct audit_record r;
@@ -293,8 +294,16 @@ record_one(struct audit *a)
 	audit_record_init(&r, AUDIT_alert, clock_wall_ns(), clock_mono_ns());
 	r.body = &body;
 	CHECK(audit_encode(&leaf, &r));
-	CHECK(audit_wait(a, 0, audit_submit(a, 0, buf_slice(&leaf))));
+	ticket = audit_submit(a, 0, buf_slice(&leaf));
+	CHECK(ticket != 0);
 	buf_fini(&leaf);
+	return ticket;
+}
+
+static void
+record_one(struct audit *a)
+{
+	CHECK(audit_wait(a, 0, submit_one(a)));
 }
 
 /* How many heads are as round as they can be. */
@@ -360,7 +369,62 @@ heads_of_a_busy_log_are_round(void)
 	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* How many heads there are, and how many of them sign less than `size` records. */
+static size_t
+count_below(uint64_t size, size_t *below)
+{
+	struct note_checkpoint c;
+	struct heads h;
+	struct note note;
+	size_t n = 0;
+	int log = folder_open(folder);
+
+	*below = 0;
+	CHECK_INT(heads_open(&h, log), 0);
+	for (; heads_next(&h, &note) == 1 && note_checkpoint_get(&c, note.text); n++)
+		*below += c.size < size;
+	heads_close(&h);
+	close(log);
+	return n;
+}
+
+/* After a burst a log goes on that gets a record now and then. */
+static void
+the_next_head_covers_what_was_there_at_the_last_one(void)
+{
+	struct audit_options o = {.state_path = folder, .lanes = 1, .heartbeat_s = 3600};
+	struct audit_stats stats = {0};
+	struct buf error = {0};
+	uint64_t sent = 1, last = 0, until;
+	size_t before, below;
+	struct audit *a;
+
+	fresh_folder();
+	REQUIRE(audit_open(&a, &o, &error) == 0);
+	/* Far from any round size, from both sides. */
+	for (; sent < 2048 - 100; sent++)
+		last = submit_one(a);
+	CHECK(audit_wait(a, 0, last));
+	before = count_below(sent, &below);
+	until = clock_mono_ns() + 30 * NS_PER_S;
+	while (stats.signed_size < sent && clock_mono_ns() < until) {
+		record_one(a);
+		nanosleep(&(struct timespec){0, 300 * NS_PER_MS}, NULL);
+		audit_stats(a, &stats);
+	}
+	CHECK(stats.signed_size >= sent);
+	count_below(sent, &below);
+	printf("# %zu heads, then %zu without the newest record of then\n", before, below - before);
+	CHECK(below <= before + 1);
+	audit_close(a);
+	close(dir);
+	buf_fini(&error);
+	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 TEST_MAIN(TEST(many_are_read_one_by_one), TEST(what_a_crash_tore_is_cut_off),
 	  TEST(the_end_of_a_huge_one_is_found), TEST(half_a_note_is_taken_back),
 	  TEST(thinned_while_others_append),
-	  TEST(what_is_no_head_is_left_as_it_is), TEST(a_fifo_is_not_waited_for), TEST(heads_of_a_busy_log_are_round))
+	  TEST(what_is_no_head_is_left_as_it_is), TEST(a_fifo_is_not_waited_for),
+	  TEST(heads_of_a_busy_log_are_round),
+	  TEST(the_next_head_covers_what_was_there_at_the_last_one))

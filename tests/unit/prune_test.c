@@ -371,7 +371,7 @@ static void
 busy_second(struct alog *l, unsigned second, bool round)
 {
 	unsigned n = 900 + second * 7919 % 200;
-	uint64_t ns = start_ns + second * NS_PER_S;
+	uint64_t ns = start_ns + second * NS_PER_S, least = l->tree.size;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct audit_alert body = {.text = SLICE_LIT("look here"), .count = i + 1};
@@ -385,7 +385,7 @@ busy_second(struct alog *l, unsigned second, bool round)
 		if ((i % 1000 == 999 || i == n - 1) && alog_commit(l) != 0)
 			abort();
 	}
-	if ((round ? alog_checkpoint_round(l, ns) : alog_checkpoint(l, ns, false)) != 0)
+	if ((round ? alog_checkpoint_round(l, least, ns) : alog_checkpoint(l, ns, false)) != 0)
 		abort();
 }
 
