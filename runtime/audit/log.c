@@ -303,21 +303,35 @@ alog_commit(struct alog *l)
 	return 0;
 }
 
+/* Who keeps heads elsewhere may have seen it: in the list it must be, or nobody could make it again
+ * when its records are pruned. */
+static int
+list_head(struct alog *l)
+{
+	int rc = l->unlisted.n ? heads_append(l->dir, buf_slice(&l->unlisted)) : 0;
+
+	if (rc == 0)
+		buf_reset(&l->unlisted);
+	return rc;
+}
+
 /* c->root and c->size are set. */
 static int
 sign_head(struct alog *l, struct note_checkpoint *c, uint64_t wall_ns)
 {
 	struct buf text = {0}, note = {0};
-	int rc;
+	int rc = list_head(l); /* of the last time */
 
 	c->origin = slice_str(l->key.name);
 	note_checkpoint_put(&text, c);
 	note_sign(&note, buf_slice(&text), &l->key, l->seed);
 	assert(!note.failed);
-	rc = folder_replace(l->dir, "checkpoint", 0644, buf_slice(&note));
+	if (rc == 0)
+		rc = folder_replace(l->dir, "checkpoint", 0644, buf_slice(&note));
 	if (rc == 0) {
-		buf_putc(&note, '\n');
-		rc = heads_append(l->dir, buf_slice(&note));
+		buf_put_slice(&l->unlisted, buf_slice(&note));
+		buf_putc(&l->unlisted, '\n');
+		rc = list_head(l);
 	}
 	if (rc == 0) {
 		l->signed_head = *c;
@@ -361,6 +375,7 @@ alog_abandon(struct alog *l)
 	if (l->lock >= 0)
 		close(l->lock);
 	buf_fini(&l->batch);
+	buf_fini(&l->unlisted);
 	secret_wipe(l->seed, sizeof(l->seed));
 	l->fd = l->dir = l->lock = -1;
 }

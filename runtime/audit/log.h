@@ -44,6 +44,7 @@ struct alog {
 	unsigned batch_records;
 
 	struct note_checkpoint signed_head; /* origin unset */
+	struct buf unlisted; /* the head that is in `checkpoint` and not in checkpoints.log yet */
 	uint64_t signed_wall_ns;
 
 	alog_write_sync *write_sync;

@@ -8,6 +8,7 @@
 #include "audit/audit.h"
 #include "audit/folder.h"
 #include "audit/heads.h"
+#include "audit/log.h"
 #include "audit/merkle.h"
 #include "audit/verify.h"
 #include "base/clock.h"
@@ -422,9 +423,55 @@ the_next_head_covers_what_was_there_at_the_last_one(void)
 	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static void
+log_one(struct alog *l)
+{
+	struct audit_alert body = {.text = SLICE_LIT("look here"), .count = 1};
+	struct buf leaf = {0};
+	struct audit_record r;
+
+	audit_record_init(&r, AUDIT_alert, clock_wall_ns(), clock_mono_ns());
+	r.body = &body;
+	REQUIRE(alog_begin(l) == 0 && audit_encode(&leaf, &r));
+	alog_add(l, buf_slice(&leaf));
+	REQUIRE(alog_commit(l) == 0);
+	buf_fini(&leaf);
+}
+
+/* One that could not be put into the list was shown all the same. */
+static void
+a_head_that_was_shown_is_listed(void)
+{
+	struct alog_options o = {.state_path = folder};
+	struct alog_recovery recovery;
+	struct buf error = {0};
+	size_t below, n;
+	struct alog l;
+
+	fresh_folder();
+	REQUIRE(alog_open(&l, &o, &recovery, &error) == 0);
+	log_one(&l);
+	CHECK_INT(renameat(l.dir, "checkpoints.log", l.dir, "away"), 0);
+	CHECK_INT(mkdirat(l.dir, "checkpoints.log", 0700), 0);
+	CHECK_INT(alog_checkpoint(&l, clock_wall_ns(), false), -EISDIR);
+	log_one(&l);
+	CHECK_INT(alog_checkpoint(&l, clock_wall_ns(), false), -EISDIR);
+	CHECK_INT(unlinkat(l.dir, "checkpoints.log", AT_REMOVEDIR), 0);
+	CHECK_INT(renameat(l.dir, "away", l.dir, "checkpoints.log"), 0);
+	log_one(&l);
+	CHECK_INT(alog_checkpoint(&l, clock_wall_ns(), false), 0);
+	n = count_below(3, &below);
+	CHECK_INT(n, 3);     /* 0, 1, 3: of 2 none was shown */
+	CHECK_INT(below, 2);
+	CHECK_INT(alog_close(&l), 0);
+	close(dir);
+	buf_fini(&error);
+	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 TEST_MAIN(TEST(many_are_read_one_by_one), TEST(what_a_crash_tore_is_cut_off),
 	  TEST(the_end_of_a_huge_one_is_found), TEST(half_a_note_is_taken_back),
 	  TEST(thinned_while_others_append),
 	  TEST(what_is_no_head_is_left_as_it_is), TEST(a_fifo_is_not_waited_for),
-	  TEST(heads_of_a_busy_log_are_round),
+	  TEST(a_head_that_was_shown_is_listed), TEST(heads_of_a_busy_log_are_round),
 	  TEST(the_next_head_covers_what_was_there_at_the_last_one))
