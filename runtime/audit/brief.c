@@ -269,6 +269,32 @@ hold_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 }
 
 static void
+policy_load_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
+{
+	struct cbor_item it;
+
+	switch (key) {
+	case KEY_policy_load_new_digest:
+		b->new_digest = digest(r);
+		return;
+	case KEY_policy_load_outcome:
+		b->outcome = (unsigned) number(r);
+		return;
+	case KEY_policy_load_signed_by:
+		b->signed_by = digest(r);
+		return;
+	case KEY_policy_load_kept:
+		it = peek(r);
+		b->kept = it.type == CBOR_SIMPLE && it.v;
+		return;
+	case KEY_policy_load_kept_signed_by:
+		b->kept_signed_by = digest(r);
+		return;
+	}
+	cbor_skip(r);
+}
+
+static void
 body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 {
 #define AT(type, name) ((int64_t) AUDIT_##type << 8 | KEY_##type##_##name)
@@ -323,18 +349,6 @@ body_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 		return;
 	case AT(log_state, state):
 		b->log_state = (unsigned) number(r);
-		return;
-	case AT(policy_load, new_digest):
-		b->new_digest = digest(r);
-		return;
-	case AT(policy_load, outcome):
-		b->outcome = (unsigned) number(r);
-		return;
-	case AT(policy_load, signed_by):
-		b->signed_by = digest(r);
-		return;
-	case AT(policy_load, kept):
-		b->kept = cbor_get_bool(r);
 		return;
 	}
 #undef AT
@@ -406,6 +420,8 @@ envelope_field(struct audit_brief *b, int64_t key, struct cbor_reader *r)
 				prune_field(b, k, &p.at);
 			else if (b->type == AUDIT_hold)
 				hold_field(b, k, &p.at);
+			else if (b->type == AUDIT_policy_load)
+				policy_load_field(b, k, &p.at);
 			else
 				body_field(b, k, &p.at);
 		}

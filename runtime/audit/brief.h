@@ -56,7 +56,7 @@ struct audit_brief {
 		uint64_t from, to;
 	} hold;
 	/* policy.load */
-	struct slice new_digest, signed_by; /* 32 bytes or empty */
+	struct slice new_digest, signed_by, kept_signed_by; /* 32 bytes or empty */
 	unsigned outcome;
 	bool kept;
 };

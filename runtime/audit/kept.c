@@ -104,23 +104,32 @@ kept_file(int dir, const uint8_t digest[SHA256_LEN], struct buf *out)
 	return folder_read(out, dir, name, KEPT_BYTES_MAX);
 }
 
-/* One that is there need not be written. */
+static void
+note_signer(struct kept_signer *by, const struct kept *k)
+{
+	by->any = k->signer.n > 0;
+	if (by->any)
+		memcpy(by->key, k->signer.p, ED25519_PUB_LEN);
+}
+
+/* One that is there need not be written. `by` is whose signature there is then. */
 static bool
-stays(int dir, const uint8_t digest[SHA256_LEN], struct slice file)
+stays(int dir, const uint8_t digest[SHA256_LEN], struct slice file, struct kept_signer *by)
 {
 	struct buf there = {0};
-	struct kept was, is;
+	struct kept was = {0}, is = {0};
 	bool good = kept_read(&is, file, digest) == NULL &&
 		    kept_file(dir, digest, &there) == 0 &&
 		    kept_read(&was, buf_slice(&there), digest) == NULL &&
 		    (was.signer.n || !is.signer.n);
 
+	note_signer(by, good ? &was : &is);
 	buf_fini(&there);
 	return good;
 }
 
 int
-kept_put(int dir, const uint8_t digest[SHA256_LEN], struct slice file)
+kept_put(int dir, const uint8_t digest[SHA256_LEN], struct slice file, struct kept_signer *by)
 {
 	char name[KEPT_NAME_LEN + 1];
 	int rc = folder_mkdir(dir, KEPT_FOLDER), fd;
@@ -135,7 +144,7 @@ kept_put(int dir, const uint8_t digest[SHA256_LEN], struct slice file)
 	if (fd < 0)
 		return fd;
 	kept_name(name, digest);
-	if (!stays(dir, digest, file))
+	if (!stays(dir, digest, file, by))
 		rc = folder_replace(fd, name, 0600, file);
 	else if (fsync(fd) != 0)
 		rc = -errno;

@@ -28,9 +28,16 @@ void kept_name(char out[KEPT_NAME_LEN + 1], const uint8_t digest[SHA256_LEN]);
 /* False: no name of a kept policy. */
 bool kept_name_parse(const char *name, uint8_t digest[SHA256_LEN]) MUST_CHECK;
 
+/* Whose signature a kept policy has. */
+struct kept_signer {
+	bool any;
+	uint8_t key[ED25519_PUB_LEN];
+};
+
 /* Puts it into the log's folder, durable. A good one that is there stays, but for one that lacks
- * the signature which this one has. 0 or -errno. */
-int kept_put(int dir, const uint8_t digest[SHA256_LEN], struct slice file) MUST_CHECK;
+ * the signature which this one has; `by` is of the one that is there then. 0 or -errno. */
+int kept_put(int dir, const uint8_t digest[SHA256_LEN], struct slice file,
+	     struct kept_signer *by) MUST_CHECK;
 /* The digests of all that are there, ascending; *v is malloc'd. Other names go to `strange`, the
  * first of them. 0 or -errno; without the folder there are none. */
 int kept_list(int dir, uint8_t (**v)[SHA256_LEN], size_t *n, char strange[256]) MUST_CHECK;

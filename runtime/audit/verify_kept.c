@@ -21,21 +21,25 @@ policy_loads_record(struct policy_loads *l, const struct audit_brief *b)
 		assert(l->v != NULL);
 	}
 	p = &l->v[l->n++];
-	*p = (struct policy_load){
-		.kept = b->kept, .is_signed = b->signed_by.n > 0, .time = b->time};
+	*p = (struct policy_load){.kept = b->kept,
+				  .is_signed = b->kept_signed_by.n > 0,
+				  .time = b->time,
+				  .nth = l->n};
 	memcpy(p->digest, b->new_digest.p, SHA256_LEN);
 	if (p->is_signed)
-		memcpy(p->signer, b->signed_by.p, SHA256_LEN);
+		memcpy(p->signer, b->kept_signed_by.p, SHA256_LEN);
 }
 
-/* The kept ones of a policy first. */
+/* The kept ones of a policy first, the newest of them at the front. */
 static int
 by_digest(const void *a, const void *b)
 {
 	const struct policy_load *x = a, *y = b;
 	int order = memcmp(x->digest, y->digest, SHA256_LEN);
 
-	return order ? order : y->kept - x->kept;
+	if (order == 0)
+		order = y->kept - x->kept;
+	return order ? order : (x->nth < y->nth) - (x->nth > y->nth);
 }
 
 static void PRINTF_LIKE(3, 4)
@@ -56,25 +60,18 @@ compare(const void *digest, const void *load)
 	return memcmp(digest, ((const struct policy_load *) load)->digest, SHA256_LEN);
 }
 
-/* A signature can come later than the first load of a policy, and never be taken away. */
+/* As its last load says. A signature that this lacks can have come with one that did not get as far
+ * as the log. */
 static bool
 signed_so(const struct policy_loads *l, const uint8_t digest[SHA256_LEN], const struct kept *k)
 {
 	const struct policy_load *p =
 		l->n ? bsearch(digest, l->v, l->n, sizeof(*l->v), compare) : NULL;
-	bool told = false;
 
 	while (p && p > l->v && compare(digest, p - 1) == 0)
 		p--;
-	for (; p && p < l->v + l->n && compare(digest, p) == 0; p++) {
-		if (!p->kept)
-			continue;
-		told = true;
-		if (!p->is_signed ||
-		    (k->signer.n && memcmp(p->signer, k->signer.p, SHA256_LEN) == 0))
-			return true;
-	}
-	return !told;
+	return !p || !p->kept || !p->is_signed ||
+	       (k->signer.n && memcmp(p->signer, k->signer.p, SHA256_LEN) == 0);
 }
 
 static void
@@ -87,8 +84,8 @@ judge_file(struct policy_loads *l, int dir, const uint8_t digest[SHA256_LEN])
 	const char *wrong = rc ? strerror(-rc) : kept_read(&k, buf_slice(&file), digest);
 
 	if (!wrong && !signed_so(l, digest, &k))
-		wrong = k.signer.n ? "signed by another key than the policy that was loaded"
-				   : "the signature is gone that the policy had when it was loaded";
+		wrong = k.signer.n ? "signed by another key than when the policy was loaded"
+				   : "the signature is gone that it had when the policy was loaded";
 	kept_name(name, digest);
 	if (wrong)
 		say(l, VERIFY_TAMPERED, KEPT_FOLDER "/%s: %s", name, wrong);

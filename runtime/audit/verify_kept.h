@@ -10,9 +10,10 @@
 #include "base/crypto.h"
 
 struct policy_load {
-	uint8_t digest[SHA256_LEN], signer[SHA256_LEN];
+	uint8_t digest[SHA256_LEN], signer[SHA256_LEN]; /* of the one that is kept */
 	bool is_signed, kept;
 	uint64_t time;
+	size_t nth; /* in the log */
 };
 
 struct policy_loads {

@@ -7,6 +7,7 @@
 #define WEIR_PROXY_SERVER_INTERNAL_H
 
 #include "audit/audit.h"
+#include "audit/kept.h"
 #include "proxy/admin.h"
 #include "session/approvals.h"
 #include "proxy/budget_state.h"
@@ -43,6 +44,7 @@ struct server {
 
 	struct audit *audit;
 	enum audit_state audit_state; /* as told last */
+	struct kept_signer kept_by;   /* of the policy that was kept last */
 	struct server_lane main_lane, admin_lane;
 	struct server_lane channel_lane; /* with channel_lock: the channels' threads share it */
 	pthread_mutex_t channel_lock;

@@ -3,7 +3,6 @@
  * What the process itself records: policies, configurations, decisions, failed log-ins of the
  * admin listener.
  */
-#include "audit/kept.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "session/approval_record.h"
@@ -44,7 +43,7 @@ cut(struct slice text, size_t max)
 bool
 server_keep_policy(struct server *s, const struct epoch *e, struct buf *said)
 {
-	int rc = kept_put(audit_folder(s->audit), e->image->digest, e->image->bytes);
+	int rc = kept_put(audit_folder(s->audit), e->image->digest, e->image->bytes, &s->kept_by);
 
 	if (rc)
 		buf_printf(said, "cannot keep the policy in %s/audit/" KEPT_FOLDER ", where it can be "
@@ -69,6 +68,7 @@ server_record_policy(struct server *s, const struct epoch *was, const struct epo
 		b.tests_passed = is->image->n_tests;
 		b.signed_by = is->image->is_signed ? is->image->public_key : NULL;
 		b.kept = !error;
+		b.kept_signed_by = b.kept && s->kept_by.any ? s->kept_by.key : NULL;
 		b.path = slice_str(is->config.policy_path);
 	} else if (was) {
 		b.path = slice_str(was->config.policy_path);

@@ -134,6 +134,31 @@ def test_a_signed_one_is_kept_with_its_signature():
         h.eq(f.read(), image, "the next start puts the signature back")
 
 
+def test_signed_by_one_then_by_another():
+    w = h.Weir(pg, FIRST, start=False)
+    keys = []
+    for key in ("one", "other"):
+        signed(w, "--key", f"{w.dir}/{key}")
+        keys.append(h.weir("sign", "--public", f"{w.dir}/{key}").out.strip())
+    w.edit((f'policy           "{w.policy}"', f'policy "p.img" signed-by "{keys[0]}", "{keys[1]}"'))
+    for key in ("one", "other"):
+        signed(w, "--key", f"{w.dir}/{key}")
+        time.sleep(1.1)
+        between = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        w.start()
+        h.eq(w.stop(), 0)
+    h.eq([x["signed_by"] for x in loads(w)], keys)
+    h.eq([x["kept_signed_by"] for x in loads(w)], [keys[0]] * 2)
+    verify(w, 0)
+    r = w.audit("prune", "--before", between, w.state)
+    h.eq(r.code, 0, repr(r))
+    h.eq(len(loads(w)), 1, "the first one's load is gone")
+    h.lacks(verify(w, 2, "were pruned on"), "policies/")
+    file = f"{folder(w)}/{kept(w)[0]}"
+    shutil.copy(f"{w.dir}/p.img", file)
+    verify(w, 1, "signed by another key")
+
+
 def test_what_is_damaged_or_gone_is_told():
     w = h.Weir(pg, FIRST)
     reload(w, SECOND, 1)

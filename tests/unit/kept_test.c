@@ -19,6 +19,7 @@ static uint8_t digest[SHA256_LEN], seed[ED25519_SEED_LEN] = {7}, signer[ED25519_
 static const struct slice body = SLICE_LIT("what the policy is");
 static char folder[64];
 static int dir = -1;
+static struct kept_signer by;
 
 static void
 envelope(struct buf *out, bool is_signed)
@@ -131,12 +132,16 @@ a_good_one_stays_and_a_bad_one_goes(void)
 	CHECK_INT(kept_list(dir, &v, &n, strange), 0);
 	CHECK_INT(n, 0);
 	free(v);
-	CHECK_INT(kept_put(dir, digest, buf_slice(&plain)), 0);
+	CHECK_INT(kept_put(dir, digest, buf_slice(&plain), &by), 0);
 	CHECK_INT(there(&k), plain.n);
-	CHECK_INT(kept_put(dir, digest, buf_slice(&with)), 0); /* its signature is news */
+	CHECK(!by.any);
+	CHECK_INT(kept_put(dir, digest, buf_slice(&with), &by), 0); /* its signature is news */
 	CHECK_INT(there(&k), with.n);
-	CHECK_INT(kept_put(dir, digest, buf_slice(&plain)), 0);
+	CHECK(by.any && memcmp(by.key, signer, sizeof(signer)) == 0);
+	by.any = false;
+	CHECK_INT(kept_put(dir, digest, buf_slice(&plain), &by), 0);
 	CHECK_INT(there(&k), with.n);
+	CHECK(by.any && memcmp(by.key, signer, sizeof(signer)) == 0);
 	CHECK_INT(kept_list(dir, &v, &n, strange), 0);
 	CHECK_INT(n, 1);
 	CHECK(memcmp(v[0], digest, SHA256_LEN) == 0);
@@ -157,7 +162,7 @@ what_cannot_be_written_leaves_nothing(void)
 	envelope(&file, false);
 	fd = openat(dir, KEPT_FOLDER, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	close(fd);
-	CHECK_INT(kept_put(dir, digest, buf_slice(&file)), -ENOTDIR);
+	CHECK_INT(kept_put(dir, digest, buf_slice(&file), &by), -ENOTDIR);
 	CHECK_INT(there(&k), 0);
 	CHECK_INT(unlinkat(dir, KEPT_FOLDER, 0), 0);
 	buf_fini(&file);
@@ -179,7 +184,7 @@ a_fifo_is_not_waited_for(void)
 	CHECK_INT(mkfifoat(dir, name, 0600), 0);
 	alarm(30); /* instead of waiting for ever */
 	CHECK_INT(kept_file(dir, digest, &was), -EINVAL);
-	CHECK_INT(kept_put(dir, digest, buf_slice(&file)), 0);
+	CHECK_INT(kept_put(dir, digest, buf_slice(&file), &by), 0);
 	alarm(0);
 	CHECK_INT(there(&k), file.n);
 	buf_fini(&file);
@@ -200,21 +205,25 @@ on_said(void *arg, enum verify_verdict severity, const char *text)
 	snprintf(s->last, sizeof(s->last), "%s", text);
 }
 
+/* Loads of it, the oldest first: the one that was kept then had a signature (s), had none (u), or
+ * none was kept (-). */
 static void
-judge(struct said *s, bool kept, bool is_signed)
+judge(struct said *s, const char *loads)
 {
 	struct policy_loads l = {.say = on_said, .arg = s};
-	struct audit_brief b = {.type = AUDIT_policy_load,
-				.outcome = AUDIT_outcome_LOADED,
-				.time = 1,
-				.kept = kept,
-				.new_digest = slice_of(digest, sizeof(digest))};
 
 	*s = (struct said){0};
-	if (is_signed)
-		b.signed_by = slice_of(signer, sizeof(signer));
-	policy_loads_record(&l, &b);
-	policy_loads_record(&l, &b);
+	for (; *loads; loads++) {
+		struct audit_brief b = {.type = AUDIT_policy_load,
+					.outcome = AUDIT_outcome_LOADED,
+					.time = 1,
+					.kept = *loads != '-',
+					.new_digest = slice_of(digest, sizeof(digest))};
+
+		if (*loads == 's')
+			b.kept_signed_by = slice_of(signer, sizeof(signer));
+		policy_loads_record(&l, &b);
+	}
 	policy_loads_judge(&l, dir);
 	policy_loads_fini(&l);
 }
@@ -229,24 +238,28 @@ what_the_verifier_says(void)
 	fresh_folder();
 	envelope(&plain, false);
 	envelope(&with, true);
-	judge(&s, false, true);
+	judge(&s, "--");
 	CHECK_INT(s.n[VERIFY_INTACT], 1);
 	CHECK_INT(s.n[VERIFY_TAMPERED] + s.n[VERIFY_INCOMPLETE], 0);
 	CHECK(strstr(s.last, "1 of the policies") != NULL);
-	judge(&s, true, false);
+	judge(&s, "uu");
 	CHECK_INT(s.n[VERIFY_INCOMPLETE], 1);
 	CHECK_INT(s.n[VERIFY_TAMPERED] + s.n[VERIFY_INTACT], 0);
-	CHECK_INT(kept_put(dir, digest, buf_slice(&plain)), 0);
-	judge(&s, true, false);
+	CHECK_INT(kept_put(dir, digest, buf_slice(&plain), &by), 0);
+	judge(&s, "uu");
 	CHECK_INT(s.n[VERIFY_TAMPERED] + s.n[VERIFY_INCOMPLETE] + s.n[VERIFY_INTACT], 0);
-	judge(&s, true, true);
+	judge(&s, "ss");
 	CHECK_INT(s.n[VERIFY_TAMPERED], 1);
+	judge(&s, "uus"); /* and none that it has got is gone */
+	CHECK_INT(s.n[VERIFY_TAMPERED], 1);
+	judge(&s, "su-"); /* it was damaged, and not signed when it was put right */
+	CHECK_INT(s.n[VERIFY_TAMPERED], 0);
 	/* What somebody signed before its load is on record, as a crash between leaves it. */
-	CHECK_INT(kept_put(dir, digest, buf_slice(&with)), 0);
-	judge(&s, true, false);
+	CHECK_INT(kept_put(dir, digest, buf_slice(&with), &by), 0);
+	judge(&s, "uu");
 	CHECK_INT(s.n[VERIFY_TAMPERED] + s.n[VERIFY_INCOMPLETE] + s.n[VERIFY_INTACT], 0);
 	signer[0] ^= 1;
-	judge(&s, true, true);
+	judge(&s, "ss");
 	CHECK_INT(s.n[VERIFY_TAMPERED], 1);
 	buf_fini(&plain);
 	buf_fini(&with);
