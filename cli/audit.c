@@ -431,9 +431,11 @@ print_report(const struct verify_report *r)
 	static const char *const verdicts[] = {"intact", "TAMPERED", "incomplete"};
 	static const char *const severities[] = {"note", "TAMPERED", "incomplete"};
 
-	for (size_t i = 0; i < r->n_problems; i++)
-		printf("%s: %s\n", severities[r->problems[i].severity],
-		       r->problems[i].text ? r->problems[i].text : "?");
+	for (size_t i = 0; i < r->n_problems; i++) {
+		printf("%s: ", severities[r->problems[i].severity]);
+		put_visible(slice_str(r->problems[i].text ? r->problems[i].text : "?"), SIZE_MAX);
+		putchar('\n');
+	}
 	if (r->more_problems)
 		printf("... and %zu more findings\n", r->more_problems);
 	printf("%s: %s: %llu records", r->origin[0] ? r->origin : "(no origin)",

@@ -30,14 +30,14 @@ struct in_force {
 struct asked {
 	const char *folder, *digest, *record;
 	uint64_t at;
-	bool json;
+	bool has_at, json;
 };
 
 struct history {
 	const struct asked *asked;
 	struct in_force *v;
 	size_t n;
-	uint64_t newest; /* time of the record read last */
+	uint64_t newest; /* time of a record since the last load */
 	/* Of the record that was asked for. */
 	uint8_t decided[SHA256_LEN];
 	size_t n_records;
@@ -57,8 +57,9 @@ end_span(struct history *h, uint64_t at)
 {
 	struct in_force *s = current(h);
 
+	/* Where the clock was set back it was in force until then all the same. */
 	if (s)
-		s->until = at > s->from ? at : s->from + 1;
+		s->until = at > h->newest ? at : h->newest + 1;
 }
 
 static struct in_force *
@@ -73,6 +74,7 @@ begin_span(struct history *h, uint64_t at, struct slice digest)
 	}
 	s = &h->v[h->n++];
 	*s = (struct in_force){.from = at};
+	h->newest = at;
 	memcpy(s->digest, digest.p, SHA256_LEN);
 	return s;
 }
@@ -116,7 +118,8 @@ on_record(void *arg, uint64_t index UNUSED, struct slice leaf)
 	}
 	if (h->asked->record)
 		look_for_record(h, &b);
-	h->newest = b.time;
+	if (b.time > h->newest)
+		h->newest = b.time;
 	return true;
 }
 
@@ -156,6 +159,13 @@ put_span(struct buf *out, const struct in_force *s)
 	buf_printf(out, " (record %s)", id);
 }
 
+/* A carriage return elsewhere would let a terminal write over what is before it. */
+static bool
+ends_line(struct slice s)
+{
+	return s.n > 1 && s.p[0] == '\r' && s.p[1] == '\n';
+}
+
 /* The source as it is, but for what a terminal would obey. */
 static void
 put_text(struct buf *out, struct slice s)
@@ -168,7 +178,7 @@ put_text(struct buf *out, struct slice s)
 
 		if (len == 0)
 			buf_printf(out, "\\x%02x", s.p[0]);
-		else if (utf8_hides(c) && c != '\n' && c != '\t' && c != '\r')
+		else if (utf8_hides(c) && c != '\n' && c != '\t' && !ends_line(s))
 			buf_printf(out, "\\u%04x", c);
 		else
 			buf_put(out, s.p, len);
@@ -359,14 +369,27 @@ show_record(struct audit_reader *r, const struct history *h)
 	return negative("no record whose id begins with ", h->asked->record);
 }
 
+/* Times are asked for as they are shown, in whole seconds. */
 static int
 show_at(struct audit_reader *r, const struct history *h)
 {
 	uint64_t at = h->asked->at;
+	const struct in_force *last = NULL;
+	bool others = false;
 
-	for (size_t i = h->n; i-- > 0;)
-		if (h->v[i].from <= at && (!h->v[i].until || at < h->v[i].until))
-			return show(r, h, h->v[i].digest);
+	for (size_t i = h->n; i-- > 0;) {
+		const struct in_force *s = &h->v[i];
+
+		if (s->from >= at + NS_PER_S || (s->until && s->until <= at))
+			continue;
+		others = others || (last && memcmp(last->digest, s->digest, SHA256_LEN) != 0);
+		last = last ? last : s;
+	}
+	if (others)
+		fprintf(stderr, "weir audit policy: more than one was in force at that time (a reload, or a clock "
+			"that was set back); this is the last of them\n");
+	if (last)
+		return show(r, h, last->digest);
 	audit_reader_missing(r, at);
 	return negative("no policy was in force then, as the log says", "");
 }
@@ -455,7 +478,7 @@ run(const struct asked *a)
 	if (audit_reader_open(&r, "audit", a->folder) == 0 && audit_reader_run(&r) == 0)
 		rc = a->digest	 ? show_digest(&r, &h)
 		     : a->record ? show_record(&r, &h)
-		     : a->at	 ? show_at(&r, &h)
+		     : a->has_at ? show_at(&r, &h)
 				 : list(&r, &h);
 	if (rc == EXIT_OK && r.gaps)
 		rc = EXIT_NEGATIVE;
@@ -484,7 +507,8 @@ cmd_audit_policy(int argc, char **argv)
 		if (c == 'a' && !audit_parse_time(optarg, &a.at))
 			return cli_usage_error("audit", "'%s' is not a time: YYYY-MM-DD or "
 					       "YYYY-MM-DDTHH:MM:SS", optarg);
-		else if (c == 'r')
+		a.has_at = a.has_at || c == 'a';
+		if (c == 'r')
 			a.record = optarg;
 		else if (c == 'j')
 			a.json = true;
@@ -492,7 +516,7 @@ cmd_audit_policy(int argc, char **argv)
 			return cli_option_error("audit", argv[optind - 1], "--at --record");
 	}
 	n = argc - optind;
-	if (n < 1 || n > 2 || (n == 2) + (a.record != NULL) + (a.at != 0) > 1)
+	if (n < 1 || n > 2 || (n == 2) + (a.record != NULL) + a.has_at > 1)
 		return cli_usage_error("audit", "policy takes a folder, and one of a digest, --at TIME "
 				       "and --record ID");
 	a.folder = argv[argc - 1];

@@ -255,8 +255,14 @@ audit_reader_run(struct audit_reader *r)
 	size_t n;
 	int rc = folder_segments(r->dir, &firsts, &n, strange);
 
-	if (rc != 0)
-		fprintf(stderr, "weir %s: seg/%s: %s\n", r->command, strange, strerror(-rc));
+	if (rc != 0) {
+		struct buf name = {0};
+
+		buf_put_visible(&name, slice_str(strange));
+		fprintf(stderr, "weir %s: seg/%.*s: %s\n", r->command, SLICE_ARG(buf_slice(&name)),
+			strerror(-rc));
+		buf_fini(&name);
+	}
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		if (i + 1 < n && firsts[i + 1] <= r->next)
 			continue;

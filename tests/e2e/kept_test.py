@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The log keeps the policies it speaks of: each image that came into force is there, whole, for as long as the log is,
 and what cannot be kept does not come into force."""
-import ctypes, ctypes.util, hashlib, json, os, random, shutil, struct, sys, time
+import calendar, ctypes, ctypes.util, hashlib, json, os, random, shutil, struct, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -82,6 +82,12 @@ def test_every_policy_that_was_in_force_is_there():
     h.eq((then["policy"], then["digest"], then["signed_by"]), ("second", second, None))
     h.eq(then["files"][0]["text"], SECOND)
     h.eq(len(then["in_force"]), 1)
+    for line in w.audit("policy", "--json", w.state).out.splitlines():
+        span = json.loads(line)
+        r = w.audit("policy", "--json", "--at", span["from"], w.state)
+        h.eq(r.code, 0, f"the time that the list shows: {r}")
+        h.check(r.json()["digest"] == span["digest"] or "more than one" in r.err, repr(r))
+    h.eq(w.audit("policy", "--at", "1970-01-01", w.state).code, 1)
     ids = {x["body"]["statement"]: x["id"] for x in map(json.loads, w.audit("export", w.state).out.splitlines())
            if x["type"] == "command"}
     h.has(w.audit("policy", "--record", ids["insert into t values (1)"], w.state).out, SECOND.rstrip())
@@ -269,6 +275,61 @@ def without_the_first(path, n):
     head = data[:64] + struct.pack("<Q", n) + data[72:80] + bytes(4008)
     with open(f"{os.path.dirname(path)}/{n:020}.alog", "wb") as f:
         f.write(head + struct.pack("<Q", xx.XXH3_64bits(head, len(head))) + data[at:])
+
+
+def test_what_it_shows_cannot_hide():
+    w = h.Weir(pg, FIRST, start=False)
+    with open(w.policy, "wb") as f:
+        f.write(FIRST.encode() + b"# \x1b[2J allow all \r# harmless\r\n")
+    w.start()
+    h.eq(w.stop(), 0)
+    with open(f"{w.dir}/out", "wb") as f:
+        h.subprocess.run([h.WEIR, "audit", "policy", kept(w)[0][:64], w.state], stdout=f, check=True)
+    with open(f"{w.dir}/out", "rb") as f:
+        h.check(f.read().endswith(b"# \\u001b[2J allow all \\u000d# harmless\r\n"), "escaped")
+    with open(f"{folder(w)}/evil\x1b[2J\n", "w"):
+        pass
+    h.has(verify(w, 0), "note: policies/evil\\u001b[2J\\n: not a policy's name\n")
+    os.rename(f"{folder(w)}/evil\x1b[2J\n", f"{w.state}/audit/seg/evil\x1b[2J")
+    h.has(verify(w, 1), "seg/evil\\u001b[2J: not a segment's name")
+    h.has(w.audit("policy", w.state).err, "seg/evil\\u001b[2J: ")
+
+
+def test_a_clock_that_was_set_back():
+    w = h.Weir(pg, FIRST)
+    time.sleep(1.1)
+    h.eq(w.psql("select 1").code, 0)
+    time.sleep(1.1)
+    reload(w, SECOND, 1)
+    h.eq(w.stop(), 0)
+    when = [x["time"] for x in map(json.loads, w.audit("export", w.state).out.splitlines())
+            if x["type"] in ("command", "policy.load")]
+    set_back(f"{w.state}/audit/seg/{0:020}.alog", when[2], 3600)
+    first, second = (json.loads(x) for x in w.audit("policy", "--json", w.state).out.splitlines())
+    h.check(second["from"] < first["from"] < first["until"], (first, second))
+    r = w.audit("policy", "--at", when[1][:19], w.state)
+    h.eq(r.code, 0, repr(r))
+    h.has(r.out, SECOND.rstrip())
+    h.has(r.err, "more than one was in force at that time")
+
+
+def set_back(path, when, seconds):
+    """The one record of this time: the reader does not ask for the tree."""
+    ns = calendar.timegm(time.strptime(when[:19], "%Y-%m-%dT%H:%M:%S")) * 10**9 + int(when[20:29])
+    xx = ctypes.CDLL(ctypes.util.find_library("xxhash") or "libxxhash.so.0")
+    xx.XXH3_64bits_withSeed.restype = ctypes.c_uint64
+    xx.XXH3_64bits_withSeed.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64]
+    with open(path, "rb") as f:
+        data = f.read()
+    seed, at = struct.unpack_from("<Q", data, 16)[0], 4096
+    while struct.pack(">Q", ns) not in data[at:at + 24 + struct.unpack_from("<I", data, at)[0]]:
+        at += (24 + struct.unpack_from("<I", data, at)[0] + 7) & ~7
+    end = at + 24 + struct.unpack_from("<I", data, at)[0]
+    leaf = data[at + 24:end].replace(struct.pack(">Q", ns), struct.pack(">Q", ns - seconds * 10**9), 1)
+    head = data[at:at + 16]
+    frame = head + struct.pack("<Q", xx.XXH3_64bits_withSeed(head + leaf, len(head + leaf), seed)) + leaf
+    with open(path, "wb") as f:
+        f.write(data[:at] + frame + data[end:])
 
 
 def body(image):
