@@ -447,8 +447,10 @@ conclude(struct verify *v, const struct walk *w, size_t n_segments)
 		    (unsigned long long) r->signed_records, (unsigned long long) w->tree.size);
 	if (n_segments == 0 && r->signed_records == 0)
 		say(r, VERIFY_INTACT, "the log is empty");
-	/* The last head of a run is signed after its seal is durable. */
-	if (n_segments && !w->sealed && v->stopped && w->tree.size == r->signed_records)
+	/* The last head of a run is signed after its seal is durable. A segment without records is
+	 * of a start that ended there; what is before it has its seal. */
+	if (n_segments && !w->sealed && v->stopped && w->tree.size == r->signed_records &&
+	    w->segment < w->tree.size)
 		say(r, VERIFY_TAMPERED, "segment %020llu: the log was closed, but its seal is missing or "
 		    "damaged", (unsigned long long) w->segment);
 	else if ((v->torn = w->tail == TAIL_TORN))

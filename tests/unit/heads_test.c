@@ -423,6 +423,66 @@ the_next_head_covers_what_was_there_at_the_last_one(void)
 	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+static enum verify_verdict
+verdict(void)
+{
+	static struct verify_report r;
+	struct verify_options o = {0};
+	int log = folder_open(folder);
+	enum verify_verdict v;
+
+	CHECK_INT(audit_verify(&r, log, &o), 0);
+	v = r.verdict;
+	verify_report_fini(&r);
+	close(log);
+	return v;
+}
+
+/* Killed, or without room, when its first segment was there and had no record yet. */
+static void
+a_start_that_ended_early_is_no_tampering(void)
+{
+	struct audit_options ao = {.state_path = folder, .lanes = 1};
+	struct alog_options o = {.state_path = folder};
+	struct alog_recovery recovery;
+	struct buf error = {0};
+	struct audit *a;
+	struct alog l;
+	char name[32], strange[256];
+	uint64_t *firsts;
+	struct stat st;
+	int log, fd;
+	size_t n;
+
+	fresh_folder();
+	REQUIRE(audit_open(&a, &ao, &error) == 0);
+	audit_close(a);
+	CHECK_INT(verdict(), VERIFY_INTACT);
+	REQUIRE(alog_open(&l, &o, &recovery, &error) == 0);
+	REQUIRE(alog_begin(&l) == 0);
+	alog_abandon(&l);
+	CHECK_INT(verdict(), VERIFY_INTACT);
+	REQUIRE(audit_open(&a, &ao, &error) == 0);
+	audit_close(a);
+	CHECK_INT(verdict(), VERIFY_INTACT);
+	/* A seal that is gone still is. */
+	log = folder_open(folder);
+	CHECK_INT(folder_segments(log, &firsts, &n, strange), 0);
+	REQUIRE(n == 2 && firsts[1] == 2); /* its start and its stop are the first two records */
+	folder_segment_name(name, firsts[1]);
+	REQUIRE(fstatat(log, name, &st, 0) == 0);
+	fd = openat(log, name, O_WRONLY | O_CLOEXEC);
+	CHECK_INT(ftruncate(fd, st.st_size - SEGMENT_SECTOR), 0);
+	close(fd);
+	close(log);
+	CHECK_INT(verdict(), VERIFY_TAMPERED);
+	free(firsts);
+	free(recovery.unknown);
+	close(dir);
+	buf_fini(&error);
+	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
 static void
 log_one(struct alog *l)
 {
@@ -473,5 +533,6 @@ TEST_MAIN(TEST(many_are_read_one_by_one), TEST(what_a_crash_tore_is_cut_off),
 	  TEST(the_end_of_a_huge_one_is_found), TEST(half_a_note_is_taken_back),
 	  TEST(thinned_while_others_append),
 	  TEST(what_is_no_head_is_left_as_it_is), TEST(a_fifo_is_not_waited_for),
+	  TEST(a_start_that_ended_early_is_no_tampering),
 	  TEST(a_head_that_was_shown_is_listed), TEST(heads_of_a_busy_log_are_round),
 	  TEST(the_next_head_covers_what_was_there_at_the_last_one))
