@@ -396,24 +396,60 @@ show_at(struct audit_reader *r, const struct history *h)
 
 /* --- all --- */
 
-static bool
-is_kept(const struct audit_reader *r, const uint8_t digest[SHA256_LEN])
-{
-	struct buf file = {0};
-	struct kept k;
-	bool good = kept_file(r->dir, digest, &file) == 0 &&
-		    kept_read(&k, buf_slice(&file), digest) == NULL;
+/* What is kept: each is read once, however often it was in force. */
+struct there {
+	uint8_t (*v)[SHA256_LEN]; /* ascending */
+	struct {
+		bool good, told;
+	} *is;
+	size_t n;
+};
 
-	buf_fini(&file);
-	return good;
+static int
+look_what_is_there(struct there *t, const struct audit_reader *r)
+{
+	char strange[256];
+	int rc = kept_list(r->dir, &t->v, &t->n, strange);
+
+	if (rc != 0)
+		return rc;
+	t->is = calloc(t->n + 1, sizeof(*t->is));
+	assert(t->is != NULL);
+	for (size_t i = 0; i < t->n; i++) {
+		struct buf file = {0};
+		struct kept k;
+
+		t->is[i].good = kept_file(r->dir, t->v[i], &file) == 0 &&
+				kept_read(&k, buf_slice(&file), t->v[i]) == NULL;
+		buf_fini(&file);
+	}
+	return 0;
+}
+
+static int
+by_digest(const void *a, const void *b)
+{
+	return memcmp(a, b, SHA256_LEN);
+}
+
+static bool
+is_kept(struct there *t, const uint8_t digest[SHA256_LEN])
+{
+	uint8_t (*at)[SHA256_LEN] =
+		t->n ? bsearch(digest, t->v, t->n, sizeof(*t->v), by_digest) : NULL;
+
+	if (!at)
+		return false;
+	t->is[at - t->v].told = true;
+	return t->is[at - t->v].good;
 }
 
 static void
-list_spans(const struct audit_reader *r, const struct history *h, struct buf *out)
+list_spans(const struct history *h, struct there *t, struct buf *out)
 {
 	for (size_t i = 0; i < h->n; i++) {
 		const struct in_force *s = &h->v[i];
-		bool good = is_kept(r, s->digest);
+		bool good = is_kept(t, s->digest);
 
 		if (h->asked->json) {
 			put_span_json(out, s);
@@ -428,44 +464,36 @@ list_spans(const struct audit_reader *r, const struct history *h, struct buf *ou
 	}
 }
 
-/* When they were in force was pruned. */
-static int
-list_others(const struct audit_reader *r, const struct history *h, struct buf *out)
+/* When they were in force was pruned; or they never were, as after a crash while one was loaded. */
+static void
+list_others(const struct history *h, const struct there *t, struct buf *out)
 {
-	uint8_t (*v)[SHA256_LEN];
-	char strange[256];
-	size_t n;
-	int rc = kept_list(r->dir, &v, &n, strange);
-
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		bool known = false;
-
-		for (size_t k = 0; !known && k < h->n; k++)
-			known = memcmp(h->v[k].digest, v[i], SHA256_LEN) == 0;
-		if (known)
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->is[i].told)
 			continue;
 		buf_puts(out, h->asked->json ? "{\"digest\":\"" : "");
-		put_hex(out, v[i]);
+		put_hex(out, t->v[i]);
 		if (h->asked->json)
-			buf_printf(out, "\",\"kept\":%s}\n", is_kept(r, v[i]) ? "true" : "false");
+			buf_printf(out, "\",\"kept\":%s}\n", t->is[i].good ? "true" : "false");
 		else
-			buf_puts(out, " was in force at a time that is not on record any more\n");
+			buf_puts(out, " is kept, and no record that is left says when it was in force\n");
 	}
-	free(v);
-	return rc == 0 ? EXIT_OK : negative(KEPT_FOLDER ": ", strerror(-rc));
 }
 
 static int
 list(const struct audit_reader *r, const struct history *h)
 {
+	struct there t = {0};
 	struct buf out = {0};
-	int rc;
+	int rc = look_what_is_there(&t, r);
 
-	list_spans(r, h, &out);
-	rc = list_others(r, h, &out);
+	list_spans(h, &t, &out);
+	list_others(h, &t, &out);
 	cli_print(&out);
+	free(t.v);
+	free(t.is);
 	buf_fini(&out);
-	return rc;
+	return rc == 0 ? EXIT_OK : negative(KEPT_FOLDER ": ", strerror(-rc));
 }
 
 static int

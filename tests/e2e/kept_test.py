@@ -247,7 +247,7 @@ def test_what_was_pruned_stays_explained():
     r = w.audit("prune", "--older-than", "0s", w.state)
     h.eq(r.code, 0, repr(r))
     verify(w, 2, "were pruned on")
-    h.eq(w.audit("policy", w.state).out, f"{digest} was in force at a time that is not on record any more")
+    h.eq(w.audit("policy", w.state).out, f"{digest} is kept, and no record that is left says when it was in force")
     h.eq(w.audit("policy", "--json", w.state).json(), {"digest": digest, "kept": True})
     h.has(w.audit("policy", digest, w.state).out, FIRST.rstrip())
     r = w.audit("policy", "--at", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()), w.state)
