@@ -388,6 +388,18 @@ checkpoint(struct audit *a, uint64_t now)
 	atomic_store(&a->checkpoints, a->log.checkpoints);
 }
 
+static void
+checkpoint_if_due(struct audit *a)
+{
+	uint64_t now = clock_mono_ns();
+
+	if (a->log.tree.size == a->log.signed_head.size || now < a->checkpoint_due_ns)
+		return;
+	checkpoint(a, now);
+	if (alog_disk_low(&a->log))
+		set_state(a, AUDIT_FULL, 0);
+}
+
 /* Commits what was gathered and tells the lanes. False when the log failed. */
 static bool
 commit_and_release(struct audit *a)
@@ -407,7 +419,6 @@ commit_and_release(struct audit *a)
 static bool
 turn(struct audit *a)
 {
-	uint64_t now;
 	int rc;
 
 	if (audit_state(a) == AUDIT_FAILED)
@@ -415,6 +426,7 @@ turn(struct audit *a)
 	rc = alog_begin(&a->log);
 	if (rc == -ENOSPC) {
 		set_state(a, AUDIT_FULL, 0);
+		checkpoint_if_due(a); /* what is durable need not wait for room */
 		return !atomic_load(&a->stop);
 	}
 	if (rc != 0) {
@@ -425,12 +437,7 @@ turn(struct audit *a)
 		heartbeat(a);
 	if (a->log.batch_records && !commit_and_release(a))
 		return false;
-	now = clock_mono_ns();
-	if (a->log.tree.size != a->log.signed_head.size && now >= a->checkpoint_due_ns) {
-		checkpoint(a, now);
-		if (alog_disk_low(&a->log))
-			set_state(a, AUDIT_FULL, 0);
-	}
+	checkpoint_if_due(a);
 	if (audit_state(a) == AUDIT_FULL) {
 		if (!alog_disk_low(&a->log))
 			set_state(a, AUDIT_OPEN, 0);

@@ -34,8 +34,8 @@ def setup():
     pg = h.Postgres(sql="create table t (a int); insert into t values (1)")
 
 
-def free():
-    st = os.statvfs(disk)
+def free(path=None):
+    st = os.statvfs(path or disk)
     return st.f_bavail * st.f_frsize
 
 
@@ -79,6 +79,27 @@ def test_a_disk_without_room_says_how_much_it_takes():
     r = h.weir("run", "-c", w.conf_path)
     h.eq(r.code, 1, repr(r))
     h.has(r.err, f"the disk of {small}/state must have 192 MiB free", "another `state`")
+
+
+def test_what_was_written_before_is_signed():
+    tight = f"{h.tmp()}/tight"
+    os.mkdir(tight)
+    r = h.run(["mount", "-t", "tmpfs", "-o", "size=150m", "none", tight])
+    h.check(r.code == 0, repr(r))
+    load = h.spawn([f"{h.ROOT}/build/opt/tests/audit_load", tight, "-t", "1", "-m", "1", "-s", "120"],
+                   stdout=h.subprocess.DEVNULL, stderr=h.subprocess.DEVNULL)
+
+    before = [0]
+
+    def signed():
+        r = h.weir("audit", "verify", "--json", tight).json()
+        ended, before[0] = r["records"] == before[0], r["records"]
+        return ended and r["verdict"] == "intact" and r["signed"] == r["records"]
+    # It goes on to the end of a segment, and no other one is begun.
+    h.wait_for(lambda: free(tight) < 128 * MIB, 60, "it is full")
+    h.wait_for(signed, 20, "a head covers all there is")
+    h.eq(load.poll(), None)
+    h.end(load)
 
 
 def test_a_policy_that_cannot_be_kept_does_not_come_into_force():
