@@ -12,20 +12,24 @@
 void
 policy_loads_record(struct policy_loads *l, const struct audit_brief *b)
 {
+	bool loaded = b->type == AUDIT_policy_load && b->outcome == AUDIT_outcome_LOADED &&
+		      b->new_digest.n;
 	struct policy_load *p;
 
-	if (b->type != AUDIT_policy_load || b->outcome != AUDIT_outcome_LOADED || !b->new_digest.n)
+	/* Of the one that was in force when the first record was written that is left. */
+	if (!loaded && (l->n || !b->policy.n))
 		return;
 	if ((l->n & (l->n - 1)) == 0) {
 		l->v = realloc(l->v, (l->n ? l->n * 2 : 1) * sizeof(*l->v));
 		assert(l->v != NULL);
 	}
 	p = &l->v[l->n++];
-	*p = (struct policy_load){.kept = b->kept,
+	*p = (struct policy_load){.kept = b->kept || !loaded,
+				  .pruned = !loaded,
 				  .is_signed = b->kept_signed_by.n > 0,
 				  .time = b->time,
 				  .nth = l->n};
-	memcpy(p->digest, b->new_digest.p, SHA256_LEN);
+	memcpy(p->digest, loaded ? b->new_digest.p : b->policy.p, SHA256_LEN);
 	if (p->is_signed)
 		memcpy(p->signer, b->kept_signed_by.p, SHA256_LEN);
 }
@@ -110,7 +114,8 @@ judge_missing(struct policy_loads *l, uint8_t (*v)[SHA256_LEN], size_t n)
 		kept_name(name, p->digest);
 		if (p->kept)
 			say(l, VERIFY_INCOMPLETE, KEPT_FOLDER "/%s is not there, a policy that was "
-			    "loaded on %.19sZ: what it said cannot be shown", name, when);
+			    "%s on %.19sZ: what it said cannot be shown", name,
+			    p->pruned ? "in force" : "loaded", when);
 		else if (before++ == 0 || p->time > old->time)
 			old = p;
 	}

@@ -12,6 +12,7 @@
 struct policy_load {
 	uint8_t digest[SHA256_LEN], signer[SHA256_LEN]; /* of the one that is kept */
 	bool is_signed, kept;
+	bool pruned; /* that it was loaded is not on record any more, but what it decided is */
 	uint64_t time;
 	size_t nth; /* in the log */
 };

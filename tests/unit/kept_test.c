@@ -206,7 +206,7 @@ on_said(void *arg, enum verify_verdict severity, const char *text)
 }
 
 /* Loads of it, the oldest first: the one that was kept then had a signature (s), had none (u), or
- * none was kept (-). */
+ * none was kept (-); or a command that it decided (d). */
 static void
 judge(struct said *s, const char *loads)
 {
@@ -220,6 +220,10 @@ judge(struct said *s, const char *loads)
 					.kept = *loads != '-',
 					.new_digest = slice_of(digest, sizeof(digest))};
 
+		if (*loads == 'd')
+			b = (struct audit_brief){.type = AUDIT_command,
+						 .policy = b.new_digest,
+						 .time = 1};
 		if (*loads == 's')
 			b.kept_signed_by = slice_of(signer, sizeof(signer));
 		policy_loads_record(&l, &b);
@@ -245,7 +249,14 @@ what_the_verifier_says(void)
 	judge(&s, "uu");
 	CHECK_INT(s.n[VERIFY_INCOMPLETE], 1);
 	CHECK_INT(s.n[VERIFY_TAMPERED] + s.n[VERIFY_INTACT], 0);
+	judge(&s, "dd"); /* its load was pruned */
+	CHECK_INT(s.n[VERIFY_INCOMPLETE], 1);
+	CHECK(strstr(s.last, "was in force on") != NULL);
+	judge(&s, "-dd");
+	CHECK_INT(s.n[VERIFY_INCOMPLETE], 0);
 	CHECK_INT(kept_put(dir, digest, buf_slice(&plain), &by), 0);
+	judge(&s, "dd");
+	CHECK_INT(s.n[VERIFY_TAMPERED] + s.n[VERIFY_INCOMPLETE] + s.n[VERIFY_INTACT], 0);
 	judge(&s, "uu");
 	CHECK_INT(s.n[VERIFY_TAMPERED] + s.n[VERIFY_INCOMPLETE] + s.n[VERIFY_INTACT], 0);
 	judge(&s, "ss");
