@@ -30,7 +30,7 @@ if ! "${WEIR:-build/weir}" run --help >/dev/null 2>&1; then
 	echo "ok 1 - demo # SKIP build/weir has no \`run\`"
 	exit 0
 fi
-echo 1..12
+echo 1..13
 start=$(date +%s)
 NO_COLOR=1 demo/demo.py >"$out" 2>&1 </dev/null
 status=$?
@@ -46,6 +46,7 @@ check "the hold is announced" says "waiting for approval"
 check "and released" says "ALTER TABLE"
 check "the agent may not approve" says "an agent can never approve"
 check "the audit trail is printed" says "alter table orders add column note text"
+check "a record that was changed is found" says "TAMPERED: segment "
 check "nothing listens any more" nobody_listens
 check "no folder is left" [ -z "$(ls "$TMPDIR")" ]
 exit $fail
