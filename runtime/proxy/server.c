@@ -259,8 +259,8 @@ loop(struct run *r)
 static void
 print(struct slice text)
 {
-	if (text.n > 0)
-		fprintf(stderr, "%.*s", SLICE_ARG(text));
+	if (text.n > 0) /* one reason is a line without its end */
+		fprintf(stderr, "%.*s%s", SLICE_ARG(text), text.p[text.n - 1] == '\n' ? "" : "\n");
 }
 
 /* Nothing is made: a folder that is not there yet has no names. */

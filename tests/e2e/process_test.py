@@ -386,6 +386,8 @@ def test_a_state_folder_has_one_gateway():
     h.eq(r.code, 1)
     h.has(r.err, f"another gateway is using the state folder {w.state}; stop it")
     h.lacks(r.err, "temporarily")
+    r = h.run(["sh", "-c", '"$0" run -c "$1" 2>&1; echo over', h.WEIR, other.conf_path])
+    h.has(r.out, "configure another\nover")
     h.eq(w.stop(), 0)
 
 
