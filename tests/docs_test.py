@@ -30,6 +30,22 @@ def test_manual_names_every_command():
     h.eq(sorted(set(told)), sorted(commands()), "commands in docs/man/weir.1")
 
 
+def test_manual_names_every_setting():
+    """Those of the table in docs/configuration.md, and the keywords behind them."""
+    page = read("docs/man/weir.conf.5")
+    table = read("docs/configuration.md").split("## Settings")[1].split("##")[0]
+    shown = re.findall(r"`([^`]+)`", " ".join(x.split("|")[1] for x in re.findall(r"^\| `.*", table, re.M)))
+    words = {w for x in shown for w in re.findall(r"(?:^|(?<= ))[a-z-]+(?= |$)", re.sub(r'"[^"]*"', "", x))}
+    h.check({"listen", "retention", "holds", "signed-by", "cert"} <= words, words)
+    for word in words:
+        h.check(re.search(rf"^\.(?:It )?.*\bIc (?:[a-z-]+ )*{word}\b", page, re.M), f"{word} in weir.conf(5)")
+
+
+def test_manual_pages_show_backslashes():
+    for page in glob.glob("docs/man/*.[0-9]"):
+        h.lacks(re.sub(r'^\.\\".*', "", read(page), flags=re.M), "\\\n")
+
+
 def test_manual_pages_are_well_formed():
     if not shutil.which("mandoc"):
         raise h.Skip("no mandoc: ./configure --install")
@@ -294,7 +310,8 @@ def test_assurance_names_what_there_is():
         h.has(page, f"| {int(n[0]):,} | {int(n[1]):,} |")
 
 
-h.main(test_reference_is_current, test_manual_names_every_command, test_manual_pages_are_well_formed,
+h.main(test_reference_is_current, test_manual_names_every_command, test_manual_names_every_setting,
+       test_manual_pages_show_backslashes, test_manual_pages_are_well_formed,
        test_every_command_has_help, test_the_version_is_of_this_commit, test_a_full_disk_is_noticed,
        test_colours, test_options_without_their_value, test_bash_completion, test_zsh_completion, test_fish_completion,
        test_install, test_policies_in_the_documents_compile, test_example_policies, test_index_of_examples,
