@@ -376,8 +376,8 @@ cmd_show(const struct options *o, struct audit_reader *r, const char *id)
 	if (audit_reader_run(r) != 0) {
 		rc = EXIT_USAGE;
 	} else if (!s.found || s.many) {
-		fprintf(stderr, "weir audit show: %s record whose id begins with %s\n",
-			s.many ? "more than one" : "no", id);
+		fprintf(stderr, "weir audit show: %s record whose id begins with %s%s\n",
+			s.many ? "more than one" : "no", id, s.many ? "; give more of it" : "");
 		if (!s.many)
 			audit_reader_missing(r, 0);
 		rc = EXIT_NEGATIVE;

@@ -288,10 +288,13 @@ put_policy_json(struct buf *out, const struct history *h, const struct image *im
 
 /* --- one --- */
 
+#define LISTS "`weir audit policy FOLDER` lists those that were in force"
+
 static int
-negative(const char *what, const char *more)
+negative(const char *what, const char *more, const char *next)
 {
-	fprintf(stderr, "weir audit policy: %s%s\n", what, more);
+	fprintf(stderr, "weir audit policy: %s%s\n%s%s%s", what, more, *next ? "  " : "", next,
+		*next ? "\n" : "");
 	return EXIT_NEGATIVE;
 }
 
@@ -349,10 +352,12 @@ show_digest(const struct audit_reader *r, const struct history *h)
 	}
 	free(v);
 	if (rc != 0)
-		return negative(KEPT_FOLDER ": ", strerror(-rc));
-	if (!one || more)
-		return negative(one ? "more than one policy whose digest begins with "
-				    : "no policy whose digest begins with ", h->asked->digest);
+		return negative(KEPT_FOLDER ": ", strerror(-rc), "");
+	if (!one)
+		return negative("no policy whose digest begins with ", h->asked->digest, LISTS);
+	if (more)
+		return negative("more than one policy whose digest begins with ", h->asked->digest,
+				"give more of it");
 	return show(r, h, found);
 }
 
@@ -362,11 +367,14 @@ show_record(struct audit_reader *r, const struct history *h)
 	if (h->n_records == 1 && h->decides)
 		return show(r, h, h->decided);
 	if (h->n_records == 1)
-		return negative("no policy had a part in this record: ", h->asked->record);
+		return negative("no policy had a part in this record: ", h->asked->record,
+				"give the id of a command or of a session's start");
 	if (h->n_records > 1)
-		return negative("more than one record whose id begins with ", h->asked->record);
+		return negative("more than one record whose id begins with ", h->asked->record,
+				"give more of it");
 	audit_reader_missing(r, 0);
-	return negative("no record whose id begins with ", h->asked->record);
+	return negative("no record whose id begins with ", h->asked->record,
+			"`weir audit tail FOLDER` shows the ids of the last ones");
 }
 
 /* Times are asked for as they are shown, in whole seconds. */
@@ -391,7 +399,7 @@ show_at(struct audit_reader *r, const struct history *h)
 	if (last)
 		return show(r, h, last->digest);
 	audit_reader_missing(r, at);
-	return negative("no policy was in force then, as the log says", "");
+	return negative("no policy was in force then, as the log says", "", LISTS);
 }
 
 /* --- all --- */
@@ -493,7 +501,7 @@ list(const struct audit_reader *r, const struct history *h)
 	free(t.v);
 	free(t.is);
 	buf_fini(&out);
-	return rc == 0 ? EXIT_OK : negative(KEPT_FOLDER ": ", strerror(-rc));
+	return rc == 0 ? EXIT_OK : negative(KEPT_FOLDER ": ", strerror(-rc), "");
 }
 
 static int

@@ -19,8 +19,9 @@ audit_reader_open(struct audit_reader *r, const char *command, const char *folde
 	r->command = command;
 	r->dir = folder_open(folder);
 	if (r->dir < 0) {
-		fprintf(stderr, "weir %s: %s: no audit log here (%s)\n", command, folder,
-			strerror(-r->dir));
+		fprintf(stderr, "weir %s: %s: no audit log here (%s)\n"
+				"  name the gateway's state folder, or the folder audit in it\n",
+			command, folder, strerror(-r->dir));
 		return -1;
 	}
 	if (folder_read(&r->origin, r->dir, "origin", 4096) == 0 && r->origin.n)

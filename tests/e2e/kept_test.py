@@ -93,7 +93,7 @@ def test_every_policy_that_was_in_force_is_there():
     h.has(w.audit("policy", "--record", ids["insert into t values (1)"], w.state).out, SECOND.rstrip())
     h.has(w.audit("policy", "--record", ids["insert into t values (2)"], w.state).out, FIRST.rstrip())
 
-    for args, code, text in ((("--at", "2001-01-01"), 1, "no policy was in force then"),
+    for args, code, text in ((("--at", "2001-01-01"), 1, "no policy was in force then, as the log says\n  `weir audit policy FOLDER` lists"),
                              (("0" * 64,), 1, "no policy whose digest begins with"),
                              (("--record", "ffffffff"), 1, "no record whose id begins"),
                              (("abc",), 2, "at least 4"), (("--at", "noon"), 2, "not a time"),
@@ -101,6 +101,14 @@ def test_every_policy_that_was_in_force_is_there():
         r = w.audit("policy", *args, w.state)
         h.eq(r.code, code, repr(r))
         h.has(r.err, text)
+    same = os.path.commonprefix(list(ids.values()))
+    r = w.audit("policy", "--record", same, w.state)
+    h.eq(r.code, 1, repr(r))
+    h.has(r.err, f"more than one record whose id begins with {same}\n  give more of it")
+    h.has(w.audit("show", same, w.state).err, f"more than one record whose id begins with {same}; give more of it")
+    r = w.audit("policy", f"{w.dir}/nothing")
+    h.eq(r.code, 2, repr(r))
+    h.has(r.err, "no audit log here (No such file or directory)\n  name the gateway's state folder")
 
 
 def signed(w, *args):
