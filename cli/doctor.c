@@ -278,6 +278,16 @@ ask_everything(struct run *r)
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static int
+unreachable(const struct fetch_trouble *why, const struct options *o)
+{
+	int code = trouble(why->text, why->detail);
+
+	fprintf(stderr, "  look at `address`, `login` and `tls` of the target %s in %s\n", o->target,
+		o->config);
+	return code;
+}
+
+static int
 examine(struct run *r, const struct options *o)
 {
 	struct fetch_trouble why;
@@ -289,7 +299,7 @@ examine(struct run *r, const struct options *o)
 	catalog_fetch_prepare();
 	r->conn = catalog_fetch_connect(r->doctor.target, &why);
 	if (!r->conn)
-		return trouble(why.text, why.detail);
+		return unreachable(&why, o);
 	ask_policy(r, index);
 	if (!ask_everything(r))
 		return EXIT_USAGE;

@@ -270,7 +270,7 @@ def test_what_cannot_be_looked_at_is_not_clean():
     t.configure()
     r = t.doctor()
     h.eq(r.code, 2)
-    h.has(r.err, "authentication failed")
+    h.has(r.err, "authentication failed", "\n  look at `address`, `login` and `tls` of the target orders in ")
     t.pg.stop()
     h.eq(t.doctor().code, 2)
 
