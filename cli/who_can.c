@@ -193,7 +193,8 @@ no_action(struct slice name)
 		names[n++] = action_info[a].name;
 	near = diag_nearest(name, names, n);
 	return cli_usage_error("who-can", "there is no action '%.*s'%s%s%s", SLICE_ARG(name),
-			       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+			       near ? "; did you mean '" : "; `weir facts` lists them",
+			       near ? near : "", near ? "'?" : "");
 }
 
 /* Opening a session is no command: it is asked about by itself. */

@@ -41,6 +41,7 @@ QUESTIONS = [
 ]
 MISTAKES = [
     (["who-can", "new.weir", "sql.drip"], 2, "there is no action 'sql.drip'; did you mean 'sql.drop'?"),
+    (["who-can", "new.weir", "frobnicate"], 2, "there is no action 'frobnicate'; `weir facts` lists them"),
     (["who-can", "new.weir", "sql.drop", "sql.set"], 2, "one question at a time; quote it"),
     (["who-can", GDPR, "sql.select on crm.peple"], 2, "no target of the policy, and no table of its catalog"),
     (["who-can", "new.weir", "sql.ddl on "], 2, "on what?"),
