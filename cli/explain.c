@@ -50,6 +50,9 @@ check_args(const struct args *a)
 		return cli_usage_error("explain", "which policy?");
 	if (a->record && (strlen(a->record) < 4 || strlen(a->record) > 36))
 		return cli_usage_error("explain", "an id has 36 characters; give 4 of them");
+	if (a->as && !strchr(a->as, '"'))
+		return cli_usage_error("explain", "--as takes KIND \"NAME\" in GROUP, GROUP: --as "
+						  "'agent \"%s\" in agents'", a->as);
 	if ((command && a->as && a->on && !a->facts && !recorded) ||
 	    (a->facts && !command && !recorded) ||
 	    (a->audit && a->record && !command && !a->facts))

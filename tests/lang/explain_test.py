@@ -355,6 +355,9 @@ def test_mistakes():
     h.has(explain(ORDERS, AGENT, "orders", "select 1", "--with", "table = 5", code=1),
           "a value of type string is asked for")
     h.has(explain(ORDERS, AGENT, "orders", "selec"), "deny by server-side", "The statement: ")
+    r = h.weir("explain", ORDERS, "--as", "planner-7", "--on", "orders", "select 1")
+    h.eq(r.code, 2, repr(r))
+    h.has(r.err, "--as takes KIND \"NAME\" in GROUP, GROUP: --as 'agent \"planner-7\" in agents'")
     for argv in ([], [ORDERS], [ORDERS, "--as", AGENT], [ORDERS, "--facts", "x", "--as", AGENT],
                  [ORDERS, "--as", AGENT, "--on", "orders", "select", "1"], [ORDERS, "--as"], ["--none"]):
         h.eq(h.weir("explain", *argv).code, 2, argv)
