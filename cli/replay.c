@@ -53,7 +53,7 @@ struct replay {
 	const bool *inherits;
 	bool json, verdicts, damaged;
 	struct { size_t same, changed, untold; } of[2]; /* commands, sessions */
-	size_t by_gateway, unasked, seen, by_names;
+	size_t by_gateway, unasked, seen, by_names, uncatalogued;
 	size_t kinds[CHANGE_KINDS];
 	size_t changes[2][VERDICT_DENY + 1][VERDICT_DENY + 1]; /* from, to */
 	struct tally principals, rules, objects, codes, lacking, maybe;
@@ -310,6 +310,8 @@ note_untold(struct replay *r, const struct recorded *c, const struct comparison 
 	for (unsigned i = 0; i < RECORDED_BITS; i++)
 		if (x->lacking >> i & 1)
 			tally_count(&r->lacking, &r->p.arena, recorded_lack_name(i));
+	if (!r->p.catalog && (x->lacking >> RECORDED_VIEWS & 1 || x->lacking >> FACT_COLUMNS & 1))
+		r->uncatalogued++;
 	count_change_rules(r, x, true);
 }
 
@@ -515,6 +517,9 @@ put_totals_text(struct replay *r, struct buf *out)
 	tally_put_text(&r->rules, out, "By rule", LINES);
 	tally_put_text(&r->objects, out, "By object", LINES);
 	tally_put_text(&r->lacking, out, "Cannot be told, for it is not on record", LINES);
+	if (r->uncatalogued)
+		buf_printf(out, "  (the policy has no `catalog`; with one, as text, more is known of %zu: which "
+				"names are tables, what `*` stands for)\n", r->uncatalogued);
 	tally_put_text(&r->maybe, out, "Which may have been, by rule", LINES);
 	tally_put_text(&r->codes, out, "Refused by the gateway itself", LINES);
 	if (r->first.n)

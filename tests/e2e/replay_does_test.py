@@ -203,6 +203,10 @@ def test_without_a_catalog():
     h.has(u[("planner-7", "select * from app.orders")], "columns")
     h.lacks([s for _, s in u], "begin", "insert into app.plain values (2, 'x')")
     h.eq({p for p, _ in u}, {"planner-7"})
+    hint = "the policy has no `catalog`; with one, as text, more is known of "
+    new = changed("mask veil of note with partial", "mask veil of note with null")
+    h.has(replay(new, code=1, catalog=False), hint)
+    h.lacks(replay(new, code=1), hint)
 
 
 def test_what_rows_held():
