@@ -62,7 +62,6 @@ class Reader:
     def write(self, how, name, text):
         with open(f"{self.dir}/{name}", "w" if how == "Write" else "a") as f:
             f.write(("" if how == "Write" else "\n") + self.here(text))
-        os.chmod(f"{self.dir}/{name}", 0o600)
 
     def start(self, command):
         """What ends with & goes on until it ends, or the reader does."""
