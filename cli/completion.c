@@ -163,6 +163,15 @@ read_description(struct completion_command *c, struct arena *arena, const char *
 	}
 }
 
+static bool
+has_word(const char *words, const char *word, size_t n)
+{
+	for (const char *p = words; *p; p += strcspn(p, " "), p += *p == ' ')
+		if (strcspn(p, " ") == n && memcmp(p, word, n) == 0)
+			return true;
+	return false;
+}
+
 /* The word behind `weir NAME` of a line of the usage. */
 static void
 read_usage(struct completion_command *c, struct arena *arena, const char *line)
@@ -174,7 +183,7 @@ read_usage(struct completion_command *c, struct arena *arena, const char *line)
 		return;
 	while (is_lower(word[n]) || word[n] == '|' || (n > 0 && word[n] == '-'))
 		n++;
-	if (n == 0 || !strchr(" \n", word[n]))
+	if (n == 0 || !strchr(" \n", word[n]) || has_word(c->words, word, n))
 		return;
 	p = arena_printf(arena, "%s%s%.*s", c->words, *c->words ? " " : "", (int) n, word);
 	for (char *bar = strchr(p, '|'); bar; bar = strchr(bar, '|'))

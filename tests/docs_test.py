@@ -162,6 +162,14 @@ def fish(*words):
     return {line.split("\t")[0] for line in r.out.splitlines()}
 
 
+def test_completion_offers_a_word_once():
+    """`weir audit hold` has three lines in the usage."""
+    offered = re.findall(r"first=\((.*)\)", h.weir("completion", "zsh").out)
+    h.check("tail show verify export policy prune hold" in offered, offered)
+    for words in offered:
+        h.eq(sorted(set(words.split())), sorted(words.split()))
+
+
 def completes(complete):
     """What every shell must offer."""
     h.check(set(commands()) <= complete("weir", ""), "commands")
@@ -313,6 +321,6 @@ def test_assurance_names_what_there_is():
 h.main(test_reference_is_current, test_manual_names_every_command, test_manual_names_every_setting,
        test_manual_pages_show_backslashes, test_manual_pages_are_well_formed,
        test_every_command_has_help, test_the_version_is_of_this_commit, test_a_full_disk_is_noticed,
-       test_colours, test_options_without_their_value, test_bash_completion, test_zsh_completion, test_fish_completion,
+       test_colours, test_options_without_their_value, test_completion_offers_a_word_once, test_bash_completion, test_zsh_completion, test_fish_completion,
        test_install, test_policies_in_the_documents_compile, test_example_policies, test_index_of_examples,
        test_catalogue, test_assurance_names_what_there_is)
