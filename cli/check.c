@@ -134,6 +134,18 @@ check(struct cli_policy *p, const struct check_args *a)
 	return EXIT_OK;
 }
 
+/* Where a finding says what is wrong and not what to do: its page does, with an example. */
+static void
+point_to_page(const struct diag_queue *q)
+{
+	const struct diag *d = q->first;
+
+	while (d && d->notes)
+		d = d->next;
+	if (d)
+		fprintf(stderr, "`weir check --explain %s` tells more\n", diag_code(d->id));
+}
+
 static void
 print(struct diag_queue *q, enum check_format format)
 {
@@ -145,6 +157,8 @@ print(struct diag_queue *q, enum check_format format)
 		sarif_print(q, WEIR_VERSION, &out);
 	else
 		diag_report(q);
+	if (format == FORMAT_TEXT)
+		point_to_page(q);
 	cli_print(&out);
 	buf_fini(&out);
 }

@@ -153,4 +153,14 @@ def test_pages_at_the_terminal():
         h.eq(h.weir("check", "--explain", *argv).code, 2, argv)
 
 
-h.main(test_examples, test_pages_are_written, test_pages_at_the_terminal)
+def test_what_suggests_nothing_points_to_its_page():
+    def said(rule, *options):
+        r = h.weir("check", "-", *options, input=f'policy p\ngroup people = idp "all"\nallow a {rule}\n')
+        h.eq(r.code, 1, repr(r))
+        return r.err + r.out
+    h.has(said("who agents do sql.selct"), "2 errors, 0 warnings\n`weir check --explain E0402` tells more")
+    h.lacks(said("who people do sql.selct"), "--explain")  # did you mean sql.select?
+    h.lacks(said("who agents do sql.select", "--json"), "--explain")
+
+
+h.main(test_examples, test_pages_are_written, test_pages_at_the_terminal, test_what_suggests_nothing_points_to_its_page)
