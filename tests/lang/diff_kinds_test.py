@@ -96,7 +96,7 @@ def functions(folder):
             SELECT + NETTO.replace("0", "1"), tested=False)
     changes(folder, "the same", [], SELECT + NETTO, NETTO + "\n" + SELECT)
     changes(folder, "by a table that there is", ["trusted otherwise"], SELECT, SELECT + NETTO,
-            head=HEAD + 'catalog "notes.sql"\n', tested=False)
+            head=HEAD + 'catalog "notes.sql"\n')
 
 
 def told(folder):
