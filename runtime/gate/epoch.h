@@ -73,6 +73,7 @@ struct schema_moves {
 struct catalog_age {
 	uint64_t changed, renamed, redefined, asked;
 	uint64_t tried; /* `asked` of the last attempt, which may have failed */
+	uint64_t new_until; /* monotonic: till then it is not read again for a mere possibility */
 };
 
 /* The password of a target's login as it was read again since the configuration was, counted; the

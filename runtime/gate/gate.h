@@ -46,6 +46,7 @@ struct gate_verdict {
 	bool rows_masked;  /* the result may hold masked columns: rows need their plan */
 	bool detects;      /* detectors are in force: every row needs its plan */
 	uint8_t wait_catalog; /* a fresh catalog is needed first: for so many is worth waiting */
+	bool wait_if_old;     /* ... unless the last one was read a moment ago */
 	bool pure_read, schema_change;
 	bool moves_names; /* what names mean to the next command may change with it */
 	bool renames;	  /* ... to anybody's */
@@ -168,6 +169,9 @@ void gate_redefining_ends(struct gate *g, const struct gate_session *s, unsigned
 uint64_t gate_catalog_ask(struct gate *g, const struct gate_session *s);
 enum catalog_state gate_catalog_since(const struct gate *g, const struct gate_session *s,
 				      uint64_t request);
+/* A fresh catalog is worth waiting for more than `waited` times. */
+bool gate_catalog_wanted(const struct gate *g, const struct gate_session *s,
+			 const struct gate_verdict *v, uint8_t waited, uint64_t now_mono);
 /* Every column of the result is of a table that the statement names, as far as is known. f NULL:
  * that is not known. fresh: the catalog was read since, so that what it does not have is temporary,
  * or the session's own transaction made it. */

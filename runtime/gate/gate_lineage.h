@@ -58,9 +58,10 @@ void lineage_follow(struct lineage *l);
 /* Every use of a masked column is one that shows or counts it, or that its masks open. False: *why
  * says which is not. */
 bool lineage_check(struct lineage *l, struct gate_refusal *why) MUST_CHECK;
-/* Some use is of a name that no column has, by all that the catalog says, or that a masked column
+/* Some use is of a name that no column has, by all that the catalog says; or that a masked column
  * would come first for if it had it. */
-bool lineage_unknown(struct lineage *l);
+enum lineage_doubt { LINEAGE_SURE, LINEAGE_HIDDEN, LINEAGE_UNKNOWN };
+enum lineage_doubt lineage_doubt(struct lineage *l);
 /* How many comparisons of a masked column with a value there are among uses that were checked. */
 uint32_t lineage_lookups(struct lineage *l, uint32_t first, uint32_t n);
 /* The columns of a query's result; `n` of them, if that is known (else 0). NULL: they cannot be

@@ -176,12 +176,18 @@ count_lookups(struct look *l, struct lineage *lin, const struct sql_stmt *run)
 
 /* A column may have got the name past the gateway since the catalog was read: under the name that
  * it had, masks cover it. So it is looked for once. Where it is not then either, the server says so
- * as well, or it is no column: what the server makes of names is not guessed at here. */
+ * as well, or it is no column: what the server makes of names is not guessed at here. Where only a
+ * masked column could hide what is there, as in much that is asked all day, what was read a moment
+ * ago will do. */
 static void
 check_unknown(struct look *l, struct lineage *lin)
 {
-	if (lineage_unknown(lin))
+	enum lineage_doubt doubt = lineage_doubt(lin);
+
+	if (doubt == LINEAGE_UNKNOWN)
 		l->v->wait_catalog = 1;
+	else if (doubt == LINEAGE_HIDDEN)
+		l->v->wait_if_old = true;
 }
 
 /* Where the values of the results come from, and that nothing masked goes anywhere else. `run`: the

@@ -115,6 +115,14 @@ gate_catalog_ask(struct gate *g, const struct gate_session *s)
 	return atomic_fetch_add(&target_of(g, s)->moves->asked, 1) + 1;
 }
 
+bool
+gate_catalog_wanted(const struct gate *g, const struct gate_session *s,
+		    const struct gate_verdict *v, uint8_t waited, uint64_t now_mono)
+{
+	return v->wait_catalog > waited ||
+	       (v->wait_if_old && !waited && now_mono >= target_of(g, s)->age.new_until);
+}
+
 enum catalog_state
 gate_catalog_since(const struct gate *g, const struct gate_session *s, uint64_t request)
 {

@@ -336,7 +336,16 @@ named_level(struct lineage *l, const struct sql_use *u, uint32_t level)
 }
 
 static bool
-is_unknown(struct lineage *l, const struct sql_use *u)
+all_closed(struct lineage *l, const struct sql_use *u)
+{
+	for (uint32_t k = 0; k < u->n_candidates; k++)
+		if (!is_closed(l, l->facts->candidates[u->candidates + k].relation))
+			return false;
+	return true;
+}
+
+static enum lineage_doubt
+doubt_of(struct lineage *l, const struct sql_use *u)
 {
 	const unsigned other = SQL_USE_STAR | SQL_USE_ROW | SQL_USE_ROW_UNLESS_COLUMN |
 			       SQL_USE_OUTPUT | SQL_USE_AMBIGUOUS | SQL_USE_MAYBE;
@@ -346,27 +355,26 @@ is_unknown(struct lineage *l, const struct sql_use *u)
 
 	/* What both sides have is compared, and not written anywhere. */
 	if (u->flags & SQL_USE_NATURAL)
-		return carries(l, (uint32_t) u->row_relation);
+		return carries(l, (uint32_t) u->row_relation) ? LINEAGE_HIDDEN : LINEAGE_SURE;
 	if (u->flags & other || u->nth || !u->n_candidates || is_system_column(u->column))
-		return false;
+		return LINEAGE_SURE;
 	level = named_level(l, u, lineage_level(l, u, &c));
-	if (may_be_hidden(l, u, level))
-		return true;
-	if (level != UINT32_MAX || u->flags & otherwise)
-		return false;
-	for (uint32_t k = 0; k < u->n_candidates; k++)
-		if (!is_closed(l, l->facts->candidates[u->candidates + k].relation))
-			return false;
-	return true;
+	if (level == UINT32_MAX && !(u->flags & otherwise) && all_closed(l, u))
+		return LINEAGE_UNKNOWN;
+	return may_be_hidden(l, u, level) ? LINEAGE_HIDDEN : LINEAGE_SURE;
 }
 
-bool
-lineage_unknown(struct lineage *l)
+enum lineage_doubt
+lineage_doubt(struct lineage *l)
 {
-	for (uint32_t i = 0; i < l->facts->n_uses; i++)
-		if (is_unknown(l, &l->facts->uses[i]))
-			return true;
-	return false;
+	enum lineage_doubt most = LINEAGE_SURE;
+
+	for (uint32_t i = 0; i < l->facts->n_uses; i++) {
+		enum lineage_doubt doubt = doubt_of(l, &l->facts->uses[i]);
+
+		most = doubt > most ? doubt : most;
+	}
+	return most;
 }
 
 bool

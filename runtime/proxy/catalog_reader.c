@@ -19,6 +19,9 @@
 
 /* Between the end of one attempt and the begin of one that a client asked for. */
 #define GAP_NS (20 * NS_PER_MS)
+/* A catalog is new for as many times as its read took, so that who asks all day for what a masked
+ * column could hide waits at most a quarter of it. */
+#define NEW_TIMES 3
 #define BACK_OFF_FIRST_NS (200 * NS_PER_MS)
 #define BACK_OFF_LAST_NS (5 * NS_PER_S)
 
@@ -249,8 +252,12 @@ attempt(struct reader_target *t)
 	c = fetch(t, &announces);
 	if (!c && !t->trouble.text)
 		return false;
-	if (c)
+	t->ended = clock_mono_ns();
+	t->took = t->ended - began;
+	if (c) {
 		t->age = age;
+		t->age.new_until = t->ended + NEW_TIMES * t->took;
+	}
 	t->age.tried = age.asked;
 	atomic_fetch_add(c ? &r->reads : &r->failures, 1);
 	if (c) {
@@ -263,8 +270,6 @@ attempt(struct reader_target *t)
 			t->back_off = BACK_OFF_LAST_NS;
 	}
 	tell(t, &was, is_new);
-	t->ended = clock_mono_ns();
-	t->took = t->ended - began;
 	post(t, read_changed(t), t->ended);
 	post_password(t);
 	return true;

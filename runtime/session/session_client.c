@@ -151,7 +151,8 @@ judge(struct session *s, struct command *c, struct slice text)
 	    ((refused = session_pool_refuses(s, c->facts)) != NULL ||
 	     (refused = session_names_full(s, c->facts)) != NULL))
 		c->verdict = (struct gate_verdict){.verdict = VERDICT_DENY, .refusal = *refused};
-	if (c->verdict.wait_catalog > s->waited_catalog) {
+	if (gate_catalog_wanted(env->gate, s->gate, &c->verdict, s->waited_catalog,
+				s->host->now_mono(s->host_ctx))) {
 		s->waits_catalog = gate_catalog_ask(env->gate, s->gate);
 		s->host->want_catalog(s->host_ctx);
 		return JUDGE_WAIT;

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """A masked column got a name past the gateway, which has not looked since, that something else has as well; and the
-server looks at the column first. Whoever asks by that name waits for a look, and is then judged by what it is. What no
-column could hide so costs no look."""
-import os, sys
+server looks at the column first. Whoever asks by that name waits for a look, unless the last one was a moment ago, and is
+then judged by what it is. What no column could hide so costs no look."""
+import os, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness as h
@@ -30,6 +30,8 @@ group dba = idp "dba-oncall"
 """
 pg = weir = client = None
 now = "pan"
+took = 1.0
+NEW_TIMES = 3  # a catalog is new for so long as its read took (catalog_reader.c)
 
 
 def setup():
@@ -46,6 +48,22 @@ def reads():
     return weir.metric("weir_catalog_reads_total")
 
 
+def ask(sql):
+    """What it answers, and how long the look that it waited for took, at most."""
+    global took
+    n, began = reads(), time.monotonic()
+    try:
+        return client.execute(sql).fetchall()
+    finally:
+        spent = time.monotonic() - began
+        if reads() > n:
+            took = spent
+
+
+def grow_old():
+    time.sleep(NEW_TIMES * took)
+
+
 def direct(sql):
     with psycopg.connect(f"host=127.0.0.1 port={pg.port} user={pg.login} password={pg.password} dbname={pg.database}",
                          autocommit=True) as c:
@@ -57,14 +75,15 @@ def rename_to(name):
     global now
     if now == name:
         rename_to("otherwise")
-        h.eq(client.execute("select otherwise from cards where id = 1").fetchall(), [(SHOWN,)])
+        h.eq(ask("select otherwise from cards where id = 1"), [(SHOWN,)])
     pg.super(f"alter table cards rename {now} to {name}", db=pg.database)
     now = name
+    grow_old()
 
 
 def refused(sql):
     try:
-        h.check(False, f"{sql}: {client.execute(sql).fetchall()}")
+        h.check(False, f"{sql}: {ask(sql)}")
     except psycopg.errors.InsufficientPrivilege as e:
         h.has(str(e), "WEIR-MASKED-USE")
         h.lacks(str(e), SECRET)
@@ -109,7 +128,7 @@ HIDE_USES = [("name", "select (select upper(name) from cards limit 1) from peopl
 def test_a_name_that_something_else_has():
     for name, sql in HIDE_SHOWS:
         rename_to(name)
-        h.eq(client.execute(sql).fetchall(), [(SHOWN,)], sql)
+        h.eq(ask(sql), [(SHOWN,)], sql)
     for name, sql in HIDE_USES:
         rename_to(name)
         refused(sql)
@@ -127,6 +146,7 @@ def test_a_temporary_table_beside_it():
 def test_a_column_that_is_new_and_hides_another():
     """Of a table that nothing of is masked so far."""
     pg.super("alter table people add ssn text default '078-05-1120'", db=pg.database)
+    grow_old()
     refused("select (select upper(ssn) from people limit 1) from (select 'x' as ssn) o")
     pg.super("alter table people drop ssn", db=pg.database)
 
@@ -163,8 +183,9 @@ LOOKED_AT = ["select (select max(owner) from cards where owner = name) from peop
 
 def test_what_waits_for_a_look():
     for sql in LOOKED_AT:
+        grow_old()
         n = reads()
-        h.eq(client.execute(sql).fetchall(), direct(sql), sql)
+        h.eq(ask(sql), direct(sql), sql)
         h.eq(reads(), n + 1, sql)
     n = reads()
     with psycopg.connect(weir.conninfo("ana"), autocommit=True) as c:
@@ -173,5 +194,14 @@ def test_what_waits_for_a_look():
     h.eq(reads(), n, "nothing is looked for where no mask is")
 
 
+def test_what_is_asked_again_and_again():
+    n, began = reads(), time.monotonic()
+    for _ in range(20):
+        for sql in LOOKED_AT:
+            client.execute(sql)
+    h.check(reads() - n <= 20 * len(LOOKED_AT) / 2, f"{reads() - n} looks in {time.monotonic() - began:.1f} s")
+
+
 h.main(test_a_name_that_something_else_has, test_a_temporary_table_beside_it, test_a_column_that_is_new_and_hides_another,
-       test_what_needs_no_look, test_what_waits_for_a_look, setup=setup)
+       test_what_needs_no_look, test_what_waits_for_a_look,
+       test_what_is_asked_again_and_again, setup=setup)
