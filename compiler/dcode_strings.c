@@ -10,7 +10,9 @@
 
 #include <stdlib.h>
 
-enum { MAX_TREE = 16 }; /* classes that patterns tell apart in one place: the index is faster */
+/* Classes that patterns tell apart in one place; and how many patterns with a beginning may: more
+ * of those the index looks up faster. */
+enum { MAX_TREE = 64, MAX_PREFIXES = 15 };
 
 #define NOWHERE UINT32_MAX
 
@@ -201,16 +203,31 @@ is_uniform(const struct putter *p, const uint32_t *set, size_t n)
 	return true;
 }
 
+static bool
+has_many_prefixes(const struct partition *q, const uint32_t *set, size_t n)
+{
+	size_t prefixes = 0;
+
+	for (size_t g = 0; g < q->n_globs; g++) {
+		bool first = partition_has(q, set[0], g), apart = false;
+
+		for (size_t i = 1; i < n && !apart; i++)
+			apart = partition_has(q, set[i], g) != first;
+		prefixes += apart && q->globs[g].p[0] != '*';
+	}
+	return prefixes > MAX_PREFIXES;
+}
+
 /* Where they lead when that is one block; more of them than patterns should tell apart are left to
  * the list. */
 static uint32_t
-leaf_of(const struct putter *p, const uint32_t *set, size_t n)
+leaf_of(const struct putter *p, const struct partition *q, const uint32_t *set, size_t n)
 {
 	if (n == 0)
 		return BLOCK_LIST;
 	if (is_uniform(p, set, n))
 		return p->child[set[0] + 1];
-	if (n <= MAX_TREE)
+	if (n <= MAX_PREFIXES || (n <= MAX_TREE && !has_many_prefixes(q, set, n)))
 		return NOWHERE;
 	p->spills[p->at] = true;
 	return BLOCK_LIST;
@@ -239,7 +256,7 @@ put_tree(struct putter *p, const struct strings *t, const uint32_t *set, size_t 
 {
 	const struct partition *q = t->p;
 	struct insn in = {.flags = INSN_SKIP_TRUE};
-	uint32_t leaf = leaf_of(p, set, n), sides[2][MAX_TREE];
+	uint32_t leaf = leaf_of(p, q, set, n), sides[2][MAX_TREE];
 	size_t count[2] = {0, 0}, g, at;
 
 	if (leaf != NOWHERE) {
@@ -279,7 +296,7 @@ static void
 put_strings(struct putter *p, const struct strings *t, uint32_t unknown,
 	    const uint32_t *classes, size_t n_classes, const uint32_t *set, size_t n_set)
 {
-	uint32_t leaf = leaf_of(p, set, n_set), *listed, yes;
+	uint32_t leaf = leaf_of(p, t->p, set, n_set), *listed, yes;
 	struct insn in = {.op = t->find, .fact = t->fact};
 	size_t n = 0, none;
 	struct slice *v;
@@ -450,7 +467,7 @@ find_places(struct putter *p, struct strings *t)
 static uint32_t
 schema_leaf(const struct putter *p, const struct strings *t, const struct schema *s)
 {
-	uint32_t leaf = leaf_of(p, s->others, s->n_others);
+	uint32_t leaf = leaf_of(p, t->p, s->others, s->n_others);
 
 	for (size_t i = s->first; i < s->end; i++)
 		if (t->p->classes[t->order[i]].constant && is_listed(p, t, t->order[i], leaf))
@@ -494,7 +511,7 @@ dcode_put_object(struct putter *p)
 		find_schemas(p, t);
 		find_places(p, t);
 	}
-	elsewhere = leaf_of(p, t->elsewhere, t->n_elsewhere);
+	elsewhere = leaf_of(p, t->p, t->elsewhere, t->n_elsewhere);
 	listed = ARENA_ARRAY(p->arena, const struct schema *, t->n_schemas + 1);
 	leaf = ARENA_ARRAY(p->arena, uint32_t, t->n_schemas + 1);
 	v = ARENA_ARRAY(p->arena, struct slice, t->n_schemas + 1);
