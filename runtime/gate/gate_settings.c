@@ -27,7 +27,8 @@ static const char *const moving[] = {"search_path", "role", "session_authorizati
 static const struct {
 	const char *begins, *ends;
 } planning[] = {
-	{"enable_", ""},	      {"", "_cost"},
+	{"enable_", ""},	      {"", "_page_cost"},
+	{"cpu_", "_cost"},	      {"parallel_", "_cost"},
 	{"effective_cache_size", ""}, {"cursor_tuple_fraction", ""},
 	{"min_parallel_", ""},
 };
