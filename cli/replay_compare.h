@@ -29,6 +29,7 @@ extern const struct change_info {
 struct change {
 	enum change_kind kind;
 	bool maybe; /* it hangs on something that is not on record */
+	bool of_values; /* masked by what they are, wherever they stand */
 	const char *object; /* NULL: the command */
 	const char *was, *is;
 	const char *rule_was, *rule_is; /* NULL: none, or several */
@@ -66,6 +67,8 @@ const char *changes_text(const struct comparison *x, struct arena *a);
 bool effect_table(const struct facts *f, struct slice *schema, struct slice *table);
 bool *compare_inheriting(const struct catalog *c, struct arena *a);
 void compare_masks(const struct comparer *x, const struct recorded *c, struct comparison *out);
+/* The gateway refused it; under other masks and drops it need not have. Else 0. */
+uint64_t compare_refused(const struct comparer *x, const struct recorded *c);
 void change_add(struct comparison *out, struct change change);
 
 #endif

@@ -7,9 +7,10 @@
 
 #include <stdlib.h>
 
-/* A budget of a principal, or of a session, by rule, unit and span, as the gateway has it. */
+/* A budget of a principal, or of a session, by rule, unit and span, as the gateway has it: what was
+ * taken at least, and at most. */
 struct meter {
-	struct budget *budget;
+	struct budget *budget, *most;
 	uint64_t span;	     /* ns; 0: as long as the session */
 	uint64_t unknown_at; /* when something was taken of which nobody knows how much; 0: never */
 	bool moved;	     /* what was taken is not what was taken then */
@@ -23,6 +24,8 @@ struct amount_look {
 	bool same;	/* the very rule was in force then: what it did is on record */
 	bool full;	/* when the command began */
 	uint64_t paid;	/* ahead */
+	uint64_t took;	/* when it ended, at least */
+	uint64_t most;	/* ... and at most */
 };
 
 enum { LOOKS_MAX = 64 };
@@ -33,24 +36,13 @@ struct limit_look {
 	const struct amount_look *refused; /* what is paid ahead was not there */
 	uint64_t lacking;
 	bool ends_tx;
+	bool less, more; /* it may get than it did: masks, drops or the verdict are others */
 };
 
 static uint64_t
 bit(unsigned lack)
 {
 	return UINT64_C(1) << lack;
-}
-
-bool
-limits_is_code(struct slice code)
-{
-	static const char *const codes[] = {"WEIR-LIMIT-BUDGET", "WEIR-LIMIT-SESSION",
-					    "WEIR-LIMIT-LOOKUPS", "WEIR-LIMIT-TIME"};
-
-	for (size_t i = 0; i < COUNT_OF(codes); i++)
-		if (slice_is(code, codes[i]))
-			return true;
-	return false;
 }
 
 /* ---- Meters ---------------------------------------------------------------------------------- */
@@ -90,6 +82,7 @@ meter_for(struct limits_replay *l, const struct recorded *c, const struct image_
 		assert(l->v != NULL);
 	}
 	l->v[l->n++] = (struct meter){.budget = budget_new(span ? span : UINT64_MAX / 2),
+				      .most = budget_new(span ? span : UINT64_MAX / 2),
 				      .span = span,
 				      .unknown_at = c->pruned ? c->brief.time : 0};
 	*place = l->n;
@@ -109,6 +102,19 @@ is_unknown(const struct meter *m, uint64_t now)
 	return m->unknown_at && (!m->span || now < m->unknown_at + m->span + m->span / 32);
 }
 
+/* By what was taken at most, or more. */
+static bool
+may_exceed(const struct meter *m, uint64_t max, uint64_t n, uint64_t now)
+{
+	return n > max || is_unknown(m, now) || budget_wait(m->most, max - n + 1, now);
+}
+
+static void
+take_most(struct meter *m, uint64_t n, uint64_t now)
+{
+	(void) budget_take(m->most, UINT64_MAX / 4, n, now);
+}
+
 static void
 is_not_known(struct meter *m, uint64_t now)
 {
@@ -119,99 +125,14 @@ is_not_known(struct meter *m, uint64_t now)
 void
 limits_fini(struct limits_replay *l)
 {
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
 		budget_unref(l->v[i].budget);
+		budget_unref(l->v[i].most);
+	}
 	free(l->v);
 	idmap_fini(&l->places);
 	idmap_fini(&l->pieces);
 	*l = (struct limits_replay){0};
-}
-
-/* ---- What a command is ----------------------------------------------------------------------- */
-
-static bool
-has_action(const struct recorded *c, enum action a)
-{
-	for (size_t i = 0; i < c->n; i++)
-		if (c->effects[i].v[FACT_ACTION].known &&
-		    c->effects[i].v[FACT_ACTION].i == (int64_t) a)
-			return true;
-	return false;
-}
-
-/* Words without case, wherever they stand. */
-static bool
-says(struct slice text, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (size_t i = 0; i + n <= text.n; i++)
-		if (strncasecmp((const char *) text.p + i, word, n) == 0)
-			return true;
-	return false;
-}
-
-/* COMMIT and ROLLBACK, of which no budget keeps anybody. ROLLBACK TO is none of these. */
-static bool
-ends_transaction(const struct recorded *c)
-{
-	for (size_t i = 0; i < c->n; i++) {
-		const struct value *a = &c->effects[i].v[FACT_ACTION];
-
-		if (!a->known || (a->i != ACTION_SQL_COMMIT && a->i != ACTION_SQL_ROLLBACK))
-			return false;
-	}
-	return c->n > 0 && !c->cut && !says(c->brief.statement, " to ");
-}
-
-static bool
-begins_with(struct slice s, const char *word)
-{
-	size_t n = strlen(word);
-
-	return s.n >= n && strncasecmp((const char *) s.p, word, n) == 0;
-}
-
-/* Of several statements only the last one's tag is on record: rows are those of all tags. */
-static enum tri
-several_return_rows(const struct recorded *c)
-{
-	static const enum action others[] = {
-		ACTION_SQL_INSERT, ACTION_SQL_UPDATE, ACTION_SQL_DELETE,  ACTION_SQL_MERGE,
-		ACTION_SQL_CREATE, ACTION_SQL_SHOW,   ACTION_SQL_EXPLAIN, ACTION_SQL_COPY_IN};
-	bool reads = has_action(c, ACTION_SQL_SELECT) || has_action(c, ACTION_SQL_FETCH);
-
-	for (size_t i = 0; i < COUNT_OF(others); i++)
-		if (has_action(c, others[i]))
-			return TRI_UNKNOWN;
-	return c->result && reads ? TRI_TRUE : reads ? TRI_UNKNOWN : TRI_FALSE;
-}
-
-/* Whether rows of it count. */
-static enum tri
-returns_rows(const struct recorded *c)
-{
-	static const char *const reads[] = {"SELECT", "FETCH", "MOVE", "SHOW", "EXPLAIN", "CALL"};
-	static const char *const writes[] = {"INSERT", "UPDATE", "DELETE", "MERGE"};
-	struct slice tag = c->result ? c->result->tag : (struct slice){0};
-	bool returning = says(c->brief.statement, "returning");
-
-	if (c->statements != 1 && !says(c->brief.statement, "execute"))
-		return several_return_rows(c);
-	if (!c->result || !tag.n || says(c->brief.statement, "execute"))
-		return has_action(c, ACTION_SQL_SELECT) || has_action(c, ACTION_SQL_FETCH) ||
-				       returning
-			       ? TRI_UNKNOWN
-			       : TRI_FALSE;
-	if (begins_with(tag, "COPY"))
-		return has_action(c, ACTION_SQL_COPY_OUT) ? TRI_TRUE : TRI_FALSE;
-	for (size_t i = 0; i < COUNT_OF(writes); i++)
-		if (begins_with(tag, writes[i]))
-			return returning ? TRI_TRUE : TRI_FALSE;
-	for (size_t i = 0; i < COUNT_OF(reads); i++)
-		if (begins_with(tag, reads[i]))
-			return has_action(c, ACTION_SQL_CREATE) ? TRI_FALSE : TRI_TRUE;
-	return TRI_FALSE;
 }
 
 /* ---- Beginning ------------------------------------------------------------------------------- */
@@ -264,7 +185,7 @@ commands_of(const struct comparer *x, const struct recorded *c, size_t rule)
 {
 	struct decision d;
 
-	if (!has_action(c, ACTION_SQL_FETCH))
+	if (!recorded_does(c, ACTION_SQL_FETCH))
 		return 1;
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->effects[i].v[FACT_ACTION].i != ACTION_SQL_FETCH)
@@ -276,11 +197,17 @@ commands_of(const struct comparer *x, const struct recorded *c, size_t rule)
 	return 0;
 }
 
-/* Masks that are not what they were may compare other columns. */
+/* Masks that are not what they were may compare other columns; where none opens that, none are. */
 static bool
-lookups_known(const struct comparer *x)
+lookups_of(const struct comparer *x, const struct recorded *c, uint64_t *n)
 {
-	return x->was && x->was->same >> VM_MASK & 1;
+	const struct image *img = x->is->image;
+	bool any = false;
+
+	for (size_t r = 0; r < img->n_rules; r++)
+		any = any || (img->rules[r].kind == VM_MASK && img->rules[r].mask.modes.lookup);
+	*n = any ? c->lookups : 0;
+	return !any || (x->was && x->was->same >> VM_MASK & 1);
 }
 
 /* What is paid ahead: all of it or nothing. What is on record as paid was. */
@@ -293,7 +220,7 @@ pay(struct limits_replay *l, const struct comparer *x, const struct recorded *c,
 	uint64_t n = counts ? commands_of(x, c, a->rule) : c->lookups;
 	uint64_t max = trusted ? UINT64_MAX / 4 : a->amount->n;
 
-	if (!trusted && !counts && !lookups_known(x)) {
+	if (!trusted && !counts && !lookups_of(x, c, &n)) {
 		k->lacking |= bit(RECORDED_LOOKUPS);
 		is_not_known(m, c->brief.time);
 		return;
@@ -301,8 +228,9 @@ pay(struct limits_replay *l, const struct comparer *x, const struct recorded *c,
 	a->paid = budget_take(m->budget, max, n, c->brief.time);
 	if (a->paid < n && !(counts && k->ends_tx))
 		k->refused = k->refused ? k->refused : a;
-	else if (!trusted && n && is_unknown(m, c->brief.time))
+	else if (!trusted && n && may_exceed(m, max, n, c->brief.time))
 		k->lacking |= bit(RECORDED_GOT);
+	take_most(m, a->paid, c->brief.time);
 	/* Of several statements more may match than one. */
 	if (counts && c->statements > 1)
 		m->unknown_at = c->brief.time;
@@ -311,10 +239,14 @@ pay(struct limits_replay *l, const struct comparer *x, const struct recorded *c,
 static void
 give_back(struct limits_replay *l, const struct recorded *c, struct limit_look *k)
 {
-	for (size_t i = 0; i < k->n; i++)
-		if (k->v[i].paid)
-			budget_give_back(meter_of(l, &k->v[i])->budget, k->v[i].paid,
-					 c->brief.time);
+	for (size_t i = 0; i < k->n; i++) {
+		struct meter *m = meter_of(l, &k->v[i]);
+
+		if (!k->v[i].paid)
+			continue;
+		budget_give_back(m->budget, k->v[i].paid, c->brief.time);
+		budget_give_back(m->most, k->v[i].paid, c->brief.time);
+	}
 }
 
 /* Of a rule that may match: what it counts is not known. */
@@ -338,7 +270,7 @@ limits_begin(struct limits_replay *l, const struct comparer *x, struct recorded 
 	const struct image *img = x->is->image;
 	struct limit_look *k = c->look = ARENA_NEW(c->arena, struct limit_look);
 
-	k->ends_tx = ends_transaction(c);
+	k->ends_tx = recorded_ends_transaction(c);
 	for (size_t r = 0; r < img->n_rules; r++) {
 		bool matches = decision_has(is, r);
 
@@ -373,124 +305,124 @@ limits_begin(struct limits_replay *l, const struct comparer *x, struct recorded 
 /* What a policy's limits do to a command. */
 struct outcome {
 	const struct amount_look *by; /* NULL: nothing */
+	const struct amount_look *or_by; /* ... or this one, if it is not */
 	bool begun, recorded;
+	bool either; /* ended or not begun */
+	bool before; /* another may have ended it before */
 	uint64_t at; /* so many rows */
 	uint64_t lacking;
 	uint64_t beyond; /* ... if it got more than it did then */
 };
 
-/* Rows are on record by the tag, and that of SHOW, EXPLAIN and CALL does not count them. */
-static bool
-got_rows(const struct recorded *c, enum tri rows, uint64_t *n)
+/* ... and would: at least and at most. Of rows that were dropped nobody knows the bytes. */
+static void
+would_get(const struct recorded *c, const struct limit_look *k, enum limit_unit unit, enum tri rows,
+	  uint64_t *least, uint64_t *most)
 {
-	static const char *const silent[] = {"SHOW", "EXPLAIN", "CALL"};
-	struct slice tag = c->result->tag;
+	uint64_t dropped = k->more && unit != LIMIT_TIME ? c->result->dropped : 0;
 
-	*n = rows == TRI_FALSE ? 0 : c->result->rows;
-	if (rows != TRI_TRUE)
-		return rows == TRI_FALSE || !c->result->rows;
-	if (begins_with(tag, "SHOW") && !c->result->limit_hit &&
-	    !says(c->brief.statement, "all")) {
-		*n = 1;
-		return true;
-	}
-	for (size_t i = 0; i < COUNT_OF(silent); i++)
-		if (begins_with(tag, silent[i]))
-			return false;
-	return true;
-}
-
-/* What it got of a unit, as far as that is on record. False: it is not. */
-static bool
-got(const struct recorded *c, enum limit_unit unit, enum tri rows, uint64_t *n)
-{
-	uint64_t n_rows;
-	bool known = got_rows(c, rows, &n_rows);
-
-	switch (unit) {
-	case LIMIT_ROWS:
-		*n = n_rows;
-		return known;
-	case LIMIT_BYTES:
-		*n = rows == TRI_FALSE ? 0 : c->result->bytes;
-		return (known && !n_rows) || c->result->bytes;
-	case LIMIT_TIME:
-		*n = c->result->ns;
-		return true;
-	default:
-		*n = 0;
-		return true;
-	}
+	*most = UINT64_MAX;
+	if (recorded_got(c, unit, rows, least) && (!dropped || unit == LIMIT_ROWS))
+		*most = *least + dropped;
+	*least = k->less ? 0 : *least;
 }
 
 /* A portal or cursor that is read in pieces is one command, and its pieces are several records. */
 static bool
 is_piece(const struct limits_replay *l, const struct recorded *c)
 {
-	return has_action(c, ACTION_SQL_FETCH) ||
+	return recorded_does(c, ACTION_SQL_FETCH) ||
 	       (c->extended && idmap_get(&l->pieces, c->brief.session) != NULL);
 }
 
 /* Of what is of one command: whether it is ended. */
 static enum tri
 ends_command(const struct limits_replay *l, const struct comparer *x, const struct recorded *c,
-	     const struct amount_look *a, enum tri rows, struct outcome *out)
+	     const struct limit_look *k, const struct amount_look *a, enum tri rows,
+	     struct outcome *out)
 {
 	const struct recorded_result *r = c->result;
 	enum limit_unit unit = a->amount->unit;
-	uint64_t n, max = max_of(a->amount);
+	uint64_t n, most, max = max_of(a->amount);
 	bool known;
 
 	if (unit == LIMIT_LOOKUPS) {
-		out->lacking |= lookups_known(x) ? 0 : bit(RECORDED_LOOKUPS);
-		return !lookups_known(x) ? TRI_UNKNOWN : c->lookups > max ? TRI_TRUE : TRI_FALSE;
+		known = lookups_of(x, c, &n);
+		out->lacking |= known ? 0 : bit(RECORDED_LOOKUPS);
+		return !known ? TRI_UNKNOWN : n > max ? TRI_TRUE : TRI_FALSE;
 	}
-	known = got(c, unit, rows, &n);
+	would_get(c, k, unit, rows, &n, &most);
 	out->at = unit == LIMIT_ROWS ? max : 0;
 	/* One more at least was withheld. */
-	if (unit == LIMIT_ROWS && r->limit_hit && rows == TRI_TRUE)
+	if (unit == LIMIT_ROWS && r->limit_hit && rows == TRI_TRUE && !k->less)
 		n += r->withheld;
-	if (known && (unit == LIMIT_TIME ? n >= max : n > max))
+	if (unit == LIMIT_TIME ? n >= max : n > max)
 		return TRI_TRUE;
-	if (!known || is_piece(l, c))
-		out->lacking |= bit(!known && unit == LIMIT_BYTES ? RECORDED_BYTES : RECORDED_GOT);
+	if (most > max || is_piece(l, c))
+		out->lacking |= bit(most == UINT64_MAX && unit == LIMIT_BYTES ? RECORDED_BYTES
+									     : RECORDED_GOT);
 	else if (r->limit_hit)
 		out->beyond |= bit(RECORDED_GOT);
 	return TRI_FALSE;
 }
 
+/* The row that does not fit leaves what is left of bytes as it is: that is less than the row has,
+ * which is at most what the others do not need. */
+static void
+leave_gap(struct meter *m, const struct recorded *c, struct amount_look *a, uint64_t n)
+{
+	enum { ROW_MIN = 7 };
+	uint64_t others = c->result->rows > 1 ? ROW_MIN * (c->result->rows - 1) : 0;
+	uint64_t gap = n > others ? n - others : n;
+
+	if (a->amount->unit != LIMIT_BYTES)
+		return;
+	gap = gap < a->took ? gap : a->took;
+	budget_give_back(m->budget, gap, c->result->time);
+	a->took -= gap;
+}
+
 /* Takes what the command got: whether it is ended, or not begun, because nothing was left. */
 static enum tri
-draw(struct limits_replay *l, const struct recorded *c, const struct amount_look *a, enum tri rows,
-     struct outcome *out)
+draw(struct limits_replay *l, const struct recorded *c, const struct limit_look *k,
+     struct amount_look *a, enum tri rows, struct outcome *out)
 {
 	struct meter *m = meter_of(l, a);
 	enum limit_unit unit = a->amount->unit;
-	uint64_t n, taken, now = c->result->time;
-	bool known = got(c, unit, rows, &n);
+	uint64_t n, max = max_of(a->amount), now = c->result->time;
+	bool may;
 
+	would_get(c, k, unit, rows, &n, &a->most);
 	if (a->same && !m->moved) {
 		(void) budget_take(m->budget, UINT64_MAX / 4, n, now);
-		m->unknown_at = known ? m->unknown_at : now;
+		take_most(m, n, now);
+		m->unknown_at = a->most == n ? m->unknown_at : now;
 		return TRI_FALSE;
 	}
 	out->at = 0;
 	if (a->full) {
+		a->most = 0;
 		out->lacking |= rows == TRI_UNKNOWN && unit != LIMIT_TIME ? bit(RECORDED_GOT) : 0;
 		return rows == TRI_UNKNOWN && unit != LIMIT_TIME ? TRI_UNKNOWN : TRI_TRUE;
 	}
-	taken = budget_take(m->budget, max_of(a->amount), n, now);
-	out->at = unit == LIMIT_ROWS ? taken : 0;
-	if (known && taken < n)
-		return TRI_TRUE;
-	if (!known)
+	may = may_exceed(m, max, a->most ? a->most : 1, now);
+	out->either = may_exceed(m, max, 1, now);
+	a->took = budget_take(m->budget, max, n, now);
+	if (a->most == UINT64_MAX) {
 		out->lacking |= bit(unit == LIMIT_BYTES ? RECORDED_BYTES : RECORDED_GOT);
-	else if (is_unknown(m, now))
-		out->lacking |= bit(RECORDED_GOT);
+		is_not_known(m, now);
+		a->most = n;
+	}
+	take_most(m, a->most, now);
+	out->at = unit == LIMIT_ROWS ? a->took : 0;
+	if (a->took < n) {
+		leave_gap(m, c, a, n);
+		return TRI_TRUE;
+	}
+	if (may)
+		out->lacking |= out->lacking ? 0 : bit(RECORDED_GOT);
 	else if (c->result->limit_hit)
 		out->beyond |= bit(RECORDED_GOT);
-	if (!known)
-		is_not_known(m, now);
 	return TRI_FALSE;
 }
 
@@ -523,37 +455,74 @@ is_recorded(const struct limits_replay *l, const struct comparer *x, const struc
 	       slice_eq(c->result->limit, x->is->image->rules[a->rule].name);
 }
 
-/* Which of those that end it does so first. What a limit ends within what was got, it does before
+/* Which of those that end it does so first: one for which it does not begin; else by rows. Where
+ * one bounds something else it may be either. What a limit ends within what was got, it does before
  * what is on record came. */
 static void
 choose(const struct amount_look *a, bool recorded, bool ends, uint64_t rows, struct outcome *found,
        struct outcome *out)
 {
+	bool not_begun = ends && a->full, either;
+
 	found->at = ends ? found->at : rows;
-	if (!(recorded || ends) || (out->by && out->at <= found->at))
+	if (!(recorded || ends) || (out->by && !out->begun))
+		return;
+	either = out->by && !not_begun && !out->recorded && ends &&
+		 (a->amount->unit != LIMIT_ROWS || out->by->amount->unit != LIMIT_ROWS);
+	out->or_by = not_begun ? NULL : either ? a : out->or_by;
+	if (either || (!not_begun && out->by && out->at <= found->at))
 		return;
 	out->by = a;
 	out->at = found->at;
 	out->recorded = recorded && !ends;
-	out->begun = !ends || !a->full;
+	out->begun = !not_begun;
+	out->either = found->either && ends && !not_begun;
+}
+
+/* It takes no more than it gets until it is ended. */
+static void
+take_back(struct limits_replay *l, const struct recorded *c, struct limit_look *k,
+	  const struct outcome *o)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		struct amount_look *a = &k->v[i];
+		struct meter *m = meter_of(l, a);
+		uint64_t back = a->took;
+		bool exact = o->by->amount->unit == LIMIT_ROWS && a->amount->unit == LIMIT_ROWS;
+
+		if (!m)
+			continue;
+		m->moved = true;
+		if (o->begun && !o->or_by && !o->before && (a == o->by || exact))
+			back = a != o->by && back > o->at ? back - o->at : 0;
+		back += o->begun ? 0 : a->paid;
+		budget_give_back(m->budget, back, c->result->time);
+		if (!o->begun)
+			budget_give_back(m->most, a->most + a->paid, c->result->time);
+	}
 }
 
 static void
 decide_end(struct limits_replay *l, const struct comparer *x, const struct recorded *c,
-	   const struct limit_look *k, struct outcome *out)
+	   struct limit_look *k, struct outcome *out)
 {
-	enum tri rows = returns_rows(c), ends;
+	enum tri rows = recorded_returns_rows(c), ends;
 	struct outcome found = {.lacking = out->lacking};
 
 	for (size_t i = 0; i < k->n; i++) {
-		const struct amount_look *a = &k->v[i];
+		struct amount_look *a = &k->v[i];
 		bool recorded = is_recorded(l, x, c, a), trusted = is_trusted(l, a);
 
 		ends = TRI_FALSE;
+		found.either = false;
 		if (a->meter && is_drawn(k, a, rows))
-			ends = draw(l, c, a, rows, &found);
+			ends = draw(l, c, k, a, rows, &found);
+		else if (a->meter && !trusted && is_drawn(k, a, TRI_UNKNOWN) &&
+			 recorded_does(c, ACTION_SQL_SELECT) &&
+			 may_exceed(meter_of(l, a), max_of(a->amount), 1, c->brief.time))
+			found.lacking |= bit(RECORDED_GOT); /* PREPARE needs a row to be left */
 		else if (!a->meter && !trusted)
-			ends = ends_command(l, x, c, a, rows, &found);
+			ends = ends_command(l, x, c, k, a, rows, &found);
 		/* Cut short by another, it may have come to this one. */
 		if (trusted && c->result->limit_hit && !recorded)
 			found.beyond |= bit(RECORDED_GOT);
@@ -561,13 +530,43 @@ decide_end(struct limits_replay *l, const struct comparer *x, const struct recor
 	}
 	/* What ends it before it did then, does so in any case. */
 	out->lacking = !out->by ? found.lacking | found.beyond : out->recorded ? found.lacking : 0;
-	for (size_t i = 0; i < k->n; i++) {
-		struct meter *m = meter_of(l, &k->v[i]);
+	out->before = out->by && !out->recorded && out->begun && found.lacking;
+	if (out->by && !out->recorded)
+		take_back(l, c, k, out);
+	for (size_t i = 0; !out->by && c->result->limit_hit && i < k->n; i++)
+		if (k->v[i].meter)
+			is_not_known(meter_of(l, &k->v[i]), c->result->time);
+}
 
-		if (m && out->by && !out->recorded)
-			m->moved = true;
-		else if (m && !out->by && c->result->limit_hit)
-			is_not_known(m, c->result->time);
+/* What other masks, drops or another verdict make of it. What masks refuse takes nothing. */
+static void
+doubt_result(struct limits_replay *l, const struct recorded *c, struct limit_look *k,
+	     const struct comparison *out)
+{
+	bool copies = recorded_does(c, ACTION_SQL_COPY_OUT);
+
+	for (size_t i = 0; i < out->n; i++) {
+		const struct change *d = &out->v[i];
+
+		if (d->kind == CHANGE_MASKED)
+			k->less = k->less || ((!d->of_values || copies) &&
+					      strcmp(d->is, "clear") != 0);
+		if (d->kind == CHANGE_DROPPED) {
+			k->less = k->less || strcmp(d->is, "all") != 0;
+			k->more = k->more || strcmp(d->was, "all") != 0;
+		}
+	}
+	if (out->more || out->lacking & ~bit(RECORDED_ROWS))
+		k->less = k->more = true;
+	for (size_t i = 0; (k->less || k->more) && i < k->n; i++) {
+		struct amount_look *a = &k->v[i];
+
+		a->same = false;
+		if (!k->less || !a->paid)
+			continue;
+		budget_give_back(meter_of(l, a)->budget, a->paid, c->brief.time);
+		meter_of(l, a)->moved = true;
+		a->paid = 0;
 	}
 }
 
@@ -595,17 +594,25 @@ outcome_text(const struct comparer *x, const struct outcome *o, struct arena *a)
 	rule = rule_of(x, o->by, a);
 	if (!o->begun)
 		return arena_printf(a, "not begun: used up by %s", rule);
+	rule = arena_printf(a, o->either ? "ended or not begun: used up by %s" : "ended by %s",
+			    rule);
 	if (amount->per == PER_COMMAND)
-		return arena_printf(a, "ended by %s after %llu %s", rule,
-				    (unsigned long long) amount->n, unit);
-	return arena_printf(a, "ended by %s", rule);
+		rule = arena_printf(a, "%s after %llu %s", rule, (unsigned long long) amount->n,
+				    unit);
+	if (o->or_by)
+		rule = arena_printf(a, "%s, or by %s", rule, rule_of(x, o->or_by, a));
+	return o->before ? arena_printf(a, "%s, if not before", rule) : rule;
 }
 
 /* By a limit of the policy, not by the gateway on its own. */
 static bool
 was_ended(const struct recorded *c)
 {
-	return c->result && c->result->limit_hit && !begins_with(c->result->limit, "WEIR-");
+	static const char own[] = "WEIR-";
+	struct slice limit = c->result ? c->result->limit : (struct slice){0};
+
+	return c->result && c->result->limit_hit &&
+	       !(limit.n > strlen(own) && memcmp(limit.p, own, strlen(own)) == 0);
 }
 
 /* The rule that ended it then has the same amount now. */
@@ -655,6 +662,11 @@ tell(const struct comparer *x, const struct recorded *c, const struct outcome *o
 	out->lacking |= o->lacking;
 	if (o->lacking && (!rule || may_again(x, c->look, rule)))
 		return;
+	if (rule && o->by && (o->either || o->or_by || o->before) &&
+	    slice_is(x->is->image->rules[o->by->rule].name, rule)) {
+		out->lacking |= bit(RECORDED_GOT);
+		return;
+	}
 	if (rule && o->by && (limits_is_code(c->by_gateway) ? !o->begun
 							     : o->begun && ends_alike(x, c, o)))
 		return;
@@ -666,11 +678,14 @@ tell(const struct comparer *x, const struct recorded *c, const struct outcome *o
 
 void
 limits_end(struct limits_replay *l, const struct comparer *x, const struct recorded *c,
-	   struct comparison *out)
+	   bool otherwise, struct comparison *out)
 {
-	const struct limit_look *k = c->look;
+	struct limit_look *k = c->look;
 	struct outcome o = {.begun = true, .lacking = k->lacking};
 
+	k->less = k->more = otherwise;
+	if (!k->refused && out)
+		doubt_result(l, c, k, out);
 	if (k->refused) {
 		o = (struct outcome){.by = k->refused, .begun = false};
 		for (size_t i = 0; i < k->n; i++)
@@ -683,13 +698,13 @@ limits_end(struct limits_replay *l, const struct comparer *x, const struct recor
 	}
 	/* What became of it nobody says; of what was held, nobody has released it. */
 	for (size_t i = 0; !k->refused && !c->result && i < k->n; i++) {
-		if (c->verdict == VERDICT_HOLD)
+		if (c->verdict == VERDICT_HOLD && !otherwise)
 			continue;
 		o.lacking |= k->v[i].same ? 0 : bit(RECORDED_GOT);
 		if (k->v[i].meter)
 			l->v[k->v[i].meter - 1].unknown_at = c->brief.time;
 	}
-	if (out)
+	if (out && !otherwise)
 		tell(x, c, &o, out);
 }
 
@@ -704,8 +719,11 @@ refuses(const struct limits_replay *l, const struct comparer *x, const struct re
 	if (is_trusted(l, a))
 		return same_name ? TRI_TRUE : TRI_FALSE;
 	if (!a->full)
-		return a->meter && is_unknown(&l->v[a->meter - 1], c->brief.time) ? TRI_UNKNOWN
-										  : TRI_FALSE;
+		return is_drawn(k, a, TRI_UNKNOWN) && a->meter &&
+				       may_exceed(&l->v[a->meter - 1], max_of(a->amount), 1,
+						  c->brief.time)
+			       ? TRI_UNKNOWN
+			       : TRI_FALSE;
 	if (a->amount->unit == LIMIT_TIME)
 		return k->ends_tx ? TRI_FALSE : TRI_TRUE;
 	return same_name ? TRI_TRUE : TRI_UNKNOWN;
@@ -725,8 +743,11 @@ limits_refused(struct limits_replay *l, const struct comparer *x, struct recorde
 	for (size_t i = 0; !o.by && i < k->n; i++) {
 		enum tri r = refuses(l, x, c, k, &k->v[i]);
 
+		/* What it would have got may be too much for this one. */
 		o.by = r == TRI_TRUE ? &k->v[i] : NULL;
-		o.lacking |= r == TRI_UNKNOWN ? bit(RECORDED_GOT) : 0;
+		o.lacking |= r == TRI_UNKNOWN || is_drawn(k, &k->v[i], TRI_UNKNOWN)
+				     ? bit(RECORDED_GOT)
+				     : 0;
 	}
 	/* A spent cursor, or too many lookups, whose number is not on record. */
 	if (!slice_is(c->by_gateway, "WEIR-LIMIT-BUDGET") &&
@@ -765,7 +786,9 @@ limits_other(struct limits_replay *l, const struct comparer *x, const struct rec
 			if (!m)
 				continue;
 			l->v[m - 1].moved = true;
-			if (unknown)
+			if (unknown && a->unit == LIMIT_COMMANDS && c->statements == 1)
+				take_most(&l->v[m - 1], 1, c->brief.time);
+			else if (unknown)
 				is_not_known(&l->v[m - 1], c->brief.time);
 		}
 	}

@@ -9,6 +9,7 @@
 
 #include "audit/idmap.h"
 #include "cli/replay_compare.h"
+#include "cli/replay_got.h"
 
 struct meter;
 
@@ -22,9 +23,10 @@ struct limits_replay {
 /* When the command begins: what is paid ahead, and what is used up. Sets c->look. */
 void limits_begin(struct limits_replay *l, const struct comparer *x, struct recorded *c,
 		  const struct decision *is, const struct decision *turned);
-/* When it has ended, or nobody knows how: what it takes; and what differs, if `out` is not NULL. */
+/* When it has ended, or nobody knows how: what it takes; and what differs, if `out` is not NULL, in
+ * which masks and drops are. Otherwise: it is held now and was not then, or the other way round. */
 void limits_end(struct limits_replay *l, const struct comparer *x, const struct recorded *c,
-		struct comparison *out);
+		bool otherwise, struct comparison *out);
 /* The gateway refused to begin it because of a limit, and rules let it run. */
 void limits_refused(struct limits_replay *l, const struct comparer *x, struct recorded *c,
 		    const struct decision *is, const struct decision *turned,
@@ -33,7 +35,6 @@ void limits_refused(struct limits_replay *l, const struct comparer *x, struct re
  * nobody knows. */
 void limits_other(struct limits_replay *l, const struct comparer *x, const struct recorded *c,
 		  const struct decision *is, bool unknown);
-bool limits_is_code(struct slice code);
 void limits_fini(struct limits_replay *l);
 
 #endif

@@ -4,6 +4,7 @@
  * makes no difference; what the others cover is looked at column by column.
  */
 #include "cli/replay_compare.h"
+#include "cli/replay_got.h"
 #include "compiler/rule_digest.h"
 #include "gate/gate_class.h"
 
@@ -12,6 +13,7 @@ struct in_force {
 	const struct told_policy *policy;
 	struct decision rules;
 	bool any; /* of columns, or drops: the gateway refuses more */
+	bool detects;
 };
 
 struct look {
@@ -125,12 +127,13 @@ compare_column(struct look *l, struct slice schema, struct slice table, struct s
 		return;
 	mask_of(&l->was, schema, table, column, &was);
 	mask_of(&l->is, schema, table, column, &is);
-	if (slice_eq(buf_slice(&was.text), buf_slice(&is.text)) &&
-	    slice_eq(buf_slice(&was.whole), buf_slice(&is.whole)))
-		;
-	else
+	/* Where one is clear, values may be masked by what they are. */
+	if (!slice_eq(buf_slice(&was.text), buf_slice(&is.text)) ||
+	    !slice_eq(buf_slice(&was.whole), buf_slice(&is.whole)))
 		change_add(l->out, (struct change){
-			.kind = CHANGE_MASKED, .maybe = was.by_row || is.by_row,
+			.kind = CHANGE_MASKED,
+			.maybe = was.by_row || is.by_row || (was.rule < 0 && l->was.detects) ||
+				 (is.rule < 0 && l->is.detects),
 			.object = arena_printf(a, "%.*s.%.*s.%.*s", SLICE_ARG(schema),
 					       SLICE_ARG(table), SLICE_ARG(column)),
 			.was = arena_str(a, buf_slice(&was.text)),
@@ -405,7 +408,7 @@ compare_detectors(struct look *l)
 			rule_mask_text(&b, &l->is.policy->image->rules[is[i]].mask);
 		if (!slice_eq(buf_slice(&a), buf_slice(&b)))
 			change_add(l->out, (struct change){
-				.kind = CHANGE_MASKED, .maybe = true,
+				.kind = CHANGE_MASKED, .maybe = true, .of_values = true,
 				.object = arena_printf(l->out->arena, "values like %s",
 						       detector_info[i].name),
 				.was = a.n ? arena_str(l->out->arena, buf_slice(&a)) : "clear",
@@ -427,6 +430,7 @@ find_rules(struct look *l, const struct told_policy *p, struct in_force *out)
 	uint64_t missing = recorded_match(l->c, p->image, ENTRY_RESULT, &out->rules, &turned);
 
 	out->policy = p;
+	out->detects = vm_detectors(p->image, &out->rules, (int[DETECTOR_COUNT]){0});
 	for (int r = decision_next(&out->rules, -1); r >= 0; r = decision_next(&out->rules, r))
 		out->any = out->any || p->image->rules[r].by_column;
 	for (size_t r = 0; missing && r < p->image->n_rules; r++)
@@ -450,5 +454,23 @@ compare_masks(const struct comparer *x, const struct recorded *c, struct compari
 		compare_effect(&l, &c->effects[i], c->missing[i]);
 	if (c->cut)
 		lacks(&l, RECORDED_EFFECTS);
-	compare_detectors(&l);
+	if (!recorded_shows_nothing(c))
+		compare_detectors(&l);
+}
+
+uint64_t
+compare_refused(const struct comparer *x, const struct recorded *c)
+{
+	struct comparison none = {.arena = c->arena};
+	struct look l = {.x = x, .c = c, .out = &none};
+	bool known;
+
+	if (x->was == x->is)
+		return 0;
+	if (!x->was)
+		return UINT64_C(1) << RECORDED_POLICY;
+	known = find_rules(&l, x->was, &l.was) && find_rules(&l, x->is, &l.is);
+	if (known && next_only(&l.was, &l.is, -1) < 0 && next_only(&l.is, &l.was, -1) < 0)
+		return 0;
+	return UINT64_C(1) << RECORDED_REFUSED | none.lacking;
 }
