@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/replay_was.h"
 
-#include "audit/folder.h"
+#include "audit/kept.h"
 #include "cli/cli.h"
 #include "compiler/rule_digest.h"
 
@@ -153,24 +153,21 @@ load(struct was_policy *p, struct slice bytes, struct image_error *err)
 static void
 open_kept(struct was *w, struct was_policy *p)
 {
-	struct buf name = {0}, bytes = {0};
+	char name[KEPT_NAME_LEN + 1];
+	struct buf bytes = {0};
 	struct image_error err = {0};
 	struct image *img = NULL;
 	int rc;
 
 	make_room(w);
 	arena_init(&p->arena, 0);
-	buf_puts(&name, "policies/");
-	hex_put(&name, slice_of(p->digest, SHA256_LEN));
-	buf_puts(&name, ".weirb");
-	buf_putc(&name, 0);
-	rc = folder_read(&bytes, w->dir, (const char *) name.p, IMAGE_MAX_BYTES);
+	kept_name(name, p->digest);
+	rc = kept_file(w->dir, p->digest, &bytes);
 	if (rc == 0)
 		img = load(p, buf_slice(&bytes), &err);
 	if (!img && rc != -ENOENT)
-		fprintf(stderr, "weir %s: %s is not used: %s\n", w->command, (const char *) name.p,
+		fprintf(stderr, "weir %s: " KEPT_FOLDER "/%s is not used: %s\n", w->command, name,
 			rc ? strerror(-rc) : err.text);
-	buf_fini(&name);
 	buf_fini(&bytes);
 	p->missing = !img;
 	if (!img) {
