@@ -38,6 +38,15 @@ change_add(struct comparison *out, struct change change)
 		out->more++;
 }
 
+/* What ran under a mask that opens nothing does so under any other. */
+bool
+change_may_refuse(const struct change *masked)
+{
+	return strcmp(masked->is, "clear") != 0 &&
+	       (masked->maybe || strcmp(masked->was, "clear") == 0 ||
+		strstr(masked->was, " allowing") != NULL);
+}
+
 /* ---- Texts ----------------------------------------------------------------------------------- */
 
 /* Names in order, each once: what two policies say is compared as such a text. */

@@ -56,6 +56,8 @@ struct comparer {
 void compare(const struct comparer *x, const struct recorded *c, const struct decision *is,
 	     const struct decision *turned, struct comparison *out);
 
+/* Masked now, the gateway may refuse what it did not then. */
+bool change_may_refuse(const struct change *masked);
 /* Some of them hang on nothing that is not on record. */
 bool changes_certain(const struct comparison *x);
 void changes_put_json(struct buf *out, const struct comparison *x); /* an array */

@@ -549,8 +549,7 @@ doubt_result(struct limits_replay *l, const struct recorded *c, struct limit_loo
 		const struct change *d = &out->v[i];
 
 		if (d->kind == CHANGE_MASKED)
-			k->less = k->less || ((!d->of_values || copies) &&
-					      strcmp(d->is, "clear") != 0);
+			k->less = k->less || ((!d->of_values || copies) && change_may_refuse(d));
 		if (d->kind == CHANGE_DROPPED) {
 			k->less = k->less || strcmp(d->is, "all") != 0;
 			k->more = k->more || strcmp(d->was, "all") != 0;
