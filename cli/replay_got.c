@@ -160,3 +160,9 @@ limits_is_code(struct slice code)
 			return true;
 	return false;
 }
+
+bool
+recorded_is_ended(const struct recorded *c)
+{
+	return c->result && c->result->limit_hit && !begins_with(c->result->limit, "WEIR-");
+}

@@ -538,6 +538,21 @@ decide_end(struct limits_replay *l, const struct comparer *x, const struct recor
 			is_not_known(meter_of(l, &k->v[i]), c->result->time);
 }
 
+/* It may have been paid: at most. */
+static void
+doubt_paid(struct limits_replay *l, const struct recorded *c, struct limit_look *k)
+{
+	for (size_t i = 0; i < k->n; i++) {
+		struct amount_look *a = &k->v[i];
+
+		if (!a->paid)
+			continue;
+		budget_give_back(meter_of(l, a)->budget, a->paid, c->brief.time);
+		meter_of(l, a)->moved = true;
+		a->paid = 0;
+	}
+}
+
 /* What other masks, drops or another verdict make of it. What masks refuse takes nothing. */
 static void
 doubt_result(struct limits_replay *l, const struct recorded *c, struct limit_look *k,
@@ -557,16 +572,10 @@ doubt_result(struct limits_replay *l, const struct recorded *c, struct limit_loo
 	}
 	if (out->more || out->lacking & ~bit(RECORDED_ROWS))
 		k->less = k->more = true;
-	for (size_t i = 0; (k->less || k->more) && i < k->n; i++) {
-		struct amount_look *a = &k->v[i];
-
-		a->same = false;
-		if (!k->less || !a->paid)
-			continue;
-		budget_give_back(meter_of(l, a)->budget, a->paid, c->brief.time);
-		meter_of(l, a)->moved = true;
-		a->paid = 0;
-	}
+	for (size_t i = 0; (k->less || k->more) && i < k->n; i++)
+		k->v[i].same = false;
+	if (k->less)
+		doubt_paid(l, c, k);
 }
 
 /* ---- What differs ---------------------------------------------------------------------------- */
@@ -601,17 +610,6 @@ outcome_text(const struct comparer *x, const struct outcome *o, struct arena *a)
 	if (o->or_by)
 		rule = arena_printf(a, "%s, or by %s", rule, rule_of(x, o->or_by, a));
 	return o->before ? arena_printf(a, "%s, if not before", rule) : rule;
-}
-
-/* By a limit of the policy, not by the gateway on its own. */
-static bool
-was_ended(const struct recorded *c)
-{
-	static const char own[] = "WEIR-";
-	struct slice limit = c->result ? c->result->limit : (struct slice){0};
-
-	return c->result && c->result->limit_hit &&
-	       !(limit.n > strlen(own) && memcmp(limit.p, own, strlen(own)) == 0);
 }
 
 /* The rule that ended it then has the same amount now. */
@@ -650,7 +648,7 @@ tell(const struct comparer *x, const struct recorded *c, const struct outcome *o
 	struct arena *a = out->arena;
 	const char *was = "not limited", *rule = NULL;
 
-	if (was_ended(c)) {
+	if (recorded_is_ended(c)) {
 		rule = arena_str(a, c->result->limit);
 		was = arena_printf(a, "ended by %s after %llu rows", rule,
 				   (unsigned long long) c->result->rows);
@@ -757,6 +755,8 @@ limits_refused(struct limits_replay *l, const struct comparer *x, struct recorde
 		if (!k->refused)
 			give_back(l, c, k);
 	}
+	if (!o.by && compare_refused(x, c))
+		doubt_paid(l, c, k);
 	/* What it would have got nobody knows. */
 	for (size_t i = 0; !o.by && i < k->n; i++)
 		if (k->v[i].meter)
