@@ -171,7 +171,7 @@ enum catalog_state gate_catalog_since(const struct gate *g, const struct gate_se
 				      uint64_t request);
 /* A fresh catalog is worth waiting for more than `waited` times. */
 bool gate_catalog_wanted(const struct gate *g, const struct gate_session *s,
-			 const struct gate_verdict *v, uint8_t waited, uint64_t now_mono);
+			 const struct gate_verdict *v, unsigned waited, uint64_t now_mono);
 /* Every column of the result is of a table that the statement names, as far as is known. f NULL:
  * that is not known. fresh: the catalog was read since, so that what it does not have is temporary,
  * or the session's own transaction made it. */

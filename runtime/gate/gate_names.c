@@ -117,7 +117,7 @@ gate_catalog_ask(struct gate *g, const struct gate_session *s)
 
 bool
 gate_catalog_wanted(const struct gate *g, const struct gate_session *s,
-		    const struct gate_verdict *v, uint8_t waited, uint64_t now_mono)
+		    const struct gate_verdict *v, unsigned waited, uint64_t now_mono)
 {
 	return v->wait_catalog > waited ||
 	       (v->wait_if_old && !waited && now_mono >= target_of(g, s)->age.new_until);
