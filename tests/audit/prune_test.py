@@ -7,16 +7,10 @@ key. Everything he does must be found with exit code 1; a pruned log as it shoul
 """
 import ctypes, ctypes.util, hashlib, json, os, shutil, struct, subprocess, tempfile, time
 
-ROOT = os.environ.get("WEIR_ROOT", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-WEIR = os.environ.get("WEIR", f"{ROOT}/build/weir")
-LOAD = f"{ROOT}/build/opt/tests/audit_load"
+import cases
+from cases import LOAD, ROOT, WEIR, test, tmp
+
 HEADER, SEAL, PRUNED, NODES = 4096, 3, 4, 5
-tests, tmp = [], tempfile.mkdtemp(prefix="weir-audit-prune.")
-
-
-def test(f):
-    tests.append(f)
-    return f
 
 
 def weir(*args, code=0, words=""):
@@ -331,15 +325,4 @@ def usage_errors():
     verify(folder, 0)
 
 
-print(f"1..{len(tests)}", flush=True)
-failed = 0
-for i, t in enumerate(tests, 1):
-    try:
-        t()
-        print(f"ok {i} - {t.__name__}", flush=True)
-    except Exception as e:
-        failed += 1
-        print("# " + f"{type(e).__name__}: {e}".replace("\n", "\n# "))
-        print(f"not ok {i} - {t.__name__}", flush=True)
-shutil.rmtree(tmp, ignore_errors=True)
-raise SystemExit(failed != 0)
+cases.main()

@@ -2,18 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Reading a log: every durable record once and in order, whatever the size of the segments, while it is written, and
 without keeping a segment in memory."""
-import json, os, shutil, subprocess, tempfile, time
+import json, os, shutil, subprocess, time
 
-ROOT = os.environ.get("WEIR_ROOT", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-WEIR = os.environ.get("WEIR", f"{ROOT}/build/weir")
-LOAD = f"{ROOT}/build/opt/tests/audit_load"
+import cases
+from cases import LOAD, WEIR, test, tmp
+
 MIB = 1 << 20
-tests, tmp = [], tempfile.mkdtemp(prefix="weir-audit-reader.")
-
-
-def test(f):
-    tests.append(f)
-    return f
 
 
 def load(folder, *args):
@@ -105,15 +99,4 @@ def tail(path):
     return json.loads(lines[-2])["_index"] if len(lines) > 2 else -1
 
 
-print(f"1..{len(tests)}", flush=True)
-failed = 0
-for i, t in enumerate(tests, 1):
-    try:
-        t()
-        print(f"ok {i} - {t.__name__}", flush=True)
-    except Exception as e:
-        failed += 1
-        print("# " + f"{type(e).__name__}: {e}".replace("\n", "\n# "))
-        print(f"not ok {i} - {t.__name__}", flush=True)
-shutil.rmtree(tmp, ignore_errors=True)
-raise SystemExit(failed != 0)
+cases.main()
