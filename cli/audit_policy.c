@@ -220,6 +220,17 @@ put_policy(struct buf *out, const struct history *h, const struct image *img)
 }
 
 static void
+put_signer_json(struct buf *out, const uint8_t *key)
+{
+	buf_puts(out, ",\"signed_by\":");
+	buf_puts(out, key ? "\"" : "null");
+	if (!key)
+		return;
+	put_hex(out, key);
+	buf_putc(out, '"');
+}
+
+static void
 put_span_json(struct buf *out, const struct in_force *s)
 {
 	char id[37];
@@ -236,14 +247,7 @@ put_span_json(struct buf *out, const struct in_force *s)
 	} else {
 		buf_puts(out, "null");
 	}
-	buf_puts(out, ",\"signed_by\":");
-	if (s->is_signed) {
-		buf_putc(out, '"');
-		put_hex(out, s->signer);
-		buf_putc(out, '"');
-	} else {
-		buf_puts(out, "null");
-	}
+	put_signer_json(out, s->is_signed ? s->signer : NULL);
 	audit_id_format(s->load, id);
 	if (!s->before)
 		buf_printf(out, ",\"record\":\"%s\"", id);
@@ -259,14 +263,8 @@ put_policy_json(struct buf *out, const struct history *h, const struct image *im
 	buf_json_string(out, img->policy);
 	buf_puts(out, ",\"digest\":\"");
 	put_hex(out, img->digest);
-	buf_printf(out, "\",\"counter\":%llu,\"signed_by\":", (unsigned long long) img->counter);
-	if (img->is_signed) {
-		buf_putc(out, '"');
-		put_hex(out, img->public_key);
-		buf_putc(out, '"');
-	} else {
-		buf_puts(out, "null");
-	}
+	buf_printf(out, "\",\"counter\":%llu", (unsigned long long) img->counter);
+	put_signer_json(out, img->is_signed ? img->public_key : NULL);
 	buf_puts(out, ",\"in_force\":[");
 	for (size_t i = 0; i < h->n; i++) {
 		if (memcmp(h->v[i].digest, img->digest, SHA256_LEN) != 0)
