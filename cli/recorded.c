@@ -22,6 +22,7 @@ struct log {
 	const char *command;
 	struct idmap sessions; /* number + 1 in starts */
 	json_t *starts;        /* their session.start records */
+	struct idmap changed;  /* sessions whose transaction has changed the schema */
 	struct held **waiting; /* for their results */
 	size_t n_waiting, room;
 	bool damaged, begun, pruned;
@@ -306,6 +307,30 @@ wait_for(struct log *l, struct held *h, struct slice leaf)
 }
 
 static bool
+has_ddl(const struct recorded *c)
+{
+	struct action_set ddl = {0};
+	bool any = c->cut;
+
+	action_leaves(ACTION_SQL_DDL, &ddl);
+	for (size_t i = 0; i < c->n && !any; i++)
+		any = c->effects[i].v[FACT_ACTION].known &&
+		      action_set_has(&ddl, (enum action) c->effects[i].v[FACT_ACTION].i);
+	return any;
+}
+
+/* A text may begin the transaction that it changes the schema in. */
+static void
+note_ddl(struct log *l, struct recorded *c)
+{
+	if (!c->base.v[FACT_SQL_IN_TRANSACTION].i)
+		idmap_remove(&l->changed, c->brief.session);
+	c->behind_ddl = idmap_get(&l->changed, c->brief.session) != NULL;
+	if (c->verdict != VERDICT_DENY && has_ddl(c))
+		*idmap_put(&l->changed, c->brief.session) = 1;
+}
+
+static bool
 on_command(struct log *l, uint64_t index, struct slice leaf, const struct audit_brief *b)
 {
 	uint64_t *start = idmap_get(&l->sessions, b->session);
@@ -321,6 +346,7 @@ on_command(struct log *l, uint64_t index, struct slice leaf, const struct audit_
 	}
 	arena_init(&h->arena, 0);
 	fill(&h->c, start ? json_array_get(l->starts, *start - 1) : NULL);
+	note_ddl(l, &h->c);
 	more = l->f(l->ctx, &h->c);
 	if (h->c.wait)
 		wait_for(l, h, leaf);
@@ -442,6 +468,7 @@ on_record(void *ctx, uint64_t index, struct slice leaf)
 	case AUDIT_session_end:
 		if (!end_waits(l, &b.session))
 			return false;
+		idmap_remove(&l->changed, b.session);
 		session = idmap_get(&l->sessions, b.session);
 		if (session && *session)
 			json_array_set_new(l->starts, *session - 1, json_null());
@@ -476,6 +503,7 @@ recorded_commands(const char *command, const char *folder,
 	*damaged = l.damaged || r.gaps;
 	audit_reader_close(&r);
 	idmap_fini(&l.sessions);
+	idmap_fini(&l.changed);
 	json_decref(l.starts);
 	return rc;
 }

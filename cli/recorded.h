@@ -49,6 +49,7 @@ struct recorded {
 	bool follows;	       /* ... and what came of one that waited, which has its own record */
 	bool unasked;	       /* no rule was asked, or the record is from before facts were */
 	bool cut;	       /* more effects were judged than are on record */
+	bool behind_ddl;       /* in a transaction that has changed the schema, or may have */
 	struct facts base, *effects;
 	uint64_t base_missing; /* facts that are not on record, a bit each */
 	uint64_t *missing;     /* ... and of each effect, with these */

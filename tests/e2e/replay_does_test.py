@@ -179,6 +179,33 @@ def test_what_masks_refuse():
     h.lacks([s for _, s in untold(rows)], "begin")
 
 
+def test_behind_a_change_of_the_schema():
+    """Under masks nothing is read that the same transaction may have changed; without any it was."""
+    free = """policy free
+group agents = idp "ai-agents"
+target orders = postgres "orders"
+allow all who agents on orders do sql.basics, sql.select, sql.ddl
+"""
+    own = h.Weir(pg, policy=free)
+    with psycopg.connect(own.conninfo(), autocommit=True) as c:
+        for s in ("create table app.once (id int)", "select id from app.plain", "begin", "drop table app.once",
+                  "select id from app.plain where id = 1", "show search_path", "commit", "select id from app.plain where id = 2",
+                  "begin; create table app.once (id int)", "select id from app.plain where id = 3", "rollback"):
+            c.execute(s, prepare=False)
+    own.stop()
+    path, schema = f"{h.tmp()}/masked.weir", f"{h.tmp()}/schema.sql"
+    with open(schema, "w") as f:
+        f.write(SCHEMA)
+    with open(path, "w") as f:
+        f.write(free + 'catalog "schema.sql"\ndata note = column app.memo.note\nmask veil of note with null\n')
+    r = h.run(["build/asan/weir", "replay", own.state, "--policy", path, "--json"], cwd=h.ROOT)
+    rows = [json.loads(x) for x in r.out.splitlines()][:-1]
+    h.eq({r["statement"] for r in rows if r["lacking"] == ["what the gateway refuses because of masks"]
+          and r["statement"].startswith("select")},
+         {"select id from app.plain where id = 1", "select id from app.plain where id = 3"})
+    h.lacks([r["statement"] for r in rows], "show search_path", "select id from app.plain")
+
+
 def test_by_other_names():
     """A column that the server computes; a view."""
     rows, _ = replay_json(POLICY + "data word = column app.plain.word\nmask word with null\n")
@@ -311,6 +338,6 @@ def test_verdicts_only():
     h.has(out, " 0 differently, 0 cannot be told\n", "\nverdicts only: ")
 
 
-h.main(test_the_same_rules_differ_in_nothing, test_masks, test_what_masks_refuse, test_by_other_names, test_inherited, test_without_a_catalog,
+h.main(test_the_same_rules_differ_in_nothing, test_masks, test_what_masks_refuse, test_behind_a_change_of_the_schema, test_by_other_names, test_inherited, test_without_a_catalog,
        test_what_rows_held, test_records, test_notices, test_approvals, test_other_verdicts_are_told_as_such,
        test_the_policy_of_then, test_verdicts_only, setup=setup)
