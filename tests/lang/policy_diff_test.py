@@ -5,34 +5,14 @@ test under both policies, the facts to weir eval, and random changes of random p
 
   SEED=N  another sequence; PAIRS=N  how many random pairs; UPDATE=1  rewrite the golden file
 """
-import json, os, random, re, subprocess, sys, tempfile
+import functools, json, os, random, re, sys, tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import policy_pairs
+from policy_pairs import ROOT, check, results, write
+
 HERE = os.path.join(ROOT, "tests/lang/diff")
-WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
+weir = functools.partial(policy_pairs.weir, cwd=HERE)
 VERDICTS = {"newly allowed": "allow", "newly held": "hold", "newly denied": "deny"}
-
-results = []
-
-
-def check(name, problem):
-    results.append(not problem)
-    print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
-    if problem:
-        print("# " + str(problem).replace("\n", "\n# "))
-
-
-def weir(*args, text=None):
-    done = subprocess.run([WEIR, *args], cwd=HERE, input=text, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, encoding="utf-8")
-    return done.returncode, done.stdout, done.stderr
-
-
-def write(folder, name, text):
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
 
 
 def verdicts(policy, facts):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What tests of weir diff share that compare pairs of policies: HEAD is what both begin with."""
+"""What tests of weir diff and prove share: running weir over policies that they write, and pairs of policies, of which HEAD
+is what both begin with."""
 import json, os, subprocess
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -14,8 +15,8 @@ def check(name, problem):
         print("# " + str(problem).replace("\n", "\n# "))
 
 
-def weir(*args, text=None):
-    done = subprocess.run([WEIR, *args], input=text, stdout=subprocess.PIPE,
+def weir(*args, text=None, cwd=None):
+    done = subprocess.run([WEIR, *args], cwd=cwd, input=text, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, encoding="utf-8")
     return done.returncode, done.stdout, done.stderr
 

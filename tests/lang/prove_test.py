@@ -5,11 +5,9 @@ weir test and weir build with them, and random policies, whose proofs random fac
 
   SEED=N  another sequence; POLICIES=N  how many random policies
 """
-import json, os, random, re, subprocess, sys, tempfile
+import json, os, random, re, sys, tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-WEIR = os.environ.get("WEIR", os.path.join(ROOT, "build/weir"))
-results = []
+from policy_pairs import check, results, weir, write
 
 POLICY = """policy orders
 group agents  = idp "ai-agents"
@@ -87,26 +85,6 @@ CASES = [
     ("nobody runs sql.ddl without a hold", "allow where do sql.drop when sql.where", True),
     ("nobody runs sql.ddl without a hold", "default allow", "create table"),
 ]
-
-
-def check(name, problem):
-    results.append(not problem)
-    print(f"{'not ' if problem else ''}ok {len(results)} - {name}")
-    if problem:
-        print("# " + str(problem).replace("\n", "\n# "))
-
-
-def weir(*args, text=None):
-    done = subprocess.run([WEIR, *args], input=text, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, encoding="utf-8")
-    return done.returncode, done.stdout, done.stderr
-
-
-def write(folder, name, text):
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
 
 
 def case(folder, statement, more, wanted):
